@@ -1,0 +1,1 @@
+"""Frozen values that all rooms share: no process, no clock, no disk."""

@@ -1,0 +1,87 @@
+"""Flag sets: what would be written, what they come to, and the space a study searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SettingValue = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSet:
+    """What is written for a set: managed argv words in canonical order, and options of config.json."""
+
+    words: tuple[str, ...] = ()
+    settings: tuple[tuple[str, SettingValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What a set comes to once the web UI has applied its own rules (WEBUI.md, "Which flags matter").
+
+    ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none.
+    ``unet`` and ``vae`` are the storage types fp16 or fp32; ``precision`` autocast, full or half;
+    ``memory`` none, medvram or lowvram.
+    """
+
+    attention: str
+    channelslast: bool
+    unet: str
+    vae: str
+    precision: str
+    upcast: bool
+    memory: str
+    batch_cond_uncond: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One effective set of a study's space.
+
+    ``id`` names the effective set and is the same in every run (no two candidates share one);
+    ``launch_key`` is equal for candidates that one process can serve in turn by live switches;
+    ``levels`` gives its value on each searched dimension, as text, in the space's dimension order;
+    ``simplicity`` orders ties, smaller is simpler: (words and settings written, differences from the
+    user's current set).
+    """
+
+    id: str
+    flags: FlagSet
+    effective: Effective
+    launch_key: str
+    levels: tuple[tuple[str, str], ...]
+    simplicity: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A set that is not tried, with the reason in words for the user."""
+
+    flags: FlagSet
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One thing that may vary; ``live`` when it switches in a running process, without a launch."""
+
+    name: str
+    levels: tuple[str, ...]
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All effective sets of one study. ``baseline`` is the id of the user's current set, always a member."""
+
+    dimensions: tuple[Dimension, ...]
+    candidates: tuple[Candidate, ...]
+    baseline: str
+    excluded: tuple[Excluded, ...] = ()
+
+    def __getitem__(self, candidate_id: str) -> Candidate:
+        """The candidate of that id. Raises KeyError."""
+        for candidate in self.candidates:
+            if candidate.id == candidate_id:
+                return candidate
+        raise KeyError(candidate_id)

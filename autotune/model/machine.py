@@ -1,0 +1,108 @@
+"""What the probe finds: GPUs, the web UI, its runtime, its models, and the fingerprint of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autotune.model.flagset import FlagSet, SettingValue
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as NVML sees it. Memory in MiB, temperature in °C, power in W; None where NVML did not say."""
+
+    index: int
+    name: str
+    uuid: str
+    compute_capability: str | None
+    memory_total: float | None
+    memory_used: float | None
+    driver_version: str | None
+    cuda_driver_version: str | None
+    clocks: dict[str, int] = field(default_factory=dict)
+    temperature: int | None = None
+    power_limit: float | None = None
+    throttle_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the web UI's own interpreter has. None: a package is absent. ``device``: cuda, mps or cpu."""
+
+    python: str | None
+    torch: str | None
+    cuda: str | None
+    cudnn: str | None
+    xformers: str | None
+    sdp_backends: tuple[str, ...] = ()
+    device: str = "cpu"
+    compute_capability: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MotionModule:
+    """One motion module file. ``size`` in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnimateDiff:
+    """The AnimateDiff extension of an install; ``root`` is its folder."""
+
+    root: Path
+    version: str | None
+    commit: str | None
+    motion_modules: tuple[MotionModule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebUI:
+    """An install. ``flags`` are all argv words its launch file gives; tuned and kept split them.
+
+    ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, stability-matrix,
+    pinokio, docker or unknown. ``python`` is the interpreter its start script would use, None if missing.
+    """
+
+    flavour: str
+    version: str | None
+    commit: str | None
+    root: Path
+    python: Path | None
+    launch_file: Path | None
+    flags: tuple[str, ...]
+    tuned_flags: tuple[str, ...]
+    kept_flags: tuple[str, ...]
+    running: bool
+    manageable: bool
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Named parts whose change can make a result stale; ``id`` is a hash of them all."""
+
+    id: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Everything one probe saw. ``settings`` are the options of config.json that bear on tuning."""
+
+    gpus: tuple[Gpu, ...]
+    webui: WebUI
+    runtime: Runtime
+    animatediff: AnimateDiff | None
+    models: tuple[Path, ...]
+    settings: tuple[tuple[str, SettingValue], ...]
+    fingerprint: Fingerprint
+    warnings: tuple[str, ...]
+
+    @property
+    def current(self) -> FlagSet:
+        """The user's current managed set: tuned words as given, overriding settings as saved."""
+        return FlagSet(self.webui.tuned_flags, self.settings)

@@ -1,0 +1,133 @@
+"""What a study records and asks: samples, launches, proposals, the history a strategy and a verdict read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
+SampleState = Literal["ok", "warmup", "failed", "discarded"]
+Failure = Literal[
+    "oom", "spilled", "invalid_output", "not_animated", "nan", "cuda_error",
+    "crash", "hang", "startup", "bad_flag", "port", "interrupted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One clip, written to disk the moment it exists.
+
+    ``seconds``: wall time of the finished clip, end to end, None if it failed; ``cost``: seconds of the
+    session this clip took, failed or not; ``memory_peak`` in MiB, None where nothing could tell it;
+    ``launch``: number of the process that rendered it; ``cold``: that process was started with exactly
+    this set's words (else it was switched live); ``round``: clips of one round cover all workloads;
+    ``block``: the confirmation block it belongs to (one cold launch a side a block), None elsewhere;
+    ``ssim`` and ``psnr`` compare its frames with the baseline's at equal seed.
+    """
+
+    number: int
+    candidate: str
+    purpose: Purpose
+    launch: int
+    cold: bool
+    workload: int
+    round: int
+    state: SampleState
+    seconds: float | None
+    cost: float
+    failure: Failure | None = None
+    detail: str = ""
+    memory_peak: float | None = None
+    block: int | None = None
+    ssim: float | None = None
+    psnr: float | None = None
+    energy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was."""
+
+    number: int
+    candidate: str
+    launch_key: str
+    cold: bool
+    startup: float
+    failure: Failure | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that happened in a study so far, in order, and what is left of its budget (seconds)."""
+
+    samples: tuple[Sample, ...] = ()
+    launches: tuple[Launch, ...] = ()
+    spent: float = 0.0
+    budget: float = 600.0
+    live_launch: int | None = None
+    """Number of the process that is up right now; None if the next clip needs a launch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to measure next: ``rounds`` rounds of one candidate.
+
+    ``fresh``: needs a cold launch with exactly its words; otherwise the live process is switched when its
+    launch key allows and a process of that launch key is started when not. ``block``: see Sample.
+    """
+
+    candidate: str
+    purpose: Purpose
+    rounds: int
+    fresh: bool = False
+    block: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its confidence bounds."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips."""
+
+    candidate: str
+    median: float
+    low: float
+    high: float
+    memory_peak: float | None
+    launches: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Effect of one flag of the winner: time without it over time with it (1.03 = it gains 3 %)."""
+
+    flag: str
+    effect: float
+    low: float
+    high: float
+    significant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on a history. ``sure`` is False when the budget ended before the question was settled."""
+
+    decision: Literal["apply", "keep"]
+    reason: str
+    sure: bool
+    baseline: Side | None
+    winner: Side | None
+    speedup: Interval | None
+    memory_saving: float | None
+    ablation: tuple[Ablation, ...] = field(default=())
