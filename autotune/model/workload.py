@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
+    "attention": ("xformers", "split", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none"),
+    "channelslast": ("false", "true"),
+    "no_half_vae": ("false", "true"),
+    "batch_cond_uncond": ("false", "true"),
+    "precision": ("autocast", "half", "full"),
+    "memory": ("none", "medvram", "lowvram"),
+}
+"""Dimensions that a profile may search and their levels, as text (WEBUI.md, "What a tuner may touch")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:

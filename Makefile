@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. On Windows see README.md.
+PYTHON ?= python3
+VENV   ?= .venv
+# Any torch from 2.1 on will do; this one is what the tests were last run with.
+TORCH  ?= torch==2.13.0
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint bench wheel clean
+
+demo: $(VENV)/.engine
+	$(BIN)/autotune demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check autotune tests benchmarks
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.search --sessions 200
+
+wheel: $(VENV)/.dev
+	$(PIP) install build
+	$(BIN)/python -m build --wheel
+
+$(VENV)/.engine: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install "$(TORCH)"
+	$(PIP) install -e ".[engine]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.engine
+	$(PIP) install -e ".[engine,dashboard,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""One small file a verb: parse, call one use case, print it."""

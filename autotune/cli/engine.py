@@ -1,0 +1,60 @@
+"""`autotune engine create DIR`: lays out the reference web UI, a separate program, by running it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import NothingToWorkOn, UsageProblem
+
+NEEDS = ("torch", "diffusers", "starlette", "uvicorn")
+
+
+def create(folder: Path, size: str, device: str, force: bool) -> str:
+    """Runs the reference web UI's own `create` as a child process and returns what it said.
+
+    Raises NothingToWorkOn when its packages are missing, UsageProblem when it refuses.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise NothingToWorkOn(
+            f"the reference web UI needs {', '.join(missing)}",
+            "Install a torch build for your device, then: pip install 'autotune-webui[engine]'",
+        )
+    words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
+    words += ["--size", size, "--device", device, *(["--force"] if force else [])]
+    done = subprocess.run(
+        words, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, check=False
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise UsageProblem(lines[-1], "Choose another folder, or --force.")
+    return done.stdout.strip()
+
+
+@click.group("engine")
+def engine_command() -> None:
+    """The reference web UI: a real, small web UI to try autotune on, and to test it with."""
+
+
+@verb("create")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--size", type=click.Choice(["tiny", "sd15"]), default="tiny", show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+def _create(settings: Settings, folder: Path, size: str, device: str, force: bool) -> None:
+    """Lays out an install of the reference web UI in DIR."""
+    said = create(folder, size, device, force)
+    if settings.as_json:
+        print_json("engine", {"root": str(folder.resolve()), "size": size, "device": device})
+    else:
+        print_text(said or f"a reference web UI ({size}) lies in {folder}")
+
+
+engine_command.add_command(_create)

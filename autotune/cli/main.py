@@ -1,0 +1,110 @@
+"""The command: finds the verb, loads only its code, turns every foreseeable fault into its exit code."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from autotune import __version__
+from autotune.cli.output import print_error
+from autotune.cli.settings import GLOBAL_OPTIONS
+from autotune.model.errors import AutotuneError, Interrupted
+
+VERBS = {
+    "probe": "look",
+    "tune": "tune",
+    "apply": "apply",
+    "rollback": "apply",
+    "verify": "apply",
+    "status": "status",
+    "history": "status",
+    "report": "report",
+    "doctor": "doctor",
+    "daemon": "agent",
+    "service": "agent",
+    "config": "agent",
+    "profiles": "profiles",
+    "export": "studies",
+    "import": "studies",
+    "replay": "studies",
+    "dashboard": "studies",
+    "engine": "engine",
+    "demo": "demo",
+}
+"""Verb: the module of this room that holds it."""
+
+
+class _Verbs(click.Group):
+    """A group whose commands are imported when they are asked for: `status` must not pay for `tune`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"autotune.cli.{VERBS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+HELP = {"help_option_names": ["-h", "--help"]}
+GOES_ON = "Nothing is lost: the same command goes on from here."
+
+
+@click.group(cls=_Verbs, params=list(GLOBAL_OPTIONS), context_settings=HELP)
+@click.version_option(__version__, prog_name="autotune", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, /, **options: object) -> None:
+    """Finds, proves and applies the launch flags that make a web UI render AnimateDiff clips fastest here.
+
+    The usual path: probe, tune, apply; rollback puts the launch file back byte for byte.
+    """
+    ctx.obj = {key: value for key, value in options.items() if value not in (None, False, 0)}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code (CONTRACT: exit codes)."""
+    as_json = "--json" in arguments
+    try:
+        result = cli.main(args=list(arguments), prog_name="autotune", standalone_mode=False)
+    except AutotuneError as error:
+        return print_error(error.code, error.message, error.hint, as_json)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "autotune"
+        return print_error(2, error.format_message(), f"See `{where} --help`.", as_json)
+    except click.ClickException as error:
+        return print_error(2, error.format_message(), "", as_json)
+    except (KeyboardInterrupt, click.Abort):
+        return print_error(130, "interrupted", GOES_ON, as_json)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); there is nobody left to tell.
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _on_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    # One signal starts the clean-up; more of them must not tear it.
+    for name in _signals():
+        signal.signal(name, signal.SIG_IGN)
+    raise Interrupted(f"interrupted by {signal.Signals(number).name}", GOES_ON)
+
+
+def _signals() -> list[signal.Signals]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
+def main() -> NoReturn:
+    """Entry point of the command ``autotune``."""
+    for number in _signals():
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
+            signal.signal(number, _on_signal)
+    sys.exit(run(sys.argv[1:]))

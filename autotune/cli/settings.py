@@ -1,0 +1,68 @@
+"""Options that stand everywhere, before the verb or after it, and what they come to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autotune.store.places import Places, state_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options everywhere came to; verbs get it as their first argument."""
+
+    webui: Path | None
+    config: Path | None
+    places: Places
+    as_json: bool
+    verbose: int
+    quiet: bool
+
+
+def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes
+    return click.Option(list(names), **more)
+
+
+GLOBAL_OPTIONS = (
+    _option("--webui", type=click.Path(path_type=Path), help="Folder of the web UI."),
+    _option("--config", type=click.Path(path_type=Path), help="Configuration file."),
+    _option("--state-dir", type=click.Path(path_type=Path), help="Where autotune keeps its records."),
+    _option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    _option("-v", "--verbose", count=True, help="More on stderr."),
+    _option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+)
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
+    """Makes a command of a function whose first argument is Settings; adds the options everywhere."""
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def call(*args: object, **options: object) -> object:
+            return function(settle(click.get_current_context(), options), *args, **options)
+
+        make_command: Callable[..., click.Command] = click.command(name, **attributes)
+        command = make_command(call)
+        command.params.extend(GLOBAL_OPTIONS)
+        return command
+
+    return make
+
+
+def settle(ctx: click.Context, options: dict[str, Any]) -> Settings:
+    """Takes the options everywhere out of ``options``; the one nearer to the verb's end wins."""
+    before: dict[str, Any] = ctx.obj or {}
+
+    def take(name: str) -> Any:  # noqa: ANN401 - an option's value
+        value = options.pop(name, None)
+        return before.get(name) if value in (None, False, 0) else value
+
+    webui, config, state = take("webui"), take("config"), take("state_dir")
+    as_json, verbose, quiet = take("as_json"), take("verbose"), take("quiet")
+    return Settings(webui, config, state_dir(state), bool(as_json), int(verbose or 0), bool(quiet))

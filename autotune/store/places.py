@@ -1,0 +1,67 @@
+"""Where autotune keeps its own things: the state folder's layout, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ENVIRONMENT = "AUTOTUNE_STATE_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All paths under one state folder. Nothing is created by asking."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """One lock for everything that measures or writes."""
+        return self.root / "lock"
+
+    @property
+    def runs(self) -> Path:
+        """Folders of running web UIs; empty when none runs."""
+        return self.root / "runs"
+
+    @property
+    def optuna(self) -> Path:
+        """SQLite file with all studies, for Optuna's own tools."""
+        return self.root / "optuna.db"
+
+    @property
+    def daemon(self) -> Path:
+        """The agent's own folder."""
+        return self.root / "daemon"
+
+    def install(self, webui: Path) -> Path:
+        """Folder of one web UI, named after its folder and a hash of its real path."""
+        real = str(webui.resolve())
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", webui.resolve().name)[:40] or "webui"
+        return self.root / "installs" / f"{name}-{hashlib.sha256(real.encode()).hexdigest()[:10]}"
+
+    def studies(self, webui: Path) -> Path:
+        """Folder of all studies of one web UI."""
+        return self.install(webui) / "studies"
+
+    def checkpoints(self, webui: Path) -> Path:
+        """Folder of the launch file's checkpoints."""
+        return self.install(webui) / "checkpoints"
+
+    def history(self, webui: Path) -> Path:
+        """Journal of every tune, apply and rollback."""
+        return self.install(webui) / "history.jsonl"
+
+
+def state_dir(option: Path | None) -> Places:
+    """The state folder: the option, else AUTOTUNE_STATE_DIR, else the platform's own."""
+    if option is None and os.environ.get(ENVIRONMENT):
+        option = Path(os.environ[ENVIRONMENT])
+    if option is None:
+        import platformdirs
+
+        option = Path(platformdirs.user_state_dir("autotune", appauthor=False))
+    return Places(option.expanduser().absolute())

@@ -1,0 +1,134 @@
+"""Profiles: what to render, what may vary, how sure to be (CONTRACT: a profile). A typo is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autotune.model.errors import UsageProblem
+from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, SearchSpec, Workload
+from autotune.workload.tomlfile import Table, TomlFile, read
+
+TOP_KEYS = ("name", "workload", "search", "decide", "budget")
+WORKLOAD_KEYS = ("width", "height", "frames", "steps", "cfg_scale", "sampler", "weight")
+MAX_SIDE = 4096
+"""Pixels. A1111's own sliders end at 2048; twice that is beyond any consumer card with AnimateDiff."""
+MAX_FRAMES = 64
+"""The longest context any motion module takes (64: LCM; WEBUI.md, "AnimateDiff over the API")."""
+MAX_STEPS = 150
+"""A1111's own slider ends at 150."""
+MAX_MINUTES = 7 * 24 * 60
+
+
+def folders() -> tuple[Path, ...]:
+    """Where shipped profiles lie: beside the package in a wheel, beside its parent in a source tree."""
+    package = Path(__file__).resolve().parent.parent
+    return tuple(folder for folder in (package / "profiles", package.parent / "profiles") if folder.is_dir())
+
+
+def shipped() -> dict[str, Path]:
+    """Names and files of the shipped profiles, by name."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def locate(name_or_path: str) -> Path:
+    """The file of a profile given by name or path. Raises UsageProblem when there is none."""
+    names = shipped()
+    if name_or_path in names:
+        return names[name_or_path]
+    path = Path(name_or_path).expanduser()
+    if path.suffix == ".toml" or path.exists():
+        return path
+    hint = f"Shipped profiles: {', '.join(names) or 'none'}; or give a .toml file."
+    raise UsageProblem(f"no profile named {name_or_path!r}", hint)
+
+
+def load(name_or_path: str) -> Profile:
+    """Loads and checks a profile by name or file. Raises UsageProblem with file, line and key."""
+    return parse(read(locate(name_or_path)))
+
+
+def parse(file: TomlFile) -> Profile:
+    """Checks a parsed profile. Raises UsageProblem with file, line and key."""
+    root = file.root()
+    root.only(*TOP_KEYS)
+    decide, budget = root.table("decide"), root.table("budget")
+    decide.only("min_gain", "confidence")
+    budget.only("minutes")
+    return Profile(
+        name=root.text("name", Path(file.name).stem),
+        workloads=tuple(_workload(table) for table in root.tables("workload")),
+        search=_search(root.table("search")),
+        decide=DecideSpec(
+            min_gain=decide.number("min_gain", 0.02, 0.0, 1.0),
+            confidence=decide.number("confidence", 0.95, 0.5, 0.9999),
+        ),
+        minutes=budget.number("minutes", 30.0, 0.1, MAX_MINUTES),
+    )
+
+
+def to_json(profile: Profile) -> dict[str, Any]:
+    """A profile as a plain document; ``from_json`` reads it back."""
+    return {
+        "name": profile.name,
+        "workload": [{key: getattr(one, key) for key in WORKLOAD_KEYS} for one in profile.workloads],
+        "search": {name: list(levels) for name, levels in profile.search.dimensions},
+        "decide": {"min_gain": profile.decide.min_gain, "confidence": profile.decide.confidence},
+        "budget": {"minutes": profile.minutes},
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> Profile:
+    """The profile that ``to_json`` wrote."""
+    return Profile(
+        name=str(document["name"]),
+        workloads=tuple(Workload(**row) for row in document["workload"]),
+        search=SearchSpec(tuple((name, tuple(levels)) for name, levels in document["search"].items())),
+        decide=DecideSpec(**document["decide"]),
+        minutes=float(document["budget"]["minutes"]),
+    )
+
+
+def _workload(table: Table) -> Workload:
+    table.only(*WORKLOAD_KEYS)
+    return Workload(
+        width=_side(table, "width"),
+        height=_side(table, "height"),
+        frames=table.whole("frames", None, 2, MAX_FRAMES),
+        steps=table.whole("steps", None, 1, MAX_STEPS),
+        cfg_scale=table.number("cfg_scale", 7.0, 1.0, 30.0),
+        sampler=table.text("sampler", "Euler a"),
+        weight=table.number("weight", 1.0, 1e-6, 1e6),
+    )
+
+
+def _side(table: Table, key: str) -> int:
+    value = table.whole(key, None, 64, MAX_SIDE)
+    if value % 8:
+        # Stable Diffusion's VAE works on blocks of 8; A1111 accepts 65 and renders 64.
+        raise table.problem(key, f"{value} is not a multiple of 8")
+    return value
+
+
+def _search(table: Table) -> SearchSpec:
+    table.only(*SEARCH_LEVELS)
+    dimensions = []
+    for name, levels in table.values.items():
+        if not isinstance(levels, list) or not levels:
+            raise table.problem(name, "must be a list with at least one entry")
+        words: list[str] = []
+        for level in levels:
+            word = str(level).lower() if isinstance(level, bool) else level
+            if word not in SEARCH_LEVELS[name]:
+                known = ", ".join(SEARCH_LEVELS[name])
+                raise table.problem(name, f"{level!r} is not one of {known}")
+            if word in words:
+                raise table.problem(name, f"{level!r} stands twice")
+            words.append(word)
+        dimensions.append((name, tuple(words)))
+    return SearchSpec(tuple(dimensions))

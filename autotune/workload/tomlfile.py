@@ -1,0 +1,156 @@
+"""TOML with places: errors name the file, the line and the key."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from autotune.model.errors import UsageProblem
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ADVICE = "Correct the file and run again."
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
+_KEY = re.compile(r"^\s*[\"']?([A-Za-z0-9_\-]+)[\"']?\s*=")
+
+
+class TomlFile:
+    """A parsed TOML file that knows on which line a key stands.
+
+    ``table`` is the parsed document. Raises UsageProblem when the text is not TOML.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self.name = name
+        try:
+            self.table: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            place = re.search(r"line (\d+)", str(error))
+            where = f"{name}:{place.group(1)}" if place else name
+            raise UsageProblem(f"{where}: not valid TOML: {error}", ADVICE) from None
+        self._lines = _index(text)
+
+    def where(self, *path: str | int) -> str:
+        """'FILE:LINE' of a key path such as ("workload", 0, "width"), or FILE when it has no line."""
+        for length in range(len(path), 0, -1):
+            line = self._lines.get(path[:length])
+            if line is not None:
+                return f"{self.name}:{line}"
+        return self.name
+
+    def problem(self, path: tuple[str | int, ...], message: str, hint: str = "") -> UsageProblem:
+        """The error to raise about the key at ``path``."""
+        key = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
+        return UsageProblem(f"{self.where(*path)}: {key}: {message}", hint or ADVICE)
+
+    def root(self) -> Table:
+        """The whole document as a table to read strictly."""
+        return Table(self, self.table, ())
+
+
+class Table:
+    """One table of a file, read key by key; every refusal names file, line and key."""
+
+    def __init__(self, file: TomlFile, values: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        self.file = file
+        self.values = values
+        self.path = path
+
+    def problem(self, key: str, message: str, hint: str = "") -> UsageProblem:
+        """The error to raise about ``key`` of this table."""
+        return self.file.problem((*self.path, key), message, hint)
+
+    def only(self, *keys: str) -> None:
+        """Refuses keys other than these."""
+        for key in self.values:
+            if key not in keys:
+                raise self.problem(key, "unknown key", f"Known here: {', '.join(keys)}.")
+
+    def table(self, key: str) -> Table:
+        """A sub-table; an empty one when the key is absent."""
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.problem(key, "must be a table")
+        return Table(self.file, value, (*self.path, key))
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables ([[key]]); at least one entry is needed."""
+        rows = self.values.get(key)
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise self.problem(key, f"at least one [[{key}]] is needed")
+        return [Table(self.file, row, (*self.path, key, index)) for index, row in enumerate(rows)]
+
+    def text(self, key: str, default: str) -> str:
+        """A non-empty text."""
+        value = self.values.get(key, default)
+        if not isinstance(value, str) or not value.strip():
+            raise self.problem(key, "must be a text")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """true or false."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.problem(key, "must be true or false")
+        return value
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A finite number within [low, high]."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.problem(key, "must be a number")
+        if not low <= value <= high:
+            raise self.problem(key, f"{value} is outside {low:g} to {high:g}")
+        return float(value)
+
+    def whole(self, key: str, default: int | None, low: int, high: int) -> int:
+        """A whole number within [low, high]; the key is required when there is no default."""
+        if key not in self.values and default is None:
+            raise self.problem(key, "is missing")
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.problem(key, "must be a whole number")
+        if not low <= value <= high:
+            raise self.problem(key, f"{value} is outside {low} to {high}")
+        return value
+
+
+def read(path: Path) -> TomlFile:
+    """Reads a TOML file. Raises UsageProblem when it cannot be read or is not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{path}: not UTF-8", "Save the file as UTF-8 and run again.") from None
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
+    return TomlFile(text, str(path))
+
+
+def _index(text: str) -> dict[tuple[str | int, ...], int]:
+    """Line numbers of headers and keys; later duplicates do not matter, TOML refuses them."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    prefix: tuple[str | int, ...] = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            name = header.group(2)
+            if header.group(1) == "[[":
+                counts[name] = counts.get(name, -1) + 1
+                prefix = (*name.split("."), counts[name])
+            else:
+                prefix = tuple(name.split("."))
+            lines.setdefault(prefix, number)
+            if header.group(1) == "[[":
+                lines.setdefault(prefix[:-1], number)
+            continue
+        key = _KEY.match(line)
+        if key:
+            lines.setdefault((*prefix, key.group(1)), number)
+    return lines

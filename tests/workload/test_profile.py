@@ -1,0 +1,120 @@
+"""Profiles: what is sound loads, what is not names file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.model.errors import UsageProblem
+from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, SearchSpec, Workload
+from autotune.workload import profile as profiles
+
+GOOD = """\
+name = "mine"
+
+[[workload]]
+width = 128
+height = 64
+frames = 8
+steps = 2
+
+[search]
+attention = ["sdp", "v1"]
+channelslast = [false, true]
+"""
+
+
+@pytest.mark.parametrize("name", sorted(profiles.shipped()))
+def test_shipped_profiles_are_sound(name: str) -> None:
+    assert profiles.load(name).name == name
+
+
+def test_profiles_are_found_by_name_and_by_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    loaded = profiles.load(str(path))
+    assert loaded.workloads == (Workload(128, 64, 8, 2),)
+    assert loaded.search.dimensions == (("attention", ("sdp", "v1")), ("channelslast", ("false", "true")))
+    assert profiles.load("tiny").minutes == 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("frames = 8", "framse = 8", 6, "framse: unknown key"),
+        ("width = 128", "width = 130", 4, "not a multiple of 8"),
+        ("width = 128", "width = 0", 4, "outside 64 to 4096"),
+        ("width = 128", "width = 1e3", 4, "must be a whole number"),
+        ("width = 128", "width = true", 4, "must be a whole number"),
+        ("steps = 2", "", 3, "steps: is missing"),
+        ("frames = 8", "frames = 1", 6, "outside 2 to 64"),
+        ('["sdp", "v1"]', "[]", 10, "at least one entry"),
+        ('["sdp", "v1"]', '["spd"]', 10, "'spd' is not one of"),
+        ('["sdp", "v1"]', '["sdp", "sdp"]', 10, "stands twice"),
+        ("channelslast", "chanelslast", 11, "unknown key"),
+        ("[search]", "[serach]", 9, "serach: unknown key"),
+        ('name = "mine"', "name = 3", 1, "must be a text"),
+        ('name = "mine"', "name = ", 1, "not valid TOML"),
+    ],
+)
+def test_mistakes_name_file_line_and_key(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+    path = tmp_path / "mine.toml"
+    assert old in GOOD
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(UsageProblem) as caught:
+        profiles.load(str(path))
+    assert caught.value.message.startswith(f"{path}:{line}: ")
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_no_workload_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text('name = "empty"\n')
+    with pytest.raises(UsageProblem, match="at least one"):
+        profiles.load(str(path))
+
+
+def test_unknown_name_lists_the_known() -> None:
+    with pytest.raises(UsageProblem) as caught:
+        profiles.load("nope")
+    assert "tiny" in caught.value.hint
+
+
+def test_unreadable_and_not_utf8(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        profiles.load(str(tmp_path / "absent.toml"))
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'name = "\xe9"\n')
+    with pytest.raises(UsageProblem, match="not UTF-8"):
+        profiles.load(str(path))
+
+
+_workloads = st.builds(
+    Workload,
+    width=st.integers(8, 512).map(lambda n: n * 8),
+    height=st.integers(8, 512).map(lambda n: n * 8),
+    frames=st.integers(2, 64),
+    steps=st.integers(1, 150),
+    cfg_scale=st.floats(1, 30),
+    sampler=st.sampled_from(["Euler a", "DPM++ 2M"]),
+    weight=st.floats(0.01, 100),
+)
+_search = st.dictionaries(
+    st.sampled_from(sorted(SEARCH_LEVELS)), st.just(()), max_size=6
+).map(lambda names: SearchSpec(tuple((name, SEARCH_LEVELS[name]) for name in names)))
+
+
+@given(st.builds(
+    Profile,
+    name=st.text(min_size=1),
+    workloads=st.lists(_workloads, min_size=1, max_size=3).map(tuple),
+    search=_search,
+    decide=st.builds(DecideSpec, min_gain=st.floats(0, 1), confidence=st.floats(0.5, 0.999)),
+    minutes=st.floats(0.1, 100),
+))
+def test_a_profile_survives_its_document(profile: Profile) -> None:
+    assert profiles.from_json(profiles.to_json(profile)) == profile
