@@ -24,6 +24,18 @@ class Settings:
     verbose: int
     quiet: bool
 
+    def configured_webui(self) -> Path | None:
+        """The web UI's folder of the configuration file, None without one. Raises UsageProblem."""
+        from autotune.daemon.config import load
+
+        return load(self.config).webui
+
+    def find_webui(self) -> Path:
+        """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
+        from autotune.probe import install
+
+        return install.find(self.webui, self.configured_webui())
+
 
 def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes
     return click.Option(list(names), **more)

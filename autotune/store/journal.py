@@ -115,13 +115,18 @@ def _parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def write_whole(path: Path, text: str) -> None:
+    """``write_whole_bytes`` for text, as UTF-8."""
+    write_whole_bytes(path, text.encode())
+
+
+def write_whole_bytes(path: Path, data: bytes) -> None:
     """Replaces a small file of ours atomically (temporary file, fsync, rename). Raises StateDamaged."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from autotune.model.errors import StateDamaged
+from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import History, Launch, Sample
 from autotune.store.journal import Journal, write_whole
 
@@ -45,6 +45,12 @@ class Study:
         """Records a launch. Raises StateDamaged when it cannot be written."""
         self._journal.append({"kind": "launch", **_compact(asdict(launch))})
         self.launches.append(launch)
+
+    def set_head(self, **facts: Any) -> None:  # noqa: ANN401 - JSON values
+        """Changes facts of ``study.json``. Raises StateDamaged."""
+        self.head.update(facts)
+        text = json.dumps(self.head, ensure_ascii=False, indent=1) + "\n"
+        write_whole(self.folder / "study.json", text)
 
     def set_cost(self, cost: Mapping[str, float]) -> None:
         """Records what this sitting has cost so far, by part (seconds); a sitting's last record counts."""
@@ -114,7 +120,7 @@ def sorted_studies(studies: Path) -> list[Path]:
 def find_study(studies: Path, name: str | None) -> Study:
     """A study by id or unambiguous beginning; the newest with a result when ``name`` is None.
 
-    Raises StateDamaged (nothing recorded, or no such study).
+    Raises NothingToWorkOn (nothing recorded, or no such study).
     """
     folders = sorted_studies(studies)
     if name is not None:
@@ -125,7 +131,7 @@ def find_study(studies: Path, name: str | None) -> Study:
         head = load_json(folder / "study.json")
         if head is not None:
             return Study(folder, head)
-    raise StateDamaged(
+    raise NothingToWorkOn(
         f"no study {name!r} is recorded" if name else "no study is recorded for this web UI",
         "Run `autotune tune` first.",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.model.errors import StateDamaged
+from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import Launch, Sample
 from autotune.store.journal import Journal, write_whole
 from autotune.store.studies import find_study, key_of, open_study
@@ -110,5 +110,5 @@ def test_a_study_resumes_with_every_sample(tmp_path: Path) -> None:
 
 
 def test_asking_for_a_study_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StateDamaged, match="no study is recorded"):
+    with pytest.raises(NothingToWorkOn, match="no study is recorded"):
         find_study(tmp_path, None)

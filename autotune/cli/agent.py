@@ -1,0 +1,5 @@
+"""`autotune daemon | service | config`: the agent, its installation, its configuration."""
+
+from __future__ import annotations
+
+

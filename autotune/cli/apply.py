@@ -1,0 +1,112 @@
+"""`autotune apply | rollback | verify`: write the winning set, put it back, see whether it acts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import UsageProblem
+
+_LAUNCH_FILE = click.option(
+    "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one."
+)
+
+
+@verb("apply")
+@click.option("--flags", "words", metavar='"WORDS"', help="This set instead of the winner; \"\" for no tuning flag.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show the change, write nothing.")
+@click.option("--no-start", is_flag=True, help="Do not prove it by starting the web UI once.")
+@_LAUNCH_FILE
+def apply_command(
+    settings: Settings, words: str | None, yes: bool, dry_run: bool, no_start: bool, launch_file: Path | None
+) -> None:
+    """Writes the winning set into the launch file, reversibly, and proves that it is in effect."""
+    result = apply_flow(settings, launch_file, words=words, yes=yes, dry_run=dry_run, start=not no_start)
+    _show(settings, "apply", result)
+
+
+def apply_flow(
+    settings: Settings, launch_file: Path | None, *, words: str | None = None, yes: bool = False,
+    dry_run: bool = False, start: bool = True,
+) -> dict[str, Any]:
+    """Plans, shows, asks, applies. Returns the document of `apply`."""
+    from autotune.session import apply
+    from autotune.session.look import look
+
+    seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
+    plan = apply.plan(seen, settings.places, words)
+    for note in plan.notes:
+        _note(note)
+    if dry_run or not plan.changed:
+        return plan.document(changed=False)
+    if not yes:
+        _ask(settings, plan.diff)
+    return apply.carry_out(seen, settings.places, plan, start=start, say=_quiet(settings))
+
+
+def _ask(settings: Settings, diff: str) -> None:
+    if settings.as_json or not sys.stdin.isatty():
+        raise UsageProblem("nobody can be asked here", "Add --yes to apply without a question, or --dry-run to look.")
+    sys.stderr.write(diff)
+    if not click.confirm("Write this change?", default=False, err=True):
+        raise UsageProblem("not applied", "Nothing was changed.")
+
+
+@verb("rollback")
+@click.option("--to", metavar="ID", help="Back to the state before this checkpoint (else before the newest apply).")
+@click.option("--force", is_flag=True, help="Also when the file was changed by someone else since.")
+@_LAUNCH_FILE
+def rollback_command(settings: Settings, to: str | None, force: bool, launch_file: Path | None) -> None:
+    """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study."""
+    from autotune.session import apply
+
+    del launch_file  # the checkpoint knows its file
+    root = settings.find_webui()
+    _show(settings, "rollback", apply.rollback(root, settings.places, to, force))
+
+
+@verb("verify")
+@click.option("--no-start", is_flag=True, help="Look at the file and at a running web UI only.")
+@_LAUNCH_FILE
+def verify_command(settings: Settings, no_start: bool, launch_file: Path | None) -> int:
+    """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted."""
+    from autotune.session import verify
+    from autotune.session.look import look
+
+    seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
+    document = verify.verify(seen, settings.places, start=not no_start, say=_quiet(settings))
+    if settings.as_json:
+        print_json("verify", document)
+    else:
+        from autotune.report import tables
+
+        tables.show(tables.verify_table(document), sys.stdout)
+    return 0 if document["ok"] else 7
+
+
+def _show(settings: Settings, kind: str, document: dict[str, Any]) -> None:
+    if settings.as_json:
+        print_json(kind, document)
+        return
+    if document["diff"]:
+        print_text(document["diff"])
+    print_text(document["message"])
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _silence(_: str) -> None:
+    """Says nothing."""
+
+
+def _quiet(settings: Settings) -> Callable[[str], None]:
+    return _silence if settings.quiet else _note

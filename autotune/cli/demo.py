@@ -1,0 +1,152 @@
+"""`autotune demo`: the whole path on a reference web UI in a temporary folder, as a user would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autotune.cli.engine import create
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import AutotuneError, Refused
+
+OWNED_WORDS = "--opt-split-attention-v1 --opt-channelslast"
+"""What the demo's imaginary owner copied from a forum: slow on most machines (WEBUI.md: V1 is 1.8 times slower
+than the default on an H200). Whether something beats it here is for the statistics to say."""
+
+
+@dataclass
+class _Stage:
+    """Runs autotune as its user would and shows it; with --json everything shown goes to stderr."""
+
+    root: Path
+    state: Path
+    to_stderr: bool
+    quiet: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        if self.to_stderr:
+            if not self.quiet:
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()
+        else:
+            print_text(text)
+
+    def run(self, *words: str, shown: Sequence[str] | None = None) -> dict[str, Any]:
+        """Runs one verb for its table, on the screen."""
+        self.say(f"\n$ autotune {' '.join(shown or words)}")
+        began = time.monotonic()
+        environment = {**os.environ, "AUTOTUNE_WEBUI": str(self.root), "AUTOTUNE_STATE_DIR": str(self.state)}
+        command = [sys.executable, "-m", "autotune", *words, *(["--quiet"] if self.quiet else [])]
+        output = subprocess.PIPE if "--json" in words else sys.stderr if self.to_stderr else None
+        done = subprocess.run(
+            command, env=environment, stdout=output, stdin=subprocess.DEVNULL, encoding="utf-8", check=False
+        )
+        self.seconds[words[0]] = self.seconds.get(words[0], 0.0) + time.monotonic() - began
+        if done.returncode not in (0, 7):
+            raise AutotuneError(
+                f"the demo stopped: `autotune {' '.join(words)}` ended with exit code {done.returncode}",
+                "What it said stands above.",
+            )
+        return dict(json.loads(done.stdout)) if "--json" in words else {}
+
+
+@verb("demo")
+@click.option("--report", "report", type=click.Path(path_type=Path), default=Path("autotune-demo.html"),
+              show_default=True, help="Where the report goes.")
+@click.option("--minutes", type=click.FloatRange(1, 60), default=3.0, show_default=True, help="Budget of the tune.")
+@click.option("--seed", type=int, default=0)
+def demo_command(settings: Settings, report: Path, minutes: float, seed: int) -> None:
+    """Shows the whole path on a small web UI of our own: probe, tune, apply, verify, rollback.
+
+    Nothing of yours is touched: the web UI, its launch file and all records lie in a temporary folder.
+    """
+    report = report.absolute()
+    with tempfile.TemporaryDirectory(prefix="autotune-demo-", ignore_cleanup_errors=True) as folder:
+        root = Path(folder) / "stable-diffusion-webui"
+        stage = _Stage(root, Path(folder) / "state", settings.as_json, settings.quiet)
+        result = _play(stage, report, minutes, seed)
+    if settings.as_json:
+        print_json("demo", result)
+
+
+def _play(stage: _Stage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
+    began = time.monotonic()
+    stage.say("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small.")
+    stage.say(f"$ autotune engine create {stage.root.name}")
+    stage.say(create(stage.root, "tiny", "cpu", False))
+    launch_file = stage.root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
+    give_flags(launch_file, OWNED_WORDS)
+    before = launch_file.read_bytes()
+    stage.say(f"Its owner's flags, in {launch_file.name}: {OWNED_WORDS}")
+
+    stage.run("probe")
+    words = ("tune", "--profile", "tiny", "--budget", f"{minutes:g}m", "--seed", str(seed))
+    stage.run(*words)
+    # The same command again: the study is finished, so this reads the verdict and measures nothing.
+    tuned = stage.run(*words, "--json", "--quiet", shown=(*words, "--json"))
+    if tuned["decision"] == "apply":
+        stage.run("apply", "--yes")
+        stage.run("verify")
+        stage.run("status")
+        stage.run("rollback")
+    else:
+        stage.say("\nNothing to apply: the flags it has stay.")
+    stage.run("history")
+    stage.run("report", "--output", str(report))
+    same = launch_file.read_bytes() == before
+    if not same:
+        raise Refused(f"{launch_file.name} is not what it was", "This is a fault of autotune: please report it.")
+    wall = time.monotonic() - began
+    stage.say("\n" + closing(tuned, wall, report))
+    return {"tune": tuned, "wall": round(wall, 1), "report": str(report), "restored": same}
+
+
+def closing(tuned: dict[str, Any], wall: float, report: Path) -> str:
+    """The last words: what was gained, in what time, and where the report lies."""
+    lines = ["What happened"]
+    if tuned["decision"] == "apply":
+        gain = tuned["speedup"]
+        lines.append(
+            f"  {' '.join(tuned['winner']['flags']) or 'no flag at all'} renders {gain['estimate']:.2f} times as fast"
+            f" as {' '.join(tuned['baseline']['flags']) or 'no flag at all'}"
+            f" ({gain['low']:.2f} to {gain['high']:.2f} at {gain['confidence']:.0%} confidence)."
+        )
+        lines.append("  It was applied, proven to be in effect, and rolled back byte for byte.")
+    else:
+        lines.append(f"  {tuned['reason']}")
+    cost = tuned["cost"]
+    lines.append(
+        f"  {tuned['launches']} launches and {tuned['clips']} clips in {cost['wall']:.0f} s of tuning;"
+        f" {wall:.0f} s for everything."
+    )
+    lines.append(f"  The report: {report}")
+    return "\n".join(lines)
+
+
+def give_flags(launch_file: Path, words: str) -> None:
+    """Sets the flags of a fresh reference web UI as its owner would: in the launch file's own assignment."""
+    data = launch_file.read_bytes()
+    end = b"\r\n" if b"\r\n" in data else b"\n"
+    lines = data.split(end)
+    prefix = "set COMMANDLINE_ARGS=" if launch_file.suffix == ".bat" else "export COMMANDLINE_ARGS="
+    value = words if launch_file.suffix == ".bat" else f'"{words}"'
+    wanted = (prefix + value).encode()
+    for index, line in enumerate(lines):
+        if line.lstrip(b"#").startswith(prefix.encode()):
+            lines[index] = wanted
+            break
+    else:
+        lines.insert(0, wanted)
+    launch_file.write_bytes(end.join(lines))

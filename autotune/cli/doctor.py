@@ -1,0 +1,26 @@
+"""`autotune doctor`: checks all that tuning needs and says how to mend what fails."""
+
+from __future__ import annotations
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+
+
+@verb("doctor")
+def doctor_command(settings: Settings) -> int:
+    """Checks all that tuning needs; exit code 3 when something must be mended first."""
+    from autotune.session.doctor import checks, doctor_json
+    from autotune.session.look import look
+
+    seen = look(settings.webui, settings.configured_webui(), None, settings.places)
+    found = list(checks(seen, settings.places))
+    if settings.as_json:
+        print_json("doctor", doctor_json(found, seen.root))
+    else:
+        lines = []
+        for one in found:
+            lines.append(f"{'ok  ' if one.ok else 'MEND'}  {one.name}: {one.detail}")
+            if not one.ok and one.hint:
+                lines.append(f"        {one.hint}")
+        print_text("\n".join(lines))
+    return 0 if all(one.ok for one in found) else 3

@@ -1,0 +1,39 @@
+"""`autotune status | history`: what is applied, since when, how good; and all that happened. Starts nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+
+
+@verb("status")
+def status_command(settings: Settings) -> None:
+    """What is applied, since when, how good, what has changed since, and what the agent is doing."""
+    from autotune.session.status import status
+
+    document = status(settings.find_webui(), settings.places)
+    if settings.as_json:
+        print_json("status", document)
+        return
+    from autotune.report.tables import status_lines
+
+    print_text("\n".join(status_lines(document)))
+
+
+@verb("history")
+def history_command(settings: Settings) -> None:
+    """Every tune, apply and rollback of this web UI, with its cause."""
+    from autotune.store import events
+
+    rows = events.read(settings.places.history(settings.find_webui()))
+    if settings.as_json:
+        print_json("history", {"events": rows})
+        return
+    if not rows:
+        print_text("Nothing has happened yet.")
+        return
+    from autotune.report import tables
+
+    tables.show(tables.history_table(rows), sys.stdout)

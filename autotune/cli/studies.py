@@ -1,0 +1,81 @@
+"""`autotune export | import | replay | dashboard`: studies as files, and Optuna's own view of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import NothingToWorkOn
+
+
+@verb("export")
+@click.argument("study", required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (else stdout).")
+def export_command(settings: Settings, study: str | None, output: Path | None) -> None:
+    """Writes a study (the newest, or the one named) as one JSON file: question, every sample, result."""
+    from autotune.session import studies
+    from autotune.store.journal import write_whole
+    from autotune.store.studies import find_study
+
+    document = studies.export(find_study(settings.places.studies(settings.find_webui()), study))
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    if output is None:
+        print_text(text)
+        return
+    write_whole(output.absolute(), text + "\n")
+    if settings.as_json:
+        print_json("export", {"study": document["study"]["id"], "file": str(output)})
+    else:
+        print_text(f"study {document['study']['id']} is in {output}")
+
+
+@verb("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_command(settings: Settings, file: Path) -> None:
+    """Adds an exported study to this web UI's store. It is never applied without being measured again."""
+    from autotune.session import studies
+
+    study = studies.import_study(settings.places, settings.find_webui(), studies.read_export(file))
+    if settings.as_json:
+        print_json("import", {"study": study.id, "clips": len(study.samples)})
+    else:
+        print_text(f"study {study.id}: {len(study.samples)} clips")
+
+
+@verb("replay")
+@click.argument("study", required=False, metavar="[STUDY|FILE]")
+def replay_command(settings: Settings, study: str | None) -> None:
+    """Computes a study's verdict again from its samples; the same samples give the same verdict."""
+    from autotune.session import studies
+
+    webui = None if study is not None and Path(study).is_file() else settings.find_webui()
+    document = studies.replay(studies.load(settings.places, webui, study))
+    if settings.as_json:
+        print_json("replay", document)
+        return
+    same = {True: "the same as recorded", False: "NOT the one recorded", None: "none was recorded"}
+    print_text(f"{document['decision']}: {document['reason']}\n({same[document['same_as_recorded']]})")
+
+
+@verb("dashboard")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+def dashboard_command(settings: Settings, port: int) -> None:
+    """Shows all studies in optuna-dashboard, on 127.0.0.1 only. Ctrl-C ends it."""
+    import importlib.util
+
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise NothingToWorkOn(
+            "optuna-dashboard is not installed", "pip install 'autotune-webui[dashboard]'"
+        )
+    if not settings.places.optuna.exists():
+        raise NothingToWorkOn("no study is recorded yet", "Run `autotune tune` first.")
+    import optuna
+    from optuna_dashboard import run_server
+
+    storage = optuna.storages.RDBStorage(f"sqlite:///{settings.places.optuna}")
+    print_text(f"http://127.0.0.1:{port}/")
+    run_server(storage, host="127.0.0.1", port=port)

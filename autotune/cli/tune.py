@@ -1,0 +1,106 @@
+"""`autotune tune`: measures candidates, ends with a verdict; changes nothing of the user's (but for --apply)."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autotune.cli.output import print_json
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import UsageProblem
+from autotune.model.study import History
+from autotune.session.tune import Progress, TuneOptions, tune
+
+UNITS = {"": 60.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration such as 90s, 10m, 1.5h; a bare number is minutes. Raises UsageProblem."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(min|[smh]|)", text.strip().lower())
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip().lower().replace(" ", ""):
+        raise UsageProblem(f"--budget {text!r} is no duration", "Say 90s, 10m or 1h30m.")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not 1 <= seconds <= 7 * 24 * 3600:
+        raise UsageProblem(f"--budget {text!r} is outside one second to seven days", "Say 90s, 10m or 1h30m.")
+    return seconds
+
+
+class _OnScreen(Progress):
+    """Progress lines on stderr: what happens, how much was measured, how much time is left at most."""
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._said = ""
+
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def update(self, history: History, left: float) -> None:
+        good = [sample for sample in history.samples if sample.state == "ok"]
+        sets = len({sample.candidate for sample in good})
+        text = (
+            f"[{_clock(time.monotonic() - self._started)} gone, at most {_clock(left)} left] "
+            f"{len(good)} clips of {sets} sets, {len(history.launches)} launches"
+        )
+        if text != self._said:
+            self.say(text)
+        self._said = text
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+@verb("tune")
+@click.option("--profile", "profile_name", default="default", show_default=True, metavar="NAME|FILE",
+              help="What to render and what may vary.")
+@click.option("--objective", type=click.Choice(["speed", "vram", "balanced"]), default="speed", show_default=True)
+@click.option("--budget", metavar="TIME", help="Time it may take, e.g. 10m (else the profile's).")
+@click.option("--fresh", is_flag=True, help="Start anew instead of going on with an earlier study.")
+@click.option("--apply", "then_apply", is_flag=True, help="Apply the winner, if there is one.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--strategy", default="screen", show_default=True,
+              type=click.Choice(["screen", "tpe", "gp", "random", "exhaustive"]))
+@click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
+@click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
+def tune_command(
+    settings: Settings, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
+    seed: int, strategy: str, launch_file: Path | None, cause: str,
+) -> None:
+    """Measures candidate flag sets in the real web UI and says which to keep.
+
+    Renders short AnimateDiff clips with a copy of your settings on a private port. Ctrl-C loses at most the
+    clip that is running; the same command goes on from there.
+    """
+    from autotune.session.look import look
+    from autotune.workload import profile as profiles
+
+    profile = profiles.load(profile_name)
+    options = TuneOptions(
+        profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=strategy, cause=cause,
+        budget=seconds_of(budget) if budget else profile.minutes * 60.0,
+    )
+    seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
+    progress = Progress() if settings.quiet else _OnScreen(time.monotonic())
+    document = tune(seen, settings.places, options, progress)
+    if then_apply and document["decision"] == "apply":
+        from autotune.cli.apply import apply_flow
+
+        document = {**document, "applied": apply_flow(settings, launch_file, yes=True)}
+    _show(settings, document)
+
+
+def _show(settings: Settings, document: dict[str, Any]) -> None:
+    if settings.as_json:
+        print_json("tune", document)
+        return
+    from autotune.report import tables
+
+    tables.show(tables.tune_summary(document), sys.stdout)

@@ -1,0 +1,234 @@
+"""What the agent knows, kept in a journal: kill it at any instant and it goes on from the last whole line.
+
+A change that is believed, and what it makes due, is one line: there is no instant at which a change is
+known but its consequence is not. A due session leaves only by the line that says how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from autotune.daemon.triggers import Action, stronger
+from autotune.daemon.when import Spent
+from autotune.store.journal import Journal, write_whole
+
+KEEP_SESSIONS = 8 * 86400.0
+"""Sessions are remembered for a little more than the week that limits look back on (seconds)."""
+COMPACT_AT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A session that is to run. ``action``: retune or drift; ``attempts``: how often it failed so far."""
+
+    id: str
+    action: Action
+    causes: tuple[str, ...]
+    since: float
+    attempts: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """What is to be done with a result: apply, verify or rollback, and why."""
+
+    kind: str
+    cause: str
+    attempts: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A child process that was begun and whose end is not written down yet."""
+
+    session: str
+    kind: str
+    due: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A set that the agent applied and whose first real start has not been seen yet."""
+
+    at: float
+    failed_starts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it. ``known``: the parts last believed, None before the first look."""
+
+    known: Mapping[str, str] | None = None
+    due: Due | None = None
+    follow: Follow | None = None
+    running: Running | None = None
+    applied: Applied | None = None
+    sessions: tuple[Spent, ...] = ()
+    last: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 0
+
+
+Event = dict[str, Any]
+
+
+def believed(
+    parts: Mapping[str, str], action: Action, trigger: str, causes: Sequence[str], at: float
+) -> Event:
+    """Event: a change has settled; ``action`` "nothing" only moves what is known."""
+    return {
+        "event": "believed",
+        "parts": dict(parts),
+        "action": action,
+        "id": trigger,
+        "causes": list(causes),
+        "at": at,
+    }
+
+
+def fold(state: State, event: Mapping[str, Any]) -> State:
+    """The state after one event; events that are not known are passed over."""
+    handler = _HANDLERS.get(str(event.get("event")))
+    return handler(state, event) if handler else state
+
+
+def _believed(state: State, event: Mapping[str, Any]) -> State:
+    known = replace(state, known=dict(event["parts"]))
+    if event["action"] == "nothing":
+        return known
+    causes, action, since = tuple(event["causes"]), event["action"], float(event["at"])
+    if state.due is not None:
+        causes = tuple(dict.fromkeys([*state.due.causes, *causes]))
+        action, since = stronger(state.due.action, action), state.due.since
+    return replace(known, due=Due(str(event["id"]), action, causes, since))
+
+
+def _began(state: State, event: Mapping[str, Any]) -> State:
+    running = Running(event["session"], event["kind"], event["due"], float(event["at"]))
+    return replace(state, running=running, count=state.count + 1)
+
+
+def _ended(state: State, event: Mapping[str, Any]) -> State:
+    """``outcome``: done, failed, gave_up, yielded, busy; ``retry_at`` for those that are tried again."""
+    running = state.running
+    if running is None or running.session != event["session"]:
+        return state
+    now = replace(state, running=None, last=_last(event, running))
+    if running.kind in ("retune", "drift"):
+        now = replace(now, sessions=_spent(state, running, event))
+    over = event["outcome"] in ("done", "gave_up")
+    failed = event["outcome"] == "failed"
+    retry_at = float(event.get("retry_at") or 0.0)
+    if running.kind in ("apply", "verify", "rollback"):
+        if state.follow is None or state.follow.kind != running.kind:
+            return now
+        again = replace(state.follow, attempts=state.follow.attempts + failed, not_before=retry_at)
+        return replace(now, follow=None if over else again)
+    if state.due is None or state.due.id != running.due:
+        return now  # something else became due meanwhile; it stays
+    later = replace(state.due, attempts=state.due.attempts + failed, not_before=retry_at)
+    return replace(now, due=None if over else later)
+
+
+def _last(event: Mapping[str, Any], running: Running) -> dict[str, Any]:
+    keys = ("session", "at", "outcome", "seconds", "text", "decision", "speedup")
+    return {"kind": running.kind, **{key: event[key] for key in keys if event.get(key) is not None}}
+
+
+def _spent(state: State, running: Running, event: Mapping[str, Any]) -> tuple[Spent, ...]:
+    seconds = float(event.get("seconds") or 0.0)
+    kept = [s for s in state.sessions if s.began > float(event["at"]) - KEEP_SESSIONS]
+    return (*kept, Spent(running.began, seconds))
+
+
+def _follow(state: State, event: Mapping[str, Any]) -> State:
+    return replace(state, follow=Follow(event["kind"], event["cause"]))
+
+
+def _applied(state: State, event: Mapping[str, Any]) -> State:
+    return replace(state, applied=Applied(float(event["at"])))
+
+
+def _start_failed(state: State, _: Mapping[str, Any]) -> State:
+    if state.applied is None:
+        return state
+    return replace(state, applied=replace(state.applied, failed_starts=state.applied.failed_starts + 1))
+
+
+def _settled(state: State, _: Mapping[str, Any]) -> State:
+    return replace(state, applied=None)
+
+
+def _snapshot(_: State, event: Mapping[str, Any]) -> State:
+    return restore(event["state"])
+
+
+_HANDLERS = {
+    "believed": _believed,
+    "began": _began,
+    "ended": _ended,
+    "follow": _follow,
+    "applied": _applied,
+    "start_failed": _start_failed,
+    "settled": _settled,
+    "snapshot": _snapshot,
+}
+
+
+class Keeper:
+    """The state with its journal. Raises StateDamaged when the disk takes no more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._journal = Journal(folder / "journal.jsonl")
+        self.state = State()
+        events = self._journal.read()
+        for event in events:
+            self.state = fold(self.state, event)
+        if len(events) >= COMPACT_AT:
+            self._compact()
+
+    def note(self, event: Event) -> None:
+        """Writes an event down, then acts on it."""
+        self._journal.append(event)
+        self.state = fold(self.state, event)
+
+    def _compact(self) -> None:
+        import json
+
+        line = json.dumps({"event": "snapshot", "state": dump(self.state)}, ensure_ascii=False)
+        write_whole(self.folder / "journal.jsonl", line + "\n")
+
+
+def dump(state: State) -> dict[str, Any]:
+    """The state as JSON values."""
+    from autotune.model import codec
+
+    written: dict[str, Any] = codec.dump(state)
+    return written
+
+
+def restore(value: Mapping[str, Any]) -> State:
+    """The state that ``dump`` wrote."""
+
+    def some(kind: type[Any], item: Any) -> Any:  # noqa: ANN401 - any of the records above
+        if item is None:
+            return None
+        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in item.items()}
+        return kind(**fields)
+
+    return State(
+        known=value["known"],
+        due=some(Due, value["due"]),
+        follow=some(Follow, value["follow"]),
+        running=some(Running, value["running"]),
+        applied=some(Applied, value["applied"]),
+        sessions=tuple(Spent(**s) for s in value["sessions"]),
+        last=value["last"],
+        count=value["count"],
+    )

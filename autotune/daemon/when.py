@@ -1,0 +1,117 @@
+"""May a session run now, and if not, why not. Pure: a situation and the owner's rules in, reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autotune.daemon.config import DAYS, Config
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the machine looks like. None: cannot be told, which blocks nothing.
+
+    Percentages and memory (MiB) are of processes other than ours; ``user_idle`` in seconds since the last
+    key or mouse; ``job``: what the owner's web UI is rendering, None for nothing.
+    """
+
+    webui_runs: bool = False
+    job: str | None = None
+    gpu_present: bool = False
+    gpu_percent: float | None = None
+    gpu_memory: float | None = None
+    cpu_percent: float | None = None
+    temperature: float | None = None
+    user_idle: float | None = None
+    on_battery: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One earlier session: when it began (seconds since 1970) and the seconds it took."""
+
+    began: float
+    seconds: float
+
+
+def busy(now: Situation, config: Config) -> list[str]:
+    """Reasons that the owner, or another program, is at work right now."""
+    reasons = []
+    if now.job is not None:
+        reasons.append(f"the web UI renders ({now.job})")
+    elif now.webui_runs and now.gpu_present:
+        reasons.append("your web UI is running and holds the GPU")
+    if now.gpu_percent is not None and now.gpu_percent >= config.gpu_busy_percent:
+        reasons.append(f"other programs use the GPU ({now.gpu_percent:.0f} %)")
+    if now.gpu_memory is not None and now.gpu_memory > config.gpu_memory_others:
+        reasons.append(f"other programs hold {now.gpu_memory:.0f} MiB of GPU memory")
+    if not now.gpu_present and now.cpu_percent is not None and now.cpu_percent >= config.cpu_busy_percent:
+        reasons.append(f"the CPU is busy ({now.cpu_percent:.0f} %)")
+    return reasons
+
+
+def must_yield(now: Situation, config: Config) -> list[str]:
+    """Reasons to stop a running session at once. The session's own load is not in ``now``."""
+    reasons = busy(now, config)
+    if now.on_battery and not config.on_battery:
+        reasons.append("on battery")
+    if config.idle_minutes and now.user_idle is not None and now.user_idle < 5:
+        reasons.append("you are back")
+    return reasons
+
+
+def why_not(
+    now: Situation, config: Config, clock: datetime, quiet_for: float | None, spent: Sequence[Spent]
+) -> list[str]:
+    """Every reason not to begin a session now; empty: go.
+
+    ``clock``: local time with its zone; ``quiet_for``: seconds since anything was busy, None: never seen.
+    """
+    reasons = must_yield(now, config)
+    wait = config.quiet_minutes * 60
+    if quiet_for is not None and quiet_for < wait and not busy(now, config):
+        reasons.append(
+            f"the GPU was busy {quiet_for / 60:.0f} min ago, waiting for {config.quiet_minutes:g} min"
+        )
+    idle = config.idle_minutes * 60
+    if now.user_idle is not None and 5 <= now.user_idle < idle:
+        reasons.append(
+            f"you were here {now.user_idle / 60:.0f} min ago, waiting for {config.idle_minutes:g} min"
+        )
+    if now.temperature is not None and now.temperature > config.max_temperature:
+        reasons.append(f"the GPU is hot ({now.temperature:.0f} °C)")
+    if not in_hours(clock, config):
+        reasons.append("outside your hours")
+    return reasons + over_budget(clock, config, spent)
+
+
+def over_budget(clock: datetime, config: Config, spent: Sequence[Spent]) -> list[str]:
+    """Reasons from the owner's limits. A session from the future (the clock was set back) counts as now."""
+    now = clock.timestamp()
+    week = [s for s in spent if min(s.began, now) > now - 7 * 86400]
+    midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    today = sum(s.seconds for s in spent if s.began >= midnight)
+    reasons = []
+    if len(week) >= config.sessions_a_week:
+        reasons.append(f"{len(week)} sessions this week, {config.sessions_a_week} are allowed")
+    if today / 60 >= config.minutes_a_day:
+        reasons.append(f"{today / 60:.0f} minutes today, {config.minutes_a_day:g} are allowed")
+    return reasons
+
+
+def in_hours(clock: datetime, config: Config) -> bool:
+    """Whether the local time lies in the owner's hours; a span over midnight belongs to its first day."""
+    if not config.hours:
+        return DAYS[clock.weekday()] in config.days
+    minute = clock.hour * 60 + clock.minute
+    today, yesterday = DAYS[clock.weekday()], DAYS[(clock - timedelta(days=1)).weekday()]
+    for start, end in config.hours:
+        if start < end and start <= minute < end and today in config.days:
+            return True
+        if start > end and minute >= start and today in config.days:
+            return True
+        if start > end and minute < end and yesterday in config.days:
+            return True
+    return False

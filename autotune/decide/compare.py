@@ -1,0 +1,113 @@
+"""Baseline against winner on fresh interleaved launches: the only samples that a verdict's speedup uses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from autotune.decide import looks, noise
+from autotune.decide.rounds import Round
+from autotune.model.study import History, Interval
+
+MIN_BLOCKS = 2
+"""Blocks (one cold launch a side each) before the first look."""
+MAX_BLOCKS = 5
+"""Blocks after which the question stays open."""
+
+Answer = Literal["better", "not better", "not sure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One confirmation block: the rounds of one cold launch of the baseline and one of the winner."""
+
+    number: int
+    baseline: tuple[Round, ...]
+    winner: tuple[Round, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``gain``: logarithm of baseline time over winner time, ``error`` its standard error, ``reach`` the half
+    width of its interval at this look; ``interval`` the same as a ratio."""
+
+    blocks: tuple[Block, ...]
+    gain: float
+    error: float
+    reach: float
+    interval: Interval
+    answer: Answer
+
+
+def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) -> dict[int, tuple[Round, ...]]:
+    """Confirm rounds of a set by block, each block's from one cold process of exactly that set: the one with
+    most rounds (the later of equals), should a crash have made it two."""
+    cold = {launch.number for launch in history.launches if launch.cold and launch.candidate == candidate}
+    by_block: dict[int, dict[int, list[Round]]] = {}
+    for one in rounds:
+        if (one.purpose == "confirm" and one.block is not None and one.candidate == candidate
+                and one.launch in cold):
+            by_block.setdefault(one.block, {}).setdefault(one.launch, []).append(one)
+    return {
+        block: tuple(max(launches.items(), key=lambda item: (len(item[1]), item[0]))[1])
+        for block, launches in by_block.items()
+    }
+
+
+def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,
+           least: int = 2) -> tuple[Block, ...]:
+    """The complete blocks, in order: both sides have at least ``least`` rounds."""
+    left = block_rounds(rounds, history, baseline)
+    right = block_rounds(rounds, history, winner)
+    return tuple(
+        Block(number, left[number], right[number])
+        for number in sorted(left.keys() & right.keys())
+        if len(left[number]) >= least and len(right[number]) >= least
+    )
+
+
+def compare(pairs: tuple[Block, ...], min_gain: float, confidence: float) -> Comparison | None:
+    """The comparison after these blocks, None before MIN_BLOCKS of them.
+
+    Each block gives one difference of two launches' robust means, so drift slower than a block cancels. Its
+    variance is moderated (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3): what the blocks show, with one
+    degree of freedom less than blocks, is pooled with what is known beforehand, that is twice the between-launch
+    variance of the recordings plus the clips' own variance as measured here, with BETWEEN_DF. Student's t,
+    the nominal level of ``looks`` for this number of looks.
+
+    "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
+    whole interval lies below 1 + ``min_gain``, or the estimate is no gain at all when no look is left.
+    """
+    count = len(pairs)
+    if count < MIN_BLOCKS:
+        return None
+    groups: dict[object, list[float]] = {}
+    for block in pairs:
+        groups[(block.number, 0)] = [one.score for one in block.baseline]
+        groups[(block.number, 1)] = [one.score for one in block.winner]
+    sd = noise.within_sd(groups.values())
+    clip_variance = noise.clipped_variance(groups, sd)
+    gaps = [noise.location(groups[(b.number, 0)], sd) - noise.location(groups[(b.number, 1)], sd) for b in pairs]
+    gain = sum(gaps) / count
+    shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
+    expected = 2.0 * noise.BETWEEN_SD**2 + clip_variance * shares
+    seen = sum((gap - gain) ** 2 for gap in gaps)
+    freedom = noise.BETWEEN_DF + count - 1
+    variance = (noise.BETWEEN_DF * expected + seen) / freedom
+    error = math.sqrt(variance / count)
+    level = looks.nominal_alpha(confidence, min(count, MAX_BLOCKS), MIN_BLOCKS, MAX_BLOCKS)
+    reach = looks.t_bound(level, freedom) * error
+    interval = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), confidence)
+    return Comparison(pairs, gain, error, reach, interval, _answer(gain, reach, count, min_gain))
+
+
+def _answer(gain: float, reach: float, count: int, min_gain: float) -> Answer:
+    wanted = math.log1p(min_gain)
+    if gain - reach > 0.0 and gain >= wanted:
+        return "better"
+    if gain + reach < wanted or gain <= 0.0:
+        return "not better"
+    if count >= MAX_BLOCKS and gain < wanted:
+        return "not better"
+    return "not sure"

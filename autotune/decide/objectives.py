@@ -1,0 +1,58 @@
+"""What "better" means: speed, vram or balanced; and the Pareto front of time against memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from statistics import median
+
+from autotune.decide.rounds import Round
+from autotune.model.errors import UsageProblem
+
+OBJECTIVES = ("speed", "vram", "balanced")
+SLOWER_AT_MOST = 0.05
+"""With objectives vram and balanced, a set may be this much slower than the current flags, surely."""
+
+
+def check(objective: str) -> None:
+    """Raises UsageProblem for an objective that does not exist."""
+    if objective not in OBJECTIVES:
+        raise UsageProblem(f"unknown objective {objective!r}", f"one of {', '.join(OBJECTIVES)}")
+
+
+def scored(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
+    """Rounds with the objective's score, smaller is better.
+
+    speed: log seconds. vram: log of the memory peak. balanced: mean of the two, so that a tenth less time
+    is worth a tenth less memory. Rounds whose memory is unknown are left out where memory counts.
+    """
+    if objective == "speed":
+        return rounds
+    share = 1.0 if objective == "vram" else 0.5
+    return tuple(
+        replace(one, score=share * math.log(one.memory) + (1.0 - share) * one.score)
+        for one in rounds if one.memory is not None and one.memory > 0.0
+    )
+
+
+def pareto(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
+    """Names of the points (seconds, MiB) that no other point beats in one and equals or beats in the other,
+    fastest first."""
+    front: list[str] = []
+    least = math.inf
+    for name, (_, memory) in sorted(points.items(), key=lambda item: (item[1], item[0])):
+        if memory < least:
+            front.append(name)
+            least = memory
+    return tuple(front)
+
+
+def front(rounds: tuple[Round, ...]) -> tuple[str, ...]:
+    """The Pareto front of the measured sets: median score against median memory peak."""
+    times: dict[str, list[float]] = {}
+    peaks: dict[str, list[float]] = {}
+    for one in rounds:
+        if one.memory is not None:
+            times.setdefault(one.candidate, []).append(one.score)
+            peaks.setdefault(one.candidate, []).append(one.memory)
+    return pareto({name: (median(times[name]), median(peaks[name])) for name in times})

@@ -1,0 +1,142 @@
+"""From samples to rounds: one score a round, which sets have failed, what things cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from autotune.model.flagset import Candidate, Space
+from autotune.model.study import History, Sample
+from autotune.model.workload import Profile
+
+DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag"})
+"""Failures that come back when the same set is tried again; the others get one more try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One clip of every workload by one set in one process.
+
+    ``score``: weighted mean of the natural logarithms of the clips' seconds, so that a difference of two
+    scores is the logarithm of the weighted geometric mean of their time ratios. ``memory``: the largest
+    peak in MiB, None where nothing could tell it. ``place``: number of the round's last sample.
+    """
+
+    candidate: str
+    launch: int
+    purpose: str
+    block: int | None
+    score: float
+    memory: float | None
+    place: int
+
+
+def usable(sample: Sample) -> bool:
+    """True for a finished, valid, timed clip that is not a warm-up."""
+    return sample.state == "ok" and sample.seconds is not None and sample.seconds > 0.0
+
+
+def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
+    """All complete rounds, in the order in which they were completed.
+
+    The k-th usable clip of each workload within one process, set, purpose and block makes round k:
+    a discarded clip that was repeated therefore finds its place by itself.
+    """
+    weights = [workload.weight for workload in profile.workloads]
+    total = sum(weights)
+    waiting: dict[tuple[int, str, str, int | None], list[list[Sample]]] = {}
+    found: list[Round] = []
+    for sample in history.samples:
+        if not usable(sample) or not 0 <= sample.workload < len(weights):
+            continue
+        key = (sample.launch, sample.candidate, sample.purpose, sample.block)
+        queues = waiting.setdefault(key, [[] for _ in weights])
+        queues[sample.workload].append(sample)
+        if all(queues):
+            clips = [queue.pop(0) for queue in queues]
+            score = sum(w * math.log(c.seconds or 1.0) for w, c in zip(weights, clips, strict=True)) / total
+            peaks = [c.memory_peak for c in clips if c.memory_peak is not None]
+            memory = max(peaks) if peaks else None
+            found.append(Round(sample.candidate, sample.launch, sample.purpose, sample.block, score, memory,
+                               sample.number))
+    return tuple(found)
+
+
+def before_confirmation(history: History) -> History:
+    """The history up to the first confirm sample: what the choice of the finalist rests on, so that the choice
+    stays the same while it is being confirmed."""
+    for place, sample in enumerate(history.samples):
+        if sample.purpose == "confirm":
+            return replace(history, samples=history.samples[:place])
+    return history
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What failed so far. ``dropped``: sets not to be tried again; ``baseline``: why the baseline is given
+    up, None while it is not; ``count``: number of failed clips and starts, baseline included."""
+
+    dropped: frozenset[str]
+    baseline: str | None
+    count: int
+
+
+def _tally(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, int]]:
+    """Failures of each set's clips, of each launch key's starts, and good clips of each set."""
+    clips: dict[str, list[str]] = {}
+    starts: dict[str, list[str]] = {}
+    good: dict[str, int] = {}
+    for sample in history.samples:
+        if sample.state == "failed":
+            if sample.failure != "interrupted":
+                clips.setdefault(sample.candidate, []).append(sample.failure or "crash")
+        elif usable(sample):
+            good[sample.candidate] = good.get(sample.candidate, 0) + 1
+    for launch in history.launches:
+        if launch.failure is not None and launch.failure not in ("interrupted", "port"):
+            starts.setdefault(launch.launch_key, []).append(launch.failure)
+    return clips, starts, good
+
+
+def _blamed(failed: Candidate, baseline: Candidate, proven: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """The levels that a failure is laid to: those apart from the baseline's that no good clip ever had, or, if
+    there are none, all those apart from the baseline's together."""
+    apart = frozenset(failed.levels) - frozenset(baseline.levels)
+    return (apart - proven) or apart
+
+
+def failures(history: History, space: Space) -> Failures:
+    """Sorts failures: a set is dropped after one deterministic failure or two of any kind; a launch key after
+    two failed starts (one, if its flags were refused); the baseline is given up when its first two tries
+    fail, or when it failed three times and at least a third of its tries. What failed in one set is not tried
+    in others at the same memory mode (see ``_blamed``): memory runs out and NaNs come by level, not by spelling."""
+    clips, starts, good = _tally(history)
+    baseline = space[space.baseline]
+    # A key that has served clips is sound: a later failed start of it is the machine's, not the flags'.
+    bad_keys = {
+        key for key, kinds in starts.items()
+        if len(kinds) >= 2 or "bad_flag" in kinds
+    }
+    dropped = {
+        name for name, kinds in clips.items()
+        if len(kinds) >= 2 or any(kind in DETERMINISTIC for kind in kinds)
+    }
+    by_id = {c.id: c for c in space.candidates}
+    proven = frozenset(level for name in good if name in by_id for level in by_id[name].levels)
+    blames = [(_blamed(by_id[name], baseline, proven), by_id[name].effective.memory)
+              for name in sorted(dropped) if name in by_id and not good.get(name)]
+    for candidate in space.candidates:
+        levels = frozenset(candidate.levels)
+        spoiled = any(blame and blame <= levels and candidate.effective.memory == memory for blame, memory in blames)
+        if candidate.launch_key in bad_keys or (spoiled and not good.get(candidate.id)):
+            dropped.add(candidate.id)
+    dropped.discard(baseline.id)
+    mine = clips.get(baseline.id, []) + starts.get(baseline.launch_key, [])
+    fine = good.get(baseline.id, 0)
+    given_up = (len(mine) >= 2 and fine == 0) or (len(mine) >= 3 and 2 * len(mine) >= fine)
+    reason = None
+    if given_up:
+        reason = (f"the current flags failed {len(mine)} of {len(mine) + fine} times "
+                  f"({', '.join(sorted(set(mine)))})")
+    count = sum(map(len, clips.values())) + sum(map(len, starts.values()))
+    return Failures(frozenset(dropped), reason, count)

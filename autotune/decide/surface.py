@@ -1,0 +1,158 @@
+"""What the samples so far say about every set of the space, measured or not: a Gaussian mixed model.
+
+log seconds = mean + main effects + pairwise interactions + a rest of each set
+            + the process's own shift + the shift of this set in this process + clip noise.
+Effects are normal with the standard deviations below, so sets lend each other strength: what channels-last does
+is learnt from every set that has it. With these variances given, the posterior is one linear solve
+(the best linear unbiased prediction of mixed models; Henderson 1975, Biometrics 31:423).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autotune.decide import noise
+from autotune.decide.rounds import Round
+from autotune.model.flagset import Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+EFFECT_SD = {
+    "attention": 0.25,         # 4.9 to 13.5 s at 512 x 512 x 16 on the H200
+    "batch_cond_uncond": 0.06,
+    "channelslast": 0.03,      # -3 % to +9 % reported; article -6 %; H200 -0.5 %
+    "no_half_vae": 0.015,      # decode +0.08 s of 4.9 s on the H200
+    "precision": 0.08,         # sampling 12 % faster on the H200
+    "upcast": 0.04,
+    "memory": 0.15,            # medvram +1.1 s of 4.9 s on the H200
+    "no_half": 0.3,
+}
+EFFECT_MEAN = {
+    ("attention", "sdp"): -0.25,            # H200 at 512 x 512 x 16 x 20: 4.9 s, Doggettx 7.2, InvokeAI 7.2,
+    ("attention", "sdp-no-mem"): -0.25,     # sub-quadratic 7.9, none 8.2, V1 13.5
+    ("attention", "xformers"): -0.2,        # within a few percent of sdp in webui-benchmarks-2023.csv
+    ("attention", "sub-quad"): 0.09,
+    ("attention", "none"): 0.13,
+    ("attention", "v1"): 0.4,
+    ("batch_cond_uncond", "false"): 0.04,   # speed for memory: 5.60 against 4.21 GB on a 4090
+    ("no_half_vae", "true"): 0.018,         # decode +0.08 s of 4.9 s on the H200
+    ("precision", "half"): -0.05,           # sampling 10-12 % faster on the H200
+    ("upcast", "true"): 0.01,               # +0.04 s on the H200
+    ("memory", "medvram"): 0.15,            # +1.1 s of 4.9 to 7.2 s on the H200
+    ("memory", "lowvram"): 0.6,
+    ("no_half", "true"): 0.3,
+}
+"""Expected log seconds of a level, all others 0. It only says where to look first: two clips outweigh it."""
+FAMILY = {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}
+"""Attention classes that run fused kernels are alike: on one card they lie within a few percent of each other
+(webui-benchmarks-2023.csv), whatever they gain over the others; FAMILY_SD is how far apart they are."""
+FAMILY_SD = 0.06
+OTHER_SD = 0.05
+"""Standard deviation of a dimension's effect that the table does not name."""
+PAIR_SD = 0.005
+"""Interactions of two dimensions; REST_SD: what is a set's own beyond that."""
+REST_SD = 0.003
+STALL_SD = 0.06
+"""What a single clip's score may be off by beyond the clip noise: a stalled clip or one that loaded kernels after
+a live switch; n clips together show and outvote it, so it counts 1/n as much (in standard deviation)."""
+DRIFT_SD = 0.006
+"""Slow drift of the machine (clocks, heat) that forgets itself over DRIFT_ROUNDS clips."""
+DRIFT_ROUNDS = 15.0
+
+
+def clip_variance(sd: float, count: int) -> float:
+    """Variance of the robust mean of ``count`` clips of one set in one process."""
+    return sd**2 / count + (STALL_SD / count) ** 2 / count
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places;
+    ``sd`` the clip noise used; ``tried`` rounds per candidate."""
+
+    index: dict[str, int]
+    mean: Array
+    cov: Array
+    sd: float
+    tried: dict[str, int]
+
+    def gain(self, reference: str, other: str) -> tuple[float, float]:
+        """Log of reference time over other time: mean and standard deviation."""
+        i, j = self.index[reference], self.index[other]
+        variance = float(self.cov[i, i] + self.cov[j, j] - 2.0 * self.cov[i, j])
+        return float(self.mean[i] - self.mean[j]), math.sqrt(max(variance, 1e-12))
+
+
+def _alike(column: list[str], same: NDArray[np.bool_], sd: float) -> Array:
+    """Correlation of a dimension's effects: 1 for equal levels, near 1 within a family, else 0."""
+    import numpy as np
+
+    family = np.array([FAMILY.get(level, "") for level in column])
+    kin = (family[:, None] == family[None, :]) & (family != "")[:, None]
+    return np.where(same, 1.0, np.where(kin, max(0.0, 1.0 - 0.5 * (FAMILY_SD / sd) ** 2), 0.0))
+
+
+class Surface:
+    """The prior of one space. Depends on nothing but its arguments, so it may be kept and used again.
+
+    ``prior``: expected log seconds of (dimension, level) pairs, in place of EFFECT_MEAN where it names them.
+    """
+
+    def __init__(self, space: Space, prior: dict[tuple[str, str], float] | None = None) -> None:
+        import numpy as np
+
+        self.index = {c.id: i for i, c in enumerate(space.candidates)}
+        levels = [dict(c.levels) for c in space.candidates]
+        n = len(levels)
+        same = []
+        names = [d.name for d in space.dimensions]
+        for name in names:
+            column = [level.get(name, "") for level in levels]
+            codes = np.unique(column, return_inverse=True)[1]
+            same.append(codes[:, None] == codes[None, :])
+        cov = np.full((n, n), 25.0)
+        for i, name in enumerate(names):
+            sd = EFFECT_SD.get(name, OTHER_SD)
+            cov += sd**2 * _alike([level.get(name, "") for level in levels], same[i], sd)
+            for j in range(i):
+                cov += PAIR_SD**2 * (same[i] & same[j])
+        cov += REST_SD**2 * np.eye(n)
+        self.cov: Array = cov
+        table = EFFECT_MEAN | (prior or {})
+        self.mean: Array = np.array([sum(table.get(pair, 0.0) for pair in c.levels) for c in space.candidates])
+
+    def posterior(self, rounds: tuple[Round, ...]) -> Posterior:
+        """The state of knowledge after these rounds (of whatever purpose)."""
+        import numpy as np
+
+        groups: dict[tuple[int, str], list[Round]] = {}
+        for one in rounds:
+            if one.candidate in self.index:
+                groups.setdefault((one.launch, one.candidate), []).append(one)
+        scores = {key: [one.score for one in group] for key, group in groups.items()}
+        sd = noise.within_sd(scores.values())
+        tried: dict[str, int] = {}
+        for (_, name), group in groups.items():
+            tried[name] = tried.get(name, 0) + len(group)
+        if not groups:
+            return Posterior(self.index, self.mean, self.cov, sd, tried)
+        keys = list(groups)
+        where = np.array([self.index[name] for _, name in keys])
+        launch = np.array([number for number, _ in keys])
+        y = np.array([noise.location(scores[key], sd) for key in keys])
+        when = np.array([sum(o.place for o in groups[key]) / len(groups[key]) for key in keys])
+        own = 0.5 * noise.BETWEEN_SD**2
+        observed = self.cov[np.ix_(where, where)] + own * (launch[:, None] == launch[None, :])
+        observed += DRIFT_SD**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / DRIFT_ROUNDS)
+        observed[np.diag_indices_from(observed)] += own + np.array([clip_variance(sd, len(scores[key])) for key in keys])
+        cross = self.cov[:, where]
+        solved = np.linalg.solve(observed, np.column_stack([y - self.mean[where], cross.T]))
+        mean = self.mean + cross @ solved[:, 0]
+        cov = self.cov - cross @ solved[:, 1:]
+        return Posterior(self.index, mean, cov, sd, tried)

@@ -1,0 +1,138 @@
+"""The verdict on a history: pure, the same for the same samples, whoever asks."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from autotune.decide import objectives
+from autotune.decide.ablation import ablate
+from autotune.decide.compare import Comparison, blocks, compare
+from autotune.decide.finalist import finalist, too_slow
+from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
+from autotune.decide.surface import Surface
+from autotune.model.flagset import Space
+from autotune.model.study import History, Interval, Side, Verdict
+from autotune.model.workload import Profile
+
+
+def challenger(history: History, space: Space, dropped: frozenset[str]) -> str | None:
+    """The set that confirmation compares with the baseline: the one confirmed last, None before that."""
+    for sample in reversed(history.samples):
+        if sample.purpose == "confirm" and sample.candidate not in dropped | {space.baseline}:
+            return sample.candidate
+    return None
+
+
+def verdict(history: History, space: Space, profile: Profile, objective: str) -> Verdict:
+    """The decision on what was measured so far.
+
+    The speedup comes from confirm samples alone: cold launches of both sides that the search did not use.
+    ``winner`` and ``speedup`` describe the set that was compared, also when the decision is "keep".
+    Raises UsageProblem for an unknown objective.
+    """
+    objectives.check(objective)
+    all_rounds = rounds(history, profile)
+    failed = failures(history, space)
+    if failed.baseline is not None:
+        return _keep(f"Nothing is changed: {failed.baseline}.", True, None)
+    side = _side(history, space.baseline)
+    if len(space.candidates) < 2:
+        return _keep("Nothing is changed: there is no other set to try on this machine.", True, side)
+    rival = challenger(history, space, failed.dropped)
+    if rival is None:
+        return _unconfirmed(history, space, profile, objective, failed, side)
+    return _confirmed(history, space, profile, objective, all_rounds, rival)
+
+
+def _keep(reason: str, sure: bool, baseline: Side | None) -> Verdict:
+    return Verdict("keep", reason, sure, baseline, None, None, None)
+
+
+def _side(history: History, candidate: str) -> Side | None:
+    """Median, least and greatest seconds of the first workload's clips: confirm clips if there are any."""
+    clips = [s for s in history.samples if s.candidate == candidate and usable(s)]
+    clips = [s for s in clips if s.purpose == "confirm"] or clips
+    times = [s.seconds for s in clips if s.workload == 0 and s.seconds is not None]
+    if not times:
+        return None
+    peaks = [s.memory_peak for s in clips if s.memory_peak is not None]
+    return Side(candidate, median(times), min(times), max(times), median(peaks) if peaks else None,
+                len({s.launch for s in clips}), len(times))
+
+
+def _unconfirmed(history: History, space: Space, profile: Profile, objective: str, failed: Failures,
+                 side: Side | None) -> Verdict:
+    others = [c.id for c in space.candidates if c.id != space.baseline]
+    if all(name in failed.dropped for name in others):
+        return _keep(f"Nothing is changed: none of the {len(others)} other sets rendered a valid clip here.",
+                     True, side)
+    searched = rounds(before_confirmation(history), profile)
+    used = objectives.scored(searched, objective)
+    measured = {one.candidate for one in used}
+    if side is None or space.baseline not in measured:
+        told = "memory could not be read" if side is not None else "the budget ended before the current flags were timed"
+        return _keep(f"Nothing is changed: {told}.", False, side)
+    tried = sorted(measured - {space.baseline} - failed.dropped)
+    if not tried:
+        return _keep("Nothing is changed: the budget ended before another set was timed.", False, side)
+    posterior = Surface(space).posterior(used)
+    best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
+    seen = _words(posterior.gain(space.baseline, best)[0], objective)
+    barred = failed.dropped | too_slow(searched, space, objective)
+    if finalist(space, posterior, barred, profile.decide.min_gain) is None:
+        return _keep(
+            f"Nothing is changed: of {len(tried)} other sets measured none is likely to be "
+            f"{100 * profile.decide.min_gain:.3g} % better; the best came to {seen}.", True, side)
+    return _keep(
+        f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but the budget ended "
+        "before fresh starts could confirm it.", False, side)
+
+
+def _words(gain: float, objective: str) -> str:
+    """A log gain in words: 12 % less time, 3 % more memory."""
+    what = {"speed": "time", "vram": "memory", "balanced": "time and memory"}[objective]
+    change = 100.0 * (1.0 - math.exp(-gain))
+    return f"{abs(change):.1f} % {'less' if change >= 0 else 'more'} {what}"
+
+
+def _interval_words(interval: Interval) -> str:
+    return (f"{interval.estimate:.3f} times the speed ({100 * interval.confidence:.3g} % interval "
+            f"{interval.low:.3f} to {interval.high:.3f})")
+
+
+def _confirmed(history: History, space: Space, profile: Profile, objective: str, all_rounds: tuple[Round, ...],
+               rival: str) -> Verdict:
+    decide = profile.decide
+    baseline, winner = _side(history, space.baseline), _side(history, rival)
+    scored = objectives.scored(all_rounds, objective)
+    result = compare(blocks(scored, history, space.baseline, rival), decide.min_gain, decide.confidence)
+    speed = compare(blocks(all_rounds, history, space.baseline, rival), decide.min_gain, decide.confidence)
+    saving = None
+    if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
+        saving = baseline.memory_peak - winner.memory_peak
+    if result is None or speed is None:
+        return Verdict("keep", "Nothing is changed: the budget ended before two fresh starts of each side could "
+                       "be compared.", False, baseline, winner, None, saving)
+    parts = ablate(space, space[rival], Surface(space).posterior(scored), decide.confidence)
+    decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
+    return Verdict("apply" if decision else "keep", reason, sure, baseline, winner, speed.interval, saving, parts)
+
+
+def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float,
+          saving: float | None) -> tuple[bool, str, bool]:
+    """(adopt, reason, sure) from the comparison by objective and the one by seconds."""
+    told = _interval_words(speed.interval)
+    pairs = len(speed.blocks)
+    if objective != "speed":
+        told += f", {saving or 0.0:.0f} MiB less memory"
+    if result.answer == "better":
+        if objective != "speed" and speed.interval.low < 1.0 - objectives.SLOWER_AT_MOST:
+            return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but may be more than "
+                           f"{100 * objectives.SLOWER_AT_MOST:.0f} % slower ({told})."), True
+        return True, f"The new set runs at {told} in {pairs} pairs of fresh starts.", True
+    if result.answer == "not better":
+        return False, (f"Nothing is changed: in {pairs} pairs of fresh starts the best set ran at {told}, not "
+                       f"{100 * min_gain:.3g} % better."), True
+    return False, (f"Nothing is changed: not sure within the budget; in {pairs} pairs of fresh starts the best "
+                   f"set ran at {told}."), False

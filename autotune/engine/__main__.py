@@ -1,0 +1,35 @@
+"""`python -m autotune.engine create DIR`: lay out an install of the reference web UI."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (2: the folder is refused)."""
+    parser = argparse.ArgumentParser(prog="python -m autotune.engine", description="The reference web UI.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    made = verbs.add_parser("create", help="lay out an install")
+    made.add_argument("folder", type=Path, metavar="DIR")
+    made.add_argument("--size", choices=["tiny", "sd15"], default="tiny",
+                      help="tiny: for CPUs; sd15: the shapes of Stable Diffusion 1.5, for CUDA")
+    made.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    made.add_argument("--force", action="store_true", help="replace an older reference web UI")
+    options = parser.parse_args(words)
+
+    from autotune.engine.create import CannotCreate, create
+
+    try:
+        root = create(options.folder, options.size, options.device, options.force)
+    except CannotCreate as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""A1111's HTTP API over one WebUI: routes, authentication, error bodies, timing header."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from autotune.engine import control, garbage, jobs, reports, shape
+from autotune.engine.values import Json
+from autotune.engine.webui import WebUI
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class ProcessTime:
+    """Adds X-Process-Time, seconds with four places, the wait for other jobs included."""
+
+    def __init__(self, app: ASGIApp, log: bool = False) -> None:
+        self.app, self.log = app, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def timed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seconds = f"{time.perf_counter() - started:.4f}".rstrip("0").rstrip(".")
+                message["headers"] = [*message["headers"], (b"x-process-time", seconds.encode("ascii"))]
+                if self.log:
+                    print(f"API {scope['method']} {scope['path']} {message['status']} {seconds}", flush=True)
+            await send(message)
+
+        await self.app(scope, receive, timed)
+
+
+class Auth:
+    """HTTP Basic on /sdapi when --api-auth names users. Raises ValueError on a password with a colon."""
+
+    def __init__(self, users: str | None) -> None:
+        self.users: dict[str, str] = {}
+        for pair in (users or "").split(","):
+            if pair.strip():
+                user, password = pair.split(":")
+                self.users[user.strip()] = password.strip()
+
+    def check(self, request: Request) -> None:
+        """Raises HTTPException 401 in A1111's words."""
+        if not self.users:
+            return
+        scheme, _blank, value = request.headers.get("authorization", "").partition(" ")
+        try:
+            user, _colon, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            user, password = "", ""
+        if scheme.lower() != "basic" or not value:
+            raise HTTPException(401, "Not authenticated")
+        known = self.users.get(user)
+        if known is None or not secrets.compare_digest(known.encode(), password.encode()):
+            raise HTTPException(401, "Incorrect username or password")
+
+
+def build(ui: WebUI) -> Starlette:
+    """The application for this web UI's flags. Raises ValueError when --api-auth is malformed."""
+    auth = Auth(ui.flags.api_auth)
+    routes: list[Route] = []
+
+    def add(path: str, endpoint: Endpoint, method: str = "GET") -> None:
+        async def guarded(request: Request) -> Response:
+            auth.check(request)
+            return await endpoint(request)
+
+        routes.append(Route(f"/sdapi/v1/{path}", guarded, methods=[method]))
+
+    if ui.flags.api or ui.flags.nowebui:
+        for path, answer in reports.answers(ui).items():
+            add(path, _plain(answer))
+        add("progress", _progress(ui))
+        add("txt2img", _txt2img(ui), "POST")
+        add("options", _set_options(ui), "POST")
+        add("interrupt", _stop(ui, "interrupted"), "POST")
+        add("skip", _stop(ui, "skipped"), "POST")
+        for path, action in control.actions(ui).items():
+            add(path, action, "POST")
+        routes.append(Route("/openapi.json", _document(routes)))
+        routes.append(Route("/docs", _docs))
+    if not ui.flags.nowebui:
+        routes.append(Route("/internal/ping", _ping))
+        routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
+        routes.append(Route("/", _page))
+    handlers = {HTTPException: _http_error, shape.Invalid: _invalid, Exception: _error}
+    middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)  # type: ignore[arg-type]
+
+
+def _plain(answer: Callable[[], Json]) -> Endpoint:
+    async def endpoint(_request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(answer))
+
+    return endpoint
+
+
+async def _body(request: Request) -> dict[str, Json]:
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise shape.Invalid(["body"], "value is not a valid dict", "type_error.dict")
+    return body
+
+
+def _progress(ui: WebUI) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        previews = bool(ui.options.get("live_previews_enable"))
+        skip = request.query_params.get("skip_current_image", "false").lower() in ("true", "1")
+        answer = await run_in_threadpool(ui.state.answer, previews)
+        if skip:
+            answer["current_image"] = None  # decoded all the same, as in A1111
+        return JSONResponse(answer)
+
+    return endpoint
+
+
+def _txt2img(ui: WebUI) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        body = shape.txt2img(await _body(request))
+        shape.scripts(body, ui.extension is not None)
+        answer, hits = await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
+        return garbage.instead(hits) or JSONResponse(answer)
+
+    return endpoint
+
+
+def _set_options(ui: WebUI) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        changes = await _body(request)
+
+        def work() -> None:
+            wanted = changes.get("sd_model_checkpoint")
+            known = {n for c in ui.checkpoints for n in (c.title, c.path.name, c.path.stem)}
+            if wanted is not None and wanted not in known:
+                raise RuntimeError(f"model {wanted!r} not found")
+            for key, value in changes.items():
+                ui.options.set(key, value)
+            ui.options.save()
+
+        await asyncio.wrap_future(ui.submit(work))
+        return JSONResponse(None)
+
+    return endpoint
+
+
+def _stop(ui: WebUI, field: str) -> Endpoint:
+    async def endpoint(_request: Request) -> Response:
+        setattr(ui.state, field, True)
+        return JSONResponse({} if field == "interrupted" else None)
+
+    return endpoint
+
+
+async def _ping(_request: Request) -> Response:
+    return JSONResponse({})
+
+
+async def _page(_request: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>Stable Diffusion</title><p>The reference web UI of autotune has no page "
+                        "to draw with; its API is under /sdapi/v1 when --api is given.")
+
+
+async def _docs(_request: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>API</title><p>See <a href='/openapi.json'>/openapi.json</a>.")
+
+
+def _document(routes: list[Route]) -> Endpoint:
+    paths: dict[str, dict[str, Json]] = {}
+    for route in routes:
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            paths.setdefault(route.path, {})[method.lower()] = {"responses": {"200": {"description": "OK"}}}
+    document = {"openapi": "3.0.2", "info": {"title": "FastAPI", "version": "0.1.0"}, "paths": paths}
+
+    async def endpoint(_request: Request) -> Response:
+        return JSONResponse(document)
+
+    return endpoint
+
+
+async def _http_error(_request: Request, error: HTTPException) -> Response:
+    if error.status_code in (404, 405):
+        return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+    body = {"error": "HTTPException", "detail": error.detail, "body": "", "errors": ""}
+    return JSONResponse(body, status_code=error.status_code)
+
+
+async def _invalid(_request: Request, error: shape.Invalid) -> Response:
+    return JSONResponse({"detail": [{"loc": error.where, "msg": error.message, "type": error.kind}]}, status_code=422)
+
+
+async def _error(_request: Request, error: Exception) -> Response:
+    body = {"error": type(error).__name__, "detail": "", "body": "", "errors": str(error)}
+    return JSONResponse(body, status_code=500)

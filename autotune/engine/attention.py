@@ -1,0 +1,202 @@
+"""Which attention class is in effect, by A1111's rules, and putting it into the model.
+
+Rules (A1111 1.10.1): the option `cross_attention_optimization` wins unless it is "Automatic"; a title that no
+available class has means the default. Under "Automatic", --disable-opt-split-attention means none; otherwise the
+class of highest priority among those whose flag was given; otherwise the available class of highest priority
+(xformers counts only with its flag).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autotune.engine import kernels
+from autotune.engine.values import Module, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One attention class. ``vae``: A1111 also puts it into the VAE's attention block."""
+
+    key: str
+    name: str
+    label: str | None
+    flag: str
+    priority: int
+    vae: bool = True
+
+    @property
+    def title(self) -> str:
+        """The text that the options API knows it by."""
+        return self.name if self.label is None else f"{self.name} - {self.label}"
+
+
+NONE = Kind("none", "none", None, "disable_opt_split_attention", 0, vae=False)
+KINDS = (
+    Kind("xformers", "xformers", None, "xformers", 100),
+    Kind("sdp-no-mem", "sdp-no-mem", "scaled dot product without memory efficient attention",
+         "opt_sdp_no_mem_attention", 80),
+    Kind("sdp", "sdp", "scaled dot product", "opt_sdp_attention", 70),
+    Kind("sub-quad", "sub-quadratic", None, "opt_sub_quad_attention", 10),
+    Kind("v1", "V1", "original v1", "opt_split_attention_v1", 10, vae=False),
+    Kind("invokeai", "InvokeAI", None, "opt_split_attention_invokeai", 10, vae=False),
+    Kind("doggettx", "Doggettx", None, "opt_split_attention", 90),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What decides which classes are available. ``device``: cuda, cpu or mps."""
+
+    device: str
+    xformers: bool = False
+    capability: tuple[int, int] | None = None
+    sdp: bool = True
+
+
+def available(host: Host, flags: argparse.Namespace) -> list[Kind]:
+    """The classes that can be chosen on this host, highest priority first; equals keep A1111's order."""
+    def usable(kind: Kind) -> bool:
+        if kind.key == "xformers":
+            if flags.force_enable_xformers:
+                return True
+            fits = host.capability is not None and (6, 0) <= host.capability <= (9, 0)
+            return bool(flags.xformers and host.xformers and host.device == "cuda" and fits)
+        return host.sdp or not kind.key.startswith("sdp")
+
+    return sorted((k for k in KINDS if usable(k)), key=lambda k: -priority(k, host))
+
+
+def priority(kind: Kind, host: Host) -> int:
+    """A1111's priority of a class: sub-quadratic leads on MPS, InvokeAI wherever there is no CUDA and no MPS."""
+    if kind.key == "sub-quad" and host.device == "mps":
+        return 1000
+    if kind.key == "invokeai" and host.device not in ("cuda", "mps"):
+        return 1000
+    return kind.priority
+
+
+def choose(host: Host, flags: argparse.Namespace, option: str) -> Kind:
+    """The class in effect for these flags and this value of the option."""
+    choices = available(host, flags)
+    if option == "None":
+        return NONE
+    if option != "Automatic":
+        for kind in choices:
+            if kind.title == option:
+                return kind
+        return choices[0]  # a title nobody has: the default, silently
+    if flags.disable_opt_split_attention:
+        return NONE
+    for kind in choices:
+        if getattr(flags, kind.flag):
+            return kind
+    return choices[0]
+
+
+def kernel_of(kind: Kind, flags: argparse.Namespace) -> kernels.Kernel:
+    """The kernel of a class with the chunk sizes that the flags give."""
+    settings = kernels.SubQuad(max(1, flags.sub_quad_q_chunk_size), flags.sub_quad_kv_chunk_size,
+                               flags.sub_quad_chunk_threshold)
+    makers: dict[str, Callable[[], kernels.Kernel]] = {
+        "xformers": lambda: kernels.xformers,
+        "sdp-no-mem": lambda: kernels.sdp(efficient=False),
+        "sdp": kernels.sdp,
+        "sub-quad": lambda: kernels.sub_quadratic(settings),
+        "v1": lambda: kernels.v1,
+        "invokeai": lambda: kernels.invokeai,
+        "doggettx": lambda: kernels.doggettx,
+        "none": lambda: kernels.plain,
+    }
+    return makers[kind.key]()
+
+
+class Processor:
+    """What diffusers calls for one attention layer: projections around a kernel.
+
+    ``seconds``, when set to a list by a caller that measures, receives the time of each kernel call.
+    """
+
+    def __init__(self, kernel: kernels.Kernel) -> None:
+        self.kernel = kernel
+        self.seconds: list[float] | None = None
+
+    def __call__(self, attn: Module, hidden_states: Tensor, encoder_hidden_states: Tensor = None,
+                 attention_mask: Tensor = None, temb: Tensor = None, **_rest: object) -> Tensor:
+        shape, residual, hidden = hidden_states.shape, hidden_states, hidden_states
+        if hidden.ndim == 4:  # the VAE's block: (batch, channels, height, width)
+            hidden = hidden.flatten(2).transpose(1, 2)
+        if attn.group_norm is not None:
+            hidden = attn.group_norm(hidden.transpose(1, 2)).transpose(1, 2)
+        context = hidden if encoder_hidden_states is None else encoder_hidden_states
+        q, k, v = attn.to_q(hidden), attn.to_k(context), attn.to_v(context)
+        out = self.attend(q, k, v, attn.heads, float(attn.scale))
+        out = attn.to_out[0](out)
+        if len(shape) == 4:
+            out = out.transpose(1, 2).reshape(shape)
+        if attn.residual_connection:
+            out = out + residual
+        return out / attn.rescale_output_factor
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float) -> Tensor:
+        """(batch, n, heads * dim) in and out; on a CPU fp16 is computed in fp32 (see numbers.py)."""
+        import time
+
+        import torch
+
+        batch, kind = q.shape[0], q.dtype
+        wide = torch.float32 if q.device.type == "cpu" and kind == torch.float16 else kind
+
+        def split(x: Tensor) -> Tensor:
+            dim = x.shape[-1] // heads
+            return x.to(wide).view(batch, -1, heads, dim).transpose(1, 2).reshape(batch * heads, -1, dim)
+
+        start = time.perf_counter()
+        out = self.kernel(split(q), split(k), split(v), scale).to(kind)
+        if self.seconds is not None:
+            self.seconds.append(time.perf_counter() - start)
+        return out.view(batch, heads, -1, out.shape[-1]).transpose(1, 2).reshape(batch, -1, heads * out.shape[-1])
+
+
+def apply(kind: Kind, flags: argparse.Namespace, unet: Module, vae: Module) -> Processor:
+    """Put a class into the UNet's spatial attention, and into the VAE's where A1111 does; returns its processor.
+
+    The motion module's own attention is torch's SDPA whatever the class, as in AnimateDiff 2.
+    """
+    from autotune.engine.sizes import is_motion
+
+    processor, own = Processor(kernel_of(kind, flags)), Processor(kernels.sdp())
+    for name, layer in attention_layers(unet):
+        layer.set_processor(own if is_motion(name) else processor)
+    in_vae = processor if kind.vae else Processor(kernels.plain)
+    for _name, layer in attention_layers(vae):
+        layer.set_processor(in_vae)
+    return processor
+
+
+def attention_layers(module: Module) -> list[tuple[str, Module]]:
+    """diffusers' attention layers under a module, by name."""
+    return [(n, m) for n, m in module.named_modules() if type(m).__name__ == "Attention"]
+
+
+def xformers_importable() -> bool:
+    """Whether xformers can really be imported (a broken build counts as absent)."""
+    import importlib
+
+    try:
+        importlib.import_module("xformers.ops")
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        return False
+    return True
+
+
+def look(device: str, flags: argparse.Namespace) -> Host:
+    """What this process can offer; xformers is only imported when its flag was given."""
+    import torch
+
+    capability = torch.cuda.get_device_capability() if device == "cuda" else None
+    wants = bool(flags.xformers or flags.force_enable_xformers)
+    return Host(device, wants and xformers_importable(), capability,
+                hasattr(torch.nn.functional, "scaled_dot_product_attention"))

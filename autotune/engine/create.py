@@ -1,0 +1,130 @@
+"""Lays out an install of the reference web UI: a folder that looks like A1111 1.10.1 with AnimateDiff."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from autotune.engine import weights
+from autotune.engine.sizes import CHECKPOINT, MOTION_MODULE
+
+LAYOUT = Path(__file__).parent / "layout"
+EXTENSION = Path("extensions", "sd-webui-animatediff")
+PLACES: dict[str, Path] = {
+    "launch.py": Path("launch.py"), "webui.py": Path("webui.py"), "webui.sh": Path("webui.sh"),
+    "webui-user.sh": Path("webui-user.sh"), "webui.bat": Path("webui.bat"),
+    "webui-user.bat": Path("webui-user.bat"), "CHANGELOG.md": Path("CHANGELOG.md"), "README.md": Path("README.md"),
+    "animatediff.py": EXTENSION / "scripts" / "animatediff.py",
+    "animatediff_infv2v.py": EXTENSION / "scripts" / "animatediff_infv2v.py",
+    "animatediff_version.py": EXTENSION / "scripts" / "animatediff_version.py",
+}
+SEED = 1234
+MARKER = "reference-webui.json"
+
+
+class CannotCreate(Exception):  # noqa: N818  (said to the user as it is)
+    """The folder cannot be made or is taken."""
+
+
+def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = False, seed: int = SEED) -> Path:
+    """Lay out an install in ``root`` and return it, resolved.
+
+    A folder that holds something else is refused; with ``force`` an older install of ours is replaced. Raises
+    CannotCreate.
+    """
+    root = root.expanduser().resolve()
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if not force:
+            raise CannotCreate(f"{root} is not empty (--force replaces an older reference web UI)")
+        if not (root / MARKER).is_file():
+            raise CannotCreate(f"{root} is no reference web UI: it is left alone, also with --force")
+        shutil.rmtree(root)
+    try:
+        _lay_out(root, size, device, seed)
+    except OSError as error:
+        raise CannotCreate(f"cannot write {error.filename or root}: {error.strerror}") from error
+    return root
+
+
+def _lay_out(root: Path, size: str, device: str, seed: int) -> None:
+    for name, place in PLACES.items():
+        _write(root / place, (LAYOUT / name).read_bytes(), crlf=name.endswith(".bat"))
+    for script in ("webui.sh", "webui-user.sh"):
+        path = root / script
+        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    _write(root / "modules" / "cmd_args.py", (Path(__file__).parent / "cmd_args.py").read_bytes())
+    checkpoint = root / "models" / "Stable-diffusion" / CHECKPOINT[size]
+    weights.write(checkpoint, size, "checkpoint", seed)
+    weights.write(root / EXTENSION / "model" / MOTION_MODULE, size, "motion", seed + 1)
+    for folder in ("models/VAE", "models/Lora", "embeddings", "extensions-builtin", "configs", "html", "javascript"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    _write_json(root / "config.json", _config(checkpoint))
+    _write_json(root / "ui-config.json", {})
+    _venv(root / "venv")
+    package = Path(__file__).resolve().parents[2]
+    _write_json(root / MARKER, {"flavour": "reference", "version": "1.10.1", "size": size, "device": device,
+                                "seed": seed, "package": str(package)})
+
+
+def _config(checkpoint: Path) -> dict[str, object]:
+    """config.json as A1111 holds it after its settings were saved once."""
+    from autotune.engine.options import DEFAULTS, UNCHANGING
+
+    saved: dict[str, object] = json.loads(DEFAULTS.read_text(encoding="utf-8"))
+    for key in UNCHANGING:
+        saved.pop(key, None)
+    digest = weights.sha256(checkpoint)
+    saved["sd_model_checkpoint"] = f"{checkpoint.name} [{digest[:10]}]"
+    saved["sd_checkpoint_hash"] = digest
+    return saved
+
+
+def _write(path: Path, data: bytes, crlf: bool = False) -> None:
+    data = data.replace(b"\r\n", b"\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.replace(b"\n", b"\r\n") if crlf else data)
+
+
+def _write_json(path: Path, value: object) -> None:
+    _write(path, (json.dumps(value, indent=4) + "\n").encode("utf-8"))
+
+
+def _venv(folder: Path) -> None:
+    """A virtual environment without pip that sees all packages of the creating interpreter.
+
+    Made by a child process so that it works from inside a virtual environment too; a .pth file names the
+    creator's package folders and the folder that this package lies in.
+    """
+    interpreter = getattr(sys, "_base_executable", sys.executable) or sys.executable
+    made = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], capture_output=True, text=True,
+                          check=False, stdin=subprocess.DEVNULL)
+    if made.returncode:
+        raise CannotCreate(f"cannot make the virtual environment {folder}: {made.stderr.strip() or made.stdout.strip()}")
+    paths = {"base": str(folder), "platbase": str(folder)}
+    site = Path(sysconfig.get_path("purelib", scheme=_scheme(), vars=paths))
+    site.mkdir(parents=True, exist_ok=True)
+    (site / "creator.pth").write_text("".join(f"{path}\n" for path in _package_folders()), encoding="utf-8")
+
+
+def _scheme() -> str:
+    if "venv" in sysconfig.get_scheme_names():
+        return "venv"
+    return "nt" if os.name == "nt" else "posix_prefix"
+
+
+def _package_folders() -> list[str]:
+    """Folders of the creating interpreter that packages come from, the one of this package included."""
+    standard = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+    standard |= {path / "lib-dynload" for path in standard}
+    found = [Path(__file__).resolve().parents[2]]
+    for entry in sys.path:
+        path = Path(entry).resolve() if entry else Path.cwd()
+        if path.is_dir() and path not in standard and path not in found and entry and path.name != "DLLs":
+            found.append(path)
+    return [str(path) for path in found]

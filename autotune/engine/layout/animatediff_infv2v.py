@@ -1,0 +1,1 @@
+"""See animatediff.py."""

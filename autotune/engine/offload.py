@@ -1,0 +1,59 @@
+"""--medvram and --lowvram: parts of the model wait in main memory and come to the device when they compute.
+
+Off CUDA there is nowhere else to wait; there a move is a copy of the weights within main memory, so that the
+flags cost what moving costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autotune.engine.values import Device, Module
+
+
+def move(module: Module, device: Device) -> None:
+    """Move a module's weights to a device, or copy them where the device is the CPU already."""
+    for tensor in [*module.parameters(), *module.buffers()]:
+        if tensor.is_meta:
+            continue
+        tensor.data = tensor.data.clone() if tensor.device == device else tensor.data.to(device)
+
+
+class Offload:
+    """Brings modules to the device in turn. ``mode`` is none, medvram or lowvram (lowvram beats medvram)."""
+
+    def __init__(self, mode: str, device: Device, unet: Module, vae: Module) -> None:
+        import torch
+
+        self.mode, self.device, self.rest = mode, device, torch.device("cpu")
+        self._here: Module | None = None
+        if mode == "none":
+            return
+        self._hook(vae, vae.decoder)
+        self._hook(vae, vae.post_quant_conv, stay=True)
+        if mode == "medvram":
+            self._hook(unet, unet)
+            return
+        for name, child in unet.named_children():
+            parts = list(child) if name in ("down_blocks", "up_blocks") else [child]
+            for part in parts:
+                self._hook(unet, part, stay=name not in ("down_blocks", "mid_block", "up_blocks"))
+
+    def _hook(self, _owner: Module, part: Module, stay: bool = False) -> None:
+        """``stay``: small parts remain on the device."""
+        if stay:
+            part.to(self.device)
+            return
+        move(part, self.rest)
+        part.register_forward_pre_hook(self._bring(part))
+
+    def _bring(self, part: Module) -> Callable[[Module, object], None]:
+        def hook(_module: Module, _inputs: object) -> None:
+            if self._here is part:
+                return
+            if self._here is not None:
+                move(self._here, self.rest)
+            move(part, self.device)
+            self._here = part
+
+        return hook

@@ -1,0 +1,96 @@
+"""What launch.py of an install runs: flags, faults, model, server."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shlex
+import signal
+import sys
+import time
+import warnings
+from io import TextIOWrapper
+from pathlib import Path
+
+from autotune.engine import inert
+from autotune.engine.faults import BadFaults, Faults
+
+SECRETS = ("--api-auth", "--gradio-auth", "--ngrok")
+
+
+def main(root: Path) -> int:
+    """Start the web UI whose install is ``root`` with the process's arguments; returns its exit code."""
+    started = time.perf_counter()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+    warnings.filterwarnings("ignore")
+    sys.argv = [sys.argv[0], *sys.argv[1:], *shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))]
+    try:
+        faults = Faults.from_environment(sys.argv[1:])
+    except BadFaults as error:
+        print(error, file=sys.stderr)
+        return 2
+    parser = load_parser(root)
+    flags = parse(parser, sys.argv[1:])
+    what = "API server" if flags.nowebui else "Web UI"
+    print(f"Python {sys.version.split()[0]}\nVersion: v1.10.1 (reference web UI of autotune)\nLaunching {what} with "
+          f"arguments: {shlex.join(hidden(sys.argv[1:]))}")
+    if faults.has("ignore_sigterm"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    faults.at_start()
+    return run(root, flags, parser.parse_args([]), faults, started)
+
+
+def run(root: Path, flags: argparse.Namespace, default: argparse.Namespace, faults: Faults, started: float) -> int:
+    """Load and serve; see `main`."""
+    from autotune.engine.model import Model  # noqa: F401  (torch: the slow part of the start)
+    from autotune.engine.webui import WebUI
+
+    for remark in inert.remarks(flags):
+        print(f"Reference web UI: {remark}.")
+    if not flags.styles_file:
+        flags.styles_file = [str(Path(flags.data_dir) / "styles.csv")]
+    ui = WebUI(root, flags, default, faults)
+    from autotune.engine import api, server
+
+    app = api.build(ui)
+    if ui.extension is not None and not flags.skip_load_model_at_start:
+        ui.submit(ui.load).result()
+    elif not flags.skip_load_model_at_start:
+        ui.submit(ui.load)
+    if not flags.nowebui and not Path(flags.ui_config_file).exists():
+        Path(flags.ui_config_file).write_text("{}\n", encoding="utf-8")
+    print(f"Startup time: {time.perf_counter() - started:.1f}s.", flush=True)
+    return server.serve(ui, app)
+
+
+def load_parser(root: Path) -> argparse.ArgumentParser:
+    """The parser that modules/cmd_args.py of the install defines."""
+    spec = importlib.util.spec_from_file_location("modules.cmd_args", root / "modules" / "cmd_args.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(root / "modules" / "cmd_args.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    parser: argparse.ArgumentParser = module.parser
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Parsed flags; unknown ones end the process with 2 unless IGNORE_CMD_ARGS_ERRORS is set."""
+    if os.environ.get("IGNORE_CMD_ARGS_ERRORS") is not None:
+        return parser.parse_known_args(words)[0]
+    return parser.parse_args(words)
+
+
+def hidden(words: list[str]) -> list[str]:
+    """The words with credentials replaced: A1111 prints them, this log does not."""
+    shown: list[str] = []
+    for word in words:
+        flag, equals, _value = word.partition("=")
+        if shown and shown[-1] in SECRETS:
+            shown.append("***")
+        else:
+            shown.append(f"{flag}=***" if equals and flag in SECRETS else word)
+    return shown

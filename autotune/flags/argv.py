@@ -1,0 +1,90 @@
+"""Reads argv words the way argparse would: full names, unambiguous abbreviations, values, repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Known(Protocol):
+    """What this module needs to know of a flag: its name, its values (see ``Flag.takes``), its full name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def takes(self) -> str: ...
+    @property
+    def to(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of words that belong together: a flag with its values, or words that are no known flag.
+
+    ``start`` and ``end`` index the words; ``flag`` is the full name or None; ``values`` are its values;
+    ``sound`` is False where argparse would stop (a value for a flag without one, a missing value).
+    """
+
+    start: int
+    end: int
+    flag: str | None
+    values: tuple[str, ...] = ()
+    sound: bool = True
+
+
+def full_name(word: str, known: Mapping[str, Known]) -> str | None:
+    """The known flag that ``word`` (without ``=value``) names, in full; None if unknown or ambiguous.
+
+    argparse's rule: an exact name wins; otherwise a prefix counts only if it fits exactly one flag.
+    """
+    if word in known:
+        return known[word].to or word
+    if not word.startswith("--") or len(word) < 3:
+        return None
+    fits = [name for name, flag in known.items() if name.startswith(word) and flag.to is None]
+    return fits[0] if len(fits) == 1 else None
+
+
+def looks_like_flag(word: str) -> bool:
+    """Would argparse take this word as an option rather than a value or a positional?"""
+    return len(word) > 1 and word.startswith("-") and " " not in word and not _is_number(word)
+
+
+def _is_number(word: str) -> bool:
+    body = word[1:]
+    return bool(body) and body.replace(".", "", 1).isdigit()
+
+
+def pieces(words: Sequence[str], known: Mapping[str, Known]) -> tuple[Piece, ...]:
+    """Cuts ``words`` into pieces; their ranges follow each other and cover all words."""
+    found: list[Piece] = []
+    at = 0
+    while at < len(words):
+        piece = _piece_at(words, at, known)
+        found.append(piece)
+        at = piece.end
+    return tuple(found)
+
+
+def _piece_at(words: Sequence[str], at: int, known: Mapping[str, Known]) -> Piece:
+    word = words[at]
+    if word == "--":
+        return Piece(at, len(words), None)
+    head, equals, value = word.partition("=")
+    name = known[word].to or word if word in known else full_name(head, known)
+    if name is None or not word.startswith("-"):
+        return Piece(at, at + 1, None)
+    takes = known[name].takes
+    if equals and word not in known:
+        return Piece(at, at + 1, name, (value,), sound=takes != "0")
+    if takes == "0":
+        return Piece(at, at + 1, name)
+    if takes == "1":
+        end = min(at + 2, len(words))
+        return Piece(at, end, name, tuple(words[at + 1 : end]), sound=end == at + 2)
+    end = at + 1
+    most = 1 if takes == "?" else len(words)
+    while end < len(words) and end - at <= most and not looks_like_flag(words[end]):
+        end += 1
+    return Piece(at, end, name, tuple(words[at + 1 : end]), sound=takes != "+" or end > at + 1)

@@ -1,0 +1,166 @@
+"""The marked block: for a value that depends on variables, commands or conditions.
+
+Such a value is known only when the script runs, so the choice is made there: the block takes the managed flags
+out of whatever COMMANDLINE_ARGS holds by then and appends the wanted words. It stands after the owner's last
+line about COMMANDLINE_ARGS, so a tool that edits the first matching line still finds the owner's. It holds flag
+names and the wanted words only, never a value the script computed.
+
+bash: words are told apart as shlex does, quotes included. cmd: percent substitution on the blank-padded
+value; a managed flag inside a quoted value with blanks on both sides would be taken out as well, tabs do not
+count as blanks, and ``--flag=value`` spellings stay (for argparse the appended word wins).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotune.launchfile.quoting import for_cmd, for_sh
+
+BEGIN = ">>> autotune >>> managed flags; 'autotune rollback' takes this block out again"
+END = "<<< autotune <<<"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a block says: flags it takes out (``valued`` ones with the word after them), text it appends.
+
+    ``text`` is shlex-quoted, Latin-1. ``quoted``: cmd only, the form ``set "X=..."``.
+    """
+
+    kind: str
+    plain: tuple[str, ...]
+    valued: tuple[str, ...]
+    text: str
+    quoted: bool = False
+
+
+def render(block: Block, eol: str) -> str:
+    """The block's lines, each ended by ``eol``. Raises ValueError if the text cannot be written."""
+    lines = _sh(block) if block.kind == "sh" else _cmd(block)
+    return "".join(line + eol for line in lines)
+
+
+_WORD = r"""_at_one=$'^[[:space:]]*(([^[:space:]"\'\\\\]|\\\\.|"([^"\\\\]|\\\\.)*"|\'[^\']*\')+)'"""
+"""One shlex word, as a bash regular expression."""
+
+
+def _patterns(flags: tuple[str, ...], after: str = "") -> str:
+    return "|".join(f"n{flag}{after}" for flag in flags) if flags else "n--"
+
+
+def _sh(block: Block) -> list[str]:
+    text = for_sh(" " + block.text if block.text else "", "double")
+    return [
+        f"# {BEGIN}",
+        '_at_rest="${COMMANDLINE_ARGS:-}"; _at_kept=""; _at_skip=n',
+        _WORD,
+        'while [[ "$_at_rest" =~ $_at_one ]]; do',
+        '  _at_rest="${_at_rest:${#BASH_REMATCH[0]}}"',
+        '  case "$_at_skip${BASH_REMATCH[1]}" in',
+        f"    {_patterns(block.plain)}) ;;",
+        f"    {_patterns(block.valued)}) _at_skip=y ;;",
+        f"    {_patterns(block.valued, '=*')}) ;;",
+        '    y--*) _at_skip=n; _at_rest=" ${BASH_REMATCH[1]}$_at_rest" ;;',
+        "    y*) _at_skip=n ;;",
+        '    *) _at_kept="${_at_kept:+$_at_kept }${BASH_REMATCH[1]}" ;;',
+        "  esac",
+        "done",
+        f'export COMMANDLINE_ARGS="$_at_kept$_at_rest{text}"',
+        "unset _at_rest _at_kept _at_skip _at_one",
+        f"# {END}",
+    ]
+
+
+def _cmd(block: Block) -> list[str]:
+    mark = '"' if block.quoted else ""
+    text = for_cmd(block.text, "quoted" if block.quoted else "plain")
+    if text is None:
+        raise ValueError(block.text)
+    removals = [*block.plain, *block.valued]
+    twice = [f"set {mark}COMMANDLINE_ARGS=%COMMANDLINE_ARGS: {flag} = %{mark}" for flag in removals] * 2
+    return [
+        f"rem {BEGIN}",
+        f"set {mark}COMMANDLINE_ARGS= %COMMANDLINE_ARGS% {mark}",
+        *twice,
+        f"set {mark}COMMANDLINE_ARGS=%COMMANDLINE_ARGS%{text}{mark}",
+        f"rem {END}",
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A block in a file: its meaning (None if someone changed it by hand) and the file without it."""
+
+    block: Block | None
+    base: bytes
+    line: int
+
+
+def find(data: bytes, kind: str) -> Found | None:
+    """The block in ``data``, None without one."""
+    text = data.decode("latin-1")
+    comment = "# " if kind == "sh" else "rem "
+    start = text.find(comment + BEGIN)
+    if start < 0:
+        return None
+    line = text.count("\n", 0, start) + 1
+    stop = text.find(comment + END, start)
+    if stop < 0:
+        return Found(None, data, line)
+    stop += len(comment + END)
+    body = text[start:stop]
+    eol = "\r\n" if text.startswith("\r\n", start + len(comment + BEGIN)) else "\n"
+    block = _understand(body, kind)
+    if block is None or render(block, eol) != body + eol:
+        return Found(None, data, line)
+    if text.startswith(eol, stop):
+        stop += len(eol)
+    elif text.endswith(eol, 0, start):
+        start -= len(eol)
+    return Found(block, data[:start] + data[stop:], line)
+
+
+def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
+    """The words that the block leaves in place, as the script will decide when it runs."""
+    left: list[str] = []
+    skip = False
+    pairs = [flag.split(" ", 1) for flag in block.plain if " " in flag]
+    for i, word in enumerate(words):
+        if skip:
+            skip = False
+            if not word.startswith("--"):
+                continue
+        if word in block.plain or word.startswith(tuple(f + "=" for f in block.valued)):
+            continue
+        skip = word in block.valued or any([word, *words[i + 1 : i + 2]] == pair for pair in pairs)
+        if not skip:
+            left.append(word)
+    return tuple(left)
+
+
+def _understand(body: str, kind: str) -> Block | None:
+    lines = body.replace("\r\n", "\n").split("\n")
+    if kind == "sh":
+        if len(lines) < 17:
+            return None
+        plain, valued = (_flags(lines[k].strip().split(")")[0]) for k in (6, 7))
+        match = re.fullmatch(r'export COMMANDLINE_ARGS="\$_at_kept\$_at_rest ?(.*)"', "\n".join(lines[14:-2]), re.S)
+        return Block("sh", plain, valued, re.sub(r"\\(.)", r"\1", match.group(1))) if match else None
+    removal = re.compile(r'set ("?)COMMANDLINE_ARGS=%COMMANDLINE_ARGS: (\S+(?: \S+)?) = %"?')
+    flags = [m.group(2) for m in map(removal.fullmatch, lines) if m]
+    match = re.fullmatch(r'set ("?)COMMANDLINE_ARGS=%COMMANDLINE_ARGS%(.*?)("?)', lines[-2])
+    if not match:
+        return None
+    quoted = bool(match.group(1))
+    return Block("cmd", tuple(flags[: len(flags) // 2]), (), _unescape(match.group(2), quoted), quoted)
+
+
+def _flags(pattern: str) -> tuple[str, ...]:
+    return () if pattern == "n--" else tuple(flag[1:] for flag in pattern.split("|"))
+
+
+def _unescape(text: str, quoted: bool) -> str:
+    text = text.replace("%%", "%")
+    return text if quoted else re.sub(r"\^(.)", r"\1", text)

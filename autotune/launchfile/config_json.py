@@ -1,0 +1,112 @@
+"""Options in config.json: change the given keys, leave every other byte of the file alone.
+
+A1111 writes the file with four blanks of indent and non-ASCII characters as they are; a new key is added in
+the file's own style.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autotune.launchfile.jsonspan import Member, blank, members
+from autotune.model.errors import Refused
+
+ABSENT = "\0absent"
+"""Stands for "no such key": removing a key, or a key that was not there before."""
+
+Keys = Mapping[str, tuple[Any, Any]]
+"""Option -> (old, new); ABSENT where there was or shall be none."""
+
+
+def values(data: bytes, name: str = "config.json") -> dict[str, Any]:
+    """The options of a config.json. Raises Refused if it is not a JSON object."""
+    text = _text(data, name)
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"{name} is not JSON: {error}", "Mend it, or let the web UI write it anew.") from None
+    except RecursionError:
+        raise Refused(f"{name} is nested too deeply", "Let the web UI write it anew.") from None
+    if not isinstance(found, dict):
+        raise Refused(f"{name} is not a JSON object", "Let the web UI write it anew.")
+    return found
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{name} is not UTF-8", "Mend it, or let the web UI write it anew.") from None
+
+
+def old_and_new(data: bytes, wanted: Mapping[str, Any]) -> Keys:
+    """The pairs that a Change needs: what each option is now, and what it shall be."""
+    now = values(data)
+    return {key: (now.get(key, ABSENT), value) for key, value in wanted.items()}
+
+
+def edit(data: bytes, wanted: Mapping[str, Any], name: str = "config.json") -> bytes:
+    """The bytes with these options set (ABSENT removes one). Equal values stay as written. Raises Refused."""
+    now = values(data, name)
+    text = _text(data, name)
+    for key, value in wanted.items():
+        same = key in now and type(now[key]) is type(value) and now[key] == value
+        if same or (value == ABSENT and key not in now):
+            continue
+        text = _remove(text, key) if value == ABSENT else _set(text, key, value)
+        now = values(text.encode("utf-8"), name)
+    return text.encode("utf-8")
+
+
+def undo(data: bytes, keys: Keys, name: str = "config.json") -> tuple[bytes, tuple[str, ...]]:
+    """Take changes back by key in a file that was rewritten since.
+
+    An option that still has our value gets its old one; one that its owner changed since stays, and is named.
+    """
+    now = values(data, name)
+    wanted = {key: old for key, (old, new) in keys.items() if now.get(key, ABSENT) == new}
+    left = tuple(key for key, (old, new) in keys.items() if now.get(key, ABSENT) not in (new, old))
+    return edit(data, wanted, name), left
+
+
+def _object(text: str) -> tuple[list[Member], int, int]:
+    start = blank(text, 1 if text.startswith("\ufeff") else 0)
+    found, end = members(text, start)
+    return found, start, end
+
+
+def _set(text: str, key: str, value: Any) -> str:  # noqa: ANN401  # any JSON value
+    found, start, end = _object(text)
+    written = json.dumps(value, ensure_ascii=False)
+    mine = [m for m in found if m.key == key]
+    if mine:
+        return text[: mine[-1].value] + written + text[mine[-1].end :]
+    name = json.dumps(key, ensure_ascii=False)
+    if not found:
+        return text[: start + 1] + f"{name}: {written}" + text[end - 1 :]
+    last = found[-1]
+    before = re.compile(r"\s*$").search(text, start + 1, found[0].start)
+    gap = before.group() if before else ""
+    if len(found) > 1:
+        between = text[found[-2].end : last.start]
+        gap = between[between.index(",") + 1 :]
+    colon = text[last.start : last.value]
+    colon = colon[len(colon.rstrip(" :\t\r\n")) :]
+    return text[: last.end] + f",{gap}{name}{colon}{written}" + text[last.end :]
+
+
+def _remove(text: str, key: str) -> str:
+    while True:
+        found, start, _ = _object(text)
+        at = next((i for i, m in enumerate(found) if m.key == key), None)
+        if at is None:
+            return text
+        if at > 0:
+            text = text[: found[at - 1].end] + text[found[at].end :]
+        elif len(found) > 1:
+            text = text[: found[0].start] + text[found[1].start :]
+        else:
+            text = text[: start + 1] + text[found[0].end :]

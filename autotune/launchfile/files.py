@@ -1,0 +1,164 @@
+"""Every effect on disk, one small call each, and the atomic replacement built from them.
+
+All writes of this room go through a FileLayer, so a test can stop the program before, inside or after any of
+them and look at what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.model.errors import NothingToWorkOn, Refused
+
+
+class FileLayer:
+    """The calls that change a disk. Each raises OSError as the system call does."""
+
+    def make_folder(self, path: Path) -> None:
+        """Create one folder that only its owner may enter (it may hold passwords)."""
+        path.mkdir(mode=0o700)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Create a new file, readable by its owner alone, with these bytes. It must not exist."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as out:
+            out.write(data)
+
+    def sync(self, path: Path) -> None:
+        """Have a file's bytes on disk before anything that follows."""
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def sync_folder(self, path: Path) -> None:
+        """Have a folder's names on disk before anything that follows (Windows does so by itself)."""
+        if sys.platform == "win32":
+            return
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
+        """Give a file the owner, mode and extended attributes of another."""
+        if sys.platform != "win32":
+            mine = path.stat()
+            if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+                os.chown(path, like.st_uid, like.st_gid)
+        if sys.platform == "linux" and original is not None:
+            with contextlib.suppress(OSError):
+                for name in os.listxattr(original):
+                    os.setxattr(path, name, os.getxattr(original, name))
+        path.chmod(stat.S_IMODE(like.st_mode))
+
+    def link(self, path: Path, name: Path) -> None:
+        """Give a file a second name."""
+        os.link(path, name)
+
+    def replace(self, path: Path, target: Path) -> None:
+        """Rename over ``target``, in one step."""
+        path.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; one that is gone already is no error."""
+        path.unlink(missing_ok=True)
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove an empty folder."""
+        path.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to replace: its real path (links followed), its stat, and all its names if it has several."""
+
+    path: Path
+    info: os.stat_result | None
+    names: tuple[Path, ...]
+
+
+def examine(path: Path) -> Target:
+    """Check that a file can be replaced in one step, and say what that takes.
+
+    Raises NothingToWorkOn (dangling link, folder, missing folder) and Refused (read-only file or folder, a
+    file of someone else, hard links outside its folder).
+    """
+    try:
+        real = path.resolve(strict=True)
+        info = real.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise NothingToWorkOn(f"{path} is a link to {path.readlink()}, which does not exist",
+                                  "Mend the link first.") from None
+        if not path.parent.is_dir():
+            raise NothingToWorkOn(f"the folder {path.parent} does not exist", "Check the path.") from None
+        return Target(path.parent.resolve() / path.name, None, (path.parent.resolve() / path.name,))
+    except (OSError, RuntimeError) as error:
+        raise Refused(f"{path} cannot be looked at: {error}",
+                      "Check the links and permissions on the way to it.") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise NothingToWorkOn(f"{path} is not an ordinary file", "Name the launch file itself.")
+    if not info.st_mode & 0o222:
+        raise Refused(f"{path} is read-only", f"Allow writing first: {_allow(real)}")
+    if not os.access(real, os.W_OK):
+        raise Refused(f"{path} may be read but not written by this user", "Run autotune as the file's owner.")
+    if not os.access(real.parent, os.W_OK):
+        raise Refused(f"the folder {real.parent} is not writable, so {real.name} cannot be replaced safely",
+                      "Allow writing in that folder.")
+    return Target(real, info, _names(real, info))
+
+
+def _allow(path: Path) -> str:
+    return f'attrib -r "{path}"' if sys.platform == "win32" else f"chmod u+w '{path}'"
+
+
+def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
+    """All names of a file. Hard links elsewhere would be left with the old bytes, so they are refused."""
+    if info.st_nlink <= 1:
+        return (path,)
+    same = [entry for entry in sorted(path.parent.iterdir())
+            if not entry.is_symlink() and entry.stat().st_ino == info.st_ino and entry.stat().st_dev == info.st_dev]
+    if len(same) != info.st_nlink:
+        others = info.st_nlink - len(same)
+        raise Refused(f"{path} has {others} hard links outside its folder, which would keep the old flags",
+                      f"Make it a file of its own: cp '{path}' '{path}.new' && mv '{path}.new' '{path}'")
+    return tuple(same)
+
+
+def put(layer: FileLayer, target: Target, data: bytes, tag: str) -> None:
+    """Replace a file's bytes in one step; mode, owner and hard links stay. ``tag`` names temporary files.
+
+    Whatever stops it, each name of the file holds the old bytes or the new ones. Raises OSError.
+    """
+    temp = temporary(target.path, tag)
+    layer.unlink(temp)
+    layer.write(temp, data)
+    if target.info is not None:
+        layer.dress(temp, target.info, target.path if target.path.exists() else None)
+    layer.sync(temp)
+    for number, name in enumerate(target.names[1:]):
+        extra = temporary(target.path, f"{tag}-{number}")
+        layer.unlink(extra)
+        layer.link(temp, extra)
+        layer.replace(extra, name)
+    layer.replace(temp, target.names[0])
+    layer.sync_folder(target.path.parent)
+
+
+def temporary(path: Path, tag: str) -> Path:
+    """The temporary file's path beside the file it will replace."""
+    return path.with_name(f".{path.name}.{tag}.autotune-tmp")
+
+
+def sweep(layer: FileLayer, path: Path, tag: str) -> None:
+    """Remove temporary files that an interrupted ``put`` left beside ``path``."""
+    prefix = f".{path.name}.{tag}"
+    if path.parent.is_dir():
+        for entry in sorted(path.parent.iterdir()):
+            if entry.name.startswith(prefix) and entry.name.endswith(".autotune-tmp"):
+                layer.unlink(entry)

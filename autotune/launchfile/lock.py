@@ -1,0 +1,124 @@
+"""One writer at a time: a file lock that the operating system releases when its holder dies.
+
+Linux and macOS: flock; Windows: msvcrt locking of one byte beyond the text, so that others can read who holds
+it. The file itself is never deleted (deleting a lock file lets two holders in).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+from autotune.model.errors import Busy, StateDamaged
+
+_FAR = 1 << 20
+"""Offset of the locked byte on Windows, where locked bytes cannot be read by others."""
+
+
+class Lock:
+    """``with Lock(path):`` holds the lock; raises Busy at once, naming the holder's pid, if another has it."""
+
+    def __init__(self, path: Path, what: str = "autotune") -> None:
+        self.path = path
+        self.what = what
+        self._handle: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock. Raises Busy (someone has it) and StateDamaged (the file cannot be made)."""
+        if self._handle is not None:
+            raise Busy(f"this process (pid {os.getpid()}) holds {self.path.name} already")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise StateDamaged(f"the lock {self.path} cannot be made: {error.strerror}",
+                               "Check that the state folder exists and is writable.") from None
+        try:
+            _lock(handle)
+        except BlockingIOError:
+            os.close(handle)
+            raise self._busy() from None
+        except OSError as error:
+            os.close(handle)
+            raise StateDamaged(f"{self.path} cannot be locked: {error.strerror}",
+                               "Choose a state folder on a local disk with --state-dir.") from None
+        self._handle = handle
+        self._write_holder(handle)
+
+    def _write_holder(self, handle: int) -> None:
+        started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "what": self.what}
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(holder).encode(), 0) if hasattr(os, "pwrite") else os.write(
+                handle, json.dumps(holder).encode())
+
+    def holder(self) -> dict[str, object]:
+        """What the last holder wrote: pid, host, started, what. Empty if it cannot be read."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _busy(self) -> Busy:
+        who = self.holder()
+        pid = who.get("pid", "unknown")
+        where = "" if who.get("host") in (None, socket.gethostname()) else f" on {who['host']}"
+        since = f", since {who['started']}" if "started" in who else ""
+        what = f" ({who['what']})" if "what" in who else ""
+        return Busy(f"another autotune is at work: pid {pid}{where}{what}{since}",
+                    "Wait for it to end, or end it with Ctrl-C where it runs; what it measured is kept.")
+
+    def release(self) -> None:
+        """Let go. Safe to call twice."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
+            _unlock(handle)
+            os.close(handle)
+
+    def __enter__(self) -> Lock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, "locked") from error
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        with contextlib.suppress(OSError):
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(handle: int) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,0 +1,136 @@
+"""Where bytes go: removing words from a value, keeping continuation lines sound, applying changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autotune.launchfile.reader import spell
+from autotune.launchfile.values import Atom, Reading, Word
+
+
+class Change(NamedTuple):
+    """Replace the bytes [start, end) by ``text`` (Latin-1)."""
+
+    start: int
+    end: int
+    text: str
+
+
+Place = tuple[int, str, bool]
+"""Offset, quoting there, and whether a blank is needed first."""
+
+
+def remove_words(
+    text: str, reading: Reading, line: Sequence[int], inside: Sequence[int], keep_first: bool
+) -> tuple[list[Change], Place | None] | None:
+    """Changes that take out words (indexes into the starting line's and the value's words).
+
+    Also where the first of the value's words stood (when ``keep_first``; the blanks around it then stay).
+    None if one of them cannot be taken out byte by byte.
+    """
+    changes: list[Change] = []
+    for i in line:
+        on_line = reading.line_words[i]
+        if not on_line.literal:
+            return None
+        start = on_line.start
+        while start > 0 and text[start - 1] in " \t":
+            start -= 1
+        changes.append(Change(start, on_line.end, ""))
+    spelled = spell(reading)
+    atoms, words = spelled.flat.atoms, spelled.words
+    gone: list[Atom] = []
+    place: Place | None = None
+    left: Word | None = None
+    for i, word in enumerate(words):
+        if i not in inside:
+            left = word
+            continue
+        if not (word.literal and word.editable):
+            return None
+        begin, end = word.first, word.last + 1
+        if keep_first and place is None:
+            place = (atoms[begin].start, atoms[begin].where, False)
+        elif left is not None:
+            begin = words[i - 1].last + 1
+        elif i + 1 < len(words):
+            end = words[i + 1].first
+        gone.extend(a for a in atoms[begin:end] if a.editable and not a.depends)
+        if place is not None:
+            left = word
+    changes.extend(_spans(gone))
+    return changes, place
+
+
+def _spans(atoms: list[Atom]) -> list[Change]:
+    spans: list[Change] = []
+    for start, end in sorted({(a.start, a.end) for a in atoms}):
+        if spans and start <= spans[-1].end:
+            spans[-1] = Change(spans[-1].start, max(end, spans[-1].end), "")
+        else:
+            spans.append(Change(start, end, ""))
+    return spans
+
+
+def tidy(text: str, changes: list[Change], reading: Reading) -> list[Change]:
+    """Drop continuation lines that the changes leave empty, so that no stray ``\\`` or ``^`` joins the wrong lines."""
+    mark = "\\" if reading.kind == "sh" else "^"
+    out = list(changes)
+    for assignment in reading.assignments:
+        begin, end = assignment.start, assignment.end
+        touched = sorted(c for c in changes if begin <= c.start <= end)
+        if not touched or "\n" not in text[begin:end]:
+            continue
+        out.extend(_empty_lines(text, touched, begin, end, mark))
+    return _merged(out)
+
+
+def _empty_lines(text: str, touched: list[Change], begin: int, end: int, mark: str) -> list[Change]:
+    extra: list[Change] = []
+    starts = [begin, *(begin + m.end() for m in re.finditer("\n", text[begin:end]))]
+    for number, at in enumerate(starts[1:], 1):
+        stop = text.find("\n", at, end)
+        last = stop < 0
+        stop = end if last else stop + 1
+        mine = [c for c in touched if at <= c.start < stop]
+        if not mine or any(c.text for c in mine):
+            continue
+        rest, position = "", at
+        for change in mine:
+            rest += text[position : change.start]
+            position = max(position, change.end)
+        rest += text[position:stop]
+        if not last and re.fullmatch(rf"[ \t]*{re.escape(mark)}\r?\n", rest):
+            extra.append(Change(at, stop, ""))
+        elif last and mark == "^" and not rest.strip(" \t\r\n"):
+            before = re.compile(r"[ \t]*\^\r?\n$").search(text[starts[number - 1] : at])
+            if before:
+                extra.append(Change(starts[number - 1] + before.start(), stop, ""))
+    return extra
+
+
+def _merged(changes: list[Change]) -> list[Change]:
+    """Removals joined where they overlap; insertions kept apart."""
+    inserts = [c for c in changes if c.text]
+    removals: list[Change] = []
+    for change in sorted(c for c in changes if not c.text):
+        if removals and change.start <= removals[-1].end:
+            removals[-1] = Change(removals[-1].start, max(removals[-1].end, change.end), "")
+        else:
+            removals.append(change)
+    return [*inserts, *removals]
+
+
+def apply_changes(text: str, changes: list[Change]) -> str:
+    """The text with all changes made. An insertion at the start of a removal goes in its place."""
+    out, position = [], 0
+    for change in sorted(changes, key=lambda c: (c.start, c.end)):
+        if change.start > position:
+            out.append(text[position : change.start])
+            position = change.start
+        out.append(change.text)
+        position = max(position, change.end)
+    out.append(text[position:])
+    return "".join(out)

@@ -1,0 +1,164 @@
+"""One face for every kind of launch file: ``read(path)`` says which words launch.py receives, and why."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autotune.launchfile import blocks
+from autotune.launchfile.blocks import Block
+from autotune.launchfile.cmd_read import CmdReader
+from autotune.launchfile.sh_read import ShReader
+from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Word, flatten, split
+from autotune.model.errors import NothingToWorkOn, Refused
+
+MAX_FILE = 4 * 1024 * 1024
+"""Bytes. Launch files are a few kilobytes; a bigger one is something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFile:
+    """A launch file as read.
+
+    ``words``: what launch.py receives from it, in argv order (words on the starting line first, then those
+    of COMMANDLINE_ARGS). ``static``: the words follow from the file alone; else ``depends`` says on what,
+    and ``words`` is what this environment would give. ``why_not``: why it cannot be edited, None if it can.
+    ``assignments``: line numbers that set COMMANDLINE_ARGS. ``kind``: sh, cmd or stability-matrix.
+    """
+
+    path: Path
+    kind: str
+    data: bytes
+    words: tuple[str, ...]
+    static: bool
+    why_not: str | None
+    depends: tuple[str, ...] = ()
+    assignments: tuple[int, ...] = ()
+    reading: Reading | None = field(default=None, repr=False, compare=False)
+    base: bytes = field(default=b"", repr=False, compare=False)
+    block: Block | None = field(default=None, repr=False, compare=False)
+    root: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+
+def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None = None) -> LaunchFile:
+    """Read a launch file. ``root``: the install's folder, needed for Stability Matrix's settings.json.
+
+    Raises NothingToWorkOn (no such file, dangling link, a folder) and Refused (unreadable, too big, NUL bytes,
+    a value that is not UTF-8 or whose quotes do not balance).
+    """
+    return parse(load(path), path, os.environ if environ is None else environ, root)
+
+
+def load(path: Path) -> bytes:
+    """The bytes of a launch file, links followed. Raises as ``read`` does."""
+    try:
+        info = path.stat()
+        if stat.S_ISDIR(info.st_mode):
+            raise NothingToWorkOn(f"{path} is a folder, not a launch file", "Name the webui-user file itself.")
+        if not stat.S_ISREG(info.st_mode):
+            raise NothingToWorkOn(f"{path} is not an ordinary file", "Name the webui-user file itself.")
+        if info.st_size > MAX_FILE:
+            raise Refused(f"{path} has {info.st_size:,} bytes; no launch file is that big",
+                          "Check that --launch-file names the right file.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise NothingToWorkOn(f"{path} is a link to {path.readlink()}, which does not exist",
+                                  "Mend the link, or name the file with --launch-file.") from None
+        raise NothingToWorkOn(f"{path} does not exist", "Name the launch file with --launch-file.") from None
+    except PermissionError:
+        raise Refused(f"{path} cannot be read: permission denied", f"Allow it: chmod u+r {path}") from None
+    except OSError as error:
+        raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", "Check the path.") from None
+
+
+def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None = None) -> LaunchFile:
+    """Read a launch file's bytes; ``path`` only names it and tells its kind. Raises Refused."""
+    kind = kind_of(path)
+    if kind == "stability-matrix":
+        from autotune.launchfile import stability
+
+        return stability.parse(data, path, root)
+    if b"\0" in data:
+        hint = "Save it as UTF-8 text." if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Restore it from a backup."
+        raise Refused(f"{path} holds NUL bytes, so it is no script", hint)
+    found = blocks.find(data, kind)
+    base = found.base if found else data
+    reading = scan(base, kind, environ, path)
+    if reading.trouble:
+        raise Refused(f"{path}: {reading.trouble}", "Mend that line first; the web UI cannot start with it.")
+    plain = replace(interpret(base, path, kind, reading, environ), data=data, base=base)
+    if found is None:
+        return plain
+    if found.block is None:
+        why = f"autotune's block in line {found.line} was changed by hand; take the block out or roll back first"
+        return replace(plain, static=False, why_not=why)
+    kept = blocks.kept(plain.words, found.block)
+    appended = tuple(shlex.split(found.block.text.encode("latin-1").decode("utf-8")))
+    return replace(plain, words=(*kept, *appended), block=found.block)
+
+
+def kind_of(path: Path) -> str:
+    """sh, cmd or stability-matrix, by the file's name."""
+    suffix = path.suffix.lower()
+    if suffix in (".bat", ".cmd"):
+        return "cmd"
+    return "stability-matrix" if suffix == ".json" else "sh"
+
+
+def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Reading:
+    """Run the reader of that kind over the bytes."""
+    text = data.decode("latin-1")
+    if kind == "cmd":
+        return CmdReader(text, environ, str(path.parent)).read()
+    return ShReader(text, environ).read()
+
+
+@dataclass(slots=True)
+class Spelled:
+    """The value of COMMANDLINE_ARGS spelled out and split."""
+
+    flat: Flat
+    words: list[Word]
+
+
+def spell(reading: Reading) -> Spelled:
+    """Flatten and split the value. Raises Unbalanced, TooLong."""
+    flat = flatten(reading.value)
+    return Spelled(flat, split(flat.atoms))
+
+
+def interpret(
+    data: bytes, path: Path, kind: str, reading: Reading, environ: Mapping[str, str]
+) -> LaunchFile:
+    """Make a LaunchFile of a Reading. Raises Refused."""
+    try:
+        spelled = spell(reading)
+    except TooLong:
+        raise Refused(f"{path}: the value of {OWN} is too long to follow", "Shorten it.") from None
+    except Unbalanced:
+        lines = ", ".join(str(a.line) for a in reading.assignments) or "?"
+        raise Refused(f"{path}: a quote in the value of {OWN} is never closed (line {lines})",
+                      "Close the quote: the web UI cannot start with it either.") from None
+    depends = list(spelled.flat.reasons)
+    texts = [w.text for w in reading.line_words] + [w.text for w in spelled.words]
+    if not reading.exported:
+        texts = [w.text for w in reading.line_words]
+    why_not = None
+    if not reading.exported:
+        line = reading.assignments[-1].line
+        why_not = f"{OWN} is set in line {line} but never exported, so the web UI does not get it"
+    if any(not w.literal and w.text == "" for w in reading.line_words):
+        depends.append(f"variables on the starting line {reading.launch_line}")
+    try:
+        words = tuple(t.encode("latin-1").decode("utf-8") for t in texts)
+    except UnicodeDecodeError:
+        raise Refused(f"{path}: the value of {OWN} is not UTF-8 text", "Save the file as UTF-8.") from None
+    numbers = tuple(a.line for a in reading.assignments)
+    return LaunchFile(path, kind, data, words, not depends, why_not, tuple(depends), numbers, reading,
+                      environ=environ)

@@ -1,0 +1,407 @@
+"""The bash reader: walks a file's commands and follows COMMANDLINE_ARGS through them.
+
+It knows simple commands, assignments and what surrounds them. What it does not follow (a branch, a loop, a
+function, ``eval``, a sourced file) makes the value uncertain from there on; it is never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from autotune.launchfile.sh_scan import NAME, Evaluator, Unterminated, bracket_end, word_end
+from autotune.launchfile.values import OWN, Assignment, Atom, Plain, Reading, Ref, Value
+
+_ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?=)")
+_COMMENTED = re.compile(r"#[#\s]*(?:export\s+)?COMMANDLINE_ARGS=")
+_HEREDOC = re.compile(r"[ \t]*(\\?[^\s;&|<>()]+)")
+_OPEN = {"if": "fi", "for": "done", "while": "done", "until": "done", "select": "done", "case": "esac", "{": "}"}
+_CLOSE = frozenset(("fi", "done", "esac", "}"))
+_PASS = frozenset(("then", "else", "elif", "do", "!", "time"))
+_EXPORTERS = frozenset(("export", "declare", "typeset", "readonly", "local"))
+_SETTERS = frozenset(("read", "printf", "mapfile", "readarray", "let", "for", "select", "getopts", "unset"))
+_STARTERS = frozenset(("exec", "bash", "sh", "zsh", "nohup", "env", "accelerate", "source", ".", "nice", "caffeinate",
+                       "command", "sudo"))
+_SCRIPTS = ("webui.sh", "launch.py", "webui.py")
+
+
+class ShReader:
+    """One pass over a file. ``read()`` gives the Reading; nothing is run."""
+
+    def __init__(self, text: str, environ: Mapping[str, str]) -> None:
+        self.s = text
+        self.environ = environ
+        self.vars: dict[str, Value] = {}
+        self.exported: set[str] = set()
+        self.allexport = False
+        self.stack: list[str] = []
+        self.words: list[tuple[int, int]] = []
+        self.prev_op = "\n"
+        self.heredocs: list[tuple[str, bool]] = []
+        self.redirect = False
+        self.boundary = 0
+        self.pending = False
+        self.ended = False
+        self.tainted: set[str] = set()
+        self.function = ""
+        self.out = Reading("sh")
+        self.eval = Evaluator(text, self._look, self._env)
+
+    # -- variables
+
+    def _look(self, name: str) -> Value | None:
+        return self.vars.get(name)
+
+    def _env(self, name: str) -> str | None:
+        value = self.environ.get(name)
+        return None if value is None else value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+    def line(self, at: int) -> int:
+        """Line number of a byte offset, from 1."""
+        return self.s.count("\n", 0, at) + 1
+
+    # -- the walk
+
+    def read(self) -> Reading:
+        """The whole file. An unclosed quote ends up in ``trouble``."""
+        try:
+            self._walk()
+        except Unterminated as error:
+            at = int(error.args[0])
+            self.out.trouble = f"the quote or bracket opened in line {self.line(at)} is never closed"
+        if self.stack and not self.out.trouble:
+            self.out.trouble = f"a block is not closed ({', '.join(self.stack)})"
+        out = self.out
+        if self.pending and not self.ended:
+            out.block_at = len(self.s)
+        own = self.vars.get(OWN)
+        out.value = own if own is not None else self._from_environment()
+        out.exported = not out.assigned or OWN in self.exported or OWN in self.environ
+        if not self.ended:
+            out.plain_at = len(self.s)
+        return out
+
+    def _from_environment(self) -> Value:
+        given = self._env(OWN)
+        if not given:
+            return Value()
+        return Value((Atom(given, 0, 0, "bare", f"variable {OWN}", False),))
+
+    def _walk(self) -> None:
+        s, n, i = self.s, len(self.s), 0
+        while i < n:
+            c = s[i]
+            if c in " \t":
+                i += 1
+            elif c == "\\" and s[i + 1 : i + 2] == "\n":
+                i += 2
+            elif c == "#":
+                i = self._comment(i)
+            elif c == "\n":
+                i = self._newline(i)
+            elif c in ";&|()<>":
+                i = self._operator(i)
+            else:
+                i = self._word(i)
+        self._end_command("\n", n)
+
+    def _comment(self, i: int) -> int:
+        stop = self.s.find("\n", i)
+        stop = len(self.s) if stop < 0 else stop
+        if not self.stack and not self.words and not self.ended and _COMMENTED.match(self.s, i, stop):
+            self.out.default_at = min(stop + 1, len(self.s))
+        return stop
+
+    def _newline(self, i: int) -> int:
+        had = bool(self.words)
+        self._end_command("\n", i)
+        i += 1
+        for delimiter, strip in self.heredocs:
+            while i < len(self.s):
+                stop = self.s.find("\n", i)
+                stop = len(self.s) if stop < 0 else stop
+                line = self.s[i:stop]
+                i = min(stop + 1, len(self.s))
+                if (line.lstrip("\t") if strip else line) == delimiter:
+                    break
+        self.heredocs = []
+        if not self.stack and (had or self.prev_op == "\n"):
+            self._boundary(i)
+        return i
+
+    def _boundary(self, at: int) -> None:
+        self.boundary = at
+        if self.pending and not self.ended:
+            self.out.block_at = at
+            self.pending = False
+
+    def _operator(self, i: int) -> int:
+        s = self.s
+        if s[i] in "<>" or s.startswith("&>", i):
+            return self._redirection(i)
+        if s[i] == "(":
+            return self._paren(i)
+        if s[i] == ")":
+            self._end_command(")", i)
+            if self.stack and self.stack[-1] == ")":
+                self.stack.pop()
+            return i + 1
+        for op in (";;&", ";;", ";&", "&&", "||", "|&", ";", "&", "|"):
+            if s.startswith(op, i):
+                self._end_command(op, i)
+                i += len(op)
+                return self._pattern(i) if op in (";;", ";&", ";;&") else i
+        raise AssertionError(s[i])
+
+    def _redirection(self, i: int) -> int:
+        s = self.s
+        for op in ("<<<", "<<-", "<<", "<&", "<>", "&>>", "&>", ">>", ">&", ">|", "<", ">"):
+            if s.startswith(op, i):
+                break
+        i += len(op)
+        if op in ("<<", "<<-"):
+            match = _HEREDOC.match(s, i)
+            if match:
+                self.heredocs.append((re.sub(r"['\"\\]", "", match.group(1)), op == "<<-"))
+                return match.end()
+        self.redirect = True
+        return i
+
+    def _paren(self, i: int) -> int:
+        s = self.s
+        if self.words:
+            close = re.compile(r"\(\s*\)").match(s, i)
+            if close:  # name () { ... }
+                self.function = s[slice(*self.words[0])]
+                self.words = []
+                return close.end()
+            return bracket_end(s, i, "(", ")")
+        if s.startswith("((", i):
+            return bracket_end(s, i, "(", ")")
+        self.stack.append(")")
+        return i + 1
+
+    def _word(self, i: int) -> int:
+        s = self.s
+        stop = word_end(s, i)
+        if stop < len(s) and s[stop] == "(" and s[stop - 1] == "=" and _ASSIGN.fullmatch(s, i, stop):
+            stop = bracket_end(s, stop, "(", ")")  # an array
+        if self.redirect:
+            self.redirect = False
+            return stop
+        raw = s[i:stop]
+        if not self.words:
+            taken = self._reserved(raw, i, stop)
+            if taken is not None:
+                return taken
+        self.words.append((i, stop))
+        return stop
+
+    def _reserved(self, raw: str, i: int, stop: int) -> int | None:
+        if raw == "[[":
+            close = re.compile(r"\s\]\]").search(self.s, stop)
+            if close is None:
+                raise Unterminated(i)
+            self.words.append((i, close.end()))
+            return close.end()
+        if raw == "function":
+            match = re.compile(r"\s*([^\s(){};]+)\s*(\(\s*\))?").match(self.s, stop)
+            if match:
+                self.function = match.group(1)
+                return match.end()
+        if raw in _OPEN:
+            self.stack.append(_OPEN[raw])
+            if raw == "case":
+                found = re.compile(r"\sin(?=\s)").search(self.s, stop)
+                if found is None:
+                    raise Unterminated(i)
+                return self._pattern(found.end())
+            if raw in ("for", "select"):
+                self.words.append((i, stop))
+            return stop
+        if raw in _CLOSE and self.stack and self.stack[-1] == raw:
+            self.stack.pop()
+            if not self.stack:
+                self.function = ""
+            return stop
+        return stop if raw in _PASS else None
+
+    def _pattern(self, i: int) -> int:
+        """Skip one ``pattern)`` of a case; stops at esac."""
+        s = self.s
+        while i < len(s):
+            if s[i].isspace():
+                i += 1
+            elif s[i] == "#":
+                i = s.find("\n", i) if "\n" in s[i:] else len(s)
+            else:
+                break
+        if re.compile(r"esac\b").match(s, i):
+            return i
+        i += s.startswith("(", i)
+        while i < len(s) and s[i] != ")":
+            i = max(word_end(s, i), i + 1) if s[i] not in " \t|\n" else i + 1
+        return i + 1
+
+    # -- commands
+
+    def _end_command(self, op: str, at: int) -> None:
+        words, self.words = self.words, []
+        self.redirect = False
+        joined = self.prev_op in ("&&", "||", "|", "|&")
+        if words:
+            if not self.ended:
+                piped = op in ("|", "|&", "&") or self.prev_op in ("|", "|&")
+                self._command(words, bool(self.stack) or joined or piped, at)
+            self.prev_op = op
+        elif not (op == "\n" and joined):
+            self.prev_op = op
+
+    def _command(self, words: list[tuple[int, int]], nested: bool, end: int) -> None:
+        s, k = self.s, 0
+        while k < len(words) and _ASSIGN.match(s, words[k][0], words[k][1]):
+            k += 1
+        first = words[0][0]
+        if k == len(words):
+            own = [self._assign(a, b, nested, self.allexport) for a, b in words]
+            if not all(own):
+                self._other(first, end)
+            return
+        head = self._literal(*words[k])
+        args = words[k + 1 :]
+        if head in _EXPORTERS:
+            self._export(head, words[k:], nested, end)
+            return
+        self._other(words[k][0] if k else first, end)
+        prefix = [w for w in words[:k] if s.startswith(OWN, w[0])]
+        if self._launch(head, words[k:], nested, first):
+            for a, b in prefix:
+                self._assign(a, b, nested, True)
+            return
+        self._influence(head, args, nested, first)
+
+    def _other(self, start: int, end: int) -> None:
+        self.out.others.append(self.s[start:end])
+
+    def _literal(self, start: int, end: int) -> str:
+        """The text of a word, '' where an expansion stands."""
+        parts, _ = self.eval.value(start, end, False)
+        return "".join(p.text for p in parts if isinstance(p, Atom) and not p.depends)
+
+    def _influenced(self, reason: str) -> None:
+        self.pending = True
+        before = self.vars.get(OWN) or self._from_environment()
+        if reason:
+            self.vars[OWN] = Value((Ref(before, True),), (reason,))
+            if self.function:
+                self.tainted.add(self.function)
+
+    def _assign(self, start: int, end: int, nested: bool, export: bool) -> bool:
+        """Record one NAME=value word. True if it is an assignment of COMMANDLINE_ARGS alone."""
+        match = _ASSIGN.match(self.s, start, end)
+        assert match
+        name, value_at, append = match.group(1), match.end(), match.group(3) == "+="
+        own = name == OWN
+        at = self.line(start) if own or nested else 0
+        if match.group(2) or self.s.startswith("(", value_at):
+            value = Value((), (f"an array in line {self.line(start)}",))
+        else:
+            parts, tail = self.eval.value(value_at, end, own)
+            if append and name in self.vars:
+                parts.insert(0, Ref(self.vars[name], own))
+            elif append:
+                given = self._env(name) or ""
+                parts.insert(0, Atom(given, value_at, value_at, "bare", f"variable {name}", False))
+            value = Value(tuple(parts))
+            if own:
+                self.out.assigned = True
+                self.out.assignments.append(Assignment(at, value_at, end, tail, nested, append))
+        if own and (export or nested):
+            self.exported.add(OWN)
+        if not own:
+            if nested:
+                old = self.vars.get(name, Value((Atom("", start, start, "bare", f"variable {name}", False),)))
+                value = Value((Ref(old, False),), (f"a condition or loop in line {at}",))
+            self.vars[name] = value
+            return False
+        if nested:
+            self._influenced(f"a condition, loop or function around line {at}")
+        else:
+            self.vars[OWN] = value
+            self.pending = True
+        return True
+
+    def _export(self, head: str, words: list[tuple[int, int]], nested: bool, end: int) -> None:
+        s = self.s
+        options = "".join(s[a:b] for a, b in words[1:] if s.startswith("-", a))
+        exports = (head == "export" and "n" not in options) or "x" in options
+        only_own = True
+        for a, b in words[1:]:
+            if s.startswith("-", a):
+                continue
+            if _ASSIGN.match(s, a, b):
+                only_own = self._assign(a, b, nested, exports) and only_own
+            else:
+                only_own = False
+                if s[a:b] == OWN and exports:
+                    self.exported.add(OWN)
+                elif s[a:b] == OWN and head == "export":
+                    self.exported.discard(OWN)
+        if not only_own:
+            self._other(words[0][0], end)
+
+    def _launch(self, head: str, words: list[tuple[int, int]], nested: bool, first: int) -> bool:
+        """True if the command starts the web UI or ends the file. Its literal words count as flags."""
+        name = head.rsplit("/", 1)[-1]
+        texts = [self._literal(a, b) for a, b in words]
+        script = next((k for k, t in enumerate(texts) if t.endswith(_SCRIPTS)), None)
+        starter = name in _STARTERS or name.startswith("python") or self.s[words[0][0]] in "\"$"
+        starts = script is not None and (script == 0 or starter)
+        if head in ("exit", "return") or (head == "exec" and len(words) > 1) or starts:
+            if self.out.launch_at is None:
+                self.out.launch_at = first
+                self.out.launch_line = self.line(first)
+            if script is not None:
+                self._line_words(words[script + 1 :])
+            if not nested:
+                self.ended = True
+                self.out.plain_at = self.boundary
+                if self.pending:
+                    self.out.block_at = None
+                self.pending = False
+            elif self.out.plain_at is not None and script is not None:
+                self._influenced(f"the start of the web UI inside a block in line {self.line(first)}")
+            return True
+        return False
+
+    def _line_words(self, words: list[tuple[int, int]]) -> None:
+        for a, b in words:
+            parts, _ = self.eval.value(a, b, False)
+            raw = self.s[a:b]
+            literal = all(isinstance(p, Atom) and not p.depends for p in parts)
+            if literal:
+                text = "".join(p.text for p in parts if isinstance(p, Atom))
+                self.out.line_words.append(Plain(text, a, b, raw == text))
+            elif OWN not in raw and raw.strip("\"") not in ("$@", "$*"):
+                self.out.line_words.append(Plain(raw, a, b, False))
+
+    def _influence(self, head: str, args: list[tuple[int, int]], nested: bool, first: int) -> None:
+        line = self.line(first)
+        texts = [self._literal(a, b) for a, b in args]
+        if head == "set" and any(re.fullmatch(r"-[a-z]*a[a-z]*|allexport", t) for t in texts):
+            self.allexport = True
+        elif head in ("source", ".") and not any(t.endswith("bin/activate") for t in texts):
+            self._influenced(f"the file that line {line} reads in")
+        elif head == "eval":
+            self._influenced(f"the eval in line {line}")
+        elif head in _SETTERS and OWN in texts:
+            if head == "unset" and not nested:
+                self.vars[OWN] = Value()
+                self.pending = True
+                self.exported.discard(OWN)
+            else:
+                self._influenced(f"line {line}")
+        elif head in self.tainted:
+            self._influenced(f"the function called in line {line}")
+        elif head in ("for", "select") and args and NAME.fullmatch(texts[0]):
+            self.vars[texts[0]] = Value((), (f"the loop in line {line}",))

@@ -1,0 +1,216 @@
+"""What a reader understands of a launch file: characters of a value, each with the bytes it came from.
+
+Files are read as Latin-1 text (one character a byte), so that every position is a byte offset and no byte is
+lost, whatever the encoding; words are decoded as UTF-8 at the very end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+OWN = "COMMANDLINE_ARGS"
+"""The variable that launch.py splits with shlex and appends to its argv."""
+
+MAX_VALUE = 65_536
+"""Characters of a value that are followed; a longer one is not a launch line any more."""
+
+
+class Atom(NamedTuple):
+    """One piece of a value: ``text`` (usually one character) written by the bytes [start, end).
+
+    ``where`` is the quoting around it (sh: bare, double, single, ansi; cmd: plain, quoted). ``depends``
+    names what an expansion depends on ("variable PORT"), '' for literal text. ``editable``: these bytes
+    belong to an assignment of COMMANDLINE_ARGS itself.
+    """
+
+    text: str
+    start: int
+    end: int
+    where: str
+    depends: str = ""
+    editable: bool = True
+
+
+class Ref(NamedTuple):
+    """The value another assignment gave, expanded here. ``editable`` as for an atom."""
+
+    value: Value
+    editable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a variable holds: parts in order. ``reasons``: why it may be something else at run time."""
+
+    parts: tuple[Atom | Ref, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class TooLong(Exception):
+    """A value outgrew MAX_VALUE."""
+
+
+@dataclass(slots=True)
+class Flat:
+    """A value spelled out: its atoms and every reason why it is not certain."""
+
+    atoms: list[Atom] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The characters alone."""
+        return "".join(atom.text for atom in self.atoms)
+
+
+def flatten(value: Value) -> Flat:
+    """Spell a value out, iteratively. Raises TooLong."""
+    flat = Flat()
+    seen: dict[str, None] = {}
+    stack: list[tuple[Value, int, bool]] = [(value, 0, True)]
+    while stack:
+        current, at, editable = stack.pop()
+        if at == 0:
+            seen.update(dict.fromkeys(current.reasons))
+        for i in range(at, len(current.parts)):
+            part = current.parts[i]
+            if isinstance(part, Ref):
+                stack.append((current, i + 1, editable))
+                stack.append((part.value, 0, editable and part.editable))
+                break
+            if part.depends:
+                seen[part.depends] = None
+            flat.atoms.append(part if editable else part._replace(editable=False))
+        if len(flat.atoms) > MAX_VALUE or len(stack) > MAX_VALUE:
+            raise TooLong
+    flat.reasons = list(seen)
+    return flat
+
+
+class Word(NamedTuple):
+    """One argv word: its text (Latin-1) and the indexes [first, last] of the atoms that spell it.
+
+    ``glued`` counts its literal characters; ``depends`` names the expansions inside it.
+    """
+
+    text: str
+    first: int
+    last: int
+    depends: tuple[str, ...]
+    literal: bool
+    editable: bool
+
+
+class Unbalanced(Exception):
+    """shlex would raise: a quote that never closes, or a backslash at the end."""
+
+
+def split(atoms: list[Atom]) -> list[Word]:
+    """Split as ``shlex.split`` does (POSIX rules, no comments), keeping track of where each word lies.
+
+    Raises Unbalanced where shlex raises ValueError.
+    """
+    words: list[Word] = []
+    text: list[str] | None = None
+    first = last = 0
+    quote = ""
+    escape = False
+    for index, atom in enumerate(atoms):
+        for char in atom.text:
+            if escape:
+                if quote == '"' and char not in '"\\':
+                    assert text is not None
+                    text.append("\\")
+                assert text is not None
+                text.append(char)
+                escape = False
+            elif quote:
+                assert text is not None
+                if char == quote:
+                    quote = ""
+                elif char == "\\" and quote == '"':
+                    escape = True
+                else:
+                    text.append(char)
+            elif char in " \t\r\n":
+                if text is not None:
+                    words.append(_word(atoms, text, first, last))
+                    text = None
+                continue
+            else:
+                if text is None:
+                    text, first = [], index
+                if char in "\"'":
+                    quote = char
+                elif char == "\\":
+                    escape = True
+                else:
+                    text.append(char)
+            last = index
+    if quote or escape:
+        raise Unbalanced
+    if text is not None:
+        words.append(_word(atoms, text, first, last))
+    return words
+
+
+def _word(atoms: list[Atom], text: list[str], first: int, last: int) -> Word:
+    inside = atoms[first : last + 1]
+    depends = tuple(dict.fromkeys(a.depends for a in inside if a.depends))
+    return Word("".join(text), first, last, depends, not depends, all(a.editable for a in inside))
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """A place inside a value where words can be written: byte offset and the quoting there."""
+
+    offset: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One assignment of COMMANDLINE_ARGS: bytes [start, end) of its value, and where its value ends."""
+
+    line: int
+    start: int
+    end: int
+    tail: Insertion
+    conditional: bool
+    append: bool = False
+
+
+class Plain(NamedTuple):
+    """A word on the line that starts the web UI (``call webui.bat --api``), with its bytes [start, end)."""
+
+    text: str
+    start: int
+    end: int
+    literal: bool
+
+
+@dataclass(slots=True)
+class Reading:
+    """Everything one of the two readers says about a file's bytes."""
+
+    kind: str
+    value: Value = field(default_factory=Value)
+    assigned: bool = False
+    exported: bool = True
+    assignments: list[Assignment] = field(default_factory=list)
+    line_words: list[Plain] = field(default_factory=list)
+    launch_line: int | None = None
+    launch_at: int | None = None
+    default_at: int | None = None
+    """Offset right after the line of the last commented-out default, None without one."""
+    plain_at: int | None = 0
+    """Offset of a line where a new assignment is sure to take effect, None if there is none."""
+    block_at: int | None = None
+    """Offset after the last statement that bears on COMMANDLINE_ARGS and before the launch, None if none."""
+    trouble: str = ""
+    """Why the file cannot be understood, '' if it can."""
+    delayed: bool = False
+    """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
+    others: list[str] = field(default_factory=list)
+    """All commands that are not an assignment of COMMANDLINE_ARGS, as written: an edit must not change them."""

@@ -1,0 +1,276 @@
+"""The writer: changes managed flags in a launch file and nothing else.
+
+One policy, in this order, and why:
+
+1. The file gives the wanted managed words already: it stays as it is, byte for byte.
+2. The value follows from the file alone (one literal, or parts put together by appends and continuation lines):
+   managed words are taken out where they stand, the wanted words go where the first of them stood, or to the end
+   of the last assignment that always runs. Every other byte of the value stays, so comments, alignment, quoting
+   and secrets are not rewritten, and a tool that edits the first matching line finds that line where it was.
+3. Nothing assigns COMMANDLINE_ARGS: one line is added after the commented-out default (else before the line
+   that starts the web UI, else at the end), where the owner would write it.
+4. The value depends on variables, commands or conditions: a marked block (see blocks.py) decides when the script
+   runs. No expanded value is ever written, so no secret of the environment ends up in a file.
+5. Managed words on the starting line itself (``call webui.bat --xformers``) are taken out there.
+6. Everything else is refused, with the line to paste: never exported, an array, a start inside a block, a word
+   the script language cannot hold, a block of ours that was changed by hand.
+
+Every result is read again before it is handed out: it must give exactly the expected words, and every other
+command of the script must be the same as before; otherwise the next step of the policy is tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from autotune.launchfile import blocks
+from autotune.launchfile.known import KNOWN, PAIRS
+from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
+from autotune.launchfile.quoting import for_cmd, for_sh, joined
+from autotune.launchfile.reader import LaunchFile, parse, spell
+from autotune.launchfile.values import OWN, Reading
+from autotune.model.errors import Refused, UsageProblem
+
+Owns = Callable[[Sequence[str]], tuple[bool, ...]]
+"""For each argv word (values of valued flags included): may autotune edit it?"""
+
+
+def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Iterable[str] = KNOWN) -> bytes:
+    """The file's bytes with exactly ``target_words`` as its managed words.
+
+    ``known``: flags a marked block takes out, as far as ``owns`` says they are managed. Raises Refused (the
+    hint is the line to paste and where) and UsageProblem (a target word that is not managed).
+    """
+    target = tuple(target_words)
+    _check(target, owns)
+    if units(file.words, owns) == units(target, owns) and file.why_not is None:
+        return file.data
+    if file.kind == "stability-matrix":
+        from autotune.launchfile import stability
+
+        return stability.edit(file, target, owns)
+    if file.why_not is not None:
+        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target))
+    job = _Job(file, target, owns, tuple(known))
+    for attempt in (job.literal, job.added, job.block):
+        data = attempt()
+        if data is not None and job.proves(data):
+            return data
+    raise Refused(f"{file.path} cannot be edited safely{job.because()}", paste_hint(file, target))
+
+
+def units(words: Sequence[str], owns: Owns) -> Counter[tuple[str, ...]]:
+    """Managed flags with their values, without order: a different order means the same."""
+    found: list[list[str]] = []
+    for word, mine in zip(words, owns(words), strict=True):
+        if mine and (word.startswith("-") or not found):
+            found.append([word])
+        elif mine:
+            found[-1].append(word)
+    return Counter(tuple(unit) for unit in found)
+
+
+def _check(target: tuple[str, ...], owns: Owns) -> None:
+    for word, mine in zip(target, owns(target), strict=True):
+        if not mine:
+            raise UsageProblem(f"{word!r} is not a flag that autotune manages", "Leave it out, or edit it by hand.")
+        if "\0" in word:
+            raise Refused(f"{word!r} holds a NUL byte, which no environment variable can hold", "Leave it out.")
+
+
+def paste_hint(file: LaunchFile, target: tuple[str, ...]) -> str:
+    """What to write by hand, and where."""
+    reading = file.reading
+    line = reading.launch_line if reading else None
+    where = f"above line {line} of {file.path.name}" if line else f"as the last line of {file.path.name}"
+    if file.kind == "cmd":
+        text = f"set {OWN}=%{OWN}% {for_cmd(joined(target), 'plain') or ''}"
+    else:
+        text = f'export {OWN}="${OWN} {for_sh(joined(target), "double")}"'
+    return f"Paste {where}: {text}"
+
+
+@dataclass(slots=True)
+class _Job:
+    """One edit: the file without a block of ours, what is wanted, and the ways to write it."""
+
+    file: LaunchFile
+    target: tuple[str, ...]
+    owns: Owns
+    known: tuple[str, ...]
+
+    @property
+    def reading(self) -> Reading:
+        assert self.file.reading is not None
+        return self.file.reading
+
+    def because(self) -> str:
+        """A clause that says what stands in the way."""
+        if self.file.depends:
+            return f": its flags depend on {'; '.join(self.file.depends)}"
+        return ""
+
+    def _base(self) -> LaunchFile:
+        """The file as it would read without our block."""
+        if self.file.block is None:
+            return self.file
+        return parse(self.file.base, self.file.path, self.file.environ)
+
+    def _text(self) -> str:
+        return joined(self.target).encode("utf-8", "surrogateescape").decode("latin-1")
+
+    def encode(self, text: str, where: str) -> str | None:
+        """Script text for a place in a value, None where it cannot be written."""
+        if self.file.kind == "sh":
+            return for_sh(text, where)
+        if self.reading.delayed and "!" in text:
+            return None
+        if any(ord(c) > 127 for c in text) and b"chcp 65001" not in self.file.data.lower():
+            return None
+        return for_cmd(text, where)
+
+    # -- the three ways
+
+    def literal(self) -> bytes | None:
+        """Words edited in place; None where the value depends on anything, or nothing assigns it."""
+        base, reading = self._base(), self.reading
+        if not base.static or not reading.assigned:
+            return None
+        line, inside = self._managed(base)
+        file_text = self.file.base.decode("latin-1")
+        removed = remove_words(file_text, reading, line, inside, keep_first=bool(self.target))
+        if removed is None:
+            return None
+        changes, first = removed
+        if self.target:
+            place = first or self._tail()
+            if place is None:
+                return None
+            offset, where, blank = place
+            text = self.encode((" " if blank else "") + self._text(), where)
+            if text is None:
+                return None
+            changes.append(Change(offset, offset, text))
+        return apply_changes(file_text, tidy(file_text, changes, reading)).encode("latin-1")
+
+    def _managed(self, base: LaunchFile) -> tuple[list[int], list[int]]:
+        """Indexes of managed words: on the starting line, and inside COMMANDLINE_ARGS."""
+        mine = self.owns(base.words)
+        on_line = len(self.reading.line_words)
+        return (
+            [i for i in range(on_line) if mine[i]],
+            [i - on_line for i in range(on_line, len(mine)) if mine[i]],
+        )
+
+    def _tail(self) -> tuple[int, str, bool] | None:
+        """Where words go that replace none: the end of the last assignment that always runs."""
+        always = [a for a in self.reading.assignments if not a.conditional]
+        if not always:
+            return None
+        atoms = spell(self.reading).flat.atoms
+        while atoms and atoms[-1].text == "\r":
+            atoms.pop()
+        blank = bool(atoms) and atoms[-1].text[-1:] not in ("", " ", "\t")
+        return always[-1].tail.offset, always[-1].tail.where, blank
+
+    def added(self) -> bytes | None:
+        """One new line; None where something assigns COMMANDLINE_ARGS already."""
+        base, reading = self._base(), self.reading
+        if not base.static or reading.assigned or not self.target or base.words:
+            return None
+        at = reading.default_at if reading.default_at is not None else reading.plain_at
+        if at is None or (reading.launch_at is not None and at > reading.launch_at):
+            return None
+        text = self.encode(self._text(), "double" if self.file.kind == "sh" else "plain")
+        if text is None:
+            return None
+        line = f'export {OWN}="{text}"' if self.file.kind == "sh" else f"set {OWN}={text}"
+        return self._insert(self.file.base, at, line, self._eol())
+
+    def _eol(self) -> str:
+        crlf = self.file.base.count(b"\r\n")
+        return "\r\n" if crlf * 2 > self.file.base.count(b"\n") else "\n"
+
+    @staticmethod
+    def _insert(data: bytes, at: int, lines: str, eol: str) -> bytes:
+        """Whole lines at a line start; at the end of a file without a final newline, none is added."""
+        open_end = at == len(data) and at > 0 and not data.endswith(b"\n")
+        text = eol + lines if open_end else lines + eol
+        return data[:at] + text.encode("latin-1") + data[at:]
+
+    def block(self) -> bytes | None:
+        """A marked block that decides when the script runs; None where no place for it is safe."""
+        base = self._base()
+        line, _ = self._managed(base)
+        start = self.file.base
+        if line:
+            text = start.decode("latin-1")
+            removed = remove_words(text, self.reading, line, [], keep_first=False)
+            if removed is None:
+                return None
+            start = apply_changes(text, removed[0]).encode("latin-1")
+            base = parse(start, self.file.path, self.file.environ)
+        assert base.reading is not None
+        at = base.reading.block_at
+        if at is None and not base.reading.assigned:
+            at = base.reading.plain_at
+        if at is None or (base.reading.launch_at is not None and at > base.reading.launch_at):
+            return None
+        eol = self._eol() if self.file.kind == "cmd" else "\n"
+        built = self._build(base)
+        try:
+            text = blocks.render(built, eol).removesuffix(eol)
+        except ValueError:
+            return None
+        return self._insert(start, at, text, eol)
+
+    def _build(self, base: LaunchFile) -> blocks.Block:
+        present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]
+        names = dict.fromkeys([*self.known, *(u[0] for u in present if "=" not in u[0])])
+        mine = [n for n in names if self.owns((n,))[0] and re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n)]
+        valued = [n for n in mine if self.owns((n, "1"))[1] or any(u[0] == n and len(u) > 1 for u in present)]
+        plain = [n for n in mine if n not in valued]
+        if self.file.kind == "sh":
+            return blocks.Block("sh", tuple(plain), tuple(valued), self._text())
+        assert base.reading is not None
+        pairs = [f"{a} {b}" for a, b in PAIRS if a in valued]
+        pairs += [" ".join(u) for u in present if len(u) > 1 and re.fullmatch(r"[\w. -]+", " ".join(u))]
+        quoted = any(t.where == "quoted" for a in base.reading.assignments for t in [a.tail])
+        return blocks.Block("cmd", tuple(dict.fromkeys([*plain, *pairs])), (), self._text(), quoted)
+
+    # -- the proof
+
+    def proves(self, data: bytes) -> bool:
+        """Read the result again: the expected words, every other command as it was."""
+        try:
+            after = parse(data, self.file.path, self.file.environ)
+        except Refused:
+            return False
+        before = self._base()
+        if after.reading is None or after.why_not is not None or after.words != self._expected(before, after):
+            return False
+        if after.block is None and data != after.base:
+            return False
+        gone = [self.reading.line_words[i].text for i in self._managed(before)[0]]
+        mine = [_without(c, gone) for c in self.reading.others]
+        return mine == [_without(c, gone) for c in after.reading.others]
+
+    def _expected(self, before: LaunchFile, after: LaunchFile) -> tuple[str, ...]:
+        mine = self.owns(before.words)
+        kept = [w for w, m in zip(before.words, mine, strict=True) if not m]
+        if after.block is not None:
+            return (*kept, *self.target)
+        on_line = len(self.reading.line_words)
+        first = next((i for i in range(on_line, len(mine)) if mine[i]), len(mine))
+        at = sum(not m for m in mine[:first])
+        return (*kept[:at], *self.target, *kept[at:])
+
+
+def _without(command: str, gone: list[str]) -> str:
+    """A command with some words taken out and blanks evened, for comparing."""
+    if not gone:
+        return command
+    return " ".join(w for w in command.split() if w not in gone)

@@ -1,0 +1,213 @@
+"""One clip, rendered and measured: the clock, the observers, and an end for clips that will not end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from autotune.measure import guards
+from autotune.measure.failures import classify
+from autotune.measure.observations import Observations
+from autotune.measure.observers import Observer, Sampler
+from autotune.model.api import ApiProblem, Rendered
+from autotune.model.study import Failure
+from autotune.model.workload import Workload
+
+LOOK = 0.1
+"""Seconds between looks at the request: a dead server, an interruption or a hang is noticed this fast."""
+SLOW = 1.5
+"""A clip that takes this much longer than the best is given up: it cannot win."""
+PATIENCE = 15.0
+"""Seconds that an interrupted job is given to answer."""
+
+Ending = Literal["done", "died", "interrupted", "too_slow", "hang"]
+
+
+class Renderer(Protocol):
+    """The part of the web UI's client that measuring needs (``server.client.Client`` is one)."""
+
+    def txt2img(
+        self,
+        workload: Workload,
+        seed: int,
+        *,
+        motion_module: str | None = None,
+        request_id: str = "autotune",
+        limit: float = 600.0,
+        cancel: threading.Event | None = None,
+    ) -> Rendered:
+        """Renders one clip. Raises ApiProblem."""
+        ...
+
+    def interrupt(self, limit: float = 5.0) -> None:
+        """Asks the running job to end. Raises ApiProblem."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClipResult:
+    """One clip.
+
+    ``seconds``: wall time of the finished clip from request to last byte, None unless it finished;
+    ``cost``: seconds all of it took, failed or not; ``gif``: the answer's first file, whatever it is;
+    ``process_time``: the server's own time, seconds; ``failure`` and ``detail``: why it is no clip, before
+    its pixels were looked at (``workload.clip.check`` does that). ``too_slow``: given up because it was
+    already slower than allowed; the true time is then at least ``at_least`` seconds, and it is no failure.
+    ``discard``: why its time must not count although it finished (see ``guards``); to be repeated.
+    ``restart``: the process must not render another clip (after an error its state is not to be trusted).
+    """
+
+    seconds: float | None
+    cost: float
+    gif: bytes | None = field(default=None, repr=False)
+    infotext: str = ""
+    process_time: float | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    too_slow: bool = False
+    at_least: float | None = None
+    discard: str | None = None
+    restart: bool = False
+    seen: Observations = field(default_factory=Observations)
+
+    @property
+    def ok(self) -> bool:
+        """It finished and its time may count."""
+        return self.failure is None and not self.too_slow and self.discard is None
+
+    @property
+    def memory_peak(self) -> float | None:
+        """MiB, see Observations."""
+        return self.seen.memory_peak
+
+    @property
+    def energy(self) -> float | None:
+        """Joules."""
+        return self.seen.energy
+
+
+def clip(
+    client: Renderer,
+    workload: Workload,
+    seed: int,
+    *,
+    observers: Sequence[Observer] = (),
+    time_limit: float = 600.0,
+    best: float | None = None,
+    slow: float = SLOW,
+    alive: Callable[[], bool] = lambda: True,
+    log_tail: Callable[[], Sequence[str]] = tuple,
+    cancel: threading.Event | None = None,
+    motion_module: str | None = None,
+    request_id: str = "autotune",
+) -> ClipResult:
+    """Renders and measures one clip. Raises nothing that a web UI can cause.
+
+    ``best``: seconds of the best set so far; a clip slower than ``slow`` times that is interrupted.
+    ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
+    ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
+    seconds; after it the clip counts as hung.
+    """
+    give_up = threading.Event()
+    limit = best * slow if best is not None else None
+    with Sampler(observers) as sampler:
+        start = time.perf_counter()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
+        try:
+            future = pool.submit(
+                client.txt2img, workload, seed, motion_module=motion_module, request_id=request_id,
+                limit=time_limit + PATIENCE, cancel=give_up)
+            ending = _watch(future, start, time_limit, limit, alive, cancel)
+            if ending in ("interrupted", "too_slow"):
+                _interrupt(client, future, alive)
+        finally:
+            give_up.set()
+            pool.shutdown(wait=False)
+        cost = time.perf_counter() - start
+    seen = sampler.seen()
+    if ending == "too_slow" and limit is not None:
+        return ClipResult(None, cost, too_slow=True, at_least=limit, seen=seen, restart=not future.done(),
+                          detail=f"given up after {cost:.1f} s, {slow:g} times the best")
+    if ending != "done":
+        return _broken(ending, cost, seen, tuple(log_tail()))
+    problem = future.exception()
+    if isinstance(problem, ApiProblem):
+        return _refused(problem, cost, seen, tuple(log_tail()), alive)
+    # Any other exception is a fault of this program: it is raised here.
+    return _judged(future.result(), cost, seen)
+
+
+def _watch(
+    future: Future[Rendered], start: float, time_limit: float, limit: float | None,
+    alive: Callable[[], bool], cancel: threading.Event | None,
+) -> Ending:
+    while True:
+        try:
+            future.exception(timeout=LOOK)
+        except NotYet:
+            pass
+        else:
+            return "done"
+        elapsed = time.perf_counter() - start
+        if cancel is not None and cancel.is_set():
+            return "interrupted"
+        if not alive():
+            return "died"
+        if elapsed > time_limit:
+            return "hang"
+        if limit is not None and elapsed > limit:
+            return "too_slow"
+
+
+def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], bool]) -> None:
+    """Asks the job to end and waits until it has, so that the next clip does not queue behind it."""
+    try:
+        client.interrupt()
+    except ApiProblem:
+        return
+    until = time.perf_counter() + PATIENCE
+    while not future.done() and alive() and time.perf_counter() < until:
+        time.sleep(LOOK)
+
+
+def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
+    found = classify(log_tail=log, died=ending == "died", timed_out=ending == "hang",
+                     interrupted=ending == "interrupted")
+    assert found is not None
+    return ClipResult(None, cost, failure=found.failure, detail=found.why, restart=True, seen=seen)
+
+
+def _refused(
+    problem: ApiProblem, cost: float, seen: Observations, log: tuple[str, ...], alive: Callable[[], bool]
+) -> ClipResult:
+    """An answer that is no clip. After any of them the process is not to be trusted (WEBUI.md)."""
+    body = f"{problem.error}: {problem.excerpt}" if problem.error else problem.excerpt
+    gone = problem.kind in ("closed", "unreachable")
+    # The end of the connection is seen before the end of the process.
+    until = time.perf_counter() + 1.0
+    while gone and alive() and time.perf_counter() < until:
+        time.sleep(LOOK)
+    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone,
+                     timed_out=problem.kind == "timeout")
+    failure: Failure = found.failure if found is not None else "invalid_output"
+    why = found.why if found is not None and problem.kind == "status" else problem.message
+    return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
+
+
+def _judged(rendered: Rendered, cost: float, seen: Observations) -> ClipResult:
+    gif = rendered.images[0] if rendered.images else None
+    failure: Failure | None = None
+    detail = ""
+    if gif is None:
+        failure, detail = "invalid_output", "the answer holds no image"
+    elif "AnimateDiff" not in rendered.infotext:
+        failure, detail = "not_animated", "AnimateDiff is not named in the answer's infotext"
+    discard = guards.discard(seen, rendered.seconds, rendered.process_time) if failure is None else None
+    return ClipResult(
+        rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
+        failure=failure, detail=detail or (discard or ""), discard=discard, seen=seen)

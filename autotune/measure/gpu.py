@@ -1,0 +1,162 @@
+"""Observer of one NVIDIA GPU through NVML: memory of the web UI's process tree, clocks, heat, power, strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from autotune.measure.observations import Observations
+from autotune.measure.observers import Observer
+
+THROTTLES = ("hw_slowdown", "sw_thermal", "hw_thermal", "hw_power_brake")
+"""Reasons that make a clip's time false. A software power cap is not one: many cards run at it all day."""
+SELDOM = 5
+"""Clocks, temperature, reasons and processes are looked at every fifth time only; they move slowly."""
+STRANGER = 200.0
+"""MiB that a process of somebody else takes, or grows by, during a clip before it counts as using the card."""
+
+
+class Nvml(Protocol):
+    """The part of ``probe.nvml.Nvml`` that is used here; units as there."""
+
+    def process_memory(self, index: int) -> dict[int, float | None] | None:
+        """MiB by pid."""
+        ...
+
+    def memory_used(self, index: int) -> float | None:
+        """MiB."""
+        ...
+
+    def memory_total(self, index: int) -> float | None:
+        """MiB."""
+        ...
+
+    def clocks(self, index: int) -> dict[str, int]:
+        """MHz by name."""
+        ...
+
+    def temperature(self, index: int) -> int | None:
+        """Degrees Celsius."""
+        ...
+
+    def power(self, index: int) -> float | None:
+        """W."""
+        ...
+
+    def energy(self, index: int) -> float | None:
+        """J since the driver was loaded."""
+        ...
+
+    def throttle_reasons(self, index: int) -> tuple[str, ...] | None:
+        """Names."""
+        ...
+
+
+class GpuObserver(Observer):
+    """Watches GPU ``index`` while a clip is rendered.
+
+    ``pids`` gives the web UI's process numbers. ``idle``: MiB in use on the device before the web UI was
+    started; without it memory that NVML does not tell per process stays unknown. In a container NVML may
+    number processes as the host does: then none of ours is in its list, strangers cannot be told from it,
+    and memory is the device's growth over ``idle``.
+    """
+
+    def __init__(
+        self, nvml: Nvml, index: int, pids: Callable[[], Collection[int]], idle: float | None = None
+    ) -> None:
+        self._nvml, self._index, self._pids, self._idle = nvml, index, pids, idle
+        self._ours: frozenset[int] = frozenset()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._looks = 0
+        self._tree_peak: float | None = None
+        self._device_peak: float | None = None
+        self._total: float | None = None
+        self._joules = 0.0
+        self._last: tuple[float, float] | None = None
+        self._counter: float | None = None
+        self._measured: float | None = None
+        self._throttled: set[str] = set()
+        self._others: dict[int, float] = {}
+        self._foreign: set[int] = set()
+        self._temperature: int | None = None
+        self._clocks: list[int] = []
+        self._lost = False
+
+    def before(self) -> None:
+        """Notes who is on the card, and the energy counter."""
+        self._reset()
+        self._ours = frozenset(self._pids())
+        self._total = self._nvml.memory_total(self._index)
+        listed = self._nvml.process_memory(self._index) or {}
+        self._others = {pid: used or 0.0 for pid, used in listed.items() if pid not in self._ours}
+        self._counter = self._nvml.energy(self._index)
+        self.look(0.0)
+
+    def look(self, seconds: float) -> None:
+        """One sample; every fifth one looks at everything."""
+        used = self._nvml.memory_used(self._index)
+        if used is not None:
+            self._device_peak = max(self._device_peak or 0.0, used)
+        elif self._device_peak is not None:
+            self._lost = True
+        watts = self._nvml.power(self._index)
+        if watts is not None:
+            if self._last is not None:
+                # Trapezoid between two looks.
+                self._joules += (watts + self._last[1]) / 2.0 * (seconds - self._last[0])
+            self._last = (seconds, watts)
+        if self._looks % SELDOM == 0:
+            self._look_closely()
+        self._looks += 1
+
+    def _look_closely(self) -> None:
+        listed = self._nvml.process_memory(self._index)
+        if listed is not None:
+            self._sort(listed)
+        sm = self._nvml.clocks(self._index).get("sm")
+        if sm is not None and self._looks:
+            self._clocks.append(sm)
+        heat = self._nvml.temperature(self._index)
+        if heat is not None:
+            self._temperature = max(self._temperature or heat, heat)
+        self._throttled |= set(self._nvml.throttle_reasons(self._index) or ()) & set(THROTTLES)
+
+    def _sort(self, listed: dict[int, float | None]) -> None:
+        if not self._ours & listed.keys():
+            self._ours = frozenset(self._pids())
+        ours = self._ours & listed.keys()
+        held = [listed[pid] for pid in ours]
+        if held and all(used is not None for used in held):
+            self._tree_peak = max(self._tree_peak or 0.0, sum(used or 0.0 for used in held))
+        if not ours:
+            return
+        for pid, used in listed.items():
+            grown = (used or 0.0) - self._others.get(pid, 0.0)
+            if pid not in self._ours and grown >= STRANGER:
+                # It may be a child of ours that is younger than the last look at the tree.
+                self._ours = frozenset(self._pids())
+                if pid not in self._ours:
+                    self._foreign.add(pid)
+
+    def after(self) -> None:
+        """Reads the energy counter."""
+        now = self._nvml.energy(self._index)
+        if now is not None and self._counter is not None and now >= self._counter:
+            self._measured = now - self._counter
+
+    def seen(self) -> Observations:
+        """What was seen of the last clip."""
+        peak = self._tree_peak
+        if self._device_peak is not None and self._idle is not None:
+            # Between two looks at the process list the device's own figure sees more.
+            grown = max(0.0, self._device_peak - self._idle)
+            peak = grown if peak is None else max(peak, min(grown, peak * 1.25))
+        full = self._device_peak / self._total if self._device_peak is not None and self._total else None
+        return Observations(
+            memory_peak=peak, memory_full=full,
+            energy=self._measured if self._measured is not None else (self._joules or None),
+            throttled=tuple(sorted(self._throttled)), foreign=tuple(sorted(self._foreign)),
+            temperature=self._temperature, clock_low=min(self._clocks, default=None),
+            clock_high=max(self._clocks, default=None), lost=self._lost)

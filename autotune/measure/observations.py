@@ -1,0 +1,31 @@
+"""What the observers saw during one clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Seen while one clip was rendered; None or empty where nothing could tell it.
+
+    ``memory_peak`` in MiB: of the web UI's process tree on the GPU, or, when NVML does not tell it per
+    process, the device's growth since before the clip plus what the tree held then; without a GPU the tree's
+    resident main memory. ``energy`` in joules, the integral of the power draw. ``throttled``: NVML's reasons
+    that slow the clock for heat or power brake. ``foreign``: pids that are not ours and computed on the card.
+    ``clock_low``, ``clock_high``: SM clock in MHz. ``looks``: how often was looked; ``widest``: longest pause
+    between two looks in seconds. ``lost``: the observer's source went away meanwhile.
+    """
+
+    memory_peak: float | None = None
+    memory_full: float | None = None
+    """Largest share of the card's memory in use, 0 to 1."""
+    energy: float | None = None
+    throttled: tuple[str, ...] = ()
+    foreign: tuple[int, ...] = ()
+    temperature: int | None = None
+    clock_low: int | None = None
+    clock_high: int | None = None
+    looks: int = 0
+    widest: float = 0.0
+    lost: bool = False

@@ -1,0 +1,44 @@
+"""What a web UI's API answers and how it fails, as the server room gives it and the measuring room takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ProblemKind = Literal[
+    "unreachable", "timeout", "closed", "status", "redirect", "not_json", "too_large", "shape", "cancelled"
+]
+
+
+class ApiProblem(Exception):
+    """A request that brought no usable answer.
+
+    ``kind``: unreachable (no connection), timeout, closed (the connection broke before the whole answer),
+    status (an HTTP error), redirect, not_json, too_large, shape (JSON, but not what the API documents),
+    cancelled. ``status``: the HTTP status or None. ``error``: the web UI's own error class, such as
+    OutOfMemoryError. ``excerpt``: the start of the body without credentials or image data.
+    """
+
+    def __init__(
+        self, kind: ProblemKind, message: str, *, status: int | None = None, error: str = "", excerpt: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.kind: ProblemKind = kind
+        self.message = message
+        self.status = status
+        self.error = error
+        self.excerpt = excerpt
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An answer to txt2img. ``images``: the files as bytes, in the answer's order (GIF or stills).
+
+    ``seconds``: wall time from the request to its last byte, the decoding of base64 not included;
+    ``process_time``: the server's own X-Process-Time in seconds, queue wait included, None if absent.
+    """
+
+    images: tuple[bytes, ...]
+    infotext: str
+    seconds: float
+    process_time: float | None

@@ -1,0 +1,82 @@
+"""Commit and tag of a git checkout by reading its files; git itself is never run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+def commit(root: Path) -> str | None:
+    """The commit that HEAD of the checkout at ``root`` is on; None if it is no checkout or unreadable."""
+    folder = git_folder(root)
+    return _resolve(folder, "HEAD") if folder else None
+
+
+def tag(root: Path) -> str | None:
+    """The (highest) tag that sits exactly on HEAD's commit; None if there is none.
+
+    Annotated tags kept loose cannot be peeled without reading git objects and are not seen.
+    """
+    folder, here = git_folder(root), commit(root)
+    if folder is None or here is None:
+        return None
+    common = _common(folder)
+    names = {path.relative_to(common / "refs/tags").as_posix() for path in _loose_tags(common, here)}
+    packed = {name for name, at in _packed(common).items() if at == here and name.startswith("refs/tags/")}
+    names |= {name.removeprefix("refs/tags/") for name in packed}
+    return max(names, default=None)
+
+
+def git_folder(root: Path) -> Path | None:
+    """The git directory of a checkout: ``.git``, or where a ``.git`` file (worktree, submodule) points."""
+    dot = root / ".git"
+    if dot.is_dir():
+        return dot
+    text = _text(dot)
+    if text and text.startswith("gitdir:"):
+        there = (root / text.removeprefix("gitdir:").strip()).resolve()
+        return there if there.is_dir() else None
+    return None
+
+
+def _resolve(folder: Path, name: str, depth: int = 0) -> str | None:
+    common = _common(folder)
+    text = _text(folder / name) or _text(common / name)
+    if text is None:
+        return _packed(common).get(name)
+    if text.startswith("ref:") and depth < 5:
+        return _resolve(folder, text.removeprefix("ref:").strip(), depth + 1)
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _common(folder: Path) -> Path:
+    """The shared git directory of a linked worktree; the folder itself otherwise."""
+    text = _text(folder / "commondir")
+    return (folder / text).resolve() if text else folder
+
+
+def _loose_tags(common: Path, here: str) -> list[Path]:
+    tags = common / "refs" / "tags"
+    return [path for path in tags.rglob("*") if _text(path) == here] if tags.is_dir() else []
+
+
+def _packed(common: Path) -> dict[str, str]:
+    """Names and commits of packed-refs; an annotated tag gives the commit it was peeled to."""
+    found: dict[str, str] = {}
+    last = None
+    for line in (_text(common / "packed-refs") or "").splitlines():
+        if line.startswith("^") and last:
+            found[last] = line[1:].strip()
+        elif line and not line.startswith("#"):
+            at, _, last = line.partition(" ")
+            found[last] = at
+    return found
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else None
+    except OSError:
+        return None

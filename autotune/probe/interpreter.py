@@ -1,0 +1,142 @@
+"""The interpreter that a web UI's start script would use, and which packages it has, by reading files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# Settings of webui-user files that choose the interpreter: on POSIX and on Windows.
+_SH = re.compile(
+    r"""^\s*(?:export\s+)?(venv_dir|python_cmd)=(?:"([^"$`]*)"|'([^']*)'|([^\s"'$`;#]+))""", re.MULTILINE
+)
+_BAT = re.compile(
+    r"""^[ \t]*@?set[ \t]+"?(VENV_DIR|PYTHON|SKIP_VENV)="?([^"\r\n]*)""", re.MULTILINE | re.IGNORECASE
+)
+
+
+def settings(launch_file: Path | None) -> dict[str, str]:
+    """venv_dir, python_cmd and skip_venv as literal assignments of a webui-user file give them.
+
+    An environment variable of the same name stands in for what the file does not say.
+    """
+    windows = launch_file is not None and launch_file.suffix.lower() == ".bat"
+    keys = ("VENV_DIR", "PYTHON", "SKIP_VENV") if windows else ("venv_dir", "python_cmd")
+    found = {key.lower(): os.environ[key] for key in keys if os.environ.get(key)}
+    try:
+        text = launch_file.read_text(encoding="utf-8-sig", errors="replace") if launch_file else ""
+    except OSError:
+        text = ""
+    for match in (_BAT if windows else _SH).finditer(text):
+        value = next((part for part in match.groups()[1:] if part is not None), "").strip().strip('"')
+        if value:
+            found[match[1].lower()] = value
+    if "python" in found:
+        found["python_cmd"] = found.pop("python")
+    return found
+
+
+def find(root: Path, launch_file: Path | None) -> Path | None:
+    """The interpreter as the start script would choose it: the venv's, else the named or usual command.
+
+    The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
+    none, as before the web UI's first start.
+    """
+    said = settings(launch_file)
+    venv = said.get("venv_dir", "venv")
+    if venv != "-" and said.get("skip_venv") != "1":
+        folder = root / venv
+        inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
+        for path in inside:
+            if path.is_file():
+                return path.absolute()
+        return None
+    for command in (said.get("python_cmd"), "python3.10", "python3", "python"):
+        where = shutil.which(command, path=None) if command else None
+        if where is None and command and (root / command).is_file():
+            where = str(root / command)
+        if where:
+            return Path(where).absolute()
+    return None
+
+
+def version(python: Path) -> str | None:
+    """The interpreter's version as pyvenv.cfg states it, else as its library folder's name does."""
+    config = _pyvenv(python)
+    if config:
+        stated = config.get("version") or config.get("version_info")
+        if stated:
+            return ".".join(stated.split(".")[:3])
+    for folder in site_packages(python):
+        found = re.search(r"python(\d+\.\d+)", str(folder))
+        if found:
+            return found[1]
+    return None
+
+
+def site_packages(python: Path) -> tuple[Path, ...]:
+    """The folders its packages lie in: its own, those that .pth files add, and the base's if it sees them."""
+    config = _pyvenv(python)
+    if config is None:
+        own = list(_under(python.resolve().parent.parent)) or list(_under(python.parent.parent))
+    else:
+        own = list(_under(python.parent.parent))
+    folders = [*own, *(added for folder in own for added in _added(folder))]
+    if config and config.get("include-system-site-packages", "").lower() == "true" and "home" in config:
+        home = Path(config["home"])
+        folders += _under(home.parent if home.name in ("bin", "Scripts") else home)
+    return tuple(dict.fromkeys(folders))
+
+
+def package_version(python: Path, name: str) -> str | None:
+    """The version of an installed package by its .dist-info folder; None if it is not installed."""
+    pattern = re.compile(rf"{re.escape(name)}-([^-]+)\.dist-info", re.IGNORECASE)
+    for folder in site_packages(python):
+        try:
+            names = sorted(path.name for path in folder.iterdir())
+        except OSError:
+            continue
+        for entry in names:
+            found = pattern.fullmatch(entry)
+            if found:
+                return found[1]
+    return None
+
+
+def _pyvenv(python: Path) -> dict[str, str] | None:
+    for path in (python.parent.parent / "pyvenv.cfg", python.parent / "pyvenv.cfg"):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        pairs = (line.partition("=") for line in lines if "=" in line)
+        return {key.strip().lower(): value.strip() for key, _, value in pairs}
+    return None
+
+
+def _under(prefix: Path) -> Iterator[Path]:
+    candidates = [prefix / "Lib" / "site-packages"] if sys.platform == "win32" else []
+    for lib in ("lib", "lib64"):
+        for name in ("site-packages", "dist-packages"):
+            candidates += sorted((prefix / lib).glob(f"python3*/{name}"))
+    seen: set[Path] = set()
+    for path in candidates:
+        real = path.resolve()
+        if path.is_dir() and real not in seen:
+            seen.add(real)
+            yield path
+
+
+def _added(folder: Path) -> Iterator[Path]:
+    """Folders that the .pth files of one site-packages folder add."""
+    for path in sorted(folder.glob("*.pth")):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        for line in map(str.strip, lines):
+            if line and not line.startswith(("#", "import ", "import\t")) and (folder / line).is_dir():
+                yield folder / line

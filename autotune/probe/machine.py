@@ -1,0 +1,99 @@
+"""One look at everything: GPU, web UI, its Python, its models, its settings, as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autotune.flags.catalogue import load
+from autotune.flags.words import split
+from autotune.model.errors import NothingToWorkOn
+from autotune.model.machine import Machine, WebUI
+from autotune.probe import fingerprint, interpreter, running, runtime, webui_files
+from autotune.probe import install as installs
+from autotune.probe.install import Install
+from autotune.probe.nvml import Nvml
+
+
+def look(
+    root: Path,
+    launch_file: Path | None,
+    words: tuple[str, ...],
+    time_limit: float = runtime.TIME_LIMIT_S,
+) -> Machine:
+    """Everything about the install at ``root`` whose launch file gives ``words``; changes nothing.
+
+    ``launch_file`` None: the platform's. ``time_limit``: seconds for the web UI's interpreter to answer.
+    What cannot be found out is a line in ``warnings``. Raises NothingToWorkOn if ``root`` is no web UI or
+    its interpreter is missing; for AnimateDiff and torch see ``require_animatediff``, ``require_torch``.
+    """
+    warnings: list[str] = []
+    found = installs.inspect(root, words, launch_file)
+    with Nvml() as nvml:
+        gpus = nvml.gpus()
+        warnings += nvml.warnings
+    python = interpreter.find(found.root, found.launch_file)
+    if python is None:
+        raise NothingToWorkOn(
+            f"{found.root} has no Python interpreter of its own",
+            "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
+        )
+    has, complaints = runtime.ask(python, found.root, time_limit)
+    warnings += complaints
+    options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
+    extension = webui_files.animatediff(found, options)
+    catalogue = load(found.flavour, found.version)
+    if catalogue.note:
+        warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
+    return Machine(
+        gpus=gpus,
+        webui=_webui(found, python, words),
+        runtime=has,
+        animatediff=extension,
+        models=webui_files.checkpoints(found, words),
+        settings=webui_files.relevant_settings(options),
+        fingerprint=fingerprint.compose(found, words, options, extension),
+        warnings=tuple(warnings),
+    )
+
+
+def require_animatediff(machine: Machine) -> None:
+    """Raises NothingToWorkOn if the AnimateDiff extension or its motion module is missing."""
+    if machine.animatediff is None:
+        raise NothingToWorkOn(
+            f"the AnimateDiff extension is not installed (or disabled) in {machine.webui.root}",
+            "install sd-webui-animatediff on the web UI's Extensions tab, and enable it",
+        )
+    if not machine.animatediff.motion_modules:
+        raise NothingToWorkOn(
+            f"AnimateDiff at {machine.animatediff.root} has no motion module",
+            "put one, such as mm_sd15_v3.safetensors, into its model folder",
+        )
+
+
+def require_torch(machine: Machine) -> None:
+    """Raises NothingToWorkOn if the web UI's interpreter has no usable torch."""
+    if machine.runtime.torch is None:
+        told = next((f": {line}" for line in machine.warnings if "Python" in line or "torch" in line), "")
+        raise NothingToWorkOn(
+            f"the web UI's Python ({machine.webui.python}) has no usable torch{told}",
+            "start the web UI once so that it installs its packages",
+        )
+
+
+def _webui(found: Install, python: Path, words: tuple[str, ...]) -> WebUI:
+    parts = split(words, load(found.flavour, found.version))
+    why_not = installs.why_not_manageable(found)
+    return WebUI(
+        flavour=found.flavour,
+        version=found.version,
+        commit=found.commit,
+        root=found.root,
+        python=python,
+        launch_file=found.launch_file,
+        flags=words,
+        tuned_flags=parts.tuned,
+        kept_flags=parts.kept,
+        running=bool(running.pids(found.root)),
+        manageable=why_not is None,
+        why_not=why_not,
+    )

@@ -1,0 +1,47 @@
+"""Is the user's own web UI running from this folder?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PROGRAMS = ("launch.py", "webui.py")
+
+
+def pids(root: Path, ours: frozenset[int] = frozenset()) -> tuple[int, ...]:
+    """Process ids of web UIs running from ``root``: a Python whose launch.py or webui.py lies there.
+
+    ``ours`` are left out. Processes of other users that cannot be read are not seen.
+    """
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid() or process.pid in ours:
+            continue
+        try:
+            program = _program(process.cmdline())
+            if program is None:
+                continue
+            path = Path(program)
+            if not path.is_absolute():
+                path = Path(process.cwd()) / path
+            if _same(path.parent, root):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return tuple(sorted(found))
+
+
+def _program(words: list[str]) -> str | None:
+    """The script of a Python command line, if it is a web UI's."""
+    if not words or not any(name in Path(words[0]).name.lower() for name in ("python", "accelerate")):
+        return None
+    return next((word for word in words[1:8] if Path(word).name in _PROGRAMS), None)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

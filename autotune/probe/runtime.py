@@ -1,0 +1,96 @@
+"""torch, CUDA, xformers and attention kernels of the web UI, asked in its own interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from autotune.model.machine import Runtime
+
+# Importing torch and starting CUDA takes 2 to 20 s, longer from a cold disk or beside a busy GPU.
+TIME_LIMIT_S = 180.0
+_SCRIPT = Path(__file__).with_name("runtime_script.py")
+_MARK = "autotune-runtime:"
+_UNKNOWN = Runtime(python=None, torch=None, cuda=None, cudnn=None, xformers=None)
+
+
+def ask(python: Path, root: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
+    """Runs the probe script in ``python``, from ``root``; returns (what it has, warnings).
+
+    A broken interpreter is a warning, never an exception. ``time_limit`` in seconds, then it is killed.
+    """
+    command = [str(python), "-c", _SCRIPT.read_text(encoding="utf-8")]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
+    for name in ("PYTHONPATH", "PYTHONHOME"):
+        environment.pop(name, None)  # ours, not the web UI's: its start script sets none
+    # Files, not pipes: a grandchild that outlives a killed interpreter would keep a pipe open.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as fault:
+            return _UNKNOWN, [f"{python} cannot be run: {fault}"]
+        try:
+            code = process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            return _UNKNOWN, [f"{python} did not tell what torch it has within {time_limit:g} s"]
+        finally:
+            _end(process)
+        return _understand(python, code, _all(out), _all(errors))
+
+
+def _understand(python: Path, code: int, out: str, errors: str) -> tuple[Runtime, list[str]]:
+    line = next((one for one in reversed(out.splitlines()) if one.startswith(_MARK)), None)
+    if line is None:
+        return _UNKNOWN, [_died(python, code, errors)]
+    try:
+        said = json.loads(line.removeprefix(_MARK))
+    except ValueError:
+        return _UNKNOWN, [f"{python} gave an answer that is not JSON"]
+    return _read(said), [f"in the web UI's Python: {error}" for error in said.get("errors", ())]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills the interpreter, and on POSIX whatever it started, if it is still there."""
+    if process.poll() is None:
+        if sys.platform != "win32":
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+
+
+def _all(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", errors="replace")
+
+
+def _read(said: dict[str, object]) -> Runtime:
+    backends = said.get("sdp_backends")
+    return Runtime(
+        python=_text(said.get("python")),
+        torch=_text(said.get("torch")),
+        cuda=_text(said.get("cuda")),
+        cudnn=_text(said.get("cudnn")),
+        xformers=_text(said.get("xformers")),
+        sdp_backends=tuple(str(one) for one in backends) if isinstance(backends, list) else (),
+        device=_text(said.get("device")) or "cpu",
+        compute_capability=_text(said.get("compute_capability")),
+    )
+
+
+def _died(python: Path, code: int, errors: str) -> str:
+    lines = [line for line in errors.splitlines() if line.strip()]
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"{python} {how} while it was asked for torch: {lines[-1].strip() if lines else 'no message'}"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

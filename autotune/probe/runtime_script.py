@@ -1,0 +1,102 @@
+"""Run by the web UI's own interpreter, never imported: prints one JSON line on what that interpreter has.
+
+Self-contained: the standard library and the packages it asks about, nothing of autotune.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import sys
+from types import ModuleType
+
+MARK = "autotune-runtime:"
+# What importing or asking a broken or half-installed package is known to raise.
+FAULTS = (
+    ImportError, OSError, RuntimeError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError,
+)
+
+
+def load(name: str, errors: list[str]) -> ModuleType | None:
+    """Imports a package; None, and a line in ``errors``, if that fails. Absence is no error."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as fault:
+        if fault.name != name.partition(".")[0]:
+            errors.append(f"{name}: {fault}")
+    except FAULTS as fault:
+        errors.append(f"{name}: {type(fault).__name__}: {fault}")
+    return None
+
+
+def device_of(torch: ModuleType, errors: list[str]) -> tuple[str, str | None]:
+    """(device, compute capability) that the web UI would use."""
+    try:
+        if torch.cuda.is_available():
+            major, minor = torch.cuda.get_device_capability(0)
+            return "cuda", f"{major}.{minor}"
+        mps = getattr(torch.backends, "mps", None)
+        return ("mps" if mps is not None and mps.is_available() else "cpu"), None
+    except FAULTS as fault:
+        errors.append(f"torch device: {type(fault).__name__}: {fault}")
+        return "cpu", None
+
+
+def sdp_backends(torch: ModuleType, device: str) -> list[str]:
+    """Kernels of scaled dot product attention that run on the device: each is tried on a small input."""
+    try:
+        attention = importlib.import_module("torch.nn.attention")
+        compute = torch.nn.functional.scaled_dot_product_attention
+        dtype = torch.float32 if device == "cpu" else torch.float16
+        query = torch.ones((1, 8, 64, 64), dtype=dtype, device=device)
+    except FAULTS:
+        return []
+    found = []
+    for name in ("MATH", "FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION"):
+        backend = getattr(attention.SDPBackend, name, None)
+        if backend is None:
+            continue
+        try:
+            with attention.sdpa_kernel(backend):
+                compute(query, query, query)
+            found.append(name.lower())
+        except FAULTS:
+            continue
+    return found
+
+
+def cudnn_of(torch: ModuleType) -> str | None:
+    """cuDNN's version number as torch states it."""
+    try:
+        number = torch.backends.cudnn.version()
+    except FAULTS:
+        return None
+    return str(number) if number else None
+
+
+def main() -> None:
+    """Prints the line. Warnings of imports go to stderr and do no harm."""
+    sys.path[:] = [entry for entry in sys.path if entry]
+    errors: list[str] = []
+    torch = load("torch", errors)
+    said: dict[str, object] = {"python": platform.python_version(), "device": "cpu", "errors": errors}
+    if torch is not None:
+        device, capability = device_of(torch, errors)
+        version = getattr(torch, "version", None)
+        said.update(
+            torch=str(torch.__version__),
+            cuda=getattr(version, "cuda", None) or getattr(version, "hip", None),
+            cudnn=cudnn_of(torch),
+            device=device,
+            compute_capability=capability,
+            sdp_backends=sdp_backends(torch, device),
+        )
+        xformers = load("xformers", errors)
+        if xformers is not None and load("xformers.ops", errors) is not None:
+            said["xformers"] = str(getattr(xformers, "__version__", "unknown"))
+    sys.stdout.write("\n" + MARK + json.dumps(said) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Short readable names for effective sets: what differs between the sets of one study, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_QUIET = {"off", "none", "false", "no", "autocast", "default", ""}
+_WORDS = {
+    ("channelslast", "on"): "channels last",
+    ("upcast", "on"): "upcast sampling",
+    ("precision", "half"): "half precision",
+    ("precision", "full"): "full precision",
+    ("memory", "medvram"): "medvram",
+    ("memory", "lowvram"): "lowvram",
+    ("batch_cond_uncond", "off"): "conds one by one",
+    ("unet", "fp32"): "UNet fp32",
+    ("vae", "fp32"): "VAE fp32",
+}
+
+
+def identity(effective: object) -> str:
+    """The canonical id of an effective set, given as that id or as a mapping of its parts."""
+    if isinstance(effective, Mapping):
+        return " ".join(f"{name}={_plain(value)}" for name, value in effective.items())
+    return str(effective) if effective else ""
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def parts(candidate: str) -> dict[str, str]:
+    """A canonical id ("attention=sdp vae=fp16 …") as its parts; empty when the id is of another form."""
+    found: dict[str, str] = {}
+    for token in candidate.split():
+        name, sep, value = token.partition("=")
+        if sep:
+            found[name] = value
+    return found
+
+
+def short(candidates: Iterable[str]) -> dict[str, str]:
+    """A label for each id: its attention and what else varies among them; unique within the answer."""
+    ids = list(dict.fromkeys(candidates))
+    split = {one: parts(one) for one in ids}
+    names = list(dict.fromkeys(name for found in split.values() for name in found))
+    varying = [n for n in names if len({found.get(n, "") for found in split.values()}) > 1]
+    labels = {one: _label(one, split[one], varying) for one in ids}
+    seen = list(labels.values())
+    return {one: text if seen.count(text) == 1 else one for one, text in labels.items()}
+
+
+def _label(candidate: str, found: Mapping[str, str], varying: list[str]) -> str:
+    if not found:
+        return candidate
+    words = [found["attention"]] if "attention" in found else []
+    for name in varying:
+        value = found.get(name, "")
+        if name == "attention":
+            continue
+        known = _WORDS.get((name, value))
+        if known:
+            words.append(known)
+        elif value.lower() not in _QUIET and not (name in ("unet", "vae") and value == "fp16"):
+            words.append(name.replace("_", " ") if value in ("on", "true", "True") else f"{name} {value}")
+        elif (
+            name not in ("channelslast", "upcast", "memory", "precision", "batch_cond_uncond")
+            and value == "off"
+        ):
+            words.append(f"no {name.replace('_', ' ')}")
+    return ", ".join(words) or candidate

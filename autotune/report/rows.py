@@ -1,0 +1,170 @@
+"""A finished tune, regrouped for reading: one row a set, pairs of the confirmation, parts of the cost.
+
+Pure values: the document of ``tune`` and its samples in, small records out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+from autotune.model.study import Launch, Sample
+from autotune.report import labels, words
+from autotune.report.outcome import Outcome, outcome, side_id
+
+Role = Literal["baseline", "winner", "other"]
+
+COST_PARTS = (
+    ("measuring", "Measuring clips"),
+    ("startup", "Starting the web UI"),
+    ("warmup", "First clips of a process (not counted)"),
+    ("waiting", "Waiting for a quiet GPU"),
+    ("search", "Thinking and bookkeeping"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """One effective set: its good clips per workload, its failures, and what it would be written as."""
+
+    candidate: str
+    label: str
+    role: Role
+    tag: str
+    written: str
+    clips: tuple[Sample, ...]
+    failures: tuple[tuple[str, str], ...]
+
+    def of(self, workload: int) -> tuple[Sample, ...]:
+        """Its good clips of one workload."""
+        return tuple(s for s in self.clips if s.workload == workload)
+
+    def median(self, workload: int) -> float | None:
+        """Median seconds of its good clips of one workload."""
+        times = [s.seconds for s in self.of(workload) if s.seconds is not None]
+        return median(times) if times else None
+
+    @property
+    def memory_peak(self) -> float | None:
+        """Highest peak seen, MiB; None where nothing told it."""
+        peaks = [s.memory_peak for s in self.clips if s.memory_peak is not None]
+        return max(peaks) if peaks else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One confirmation block: median seconds of either side on one workload."""
+
+    block: int
+    baseline: float
+    winner: float
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything the page shows, worked out once."""
+
+    document: Mapping[str, Any]
+    rows: tuple[SetRow, ...]
+    workloads: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    launches: tuple[Launch, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tune(self) -> Mapping[str, Any]:
+        """The document of ``tune``: the part of that name, or all of it."""
+        found: Mapping[str, Any] = self.document.get("tune") or self.document
+        return found
+
+    @property
+    def outcome(self) -> Outcome:
+        """The decision and its two sides."""
+        return outcome(self.tune)
+
+    def row(self, role: Role) -> SetRow | None:
+        """The first row of that role."""
+        return next((row for row in self.rows if row.role == role), None)
+
+
+def story(document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Story:
+    """Regroup one tune. The document is that of ``tune`` with its surroundings (see ``html.render``)."""
+    tune = document.get("tune") or document
+    written = _written(tune)
+    baseline = side_id(tune.get("baseline"))
+    found = outcome(tune)
+    winner = side_id(found.other)
+    tags = {"baseline": "current", "winner": found.name}
+    ids = list(dict.fromkeys([s.candidate for s in samples] + [x.candidate for x in launches]))
+    names = labels.short(ids)
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.candidate].append(sample)
+    rows = []
+    for one in ids:
+        role: Role = "baseline" if one == baseline else "winner" if one == winner else "other"
+        starts = [x for x in launches if x.candidate == one]
+        name = (one, names[one], written.get(one, ""))
+        rows.append(_row(name, (role, tags.get(role, "")), groups[one], starts))
+    rows.sort(key=_order)
+    return Story(document, tuple(rows), _workloads(document, samples), tuple(samples), tuple(launches), names)
+
+
+def _written(tune: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in [tune.get("baseline"), tune.get("winner"), tune.get("challenger"), *tune.get("trials", ())]:
+        if item:
+            found.setdefault(side_id(item), words.flags(item.get("flags", ()), item.get("settings")))
+    return found
+
+
+def _row(
+    name: tuple[str, str, str], role: tuple[Role, str], samples: Sequence[Sample], launches: Sequence[Launch]
+) -> SetRow:
+    good = tuple(s for s in samples if s.state == "ok" and s.seconds is not None)
+    bad: list[tuple[str, str]] = [(s.failure or "crash", s.detail) for s in samples if s.state == "failed"]
+    bad += [(x.failure, x.detail) for x in launches if x.failure]
+    kinds = {name: next((text for other, text in bad if other == name and text), "") for name, _ in bad}
+    return SetRow(name[0], name[1], role[0], role[1], name[2], good, tuple(kinds.items()))
+
+
+def _order(row: SetRow) -> tuple[float, str]:
+    times = [row.median(w) for w in sorted({s.workload for s in row.clips})]
+    return (times[0] if times and times[0] is not None else float("inf"), row.candidate)
+
+
+def _workloads(document: Mapping[str, Any], samples: Sequence[Sample]) -> tuple[str, ...]:
+    """A line of text for each workload number that samples name, from the profile where it has them."""
+    profile = document.get("profile")
+    given = (profile.get("workloads") if isinstance(profile, Mapping) else None) or ()
+    count = max([len(given), *(s.workload + 1 for s in samples)], default=0)
+    return tuple(words.workload(given[i]) if i < len(given) else f"workload {i + 1}" for i in range(count))
+
+
+def pairs(told: Story, workload: int = 0) -> tuple[Pair, ...]:
+    """The confirmation's blocks that have both sides, in order."""
+    baseline, winner = told.row("baseline"), told.row("winner")
+    if baseline is None or winner is None:
+        return ()
+    sides: list[dict[int, list[float]]] = []
+    for row in (baseline, winner):
+        times: dict[int, list[float]] = defaultdict(list)
+        for s in row.of(workload):
+            if s.purpose == "confirm" and s.block is not None and s.seconds is not None:
+                times[s.block].append(s.seconds)
+        sides.append(times)
+    both = sorted(set(sides[0]) & set(sides[1]))
+    return tuple(Pair(b, median(sides[0][b]), median(sides[1][b])) for b in both)
+
+
+def cost(tune: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Parts of the session's wall time: (name, words, seconds), what is left over last."""
+    given = tune.get("cost") or {}
+    found = [(name, text, float(given.get(name) or 0.0)) for name, text in COST_PARTS]
+    left = float(given.get("wall") or 0.0) - sum(value for _, _, value in found)
+    if left > 0.005 * float(given.get("wall") or 0.0):
+        found.append(("rest", "Everything else", left))
+    return found

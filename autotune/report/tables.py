@@ -1,0 +1,290 @@
+"""Results for the terminal: tables by rich, and plain lines where a command must start at once.
+
+Nothing here imports rich at module level: ``status_lines`` serves ``autotune status``, which must be quick.
+All text from outside goes in as text, never as markup, with control characters taken out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from autotune.report import advice, labels, words
+from autotune.report.outcome import Side, bounds, median, outcome, side_id
+from autotune.report.secrets import masked
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+Document = Mapping[str, Any]
+
+
+def clean(value: object) -> str:
+    """Text safe to print: one line, no control characters, credentials masked; "–" for nothing."""
+    if value is None or value == "":
+        return "–"
+    return masked("".join(c if c.isprintable() else " " for c in str(value)))
+
+
+def show(renderable: RenderableType, stream: TextIO) -> None:
+    """Print to a stream: colour only on a terminal and never with NO_COLOR; never narrower than 80."""
+    from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR"))
+    console = Console(file=stream, no_color=plain, highlight=False, emoji=False, markup=False)
+    if not stream.isatty():
+        console.width = max(console.width, 120)
+    console.print(renderable)
+
+
+def text(renderable: RenderableType, width: int = 100) -> str:
+    """A renderable as plain text of at most ``width`` columns, without colour."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(file=stream, width=width, no_color=True, force_terminal=False, highlight=False).print(renderable)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _text(value: object, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(clean(value), style=style)
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: str = "") -> Table:
+    """A table; ``numbers`` holds the places (0-9) of columns that align right. Cells may be Text already."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, head in enumerate(heads):
+        made.add_column(head, justify="right" if str(place) in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else _text(cell) for cell in row))
+    return made
+
+
+def probe_table(doc: Document) -> Group:
+    """What ``probe`` saw: the machine and the web UI, then candidates, exclusions and warnings."""
+    from rich.console import Group
+
+    parts: list[RenderableType] = [_table("", ("What", "Found"), _probe_facts(doc))]
+    tried = [c for c in doc.get("candidates") or () if not c.get("excluded")]
+    out = [c for c in doc.get("candidates") or () if c.get("excluded")]
+    if tried:
+        rows = [(words.flags(c.get("flags", ()), c.get("settings")),) for c in tried]
+        parts.append(_table(f"Candidates ({len(rows)})", ("Flags and settings",), rows))
+    if out:
+        rows2 = [(words.flags(c.get("flags", ()), c.get("settings")), c["excluded"]) for c in out]
+        parts.append(_table(f"Left out ({len(rows2)})", ("Flags and settings", "Why"), rows2))
+    parts += [_text(f"Warning: {line}", "yellow") for line in doc.get("warnings") or ()]
+    return Group(*parts)
+
+
+def _probe_facts(doc: Document) -> list[tuple[str, str]]:
+    web, runtime = doc.get("webui") or {}, doc.get("runtime") or {}
+    facts = [("GPU", _gpu(gpu)) for gpu in doc.get("gpus") or ()] or [
+        ("GPU", "none found; the CPU is measured")
+    ]
+    facts.append(("Web UI", _join(web.get("flavour"), web.get("version"), web.get("root"))))
+    facts.append(("Launch file", clean(web.get("launch_file"))))
+    if web.get("manageable") is False:
+        facts.append(("", f"cannot be managed: {clean(web.get('why_not'))}"))
+    facts.append(("Flags tuned", " ".join(web.get("tuned_flags") or ()) or "(none)"))
+    facts.append(("Flags kept", " ".join(web.get("kept_flags") or ()) or "(none)"))
+    versions = [f"{name} {runtime[name]}" for name in ("torch", "cuda", "xformers") if runtime.get(name)]
+    facts.append(("Python", _join(runtime.get("python") or web.get("python"), ", ".join(versions))))
+    extension = doc.get("animatediff")
+    if extension:
+        modules = [
+            str(m["name"] if isinstance(m, Mapping) else m) for m in extension.get("motion_modules") or ()
+        ]
+        facts.append(
+            ("AnimateDiff", _join(extension.get("version"), ", ".join(modules) or "no motion module"))
+        )
+    else:
+        facts.append(("AnimateDiff", "not installed"))
+    settings = doc.get("settings") or {}
+    if settings:
+        facts.append(("Settings that act", words.flags((), settings)))
+    mark = doc.get("fingerprint") or {}
+    facts.append(("Fingerprint", clean(mark.get("id") if isinstance(mark, Mapping) else mark)))
+    return facts
+
+
+def _gpu(gpu: Document) -> str:
+    total = gpu.get("memory_total")
+    size = words.memory(total) if total is not None else None
+    driver = f"driver {gpu['driver_version']}" if gpu.get("driver_version") else None
+    return _join(gpu.get("name"), size, driver)
+
+
+def _join(*values: object) -> str:
+    return ", ".join(clean(v) for v in values if v) or "–"
+
+
+def tune_summary(doc: Document) -> Group:
+    """The verdict of ``tune``, both sides, every set's best time, and what the tune cost."""
+    from rich.console import Group
+    from rich.text import Text
+
+    found = outcome(doc)
+    verdict = Text("Change your flags. " if found.changes else "Keep your flags. ")
+    verdict.stylize("bold green" if found.changes else "bold")
+    verdict.append(clean(found.reason), style="not bold")
+    sides = [("current", found.baseline), (found.name, found.other)]
+    rows = [
+        (
+            name,
+            words.flags(side.get("flags", ()), side.get("settings")),
+            words.seconds(median(side)),
+            _bounds(side),
+            words.memory(side.get("memory_peak")),
+        )
+        for name, side in sides
+        if side
+    ]
+    heads = ("Set", "Flags and settings", "A clip", "Interval", "Peak memory")
+    parts: list[RenderableType] = [verdict, _table("", heads, rows, "234")]
+    speedup = found.speedup
+    if speedup:
+        interval = f"{words.percent(speedup['confidence'])} interval"
+        span = f"{speedup['low']:.3f} to {speedup['high']:.3f}"
+        parts.append(
+            _text(f"The {found.name} set: {words.gain(speedup['estimate'])} as fast ({interval} {span})")
+        )
+    parts.append(_trials(doc))
+    parts.append(_text(_spent(doc)))
+    return Group(*parts)
+
+
+def _bounds(side: Side) -> str:
+    found = bounds(side)
+    return "–" if found is None else f"{words.seconds(found[0])} to {words.seconds(found[1])}"
+
+
+def _trials(doc: Document) -> Table:
+    """One row a set: its fastest trial, or how it failed."""
+    best: dict[str, Document] = {}
+    for trial in doc.get("trials") or ():
+        name = side_id(trial)
+        old = best.get(name)
+        if old is None or _rank(trial) < _rank(old):
+            best[name] = trial
+    named = labels.short(best)
+    ordered = sorted(best.items(), key=lambda item: (_rank(item[1]), item[0]))
+    rows = [
+        (
+            named[name],
+            words.flags(t.get("flags", ()), t.get("settings")),
+            words.seconds(t.get("seconds")),
+            advice.title(t.get("failure")) if t.get("failure") else "",
+        )
+        for name, t in ordered
+    ]
+    return _table(
+        f"Sets measured ({len(rows)})", ("Set", "Flags and settings", "Fastest clip", "Failed"), rows, "2"
+    )
+
+
+def _rank(trial: Document) -> float:
+    seconds = trial.get("seconds")
+    return float("inf") if seconds is None or trial.get("failure") else float(seconds)
+
+
+def _spent(doc: Document) -> str:
+    cost = doc.get("cost") or {}
+    parts = [
+        f"{name} {words.seconds(cost[name])}"
+        for name in ("measuring", "startup", "warmup", "waiting", "search")
+        if cost.get(name)
+    ]
+    launches = words.plural(int(doc.get("launches") or 0), "launch")
+    counts = f"{launches}, {words.plural(int(doc.get('clips') or 0), 'clip')}"
+    return f"Took {words.seconds(cost.get('wall'))} ({counts}): {', '.join(parts) or '–'}"
+
+
+def history_table(rows: Iterable[Document]) -> Table:
+    """Every tune, apply and rollback with its cause, newest last.
+
+    A row's keys: when (ISO time), kind, cause, outcome; also decision, speedup (a number or its document),
+    study, checkpoint, flags where they apply.
+    """
+    body = [
+        (
+            words.moment(str(row.get("when") or row.get("at") or "")),
+            row.get("kind") or row.get("verb"),
+            row.get("cause"),
+            row.get("outcome") or row.get("decision"),
+            _speed(row.get("speedup")),
+            row.get("checkpoint") or row.get("study"),
+        )
+        for row in rows
+    ]
+    return _table("", ("When", "What", "Cause", "Outcome", "Speed", "Id"), body, "4")
+
+
+def _speed(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("estimate")
+    return f"{value:.2f} ×" if isinstance(value, (int, float)) else ""
+
+
+def verify_table(doc: Document) -> Group:
+    """Each managed flag: in the file, on the command line, in effect."""
+    from rich.console import Group
+
+    rows = [
+        (item["flag"], *(_answer(item.get(key)) for key in ("in_file", "on_command_line", "in_effect")))
+        for item in doc.get("flags") or ()
+    ]
+    end = (
+        _text("All is as written.", "green") if doc.get("ok") else _text("Not all is as written.", "bold red")
+    )
+    return Group(_table("", ("Flag", "In the file", "On the command line", "In effect"), rows), end)
+
+
+def _answer(value: object) -> Text:
+    if value is None:
+        return _text("not seen", "dim")
+    return _text("yes", "green") if value else _text("no", "bold red")
+
+
+def status_lines(doc: Document) -> list[str]:
+    """What is applied, since when, how good, what has changed since, and what the agent is doing."""
+    applied = doc.get("applied")
+    if applied:
+        flags = (
+            applied
+            if isinstance(applied, str)
+            else words.flags(
+                applied.get("flags", ()) if isinstance(applied, Mapping) else applied,
+                applied.get("settings") if isinstance(applied, Mapping) else None,
+            )
+        )
+        lines = [f"Applied:   {clean(flags)}", f"Since:     {clean(words.moment(doc.get('since')))}"]
+        speed = _speed(doc.get("speedup"))
+        lines.append(f"Speed:     {speed} of the flags before" if speed else "Speed:     not measured")
+    else:
+        lines = ["Applied:   nothing by autotune"]
+    stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
+    lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
+    return lines + _daemon_lines(doc.get("daemon"))
+
+
+def _daemon_lines(daemon: object) -> list[str]:
+    if not isinstance(daemon, Mapping) or not daemon.get("running"):
+        known = daemon.get("doing") if isinstance(daemon, Mapping) else None
+        return ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
+    lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
+    lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
+    lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
+    lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
+    return lines

@@ -1,0 +1,85 @@
+"""Figures as people read them: seconds, memory, gains. Pure text; nothing here knows HTML or a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+
+def seconds(value: float | None) -> str:
+    """A time in seconds as text with three figures ("0.412 s", "4.90 s"), minutes from 120 s on."""
+    if value is None:
+        return "–"
+    if value >= 120:
+        whole = round(value)
+        hours, rest = divmod(whole, 3600)
+        minutes, left = divmod(rest, 60)
+        return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s"
+    if value >= 100:
+        return f"{value:.0f} s"
+    return f"{value:.{places(value)}f} s"
+
+
+def places(value: float) -> int:
+    """Decimals that leave three figures of a number below 1000."""
+    size = abs(value)
+    return 1 if size >= 10 else 2 if size >= 1 else 3
+
+
+def memory(mib: float | None) -> str:
+    """Memory in MiB as text, GiB from 1 GiB on."""
+    if mib is None:
+        return "–"
+    return f"{mib / 1024:.1f} GiB" if abs(mib) >= 1024 else f"{mib:.0f} MiB"
+
+
+def gain(factor: float | None) -> str:
+    """A time ratio as a factor ("1.47 times")."""
+    return "–" if factor is None else f"{factor:.2f} times"
+
+
+def change(factor: float) -> str:
+    """A time ratio (without over with) as a share of time, signed: 1.03 is "+3.0 %", a gain."""
+    return f"{(factor - 1) * 100:+.1f} %".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A confidence or share as a whole percentage where it is one ("95 %", "97.5 %")."""
+    text = f"{share * 100:.1f}".rstrip("0").rstrip(".")
+    return f"{text} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: "1 launch", "2 launches"."""
+    if count == 1:
+        return f"{count} {noun}"
+    return f"{count} {noun}es" if noun.endswith(("ch", "s", "x")) else f"{count} {noun}s"
+
+
+def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> str:
+    """A set as its argv words, then its settings as name = value; "(none)" when it is empty."""
+    parts = [" ".join(words)] if words else []
+    pairs = settings.items() if isinstance(settings, Mapping) else (settings or ())
+    parts += [f"{name} = {value}" for name, value in pairs]
+    return ", ".join(parts) or "(none)"
+
+
+def workload(item: Mapping[str, Any]) -> str:
+    """A workload in one line: size, frames, steps, sampler."""
+    size = f"{item.get('width')} × {item.get('height')}"
+    text = f"{size}, {item.get('frames')} frames, {item.get('steps')} steps"
+    sampler = item.get("sampler")
+    return f"{text}, {sampler}" if sampler else text
+
+
+def moment(iso: str | None) -> str:
+    """An ISO time in UTC as date, hour and minute; other text stays as it is."""
+    if not iso:
+        return ""
+    try:
+        when = datetime.fromisoformat(iso.replace("Z", "+00:00"))
+    except ValueError:
+        return iso
+    zone = " UTC" if when.utcoffset() == timedelta(0) else ""
+    return f"{when:%Y-%m-%d %H:%M}{zone}"

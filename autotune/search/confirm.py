@@ -1,0 +1,137 @@
+"""The end of every search: baseline and winner in turn, each from cold starts, until the question is settled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from autotune.decide import looks, noise
+from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, compare
+from autotune.decide.finalist import finalist
+from autotune.decide.rounds import before_confirmation
+from autotune.decide.surface import Surface, clip_variance
+from autotune.decide.verdict import challenger
+from autotune.model.study import Proposal
+from autotune.search.view import MAX_SAMPLES, View
+
+FEWEST, MOST = 2, 6
+"""Rounds a cold start gives in confirmation."""
+
+
+def rounds_per_launch(view: View, winner: str | None = None) -> int:
+    """How many clips to take from each cold start.
+
+    A gain that two clips a start will settle at the first look gets two. Else the count that gives the smallest
+    error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise (Cochran 1977, Sampling
+    Techniques, 10.6). Found from what was measured before confirmation began, so that it stays the same
+    throughout.
+    """
+    before = replace(view, history=before_confirmation(view.history))
+    sd = before.posterior.sd
+    decide = view.profile.decide
+    if winner is not None:
+        gain, doubt = before.posterior.gain(view.space.baseline, winner)
+        error = math.sqrt(noise.BETWEEN_SD**2 + clip_variance(sd, FEWEST))
+        level = looks.nominal_alpha(decide.confidence, MIN_BLOCKS, MIN_BLOCKS, MAX_BLOCKS)
+        if gain - doubt > 1.3 * looks.t_bound(level, noise.BETWEEN_DF + 1.0) * error:
+            return FEWEST
+    clip = before.baseline_round or 1.0
+    ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / noise.BETWEEN_SD
+    return int(min(MOST, max(FEWEST + 1, round(ideal))))
+
+
+def block_cost(view: View, winner: str, count: int) -> float:
+    """Seconds that one block takes: a cold start a side with ``count`` rounds each."""
+    return view.cost(view.space.baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
+
+
+def confirm_next(view: View, winner: str) -> Proposal | None:
+    """The next part of the confirmation of ``winner``, None when it is settled or cannot go on.
+
+    Blocks of one cold start a side, in the order A B, B A, A B, …, looked at after each block from the second
+    on; another block only if the budget and the starts left allow all of it.
+    """
+    baseline = view.space.baseline
+    count = rounds_per_launch(view, winner)
+    mine = block_rounds(view.rounds, view.history, winner)
+    theirs = block_rounds(view.rounds, view.history, baseline)
+    numbers = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None
+                      and s.candidate == winner})
+    started = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None})
+    current = started[-1] if started else None
+    done = len(blocks(view.scored, view.history, baseline, winner))
+    if current is not None and (not numbers or current >= numbers[-1]):
+        unfinished = _finish(view, winner, current, count, mine.keys() & theirs.keys())
+        if unfinished is not None:
+            return unfinished
+    if done >= MAX_BLOCKS or len(numbers) >= MAX_BLOCKS + 2:
+        return None
+    if done >= MIN_BLOCKS:
+        decide = view.profile.decide
+        result = compare(blocks(view.scored, view.history, baseline, winner), decide.min_gain, decide.confidence)
+        if result is not None and result.answer != "not sure":
+            return None
+    need = max(1, MIN_BLOCKS - done)
+    if view.launches_left < 2 * need or view.left < need * block_cost(view, winner, count):
+        return None
+    number = 0 if current is None else current + 1
+    return _ask(view, winner, number, 0, count)
+
+
+def _order(view: View, winner: str, number: int) -> tuple[str, str]:
+    baseline = view.space.baseline
+    return (baseline, winner) if number % 2 == 0 else (winner, baseline)
+
+
+def _ask(view: View, winner: str, number: int, side: int, count: int) -> Proposal:
+    name = _order(view, winner, number)[side]
+    who = "the current flags" if name == view.space.baseline else "the best set"
+    return Proposal(name, "confirm", count, fresh=True, block=number, why=f"pair {number + 1}: {who}, fresh start")
+
+
+def _finish(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
+    """What block ``number`` still lacks, None when it is complete or will not be."""
+    for side, name in enumerate(_order(view, winner, number)):
+        got = block_rounds(view.rounds, view.history, name).get(number, ())
+        if len(got) >= count:
+            continue
+        tries = {launch.number for launch in view.history.launches if launch.cold and launch.candidate == name}
+        asked = {s.launch for s in view.history.samples
+                 if s.block == number and s.candidate == name and s.launch in tries}
+        live = view.history.live_launch
+        lost = sum(1 for s in view.history.samples
+                   if s.block == number and s.candidate == name and s.state == "discarded")
+        if got and live == got[0].launch and lost <= 2 * count:
+            rest = count - len(got)
+            if view.left < view.cost(name, rest):
+                return None
+            return Proposal(name, "confirm", rest, fresh=False, block=number, why="repeats discarded clips")
+        if len(asked) >= 2 or (number in complete and len(got) >= FEWEST):
+            return None
+        if view.launches_left < 1 or view.left < view.cost(name, count, fresh=True):
+            return None
+        return _ask(view, winner, number, side, count)
+    return None
+
+
+def chosen(view: View, neutral: Surface) -> str | None:
+    """The set to confirm: the one being confirmed, or the finalist of what was measured before confirmation."""
+    rival = challenger(view.history, view.space, view.failures.dropped)
+    if rival is not None:
+        return rival
+    searched = replace(view, history=before_confirmation(view.history))
+    if not searched.tried.get(view.space.baseline):
+        return None
+    found = finalist(view.space, neutral.posterior(searched.scored), view.barred, view.profile.decide.min_gain)
+    return found.id if found else None
+
+
+def over(view: View) -> bool:
+    """True when nothing can be asked any more: baseline given up, one set, too many clips, no budget."""
+    return (view.failures.baseline is not None or len(view.space.candidates) < 2
+            or len(view.history.samples) >= MAX_SAMPLES or view.left <= 0.0)
+
+
+def confirming(view: View) -> bool:
+    """True once confirmation has begun: the search is over."""
+    return any(sample.purpose == "confirm" for sample in view.history.samples)

@@ -1,0 +1,33 @@
+"""Strategies by name."""
+
+from __future__ import annotations
+
+from autotune.decide import objectives
+from autotune.model.errors import UsageProblem
+from autotune.model.flagset import Space
+from autotune.model.workload import Profile
+from autotune.search.samplers import TRIALS, Listed, Sampled, exhaustive_order, random_order
+from autotune.search.screen import Screen
+from autotune.search.strategy import Prior, Strategy
+
+NAMES = ("screen", "tpe", "gp", "random", "exhaustive")
+
+
+def make(name: str, space: Space, profile: Profile, objective: str, seed: int,
+         prior: Prior | None = None) -> Strategy:
+    """The strategy of that name for a space.
+
+    ``objective``: speed, vram or balanced. ``seed`` is used by the samplers; ``screen`` and ``exhaustive``
+    draw no random numbers. ``prior`` orders what is tried first. Raises UsageProblem for an unknown name or
+    objective.
+    """
+    objectives.check(objective)
+    if name == "screen":
+        return Screen(space, profile, objective, prior)
+    if name == "exhaustive":
+        return Listed(space, profile, objective, exhaustive_order(space))
+    if name == "random":
+        return Listed(space, profile, objective, random_order(space, seed)[:TRIALS])
+    if name in ("tpe", "gp"):
+        return Sampled(space, profile, objective, name, seed)
+    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(NAMES)}")

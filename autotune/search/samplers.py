@@ -1,0 +1,128 @@
+"""The other strategies: every set, sets at random, and Optuna's samplers; all end in the same confirmation."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from autotune.decide.compare import MIN_BLOCKS
+from autotune.decide.surface import Surface
+from autotune.model.errors import UsageProblem
+from autotune.model.flagset import Space
+from autotune.model.study import History, Proposal
+from autotune.model.workload import Profile
+from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.view import View
+
+if TYPE_CHECKING:
+    import optuna
+
+TRIALS = 30
+"""Sets that random and the samplers measure before confirmation."""
+NO_CAP = 100_000
+"""These strategies do not count launches; only the budget ends them."""
+
+
+def exhaustive_order(space: Space) -> tuple[str, ...]:
+    """All sets but the baseline, grouped by launch key, the baseline's own key first."""
+    home = space[space.baseline].launch_key
+    others = [c for c in space.candidates if c.id != space.baseline]
+    return tuple(c.id for c in sorted(others, key=lambda c: (c.launch_key != home, c.launch_key)))
+
+
+def random_order(space: Space, seed: int) -> tuple[str, ...]:
+    """All sets but the baseline in an order that the seed gives."""
+    names = [c.id for c in space.candidates if c.id != space.baseline]
+    random.Random(seed).shuffle(names)
+    return tuple(names)
+
+
+class _Ending:
+    """What these strategies share: the baseline first, one round a set, then confirmation."""
+
+    def __init__(self, space: Space, profile: Profile, objective: str) -> None:
+        self.space = space
+        self.profile = profile
+        self.objective = objective
+        self.surface = Surface(space)
+
+    def next(self, history: History) -> Proposal | None:
+        """See Strategy."""
+        view = View(history, self.space, self.profile, self.objective, self.surface, NO_CAP)
+        if over(view):
+            return None
+        if not confirming(view):
+            base = self.space.baseline
+            if not view.tried.get(base):
+                return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
+            name = self.pick(view)
+            reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+            if name is not None and view.cost(name, 1) + reserve <= view.left:
+                return Proposal(name, "screen", 1, why="next of this strategy")
+        winner = chosen(view, self.surface)
+        return confirm_next(view, winner) if winner is not None else None
+
+    def pick(self, view: View) -> str | None:
+        """The next set to measure, None when there are enough."""
+        raise NotImplementedError
+
+
+class Listed(_Ending):
+    """Strategies ``exhaustive`` and ``random``: sets in a given order."""
+
+    def __init__(self, space: Space, profile: Profile, objective: str, order: tuple[str, ...]) -> None:
+        super().__init__(space, profile, objective)
+        self.order = order
+
+    def pick(self, view: View) -> str | None:
+        """The first set of the list that has no round yet and did not fail."""
+        return next((n for n in self.order if not view.tried.get(n) and n not in view.barred), None)
+
+
+class Sampled(_Ending):
+    """Strategies ``tpe`` and ``gp``: an Optuna sampler asks, the history tells.
+
+    The study is rebuilt from the history at each step, so that the answer depends on nothing else.
+    """
+
+    def __init__(self, space: Space, profile: Profile, objective: str, name: str, seed: int) -> None:
+        super().__init__(space, profile, objective)
+        self.name = name
+        self.seed = seed
+        self.by_levels = {c.levels: c.id for c in space.candidates}
+        self.fallback = random_order(space, seed)
+        if name == "gp":
+            try:
+                import torch  # noqa: F401
+            except ImportError:
+                raise UsageProblem("strategy gp needs torch", "pip install torch, or use --strategy tpe") from None
+
+    def pick(self, view: View) -> str | None:
+        """What the sampler asks for; of sets that it asks for again, the next one in a random order."""
+        import optuna
+
+        if len(view.tried) > TRIALS:
+            return None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=self._sampler(len(view.rounds)))
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {
+            d.name: optuna.distributions.CategoricalDistribution(d.levels) for d in self.space.dimensions}
+        for one in view.scored:
+            study.add_trial(optuna.trial.create_trial(
+                params=dict(self.space[one.candidate].levels), distributions=distributions, value=one.score))
+        for name in view.failures.dropped:
+            study.add_trial(optuna.trial.create_trial(
+                state=optuna.trial.TrialState.FAIL, params=dict(self.space[name].levels),
+                distributions=distributions))
+        params = study.ask(distributions).params
+        asked = self.by_levels.get(tuple((d.name, params[d.name]) for d in self.space.dimensions))
+        if asked is not None and not view.tried.get(asked) and asked not in view.barred:
+            return asked
+        return next((n for n in self.fallback if not view.tried.get(n) and n not in view.barred), None)
+
+    def _sampler(self, step: int) -> optuna.samplers.BaseSampler:
+        import optuna
+
+        if self.name == "tpe":
+            return optuna.samplers.TPESampler(seed=self.seed + step, n_startup_trials=8)
+        return optuna.samplers.GPSampler(seed=self.seed + step, n_startup_trials=8, deterministic_objective=False)

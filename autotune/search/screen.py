@@ -1,0 +1,83 @@
+"""The default strategy: screen live, learn launch-only factors a launch each, race, prune, confirm."""
+
+from __future__ import annotations
+
+from autotune.decide.compare import MIN_BLOCKS
+from autotune.decide.surface import Surface
+from autotune.model.flagset import Space
+from autotune.model.study import History, Proposal
+from autotune.model.workload import Profile
+from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.strategy import Prior
+from autotune.search.value import worths
+from autotune.search.view import View
+
+WORTH_A_ROUND = 0.0005
+"""Smallest expected drop of the best time (0.04 %) that a further clip's time is spent on."""
+SEARCH_LAUNCHES = 6
+"""Starts the search may use of the 12 of a study; the rest confirm."""
+
+
+class Screen:
+    """The strategy ``screen``.
+
+    1. In one process of the current flags: the current set, every level of the largest live dimension, the
+       current set again (the yardstick must be better known than anything else).
+    2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start; a set that
+       is surely worse is worth nothing and gets no more clips.
+    3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
+    """
+
+    def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None) -> None:
+        self.space = space
+        self.profile = profile
+        self.objective = objective
+        effects = {(d, level): value for d, level, value in (prior.effects if prior else ())}
+        self.surface = Surface(space, effects)
+        self.neutral = Surface(space)
+
+    def next(self, history: History) -> Proposal | None:
+        """See Strategy."""
+        view = View(history, self.space, self.profile, self.objective, self.surface)
+        if over(view):
+            return None
+        if not confirming(view):
+            proposal = self._search(view)
+            if proposal is not None:
+                return proposal
+        winner = chosen(view, self.neutral)
+        return confirm_next(view, winner) if winner is not None else None
+
+    def _search(self, view: View) -> Proposal | None:
+        """The next screening proposal, None when nothing is worth its time or the rest is for confirmation."""
+        base = self.space.baseline
+        if not view.tried.get(base):
+            if view.launches_left < 1:
+                return None
+            return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
+        reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+        return self._worthwhile(view, reserve)
+
+    def _worthwhile(self, view: View, reserve: float) -> Proposal | None:
+        used = len(view.history.launches)
+        starts = used < SEARCH_LAUNCHES and view.launches_left > 2 * MIN_BLOCKS
+        allowed = frozenset(
+            c.id for c in self.space.candidates
+            if c.id not in view.barred and (starts or c.launch_key == view.live_key)
+        )
+        clip = view.round_cost(self.space.baseline)
+        for worth in worths(view, allowed):
+            if worth.gain / worth.cost * clip < WORTH_A_ROUND:
+                return None
+            if self._affordable(view, worth.candidate, worth.rounds, reserve):
+                again = view.tried.get(worth.candidate, 0) > 0
+                why = (f"{'close race: measured again on purpose' if again else 'may be better'}; expected to improve "
+                       f"the best by {100 * worth.gain:.2f} % for {worth.cost:.0f} s")
+                return Proposal(worth.candidate, "race" if again else "screen", worth.rounds, why=why)
+        return None
+
+    def _affordable(self, view: View, candidate: str, count: int, reserve: float) -> bool:
+        starts = view.live_key != self.space[candidate].launch_key
+        if starts and view.launches_left < 1 + 2 * MIN_BLOCKS:
+            return False
+        return view.cost(candidate, count) + reserve <= view.left

@@ -1,0 +1,29 @@
+"""The face of a search: constructor arguments and history in, what to measure next out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from autotune.model.study import History, Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is believed before anything is measured; it orders the search and never decides.
+
+    ``effects``: (dimension, level, expected log seconds relative to the dimension's other levels).
+    ``source``: where that comes from, in words for the user.
+    """
+
+    effects: tuple[tuple[str, str, float], ...] = ()
+    source: str = ""
+
+
+class Strategy(Protocol):
+    """What to measure next. The same history always gives the same answer: a strategy keeps nothing that it
+    could not work out again from its constructor's arguments and the history."""
+
+    def next(self, history: History) -> Proposal | None:
+        """The next thing to measure, None when nothing more would be (``decide.verdict`` has the answer)."""
+        ...

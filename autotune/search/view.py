@@ -1,0 +1,153 @@
+"""A history seen through a strategy's eyes: knowledge, failures, costs, what is live, what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from autotune.decide.finalist import too_slow
+from autotune.decide.objectives import scored
+from autotune.decide.rounds import Failures, Round, failures, rounds, usable
+from autotune.decide.surface import Posterior, Surface
+from autotune.model.flagset import Space
+from autotune.model.study import History
+from autotune.model.workload import Profile
+
+STARTUP = 20.0
+"""Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
+WARMUP_ROUNDS = 2.0
+"""A process's first clip costs this many clips until one was seen (4.9 s, first 11.3 s on the H200)."""
+MAX_LAUNCHES = 16
+"""Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Most studies need
+7 to 9; only a gain that stays in doubt uses all."""
+MAX_SAMPLES = 600
+"""Clips after which a study ends whatever happens."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a strategy wants to know about a history; worked out when first asked for."""
+
+    history: History
+    space: Space
+    profile: Profile
+    objective: str
+    surface: Surface
+    launch_cap: int = MAX_LAUNCHES
+
+    @cached_property
+    def rounds(self) -> tuple[Round, ...]:
+        """Complete rounds scored by seconds."""
+        return rounds(self.history, self.profile)
+
+    @cached_property
+    def scored(self) -> tuple[Round, ...]:
+        """Complete rounds scored by the objective."""
+        return scored(self.rounds, self.objective)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """What failed."""
+        return failures(self.history, self.space)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Knowledge of the objective's score, the strategy's prior included."""
+        return self.surface.posterior(self.scored)
+
+    @cached_property
+    def barred(self) -> frozenset[str]:
+        """Sets not to be proposed: failed ones, ones that keep being discarded, ones too slow for the objective."""
+        return self.failures.dropped | too_slow(self.rounds, self.space, self.objective) | self.wearing
+
+    @cached_property
+    def wearing(self) -> frozenset[str]:
+        """Sets of which more clips were discarded than a patient guard should: they are left alone."""
+        lost: dict[str, int] = {}
+        for sample in self.history.samples:
+            if sample.state == "discarded":
+                lost[sample.candidate] = lost.get(sample.candidate, 0) + 1
+            elif usable(sample):
+                lost[sample.candidate] = lost.get(sample.candidate, 0) - 1
+        return frozenset(name for name, n in lost.items() if n > 5 and name != self.space.baseline)
+
+    @cached_property
+    def tried(self) -> Mapping[str, int]:
+        """Rounds per set."""
+        found: dict[str, int] = {}
+        for one in self.rounds:
+            found[one.candidate] = found.get(one.candidate, 0) + 1
+        return found
+
+    @cached_property
+    def live_key(self) -> str | None:
+        """Launch key of the process that is up, None if none is."""
+        for launch in self.history.launches:
+            if launch.number == self.history.live_launch and launch.failure is None:
+                return launch.launch_key
+        return None
+
+    @cached_property
+    def launches_left(self) -> int:
+        """Starts that may still be made."""
+        failed = sum(1 for launch in self.history.launches if launch.failure is not None)
+        return self.launch_cap + min(failed, 4) - len(self.history.launches)
+
+    @cached_property
+    def startup(self) -> float:
+        """Seconds that a start takes."""
+        good = [launch.startup for launch in self.history.launches if launch.failure is None]
+        return median(good) if good else STARTUP
+
+    @cached_property
+    def baseline_round(self) -> float | None:
+        """Seconds of the session that one round of the baseline takes, None before it was measured."""
+        costs: list[float] = []
+        for number in range(len(self.profile.workloads)):
+            mine = [s.cost for s in self.history.samples
+                    if s.candidate == self.space.baseline and s.workload == number and usable(s)]
+            if not mine:
+                return None
+            costs.append(median(mine))
+        return sum(costs)
+
+    @cached_property
+    def warmup(self) -> float:
+        """Seconds that a process's warm-up clips take."""
+        by_launch: dict[int, float] = {}
+        for sample in self.history.samples:
+            if sample.state == "warmup":
+                by_launch[sample.launch] = by_launch.get(sample.launch, 0.0) + sample.cost
+        if by_launch:
+            return median(by_launch.values())
+        return WARMUP_ROUNDS * (self.baseline_round or 0.0) / max(1, len(self.profile.workloads))
+
+    @cached_property
+    def seconds(self) -> Posterior:
+        """Knowledge of seconds (the same as ``posterior`` when the objective is speed)."""
+        return self.posterior if self.objective == "speed" else self.surface.posterior(self.rounds)
+
+    def round_cost(self, candidate: str) -> float:
+        """Seconds of the session that one round of a set is expected to take."""
+        known = self.baseline_round
+        if known is None:
+            return 0.0
+        gain = self.seconds.gain(self.space.baseline, candidate)[0]
+        return known * math.exp(min(3.0, max(-3.0, -gain)))
+
+    def launch_cost(self) -> float:
+        """Seconds before the first timed clip of a new process."""
+        return self.startup + self.warmup
+
+    def cost(self, candidate: str, count: int, fresh: bool = False) -> float:
+        """Seconds that ``count`` rounds of a set are expected to take, the start included if one is needed."""
+        start = fresh or self.live_key != self.space[candidate].launch_key
+        return count * self.round_cost(candidate) + (self.launch_cost() if start else 0.0)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.history.budget - self.history.spent

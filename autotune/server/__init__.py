@@ -1,0 +1,29 @@
+"""One web UI process: launch, readiness, API client, stop, and no trace afterwards.
+
+Names are loaded when they are first asked for, so that the guard process (``autotune.server.guard``) starts
+with psutil and the standard library only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.server.gpu_memory import settle
+    from autotune.server.owner import owner_busy
+    from autotune.server.plan import LaunchFailed, LaunchPlan
+    from autotune.server.process import Server, StopReport, start
+
+__all__ = ["LaunchFailed", "LaunchPlan", "Server", "StopReport", "owner_busy", "settle", "start"]
+
+_HOME = {
+    "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
+    "start": "process", "settle": "gpu_memory", "owner_busy": "owner",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,330 @@
+"""Starting one web UI, and the handle on it while it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+import autotune
+from autotune.model.errors import Interrupted, NothingToWorkOn, StateDamaged
+from autotune.model.failures import from_log, hint
+from autotune.model.study import Failure
+from autotune.server import environment, inventory, isolation, own_script, ready, run_folder, tree
+from autotune.server.client import Client
+from autotune.server.inventory import Trace
+from autotune.server.plan import LaunchFailed, LaunchPlan
+from autotune.server.server_log import ServerLog
+
+PORT_TRIES = 3
+GUARD_START = 20.0
+"""Seconds in which the guard itself must be up; it takes a tenth of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """How a server ended. ``left``: pids that would not die (normally none); ``port_free`` and
+    ``folder_gone`` as found afterwards; ``traces``: what was put back in the install; ``seconds`` it took."""
+
+    left: tuple[int, ...]
+    port_free: bool
+    folder_gone: bool
+    traces: tuple[Trace, ...]
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """True when nothing is left."""
+        return not self.left and self.port_free and self.folder_gone
+
+
+class Server:
+    """A running web UI of ours. Use as a context manager; ``stop`` may be called from any thread, twice too.
+
+    ``startup``: seconds from the start to ready. ``pid``: its first process (the interpreter, or the shell of
+    its start script). ``port``, ``folder``: its own, until it is stopped.
+    """
+
+    def __init__(
+        self, plan: LaunchPlan, folder: Path, record: run_folder.RunRecord, port: int,
+        credentials: isolation.Credentials,
+    ) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.port = port
+        self.startup = 0.0
+        self.pid: int | None = None
+        self.exit_code: int | None = None
+        self.exit_detail = ""
+        self.given_words: tuple[str, ...] = ()
+        self.client = Client(f"http://127.0.0.1:{port}", (credentials.user, credentials.password))
+        self._record = record
+        self.log = ServerLog((credentials.password,))
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._started = threading.Event()
+        self._ended = threading.Event()
+        self._gone = threading.Event()
+        self._left: tuple[int, ...] = ()
+        self._threads: list[threading.Thread] = []
+        self._stop_lock = threading.Lock()
+        self._report: StopReport | None = None
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def run_id(self) -> str:
+        """This run's id, the value of AUTOTUNE_RUN in the environment of its processes."""
+        return self._record.run_id
+
+    def alive(self) -> bool:
+        """False as soon as the first process has ended or its guard has (seen within a fifth of a second)."""
+        return not self._ended.is_set()
+
+    def wait_ended(self, timeout: float) -> bool:
+        """Waits until the web UI has ended by itself; False when it still lives after ``timeout`` seconds."""
+        return self._ended.wait(timeout)
+
+    def tree(self) -> list[psutil.Process]:
+        """All living processes of this run but the guard: the web UI and what it started."""
+        return tree.members(self.run_id, self._guard.pid if self._guard else None)
+
+    def descendants(self) -> list[psutil.Process]:
+        """As ``tree``, without a look at processes that left it: cheap enough to sample."""
+        return tree.descendants(self._guard.pid) if self._guard else []
+
+    def log_tail(self, lines: int = 60) -> tuple[str, ...]:
+        """The last lines of its output, credentials taken out."""
+        return self.log.tail(lines)
+
+    def attention_logged(self) -> str | None:
+        """NAME of the last log line "Applying attention optimization: NAME... done."."""
+        return self.log.attention
+
+    def launch(self, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
+        """Starts guard and web UI. Raises StateDamaged when the guard cannot be started."""
+        spec = {"argv": list(argv), "cwd": str(cwd), "env": {**env, tree.MARKER: self.run_id},
+                "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace, "limit": self.plan.stop_limit}
+        guard_env = {**environment.base(), tree.MARKER: self.run_id}
+        # The guard must find this very package, wherever it was imported from.
+        home = str(Path(autotune.__file__).resolve().parent.parent)
+        guard_env["PYTHONPATH"] = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+        flags = 0
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "autotune.server.guard"], cwd=self.folder, env=guard_env,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, creationflags=flags,
+                start_new_session=os.name == "posix")
+        except OSError as error:
+            raise StateDamaged(f"cannot start a helper process: {error.strerror}") from None
+        for target in (self._hear, self._drain):
+            thread = threading.Thread(target=target, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._record = replace(
+            self._record, guard_pid=self._guard.pid, guard=tree.identity(self._guard.pid))
+        run_folder.write(self.folder, self._record)
+        self._order(json.dumps(spec))
+        if not self._started.wait(GUARD_START):
+            self._ended.set()
+
+    def _order(self, line: str) -> None:
+        guard = self._guard
+        if guard is not None and guard.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                guard.stdin.write(line.encode() + b"\n")
+                guard.stdin.flush()
+
+    def _hear(self) -> None:
+        guard = self._guard
+        if guard is None or guard.stdout is None:
+            return
+        for line in guard.stdout:
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if event["event"] == "started":
+                    self.pid = event["pid"]
+                    self._started.set()
+                elif event["event"] == "exit":
+                    self.exit_code = event["code"]
+                    self.exit_detail = event.get("detail", "")
+                    self._ended.set()
+                    self._started.set()
+                elif event["event"] == "gone":
+                    self._left = tuple(event["left"])
+                    self._ended.set()
+                    self._gone.set()
+        self._ended.set()
+        self._started.set()
+        self._gone.set()
+
+    def _drain(self) -> None:
+        guard = self._guard
+        if guard is None or guard.stderr is None:
+            return
+        while piece := os.read(guard.stderr.fileno(), 65536):
+            self.log.feed(piece)
+
+    def stop(self, *, now: bool = False) -> StopReport:
+        """Ends the web UI with all its children and leaves nothing: processes, port, folder, files.
+
+        SIGTERM, then SIGINT, then SIGKILL (``now``: SIGKILL at once), bounded by the plan's ``stop_limit``.
+        """
+        with self._stop_lock:
+            if self._report is None:
+                self._report = self._stop(now)
+            return self._report
+
+    def _stop(self, now: bool) -> StopReport:
+        start = time.monotonic()
+        guard = self._guard
+        if guard is not None:
+            self._order("kill" if now else "stop")
+            self._gone.wait(self.plan.stop_limit + 5.0)
+            with contextlib.suppress(OSError, ValueError):
+                if guard.stdin is not None:
+                    guard.stdin.close()
+            try:
+                guard.wait(5.0)
+            except subprocess.TimeoutExpired:
+                guard.kill()
+                guard.wait()
+        # The guard may have been killed, and a process may have left its tree: the marker finds the rest.
+        left = tree.end(lambda: tree.marked(self.run_id), grace=0.0, limit=self.plan.stop_limit)
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(2.0)
+        if guard is not None:
+            for pipe in (guard.stdout, guard.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError, ValueError):
+                        pipe.close()
+        traces = inventory.restore(self.folder)
+        gone = run_folder.remove(self.folder)
+        stubborn = tuple(pid for pid in sorted({*left, *self._left}) if psutil.pid_exists(pid))
+        return StopReport(stubborn, ready.is_free(self.port), gone, traces, time.monotonic() - start)
+
+
+def start(plan: LaunchPlan, *, cancel: threading.Event | None = None) -> Server:
+    """Starts a web UI and waits until it is ready: ours, with its model, answering.
+
+    A busy port is tried again on another one. Raises LaunchFailed with the class of the failure, Interrupted
+    when ``cancel`` was set, NothingToWorkOn when there is no launch.py or interpreter, StateDamaged when the
+    run's folder cannot be written. Whatever it raises, nothing of the attempt is left.
+    """
+    if not (plan.root / "launch.py").is_file():
+        raise NothingToWorkOn(f"{plan.root} has no launch.py", "name the web UI's folder with --webui")
+    if not plan.own_script and not plan.python.is_file():
+        raise NothingToWorkOn(f"the web UI's interpreter {plan.python} is missing",
+                              "start the web UI once by its own script, which makes it")
+    begun = time.monotonic()
+    found = environment.of_start_script(plan.root, plan.launch_file)
+    for attempt in range(PORT_TRIES):
+        port = plan.port if plan.port is not None and attempt == 0 else ready.free_port()
+        try:
+            return _attempt(plan, port, found, begun, cancel)
+        except LaunchFailed as failed:
+            if failed.failure != "port" or attempt == PORT_TRIES - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _attempt(
+    plan: LaunchPlan, port: int, found: environment.StartEnvironment, begun: float,
+    cancel: threading.Event | None,
+) -> Server:
+    if not ready.is_free(port):
+        raise LaunchFailed(f"port {port} is in use", hint("port"), failure="port",
+                           startup=time.monotonic() - begun, log_tail=(), exit_code=None)
+    credentials = isolation.Credentials.make()
+    try:
+        folder, record = run_folder.create(plan.run_root, plan.root)
+    except OSError as error:
+        raise StateDamaged(f"cannot write to {plan.run_root}: {error.strerror}",
+                           "free some space there") from None
+    server = Server(plan, folder, record, port, credentials)
+    try:
+        try:
+            isolation.lay_out(folder, plan.root, plan.words, plan.settings)
+            inventory.take(plan.root, folder)
+            argv, env = _command(plan, folder, port, credentials, found)
+            server.launch(argv, plan.root, env)
+        except OSError as error:
+            raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
+                               "free some space there") from None
+        _await(server, begun, cancel)
+        server.startup = time.monotonic() - begun
+    finally:
+        if not server.startup:
+            server.stop(now=True)
+    server.given_words = own_script.given_words(folder)
+    return server
+
+
+def _command(
+    plan: LaunchPlan, folder: Path, port: int, credentials: isolation.Credentials,
+    found: environment.StartEnvironment,
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    own = isolation.own_words(folder, port, credentials)
+    temp = {name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
+    if plan.own_script:
+        argv, added = own_script.start_of(plan.root, folder, own, found.shell)
+        env = {**environment.base(), **added}
+    else:
+        words = isolation.trial_words(plan.words) + own
+        argv = (*environment.command(found, plan.python), str(plan.root / "launch.py"))
+        env = {**environment.for_python(found, plan.python), "COMMANDLINE_ARGS": isolation.quoted(words)}
+    env.update(temp)
+    env["SD_WEBUI_RESTARTING"] = "1"
+    for name, value in plan.env:
+        if value:
+            env[name] = value
+        else:
+            env.pop(name, None)
+    return argv, env
+
+
+def _await(server: Server, begun: float, cancel: threading.Event | None) -> None:
+    deadline = begun + server.plan.start_limit
+    stranger: ready.NotOurs | None = None
+    try:
+        if ready.await_ready(
+            server.client, server.port, server.log, server.tree, server.alive, deadline,
+            lambda: cancel is not None and cancel.is_set(),
+        ):
+            return
+    except ready.NotOurs as problem:
+        stranger = problem
+    if cancel is not None and cancel.is_set():
+        raise Interrupted("interrupted while the web UI was starting")
+    failure: Failure
+    if stranger is not None:
+        failure, what = "port" if stranger.port_taken else "startup", str(stranger)
+    elif server.log.model_failed:
+        failure, what = from_log(server.log_tail(200), None), "its model cannot be loaded"
+    elif server.alive():
+        failure, what = "hang", f"it was not ready within {server.plan.start_limit:g} s"
+    else:
+        # What it printed last may still be on its way.
+        server.stop(now=True)
+        failure = from_log(server.log_tail(200), server.exit_code)
+        what = server.exit_detail or f"it ended with exit code {server.exit_code}"
+    raise LaunchFailed(
+        f"the web UI did not start: {what}", hint(failure), failure=failure, startup=time.monotonic() - begun,
+        log_tail=server.log_tail(), exit_code=server.exit_code)

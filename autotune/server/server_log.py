@@ -1,0 +1,96 @@
+"""The web UI's output: the last lines kept in memory, credentials taken out, and what they tell."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+KEEP = 400
+"""Lines kept."""
+LONGEST = 2000
+"""Characters kept of one line."""
+
+ATTENTION = re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?done")
+MODEL_LOADED = re.compile(r"^Model loaded in \d")
+MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
+SECRET_FLAGS = re.compile(
+    r"(--(?:api-auth|gradio-auth|ngrok|ngrok-options|hf-token|civitai-token|[\w-]*(?:token|password|secret|auth))[= ]+)"
+    r"(\"[^\"]*\"|'[^']*'|\S+)"
+)
+
+
+class ServerLog:
+    """A ring of lines, filled by a reader thread and read by others.
+
+    tqdm redraws its bar with carriage returns; each state counts as one line and replaces the one before.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._lines: deque[str] = deque(maxlen=KEEP)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._rest = ""
+        self._redraw = False
+        self._lock = threading.Lock()
+        self._attention: str | None = None
+        self._loaded = False
+        self._failed = False
+
+    def feed(self, data: bytes) -> None:
+        """Takes in raw output, in pieces of any size."""
+        with self._lock:
+            text = self._rest + self._decoder.decode(data)
+            # A trailing return may be the first half of a line end.
+            parts = re.split(r"(\r\n|\n|\r(?!$))", text)
+            self._rest = parts.pop()[-LONGEST:]
+            for line, end in zip(parts[::2], parts[1::2], strict=True):
+                self._take(line, end == "\r")
+
+    def _take(self, line: str, redraw: bool) -> None:
+        if not line.strip():
+            return
+        clean = self.redact(line)[:LONGEST]
+        if self._redraw and self._lines:
+            self._lines.pop()
+        self._lines.append(clean)
+        self._redraw = redraw
+        found = ATTENTION.search(clean)
+        if found:
+            self._attention = found["name"]
+        if MODEL_LOADED.search(clean):
+            self._loaded = True
+        if MODEL_FAILED.search(clean):
+            self._failed = True
+
+    def redact(self, text: str) -> str:
+        """The text without this run's credentials and without the value of any flag that holds a secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return SECRET_FLAGS.sub(r"\1***", text)
+
+    def tail(self, lines: int = 60) -> tuple[str, ...]:
+        """The last lines, oldest first."""
+        with self._lock:
+            kept = [*self._lines, self.redact(self._rest)] if self._rest.strip() else list(self._lines)
+        return tuple(kept[-lines:])
+
+    @property
+    def attention(self) -> str | None:
+        """NAME of the last "Applying attention optimization: NAME... done.", None when there was none."""
+        with self._lock:
+            return self._attention
+
+    @property
+    def model_loaded(self) -> bool:
+        """True once a line said that the model is loaded."""
+        with self._lock:
+            return self._loaded
+
+    @property
+    def model_failed(self) -> bool:
+        """True once a line said that no model can be loaded; A1111 without AnimateDiff serves on without one."""
+        with self._lock:
+            return self._failed and not self._loaded

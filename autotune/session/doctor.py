@@ -1,0 +1,132 @@
+"""`doctor`: checks all that tuning needs, and says how to mend what fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.model.errors import AutotuneError
+from autotune.session.look import Look
+from autotune.store.places import Places
+
+FREE_STATE = 200
+"""MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def checks(look: Look, places: Places) -> Iterator[Check]:
+    """All checks of one install, cheap ones first; none of them changes anything."""
+    webui = look.machine.webui
+    yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {look.root}")
+    yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there")
+    yield _launch_file(look)
+    yield _models(look)
+    yield from _settings(look)
+    yield _gpu(look)
+    yield _state(places)
+    yield _loopback()
+    yield _lock(places)
+    yield _quiet(look)
+
+
+def _asked(name: str, ask: Callable[[], None], good: str) -> Check:
+    try:
+        ask()
+    except AutotuneError as error:
+        return Check(name, False, error.message, error.hint)
+    return Check(name, True, good)
+
+
+def _launch_file(look: Look) -> Check:
+    if look.path is None:
+        return Check("launch file", False, "there is none", "Name it with --launch-file.")
+    if look.file is None or look.why_not_editable:
+        why = look.why_not_editable or "cannot be read"
+        return Check("launch file", False, why, "`autotune apply` says what to paste.")
+    if not os.access(look.path, os.W_OK):
+        return Check("launch file", False, f"{look.path} is read-only", f"chmod u+w {look.path}")
+    return Check("launch file", True, str(look.path))
+
+
+def _models(look: Look) -> Check:
+    if look.machine.models:
+        return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]))
+    hint = "Put a Stable Diffusion 1.5 checkpoint there."
+    return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint)
+
+
+def _settings(look: Look) -> Iterator[Check]:
+    settings = dict(look.machine.settings)
+    option = settings.get("cross_attention_optimization", "Automatic")
+    if option != "Automatic":
+        yield Check(
+            "attention setting", True,
+            f'"Cross attention optimization" is "{option}" and overrides every attention flag; '
+            "a winning set puts it back to Automatic",
+        )
+
+
+def _gpu(look: Look) -> Check:
+    if look.machine.gpus:
+        names = [f"{gpu.name}, driver {gpu.driver_version}" for gpu in look.machine.gpus]
+        return Check("GPU", True, "; ".join(names))
+    return Check("GPU", True, "no NVIDIA GPU seen: tuning will measure what the web UI runs on")
+
+
+def _state(places: Places) -> Check:
+    folder = places.root
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Check("state folder", False, f"{folder} cannot be written", "Choose another with --state-dir.")
+    free = shutil.disk_usage(folder).free / 2**20
+    if free < FREE_STATE:
+        return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
+    return Check("state folder", True, f"{places.root} ({free / 1024:.1f} GiB free)")
+
+
+def _loopback() -> Check:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+    except OSError as error:
+        return Check("loopback port", False, str(error), "A firewall or sandbox forbids 127.0.0.1.")
+    return Check("loopback port", True, "127.0.0.1 can be listened on")
+
+
+def _lock(places: Places) -> Check:
+    from autotune.launchfile.lock import Lock
+
+    if not places.lock.exists():
+        return Check("no other autotune", True, "none runs")
+
+    def take() -> None:
+        with Lock(places.lock):
+            pass
+
+    return _asked("no other autotune", take, "none runs")
+
+
+def _quiet(look: Look) -> Check:
+    from autotune.session.quiet import require_idle
+
+    return _asked("machine is free", lambda: require_idle(look.machine), "no job runs")
+
+
+def doctor_json(found: list[Check], root: Path) -> dict[str, object]:
+    """The document of `doctor`."""
+    rows = [{"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint} for one in found]
+    return {"root": str(root), "checks": rows, "ok": all(one.ok for one in found)}

@@ -1,0 +1,329 @@
+"""Carries out proposals: the right process, the right set in effect, clips measured, all of it recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune import measure, server
+from autotune.flags.catalogue import Catalogue
+from autotune.flags.in_effect import mismatches
+from autotune.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
+from autotune.flags.words import replace as replace_words
+from autotune.measure.gpu import GpuObserver
+from autotune.measure.observers import Observer, RamObserver
+from autotune.model.api import ApiProblem
+from autotune.model.flagset import Candidate, FlagSet, Space
+from autotune.model.machine import Machine
+from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
+from autotune.model.workload import Profile, Workload
+from autotune.server import gpu_memory
+from autotune.session.reference import Reference
+from autotune.session.stopwatch import Stopwatch
+from autotune.store.studies import Study
+from autotune.workload import clip
+
+if TYPE_CHECKING:
+    from autotune.probe.nvml import Nvml
+
+SEED = 20_240_301
+"""All clips use one seed, so that their frames can be compared."""
+WARMUP_STEPS = 2
+"""A warm-up clip needs no more steps: kernels, layouts and the motion module are loaded by the first."""
+FIRST_START = 900.0
+"""Seconds for the first start: a real web UI may install or download something once."""
+FIRST_CLIP = 1800.0
+PATIENCE = 8.0
+"""A clip or a start that takes this many times the slowest one seen hangs."""
+LEAST_LIMIT = 30.0
+EFFECT_LIMIT = 5.0
+"""Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
+MIN_SSIM = 0.8
+"""Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
+
+
+def gpu_index(kept: Sequence[str]) -> int:
+    """The GPU that the web UI computes on: its --device-id, else the first."""
+    for word, value in zip(kept, (*kept[1:], ""), strict=True):
+        name, _, given = word.partition("=")
+        if name == "--device-id" and (given or value).isdigit():
+            return int(given or value)
+    return 0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a study stands on; none of it changes while it runs."""
+
+    machine: Machine
+    space: Space
+    profile: Profile
+    catalogue: Catalogue
+    launch_file: Path | None
+    run_root: Path
+    motion_module: str | None
+
+
+@dataclass
+class _Live:
+    """The process that is up."""
+
+    server: server.Server
+    launch: int
+    key: str
+    cold_for: tuple[str, int | None] | None
+    screening: bool
+    now: str
+    observers: tuple[Observer, ...]
+    warmed: set[str] = field(default_factory=set)
+
+
+class Driver:
+    """Owns at most one web UI process at a time. Use as a context manager."""
+
+    def __init__(
+        self, ground: Ground, study: Study, stopwatch: Stopwatch, nvml: Nvml, say: Callable[[str], None]
+    ) -> None:
+        self._ground = ground
+        self._study = study
+        self._watch = stopwatch
+        self._nvml = nvml
+        self._say = say
+        self._live: _Live | None = None
+        self._idle_memory = gpu_memory.level(nvml)
+        self._reference = Reference(study.folder, ground.profile)
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def live_launch(self) -> int | None:
+        """Number of the process that is up, None if there is none."""
+        if self._live is not None and not self._live.server.alive():
+            self.close()
+        return self._live.launch if self._live else None
+
+    def close(self) -> None:
+        """Ends the process and waits until its GPU memory is back."""
+        live, self._live = self._live, None
+        if live is not None:
+            with self._watch.on("waiting"):
+                live.server.stop()
+                server.settle(self._nvml, self._idle_memory)
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Measures what is proposed. Failures are recorded, not raised; the process then starts anew."""
+        candidate = self._ground.space[proposal.candidate]
+        live = self._ensure(candidate, proposal)
+        if live is None or not self._in_effect(live, candidate, proposal):
+            return
+        first = 1 + max((s.round for s in self._study.samples if s.candidate == candidate.id), default=-1)
+        if candidate.id not in live.warmed:
+            for index, workload in enumerate(self._ground.profile.workloads):
+                short = replace(workload, steps=min(workload.steps, WARMUP_STEPS))
+                if not self._clip(live, candidate, proposal, index, short, first, warmup=True):
+                    return
+            live.warmed.add(candidate.id)
+        for number in range(first, first + proposal.rounds):
+            for index, workload in enumerate(self._ground.profile.workloads):
+                if not self._clip(live, candidate, proposal, index, workload, number, warmup=False):
+                    return
+
+    def _ensure(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+        """The process to measure in: the live one where it serves, else a new one."""
+        live = self._live
+        if live is not None and live.server.alive() and self._serves(live, candidate, proposal):
+            return live
+        self.close()
+        return self._launch(candidate, proposal)
+
+    @staticmethod
+    def _serves(live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+        if proposal.fresh:
+            return live.cold_for == (candidate.id, proposal.block)
+        if live.key != candidate.launch_key:
+            return False
+        # xformers is there to switch to only in a process that was started with it.
+        return candidate.id == live.now or (
+            switches_live(candidate) and (live.screening or candidate.effective.attention != "xformers")
+        )
+
+    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+        ground, number = self._ground, len(self._study.launches)
+        cold = proposal.fresh or not switches_live(candidate)
+        managed = launch_words(candidate, ground.space, cold)
+        words = replace_words(
+            ground.machine.webui.flags, FlagSet(managed), ground.catalogue, opened(ground.space)
+        )
+        settings = cold_settings(candidate) if cold else live_settings(candidate)
+        python = ground.machine.webui.python
+        assert python is not None, "the probe refuses an install without interpreter"
+        plan = server.LaunchPlan(
+            root=ground.machine.webui.root,
+            python=python,
+            words=words,
+            run_root=ground.run_root,
+            settings=tuple(settings.items()),
+            launch_file=ground.launch_file,
+            start_limit=self._start_limit(),
+        )
+        self._say(f"starting the web UI with {' '.join(managed) or 'no tuning flag'}")
+        began = time.monotonic()
+        try:
+            with self._watch.on("startup"):
+                started = server.start(plan)
+        except server.LaunchFailed as failed:
+            startup = time.monotonic() - began
+            self._record_launch(number, candidate, cold, startup, failed.failure, failed.message)
+            self._say(f"  it did not start: {failed.failure}")
+            return None
+        self._record_launch(number, candidate, cold, time.monotonic() - began)
+        held = (candidate.id, proposal.block) if proposal.fresh else None
+        observers = self._observers(started)
+        self._live = _Live(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
+        return self._live
+
+    def _observers(self, started: server.Server) -> tuple[Observer, ...]:
+        """Memory on the GPU that the web UI uses; in main memory where there is none."""
+        if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
+            index = gpu_index(self._ground.machine.webui.kept_flags)
+            idle = self._idle_memory.get(index)
+            return (GpuObserver(self._nvml, index, lambda: [one.pid for one in started.descendants()], idle),)
+        return (RamObserver(started.descendants),)
+
+    def _record_launch(
+        self, number: int, candidate: Candidate, cold: bool, startup: float,
+        failure: Failure | None = None, detail: str = "",
+    ) -> None:
+        launch = Launch(number, candidate.id, candidate.launch_key, cold, startup, failure, detail)
+        self._study.add_launch(launch)
+        self._study.set_cost(self._watch.seconds())
+
+    def _start_limit(self) -> float:
+        seen = [launch.startup for launch in self._study.launches if not launch.failure]
+        return max(60.0, PATIENCE * max(seen)) if seen else FIRST_START
+
+    def _clip_limit(self, index: int, warmup: bool) -> float:
+        seen = [
+            sample.seconds
+            for sample in self._study.samples
+            if sample.state == "ok" and sample.workload == index and sample.seconds is not None
+        ]
+        # The first clip of a process also loads the motion module: 6 to 11 s more on an H200.
+        return max(LEAST_LIMIT, PATIENCE * max(seen)) + (60.0 if warmup else 0.0) if seen else FIRST_CLIP
+
+    def _in_effect(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+        """Switches where needed and looks whether the set really acts (guarantee 6)."""
+        with self._watch.on("waiting"):
+            problem = self._switch(live, candidate)
+        if problem is None:
+            live.now = candidate.id
+            return True
+        self._add(live, candidate, proposal, 0, 0, state="failed", failure="bad_flag", detail=problem)
+        self.close()
+        return False
+
+    def _switch(self, live: _Live, candidate: Candidate) -> str | None:
+        """None when the set is in effect, else what is not."""
+        try:
+            if live.now != candidate.id:
+                live.server.client.set_options(live_settings(candidate))
+            flags = live.server.client.cmd_flags()
+            deadline = time.monotonic() + EFFECT_LIMIT
+            while True:
+                wrong = mismatches(
+                    candidate.effective,
+                    flags,
+                    live.server.client.options(),
+                    live.server.attention_logged(),
+                    self._ground.machine.runtime,
+                    self._ground.catalogue,
+                )
+                if not wrong or time.monotonic() > deadline:
+                    return "; ".join(wrong) or None
+                live.server.wait_ended(0.05)
+        except ApiProblem as problem:
+            return f"the web UI could not be asked: {problem}"
+
+    def _clip(
+        self,
+        live: _Live,
+        candidate: Candidate,
+        proposal: Proposal,
+        index: int,
+        workload: Workload,
+        number: int,
+        *,
+        warmup: bool,
+    ) -> bool:
+        """Renders, checks and records one clip; False when the process must not be used any more."""
+        with self._watch.on("warmup" if warmup else "measuring"):
+            result = measure.clip(
+                live.server.client,
+                workload,
+                SEED,
+                motion_module=self._ground.motion_module,
+                time_limit=self._clip_limit(index, warmup),
+                alive=live.server.alive,
+                log_tail=live.server.log_tail,
+                observers=live.observers,
+            )
+        failure, detail, likeness = result.failure, result.detail, None
+        if failure is None and result.gif is not None:
+            failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, warmup)
+        state: SampleState = "warmup" if warmup else "discarded" if result.discard else "ok"
+        self._add(
+            live, candidate, proposal, index, number,
+            state="failed" if failure else state,
+            failure=failure,
+            detail=detail or result.discard or "",
+            seconds=None if failure else result.seconds,
+            cost=result.cost,
+            memory_peak=result.memory_peak,
+            energy=result.energy,
+            likeness=likeness,
+        )
+        if failure or result.restart:
+            self._say(f"  {failure}: {detail}")
+            self.close()
+            return False
+        return True
+
+    def _look_at(
+        self, gif: bytes, index: int, workload: Workload, candidate: Candidate, warmup: bool
+    ) -> tuple[Failure | None, str, tuple[float, float] | None]:
+        """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
+        frames = clip.check(gif, workload)
+        if isinstance(frames, clip.Refusal):
+            return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
+        if warmup:  # rendered with fewer steps: another picture
+            return None, "", None
+        baseline = candidate.id == self._ground.space.baseline
+        likeness = self._reference.likeness(index, baseline, gif, frames)
+        if likeness is not None and likeness[0] < MIN_SSIM:
+            why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
+            return "invalid_output", why, likeness
+        return None, "", likeness
+
+    def _add(
+        self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
+        state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
+        cost: float = 0.0, memory_peak: float | None = None, energy: float | None = None,
+        likeness: tuple[float, float] | None = None,
+    ) -> None:
+        sample = Sample(
+            number=len(self._study.samples), candidate=candidate.id, purpose=proposal.purpose,
+            launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == candidate.id,
+            workload=index, round=number, state=state,
+            seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=memory_peak,
+            block=proposal.block, energy=energy,
+            ssim=likeness[0] if likeness else None, psnr=likeness[1] if likeness else None,
+        )
+        self._study.add_sample(sample)
+        self._study.set_cost(self._watch.seconds())

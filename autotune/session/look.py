@@ -1,0 +1,131 @@
+"""A look at one install: its launch file read, the machine probed. Everything else stands on it."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.flags.catalogue import Catalogue, load
+from autotune.launchfile import LaunchFile, read
+from autotune.launchfile.redact import redact
+from autotune.model.errors import Busy, NothingToWorkOn, Refused
+from autotune.model.machine import Machine
+from autotune.store.places import Places
+
+PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
+"""Motion modules in the order of preference: newer ones first (the extension's own default is the v3 one)."""
+CONTEXT = {"lcm": 64, "v1": 24}
+"""Longest clip of a motion module, frames (WEBUI.md): 64 for LCM, 24 for V1, 32 for the others."""
+USUAL_CONTEXT = 32
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``)."""
+
+    machine: Machine
+    path: Path | None
+    file: LaunchFile | None
+    why_not_editable: str | None
+    catalogue: Catalogue
+
+    @property
+    def root(self) -> Path:
+        """The web UI's folder."""
+        return self.machine.webui.root
+
+    def require_tunable(self) -> None:
+        """Raises NothingToWorkOn when this install cannot be tuned: what is missing, and what to do."""
+        from autotune.probe.machine import require_animatediff
+
+        webui = self.machine.webui
+        if not self.catalogue.tuned:
+            raise NothingToWorkOn(
+                f"{self.root}: {self.catalogue.title} is not tuned: {self.catalogue.why_not}",
+                "See `autotune probe` for where its flags live.",
+            )
+        if webui.python is None or not webui.python.exists():
+            raise NothingToWorkOn(
+                f"{self.root}: its Python interpreter is missing ({webui.python or 'no venv, no python_cmd'})",
+                "Start the web UI once by its own script: it makes its venv.",
+            )
+        if self.machine.runtime.torch is None:
+            raise NothingToWorkOn(
+                f"{webui.python}: torch cannot be imported there",
+                "Start the web UI once by its own script: it installs torch.",
+            )
+        require_animatediff(self.machine)
+
+    def motion_module(self, frames: int) -> str | None:
+        """The motion module to render with: the best whose context holds ``frames``; None: there is none."""
+        if self.machine.animatediff is None:
+            return None
+        names = sorted(module.name for module in self.machine.animatediff.motion_modules)
+        fitting = [name for name in names if _context(name) >= frames] or names
+        for word in PREFERRED_MODULES:
+            for name in fitting:
+                if word in name.lower():
+                    return name
+        return fitting[0] if fitting else None
+
+
+def shown(words: Sequence[str]) -> list[str]:
+    """Argv words with passwords and tokens as ``***``."""
+    return shlex.split(redact(shlex.join(words)))
+
+
+def _context(name: str) -> int:
+    text = name.lower()
+    for word, frames in CONTEXT.items():
+        if word in text or (word == "v1" and ("v14" in text or text.endswith(("v15.ckpt", "v15.safetensors")))):
+            return frames
+    return USUAL_CONTEXT
+
+
+def look(
+    webui: Path | None, configured: Path | None, launch_file: Path | None, places: Places
+) -> Look:
+    """Finds the web UI, settles an edit that was interrupted, reads its launch file and probes the machine.
+
+    Raises NothingToWorkOn (no web UI, or a launch file that was named and is not there).
+    """
+    from autotune.probe import install, machine
+
+    root = install.find(webui, configured)
+    recover(places, root)
+    path = launch_file.expanduser().absolute() if launch_file else install.launch_file(root)
+    file, why_not = None, None
+    if path is not None:
+        try:
+            file = read(path)
+            why_not = file.why_not
+        except Refused as error:
+            why_not = error.message
+        except NothingToWorkOn:
+            if launch_file is not None:
+                raise
+            path = None
+    words = file.words if file else ()
+    seen = machine.look(root, path, words)
+    return Look(seen, path, file, why_not, load(seen.webui.flavour, seen.webui.version))
+
+
+def recover(places: Places, root: Path) -> None:
+    """Finishes or undoes an edit of this install that was interrupted; quick when there is none.
+
+    While another autotune holds the lock its edit is its own business.
+    """
+    from autotune.launchfile.checkpoints import Checkpoints
+    from autotune.launchfile.lock import Lock
+    from autotune.launchfile.records import IN_PROGRESS, TEMPORARY
+
+    folder = places.checkpoints(root)
+    if folder.is_dir():
+        store = Checkpoints(folder)
+        open_changes = any(one.state in (TEMPORARY, IN_PROGRESS) for one in store.entries())
+        if open_changes or any(folder.glob("*.new")):
+            with contextlib.suppress(Busy), Lock(places.lock, "recover"):
+                store.recover()

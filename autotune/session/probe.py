@@ -1,0 +1,53 @@
+"""The document of `probe` (CONTRACT: JSON), built from a look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autotune.flags import space as spaces
+from autotune.model import codec
+from autotune.model.machine import WebUI
+from autotune.session.document import candidate_json, flags_json
+from autotune.session.look import Look, shown
+
+
+def probe_json(look: Look) -> dict[str, Any]:
+    """Everything one look found, with the candidates of the default search and why others are out."""
+    machine = look.machine
+    space = spaces.build(machine, None)
+    candidates: list[dict[str, Any]] = [
+        {**candidate_json(candidate), "excluded": None, "current": candidate.id == space.baseline}
+        for candidate in space.candidates
+    ]
+    candidates += [{**flags_json(row.flags), "excluded": row.reason} for row in space.excluded]
+    warnings = list(machine.warnings)
+    if look.why_not_editable:
+        warnings.append(f"{look.path}: cannot be edited: {look.why_not_editable}")
+    animatediff = machine.animatediff
+    return {
+        "gpus": [codec.dump(gpu) for gpu in machine.gpus],
+        "webui": _webui(machine.webui, look.why_not_editable),
+        "runtime": codec.dump(machine.runtime),
+        "animatediff": None
+        if animatediff is None
+        else {
+            "version": animatediff.version,
+            "commit": animatediff.commit,
+            "root": str(animatediff.root),
+            "motion_modules": [module.name for module in animatediff.motion_modules],
+        },
+        "models": [path.name for path in machine.models],
+        "settings": dict(machine.settings),
+        "candidates": candidates,
+        "fingerprint": {"id": machine.fingerprint.id, "parts": dict(machine.fingerprint.parts)},
+        "warnings": warnings,
+    }
+
+
+def _webui(webui: WebUI, why_not: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = codec.dump(webui)
+    for key in ("flags", "tuned_flags", "kept_flags"):
+        body[key] = shown(getattr(webui, key))
+    if body["manageable"] and why_not:
+        body.update(manageable=False, why_not=why_not)
+    return body

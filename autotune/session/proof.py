@@ -1,0 +1,75 @@
+"""One start of the web UI by its own script: are the flags that are written really in effect?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotune import server
+from autotune.flags.effective import effective
+from autotune.flags.in_effect import FlagState, flag_states, mismatches
+from autotune.model.api import ApiProblem
+from autotune.model.errors import BaselineFailed
+from autotune.model.flagset import SettingValue
+from autotune.session.look import Look
+from autotune.store.places import Places
+
+LOG_LIMIT = 5.0
+"""Seconds until the log must name the attention class after the web UI is ready."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a started web UI said of itself."""
+
+    given: tuple[str, ...]
+    cmd_flags: Mapping[str, Any]
+    options: Mapping[str, Any]
+    attention: str | None
+
+
+def observe(look: Look, places: Places) -> Seen:
+    """Starts the web UI once by its own script, asks, and ends it.
+
+    Raises BaselineFailed when it does not start or answer.
+    """
+    python = look.machine.webui.python
+    assert python is not None
+    plan = server.LaunchPlan(
+        root=look.root, python=python, words=(), run_root=places.runs, launch_file=look.path, own_script=True
+    )
+    try:
+        with server.start(plan) as started:
+            flags, options = started.client.cmd_flags(), started.client.options()
+            deadline = time.monotonic() + LOG_LIMIT
+            while started.attention_logged() is None and time.monotonic() < deadline:
+                if started.wait_ended(0.05):
+                    break
+            return Seen(started.given_words, flags, options, started.attention_logged())
+    except server.LaunchFailed as failed:
+        last = failed.log_tail[-1] if failed.log_tail else ""
+        raise BaselineFailed(f"{failed.message} ({failed.failure})", last or failed.hint) from None
+    except ApiProblem as problem:
+        raise BaselineFailed(f"the web UI started but did not answer: {problem.message}", "") from None
+
+
+def prove(look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue]) -> Seen:
+    """Raises BaselineFailed unless a start shows ``words`` and ``settings`` in effect."""
+    seen = observe(look, places)
+    saved = {**dict(look.machine.settings), **settings}
+    expected = effective(words, saved, look.machine.runtime)
+    wrong = mismatches(
+        expected, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue
+    )
+    if wrong:
+        raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
+    return seen
+
+
+def states(look: Look, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
+    """For each managed flag among ``words``: on the command line? in effect? (None: nobody was asked)."""
+    if seen is None:
+        return flag_states(words, None, {}, None, look.machine.runtime, look.catalogue)
+    return flag_states(words, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue)

@@ -1,0 +1,58 @@
+"""`status`: what is applied and whether it still stands. Reads files only, so that it answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autotune.model.errors import AutotuneError
+from autotune.store.places import Places
+
+
+def status(root: Path, places: Places) -> dict[str, Any]:
+    """The document of `status` (CONTRACT: JSON). Raises StateDamaged, NothingToWorkOn."""
+    from autotune.launchfile import read
+    from autotune.launchfile.checkpoints import Checkpoints
+    from autotune.probe import fingerprint, install
+    from autotune.session.look import recover, shown
+    from autotune.session.verify import catalogue_of, file_drift
+
+    recover(places, root)
+    store = Checkpoints(places.checkpoints(root))
+    applied = store.current()
+    path = applied.files[0].path if applied and applied.files else install.launch_file(root)
+    words: tuple[str, ...] = ()
+    problem = None
+    if path is not None:
+        try:
+            words = read(path).words
+        except AutotuneError as error:
+            problem = error.message
+    now = fingerprint.cheap(root, words)
+    meta: dict[str, Any] = dict(applied.meta) if applied else {}
+    then = dict(meta.get("fingerprint", {}).get("parts", ()))
+    parts = dict(now.parts)
+    if applied and not problem:
+        problem = file_drift(words, meta.get("flags", ()), catalogue_of(root))
+    return {
+        "root": str(root),
+        "applied": {"flags": meta["flags"], "settings": meta.get("settings", {})} if applied else None,
+        "since": applied.time if applied else None,
+        "speedup": meta.get("speedup"),
+        "checkpoint": applied.id if applied else None,
+        "study": meta.get("study"),
+        "file": str(path) if path else None,
+        "file_since_apply": store.changed_since(path) if path else None,
+        "flags_now": shown(words),
+        "fingerprint_now": {"id": now.id, "parts": parts},
+        "stale": sorted(name for name in then if parts.get(name) != then[name]),
+        "drift": problem,
+        "daemon": _daemon(places),
+    }
+
+
+def _daemon(places: Places) -> dict[str, Any] | None:
+    """What the agent last said of itself, None when it never ran with this state folder."""
+    from autotune.store.studies import load_json
+
+    return load_json(places.daemon / "status.json")

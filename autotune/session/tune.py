@@ -1,0 +1,216 @@
+"""`tune`: measures candidate sets in the real web UI and ends in a verdict. Changes nothing of the user's."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autotune import __version__
+from autotune.model import codec
+from autotune.model.errors import BaselineFailed, Refused
+from autotune.model.flagset import Space
+from autotune.model.study import History, Verdict
+from autotune.model.workload import Profile
+from autotune.session.document import tune_json
+from autotune.session.look import Look
+from autotune.session.stopwatch import Stopwatch
+from autotune.store import events
+from autotune.store.places import Places
+from autotune.store.studies import Study, key_of, open_study
+from autotune.workload import profile as profiles
+
+if TYPE_CHECKING:
+    from autotune.session.driver import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOptions:
+    """What to tune for. ``budget`` in seconds; ``cause``: who asked, for the history."""
+
+    profile: Profile
+    objective: str = "speed"
+    budget: float = 600.0
+    fresh: bool = False
+    seed: int = 0
+    strategy: str = "screen"
+    cause: str = "asked"
+
+
+class Progress:
+    """What a tune says while it runs; this one says nothing."""
+
+    def say(self, text: str) -> None:
+        """One line about what happens now."""
+
+    def update(self, history: History, left: float) -> None:
+        """After each measurement; ``left``: seconds of the budget that are left at most."""
+
+
+def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
+    """Runs or resumes the study of this question and returns its document (CONTRACT: tune).
+
+    Raises NothingToWorkOn, Busy, BaselineFailed (the current flags do not start or render), StateDamaged
+    (records cannot be written), Interrupted; whatever it raises, all samples taken are kept.
+    """
+    from autotune.launchfile.lock import Lock
+    from autotune.server.sweep import sweep
+    from autotune.session import quiet
+
+    look.require_tunable()
+    with Lock(places.lock):
+        sweep(places.runs)
+        watch = Stopwatch()
+        quiet.require_idle(look.machine)
+        ground = _ground(look, places, options)
+        study = _study(look, places, options, ground.space)
+        if study.samples:
+            progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
+        before = study.cost()["wall"]
+        _loop(ground, study, options, watch, before, progress)
+        study.set_cost(watch.seconds())
+        return _conclude(look, places, options, ground, study)
+
+
+def _loop(
+    ground: Ground, study: Study, options: TuneOptions, watch: Stopwatch, before: float, progress: Progress
+) -> None:
+    """Asks, measures, records, until the strategy wants nothing more."""
+    from autotune import search
+    from autotune.probe.nvml import Nvml
+    from autotune.search.priors import prior_for
+    from autotune.session.driver import Driver
+
+    prior = prior_for(ground.machine)
+    strategy = search.make(
+        options.strategy, ground.space, options.profile, options.objective, options.seed, prior
+    )
+    with Nvml() as nvml, Driver(ground, study, watch, nvml, progress.say) as driver:
+        while True:
+            spent = before + watch.seconds()["wall"]
+            history = study.history(options.budget, spent, driver.live_launch)
+            progress.update(history, max(0.0, options.budget - spent))
+            proposal = strategy.next(history)
+            if proposal is None:
+                return
+            _tell(proposal.candidate, proposal.why, ground.space, progress.say)
+            try:
+                driver.carry_out(proposal)
+            finally:
+                study.set_cost(watch.seconds())
+
+
+def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) -> None:
+    words = space[candidate].flags
+    settings = [f"{key}={value}" for key, value in words.settings]
+    name = " ".join((*words.words, *settings)) or "no tuning flag"
+    say(f"{name}" + (f" ({why})" if why else ""))
+
+
+def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
+    from autotune.flags import space as spaces
+    from autotune.session.driver import Ground
+
+    space = spaces.build(look.machine, options.profile.search)
+    return Ground(
+        machine=look.machine,
+        space=space,
+        profile=options.profile,
+        catalogue=look.catalogue,
+        launch_file=look.path,
+        run_root=places.runs,
+        motion_module=look.motion_module(max(one.frames for one in options.profile.workloads)),
+    )
+
+
+def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> Study:
+    machine = look.machine
+    asked = profiles.to_json(options.profile)
+    asked.pop("budget")  # a larger budget goes on with the same study
+    question = {
+        "fingerprint": machine.fingerprint.id,
+        "profile": asked,
+        "objective": options.objective,
+        "strategy": options.strategy,
+        "seed": options.seed,
+        "baseline": space.baseline,
+        "candidates": [candidate.id for candidate in space.candidates],
+    }
+    head = {
+        "created": events.now(),
+        "autotune": __version__,
+        "profile": profiles.to_json(options.profile),
+        "objective": options.objective,
+        "strategy": options.strategy,
+        "seed": options.seed,
+        "webui": {
+            "flavour": machine.webui.flavour,
+            "version": machine.webui.version,
+            "root": str(machine.webui.root),
+        },
+        "gpu": machine.gpus[0].name if machine.gpus else f"CPU ({platform.machine()})",
+        "stand_in": machine.webui.flavour == "reference",
+        "fingerprint": codec.dump(machine.fingerprint),
+        "space": codec.dump(space),
+        "budget": options.budget,
+    }
+    study = open_study(places.studies(machine.webui.root), key_of(question), head, options.fresh)
+    if study.head.get("budget") != options.budget:
+        study.set_head(budget=options.budget)
+    return study
+
+
+def _conclude(
+    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study
+) -> dict[str, Any]:
+    from autotune.decide import verdict as decide
+    from autotune.decide.rounds import failures
+
+    history = study.history(options.budget, study.cost()["wall"], None)
+    broken = failures(history, ground.space).baseline
+    verdict = decide(history, ground.space, options.profile, options.objective)
+    document = tune_json(
+        study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
+    )
+    document["change"] = _change(look, document)
+    if study.document() != document:
+        study.save_document(document)
+        _mirror(places, study, ground.space, verdict)
+        events.record(
+            places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
+            decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
+            flags=document["winner"]["flags"], settings=document["winner"]["settings"],
+            cost=document["cost"]["wall"],
+        )
+    if broken is not None:
+        raise BaselineFailed(
+            f"the web UI does not start or render with its current flags: {broken}",
+            f"Start it yourself to see what is wrong; its last words are in {study.folder / 'samples.jsonl'}.",
+        )
+    return document
+
+
+def _change(look: Look, document: dict[str, Any]) -> dict[str, Any] | None:
+    """The edit that `apply` would make, as a diff without credentials; None when there is none to make."""
+    if document["decision"] != "apply" or look.file is None:
+        return None
+    from autotune.launchfile import diff
+    from autotune.session.apply import edited
+
+    try:
+        after = edited(look, tuple(document["winner"]["flags"]))
+    except Refused as refusal:
+        return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
+    name = look.file.path.name
+    return {"file": str(look.path), "diff": diff(look.file.data, after, name), "refused": None, "hint": ""}
+
+
+def _mirror(places: Places, study: Study, space: Space, verdict: Verdict) -> None:
+    """Puts the study into Optuna's storage, so that Optuna's own tools show it."""
+    from autotune.store import optuna_mirror
+
+    optuna_mirror.mirror(places.optuna, study.id, space, tuple(study.samples), verdict)
+
+
+

@@ -1,0 +1,112 @@
+"""`verify`: each managed flag, in three columns: in the file, on the command line, in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.words import canonical, split
+from autotune.launchfile.checkpoints import Checkpoints
+from autotune.model.api import ApiProblem
+from autotune.session import proof
+from autotune.session.look import Look
+from autotune.session.owner import servers_of
+from autotune.store.places import Places
+
+
+def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """The document of `verify`: the applied set (the file's own when nothing is applied) against reality.
+
+    A running web UI of the owner is asked; else, with ``start``, one is started by its own script. Raises
+    BaselineFailed when that does not start.
+    """
+    applied = Checkpoints(places.checkpoints(look.root)).current()
+    words = look.file.words if look.file else ()
+    present = canonical(split(words, look.catalogue).tuned, look.catalogue)
+    wanted = tuple(applied.meta.get("flags", ())) if applied else present
+    seen, asked = _ask(look, places, start, say)
+    rows = [_row(state, wanted, present) for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
+    settings = dict(applied.meta.get("settings", {})) if applied else {}
+    wrong_settings = _settings(settings, look, seen)
+    stands = Checkpoints(places.checkpoints(look.root)).changed_since(look.path) if look.path else "unmanaged"
+    ok = all(row["ok"] for row in rows) and not wrong_settings
+    return {
+        "flags": rows,
+        "settings": wrong_settings,
+        "applied": applied.id if applied else None,
+        "file": str(look.path) if look.path else None,
+        "file_since_apply": stands,
+        "asked": asked,
+        "ok": ok,
+    }
+
+
+def file_drift(words: Sequence[str], applied: Sequence[str], catalogue: Catalogue) -> str | None:
+    """One sentence when the launch file no longer holds the applied set, None when it does."""
+    present = canonical(split(words, catalogue).tuned, catalogue)
+    missing = [word for word in applied if word not in present]
+    extra = [word for word in present if word not in applied]
+    if not missing and not extra:
+        return None
+    parts = [f"missing: {' '.join(missing)}"] if missing else []
+    parts += [f"added: {' '.join(extra)}"] if extra else []
+    return f"the launch file no longer holds what was applied ({'; '.join(parts)})"
+
+
+def catalogue_of(root: Path) -> Catalogue:
+    """The flag catalogue of the install at ``root``."""
+    from autotune.probe import install
+
+    return load(*install.identify(root))
+
+
+def _extra(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    return [word for word in present if word not in wanted]
+
+
+def _row(state: Any, wanted: Sequence[str], present: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401
+    expected, in_file = state.flag in wanted, state.flag in present
+    seen = [value for value in (in_file, state.on_command_line, state.in_effect) if value is not None]
+    return {
+        "flag": state.flag,
+        "expected": expected,
+        "in_file": in_file,
+        "on_command_line": state.on_command_line,
+        "in_effect": state.in_effect,
+        "why": state.why,
+        "ok": expected and all(seen),
+    }
+
+
+def _settings(wanted: dict[str, Any], look: Look, seen: proof.Seen | None) -> list[dict[str, Any]]:
+    """Applied options that are not as applied any more."""
+    from autotune.flags.space import OPTION_DEFAULTS
+
+    saved = dict(look.machine.settings)
+    rows = []
+    for key, value in wanted.items():
+        now = seen.options.get(key) if seen else saved.get(key, OPTION_DEFAULTS.get(key))
+        if now != value:
+            rows.append({"setting": key, "expected": value, "now": now})
+    return rows
+
+
+def _ask(
+    look: Look, places: Places, start: bool, say: Callable[[str], None]
+) -> tuple[proof.Seen | None, str | None]:
+    """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
+    from autotune.server.client import Client
+
+    for pid, port in servers_of(look.root):
+        client = Client(f"http://127.0.0.1:{port}")
+        try:
+            return proof.Seen((), client.cmd_flags(), client.options(), None), f"the running web UI (pid {pid})"
+        except ApiProblem:
+            say(f"the web UI (pid {pid}, port {port}) runs without an API that answers: it cannot be asked")
+            return None, None
+    if not start:
+        return None, None
+    say("starting the web UI once by its own script, to ask it")
+    return proof.observe(look, places), "a start by its own script"

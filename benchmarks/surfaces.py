@@ -1,0 +1,232 @@
+"""Response surfaces to tune on: drawn ones from recorded figures, and recorded ones.
+
+Where the ranges come from (benchmarks/data):
+attention per GPU: medians of webui-benchmarks-2023.csv; other classes and the AnimateDiff workloads:
+a1111-h200.jsonl; clip outliers: article-rtx3090.json; channels-last from +9 % (RTX 3080) and -3 % (RTX 3070) in web
+UI threads to -6 % (article) and -0.5 % (H200); batch_cond_uncond off: up to 10 % slower; starts 8-60 s.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from dataclasses import dataclass, field, replace
+
+from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, Space
+from autotune.model.study import Failure
+from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
+from benchmarks.virtual import Clip, Process
+
+ATTENTION = ("doggettx", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")
+FLAG = {
+    ("attention", "xformers"): "--xformers", ("attention", "sdp"): "--opt-sdp-attention",
+    ("attention", "sdp-no-mem"): "--opt-sdp-no-mem-attention", ("attention", "sub-quad"): "--opt-sub-quad-attention",
+    ("attention", "v1"): "--opt-split-attention-v1", ("attention", "invokeai"): "--opt-split-attention-invokeai",
+    ("attention", "none"): "--disable-opt-split-attention", ("channelslast", "true"): "--opt-channelslast",
+    ("no_half_vae", "true"): "--no-half-vae", ("precision", "half"): "--precision half",
+    ("upcast", "true"): "--upcast-sampling", ("memory", "medvram"): "--medvram", ("memory", "lowvram"): "--lowvram",
+}
+H200 = {"doggettx": 7.2, "sdp": 4.9, "sdp-no-mem": 4.92, "sub-quad": 7.9, "v1": 13.5, "invokeai": 7.2, "none": 8.2}
+
+
+def space(dimensions: tuple[Dimension, ...], baseline: dict[str, str]) -> Space:
+    """The full product of the dimensions as a space, ids and launch keys made from the levels."""
+    candidates = []
+    for levels in itertools.product(*(d.levels for d in dimensions)):
+        pairs = tuple((d.name, level) for d, level in zip(dimensions, levels, strict=True))
+        candidates.append(_candidate(pairs, dimensions, baseline))
+    wanted = {d.name: baseline[d.name] for d in dimensions}
+    current = next(c.id for c in candidates if dict(c.levels) == wanted)
+    return Space(dimensions, tuple(candidates), current)
+
+
+def _candidate(pairs: tuple[tuple[str, str], ...], dimensions: tuple[Dimension, ...],
+               baseline: dict[str, str]) -> Candidate:
+    levels = dict(pairs)
+    words = tuple(w for pair in pairs if pair in FLAG for w in FLAG[pair].split())
+    settings = (("batch_cond_uncond", False),) if levels.get("batch_cond_uncond") == "false" else ()
+    key = " ".join(f"{d.name}={levels[d.name]}" for d in dimensions if not d.live)
+    changes = sum(1 for name, level in pairs if baseline[name] != level)
+    effective = Effective(
+        levels.get("attention", "doggettx"), levels.get("channelslast") == "true", "fp16",
+        "fp32" if levels.get("no_half_vae") == "true" else "fp16", levels.get("precision", "autocast"),
+        levels.get("upcast") == "true", levels.get("memory", "none"), levels.get("batch_cond_uncond") != "false")
+    return Candidate(" ".join(f"{n}={v}" for n, v in pairs), FlagSet(words, settings), effective, key, pairs,
+                     (len(words) + len(settings), changes))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """``clip``: CV of a clip; ``launch``: SD between launches; ``outliers``: share of clips that are 3-12 %
+    slow; ``switch``: SD of the slowness of the first clip after a switch; ``drift``: log change per hour;
+    ``tails``: degrees of freedom of Student's t for clip noise, None for normal."""
+
+    clip: float = 0.02
+    launch: float = 0.015
+    outliers: float = 0.05
+    switch: float = 0.03
+    drift: float = 0.0
+    tails: float | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A surface given by its true log seconds, with noise, costs and failures."""
+
+    space: Space
+    profile: Profile
+    score: dict[str, float]
+    memory: dict[str, float]
+    failing: dict[str, Failure] = field(default_factory=dict)
+    flaky: dict[str, float] = field(default_factory=dict)
+    noise: Noise = Noise()
+    startup: float = 20.0
+    penalty: float = 8.0
+
+    def true_score(self, candidate: str) -> float:
+        """See Surface."""
+        return math.inf if candidate in self.failing else self.score[candidate]
+
+    def process(self, candidate: Candidate, rng: random.Random) -> Process:
+        """See Surface."""
+        return DrawnProcess(self, rng)
+
+
+class DrawnProcess:
+    """A process on a drawn surface: half of the between-launch variance is the process's, half each set's."""
+
+    def __init__(self, surface: Drawn, rng: random.Random) -> None:
+        self.surface = surface
+        self.rng = rng
+        self.startup = surface.startup * math.exp(rng.gauss(0.0, 0.08))
+        self.failure: Failure | None = None
+        self.shift = rng.gauss(0.0, surface.noise.launch * math.sqrt(0.5))
+        self.own: dict[str, float] = {}
+        self.last: str | None = None
+
+    def clip(self, candidate: Candidate, workload: int, now: float) -> Clip:
+        """See Process."""
+        surface, rng, noise = self.surface, self.rng, self.surface.noise
+        weight = surface.profile.workloads[workload]
+        scale = weight.steps * weight.frames * weight.width * weight.height
+        first = surface.profile.workloads[0]
+        size = scale / (first.steps * first.frames * first.width * first.height)
+        base = math.exp(surface.score[candidate.id]) * size
+        failure = surface.failing.get(candidate.id)
+        if failure is None and rng.random() < surface.flaky.get(candidate.id, 0.0):
+            failure = "crash"
+        if failure is not None:
+            return Clip(base * rng.uniform(0.2, 1.0), failure, None)
+        own = self.own.setdefault(candidate.id, rng.gauss(0.0, noise.launch * math.sqrt(0.5)))
+        log = self.shift + own + noise.drift * now / 3600.0
+        if noise.tails is None:
+            log += rng.gauss(0.0, noise.clip)
+        else:
+            log += noise.clip * rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(noise.tails / 2, 2) / noise.tails)
+        if rng.random() < noise.outliers:
+            log += rng.uniform(0.03, 0.12)
+        if self.last not in (None, candidate.id) and len(self.own) and rng.random() < 0.5:
+            log += abs(rng.gauss(0.0, noise.switch))
+        seconds = base * math.exp(log)
+        if self.last is None:
+            seconds += surface.penalty
+        self.last = candidate.id
+        return Clip(seconds, None, surface.memory[candidate.id])
+
+
+def levels_of(rng: random.Random) -> tuple[Dimension, ...]:
+    """Dimensions of a space of 96 to 192 effective sets."""
+    attention = rng.choice((6, 7, 8))
+    names = ATTENTION if attention == 8 else tuple(a for a in ATTENTION if a != "xformers")[:attention]
+    extra = rng.choice((Dimension("precision", ("autocast", "half"), False),
+                        Dimension("upcast", ("false", "true"), False),
+                        Dimension("memory", ("none", "medvram"), False)))
+    if attention == 8 and rng.random() < 0.5:
+        extra = Dimension("memory", ("none", "medvram", "lowvram"), False)
+    return (Dimension("attention", names, True), Dimension("channelslast", ("false", "true"), False),
+            Dimension("no_half_vae", ("false", "true"), False),
+            Dimension("batch_cond_uncond", ("true", "false"), True), extra)
+
+
+def _effects(rng: random.Random, ratios: dict[str, float]) -> dict[tuple[str, str], float]:
+    """One draw of every level's effect on log seconds."""
+    found = {("attention", name): math.log(ratios[name]) + rng.gauss(0.0, 0.03) for name in ATTENTION}
+    found[("channelslast", "true")] = min(0.06, max(-0.09, rng.gauss(0.0, 0.03)))
+    found[("no_half_vae", "true")] = rng.uniform(0.0, 0.04)
+    found[("batch_cond_uncond", "false")] = rng.uniform(-0.02, 0.10)
+    found[("precision", "half")] = rng.uniform(-0.12, 0.03)
+    found[("upcast", "true")] = rng.uniform(0.0, 0.05)
+    found[("memory", "medvram")] = rng.uniform(0.05, 0.25)
+    found[("memory", "lowvram")] = rng.uniform(0.4, 1.0)
+    return found
+
+
+def attention_ratios(rng: random.Random) -> dict[str, float]:
+    """Times of the attention classes relative to Doggettx on some card."""
+    sdp = math.exp(-rng.uniform(0.0, 0.4))
+    return {"doggettx": 1.0, "xformers": sdp * math.exp(rng.gauss(0.0, 0.05)), "sdp": sdp,
+            "sdp-no-mem": sdp * math.exp(rng.gauss(0.0, 0.015)), "sub-quad": math.exp(rng.uniform(0.0, 0.25)),
+            "v1": math.exp(rng.uniform(0.1, 0.65)), "invokeai": math.exp(rng.uniform(-0.02, 0.1)),
+            "none": math.exp(rng.uniform(-0.05, 0.2))}
+
+
+def drawn(seed: int, noise: Noise | None = None) -> Drawn:
+    """A drawn surface; the same seed gives the same one."""
+    rng = random.Random(f"surface {seed}")
+    dimensions = levels_of(rng)
+    baseline = {"attention": rng.choice(("doggettx", "doggettx", "sdp", "sdp-no-mem")),
+                "channelslast": rng.choice(("false", "false", "true")),
+                "no_half_vae": rng.choice(("false", "false", "true")), "batch_cond_uncond": "true",
+                "precision": "autocast", "upcast": "false", "memory": rng.choice(("none", "none", "none", "medvram"))}
+    where = space(dimensions, baseline)
+    effects = _effects(rng, attention_ratios(rng))
+    pairs: dict[object, float] = {}
+    clip = math.exp(rng.uniform(math.log(5.0), math.log(30.0)))
+    score, memory = {}, {}
+    failing: dict[str, Failure] = {}
+    bad = {a: rng.random() < p for a, p in (("none", 0.2), ("v1", 0.1), ("xformers", 0.1))}
+    bad_half = rng.random() < 0.15
+    for c in where.candidates:
+        log = math.log(clip) + rng.gauss(0.0, 0.0015)
+        for level in c.levels:
+            log += effects.get(level, 0.0)
+        for pair in itertools.combinations(c.levels, 2):
+            log += pairs.setdefault(pair, rng.gauss(0.0, 0.003))
+        score[c.id] = log
+        slim = {"none": 1.0, "medvram": 0.7, "lowvram": 0.5}[c.effective.memory]
+        memory[c.id] = slim * (14000.0 if c.effective.attention in ("doggettx", "v1", "invokeai") else 9000.0)
+        memory[c.id] *= 1.0 if c.effective.batch_cond_uncond else 0.75
+        if c.id != where.baseline:
+            if bad.get(c.effective.attention) and c.effective.memory == "none":
+                failing[c.id] = "oom"
+            if bad_half and c.effective.precision == "half":
+                failing[c.id] = "nan"
+    used = noise or Noise(clip=rng.uniform(0.007, 0.03), launch=rng.uniform(0.01, 0.02), outliers=0.05)
+    return Drawn(where, profile(), score, memory, failing, {}, used, math.exp(rng.uniform(math.log(8), math.log(60))),
+                 rng.uniform(6.0, 11.0))
+
+
+def profile(minutes: float = 60.0, min_gain: float = 0.02, confidence: float = 0.95) -> Profile:
+    """The profile that the benchmarks tune for: one clip of 512 x 512 x 16 frames."""
+    return Profile("benchmark", (Workload(512, 512, 16, 20),), SearchSpec(()), DecideSpec(min_gain, confidence), minutes)
+
+
+def with_best_gain(surface: Drawn, gain: float, seed: int) -> Drawn:
+    """The surface changed so that the best valid set is faster than the baseline by exactly ``gain`` (0.05 = 5 %):
+    what is faster than the baseline is pressed together or pulled apart in proportion. Where the baseline is
+    already the best, the current flags become another set, drawn. 0: all sets equal (A/A)."""
+    if gain == 0.0:
+        base = surface.score[surface.space.baseline]
+        return replace(surface, score=dict.fromkeys(surface.score, base), failing={})
+    valid = [c for c in surface.space.candidates if c.id not in surface.failing]
+    best = min(surface.score[c.id] for c in valid)
+    if surface.score[surface.space.baseline] - best < 0.005:
+        slower = [c for c in valid if 0.01 < surface.score[c.id] - best < 0.3]
+        chosen = random.Random(f"baseline {seed}").choice(slower)
+        where = space(surface.space.dimensions, dict(chosen.levels))
+        surface = replace(surface, space=where)
+    base = surface.score[surface.space.baseline]
+    factor = math.log1p(gain) / (base - best)
+    return replace(surface, score={k: base - (base - v) * (factor if v < base else 1.0)
+                                   for k, v in surface.score.items()})

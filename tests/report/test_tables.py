@@ -1,0 +1,142 @@
+"""Terminal output: plain where it must start fast, safe against what others write, stable in its words."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from autotune.report import tables
+from tests.report import examples
+
+TUNE = examples.document(examples.recorded())["tune"]
+
+
+def squeezed(said: str) -> str:
+    """Runs of blanks made one, so that column widths do not matter."""
+    return " ".join(said.split())
+
+
+def test_tune_summary_says_verdict_sets_and_cost() -> None:
+    said = tables.text(tables.tune_summary(TUNE))
+    assert said.startswith("Change your flags. 8 of 8 fresh pairs")
+    assert "tuned --opt-sdp-attention 4.90 s" in squeezed(said)
+    assert "1.47 times as fast (95 % interval 1.447 to 1.492)" in said
+    assert f"Sets measured ({len(examples.IDS)})" in said
+    assert "Out of memory" in said
+    assert "Took 22 min 00 s (20 launches" in said
+
+
+def test_tune_summary_of_keep_names_the_rival() -> None:
+    tune = examples.document(examples.keep(), "keep", memory=False)["tune"]
+    said = tables.text(tables.tune_summary(tune))
+    assert said.startswith("Keep your flags. The best rival is not faster.")
+    assert "best rival --opt-sdp-attention --opt-channelslast 4.98 s" in squeezed(said)
+    assert "0.98 times as fast" in said
+
+
+def test_tune_summary_without_a_measurement() -> None:
+    said = tables.text(tables.tune_summary({"decision": "keep", "reason": "Nothing ran."}))
+    assert "Nothing ran." in said
+
+
+PROBE = {
+    "gpus": [{"name": "RTX 3090", "memory_total": 24576.0, "driver_version": "555.42"}],
+    "webui": {
+        **{"flavour": "a1111", "version": "v1.10.1", "root": "/w", "launch_file": "/w/webui-user.sh"},
+        **{"tuned_flags": ["--xformers"], "kept_flags": ["--api"], "manageable": True},
+    },
+    "runtime": {"python": "3.10.6", "torch": "2.1.2", "cuda": "12.1", "xformers": None},
+    "animatediff": {"version": "2.0.1", "motion_modules": [{"name": "mm_sd15_v3.safetensors"}]},
+    "settings": {"cross_attention_optimization": "Automatic"},
+    "candidates": [
+        {"flags": ["--opt-sdp-attention"], "settings": {}, "excluded": None},
+        {"flags": ["--xformers"], "settings": {}, "excluded": "not installed"},
+    ],
+    "fingerprint": {"id": "abc123", "parts": {}},
+    "warnings": ["NVML did not answer \x1b[31mquickly"],
+}
+
+
+def test_probe_table() -> None:
+    said = tables.text(tables.probe_table(PROBE))
+    assert "RTX 3090, 24.0 GiB, driver 555.42" in said
+    assert "mm_sd15_v3.safetensors" in said
+    assert "Candidates (1)" in said
+    assert "--xformers not installed" in squeezed(said)
+    assert "\x1b" not in said
+
+
+def test_probe_without_anything() -> None:
+    said = tables.text(
+        tables.probe_table({"gpus": [], "webui": {"manageable": False, "why_not": "no web UI"}})
+    )
+    assert "none found" in said
+    assert "cannot be managed: no web UI" in said
+
+
+def test_markup_from_outside_is_text() -> None:
+    rows = [
+        {"when": "2026-11-23T09:15:00Z", "kind": "tune", "cause": "[red]driver[/red]", "outcome": "apply"}
+    ]
+    said = tables.text(tables.history_table(rows))
+    assert "[red]driver[/red]" in said
+    assert "2026-11-23 09:15 UTC" in said
+
+
+def test_verify_table() -> None:
+    row = {"flag": "--xformers", "in_file": True, "on_command_line": False, "in_effect": None}
+    said = tables.text(tables.verify_table({"flags": [row], "ok": False}))
+    assert "yes" in said
+    assert "no" in said
+    assert "not seen" in said
+    assert "Not all is as written." in said
+
+
+STATUS = {
+    "applied": ["--opt-sdp-attention"],
+    "since": "2026-11-23T09:15:00Z",
+    "speedup": {"estimate": 1.469},
+    "stale": ["driver"],
+    "daemon": {"running": True, "pid": 7, "doing": "waiting", "waiting": ["GPU is busy"], "due": ["driver"]},
+}
+
+
+def test_status_lines() -> None:
+    assert tables.status_lines(STATUS) == [
+        "Applied:   --opt-sdp-attention",
+        "Since:     2026-11-23 09:15 UTC",
+        "Speed:     1.47 × of the flags before",
+        "Changed:   driver",
+        "Agent:     waiting (pid 7)",
+        "  waiting: GPU is busy",
+        "  due:     driver",
+    ]
+    assert tables.status_lines({})[0] == "Applied:   nothing by autotune"
+
+
+def test_status_needs_no_heavy_import() -> None:
+    program = (
+        "import sys; from autotune.report import tables; tables.status_lines({'applied': ['--x']});"
+        "print([m for m in ('rich', 'matplotlib', 'numpy', 'optuna', 'scipy', 'requests') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured, plain = Terminal(), Terminal()
+    tables.show(tables.verify_table({"flags": [], "ok": True}), coloured)
+    monkeypatch.setenv("NO_COLOR", "1")
+    tables.show(tables.verify_table({"flags": [], "ok": True}), plain)
+    assert "\x1b[32m" in coloured.getvalue()
+    assert "\x1b[32m" not in plain.getvalue()
