@@ -18,16 +18,17 @@ from autotune.model.study import Failure
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from benchmarks.virtual import Clip, Process
 
-ATTENTION = ("doggettx", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")
+ATTENTION = ("split", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")
 FLAG = {
     ("attention", "xformers"): "--xformers", ("attention", "sdp"): "--opt-sdp-attention",
     ("attention", "sdp-no-mem"): "--opt-sdp-no-mem-attention", ("attention", "sub-quad"): "--opt-sub-quad-attention",
     ("attention", "v1"): "--opt-split-attention-v1", ("attention", "invokeai"): "--opt-split-attention-invokeai",
     ("attention", "none"): "--disable-opt-split-attention", ("channelslast", "true"): "--opt-channelslast",
     ("no_half_vae", "true"): "--no-half-vae", ("precision", "half"): "--precision half",
-    ("upcast", "true"): "--upcast-sampling", ("memory", "medvram"): "--medvram", ("memory", "lowvram"): "--lowvram",
+    ("precision", "upcast"): "--upcast-sampling", ("memory", "medvram"): "--medvram", ("memory", "lowvram"): "--lowvram",
 }
-H200 = {"doggettx": 7.2, "sdp": 4.9, "sdp-no-mem": 4.92, "sub-quad": 7.9, "v1": 13.5, "invokeai": 7.2, "none": 8.2}
+WARM_SHARE = 0.2
+"""A warm-up clip of 2 of 20 steps: a tenth of the sampling, and all of decoding and encoding (H200: 0.55 of 4.9 s)."""
 
 
 def space(dimensions: tuple[Dimension, ...], baseline: dict[str, str]) -> Space:
@@ -49,9 +50,9 @@ def _candidate(pairs: tuple[tuple[str, str], ...], dimensions: tuple[Dimension, 
     key = " ".join(f"{d.name}={levels[d.name]}" for d in dimensions if not d.live)
     changes = sum(1 for name, level in pairs if baseline[name] != level)
     effective = Effective(
-        levels.get("attention", "doggettx"), levels.get("channelslast") == "true", "fp16",
+        levels.get("attention", "split").replace("split", "doggettx"), levels.get("channelslast") == "true", "fp16",
         "fp32" if levels.get("no_half_vae") == "true" else "fp16", levels.get("precision", "autocast"),
-        levels.get("upcast") == "true", levels.get("memory", "none"), levels.get("batch_cond_uncond") != "false")
+        levels.get("precision") == "upcast", levels.get("memory", "none"), levels.get("batch_cond_uncond") != "false")
     return Candidate(" ".join(f"{n}={v}" for n, v in pairs), FlagSet(words, settings), effective, key, pairs,
                      (len(words) + len(settings), changes))
 
@@ -59,13 +60,11 @@ def _candidate(pairs: tuple[tuple[str, str], ...], dimensions: tuple[Dimension, 
 @dataclass(frozen=True)
 class Noise:
     """``clip``: CV of a clip; ``launch``: SD between launches; ``outliers``: share of clips that are 3-12 %
-    slow; ``switch``: SD of the slowness of the first clip after a switch; ``drift``: log change per hour;
-    ``tails``: degrees of freedom of Student's t for clip noise, None for normal."""
+    slow; ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None for normal."""
 
     clip: float = 0.02
     launch: float = 0.015
     outliers: float = 0.05
-    switch: float = 0.03
     drift: float = 0.0
     tails: float | None = None
 
@@ -103,36 +102,37 @@ class DrawnProcess:
         self.failure: Failure | None = None
         self.shift = rng.gauss(0.0, surface.noise.launch * math.sqrt(0.5))
         self.own: dict[str, float] = {}
-        self.last: str | None = None
+        self.used = False
 
-    def clip(self, candidate: Candidate, workload: int, now: float) -> Clip:
+    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:
         """See Process."""
         surface, rng, noise = self.surface, self.rng, self.surface.noise
-        weight = surface.profile.workloads[workload]
-        scale = weight.steps * weight.frames * weight.width * weight.height
-        first = surface.profile.workloads[0]
-        size = scale / (first.steps * first.frames * first.width * first.height)
+        workloads = surface.profile.workloads
+        size = _size(workloads[workload]) / _size(workloads[0])
         base = math.exp(surface.score[candidate.id]) * size
         failure = surface.failing.get(candidate.id)
         if failure is None and rng.random() < surface.flaky.get(candidate.id, 0.0):
             failure = "crash"
         if failure is not None:
             return Clip(base * rng.uniform(0.2, 1.0), failure, None)
-        own = self.own.setdefault(candidate.id, rng.gauss(0.0, noise.launch * math.sqrt(0.5)))
-        log = self.shift + own + noise.drift * now / 3600.0
+        if candidate.id not in self.own:
+            self.own[candidate.id] = rng.gauss(0.0, noise.launch * math.sqrt(0.5))
+        log = self.shift + self.own[candidate.id] + noise.drift * now / 3600.0
         if noise.tails is None:
             log += rng.gauss(0.0, noise.clip)
         else:
             log += noise.clip * rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(noise.tails / 2, 2) / noise.tails)
         if rng.random() < noise.outliers:
             log += rng.uniform(0.03, 0.12)
-        if self.last not in (None, candidate.id) and len(self.own) and rng.random() < 0.5:
-            log += abs(rng.gauss(0.0, noise.switch))
-        seconds = base * math.exp(log)
-        if self.last is None:
+        seconds = base * math.exp(log) * (WARM_SHARE if warmup else 1.0)
+        if not self.used:
             seconds += surface.penalty
-        self.last = candidate.id
+        self.used = True
         return Clip(seconds, None, surface.memory[candidate.id])
+
+
+def _size(workload: Workload) -> float:
+    return float(workload.steps * workload.frames * workload.width * workload.height)
 
 
 def levels_of(rng: random.Random) -> tuple[Dimension, ...]:
@@ -140,7 +140,7 @@ def levels_of(rng: random.Random) -> tuple[Dimension, ...]:
     attention = rng.choice((6, 7, 8))
     names = ATTENTION if attention == 8 else tuple(a for a in ATTENTION if a != "xformers")[:attention]
     extra = rng.choice((Dimension("precision", ("autocast", "half"), False),
-                        Dimension("upcast", ("false", "true"), False),
+                        Dimension("precision", ("autocast", "upcast"), False),
                         Dimension("memory", ("none", "medvram"), False)))
     if attention == 8 and rng.random() < 0.5:
         extra = Dimension("memory", ("none", "medvram", "lowvram"), False)
@@ -156,7 +156,7 @@ def _effects(rng: random.Random, ratios: dict[str, float]) -> dict[tuple[str, st
     found[("no_half_vae", "true")] = rng.uniform(0.0, 0.04)
     found[("batch_cond_uncond", "false")] = rng.uniform(-0.02, 0.10)
     found[("precision", "half")] = rng.uniform(-0.12, 0.03)
-    found[("upcast", "true")] = rng.uniform(0.0, 0.05)
+    found[("precision", "upcast")] = rng.uniform(0.0, 0.05)
     found[("memory", "medvram")] = rng.uniform(0.05, 0.25)
     found[("memory", "lowvram")] = rng.uniform(0.4, 1.0)
     return found
@@ -165,7 +165,7 @@ def _effects(rng: random.Random, ratios: dict[str, float]) -> dict[tuple[str, st
 def attention_ratios(rng: random.Random) -> dict[str, float]:
     """Times of the attention classes relative to Doggettx on some card."""
     sdp = math.exp(-rng.uniform(0.0, 0.4))
-    return {"doggettx": 1.0, "xformers": sdp * math.exp(rng.gauss(0.0, 0.05)), "sdp": sdp,
+    return {"split": 1.0, "xformers": sdp * math.exp(rng.gauss(0.0, 0.05)), "sdp": sdp,
             "sdp-no-mem": sdp * math.exp(rng.gauss(0.0, 0.015)), "sub-quad": math.exp(rng.uniform(0.0, 0.25)),
             "v1": math.exp(rng.uniform(0.1, 0.65)), "invokeai": math.exp(rng.uniform(-0.02, 0.1)),
             "none": math.exp(rng.uniform(-0.05, 0.2))}
@@ -175,10 +175,10 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
     """A drawn surface; the same seed gives the same one."""
     rng = random.Random(f"surface {seed}")
     dimensions = levels_of(rng)
-    baseline = {"attention": rng.choice(("doggettx", "doggettx", "sdp", "sdp-no-mem")),
+    baseline = {"attention": rng.choice(("split", "split", "sdp", "sdp-no-mem")),
                 "channelslast": rng.choice(("false", "false", "true")),
                 "no_half_vae": rng.choice(("false", "false", "true")), "batch_cond_uncond": "true",
-                "precision": "autocast", "upcast": "false", "memory": rng.choice(("none", "none", "none", "medvram"))}
+                "precision": "autocast", "memory": rng.choice(("none", "none", "none", "medvram"))}
     where = space(dimensions, baseline)
     effects = _effects(rng, attention_ratios(rng))
     pairs: dict[object, float] = {}
@@ -198,7 +198,7 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
         memory[c.id] = slim * (14000.0 if c.effective.attention in ("doggettx", "v1", "invokeai") else 9000.0)
         memory[c.id] *= 1.0 if c.effective.batch_cond_uncond else 0.75
         if c.id != where.baseline:
-            if bad.get(c.effective.attention) and c.effective.memory == "none":
+            if bad.get(dict(c.levels)["attention"]) and c.effective.memory == "none":
                 failing[c.id] = "oom"
             if bad_half and c.effective.precision == "half":
                 failing[c.id] = "nan"

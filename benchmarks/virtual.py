@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from autotune.model.flagset import Candidate, Space
-from autotune.model.study import Failure, History, Launch, Proposal, Sample
+from autotune.model.study import Failure, History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile
 from autotune.search.strategy import Strategy
 
@@ -28,8 +28,9 @@ class Process(Protocol):
     startup: float
     failure: Failure | None
 
-    def clip(self, candidate: Candidate, workload: int, now: float) -> Clip:
-        """Renders one clip at virtual time ``now``; the first of a process is slower."""
+    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:
+        """Renders one clip at virtual time ``now``; the first of a process is slower. ``warmup``: with few steps,
+        as the first clip of each set in a process is, so that kernels are loaded before it is timed."""
         ...
 
 
@@ -55,7 +56,7 @@ class Surface(Protocol):
 class Session:
     """A study in virtual time. ``run`` ends when the strategy has nothing more to ask or the budget is out.
 
-    ``wasted``: seconds spent on clips and starts that failed.
+    ``wasted``: seconds spent on clips and starts that failed. ``discard``: share of clips that a guard discards.
     """
 
     surface: Surface
@@ -67,7 +68,9 @@ class Session:
     wasted: float = 0.0
     live: Process | None = None
     live_key: str = ""
-    warm: bool = False
+    cold_for: tuple[str, int | None] | None = None
+    warmed: set[str] = field(default_factory=set)
+    discard: float = 0.0
 
     def history(self) -> History:
         """What a strategy sees now."""
@@ -87,38 +90,52 @@ class Session:
     def execute(self, proposal: Proposal) -> None:
         """Carries out one proposal: a start if one is needed, its warm-up clip, its rounds."""
         candidate = self.surface.space[proposal.candidate]
-        if (self.live is None or proposal.fresh or self.live_key != candidate.launch_key) and not self._start(
-                candidate, proposal):
+        if not self._serves(candidate, proposal) and not self._start(candidate, proposal):
             return
+        workloads = range(len(self.surface.profile.workloads))
+        if candidate.id not in self.warmed:
+            for workload in workloads:
+                if not self._clip(candidate, proposal, workload, 0, "warmup"):
+                    return
+            self.warmed.add(candidate.id)
         for number in range(proposal.rounds):
-            for workload in range(len(self.surface.profile.workloads)):
+            for workload in workloads:
                 if not self._clip(candidate, proposal, workload, number, "ok"):
                     return
 
+    def _serves(self, candidate: Candidate, proposal: Proposal) -> bool:
+        if self.live is None:
+            return False
+        if proposal.fresh:
+            return self.cold_for == (candidate.id, proposal.block)
+        return self.live_key == candidate.launch_key
+
     def _start(self, candidate: Candidate, proposal: Proposal) -> bool:
         process = self.surface.process(candidate, self.rng)
-        cold = proposal.fresh
-        self.launches.append(Launch(len(self.launches), candidate.id, candidate.launch_key, cold,
+        self.launches.append(Launch(len(self.launches), candidate.id, candidate.launch_key, proposal.fresh,
                                     process.startup, process.failure))
         self.now += process.startup
-        self.live, self.live_key = process, candidate.launch_key
+        self.live, self.live_key, self.warmed = process, candidate.launch_key, set()
+        self.cold_for = (candidate.id, proposal.block) if proposal.fresh else None
         if process.failure is not None:
             self.wasted += process.startup
             self.live = None
-            return False
-        return self._clip(candidate, proposal, 0, 0, "warmup")
+        return self.live is not None
 
-    def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int, state: str) -> bool:
+    def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int,
+              state: SampleState) -> bool:
         assert self.live is not None
-        clip = self.live.clip(candidate, workload, self.now)
+        clip = self.live.clip(candidate, workload, self.now, state == "warmup")
         self.now += clip.seconds
         failed = clip.failure is not None
-        last = self.launches[-1]
+        if failed:
+            state = "failed"
+        elif state == "ok" and self.discard and self.rng.random() < self.discard:
+            state = "discarded"
+        cold = self.cold_for is not None and self.cold_for[0] == candidate.id
         self.samples.append(Sample(
-            len(self.samples), candidate.id, proposal.purpose, last.number,
-            last.cold and last.candidate == candidate.id, workload, number,
-            "failed" if failed else ("warmup" if state == "warmup" else "ok"),
-            None if failed else clip.seconds, clip.seconds, clip.failure, "", clip.memory, proposal.block))
+            len(self.samples), candidate.id, proposal.purpose, self.launches[-1].number, cold, workload, number,
+            state, None if failed else clip.seconds, clip.seconds, clip.failure, "", clip.memory, proposal.block))
         if failed:
             self.wasted += clip.seconds
             self.live = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from autotune.daemon.triggers import Action, stronger
 from autotune.daemon.when import Spent
@@ -120,19 +120,36 @@ def _ended(state: State, event: Mapping[str, Any]) -> State:
         return state
     now = replace(state, running=None, last=_last(event, running))
     if running.kind in ("retune", "drift"):
-        now = replace(now, sessions=_spent(state, running, event))
-    over = event["outcome"] in ("done", "gave_up")
+        now = _measured(now, running, event)
+    elif state.follow is not None and state.follow.kind == running.kind:
+        now = replace(now, follow=_again(state.follow, event))
+    if event["outcome"] == "done" and running.kind == "apply":
+        now = replace(now, applied=Applied(float(event["at"])))
+    if event["outcome"] in ("done", "gave_up") and running.kind == "rollback":
+        now = replace(now, applied=None)
+    return _with_follow(now, next(iter(event.get("then") or ()), None))
+
+
+T = TypeVar("T", Due, Follow)
+
+
+def _again(item: T, event: Mapping[str, Any]) -> T | None:
+    """What stays to be done of an item after a session for it: nothing, or another attempt."""
+    if event["outcome"] in ("done", "gave_up"):
+        return None
     failed = event["outcome"] == "failed"
-    retry_at = float(event.get("retry_at") or 0.0)
-    if running.kind in ("apply", "verify", "rollback"):
-        if state.follow is None or state.follow.kind != running.kind:
-            return now
-        again = replace(state.follow, attempts=state.follow.attempts + failed, not_before=retry_at)
-        return replace(now, follow=None if over else again)
+    return replace(item, attempts=item.attempts + failed, not_before=float(event.get("retry_at") or 0.0))
+
+
+def _measured(state: State, running: Running, event: Mapping[str, Any]) -> State:
+    now = replace(state, sessions=_spent(state, running, event))
     if state.due is None or state.due.id != running.due:
         return now  # something else became due meanwhile; it stays
-    later = replace(state.due, attempts=state.due.attempts + failed, not_before=retry_at)
-    return replace(now, due=None if over else later)
+    return replace(now, due=_again(state.due, event))
+
+
+def _with_follow(state: State, follow: Mapping[str, Any] | None) -> State:
+    return replace(state, follow=Follow(**follow)) if follow else state
 
 
 def _last(event: Mapping[str, Any], running: Running) -> dict[str, Any]:
@@ -146,22 +163,16 @@ def _spent(state: State, running: Running, event: Mapping[str, Any]) -> tuple[Sp
     return (*kept, Spent(running.began, seconds))
 
 
-def _follow(state: State, event: Mapping[str, Any]) -> State:
-    return replace(state, follow=Follow(event["kind"], event["cause"]))
-
-
-def _applied(state: State, event: Mapping[str, Any]) -> State:
-    return replace(state, applied=Applied(float(event["at"])))
-
-
-def _start_failed(state: State, _: Mapping[str, Any]) -> State:
+def _start_failed(state: State, event: Mapping[str, Any]) -> State:
     if state.applied is None:
         return state
-    return replace(state, applied=replace(state.applied, failed_starts=state.applied.failed_starts + 1))
+    count = state.applied.failed_starts + int(event.get("count") or 1)
+    now = replace(state, applied=replace(state.applied, failed_starts=count))
+    return _with_follow(now, event.get("follow"))
 
 
-def _settled(state: State, _: Mapping[str, Any]) -> State:
-    return replace(state, applied=None)
+def _settled(state: State, event: Mapping[str, Any]) -> State:
+    return _with_follow(replace(state, applied=None), event.get("follow"))
 
 
 def _snapshot(_: State, event: Mapping[str, Any]) -> State:
@@ -172,8 +183,6 @@ _HANDLERS = {
     "believed": _believed,
     "began": _began,
     "ended": _ended,
-    "follow": _follow,
-    "applied": _applied,
     "start_failed": _start_failed,
     "settled": _settled,
     "snapshot": _snapshot,

@@ -29,9 +29,7 @@ EFFECT_SD = {
     "channelslast": 0.03,      # -3 % to +9 % reported; article -6 %; H200 -0.5 %
     "no_half_vae": 0.015,      # decode +0.08 s of 4.9 s on the H200
     "precision": 0.08,         # sampling 12 % faster on the H200
-    "upcast": 0.04,
     "memory": 0.15,            # medvram +1.1 s of 4.9 s on the H200
-    "no_half": 0.3,
 }
 EFFECT_MEAN = {
     ("attention", "sdp"): -0.25,            # H200 at 512 x 512 x 16 x 20: 4.9 s, Doggettx 7.2, InvokeAI 7.2,
@@ -43,19 +41,20 @@ EFFECT_MEAN = {
     ("batch_cond_uncond", "false"): 0.04,   # speed for memory: 5.60 against 4.21 GB on a 4090
     ("no_half_vae", "true"): 0.018,         # decode +0.08 s of 4.9 s on the H200
     ("precision", "half"): -0.05,           # sampling 10-12 % faster on the H200
-    ("upcast", "true"): 0.01,               # +0.04 s on the H200
+    ("precision", "upcast"): 0.01,               # +0.04 s on the H200
     ("memory", "medvram"): 0.15,            # +1.1 s of 4.9 to 7.2 s on the H200
     ("memory", "lowvram"): 0.6,
-    ("no_half", "true"): 0.3,
+    ("precision", "no-half"): 0.4,
+    ("precision", "full"): 0.4,
 }
 """Expected log seconds of a level, all others 0. It only says where to look first: two clips outweigh it."""
 FAMILY = {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}
 """Attention classes that run fused kernels are alike: on one card they lie within a few percent of each other
 (webui-benchmarks-2023.csv), whatever they gain over the others; FAMILY_SD is how far apart they are."""
-FAMILY_SD = 0.06
+FAMILY_SD = {"fused": 0.06}
 OTHER_SD = 0.05
 """Standard deviation of a dimension's effect that the table does not name."""
-PAIR_SD = 0.005
+PAIR_SD = 0.004
 """Interactions of two dimensions; REST_SD: what is a set's own beyond that."""
 REST_SD = 0.003
 STALL_SD = 0.06
@@ -94,8 +93,12 @@ def _alike(column: list[str], same: NDArray[np.bool_], sd: float) -> Array:
     import numpy as np
 
     family = np.array([FAMILY.get(level, "") for level in column])
-    kin = (family[:, None] == family[None, :]) & (family != "")[:, None]
-    return np.where(same, 1.0, np.where(kin, max(0.0, 1.0 - 0.5 * (FAMILY_SD / sd) ** 2), 0.0))
+    found = same.astype(np.float64)
+    for name, apart in FAMILY_SD.items():
+        member = family == name
+        kin = member[:, None] & member[None, :] & ~same
+        found[kin] = max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
+    return found
 
 
 class Surface:

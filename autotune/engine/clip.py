@@ -13,7 +13,7 @@ VERSION = "2.0.1-a"
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".th", ".gguf")
 
 
-class Unusable(Exception):  # noqa: N818  (never an error for the client: the job goes on as a still)
+class Unusable(Exception):
     """AnimateDiff cannot run: A1111 logs it and answers 200 with ordinary stills."""
 
 

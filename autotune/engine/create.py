@@ -28,7 +28,7 @@ SEED = 1234
 MARKER = "reference-webui.json"
 
 
-class CannotCreate(Exception):  # noqa: N818  (said to the user as it is)
+class CannotCreate(Exception):
     """The folder cannot be made or is taken."""
 
 
@@ -105,7 +105,8 @@ def _venv(folder: Path) -> None:
     made = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], capture_output=True, text=True,
                           check=False, stdin=subprocess.DEVNULL)
     if made.returncode:
-        raise CannotCreate(f"cannot make the virtual environment {folder}: {made.stderr.strip() or made.stdout.strip()}")
+        said = made.stderr.strip() or made.stdout.strip()
+        raise CannotCreate(f"cannot make the virtual environment {folder}: {said}")
     paths = {"base": str(folder), "platbase": str(folder)}
     site = Path(sysconfig.get_path("purelib", scheme=_scheme(), vars=paths))
     site.mkdir(parents=True, exist_ok=True)
@@ -120,11 +121,10 @@ def _scheme() -> str:
 
 def _package_folders() -> list[str]:
     """Folders of the creating interpreter that packages come from, the one of this package included."""
-    standard = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
-    standard |= {path / "lib-dynload" for path in standard}
+    asked = [Path(p).resolve() for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     found = [Path(__file__).resolve().parents[2]]
-    for entry in sys.path:
-        path = Path(entry).resolve() if entry else Path.cwd()
-        if path.is_dir() and path not in standard and path not in found and entry and path.name != "DLLs":
+    for path in (Path(entry).resolve() for entry in sys.path if entry):
+        wanted = path in asked or path.name in ("site-packages", "dist-packages")
+        if wanted and path.is_dir() and path not in found:
             found.append(path)
     return [str(path) for path in found]

@@ -16,7 +16,7 @@ VARIABLE = "AUTOTUNE_ENGINE_FAULTS"
 AT_START = ("start_crash", "start_slow", "fork", "double_fork", "hold_port", "ignore_sigterm", "ignore_flags",
             "crash_randomly")
 OF_JOBS = ("hang", "oom", "nan", "black", "stills", "dead_context", "cuda_error", "crash", "spill", "garbage",
-           "html", "redirect", "half", "huge", "wrong_size", "truncated")
+           "html", "redirect", "half", "huge", "wrong_size", "wrong_count", "truncated", "constant", "alike")
 LASTING = ("dead_context", "spill")
 """Faults that stay once their job has come."""
 

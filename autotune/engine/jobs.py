@@ -15,8 +15,8 @@ from autotune.engine import output, sampling, text
 from autotune.engine.clip import Clip, Unusable
 from autotune.engine.model import Model, NansException
 from autotune.engine.values import Json, Tensor
-from autotune.engine.weights import BrokenWeights
 from autotune.engine.webui import WebUI
+from autotune.engine.weights import BrokenWeights
 
 LISTS: dict[str, Json] = json.loads((Path(__file__).parent / "lists.json").read_text(encoding="utf-8"))
 
@@ -127,14 +127,13 @@ def _render(ui: WebUI, model: Model, job: Job) -> dict[str, Json]:
     if job.clip is None:
         model.eject()
     p = job.parameters
-    ui.state.steps = int(p["steps"])
+    ui.state.steps, ui.state.job_count = int(p["steps"]), 1
     latents = sampling.sample(model, request(ui, model, job), lambda step, x: _report(ui, step, x))
     if "nan" in job.faults:
         raise NansException("A tensor with NaNs was produced in Unet. Use --disable-nan-check commandline argument "
                             "to disable this check.")
     frames = model.decode(latents)
-    if "black" in job.faults:
-        frames = frames * 0
+    frames = _spoilt(frames, job.faults)
     values = {"steps": p["steps"], "sampler": job.sampler, "scheduler": job.scheduler,
               "cfg_scale": float(p["cfg_scale"]), "width": p["width"], "height": p["height"],
               "prompt": p["prompt"], "negative_prompt": p["negative_prompt"],
@@ -147,6 +146,17 @@ def _render(ui: WebUI, model: Model, job: Job) -> dict[str, Json]:
         print("AnimateDiff process end.", flush=True)
     return {"images": images if p["send_images"] else [], "parameters": p,
             "info": json.dumps(_info(ui, job, texts, animated))}
+
+
+def _spoilt(frames: Tensor, faults: frozenset[str]) -> Tensor:
+    """The frames with the faults on demand that concern their content."""
+    if "black" in faults:
+        return frames * 0
+    if "constant" in faults:
+        return frames * 0 + 0.5
+    if "alike" in faults:
+        return frames[:1].repeat(len(frames), 1, 1, 1)
+    return frames[:-1] if "wrong_count" in faults else frames
 
 
 def request(ui: WebUI, model: Model, job: Job) -> sampling.Request:
@@ -170,7 +180,7 @@ def request(ui: WebUI, model: Model, job: Job) -> sampling.Request:
 
 
 def _report(ui: WebUI, step: int, latents: Tensor) -> None:
-    ui.state.job_count, ui.state.step, ui.state.latents = 1, step, latents
+    ui.state.step, ui.state.latents = step, latents
     if ui.state.interrupted or ui.state.skipped:
         raise sampling.Interrupted
 
@@ -185,9 +195,9 @@ def _images(ui: WebUI, job: Job, frames: Tensor, texts: list[str]) -> list[str]:
     """The response's images in base64; files are saved as A1111 and AnimateDiff save them."""
     pictures = output.pictures(frames)
     folder = ui.root / (ui.options.get("outdir_samples") or ui.options.get("outdir_txt2img_samples"))
-    singles = [output.png(picture, infotext) for picture, infotext in zip(pictures, texts, strict=True)]
+    singles = [output.png(picture, infotext) for picture, infotext in zip(pictures, texts, strict=False)]
     if job.parameters["save_images"]:
-        for seed, data in zip(job.seeds, singles, strict=True):
+        for seed, data in zip(job.seeds, singles, strict=False):
             output.next_file(folder / output.today(), f"{seed}.png").write_bytes(data)
     if job.clip is None:
         return [output.base64_of(data) for data in singles]

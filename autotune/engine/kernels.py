@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ def doggettx(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         part = q[:, start : start + size]
         empty = torch.empty((q.shape[0], part.shape[1], k.shape[1]), dtype=q.dtype, device=q.device)
         scores = torch.baddbmm(empty, part, keys, beta=0, alpha=scale)
-        out[:, start : start + size] = torch.bmm(scores.softmax(dim=-1), v)
+        out[:, start : start + size] = torch.bmm(scores.softmax(dim=-1, dtype=q.dtype), v)
     return out
 
 
@@ -125,7 +126,7 @@ def _kv_chunk(q: Tensor, k: Tensor, settings: SubQuad) -> int:
     budget = int(memory.free_bytes(q.device) * share / 100)
     if q.shape[0] * q.shape[1] * keys * q.element_size() <= budget:
         return keys
-    fits = budget // (q.shape[0] * q.element_size() * 2 * k.shape[2])
+    fits = int(budget // (q.shape[0] * q.element_size() * 2 * k.shape[2]))
     return max(1, min(keys, max(chunk, fits)))
 
 
@@ -137,7 +138,9 @@ def _chunked(q: Tensor, k: Tensor, v: Tensor, scale: float, kv_chunk: int) -> Te
         empty = torch.empty((q.shape[0], q.shape[1], k.shape[1]), dtype=q.dtype, device=q.device)
         scores = torch.baddbmm(empty, q, k.transpose(1, 2), beta=0, alpha=scale)
         return torch.bmm(scores.softmax(dim=-1).to(v.dtype), v)
-    top = total = acc = None
+    top: Tensor = None
+    total: Tensor = None
+    acc: Tensor = None
     for start in range(0, k.shape[1], kv_chunk):
         end = start + kv_chunk
         scores = torch.bmm(q, k[:, start:end].transpose(1, 2)).float() * scale
@@ -147,7 +150,7 @@ def _chunked(q: Tensor, k: Tensor, v: Tensor, scale: float, kv_chunk: int) -> Te
         weights = torch.exp(scores - high)
         part_acc = torch.bmm(weights.to(v.dtype), v[:, start:end]).float()
         part_total = weights.sum(dim=-1, keepdim=True)
-        if top is None or acc is None or total is None:
+        if top is None:
             acc, total = part_acc, part_total
         else:
             keep = torch.exp(top - high)
@@ -156,11 +159,10 @@ def _chunked(q: Tensor, k: Tensor, v: Tensor, scale: float, kv_chunk: int) -> Te
     return (acc / total).to(q.dtype)
 
 
-def sdp(heads_first: bool = True, efficient: bool = True) -> Kernel:
+def sdp(efficient: bool = True) -> Kernel:
     """torch's scaled_dot_product_attention; ``efficient`` False leaves the memory-efficient kernel out.
 
-    ``heads_first`` is kept for readers: SDPA accepts (batch * heads, n, dim) as it accepts four dimensions,
-    but its flash kernel wants four, so a dimension is added.
+    The fused kernels want four dimensions: batch * heads counts as heads of a batch of one.
     """
 
     def kernel(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -169,12 +171,26 @@ def sdp(heads_first: bool = True, efficient: bool = True) -> Kernel:
         q, k, v = q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)
         if efficient:
             return attend(q, k, v, scale=scale).squeeze(0)
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        with _without_efficient():
             return attend(q, k, v, scale=scale).squeeze(0)
 
     return kernel
+
+
+def _without_efficient() -> AbstractContextManager[object]:
+    """All kernels of torch but the memory-efficient one."""
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:  # torch before 2.3
+        from torch.backends.cuda import sdp_kernel
+
+        both = {"enable_flash": True, "enable_math": True}
+        old: AbstractContextManager[object] = sdp_kernel(enable_mem_efficient=False, **both)
+        return old
+    names = ("FLASH_ATTENTION", "MATH", "CUDNN_ATTENTION")
+    kernels: AbstractContextManager[object] = sdpa_kernel(
+        [getattr(SDPBackend, name) for name in names if hasattr(SDPBackend, name)])
+    return kernels
 
 
 def xformers(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:

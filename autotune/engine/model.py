@@ -14,7 +14,7 @@ from autotune.engine.sizes import Size, is_motion
 from autotune.engine.values import Device, Module, Tensor
 
 
-class NansException(Exception):  # noqa: N818  (A1111's name: the API shows it)
+class NansException(Exception):
     """A tensor with NaNs came out of a part of the model."""
 
 
@@ -38,8 +38,10 @@ class Model:
         import torch
 
         started = time.perf_counter()
+        if self.device.type == "cuda":  # as A1111: TF32 is always on
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         classes = lean.models()
-        with torch.device("meta"):
+        with torch.device(self.device):
             self.unet = classes.UNetMotionModel(**self.size.unet).eval()
             self.vae = classes.AutoencoderKL(**self.size.vae).eval()
         # Until 0.32 diffusers repeated the text for each frame itself.
@@ -106,7 +108,7 @@ class Model:
         if not self._injected:
             print("Injecting motion module into the UNet.", flush=True)
             for module in self._motion_modules():
-                vars(module).pop("forward", None)
+                module.__dict__.pop("forward", None)
             self._injected = True
 
     def eject(self) -> None:

@@ -92,7 +92,7 @@ def half_layers(module: Module) -> None:
 
 def _patch(layer: Module, compute: DType, out: DType) -> None:
     from torch import nn
-    from torch.nn import functional as F  # noqa: N812  (torch's own habit)
+    from torch.nn import functional as F
 
     def cast(value: Tensor) -> Tensor:
         return None if value is None else value.to(compute)

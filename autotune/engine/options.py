@@ -76,10 +76,15 @@ class Options:
         return {key: self.get(key) for key in self.defaults}
 
     def overridden(self, changes: Mapping[str, Json]) -> dict[str, Json]:
-        """Apply `override_settings` without callbacks; returns what to put back (only keys that were held)."""
+        """Apply `override_settings` without callbacks; returns what to put back (only keys that were held).
+
+        Raises KeyError for an unknown key, after the ones before it were set.
+        """
         before = {key: self.data[key] for key in changes if key in self.data}
         for key, value in changes.items():
-            if key in self.defaults and self.frozen is not None and key not in self.frozen:
+            if key not in self.defaults:
+                raise KeyError(key)
+            if self.frozen is not None and key not in self.frozen:
                 self.data[key] = value
         return before
 

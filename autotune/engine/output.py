@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import struct
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -38,14 +39,21 @@ def png(picture: Image, infotext: str = "") -> bytes:
 
 
 def gif(frames: Sequence[Image], fps: int, loops: int) -> bytes:
-    """An animated GIF; ``loops`` 0: for ever. Frames that are alike stay frames of their own."""
-    from PIL import Image as Pillow
+    """An animated GIF, each frame with its own palette; ``loops`` 0: for ever.
 
-    small = [frame.convert("P", palette=Pillow.Palette.ADAPTIVE) for frame in frames]
-    buffer = io.BytesIO()
-    small[0].save(buffer, "GIF", save_all=True, append_images=small[1:], duration=round(1000 / max(fps, 1)),
-                  loop=loops, optimize=False, disposal=2)
-    return buffer.getvalue()
+    Pillow's own writer joins frames that are alike; here each stays a frame, so the container is put together
+    by hand (GIF89a: header, NETSCAPE loop extension, frames as Pillow encodes them, end mark).
+    """
+    from PIL import Image as Pillow
+    from PIL.GifImagePlugin import getdata
+
+    size = frames[0].size
+    parts = [b"GIF89a", struct.pack("<HHBBB", *size, 0x70, 0, 0),
+             b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loops) + b"\x00"]
+    for frame in frames:
+        small = frame.convert("P", palette=Pillow.Palette.ADAPTIVE)
+        parts.extend(getdata(small, duration=round(1000 / max(fps, 1)), disposal=1, include_color_table=True))
+    return b"".join([*parts, b"\x3b"])
 
 
 def base64_of(data: bytes) -> str:

@@ -53,7 +53,8 @@ def memory_now(ui: WebUI) -> dict[str, Json]:
     if ui.faults.has("spill"):
         answer["ram"]["free"] = float(total // 200)
         whole = int(answer["cuda"].get("system", {}).get("total", 24 << 30))
-        answer["cuda"] = {**answer["cuda"], "system": {"free": whole // 500, "used": whole - whole // 500, "total": whole}}
+        nearly_full = {"free": whole // 500, "used": whole - whole // 500, "total": whole}
+        answer["cuda"] = {**answer["cuda"], "system": nearly_full}
         answer["cuda"].pop("error", None)
     return answer
 

@@ -35,7 +35,7 @@ TABLE: dict[str, tuple[str, str, dict[str, Any], bool]] = {
 }
 
 
-class Interrupted(Exception):  # noqa: N818  (an event, no fault)
+class Interrupted(Exception):
     """The user interrupted the job: what there is goes on to the decoder."""
 
 

@@ -72,9 +72,9 @@ def _serve_api(ui: WebUI, app: Starlette) -> int:
     if ui.faults.has("ignore_sigterm"):
         real = server.handle_exit
 
-        def stubborn(number: int, frame: FrameType | None) -> None:
-            if number != signal.SIGTERM:
-                real(number, frame)
+        def stubborn(sig: int, frame: FrameType | None) -> None:
+            if sig != signal.SIGTERM:
+                real(sig, frame)
 
         server.handle_exit = stubborn  # type: ignore[method-assign]
     print(f"INFO:     Uvicorn running on http://{host}:{port} (Press CTRL+C to quit)", flush=True)

@@ -8,7 +8,7 @@ from autotune.engine.jobs import LISTS
 from autotune.engine.values import Json
 
 
-class Invalid(Exception):  # noqa: N818  (an answer, status 422)
+class Invalid(Exception):
     """A field of the wrong type: where it is, what is wrong, pydantic's name for it."""
 
     def __init__(self, where: list[str], message: str, kind: str) -> None:

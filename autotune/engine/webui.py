@@ -67,7 +67,9 @@ class WebUI:
         self.options.callbacks["cross_attention_optimization"] = self.apply_attention
 
     def _checkpoint_files(self) -> list[Path]:
-        folders = [self.models_folder / "Stable-diffusion", *([Path(self.flags.ckpt_dir)] if self.flags.ckpt_dir else [])]
+        folders = [self.models_folder / "Stable-diffusion"]
+        if self.flags.ckpt_dir:
+            folders.append(Path(self.flags.ckpt_dir))
         return sorted(p for folder in folders if folder.is_dir() for p in folder.rglob("*.safetensors"))
 
     @property

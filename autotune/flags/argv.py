@@ -23,7 +23,8 @@ class Piece:
     """A run of words that belong together: a flag with its values, or words that are no known flag.
 
     ``start`` and ``end`` index the words; ``flag`` is the full name or None; ``values`` are its values;
-    ``sound`` is False where argparse would stop (a value for a flag without one, a missing value).
+    ``sound`` is False where argparse would stop (a value for a flag without one; a missing value, or one
+    that looks like a flag).
     """
 
     start: int
@@ -67,6 +68,15 @@ def pieces(words: Sequence[str], known: Mapping[str, Known]) -> tuple[Piece, ...
     return tuple(found)
 
 
+def given(words: Sequence[str], known: Mapping[str, Known]) -> dict[str, str | None]:
+    """Flags in force by full name, with their last value (None for flags without one)."""
+    found: dict[str, str | None] = {}
+    for piece in pieces(words, known):
+        if piece.flag and piece.sound:
+            found[piece.flag] = piece.values[-1] if piece.values else None
+    return found
+
+
 def _piece_at(words: Sequence[str], at: int, known: Mapping[str, Known]) -> Piece:
     word = words[at]
     if word == "--":
@@ -82,7 +92,8 @@ def _piece_at(words: Sequence[str], at: int, known: Mapping[str, Known]) -> Piec
         return Piece(at, at + 1, name)
     if takes == "1":
         end = min(at + 2, len(words))
-        return Piece(at, end, name, tuple(words[at + 1 : end]), sound=end == at + 2)
+        values = tuple(words[at + 1 : end])
+        return Piece(at, end, name, values, sound=len(values) == 1 and not looks_like_flag(values[0]))
     end = at + 1
     most = 1 if takes == "?" else len(words)
     while end < len(words) and end - at <= most and not looks_like_flag(words[end]):

@@ -28,11 +28,7 @@ def effective(
 
 def given(words: Sequence[str], catalogue: Catalogue) -> dict[str, str | None]:
     """Flags in force by full name, with their last value (None for flags without one)."""
-    found: dict[str, str | None] = {}
-    for piece in argv.pieces(words, catalogue.flags):
-        if piece.flag and piece.sound:
-            found[piece.flag] = piece.values[-1] if piece.values else None
-    return found
+    return argv.given(words, catalogue.flags)
 
 
 def of_given(
@@ -44,6 +40,8 @@ def of_given(
         return ldm.effective(flags, runtime, batched)
     no_half = "--no-half" in flags
     precision = flags.get("--precision") or "autocast"
+    if no_half and precision == "autocast":
+        precision = "full"  # with 32-bit weights the web UI opens no autocast: what "full" is
     memory = "lowvram" if "--lowvram" in flags else "medvram" if "--medvram" in flags else "none"
     option = settings.get(attention.OPTION, attention.AUTOMATIC)
     return Effective(

@@ -22,6 +22,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "precision": ("autocast", "half", "full", "no-half", "upcast"),
     "memory": ("none", "medvram", "lowvram"),
 }
+# "full" comes to the same as "no-half", which is shorter; it is there because profiles may name it.
 PRECISION_WORDS: dict[str, tuple[str, ...]] = {
     "autocast": (),
     "half": ("--precision", "half"),
@@ -89,9 +90,7 @@ def level_of(dimension: str, what: Effective) -> str:
         return what.memory
     if what.upcast:
         return "upcast"
-    if what.unet == "fp32":
-        return "full" if what.precision == "full" else "no-half"
-    return what.precision
+    return "no-half" if what.unet == "fp32" else what.precision
 
 
 def _attention(level: str, site: Site) -> tuple[str, ...] | str:

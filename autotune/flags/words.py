@@ -54,8 +54,9 @@ def replace(
 
 
 def _end_of_options(words: Sequence[str], catalogue: Catalogue) -> int:
-    """Where appended flags go: the end, or before the ``--`` that ends the options."""
+    """Where appended flags go: the end, but before a ``--`` and before a last flag that lacks its value."""
     for piece in argv.pieces(words, catalogue.flags):
-        if piece.flag is None and words[piece.start] == "--":
+        ends = piece.flag is None and words[piece.start] == "--"
+        if ends or (piece.end == len(words) and not piece.sound and not piece.values):
             return piece.start
     return len(words)

@@ -111,7 +111,7 @@ def find(data: bytes, kind: str) -> Found | None:
         return Found(None, data, line)
     stop += len(comment + END)
     body = text[start:stop]
-    eol = "\r\n" if text.startswith("\r\n", start + len(comment + BEGIN)) else "\n"
+    eol = "\r\n" if kind == "cmd" and text.startswith("\r\n", start + len(comment + BEGIN)) else "\n"
     block = _understand(body, kind)
     if block is None or render(block, eol) != body + eol:
         return Found(None, data, line)
@@ -141,7 +141,7 @@ def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
 
 
 def _understand(body: str, kind: str) -> Block | None:
-    lines = body.replace("\r\n", "\n").split("\n")
+    lines = (body if kind == "sh" else body.replace("\r\n", "\n")).split("\n")
     if kind == "sh":
         if len(lines) < 17:
             return None

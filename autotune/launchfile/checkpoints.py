@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
 from autotune.launchfile import config_json, records
-from autotune.launchfile.files import FileLayer, examine, put, sweep
+from autotune.launchfile.files import FileLayer, Target, examine, put, sweep
 from autotune.launchfile.records import (
     FINAL,
     IN_PROGRESS,
@@ -121,11 +121,12 @@ class Checkpoints:
         A process that dies in between is taken back by the next ``recover()``. Raises Refused or
         NothingToWorkOn with every file as it was, StateDamaged if no checkpoint can be written.
         """
+        files = []
         for change in changes:
             target = examine(change.path)
             if self._now(target.path) != change.before:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
-        files = [(change.path.resolve(), change.before, change.after, change.keys) for change in changes]
+            files.append(_Plan(target, change.before, change.after, change.keys))
         checkpoint = self._save("apply", files, dict(meta or {}), ())
         return self._carry_out(checkpoint)
 
@@ -155,9 +156,7 @@ class Checkpoints:
                 notes += note
                 first = files[file.path][0] if file.path in files else now
                 files[file.path] = (first, goal, {})
-        changed = [(path, *sides) for path, sides in files.items() if sides[0] != sides[1]]
-        for path, *_ in changed:
-            examine(path)
+        changed = [_Plan(examine(path), *sides) for path, sides in files.items() if sides[0] != sides[1]]
         ids = tuple(c.id for c in undone)
         record = self._save("rollback", changed, dict(meta or {}), ids, tuple(notes))
         return self.finish(self._carry_out(record))
@@ -200,11 +199,11 @@ class Checkpoints:
     # -- the transaction
 
     def _save(
-        self, kind: str, files: Sequence[tuple[Path, bytes | None, bytes | None, config_json.Keys]],
-        meta: dict[str, Any], undoes: tuple[str, ...], notes: tuple[str, ...] = (),
+        self, kind: str, files: Sequence[_Plan], meta: dict[str, Any], undoes: tuple[str, ...],
+        notes: tuple[str, ...] = (),
     ) -> Checkpoint:
         """Write a checkpoint, whole or not at all. Raises StateDamaged."""
-        saved = tuple(SavedFile(path, digest(before), digest(after), keys) for path, before, after, keys in files)
+        saved = tuple(plan.saved() for plan in files)
         layer = self.layer
         new: Path | None = None
         try:
@@ -215,8 +214,8 @@ class Checkpoints:
             checkpoint = Checkpoint(name, kind, TEMPORARY, time, saved, meta, undoes, notes)
             new = self.folder / f"{name}.new"
             layer.make_folder(new)
-            blobs = [(f"{i}.{side}", data) for i, (_, before, after, _) in enumerate(files)
-                     for side, data in (("before", before), ("after", after)) if data is not None]
+            blobs = [(f"{i}.{side}", data) for i, plan in enumerate(files)
+                     for side, data in (("before", plan.before), ("after", plan.after)) if data is not None]
             for blob, data in [*blobs, (RECORD, records.dump(checkpoint))]:
                 layer.write(new / blob, data)
                 layer.sync(new / blob)
@@ -284,7 +283,9 @@ class Checkpoints:
             self.layer.unlink(file.path)
             self.layer.sync_folder(file.path.parent)
         else:
-            put(self.layer, examine(file.path), data, checkpoint.id)
+            target = examine(file.path)
+            names = file.links if len(file.links) > 1 else target.names
+            put(self.layer, replace(target, names=names), data, checkpoint.id)
 
     def _settle(self, checkpoint: Checkpoint, side: Literal["before", "after"]) -> Checkpoint:
         """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
@@ -293,9 +294,10 @@ class Checkpoints:
             sweep(self.layer, file.path, checkpoint.id)
             now = digest(self._now(file.path))
             goal, other = (file.before, file.after) if side == "before" else (file.after, file.before)
-            if now == goal:
+            split = len(file.links) > 1 and not _one_file(file.links)
+            if now == goal and not split:
                 continue
-            if now == other:
+            if now == other or (now == goal and split):
                 self._put(checkpoint, number, file, side)
             elif file.keys and side == "before":
                 notes += self._undo_keys(checkpoint, file)
@@ -347,6 +349,26 @@ class Checkpoints:
     def list(self) -> tuple[Checkpoint, ...]:
         """The same as ``entries()``."""
         return self.entries()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One file of a checkpoint that is about to be written."""
+
+    target: Target
+    before: bytes | None
+    after: bytes | None
+    keys: config_json.Keys
+
+    def saved(self) -> SavedFile:
+        """As the record keeps it."""
+        links = self.target.names if len(self.target.names) > 1 else ()
+        return SavedFile(self.target.path, digest(self.before), digest(self.after), self.keys, links)
+
+
+def _one_file(names: Sequence[Path]) -> bool:
+    """Are all these names still one file? (Interrupted between two of them, they are not.)"""
+    return len({(p.stat().st_dev, p.stat().st_ino) for p in names if p.exists()}) == 1
 
 
 def _stands(file: SavedFile, now: bytes | None) -> Since:

@@ -6,6 +6,7 @@ uncertain from there on; nothing is guessed and nothing is run.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Mapping
 
@@ -15,7 +16,6 @@ from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
 _COMPARE = re.compile(r"==|^(?:equ|neq|lss|leq|gtr|geq)$", re.IGNORECASE)
-_TRIVIAL = re.compile(r"[^%^\"()&|<>\n]*")
 
 
 class CmdReader:
@@ -23,6 +23,7 @@ class CmdReader:
 
     def __init__(self, text: str, environ: Mapping[str, str], folder: str = "") -> None:
         self.s = text
+        self.newlines = [m.start() for m in re.finditer("\n", text)]
         self.environ = {name.upper(): value for name, value in environ.items()}
         self.folder = folder
         self.vars: dict[str, Value] = {}
@@ -43,7 +44,7 @@ class CmdReader:
 
     def line(self, at: int) -> int:
         """Line number of a byte offset, from 1."""
-        return self.s.count("\n", 0, at) + 1
+        return bisect.bisect_left(self.newlines, at) + 1
 
     def read(self) -> Reading:
         """The whole file. A line longer than cmd.exe takes ends up in ``trouble``."""

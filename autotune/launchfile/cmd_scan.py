@@ -65,10 +65,14 @@ class LineReader:
             elif after >= len(self.s) or finished_remark(toks):
                 pass
             else:
-                atoms, after = self.physical(after)
-                if atoms:
+                empty, (atoms, after) = after, self.physical(after)
+                if not atoms:  # the line's end itself is the ordinary character, and the line after it is joined
+                    toks.append(Tok(Atom("\n", empty, after, "plain", "", False), False, False))
+                    atoms, after = self.physical(after)
+                    i = -1
+                else:
                     toks.append(Tok(self._here(atoms[0], False), False, False))
-                i = 0
+                    i = 0
             i += 1
             if len(toks) > MAX_LINE:
                 raise LineTooLong(pos)

@@ -54,14 +54,23 @@ def remove_words(
         if keep_first and place is None:
             place = (atoms[begin].start, atoms[begin].where, False)
         elif left is not None:
-            begin = words[i - 1].last + 1
+            begin = _same_line(atoms, words[i - 1].last + 1, begin)
         elif i + 1 < len(words):
-            end = words[i + 1].first
+            while end < words[i + 1].first and atoms[end].start == atoms[end - 1].end:
+                end += 1
         gone.extend(a for a in atoms[begin:end] if a.editable and not a.depends)
         if place is not None:
             left = word
     changes.extend(_spans(gone))
     return changes, place
+
+
+def _same_line(atoms: list[Atom], begin: int, end: int) -> int:
+    """The first blank before a word that no continuation separates from it."""
+    at = end
+    while at > begin and atoms[at - 1].end == atoms[at].start and atoms[at - 1].editable:
+        at -= 1
+    return at
 
 
 def _spans(atoms: list[Atom]) -> list[Change]:
@@ -88,27 +97,34 @@ def tidy(text: str, changes: list[Change], reading: Reading) -> list[Change]:
 
 
 def _empty_lines(text: str, touched: list[Change], begin: int, end: int, mark: str) -> list[Change]:
+    """Removals of lines (after the first) of an assignment that hold nothing but a continuation mark any more."""
     extra: list[Change] = []
     starts = [begin, *(begin + m.end() for m in re.finditer("\n", text[begin:end]))]
+    left = 0
     for number, at in enumerate(starts[1:], 1):
-        stop = text.find("\n", at, end)
-        last = stop < 0
-        stop = end if last else stop + 1
-        mine = [c for c in touched if at <= c.start < stop]
-        if not mine or any(c.text for c in mine):
-            continue
-        rest, position = "", at
-        for change in mine:
-            rest += text[position : change.start]
-            position = max(position, change.end)
-        rest += text[position:stop]
-        if not last and re.fullmatch(rf"[ \t]*{re.escape(mark)}\r?\n", rest):
+        last = number == len(starts) - 1
+        stop = end if last else starts[number + 1]
+        rest = _rest(text, [c for c in touched if at <= c.start < stop], at, stop)
+        if rest is not None and not last and re.fullmatch(rf"[ \t]*{re.escape(mark)}\r?\n", rest):
             extra.append(Change(at, stop, ""))
-        elif last and mark == "^" and not rest.strip(" \t\r\n"):
-            before = re.compile(r"[ \t]*\^\r?\n$").search(text[starts[number - 1] : at])
+            continue
+        if last and mark == "^" and rest is not None and not rest.strip(" \t\r\n"):
+            before = re.compile(r"[ \t]*\^\r?\n$").search(text[starts[left] : starts[left + 1]])
             if before:
-                extra.append(Change(starts[number - 1] + before.start(), stop, ""))
+                extra.append(Change(starts[left] + before.start(), stop, ""))
+        left = number
     return extra
+
+
+def _rest(text: str, mine: list[Change], at: int, stop: int) -> str | None:
+    """What the changes leave of the line [at, stop); None if they do not touch it or write into it."""
+    if not mine or any(c.text for c in mine):
+        return None
+    rest = ""
+    for change in sorted(mine):
+        rest += text[at : change.start]
+        at = max(at, change.end)
+    return rest + text[at:stop]
 
 
 def _merged(changes: list[Change]) -> list[Change]:

@@ -35,12 +35,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """One file of a checkpoint: hashes of its bytes before and after ('' = no such file)."""
+    """One file of a checkpoint: hashes of its bytes before and after ('' = no such file), all its hard links."""
 
     path: Path
     before: str
     after: str
     keys: Keys = field(default_factory=dict)
+    links: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def digest(data: bytes | None) -> str:
 def dump(checkpoint: Checkpoint) -> bytes:
     """A record as JSON bytes."""
     files = [{"path": str(f.path), "before": f.before, "after": f.after,
-              "keys": {k: list(v) for k, v in f.keys.items()}} for f in checkpoint.files]
+              "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links]}
+             for f in checkpoint.files]
     document = {
         "format": 1, "id": checkpoint.id, "kind": checkpoint.kind, "state": checkpoint.state,
         "time": checkpoint.time, "undoes": list(checkpoint.undoes), "notes": list(checkpoint.notes),
@@ -83,7 +85,8 @@ def load(folder: Path) -> Checkpoint:
     try:
         raw = json.loads((folder / RECORD).read_bytes().decode("utf-8", "surrogatepass"))
         files = tuple(
-            SavedFile(Path(f["path"]), str(f["before"]), str(f["after"]), _keys(f["keys"])) for f in raw["files"])
+            SavedFile(Path(f["path"]), str(f["before"]), str(f["after"]), _keys(f["keys"]),
+                      tuple(Path(p) for p in f["links"])) for f in raw["files"])
         return Checkpoint(str(raw["id"]), str(raw["kind"]), str(raw["state"]), str(raw["time"]), files,
                           dict(raw["meta"]), _texts(raw["undoes"]), _texts(raw["notes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

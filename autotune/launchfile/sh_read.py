@@ -6,6 +6,7 @@ function, ``eval``, a sourced file) makes the value uncertain from there on; it 
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Mapping
 
@@ -14,7 +15,6 @@ from autotune.launchfile.values import OWN, Assignment, Atom, Plain, Reading, Re
 
 _ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?=)")
 _COMMENTED = re.compile(r"#[#\s]*(?:export\s+)?COMMANDLINE_ARGS=")
-_HEREDOC = re.compile(r"[ \t]*(\\?[^\s;&|<>()]+)")
 _OPEN = {"if": "fi", "for": "done", "while": "done", "until": "done", "select": "done", "case": "esac", "{": "}"}
 _CLOSE = frozenset(("fi", "done", "esac", "}"))
 _PASS = frozenset(("then", "else", "elif", "do", "!", "time"))
@@ -30,6 +30,7 @@ class ShReader:
 
     def __init__(self, text: str, environ: Mapping[str, str]) -> None:
         self.s = text
+        self.newlines = [m.start() for m in re.finditer("\n", text)]
         self.environ = environ
         self.vars: dict[str, Value] = {}
         self.exported: set[str] = set()
@@ -45,7 +46,7 @@ class ShReader:
         self.tainted: set[str] = set()
         self.function = ""
         self.out = Reading("sh")
-        self.eval = Evaluator(text, self._look, self._env)
+        self.eval = Evaluator(text, self._look, self._env, self.line)
 
     # -- variables
 
@@ -58,7 +59,7 @@ class ShReader:
 
     def line(self, at: int) -> int:
         """Line number of a byte offset, from 1."""
-        return self.s.count("\n", 0, at) + 1
+        return bisect.bisect_left(self.newlines, at) + 1
 
     # -- the walk
 
@@ -160,10 +161,11 @@ class ShReader:
                 break
         i += len(op)
         if op in ("<<", "<<-"):
-            match = _HEREDOC.match(s, i)
-            if match:
-                self.heredocs.append((re.sub(r"['\"\\]", "", match.group(1)), op == "<<-"))
-                return match.end()
+            while s[i : i + 1] in (" ", "\t"):
+                i += 1
+            stop = word_end(s, i)
+            self.heredocs.append((re.sub(r"['\"\\]", "", s[i:stop]), op == "<<-"))
+            return stop
         self.redirect = True
         return i
 
@@ -263,16 +265,14 @@ class ShReader:
             k += 1
         first = words[0][0]
         if k == len(words):
-            own = [self._assign(a, b, nested, self.allexport) for a, b in words]
-            if not all(own):
-                self._other(first, end)
+            self._others([w for w in words if not self._assign(*w, nested, self.allexport)])
             return
         head = self._literal(*words[k])
         args = words[k + 1 :]
         if head in _EXPORTERS:
-            self._export(head, words[k:], nested, end)
+            self._export(head, words[k:], nested)
             return
-        self._other(words[k][0] if k else first, end)
+        self.out.others.append(s[words[k][0] if k else first : end])
         prefix = [w for w in words[:k] if s.startswith(OWN, w[0])]
         if self._launch(head, words[k:], nested, first):
             for a, b in prefix:
@@ -280,8 +280,9 @@ class ShReader:
             return
         self._influence(head, args, nested, first)
 
-    def _other(self, start: int, end: int) -> None:
-        self.out.others.append(self.s[start:end])
+    def _others(self, words: list[tuple[int, int]]) -> None:
+        if words:
+            self.out.others.append(" ".join(self.s[a:b] for a, b in words))
 
     def _literal(self, start: int, end: int) -> str:
         """The text of a word, '' where an expansion stands."""
@@ -331,24 +332,21 @@ class ShReader:
             self.pending = True
         return True
 
-    def _export(self, head: str, words: list[tuple[int, int]], nested: bool, end: int) -> None:
+    def _export(self, head: str, words: list[tuple[int, int]], nested: bool) -> None:
         s = self.s
         options = "".join(s[a:b] for a, b in words[1:] if s.startswith("-", a))
         exports = (head == "export" and "n" not in options) or "x" in options
-        only_own = True
+        others = [words[0]]
         for a, b in words[1:]:
-            if s.startswith("-", a):
-                continue
-            if _ASSIGN.match(s, a, b):
-                only_own = self._assign(a, b, nested, exports) and only_own
-            else:
-                only_own = False
+            if s.startswith("-", a) or not _ASSIGN.match(s, a, b):
+                others.append((a, b))
                 if s[a:b] == OWN and exports:
                     self.exported.add(OWN)
                 elif s[a:b] == OWN and head == "export":
                     self.exported.discard(OWN)
-        if not only_own:
-            self._other(words[0][0], end)
+            elif not self._assign(a, b, nested, exports):
+                others.append((a, b))
+        self._others(others)
 
     def _launch(self, head: str, words: list[tuple[int, int]], nested: bool, first: int) -> bool:
         """True if the command starts the web UI or ends the file. Its literal words count as flags."""

@@ -136,8 +136,8 @@ Env = Callable[[str], str | None]
 class Evaluator:
     """Turns the bytes of a word into the value bash would give it."""
 
-    def __init__(self, s: str, look: Look, env: Env) -> None:
-        self.s, self.look, self.env = s, look, env
+    def __init__(self, s: str, look: Look, env: Env, line: Callable[[int], int]) -> None:
+        self.s, self.look, self.env, self.line = s, look, env, line
 
     def value(self, start: int, end: int, own: bool) -> tuple[list[Atom | Ref], Insertion]:
         """Parts of the word s[start:end] and the place where text can be added at its end.
@@ -225,7 +225,7 @@ class Evaluator:
             parts.extend(self._default(match, i, stop, where))
         else:
             kind = "a command" if s[i] == "`" or s.startswith("$(", i) else "an expansion"
-            parts.append(Atom("", i, stop, where, f"{kind} in line {s.count(chr(10), 0, i) + 1}", False))
+            parts.append(Atom("", i, stop, where, f"{kind} in line {self.line(i)}", False))
         return stop
 
     def _variable(self, name: str, start: int, stop: int, where: str, own: bool) -> Atom | Ref:

@@ -57,6 +57,27 @@ class Flat:
 
     atoms: list[Atom] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    outer: list[str] = field(default_factory=list)
+
+    @property
+    def open_reasons(self) -> list[str]:
+        """Reasons that can add or remove words: all but expansions that only fill in part of a path or value."""
+        loose = [a.depends for i, a in enumerate(self.atoms) if a.depends and not self._fills_in(i)]
+        return list(dict.fromkeys([*self.outer, *loose]))
+
+    def _fills_in(self, i: int) -> bool:
+        """``$HOME/models``, ``--port=$PORT``, ``me:$PASSWORD``, ``%~dp0models``: glued to what makes it a value."""
+        before = self.atoms[i - 1].text[-1:] if i else ""
+        after = self.atoms[i + 1].text[:1] if i + 1 < len(self.atoms) else ""
+        name = self.atoms[i].depends
+        if not name.startswith(("variable", "the argument")) or not self._in_value(i):
+            return False
+        return before in tuple("=:/\\") or after in tuple("/\\") or (name.startswith("the argument %~d") and after.strip() != "")
+
+    def _in_value(self, i: int) -> bool:
+        """The word it is in is not the first, and does not begin with it unless a flag stands before."""
+        text = "".join(a.text if not a.depends else "x" for a in self.atoms[:i]).split()
+        return bool(text) and any(w.startswith("-") for w in text[-2:])
 
     @property
     def text(self) -> str:
@@ -68,11 +89,13 @@ def flatten(value: Value) -> Flat:
     """Spell a value out, iteratively. Raises TooLong."""
     flat = Flat()
     seen: dict[str, None] = {}
+    outer: dict[str, None] = {}
     stack: list[tuple[Value, int, bool]] = [(value, 0, True)]
     while stack:
         current, at, editable = stack.pop()
         if at == 0:
             seen.update(dict.fromkeys(current.reasons))
+            outer.update(dict.fromkeys(current.reasons))
         for i in range(at, len(current.parts)):
             part = current.parts[i]
             if isinstance(part, Ref):
@@ -84,7 +107,7 @@ def flatten(value: Value) -> Flat:
             flat.atoms.append(part if editable else part._replace(editable=False))
         if len(flat.atoms) > MAX_VALUE or len(stack) > MAX_VALUE:
             raise TooLong
-    flat.reasons = list(seen)
+    flat.reasons, flat.outer = list(seen), list(outer)
     return flat
 
 

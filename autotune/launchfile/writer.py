@@ -137,7 +137,7 @@ class _Job:
     def literal(self) -> bytes | None:
         """Words edited in place; None where the value depends on anything, or nothing assigns it."""
         base, reading = self._base(), self.reading
-        if not base.static or not reading.assigned:
+        if not reading.assigned or spell(reading).flat.open_reasons:
             return None
         line, inside = self._managed(base)
         file_text = self.file.base.decode("latin-1")
@@ -221,13 +221,15 @@ class _Job:
             return None
         eol = self._eol() if self.file.kind == "cmd" else "\n"
         built = self._build(base)
+        if built is None or self.encode(built.text, "quoted" if built.quoted else "plain") is None:
+            return None
         try:
             text = blocks.render(built, eol).removesuffix(eol)
         except ValueError:
             return None
         return self._insert(start, at, text, eol)
 
-    def _build(self, base: LaunchFile) -> blocks.Block:
+    def _build(self, base: LaunchFile) -> blocks.Block | None:
         present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]
         names = dict.fromkeys([*self.known, *(u[0] for u in present if "=" not in u[0])])
         mine = [n for n in names if self.owns((n,))[0] and re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n)]
@@ -238,7 +240,9 @@ class _Job:
         assert base.reading is not None
         pairs = [f"{a} {b}" for a, b in PAIRS if a in valued]
         pairs += [" ".join(u) for u in present if len(u) > 1 and re.fullmatch(r"[\w. -]+", " ".join(u))]
-        quoted = any(t.where == "quoted" for a in base.reading.assignments for t in [a.tail])
+        quoted = _quoted_form(base)
+        if quoted is None:
+            return None
         return blocks.Block("cmd", tuple(dict.fromkeys([*plain, *pairs])), (), self._text(), quoted)
 
     # -- the proof
@@ -267,6 +271,25 @@ class _Job:
         first = next((i for i in range(on_line, len(mine)) if mine[i]), len(mine))
         at = sum(not m for m in mine[:first])
         return (*kept[:at], *self.target, *kept[at:])
+
+
+def _quoted_form(base: LaunchFile) -> bool | None:
+    """Which form of ``set`` a block in a batch file may use, so that no value runs anything when it is expanded.
+
+    ``set X=%X%`` is safe where the owner's own lines have that form, ``set "X=%X%"`` where no quotes are in
+    play. Mixed forms with quotes or special characters are refused (None).
+    """
+    assert base.reading is not None
+    text = base.data.decode("latin-1")
+    forms = {a.tail.where == "quoted" for a in base.reading.assignments}
+    values = [text[a.start : a.end] for a in base.reading.assignments]
+    special = any(re.search(r"[&|<>^]", re.sub(r'"[^"]*"|\^\r?\n', "", v)) for v in values)
+    if len(forms) == 1:
+        quoted = forms.pop()
+        return None if special and not quoted else quoted
+    if any('"' in v for v in values):
+        return None if special else False
+    return bool(forms)
 
 
 def _without(command: str, gone: list[str]) -> str:

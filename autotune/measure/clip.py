@@ -99,6 +99,7 @@ def clip(
     observers: Sequence[Observer] = (),
     time_limit: float = 600.0,
     best: float | None = None,
+    family: Sequence[float] = (),
     slow: float = SLOW,
     alive: Callable[[], bool] = lambda: True,
     log_tail: Callable[[], Sequence[str]] = tuple,
@@ -108,13 +109,15 @@ def clip(
 ) -> ClipResult:
     """Renders and measures one clip. Raises nothing that a web UI can cause.
 
-    ``best``: seconds of the best set so far; a clip slower than ``slow`` times that is interrupted.
+    ``best``: seconds of the best set so far; a clip slower than ``slow`` times that is interrupted, unless
+    memory is full: then it may go on until it is far outside, to be told apart as "spilled". ``family``:
+    seconds of clips of this workload by other sets, for the same end (``best`` when there are none).
     ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
     ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
     seconds; after it the clip counts as hung.
     """
     give_up = threading.Event()
-    limit = best * slow if best is not None else None
+    family = tuple(family) or ((best,) if best is not None else ())
     with Sampler(observers) as sampler:
         start = time.perf_counter()
         pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
@@ -122,7 +125,7 @@ def clip(
             future = pool.submit(
                 client.txt2img, workload, seed, motion_module=motion_module, request_id=request_id,
                 limit=time_limit + PATIENCE, cancel=give_up)
-            ending = _watch(future, start, time_limit, limit, alive, cancel)
+            ending = _watch(future, start, time_limit, _Patience(best, slow, sampler), alive, cancel)
             if ending in ("interrupted", "too_slow"):
                 _interrupt(client, future, alive)
         finally:
@@ -130,20 +133,44 @@ def clip(
             pool.shutdown(wait=False)
         cost = time.perf_counter() - start
     seen = sampler.seen()
-    if ending == "too_slow" and limit is not None:
-        return ClipResult(None, cost, too_slow=True, at_least=limit, seen=seen, restart=not future.done(),
-                          detail=f"given up after {cost:.1f} s, {slow:g} times the best")
+    if ending == "too_slow" and best is not None:
+        if guards.spilled(cost, seen.memory_full, family):
+            return ClipResult(None, cost, failure="spilled", restart=True, seen=seen,
+                              detail=f"memory full, and not done after {cost:.1f} s where {best:.1f} s is the best")
+        return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen, restart=not future.done(),
+                          detail=f"given up after {cost:.1f} s, {cost / best:.1f} times the best")
     if ending != "done":
         return _broken(ending, cost, seen, tuple(log_tail()))
     problem = future.exception()
     if isinstance(problem, ApiProblem):
         return _refused(problem, cost, seen, tuple(log_tail()), alive)
     # Any other exception is a fault of this program: it is raised here.
-    return _judged(future.result(), cost, seen)
+    return _judged(future.result(), cost, seen, family)
+
+
+class _Patience:
+    """How long a clip may take: ``slow`` times the best, but far more once while memory is full."""
+
+    def __init__(self, best: float | None, slow: float, sampler: Sampler) -> None:
+        self._limit = best * slow if best is not None else None
+        self._far = best * guards.FAR * 1.05 if best is not None else None
+        self._sampler = sampler
+        self._asked = False
+
+    def ends(self, elapsed: float) -> bool:
+        """True when the clip has had its time."""
+        if self._limit is None or self._far is None or elapsed <= self._limit:
+            return False
+        if not self._asked:
+            self._asked = True
+            if (self._sampler.full_now() or 0.0) >= guards.FULL:
+                self._limit = max(self._limit, self._far)
+                return elapsed > self._limit
+        return True
 
 
 def _watch(
-    future: Future[Rendered], start: float, time_limit: float, limit: float | None,
+    future: Future[Rendered], start: float, time_limit: float, patience: _Patience,
     alive: Callable[[], bool], cancel: threading.Event | None,
 ) -> Ending:
     while True:
@@ -160,7 +187,7 @@ def _watch(
             return "died"
         if elapsed > time_limit:
             return "hang"
-        if limit is not None and elapsed > limit:
+        if patience.ends(elapsed):
             return "too_slow"
 
 
@@ -199,7 +226,7 @@ def _refused(
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 
-def _judged(rendered: Rendered, cost: float, seen: Observations) -> ClipResult:
+def _judged(rendered: Rendered, cost: float, seen: Observations, family: Sequence[float]) -> ClipResult:
     gif = rendered.images[0] if rendered.images else None
     failure: Failure | None = None
     detail = ""
@@ -207,7 +234,9 @@ def _judged(rendered: Rendered, cost: float, seen: Observations) -> ClipResult:
         failure, detail = "invalid_output", "the answer holds no image"
     elif "AnimateDiff" not in rendered.infotext:
         failure, detail = "not_animated", "AnimateDiff is not named in the answer's infotext"
+    elif guards.spilled(rendered.seconds, seen.memory_full, family):
+        failure, detail = "spilled", f"memory full, and {rendered.seconds:.1f} s is far outside its kind"
     discard = guards.discard(seen, rendered.seconds, rendered.process_time) if failure is None else None
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
-        failure=failure, detail=detail or (discard or ""), discard=discard, seen=seen)
+        failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)

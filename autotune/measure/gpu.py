@@ -146,6 +146,11 @@ class GpuObserver(Observer):
         if now is not None and self._counter is not None and now >= self._counter:
             self._measured = now - self._counter
 
+    def full_now(self) -> float | None:
+        """Share of the card's memory in use at this moment."""
+        used, total = self._nvml.memory_used(self._index), self._nvml.memory_total(self._index)
+        return used / total if used is not None and total else None
+
     def seen(self) -> Observations:
         """What was seen of the last clip."""
         peak = self._tree_peak

@@ -29,3 +29,5 @@ class Observations:
     looks: int = 0
     widest: float = 0.0
     lost: bool = False
+    torch_peak: float | None = None
+    """MiB that torch had reserved at most since the process began (it never resets this by itself)."""

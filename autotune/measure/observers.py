@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 import psutil
 
 from autotune.measure.observations import Observations
+from autotune.model.api import ApiProblem, Memory
 
 PERIOD = 0.1
 """Seconds between looks. A look costs well under a millisecond, see benchmarks/observers.py."""
@@ -31,6 +33,10 @@ class Observer:
 
     def after(self) -> None:
         """Called right after the clip ended."""
+
+    def full_now(self) -> float | None:
+        """Share of the card's memory in use at this moment, 0 to 1; None when it cannot tell."""
+        return None
 
     def seen(self) -> Observations:
         """What was seen of the last clip."""
@@ -75,6 +81,46 @@ class RamObserver(Observer):
         return Observations(memory_peak=self._peak)
 
 
+class TorchObserver(Observer):
+    """What the web UI's /memory says after a clip: torch's peak, and how full the card is.
+
+    ``read`` asks it (``server.client.Client.memory``); an answer that is not usable counts as none.
+    """
+
+    def __init__(self, read: Callable[[], Memory]) -> None:
+        self._read = read
+        self._memory: Memory | None = None
+
+    def _ask(self) -> Memory | None:
+        try:
+            return self._read()
+        except ApiProblem:
+            return None
+
+    def before(self) -> None:
+        """Forgets the last clip."""
+        self._memory = None
+
+    def after(self) -> None:
+        """Asks."""
+        self._memory = self._ask()
+
+    def full_now(self) -> float | None:
+        """Asks how full the card is."""
+        return _share(self._ask())
+
+    def seen(self) -> Observations:
+        """Torch's peak since the process began, and how full the card was right after the clip."""
+        return Observations(
+            memory_full=_share(self._memory), torch_peak=self._memory.reserved_peak if self._memory else None)
+
+
+def _share(memory: Memory | None) -> float | None:
+    if memory is None or memory.cuda_used is None or not memory.cuda_total:
+        return None
+    return memory.cuda_used / memory.cuda_total
+
+
 def merged(parts: Sequence[Observations]) -> Observations:
     """One record of several observers' records: the first that knows a value tells it."""
     out: dict[str, object] = {}
@@ -116,6 +162,10 @@ class Sampler:
         for observer in self._observers:
             observer.after()
 
+    def full_now(self) -> float | None:
+        """The largest share of memory in use that an observer can tell right now."""
+        return max((full for one in self._observers if (full := one.full_now()) is not None), default=None)
+
     def _run(self) -> None:
         last = time.perf_counter()
         while not self._stop.wait(self._period):
@@ -129,7 +179,5 @@ class Sampler:
 
     def seen(self) -> Observations:
         """What all observers saw, with how often was looked."""
-        from dataclasses import replace
-
         together = merged([observer.seen() for observer in self._observers])
         return replace(together, looks=self._looks, widest=self._widest)

@@ -42,3 +42,15 @@ class Rendered:
     infotext: str
     seconds: float
     process_time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """/sdapi/v1/memory in MiB; None where the server has no CUDA. Peaks count since the process began."""
+
+    ram_used: float | None
+    cuda_used: float | None
+    cuda_total: float | None
+    reserved_peak: float | None
+    active_peak: float | None
+    oom_count: int | None

@@ -73,13 +73,14 @@ CUDA = _words(
     r"\bhipErrorNoBinaryForGpu\b", r"\bUnable to find an engine to execute this computation\b",
     r"\bGET was unable to find an engine\b", r"\bCUDA launch failure\b", r"\bNo available kernel\b",
     r"\bFATAL: kernel `\w+` is for sm\d+", r"\bNVML_SUCCESS == \w+ INTERNAL ASSERT FAILED\b",
-    r"\bUnspecified launch failure\b", r"(?i:\bunspecified launch failure\b)",
+    r"(?i:\bunspecified launch failure\b)",
 )
 CRASH = _words(
     r"\bSegmentation fault\b", r"\bFatal Python error: \w", r"\(core dumped\)",
     r"\bterminate called after throwing\b",
     r"\bWindows fatal exception: \w", r"\bAborted\b(?: \(|$)", r"^Killed\b|\bKilled(?: {2,}|$)",
-    r"\bdied with <Signals\.SIG[A-Z]+", r"\bsegmentation fault\b", r"\bIllegal instruction\b", r"\bBus error\b", r"\bdouble free or corruption\b",
+    r"\bdied with <Signals\.SIG[A-Z]+", r"\bsegmentation fault\b", r"\bIllegal instruction\b",
+    r"\bBus error\b", r"\bdouble free or corruption\b",
     r"\bINTERNAL ASSERT FAILED at\b",
 )
 STARTUP = _words(

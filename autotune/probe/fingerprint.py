@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
+import os
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune.flags.catalogue import load
+from autotune.flags import argv
+from autotune.flags.catalogue import Catalogue, load
 from autotune.flags.words import split
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
@@ -19,8 +22,8 @@ from autotune.probe.nvml import Nvml, likely
 
 # Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.
 _NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
-# What a launch file may hold that is secret: never in a fingerprint, not even hashed together with less.
-_SECRET_FLAGS = ("--api-auth", "--gradio-auth", "--ngrok", "--ngrok-options")
+# Flags whose values are credentials, by name: also those that extensions add. Never in a fingerprint.
+_SECRET = re.compile(r"auth(?!.*path)|ngrok(?!-region)|passw|token|secret|credential|api-?key", re.IGNORECASE)
 
 
 def cheap(root: Path, words: Sequence[str]) -> Fingerprint:
@@ -57,7 +60,7 @@ def compose(
         "vae": str(options.get("sd_vae", "Automatic")),
         "motion_module": _motion_modules(animatediff),
         "settings": _settings(options),
-        "kept_flags": " ".join(without_secrets(split(words, load(found.flavour, found.version)).kept)),
+        "kept_flags": _kept_flags(found, words),
     }
     return sign(parts)
 
@@ -92,29 +95,41 @@ def gpu_parts() -> dict[str, str]:
     return {"gpu": ", ".join(names), "gpu_memory": ", ".join(sizes), "driver": driver, "cuda_driver": cuda}
 
 
-def without_secrets(words: Sequence[str]) -> list[str]:
-    """The words with the values of credential flags replaced by ``…``."""
+def without_secrets(words: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The words with the values of credential flags replaced by ``…``, abbreviated and unknown flags too."""
     shown: list[str] = []
     hide = False
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if hide:
-            shown.append("…")
+    for piece in argv.pieces(words, catalogue.flags):
+        first, equals, _ = words[piece.start].partition("=")
+        if piece.flag is None and not first.startswith("-"):
+            shown.append("…" if hide else words[piece.start])
             hide = False
-        elif name in _SECRET_FLAGS:
-            shown.append(f"{name}=…" if equals else name)
-            hide = not equals
-        else:
-            shown.append(word)
+            continue
+        hide = False
+        if not _SECRET.search(piece.flag or first):
+            shown += words[piece.start : piece.end]
+            continue
+        shown.append(f"{first}=…" if equals else first)
+        shown += ["…"] * (piece.end - piece.start - 1)
+        hide = not equals and piece.flag is None
     return shown
 
 
+def _kept_flags(found: Install, words: Sequence[str]) -> str:
+    catalogue = load(found.flavour, found.version)
+    return " ".join(without_secrets(split(words, catalogue).kept, catalogue))
+
+
 def _system() -> str:
-    """The system and its release; of a Linux kernel only the first two numbers, its patches do not matter."""
-    release = platform.release()
-    if platform.system() == "Linux":
-        release = ".".join(release.split("-")[0].split(".")[:2])
-    return f"{platform.system()} {release}"
+    """The system and its release: a kernel's first two numbers (patches do not matter), Windows' build.
+
+    Not by the platform module, which alone takes as long to import as a bare Python to start.
+    """
+    if sys.platform == "win32":
+        windows = sys.getwindowsversion()
+        return f"Windows {windows.major}.{windows.minor}.{windows.build}"
+    system = os.uname()
+    return f"{system.sysname} {'.'.join(system.release.split('-')[0].split('.')[:2])}"
 
 
 def _driver_from_proc() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.flags import argv
 from autotune.flags.catalogue import load
 from autotune.model.errors import NothingToWorkOn
 from autotune.probe import git
@@ -18,7 +19,8 @@ NAMES = (
     "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
     "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
 )
-# Present in every folder that can be worked on: the program, and the folder of its parts or its extensions.
+# Only installs of the reference web UI have this file; it names the device that its server uses.
+REFERENCE_MARK = "reference-webui.json"
 _HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
 
 
@@ -118,8 +120,8 @@ def identify(root: Path) -> tuple[str, str | None]:
         flavour, version = _forge(root)
     elif (root / "installer.py").is_file() and (root / "modules").is_dir():
         flavour, version = "sdnext", changelog_version(root)
-    elif _says(root / "launch.py", "reference web UI", 4000):
-        flavour, version = "reference", changelog_version(root) or git.tag(root)
+    elif (root / REFERENCE_MARK).is_file():
+        flavour, version = "reference", changelog_version(root)
     elif (root / "modules" / "dml").is_dir() or (root / "modules" / "zluda.py").is_file():
         flavour, version = "amdgpu", changelog_version(root) or git.tag(root)
     elif (root / "modules" / "cmd_args.py").is_file():
@@ -160,14 +162,8 @@ def data_folder(root: Path, words: Sequence[str]) -> Path:
 
 
 def flag_value(words: Sequence[str], name: str) -> str | None:
-    """The last value of ``--name VALUE`` or ``--name=VALUE`` among argv words."""
-    value = None
-    for at, word in enumerate(words):
-        if word == name and at + 1 < len(words):
-            value = words[at + 1]
-        elif word.startswith(f"{name}="):
-            value = word.partition("=")[2]
-    return value
+    """The last value of flag ``name`` among argv words; it may be abbreviated there, or ``--name=VALUE``."""
+    return argv.given(words, load("a1111").flags).get(name)
 
 
 def _forge(root: Path) -> tuple[str, str | None]:
@@ -202,11 +198,3 @@ def _manager(root: Path) -> str | None:
     if launch_file(root) is None and (os.environ.get("CLI_ARGS") or os.environ.get("WEBUI_ARGS")):
         return "docker"
     return None
-
-
-def _says(path: Path, words: str, within: int) -> bool:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return words in file.read(within)
-    except OSError:
-        return False

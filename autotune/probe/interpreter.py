@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +24,9 @@ def settings(launch_file: Path | None) -> dict[str, str]:
     windows = launch_file is not None and launch_file.suffix.lower() == ".bat"
     keys = ("VENV_DIR", "PYTHON", "SKIP_VENV") if windows else ("venv_dir", "python_cmd")
     found = {key.lower(): os.environ[key] for key in keys if os.environ.get(key)}
-    try:
-        text = launch_file.read_text(encoding="utf-8-sig", errors="replace") if launch_file else ""
-    except OSError:
-        text = ""
+    text = _text(launch_file)
+    if windows and launch_file is not None:
+        text += "\n" + _text(launch_file.with_name("webui.settings.bat"))  # webui.bat calls it, and it wins
     for match in (_BAT if windows else _SH).finditer(text):
         value = next((part for part in match.groups()[1:] if part is not None), "").strip().strip('"')
         if value:
@@ -46,6 +43,9 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     none, as before the web UI's first start.
     """
     said = settings(launch_file)
+    bundled = root.parent / "system" / "python" / "python.exe"
+    if bundled.is_file() and (root.parent / "environment.bat").is_file():
+        return bundled  # the ready-made Windows package: environment.bat sets SKIP_VENV and this Python
     venv = said.get("venv_dir", "venv")
     if venv != "-" and said.get("skip_venv") != "1":
         folder = root / venv
@@ -54,6 +54,8 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
             if path.is_file():
                 return path.absolute()
         return None
+    import shutil
+
     for command in (said.get("python_cmd"), "python3.10", "python3", "python"):
         where = shutil.which(command, path=None) if command else None
         if where is None and command and (root / command).is_file():
@@ -81,7 +83,9 @@ def site_packages(python: Path) -> tuple[Path, ...]:
     """The folders its packages lie in: its own, those that .pth files add, and the base's if it sees them."""
     config = _pyvenv(python)
     if config is None:
-        own = list(_under(python.resolve().parent.parent)) or list(_under(python.parent.parent))
+        real = python.resolve()
+        prefixes = (real.parent.parent, python.parent.parent, real.parent)  # the last: Windows, no bin folder
+        own = next((found for prefix in prefixes if (found := list(_under(prefix)))), [])
     else:
         own = list(_under(python.parent.parent))
     folders = [*own, *(added for folder in own for added in _added(folder))]
@@ -106,6 +110,13 @@ def package_version(python: Path, name: str) -> str | None:
     return None
 
 
+def _text(path: Path | None) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
+    except OSError:
+        return ""
+
+
 def _pyvenv(python: Path) -> dict[str, str] | None:
     for path in (python.parent.parent / "pyvenv.cfg", python.parent / "pyvenv.cfg"):
         try:
@@ -118,7 +129,7 @@ def _pyvenv(python: Path) -> dict[str, str] | None:
 
 
 def _under(prefix: Path) -> Iterator[Path]:
-    candidates = [prefix / "Lib" / "site-packages"] if sys.platform == "win32" else []
+    candidates = [prefix / "Lib" / "site-packages"]
     for lib in ("lib", "lib64"):
         for name in ("site-packages", "dist-packages"):
             candidates += sorted((prefix / lib).glob(f"python3*/{name}"))

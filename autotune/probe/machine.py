@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.machine import Machine, WebUI
+from autotune.model.machine import Machine, Runtime, WebUI
 from autotune.probe import fingerprint, interpreter, running, runtime, webui_files
 from autotune.probe import install as installs
 from autotune.probe.install import Install
@@ -37,8 +39,9 @@ def look(
             f"{found.root} has no Python interpreter of its own",
             "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
         )
-    has, complaints = runtime.ask(python, found.root, time_limit)
+    has, complaints = runtime.ask(python, time_limit)
     warnings += complaints
+    has = _as_used(has, found)
     options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
     extension = webui_files.animatediff(found, options)
     catalogue = load(found.flavour, found.version)
@@ -78,6 +81,20 @@ def require_torch(machine: Machine) -> None:
             f"the web UI's Python ({machine.webui.python}) has no usable torch{told}",
             "start the web UI once so that it installs its packages",
         )
+
+
+def _as_used(has: Runtime, found: Install) -> Runtime:
+    """The reference web UI may be told to use another device than its torch would."""
+    if found.flavour != "reference":
+        return has
+    try:
+        mark = json.loads((found.root / installs.REFERENCE_MARK).read_text(encoding="utf-8"))
+        device = mark["device"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return has
+    if device != "cpu" or has.device == "cpu":
+        return has
+    return replace(has, device="cpu", compute_capability=None)
 
 
 def _webui(found: Install, python: Path, words: tuple[str, ...]) -> WebUI:

@@ -34,10 +34,17 @@ def pids(root: Path, ours: frozenset[int] = frozenset()) -> tuple[int, ...]:
 
 
 def _program(words: list[str]) -> str | None:
-    """The script of a Python command line, if it is a web UI's."""
+    """The script of a Python command line, if it is a web UI's; accelerate may stand before it."""
     if not words or not any(name in Path(words[0]).name.lower() for name in ("python", "accelerate")):
         return None
-    return next((word for word in words[1:8] if Path(word).name in _PROGRAMS), None)
+    through = "accelerate" in words[0]
+    for word in words[1:20]:
+        if Path(word).name in _PROGRAMS:
+            return word
+        through = through or "accelerate" in word
+        if not through and not word.startswith("-"):
+            return None  # another script, which may have the name among its arguments
+    return None
 
 
 def _same(one: Path, other: Path) -> bool:

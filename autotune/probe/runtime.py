@@ -20,10 +20,11 @@ _MARK = "autotune-runtime:"
 _UNKNOWN = Runtime(python=None, torch=None, cuda=None, cudnn=None, xformers=None)
 
 
-def ask(python: Path, root: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
-    """Runs the probe script in ``python``, from ``root``; returns (what it has, warnings).
+def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
+    """Runs the probe script in ``python``; returns (what it has, warnings).
 
-    A broken interpreter is a warning, never an exception. ``time_limit`` in seconds, then it is killed.
+    A broken interpreter is a warning, never an exception. ``time_limit`` in seconds, then it is killed. It
+    runs from the interpreter's own folder, so that no file of the web UI's can stand in for a module.
     """
     command = [str(python), "-c", _SCRIPT.read_text(encoding="utf-8")]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
@@ -33,7 +34,7 @@ def ask(python: Path, root: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Run
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                command, cwd=python.parent, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
                 start_new_session=True,
             )
         except OSError as fault:

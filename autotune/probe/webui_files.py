@@ -84,7 +84,7 @@ def animatediff(install: Install, options: Mapping[str, object]) -> AnimateDiff 
             continue
         return AnimateDiff(
             root=root,
-            version=git.tag(root) or _stated_version(root),
+            version=git.tag(root) or _stated_version(root) or _documented_version(root),
             commit=git.commit(root),
             motion_modules=tuple(_motion_modules(root, install, options)),
         )
@@ -131,17 +131,26 @@ def _motion_modules(root: Path, install: Install, options: Mapping[str, object])
 
 
 def _stated_version(root: Path) -> str | None:
-    """The newest version that the extension's own documents name."""
-    for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"):
-        try:
-            text = (root / name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        versions = re.findall(r"\bv(\d+\.\d+\.\d+(?:-[a-z]+)?)\b", text)
-        if versions:
-            newest: str = max(versions, key=lambda one: [int(part) for part in re.findall(r"\d+", one)])
-            return newest
+    """The version that a ``version = "..."`` in one of its scripts states."""
+    for path in sorted((root / "scripts").glob("*version*.py")):
+        found = re.search(r"""version\s*=\s*['"]([^'"]+)['"]""", _read(path))
+        if found:
+            return found[1]
     return None
+
+
+def _documented_version(root: Path) -> str | None:
+    """The newest version that its documents name: the installed one or, rarely, a later one is meant."""
+    text = "".join(_read(root / name) for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"))
+    versions = re.findall(r"\bv(\d+\.\d+\.\d+(?:-[a-z]+)?)\b", text)
+    return max(versions, key=lambda one: [int(part) for part in re.findall(r"\d+", one)], default=None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _folders(parent: Path) -> list[Path]:

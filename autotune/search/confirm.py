@@ -105,7 +105,7 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
             rest = count - len(got)
             if view.left < view.cost(name, rest):
                 return None
-            return Proposal(name, "confirm", rest, fresh=False, block=number, why="repeats discarded clips")
+            return Proposal(name, "confirm", rest, fresh=True, block=number, why="repeats discarded clips")
         if len(asked) >= 2 or (number in complete and len(got) >= FEWEST):
             return None
         if view.launches_left < 1 or view.left < view.cost(name, count, fresh=True):

@@ -19,7 +19,7 @@ from autotune.model.workload import Profile
 STARTUP = 20.0
 """Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
 WARMUP_ROUNDS = 2.0
-"""A process's first clip costs this many clips until one was seen (4.9 s, first 11.3 s on the H200)."""
+"""Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
 MAX_LAUNCHES = 16
 """Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Most studies need
 7 to 9; only a gain that stays in doubt uses all."""
@@ -115,15 +115,37 @@ class View:
         return sum(costs)
 
     @cached_property
-    def warmup(self) -> float:
-        """Seconds that a process's warm-up clips take."""
-        by_launch: dict[int, float] = {}
+    def _warmups(self) -> tuple[list[float], list[float]]:
+        """Costs of warming up, in processes' first set and in sets that were switched to later."""
+        first: dict[int, str] = {}
+        costs: dict[tuple[int, str], float] = {}
         for sample in self.history.samples:
             if sample.state == "warmup":
-                by_launch[sample.launch] = by_launch.get(sample.launch, 0.0) + sample.cost
-        if by_launch:
-            return median(by_launch.values())
-        return WARMUP_ROUNDS * (self.baseline_round or 0.0) / max(1, len(self.profile.workloads))
+                first.setdefault(sample.launch, sample.candidate)
+                key = (sample.launch, sample.candidate)
+                costs[key] = costs.get(key, 0.0) + sample.cost
+        begun = [cost for (launch, name), cost in costs.items() if first[launch] == name]
+        return begun, [cost for (launch, name), cost in costs.items() if first[launch] != name]
+
+    @cached_property
+    def warmup(self) -> float:
+        """Seconds that warming up a new process takes."""
+        seen = self._warmups[0]
+        if seen:
+            return median(seen)
+        return WARMUP_ROUNDS * (self.baseline_round or 0.0)
+
+    @cached_property
+    def switch(self) -> float:
+        """Seconds that warming up a set takes that the live process has not run yet."""
+        seen = self._warmups[1]
+        return median(seen) if seen else 0.2 * (self.baseline_round or 0.0)
+
+    @cached_property
+    def warmed(self) -> frozenset[str]:
+        """Sets that the live process has run."""
+        live = self.history.live_launch
+        return frozenset(s.candidate for s in self.history.samples if s.launch == live and s.state != "failed")
 
     @cached_property
     def seconds(self) -> Posterior:
@@ -145,7 +167,8 @@ class View:
     def cost(self, candidate: str, count: int, fresh: bool = False) -> float:
         """Seconds that ``count`` rounds of a set are expected to take, the start included if one is needed."""
         start = fresh or self.live_key != self.space[candidate].launch_key
-        return count * self.round_cost(candidate) + (self.launch_cost() if start else 0.0)
+        begin = self.launch_cost() if start else 0.0 if candidate in self.warmed else self.switch
+        return count * self.round_cost(candidate) + begin
 
     @property
     def left(self) -> float:

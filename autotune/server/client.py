@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.model.api import ApiProblem, Rendered
+from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
 from autotune.model.workload import Workload
 from autotune.server.transport import MIB, Answer, Transport
@@ -23,18 +23,6 @@ NEGATIVE = "blurry"
 FPS = 8
 LARGEST_CLIP = 256 * MIB
 SECRET_NAME = re.compile(r"auth|token|password|secret|ngrok|tls|api_key|_key$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """/sdapi/v1/memory in MiB; None where the server has no CUDA. Peaks count since the process began."""
-
-    ram_used: float | None
-    cuda_used: float | None
-    cuda_total: float | None
-    reserved_peak: float | None
-    active_peak: float | None
-    oom_count: int | None
 
 
 @dataclass(frozen=True, slots=True)

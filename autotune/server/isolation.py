@@ -44,8 +44,8 @@ SHORTEST = 5
 PINNED: dict[str, SettingValue] = {
     "live_previews_enable": False,  # a preview is decoded on the GPU, in the measured time
     "samples_save": False, "grid_save": False, "save_write_log_csv": False,
-    "save_images_before_highres_fix": False, "auto_launch_browser": "Disable", "notification_audio": False, "show_progress_every_n_steps": -1,
-    "clean_temp_dir_at_start": False,
+    "save_images_before_highres_fix": False, "auto_launch_browser": "Disable", "notification_audio": False,
+    "show_progress_every_n_steps": -1, "clean_temp_dir_at_start": False,
 }
 """Options of every trial. None of them changes what is computed but the previews."""
 

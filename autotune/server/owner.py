@@ -34,15 +34,19 @@ def owner_busy(
         bases = [f"{scheme}://127.0.0.1:{where}{path}" for scheme in ("http", "https")]
     else:
         bases = [where]
-    state = OwnerState(False, None, "nothing answers")
     for base in bases:
-        state = _ask(Client(base, auth, verify=not base.startswith("https://127.0.0.1")), limit)
-        if state.found:
-            break
-    return state
+        client = Client(base, auth, verify=not base.startswith("https://127.0.0.1"))
+        try:
+            return _state(client, limit)
+        except ApiProblem as problem:
+            # A server that speaks TLS hangs up on plain HTTP.
+            if problem.kind != "closed" or base == bases[-1]:
+                return OwnerState(False, None, problem.message)
+    return OwnerState(False, None, "nothing answers")
 
 
-def _ask(client: Client, limit: float) -> OwnerState:
+def _state(client: Client, limit: float) -> OwnerState:
+    """Raises ApiProblem when nothing answers that could be a web UI."""
     try:
         progress = client.progress(limit)
     except ApiProblem as problem:
@@ -52,7 +56,7 @@ def _ask(client: Client, limit: float) -> OwnerState:
             return OwnerState(True, None, "its API is off")
         if problem.kind == "timeout":
             return OwnerState(True, None, "it does not answer in time")
-        return OwnerState(False, None, problem.message)
+        raise
     if progress.busy:
         return OwnerState(True, True, f"job {progress.job or '?'} at {progress.fraction:.0%}")
     return OwnerState(True, False, "no job")

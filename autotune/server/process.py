@@ -118,7 +118,8 @@ class Server:
     def launch(self, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
         """Starts guard and web UI. Raises StateDamaged when the guard cannot be started."""
         spec = {"argv": list(argv), "cwd": str(cwd), "env": {**env, tree.MARKER: self.run_id},
-                "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace, "limit": self.plan.stop_limit}
+                "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace,
+                "limit": self.plan.stop_limit}
         guard_env = {**environment.base(), tree.MARKER: self.run_id}
         # The guard must find this very package, wherever it was imported from.
         home = str(Path(autotune.__file__).resolve().parent.parent)

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from autotune.model.api import ApiProblem
@@ -37,6 +40,41 @@ def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return " ".join(LONG_TEXT.sub("…", text).split())[:EXCERPT]
+
+
+class _Watchdog:
+    """Shuts a response's socket at the deadline: an answer that drips for ever never fills a piece."""
+
+    def __init__(self, response: requests.Response, deadline: float) -> None:
+        self.fired = False
+        self._socket: socket.socket | None = None
+        try:
+            # Its own handle on the socket, so that it can be shut while another thread reads.
+            self._socket = socket.fromfd(response.raw.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        except (OSError, ValueError, AttributeError):
+            # The whole answer came with its head; there is nothing to watch.
+            self._socket = None
+        self._timer = threading.Timer(max(0.0, deadline - time.perf_counter()), self._fire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watchdog:
+        if self._socket is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._socket is not None:
+            self._timer.join()
+            self._socket.close()
+
+    def _fire(self) -> None:
+        self.fired = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Transport:
@@ -68,6 +106,11 @@ class Transport:
 
         start = time.perf_counter()
         deadline = start + limit
+        if not self._verify:
+            import urllib3
+
+            # Said by the caller, on purpose: the user's own certificate on loopback.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         # No proxy, .netrc or CA bundle of the surroundings: these are loopback addresses and our credentials.
         with requests.Session() as session:
             session.trust_env = False
@@ -101,18 +144,25 @@ class Transport:
     def _read(
         self, response: requests.Response, deadline: float, most: int, cancel: threading.Event | None
     ) -> bytes:
+        import requests
+
         pieces: list[bytes] = []
         size = 0
-        for piece in response.iter_content(PIECE):
-            size += len(piece)
-            if size > most:
-                raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB",
-                                 status=response.status_code)
-            if time.perf_counter() > deadline:
+        with _Watchdog(response, deadline) as watchdog:
+            try:
+                for piece in response.iter_content(PIECE):
+                    size += len(piece)
+                    if size > most:
+                        raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB",
+                                         status=response.status_code)
+                    if cancel is not None and cancel.is_set():
+                        raise ApiProblem("cancelled", "given up", status=response.status_code)
+                    pieces.append(piece)
+            except requests.exceptions.RequestException:
+                if not watchdog.fired:
+                    raise
+            if watchdog.fired:
                 raise ApiProblem("timeout", "the answer did not end in time", status=response.status_code)
-            if cancel is not None and cancel.is_set():
-                raise ApiProblem("cancelled", "given up", status=response.status_code)
-            pieces.append(piece)
         told = response.headers.get("Content-Length", "")
         if told.isdigit() and size < int(told):
             raise ApiProblem("closed", f"{size} of {told} bytes came", status=response.status_code)

@@ -21,6 +21,11 @@ RUNTIMES = {
 }
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a line, parted by blanks."""
+    return text.split()
+
+
 def gpu(total: float, name: str = "GPU") -> Gpu:
     return Gpu(0, name, "GPU-0", "8.6", total, 500.0, "550.54.14", "12.4")
 

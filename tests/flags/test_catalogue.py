@@ -14,7 +14,7 @@ import autotune.engine
 from autotune.flags import checker
 from autotune.flags.catalogue import KINDS, Catalogue, flavours, load, version_pair
 from autotune.flags.effective import given as flags_given
-from tests.flags.machines import parser
+from tests.flags.machines import parser, words_of
 
 A1111 = load("a1111")
 RECORDED = json.loads((Path(__file__).parent / "cmd_flags_a1111_1.10.1.json").read_text(encoding="utf-8"))
@@ -45,11 +45,12 @@ def test_the_recorded_command_line_of_1_10_1_is_classified_completely() -> None:
 
 
 def test_nothing_that_a_tuner_must_not_touch_is_ever_managed() -> None:
-    never = (
-        "--listen --port --share --api-auth --gradio-auth --tls-keyfile --cors-allow-origins --ngrok --data-dir "
-        "--ckpt --ckpt-dir --vae-path --allow-code --disable-safe-unpickle --freeze-settings --device-id --use-cpu "
-        "--use-ipex --reinstall-torch --update-check --skip-install --nowebui --theme --api"
-    ).split()
+    never = words_of(
+        "--listen --port --share --api-auth --gradio-auth --tls-keyfile --cors-allow-origins "
+        "--ngrok --data-dir --ckpt --ckpt-dir --vae-path --allow-code --disable-safe-unpickle "
+        "--freeze-settings --device-id --use-cpu --use-ipex --reinstall-torch --update-check "
+        "--skip-install --nowebui --theme --api"
+    )
     everything = ("precision", "memory", "attention", "channelslast", "no_half_vae", "batch_cond_uncond")
     for flavour in flavours():
         managed = load(flavour).managed(everything)
@@ -105,7 +106,7 @@ def test_owns(words: str, mine: list[int]) -> None:
 
 
 def test_opened_dimensions_are_owned_with_their_values() -> None:
-    words = "--api --precision full --no-half --medvram --precision=half".split()
+    words = ["--api", "--precision", "full", "--no-half", "--medvram", "--precision=half"]
     assert A1111.owns(words, ("precision",)) == (False, True, True, True, False, True)
     assert A1111.owns(words, ("precision", "memory")) == (False, True, True, True, True, True)
     assert A1111.owns(["--precision"], ("precision",)) == (False,)  # its value is missing: argparse stops

@@ -82,7 +82,7 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
 
 def test_credentials_are_in_no_argv_and_no_log(root: Path) -> None:
     with start(plan(root)) as server:
-        user, password = server.client.transport._auth or ("", "")
+        _, password = server.client.transport._auth or ("", "")
         assert len(password) == 32
         log = "\n".join(server.log_tail())
         assert "with arguments" in log and password not in log

@@ -7,12 +7,12 @@ from pathlib import Path
 root = Path(__file__).resolve().parent
 
 try:
-    import autotune.engine.start as start
+    from autotune.engine import start
 except ImportError:
     # An interpreter that does not know the package: it lies where this install was made from.
     marker = json.loads((root / "reference-webui.json").read_text(encoding="utf-8"))
     sys.path.append(marker["package"])
-    import autotune.engine.start as start
+    from autotune.engine import start
 
 if __name__ == "__main__":
     sys.exit(start.main(root))

@@ -1,0 +1,46 @@
+"""The agent's log: one line an event, in files of limited size, and on standard error for the service manager."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+NAME = "autotune.agent"
+
+
+def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Callable[[str], None]:
+    """A function that logs one line. Where the folder cannot be written, standard error has to do."""
+    logger = logging.getLogger(NAME)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    close_log()
+    line = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = logging.handlers.RotatingFileHandler(
+            folder / "agent.log", maxBytes=int(mib * 1048576), backupCount=files, encoding="utf-8"
+        )
+        file.setFormatter(line)
+        logger.addHandler(file)
+    except OSError as error:
+        sys.stderr.write(f"autotune: no log file: {error.strerror}\n")
+    if not quiet:
+        logger.addHandler(logging.StreamHandler(sys.stderr))
+    # A full disk must not end the agent; what cannot be logged is lost.
+    logging.raiseExceptions = False
+
+    def say(text: str) -> None:
+        logger.info("%s", " ".join(text.split()))
+
+    return say
+
+
+def close_log() -> None:
+    """Closes the log's files."""
+    logger = logging.getLogger(NAME)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,33 @@
+"""systemd's notification protocol (sd_notify): ready, alive, stopping, a status line. Nothing without systemd."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def tell(text: str) -> bool:
+    """Sends one message to the service manager; False where there is none. Raises nothing."""
+    where = os.environ.get("NOTIFY_SOCKET", "")
+    family = getattr(socket, "AF_UNIX", None)
+    if not where or family is None:
+        return False
+    address = "\0" + where[1:] if where.startswith("@") else where
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.sendto(text.encode(), address)
+    except OSError:
+        return False
+    return True
+
+
+def interval() -> float | None:
+    """Seconds between two signs of life that the manager asks for, halved to be safe; None: it asks for none."""
+    try:
+        limit = int(os.environ.get("WATCHDOG_USEC", ""))
+    except ValueError:
+        return None
+    mine = os.environ.get("WATCHDOG_PID")
+    if limit <= 0 or (mine and mine != str(os.getpid())):
+        return None
+    return limit / 2e6

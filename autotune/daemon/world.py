@@ -1,0 +1,196 @@
+"""The world as the agent sees it: clocks, fingerprint, activity, children, messages. Tests put another in place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from autotune.daemon.config import Config
+from autotune.daemon.runner import Result, Session, document, prune
+from autotune.daemon.when import Situation
+from autotune.model.errors import AutotuneError
+
+
+class Child(Protocol):
+    """A command that runs: see ``runner.Session``."""
+
+    def pids(self) -> frozenset[int]:
+        """Ids of the command and all it started."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def result(self) -> Result:
+        """Code and document of a command that ended."""
+
+    def stop(self) -> Result:
+        """Ends it within seconds."""
+
+
+class World(Protocol):
+    """All effects of the agent. Times: ``wall`` may jump, ``steady`` may not."""
+
+    def wall(self) -> datetime:
+        """Local time with its zone."""
+
+    def steady(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def parts(self) -> dict[str, str]:
+        """The fingerprint's parts. Raises AutotuneError where there is no web UI to look at."""
+
+    def moved(self) -> bool:
+        """Whether a file event came since the last call."""
+
+    def situation(self, ours: frozenset[int], session: bool) -> Situation:
+        """What the machine looks like, our own processes left out."""
+
+    def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
+        """Processes of the owner's web UI."""
+
+    def listens(self, pid: int) -> bool:
+        """Whether that process has opened a port."""
+
+    def tuned_before(self) -> bool:
+        """Whether this web UI was ever tuned."""
+
+    def begin(self, name: str, words: Sequence[str]) -> Child:
+        """Begins ``autotune WORDS``. Raises StateDamaged."""
+
+    def earlier(self, name: str) -> dict[str, Any] | None:
+        """The document of a command of an earlier life of the agent; None without a whole one."""
+
+    def tell(self, title: str, text: str) -> None:
+        """Tells the owner."""
+
+    def log(self, text: str) -> None:
+        """One line in the log."""
+
+    def publish(self, status: dict[str, Any]) -> None:
+        """Makes the agent's status visible to others."""
+
+
+class RealWorld:
+    """The world itself. ``woken`` is set by file events and by signals."""
+
+    def __init__(
+        self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]
+    ) -> None:
+        from autotune.daemon.activity import Activity
+        from autotune.daemon.watch import Watcher
+
+        self.root, self.state = root, state
+        self._config, self.log = config, say
+        self.woken = threading.Event()
+        self.watcher = Watcher(self.woken)
+        self.activity = Activity(root)
+        self.problems: Callable[[], list[str]] = list
+        self._published: dict[str, Any] = {}
+
+    def wall(self) -> datetime:
+        """Local time with its zone."""
+        return datetime.now().astimezone()
+
+    def steady(self) -> float:
+        """Seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def parts(self) -> dict[str, str]:
+        """Reads the fingerprint and sees to it that the right folders are watched."""
+        from autotune import launchfile
+        from autotune.daemon.watch import folders_of
+        from autotune.probe import fingerprint, install, interpreter
+        from autotune.workload import profile
+
+        root = install.check(self.root)
+        file = install.launch_file(root)
+        words: tuple[str, ...] = launchfile.read(file).words if file is not None else ()
+        parts = dict(fingerprint.cheap(root, words).parts)
+        config = self._config()
+        chosen = repr(profile.load(config.profile)) + config.objective
+        parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+        self.watcher.watch(folders_of(root, interpreter.find(root, file), config.file))
+        return parts
+
+    def moved(self) -> bool:
+        """Whether a file event came since the last call."""
+        return self.watcher.take()
+
+    def situation(self, ours: frozenset[int], session: bool) -> Situation:
+        """What the machine looks like, our own processes left out."""
+        return self.activity.situation(ours, session)
+
+    def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
+        """Processes of the owner's web UI."""
+        return self.activity.webui_pids(ours)
+
+    def listens(self, pid: int) -> bool:
+        """Whether that process has opened a port."""
+        return bool(self.activity.listens(pid))
+
+    def tuned_before(self) -> bool:
+        """Whether the history holds a tune of this web UI."""
+        from autotune.store import events
+        from autotune.store.places import Places
+
+        rows = events.read(Places(self.state).history(self.root))
+        return any(row.get("verb") == "tune" for row in rows)
+
+    @property
+    def sessions(self) -> Path:
+        """Folder of the children's output."""
+        return self.state / "daemon" / "sessions"
+
+    def begin(self, name: str, words: Sequence[str]) -> Session:
+        """Begins ``autotune WORDS`` on this web UI with this state folder. Raises StateDamaged."""
+        prune(self.sessions)
+        first = ["--webui", str(self.root), "--state-dir", str(self.state)]
+        file = self._config().file
+        more = ["--config", str(file)] if file is not None else []
+        return Session(self.sessions, name, [*first, *more, *words])
+
+    def earlier(self, name: str) -> dict[str, Any] | None:
+        """The document of a command of an earlier life of the agent; None without a whole one."""
+        return document(self.sessions, name)
+
+    def tell(self, title: str, text: str) -> None:
+        """Notifies the desktop if the configuration wants it; the log has the line in any case."""
+        from autotune.daemon import notify
+
+        self.log(f"{title}: {text}")
+        if self._config().notifications:
+            notify.show(title, text)
+
+    def publish(self, status: dict[str, Any]) -> None:
+        """Writes status.json when it says something new."""
+        import json
+
+        from autotune.store.journal import write_whole
+
+        whole = {"running": True, "pid": os.getpid(), "webui": str(self.root), **status}
+        problems = [*status.get("problems", ()), *self.problems(), *filter(None, [self.watcher.problem])]
+        whole["problems"] = problems
+        if whole == self._published:
+            return
+        try:
+            write_whole(
+                self.state / "daemon" / "status.json", json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+            )
+        except AutotuneError as error:
+            self.log(f"status cannot be written: {error.message}")
+            return
+        self._published = whole
+
+    def close(self) -> None:
+        """Ends watching and says that the agent is gone."""
+        self.watcher.stop()
+        if self._published:
+            self.publish(
+                {**self._published, "running": False, "pid": None, "doing": "stopped", "waiting": []}
+            )

@@ -1,0 +1,180 @@
+"""Which web UI a folder holds and where its flags live, told from the install's own files.
+
+Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh
+is what one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh
+reads webui-macos-env.sh first. Forges say what they are in modules_forge/forge_version.py. Stability Matrix
+starts launch.py itself with the options of its settings.json. Pinokio keeps the install in ``app`` beside its own
+scripts and starts webui-user.bat or webui.sh. SD.Next keeps settings in config.json and has no webui-user file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.launchfile.quoting import joined
+from autotune.launchfile.reader import LaunchFile, read
+from autotune.launchfile.values import OWN
+from autotune.model.errors import NothingToWorkOn
+
+MARKER = "reference-webui.json"
+_NAMES = {
+    "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
+    "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
+    "docker": "a docker set-up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an install is and where its flags go.
+
+    ``kind``: a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
+    ``host``: the program that starts it (stability-matrix, pinokio, docker), '' if the owner does.
+    ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence if not
+    manageable; ``where_flags_go``: where its owner would write flags.
+    """
+
+    kind: str
+    host: str
+    manageable: bool
+    launch_files: tuple[Path, ...]
+    why_not: str | None
+    where_flags_go: str
+
+
+def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
+    """Look at a folder. Never raises for what it holds; an unreadable part counts as absent."""
+    environ = os.environ if environ is None else environ
+    kind = _kind(root)
+    matrix = _stability_matrix(root, environ)
+    if matrix is not None and kind not in ("unknown", "docker"):
+        return Layout(kind, "stability-matrix", True, (matrix,), None,
+                      f"Stability Matrix, launch options of this package (saved in {matrix})")
+    if kind == "sdnext":
+        return Layout(kind, "", False, (), "SD.Next keeps these choices in its settings, not in launch flags",
+                      "System settings in its UI (config.json), or arguments of webui.sh / webui.bat")
+    if kind in ("docker", "unknown") or _container(environ):
+        return _unmanaged(root, kind, environ)
+    files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
+    host = "pinokio" if _pinokio(root) else ""
+    main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
+    where = f"{OWN} in {main}"
+    if not files:
+        return Layout(kind, host, False, (), f"{_NAMES[kind]} in {root} has no {main.name}", where)
+    return Layout(kind, host, True, files, None, where)
+
+
+def _unmanaged(root: Path, kind: str, environ: Mapping[str, str]) -> Layout:
+    if kind == "unknown":
+        return Layout(kind, "", False, (), f"{root} holds no web UI that autotune knows", "not known")
+    variable = _container(environ) or "CLI_ARGS or WEBUI_ARGS"
+    return Layout(kind, "docker", False, (), f"flags of this docker set-up come from {variable}",
+                  f"{variable} in docker-compose.yml, its .env file, or the docker run command")
+
+
+def _file_names(platform: str) -> tuple[str, ...]:
+    if platform == "win32":
+        return ("webui-user.bat", "webui.settings.bat")
+    return ("webui-macos-env.sh", "webui-user.sh") if platform == "darwin" else ("webui-user.sh",)
+
+
+def _exists(path: Path) -> bool:
+    return path.is_file() or path.is_symlink()
+
+
+def _kind(root: Path) -> str:
+    if (root / MARKER).is_file():
+        return "reference"
+    if not (root / "launch.py").is_file():
+        return "docker" if _compose(root) else "unknown"
+    if (root / "installer.py").is_file():
+        return "sdnext"
+    if (root / "modules_forge").is_dir():
+        return _forge(root)
+    if any((root / "modules" / name).exists() for name in ("zluda.py", "zluda_installer.py", "dml")):
+        return "amdgpu"
+    return "a1111" if (root / "modules").is_dir() else "unknown"
+
+
+def _forge(root: Path) -> str:
+    version = re.search(r"version\s*=\s*['\"]([^'\"]*)", _text(root / "modules_forge" / "forge_version.py"))
+    if version and version.group(1).lower() in ("neo", "classic"):
+        return "forge-neo"
+    if "reforge" in _text(root / "README.md")[:2000].lower() or "reforge" in _text(root / ".git" / "config").lower():
+        return "reforge"
+    return "forge2" if (root / "backend" / "args.py").is_file() else "forge"
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(65_536).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _compose(root: Path) -> bool:
+    names = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml", "Dockerfile", ".env")
+    return any(re.search(r"\b(?:CLI_ARGS|WEBUI_ARGS)\b", _text(root / name)) for name in names)
+
+
+def _container(environ: Mapping[str, str]) -> str:
+    return next((name for name in ("CLI_ARGS", "WEBUI_ARGS") if name in environ), "")
+
+
+def _pinokio(root: Path) -> bool:
+    above = root.parent
+    return any((above / name).is_file() for name in ("pinokio.js", "pinokio.json"))
+
+
+def _stability_matrix(root: Path, environ: Mapping[str, str]) -> Path | None:
+    """The settings.json whose packages include this folder, in a portable or a per-user data folder."""
+    places = [root.parent.parent / "settings.json"]
+    if environ.get("APPDATA"):
+        places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
+    if environ.get("HOME"):
+        places.append(Path(environ["HOME"]) / ".config" / "StabilityMatrix" / "settings.json")
+    for place in places:
+        try:
+            document = json.loads(place.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            continue
+        packages = document.get("InstalledPackages") if isinstance(document, dict) else None
+        if isinstance(packages, list) and any(_names(p, root) for p in packages):
+            return place
+    return None
+
+
+def _names(package: object, root: Path) -> bool:
+    given = package.get("LibraryPath") or package.get("Path") if isinstance(package, dict) else None
+    if not isinstance(given, str) or not given:
+        return False
+    parts = [part.lower() for part in re.split(r"[\\/]+", given) if part]
+    return [part.lower() for part in root.parts][-len(parts) :] == parts
+
+
+def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = None) -> LaunchFile:
+    """The launch file whose words count, as read in the order the web UI reads them: the one to edit.
+
+    That is the last file that sets COMMANDLINE_ARGS, else webui-user.*. Raises NothingToWorkOn (not
+    manageable) and what ``read`` raises.
+    """
+    environ = dict(os.environ if environ is None else environ)
+    if not layout.manageable:
+        raise NothingToWorkOn(layout.why_not or "this install is not managed", f"Its flags go here: {layout.where_flags_go}")
+    chosen: LaunchFile | None = None
+    for path in layout.launch_files:
+        file = read(path, environ, root)
+        if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):
+            chosen = file
+        line = len(file.reading.line_words) if file.reading else 0
+        if file.words[line:]:
+            environ[OWN] = joined(file.words[line:])
+    assert chosen is not None
+    return chosen

@@ -1,0 +1,81 @@
+"""File layers for tests: one that dies at a chosen step, one that does not wait for the disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from autotune.launchfile.files import FileLayer
+
+
+class KillLayer(FileLayer):
+    """Kills its own process (SIGKILL) before, inside or after effect number ``at``. "inside" tears a write."""
+
+    def __init__(self, at: int, when: str) -> None:
+        self.at, self.when, self.count = at, when, 0
+
+    def _step(self, act: Callable[[], None], tear: Callable[[], None] | None = None) -> None:
+        mine = self.count == self.at
+        self.count += 1
+        if mine and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if mine and self.when == "inside":
+            if tear is not None:
+                tear()
+            os.kill(os.getpid(), signal.SIGKILL)
+        act()
+        if mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def make_folder(self, path: Path) -> None:
+        self._step(lambda: super(KillLayer, self).make_folder(path))
+
+    def write(self, path: Path, data: bytes) -> None:
+        self._step(lambda: super(KillLayer, self).write(path, data),
+                   lambda: super(KillLayer, self).write(path, data[: len(data) // 2]))
+
+    def sync(self, path: Path) -> None:
+        self._step(lambda: super(KillLayer, self).sync(path))
+
+    def sync_folder(self, path: Path) -> None:
+        self._step(lambda: super(KillLayer, self).sync_folder(path))
+
+    def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
+        self._step(lambda: super(KillLayer, self).dress(path, like, original))
+
+    def link(self, path: Path, name: Path) -> None:
+        self._step(lambda: super(KillLayer, self).link(path, name))
+
+    def replace(self, path: Path, target: Path) -> None:
+        self._step(lambda: super(KillLayer, self).replace(path, target))
+
+    def unlink(self, path: Path) -> None:
+        self._step(lambda: super(KillLayer, self).unlink(path))
+
+    def remove_folder(self, path: Path) -> None:
+        self._step(lambda: super(KillLayer, self).remove_folder(path))
+
+
+class FastLayer(FileLayer):
+    """Leaves out the waiting for the disk: for thousands of runs that no power cut will hit."""
+
+    def sync(self, path: Path) -> None:
+        return
+
+    def sync_folder(self, path: Path) -> None:
+        return
+
+
+def in_child(act: Callable[[], object]) -> bool:
+    """Run something in a forked child; True if it came to its end, False if it was killed."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGKILL
+    return os.WIFEXITED(status)

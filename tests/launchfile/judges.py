@@ -1,0 +1,120 @@
+"""Judges that are not our own code: bash and wine's cmd say what a launch file really gives."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from autotune.launchfile.known import KNOWN
+
+VALUED = frozenset(n for n in KNOWN if n == "--precision" or n.startswith("--sub-quad"))
+TARGET = ("--opt-sdp-attention", "--opt-channelslast")
+
+
+def owns(words: Sequence[str]) -> tuple[bool, ...]:
+    """A catalogue in small: the flags of KNOWN, abbreviations with one meaning, ``--flag=value``."""
+    found: list[bool] = []
+    takes = False
+    for word in words:
+        name = word.partition("=")[0]
+        full = name if name in KNOWN else next(
+            (k for k in KNOWN if len(name) > 4 and k.startswith(name) and sum(o.startswith(name) for o in KNOWN) == 1),
+            "")
+        if full:
+            found.append(True)
+            takes = full in VALUED and "=" not in word
+        else:
+            found.append(takes and not word.startswith("--"))
+            takes = False
+    return tuple(found)
+
+
+_DRIVER = r"""
+at_launch() {
+  local at=0 word
+  for word in "$@"; do
+    at=$((at + 1))
+    case "$word" in *webui.sh|*launch.py|*webui.py) shift $at; emit "$@"; builtin exit 0 ;; esac
+  done
+}
+emit() {
+  local value=""
+  [[ ${COMMANDLINE_ARGS@a} == *x* ]] && value="$COMMANDLINE_ARGS"
+  builtin printf '%s\0' "$@" "=$value" > "$out"
+}
+exec() { at_launch "$@"; }
+python() { at_launch "$@"; }
+python3() { at_launch "$@"; }
+bash() { at_launch "$@"; }
+./webui.sh() { at_launch ./webui.sh "$@"; }
+cd "$1"; shift
+for number in $(seq 0 $(($1 - 1))); do
+  (
+    out="$PWD/$number.out"
+    builtin cd "$number"
+    set --
+    . ./webui-user.sh > /dev/null 2> "../$number.err" < /dev/null
+    out="$OLDPWD/$number.out"
+    emit
+  )
+done
+"""
+
+
+def bash_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | None = None) -> list[list[str]]:
+    """What launch.py would receive from each file, as bash and shlex say: words on the line, then the variable's."""
+    for number, data in enumerate(files):
+        (folder / str(number)).mkdir(parents=True)
+        (folder / str(number) / "webui-user.sh").write_bytes(data)
+    bare = {"PATH": os.environ["PATH"], "HOME": "/home/someone", **(environ or {})}
+    subprocess.run(["bash", "-c", _DRIVER, "judge", str(folder), str(len(files))], env=bare, check=False, timeout=120)
+    found = []
+    for number in range(len(files)):
+        *line, value = (folder / f"{number}.out").read_bytes().decode().removesuffix("\0").split("\0")
+        found.append([*line, *shlex.split(value[1:])])
+    return found
+
+
+def bash_accepts(data: bytes) -> str:
+    """The complaint of ``bash -n``, '' if it has none."""
+    return subprocess.run(["bash", "-n"], input=data, capture_output=True, check=False).stderr.decode()
+
+
+def wine() -> str | None:
+    """wine's path, None where it is missing."""
+    return shutil.which("wine")
+
+
+def wine_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | None = None) -> list[list[str] | None]:
+    """As ``bash_words``, by wine's cmd.exe; None where a file gave nothing to look at."""
+    program = wine()
+    assert program
+    driver = ["@echo off"]
+    for number, data in enumerate(files):
+        home = folder / str(number)
+        home.mkdir(parents=True)
+        (home / "webui-user.bat").write_bytes(data)
+        (home / "webui.bat").write_bytes(b"@echo off\r\n>line.txt echo.%*\r\n>value.txt set COMMANDLINE_ARGS\r\n")
+        driver += ["setlocal", f"cd {number}", "call webui-user.bat >nul 2>nul",
+                   ">end.txt set COMMANDLINE_ARGS", "cd ..", "endlocal"]
+    (folder / "driver.bat").write_bytes("\r\n".join([*driver, ""]).encode())
+    prefix = Path(os.environ.get("AUTOTUNE_TEST_WINEPREFIX", folder / "prefix"))
+    bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "HOME": str(folder),
+            **(environ or {})}
+    subprocess.run([program, "cmd", "/c", "driver.bat"], cwd=folder, env=bare, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=240)
+    return [_wine_result(folder / str(number)) for number in range(len(files))]
+
+
+def _wine_result(home: Path) -> list[str] | None:
+    found = home / "value.txt" if (home / "value.txt").exists() else home / "end.txt"
+    if not found.exists():
+        return None
+    lines = found.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+    value = next((text.partition("=")[2] for text in lines if text.upper().startswith("COMMANDLINE_ARGS=")), "")
+    line = (home / "line.txt").read_text().strip() if (home / "line.txt").exists() else ""
+    return [*line.split(), *shlex.split(value)]

@@ -1,0 +1,231 @@
+"""One clip measured, over real HTTP against servers that answer, hang, break and die."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from autotune import measure
+from autotune.measure import guards
+from autotune.measure.observations import Observations
+from autotune.measure.observers import Observer, RamObserver, Sampler, TorchObserver, merged
+from autotune.model.api import ApiProblem, Memory
+from autotune.model.workload import Workload
+from autotune.server.client import Client
+from tests.server import badserver
+from tests.server.badserver import Handler, answers, reply, serving
+
+CLIP = Workload(64, 64, 4, 2)
+GOOD = {"images": [base64.b64encode(b"GIF89a;").decode()], "parameters": {},
+        "info": json.dumps({"infotexts": ['x, AnimateDiff: "model: y"']})}
+
+
+@contextmanager
+def client(handler: Handler) -> Iterator[Client]:
+    with serving(handler) as port:
+        yield Client(f"http://127.0.0.1:{port}")
+
+
+def slow_until_interrupted(seconds: float) -> Handler:
+    """A job that takes ``seconds`` unless /interrupt comes."""
+    interrupted = threading.Event()
+
+    def handler(connection: socket.socket, request: bytes, stop: threading.Event) -> None:
+        if b"/interrupt" in request.split(b"\r\n")[0]:
+            interrupted.set()
+            reply(connection, b"{}")
+            return
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not interrupted.is_set() and not stop.is_set():
+            time.sleep(0.02)
+        reply(connection, json.dumps(GOOD).encode())
+
+    return handler
+
+
+def test_a_clip_is_measured() -> None:
+    with client(answers(GOOD, more="X-Process-Time: 0.01\r\n")) as api:
+        result = measure.clip(api, CLIP, 1)
+    assert result.ok and result.gif == b"GIF89a;" and result.failure is None and not result.restart
+    assert result.seconds is not None and 0 < result.seconds <= result.cost and result.process_time == 0.01
+
+
+def failed(status: str, body: object, log: tuple[str, ...] = ()) -> measure.ClipResult:
+    with client(answers(body, status)) as api:
+        return measure.clip(api, CLIP, 1, log_tail=lambda: log)
+
+
+@pytest.mark.parametrize(("status", "body", "failure"), [
+    ("500 X", {"error": "OutOfMemoryError", "detail": "", "errors": "CUDA out of memory."}, "oom"),
+    ("500 X", {"error": "NansException", "errors": "A tensor with NaNs was produced in VAE."}, "nan"),
+    ("500 X", {"error": "RuntimeError", "errors": "CUDA error: device-side assert triggered"}, "cuda_error"),
+    ("500 X", {"error": "IndexError", "errors": "index 4 is out of bounds"}, "invalid_output"),
+    ("422 X", {"error": "HTTPException", "detail": "Script 'AnimateDiff' not found"}, "not_animated"),
+    ("500 X", b"Internal Server Error", "invalid_output"),
+    ("302 X", {}, "invalid_output"),
+    ("200 OK", b"<html>", "invalid_output"),
+    ("200 OK", {"images": []}, "invalid_output"),
+    ("200 OK", {**GOOD, "info": "{}"}, "not_animated"),
+])
+def test_what_is_no_clip_is_named(status: str, body: object, failure: str) -> None:
+    result = failed(status, body)
+    assert result.failure == failure
+    assert result.detail and not result.ok
+    assert result.restart is (status != "200 OK" or isinstance(body, bytes))
+
+
+def test_a_broken_connection_is_a_crash_with_what_the_log_says() -> None:
+    with client(badserver.half) as api:
+        assert measure.clip(api, CLIP, 1).failure == "crash"
+        log = ("RuntimeError: CUDA error: an illegal memory access was encountered",)
+        assert measure.clip(api, CLIP, 1, log_tail=lambda: log).failure == "cuda_error"
+
+
+def test_a_dead_process_is_noticed_at_once() -> None:
+    dead = threading.Event()
+    threading.Timer(0.3, dead.set).start()
+    with client(badserver.never) as api:
+        begun = time.monotonic()
+        result = measure.clip(api, CLIP, 1, alive=lambda: not dead.is_set())
+        took = time.monotonic() - begun
+    assert result.failure == "crash" and result.restart and took < 5.0  # within a second on an idle machine
+
+
+def test_a_hang_ends_at_the_limit() -> None:
+    with client(badserver.never) as api:
+        result = measure.clip(api, CLIP, 1, time_limit=0.4)
+    assert result.failure == "hang" and result.restart and result.cost >= 0.4
+
+
+def test_an_interruption_ends_the_job() -> None:
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    with client(slow_until_interrupted(60)) as api:
+        begun = time.monotonic()
+        result = measure.clip(api, CLIP, 1, cancel=cancel)
+        assert time.monotonic() - begun < 10.0
+    assert result.failure == "interrupted" and result.seconds is None
+
+
+def test_a_clip_far_slower_than_the_best_is_given_up() -> None:
+    with client(slow_until_interrupted(60)) as api:
+        result = measure.clip(api, CLIP, 1, best=0.2)
+    assert result.too_slow and result.failure is None and not result.ok and not result.restart
+    assert result.at_least == pytest.approx(0.3) and result.cost < 10.0
+
+
+class Full(Observer):
+    """A card that is full."""
+
+    def full_now(self) -> float | None:
+        return 0.99
+
+    def seen(self) -> Observations:
+        return Observations(memory_full=0.99)
+
+
+def test_a_slow_clip_on_a_full_card_is_watched_until_it_is_spilled() -> None:
+    with client(slow_until_interrupted(60)) as api:
+        result = measure.clip(api, CLIP, 1, best=0.2, observers=[Full()])
+    assert result.failure == "spilled" and result.restart and result.cost >= 0.2 * guards.FAR
+
+
+def test_a_finished_clip_on_a_full_card_far_outside_its_kind_is_spilled() -> None:
+    with client(slow_until_interrupted(0.3)) as api:
+        assert measure.clip(api, CLIP, 1, observers=[Full()], family=[0.01, 0.02]).failure == "spilled"
+        assert measure.clip(api, CLIP, 1, observers=[Full()], family=[0.3, 0.4]).failure is None
+
+
+class Hot(Observer):
+    """A card that throttled."""
+
+    def seen(self) -> Observations:
+        return Observations(throttled=("hw_thermal",))
+
+
+def test_a_throttled_clip_is_discarded() -> None:
+    with client(answers(GOOD)) as api:
+        result = measure.clip(api, CLIP, 1, observers=[Hot()])
+    assert result.discard is not None and not result.ok and result.failure is None and result.seconds
+
+
+class Broken:
+    """A client with a fault of its own, which is a fault of this program."""
+
+    def txt2img(self, *_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    def interrupt(self, limit: float = 5.0) -> None:
+        raise AssertionError(limit)
+
+
+def test_a_fault_of_this_program_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        measure.clip(Broken(), CLIP, 1)  # type: ignore[arg-type]
+
+
+def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
+    class Count(Observer):
+        calls: list[str]
+
+        def __init__(self) -> None:
+            self.calls = []
+
+        def before(self) -> None:
+            self.calls.append("before")
+
+        def look(self, seconds: float) -> None:
+            assert seconds >= 0
+            self.calls.append("look")
+
+        def after(self) -> None:
+            self.calls.append("after")
+
+    one = Count()
+    with Sampler([one], period=0.05) as sampler:
+        until = time.monotonic() + 20
+        while one.calls.count("look") < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert one.calls[0] == "before" and one.calls[-1] == "after" and one.calls.count("look") >= 3
+    assert sampler.seen().looks == one.calls.count("look") and sampler.seen().widest >= 0.04
+
+
+def test_main_memory_of_the_tree() -> None:
+    observer = RamObserver(lambda: [psutil.Process()])
+    with Sampler([observer], period=0.05) as sampler:
+        ballast = bytearray(64 * 1024 * 1024)
+        ballast[::4096] = b"x" * len(ballast[::4096])
+        until = time.monotonic() + 20
+        while (sampler.seen().looks) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+    peak = sampler.seen().memory_peak
+    assert peak is not None and peak >= len(ballast) / 1048576
+    gone = RamObserver(lambda: [])
+    with Sampler([gone]) as empty:
+        pass
+    assert empty.seen().memory_peak is None
+
+
+def test_torch_memory_is_asked_after_the_clip_and_may_be_absent() -> None:
+    def refuses() -> Memory:
+        raise ApiProblem("timeout", "no answer")
+
+    full = Memory(None, 975.0, 1000.0, 900.0, 800.0, 0)
+    for read, share in ((lambda: full, 0.975), (refuses, None)):
+        observer = TorchObserver(read)
+        with Sampler([observer]) as sampler:
+            assert sampler.full_now() == share
+        assert sampler.seen().memory_full == share
+
+
+def test_records_of_several_observers_become_one() -> None:
+    together = merged([Observations(memory_peak=3.0), Observations(memory_peak=9.0, energy=5.0, throttled=("x",))])
+    assert together == Observations(memory_peak=3.0, energy=5.0, throttled=("x",))

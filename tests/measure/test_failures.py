@@ -1,0 +1,94 @@
+"""The failure classes on what web UIs really print and answer, from public threads and recordings."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.measure.failures import classify
+from autotune.model.failures import ADVICE, from_log, named_in
+from autotune.model.study import Failure
+
+HERE = Path(__file__).parent
+CASES: list[dict[str, Any]] = json.loads((HERE / "failures.json").read_text(encoding="utf-8"))
+FRESH: list[dict[str, Any]] = json.loads((HERE / "failures_fresh.json").read_text(encoding="utf-8"))
+"""Gathered after the patterns were written; see the file's own note on how many were right at first sight."""
+
+
+def decided(case: dict[str, Any]) -> str:
+    found = classify(**case["given"])
+    return found.failure if found is not None else "none"
+
+
+def confusion(cases: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    return Counter((case["expect"], decided(case)) for case in cases)
+
+
+def table(counts: Counter[tuple[str, str]]) -> str:
+    names = sorted({name for pair in counts for name in pair})
+    rows = [" " * 16 + " ".join(f"{name[:7]:>7}" for name in names)]
+    rows += [f"{true:16}" + " ".join(f"{counts[true, said] or '.':>7}" for said in names) for true in names]
+    return "\n".join(rows)
+
+
+def test_at_least_95_percent_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = CASES + FRESH
+    counts = confusion(cases)
+    right = sum(number for (true, said), number in counts.items() if true == said)
+    with capsys.disabled():
+        print(f"\n{right} of {len(cases)} excerpts right (rows: true, columns: decided)\n{table(counts)}")
+    assert len(CASES) >= 60 and right >= 0.95 * len(cases)
+    wrong = [(case["from"], case["expect"], decided(case)) for case in CASES if decided(case) != case["expect"]]
+    assert not wrong
+
+
+def test_every_class_is_there_with_advice() -> None:
+    assert set(ADVICE) == set(get_args(Failure))
+    assert all(len(advice) < 110 for advice in ADVICE.values())
+    covered = {case["expect"] for case in CASES} | {"hang", "spilled"}
+    assert covered == set(get_args(Failure))
+
+
+def test_time_outs_and_over_full_memory() -> None:
+    bar = ["  0%|          | 0/20 [00:00<?, ?it/s]"]
+    assert (found := classify(timed_out=True, log_tail=bar)) and found.failure == "hang" and found.advice
+    assert (found := classify(http_status=200, spilled=True)) and found.failure == "spilled"
+
+
+@pytest.mark.parametrize("log", [
+    ["no module 'xformers'. Processing without...", "Model loaded in 2.9s (load weights from disk: 1.0s)."],
+    ["*** Arguments: ('task(x)', 'a poster that says CUDA out of memory, Killed, Segmentation fault', [], 20)"],
+    ["Memory: 3.2 GiB free, out of 8 GiB", "Applying attention optimization: Doggettx... done."],
+])
+def test_harmless_words_name_no_failure(log: list[str]) -> None:
+    assert classify(http_status=200, log_tail=log) is None
+    assert classify(timed_out=True, log_tail=log).failure == "hang"  # type: ignore[union-attr]
+
+
+def test_a_prompt_in_the_log_is_no_evidence() -> None:
+    log = ["*** Arguments: ('task(x)', 'CUDA out of memory, address already in use', [], 20)"]
+    assert from_log(log, 1) == "startup"
+
+
+def test_an_earlier_clips_trouble_is_not_this_ones() -> None:
+    log = ["torch.cuda.OutOfMemoryError: CUDA out of memory."] + ["request served"] * 200
+    assert (found := classify(died=True, exit_code=-11, log_tail=log)) and found.failure == "crash"
+
+
+@given(st.lists(st.text(max_size=80), max_size=30), st.one_of(st.none(), st.integers(-64, 2**32)),
+       st.one_of(st.none(), st.integers(100, 599)), st.text(max_size=200), st.booleans(), st.booleans(), st.booleans())
+def test_any_evidence_gives_a_class_of_the_contract(
+    log: list[str], code: int | None, status: int | None, body: str, died: bool, timed_out: bool, starting: bool
+) -> None:
+    found = classify(code, status, body, log, died=died, timed_out=timed_out, starting=starting)
+    assert found is None or (found.failure in get_args(Failure) and len(found.why) <= 300)
+    if died or timed_out or code is not None or (status or 0) >= 400:
+        assert found is not None
+    named = named_in(body)
+    assert named is None or named in get_args(Failure)

@@ -1,0 +1,124 @@
+"""Which interpreter the start script would use, and what it has."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.probe import interpreter
+from tests.probe.installs import venv, webui, write
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("venv_dir", "python_cmd", "VENV_DIR", "PYTHON", "SKIP_VENV"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_venv_beside_the_web_ui(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    assert interpreter.find(root, root / "webui-user.sh") == root / "venv/bin/python"
+
+
+def test_a_windows_venv(tmp_path: Path) -> None:
+    python = write(tmp_path / "venv/Scripts/python.exe")
+    assert interpreter.find(tmp_path, None) == python
+
+
+@pytest.mark.parametrize("line", ['venv_dir="other"', "export venv_dir=other", "venv_dir='other'"])
+def test_venv_dir_of_a_shell_file(tmp_path: Path, line: str) -> None:
+    root = webui(tmp_path / "w")
+    other = venv(root / "other")
+    file = write(root / "webui-user.sh", f"#!/bin/bash\n#venv_dir=\"no\"\n{line}\n")
+    assert interpreter.find(root, file) == other
+
+
+@pytest.mark.parametrize("line", ['set "VENV_DIR=other"', "@set VENV_DIR=other", 'SET venv_dir="other"'])
+def test_venv_dir_of_a_batch_file(tmp_path: Path, line: str) -> None:
+    root = webui(tmp_path / "w")
+    other = venv(root / "other")
+    file = write(root / "webui-user.bat", f"@echo off\r\nREM set VENV_DIR=no\r\nset PYTHON=\r\n{line}\r\n")
+    assert interpreter.find(root, file) == other
+
+
+def test_an_absolute_venv_dir(tmp_path: Path) -> None:
+    root = webui(tmp_path / "w")
+    other = venv(tmp_path / "elsewhere")
+    file = write(root / "webui-user.sh", f'venv_dir="{tmp_path}/elsewhere"\n')
+    assert interpreter.find(root, file) == other
+
+
+def test_no_venv_wanted(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    file = write(root / "webui-user.sh", f'venv_dir=-\npython_cmd="{sys.executable}"\n')
+    assert interpreter.find(root, file) == Path(sys.executable)
+    file = write(root / "webui-user.bat", f"set PYTHON={sys.executable}\r\nset SKIP_VENV=1\r\n")
+    assert interpreter.find(root, file) == Path(sys.executable)
+
+
+def test_an_environment_variable_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = webui(tmp_path / "w")
+    other = venv(tmp_path / "other")
+    monkeypatch.setenv("venv_dir", str(tmp_path / "other"))
+    assert interpreter.find(root, root / "webui-user.sh") == other
+
+
+def test_webui_settings_bat_wins(tmp_path: Path) -> None:
+    root = webui(tmp_path / "w")
+    other = venv(root / "other")
+    file = write(root / "webui-user.bat", "set VENV_DIR=no\r\n")
+    write(root / "webui.settings.bat", "@echo off\r\nset VENV_DIR=other\r\n")
+    assert interpreter.find(root, file) == other
+
+
+def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> None:
+    root = webui(tmp_path / "sd.webui/webui")
+    python = write(tmp_path / "sd.webui/system/python/python.exe")
+    write(tmp_path / "sd.webui/environment.bat")
+    (tmp_path / "sd.webui/system/python/Lib/site-packages/torch-2.1.2.dist-info").mkdir(parents=True)
+    assert interpreter.find(root, root / "webui-user.bat") == python
+    assert interpreter.package_version(python, "torch") == "2.1.2"
+
+
+def test_missing(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    (root / "venv/bin/python").unlink()
+    assert interpreter.find(root, root / "webui-user.sh") is None
+
+
+def test_versions_by_files(tmp_path: Path) -> None:
+    python = venv(tmp_path / "venv", {"torch": "2.1.2+cu121", "xformers": "0.0.23", "torchvision": "0.16"})
+    assert interpreter.version(python) == "3.10.11"
+    assert interpreter.package_version(python, "torch") == "2.1.2+cu121"
+    assert interpreter.package_version(python, "xformers") == "0.0.23"
+    assert interpreter.package_version(python, "torchaudio") is None
+
+
+def test_packages_that_a_pth_file_adds(tmp_path: Path) -> None:
+    python = venv(tmp_path / "venv", {"pip": "23"})
+    (tmp_path / "shared/torch-2.5.1.dist-info").mkdir(parents=True)
+    site = interpreter.site_packages(python)[0]
+    write(site / "creator.pth", f"# a comment\nimport sys\n{tmp_path}/shared\n{tmp_path}/gone\n\n")
+    assert interpreter.package_version(python, "torch") == "2.5.1"
+
+
+def test_a_real_venv_is_read_as_it_sees_itself(tmp_path: Path) -> None:
+    base = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([base, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = interpreter.find(tmp_path, None)
+    assert python is not None
+    assert interpreter.version(python) == platform.python_version()
+    asked = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True,
+                           text=True, check=True)
+    assert [path.resolve() for path in interpreter.site_packages(python)] == [Path(asked.stdout.strip()).resolve()]
+
+
+def test_our_own_interpreter_is_read_right() -> None:
+    python = Path(sys.executable)
+    assert interpreter.package_version(python, "hypothesis") == importlib.metadata.version("hypothesis")
+    assert (interpreter.version(python) or "").startswith(".".join(platform.python_version_tuple()[:2]))

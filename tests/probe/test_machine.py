@@ -1,0 +1,136 @@
+"""One look at a whole install."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.flags import space
+from autotune.model import codec
+from autotune.model.errors import NothingToWorkOn
+from autotune.probe import running
+from autotune.probe.fingerprint import cheap
+from autotune.probe.machine import look, require_animatediff, require_torch
+from tests.nvml_fake import Fake
+from tests.probe.installs import webui, write
+
+
+def hashes(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file's time and content."""
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(root.rglob("*")) if path.is_file()
+    }
+
+
+def test_a_look_shows_everything_and_changes_nothing(tmp_path: Path, fake: Fake) -> None:
+    root = webui(tmp_path, {"cross_attention_optimization": "Doggettx", "live_previews_enable": False})
+    before = hashes(root)
+    machine = look(root, None, ("--api", "--opt-sdp-attention", "--made-up", "--no-half-vae"))
+    assert hashes(root) == before
+    assert [gpu.name for gpu in machine.gpus] == ["NVIDIA GeForce RTX 3090"] * 2
+    assert (machine.webui.flavour, machine.webui.version) == ("a1111", "1.10.1")
+    assert machine.webui.tuned_flags == ("--opt-sdp-attention", "--no-half-vae")
+    assert machine.webui.kept_flags == ("--api", "--made-up")
+    assert machine.webui.launch_file == root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
+    assert machine.webui.manageable and not machine.webui.running
+    assert machine.settings == (("cross_attention_optimization", "Doggettx"), ("live_previews_enable", False))
+    assert machine.animatediff and machine.animatediff.version == "2.0.1-a"
+    assert [path.name for path in machine.models] == ["model.safetensors"]
+    assert machine.warnings == ()
+    json.dumps(codec.dump(machine))
+    assert len(space.build(machine).candidates) > 10
+
+
+def test_the_launch_file_may_be_another(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    mine = write(root / "my-start.sh", "venv_dir=-\n")
+    assert look(root, mine, ()).webui.launch_file == mine
+
+
+def test_no_interpreter(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    (root / "venv/bin/python").unlink()
+    with pytest.raises(NothingToWorkOn) as fault:
+        look(root, None, ())
+    assert fault.value.code == 3 and "venv" in fault.value.hint
+
+
+def test_no_extension_still_shows_the_rest(tmp_path: Path) -> None:
+    machine = look(webui(tmp_path, animatediff=False), None, ())
+    assert machine.animatediff is None and machine.models
+    with pytest.raises(NothingToWorkOn, match="AnimateDiff"):
+        require_animatediff(machine)
+
+
+def test_no_motion_module(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    (root / "extensions/sd-webui-animatediff/model/mm_sd15_v3.safetensors").unlink()
+    with pytest.raises(NothingToWorkOn, match="motion module"):
+        require_animatediff(look(root, None, ()))
+
+
+def test_no_torch(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    machine = look(root, None, ())
+    assert machine.runtime.python and machine.runtime.torch is None
+    with pytest.raises(NothingToWorkOn, match="no usable torch"):
+        require_torch(machine)
+
+
+def test_an_unknown_version_and_a_broken_config_are_warnings(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    write(root / "CHANGELOG.md", "## 1.3.2\n")
+    write(root / "config.json", "{")
+    warnings = "\n".join(look(root, None, ()).warnings)
+    assert "1.3.2" in warnings and "config.json" in warnings
+
+
+def test_a_web_ui_running_from_there_is_seen(tmp_path: Path) -> None:
+    root = webui(tmp_path / "mine")
+    other = webui(tmp_path / "other")
+    write(root / "launch.py", "import sys\nprint('up', flush=True)\nsys.stdin.read()\n")
+    for start in ([sys.executable, "launch.py"], [sys.executable, "-u", str(root / "launch.py"), "--api"]):
+        with subprocess.Popen(start, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stdout.readline() == b"up\n"
+            assert running.pids(root) == (process.pid,)
+            assert running.pids(root, ours=frozenset({process.pid})) == ()
+            assert running.pids(other) == ()
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(30)
+        assert running.pids(root) == ()
+
+
+def test_another_program_that_has_launch_py_as_argument_is_not_it(tmp_path: Path) -> None:
+    root = webui(tmp_path)
+    write(root / "editor.py", "import sys\nprint('up', flush=True)\nsys.stdin.read()\n")
+    start = [sys.executable, "editor.py", "launch.py"]
+    with subprocess.Popen(start, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"up\n"
+        assert running.pids(root) == ()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.e2e
+def test_an_install_of_the_reference_web_ui(tmp_path: Path) -> None:
+    root = tmp_path / "reference"
+    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root), "--size", "tiny", "--device", "cpu"],
+                   check=True, capture_output=True)
+    before = hashes(root)
+    machine = look(root, None, ("--api", "--opt-split-attention-v1"))
+    assert hashes(root) == before
+    assert (machine.webui.flavour, machine.webui.version) == ("reference", "1.10.1")
+    assert machine.webui.python == root / "venv/bin/python" or sys.platform == "win32"
+    assert machine.runtime.torch and machine.runtime.device == "cpu"
+    require_animatediff(machine)
+    require_torch(machine)
+    assert machine.animatediff and machine.animatediff.version == "2.0.1-a"
+    assert cheap(root, machine.webui.flags) == machine.fingerprint
+    assert dict(machine.fingerprint.parts)["torch"].split("+")[0] == machine.runtime.torch.split("+")[0]
+    made = space.build(machine)
+    assert made[made.baseline].effective.attention == "v1"
+    assert len(made.candidates) >= 24

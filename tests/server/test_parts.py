@@ -1,0 +1,166 @@
+"""Log, process identity, run folders, inventory, settling: the small parts of the server room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.model.machine import Gpu
+from autotune.server import inventory, run_folder, settle, tree
+from autotune.server.gpu_memory import level
+from autotune.server.server_log import ServerLog
+from autotune.server.sweep import sweep
+
+LOG = ("Launching with arguments: --api-auth autotune:PASS --gradio-auth=me:x --hf-token 'a b'\r\n"
+       "  0%|          | 0/20\r 50%|#####     | 10/20\r100%|##########| 20/20\r\n"
+       "Applying attention optimization: Doggettx... done.\nModel loaded in 2.9s (load: 1.0s).\n"
+       "Applying attention optimization: sdp-no-mem... done.\nПривет\n").encode()
+
+
+@given(st.lists(st.integers(0, len(LOG)), max_size=20))
+def test_the_log_is_the_same_in_any_pieces(cuts: list[int]) -> None:
+    log = ServerLog(("PASS",))
+    edges = [0, *sorted(cuts), len(LOG)]
+    for begin, end in pairwise(edges):
+        log.feed(LOG[begin:end])
+    assert log.tail() == (
+        "Launching with arguments: --api-auth *** --gradio-auth=*** --hf-token ***",
+        "100%|##########| 20/20", "Applying attention optimization: Doggettx... done.",
+        "Model loaded in 2.9s (load: 1.0s).", "Applying attention optimization: sdp-no-mem... done.", "Привет")
+    assert log.attention == "sdp-no-mem" and log.model_loaded and not log.model_failed
+
+
+def test_the_log_is_bounded() -> None:
+    log = ServerLog()
+    for number in range(3000):
+        log.feed(f"line {number}\n".encode())
+    log.feed(b"x" * 1_000_000)
+    assert len(log.tail(10_000)) <= 401 and max(map(len, log.tail(10_000))) <= 2000
+
+
+def test_a_failed_model_is_told_by_the_log() -> None:
+    log = ServerLog()
+    log.feed(b"Stable diffusion model failed to load\nApplying attention optimization: Doggettx... done.\n")
+    assert log.model_failed and not log.model_loaded
+
+
+def test_identity_tells_processes_apart() -> None:
+    own = tree.identity(os.getpid())
+    assert own is not None and own == tree.identity(os.getpid())
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert tree.identity(child.pid) not in (None, own)
+    child.communicate(b"\n")
+    assert tree.identity(child.pid) is None
+
+
+def test_ending_tries_to_be_kind_first() -> None:
+    code = "import signal,sys;signal.signal(signal.SIGTERM,lambda *_:sys.exit(7));print('up',flush=True);signal.pause()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline() == b"up\n"
+    left = tree.end(lambda: [p for p in tree.descendants(os.getpid()) if p.pid == child.pid and child.poll() is None],
+                    grace=20.0, limit=30.0)
+    assert left == [] and child.wait(10) == 7
+    child.stdout.close()
+
+
+def test_a_run_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    folder, record = run_folder.create(tmp_path / "runs", tmp_path)
+    assert run_folder.read(folder) == record and record.owner_lives
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [record.run_id]
+    (folder / run_folder.RECORD).write_text("{", encoding="utf-8")
+    assert run_folder.read(folder) is None
+    assert run_folder.remove(folder) and not folder.exists()
+
+
+def test_sweep_passes_over_what_is_not_a_run(tmp_path: Path) -> None:
+    (tmp_path / "aside").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / f".new-{2**22 + 1}-abc").mkdir()
+    (tmp_path / f".new-{os.getpid()}-abc").mkdir()
+    old = tmp_path / f"{2**22 + 1}-0123456789ab"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    assert sweep(tmp_path).runs == 0 and sweep(tmp_path / "absent").runs == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["aside", "notes", f".new-{os.getpid()}-abc"])
+
+
+def fill(root: Path) -> None:
+    for name, text in {"config.json": "{}", "webui-user.sh": "#", "extensions/a/state.json": "1", "a.py": "x",
+                       "models/big.ckpt": "m", "outputs/1.png": "o", "venv/pyvenv.cfg": "", "venv/lib/x.json": "1",
+                       "styles.csv": "s"}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def test_the_install_is_put_back_and_nothing_is_lost(tmp_path: Path) -> None:
+    root, folder = tmp_path / "ui", tmp_path / "runs" / "1-0123456789ab"
+    fill(root)
+    folder.mkdir(parents=True)
+    inventory.take(root, folder)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    (root / "config.json").write_text('{"changed": 1}', encoding="utf-8")
+    (root / "extensions/a/state.json").unlink()
+    (root / "extensions/a/new/deep").mkdir(parents=True)
+    (root / "extensions/a/new/deep/log.txt").write_text("trace", encoding="utf-8")
+    (root / "webui-user.sh").write_text("# edited by its owner meanwhile", encoding="utf-8")
+    (root / "a.py").write_text("edited too", encoding="utf-8")
+    (root / "models/new.ckpt").write_text("downloaded meanwhile", encoding="utf-8")
+    (root / "outputs/2.png").write_text("rendered meanwhile", encoding="utf-8")
+    traces = {trace.path: trace.what for trace in inventory.restore(folder)}
+    assert traces == {"config.json": "put back", "extensions/a/state.json": "put back",
+                      str(Path("extensions/a/new/deep/log.txt")): "moved out"}
+    assert not (root / "extensions/a/new").exists()
+    now = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    edited = {root / "webui-user.sh", root / "a.py", root / "models/new.ckpt", root / "outputs/2.png"}
+    assert {path: when for path, when in now.items() if path not in edited} == {
+        path: when for path, when in before.items() if path not in edited}
+    aside = tmp_path / "runs" / "aside" / folder.name
+    assert (aside / "config.json").read_text(encoding="utf-8") == '{"changed": 1}'
+    assert (aside / "extensions/a/new/deep/log.txt").read_text(encoding="utf-8") == "trace"
+    assert inventory.restore(tmp_path / "nothing") == ()
+
+
+def test_nothing_is_put_back_under_a_running_web_ui(tmp_path: Path) -> None:
+    root, folder = tmp_path / "ui", tmp_path / "runs" / "1-0123456789ab"
+    fill(root)
+    folder.mkdir(parents=True)
+    inventory.take(root, folder)
+    (root / "config.json").write_text('{"changed": 1}', encoding="utf-8")
+    owner = subprocess.Popen([sys.executable, "-c", "print('up', flush=True); input()"], cwd=root,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert owner.stdout is not None and owner.stdout.readline() == b"up\n"
+    assert inventory.restore(folder) == ()
+    owner.communicate(b"\n")
+    assert [trace.path for trace in inventory.restore(folder)] == ["config.json"]
+
+
+class Card:
+    """A card whose memory follows a list, one look each; the last value stays."""
+
+    def __init__(self, *used: float | None) -> None:
+        self.used = list(used)
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        value = self.used.pop(0) if len(self.used) > 1 else self.used[0]
+        return (Gpu(0, "x", "u", None, 1000.0, value, None, None),)
+
+
+@pytest.mark.parametrize(("used", "back"), [
+    ((5000.0, 3000.0, 900.0, 130.0, 128.0), True), ((120.0, 120.0), True), ((None,), True),
+    ((5000.0, None), True),
+])
+def test_memory_is_waited_for(used: tuple[float | None, ...], back: bool) -> None:
+    assert settle(Card(*used), {0: 100.0}, sleep=lambda _: None)[0] is back
+
+
+def test_memory_that_stays_away_is_given_up() -> None:
+    assert settle(Card(5000.0), {0: 100.0}, limit=0.05, period=0.01)[0] is False
+    assert settle(None, {0: 100.0}) == (True, 0.0) and settle(Card(5000.0), {}) == (True, 0.0)
+    assert level(Card(7.0)) == {0: 7.0} and level(Card(None)) == {}
