@@ -175,8 +175,9 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
     """A drawn surface; the same seed gives the same one."""
     rng = random.Random(f"surface {seed}")
     dimensions = levels_of(rng)
-    baseline = {"attention": rng.choice(("split", "split", "sdp", "sdp-no-mem")),
-                "channelslast": rng.choice(("false", "false", "true")),
+    fast = rng.choice(("xformers", "sdp", "sdp-no-mem"))
+    baseline = {"attention": fast if fast in dimensions[0].levels and rng.random() < 0.5 else "split",
+                "channelslast": rng.choice(("false", "false", "false", "true")),
                 "no_half_vae": rng.choice(("false", "false", "true")), "batch_cond_uncond": "true",
                 "precision": "autocast", "memory": rng.choice(("none", "none", "none", "medvram"))}
     where = space(dimensions, baseline)

@@ -54,12 +54,19 @@ class Change:
 
     @property
     def text(self) -> str:
-        """The change in a line: "driver 535.98 → 555.42"."""
+        """The change in a line: "driver 535.98 → 555.42", "motion_module + mm_v3.safetensors 836"."""
+        if ", " in self.before + self.after:
+            old, new = (value.split(", ") if value != "absent" else [] for value in (self.before, self.after))
+            moves = [f"− {one}" for one in old if one not in new] + [
+                f"+ {one}" for one in new if one not in old
+            ]
+            if moves:
+                return f"{self.part} {_short(', '.join(moves), 80)}"
         return f"{self.part} {_short(self.before)} → {_short(self.after)}"
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= 40 else f"{value[:37]}…"
+def _short(value: str, most: int = 40) -> str:
+    return value if len(value) <= most else f"{value[: most - 1]}…"
 
 
 def rule(part: str, own: Sequence[tuple[str, str]] = ()) -> tuple[Action, str]:

@@ -12,7 +12,7 @@ from autotune.model.study import History, Interval
 
 MIN_BLOCKS = 2
 """Blocks (one cold launch a side each) before the first look."""
-MAX_BLOCKS = 5
+MAX_BLOCKS = 6
 """Blocks after which the question stays open."""
 
 Answer = Literal["better", "not better", "not sure"]
@@ -73,7 +73,7 @@ def compare(pairs: tuple[Block, ...], min_gain: float, confidence: float) -> Com
     Each block gives one difference of two launches' robust means, so drift slower than a block cancels. Its
     variance is moderated (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3): what the blocks show, with one
     degree of freedom less than blocks, is pooled with what is known beforehand, that is twice the between-launch
-    variance of the recordings plus the clips' own variance as measured here, with BETWEEN_DF. Student's t,
+    variance of ``noise`` plus the clips' own variance as measured here, with BETWEEN_DF. Student's t,
     the nominal level of ``looks`` for this number of looks.
 
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
@@ -91,7 +91,7 @@ def compare(pairs: tuple[Block, ...], min_gain: float, confidence: float) -> Com
     gaps = [noise.location(groups[(b.number, 0)], sd) - noise.location(groups[(b.number, 1)], sd) for b in pairs]
     gain = sum(gaps) / count
     shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
-    expected = 2.0 * noise.BETWEEN_SD**2 + clip_variance * shares
+    expected = 2.0 * noise.between_variance(clip_variance) + clip_variance * shares
     seen = sum((gap - gain) ** 2 for gap in gaps)
     freedom = noise.BETWEEN_DF + count - 1
     variance = (noise.BETWEEN_DF * expected + seen) / freedom

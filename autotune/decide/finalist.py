@@ -39,7 +39,7 @@ def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: fr
                 continue
             mean, sd = posterior.gain(less.id, current.id)
             chance = chance_above(mean, sd, 0.0)
-            if mean < TIE or (chance < HELPS and mean < 2 * TIE):
+            if mean < TIE or chance < HELPS:
                 doubtful.append((mean, less))
         if not doubtful:
             return current

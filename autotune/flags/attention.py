@@ -1,4 +1,8 @@
-"""The attention classes of the web UI and the rule that picks one (A1111, modules/sd_hijack.py)."""
+"""The attention classes of the web UI and the rule that picks one (A1111, modules/sd_hijack.py).
+
+sdp and sdp-no-mem stay two classes on every device, as in the web UI. On a CPU, which has no memory-efficient
+kernel, they compute the same; a tie between them then goes to the simpler set, as any tie does.
+"""
 
 from __future__ import annotations
 

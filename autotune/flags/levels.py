@@ -10,8 +10,8 @@ from autotune.flags.catalogue import Catalogue, version_pair
 from autotune.model.flagset import Effective
 from autotune.model.machine import Gpu, Runtime
 
-# A GPU of at most this much memory counts as short: AnimateDiff at 512x512, 16 frames, peaks at 5.6 GB with
-# the default flags (WEBUI notes), and the desktop and the VAE of larger clips come on top.
+# A GPU of at most this much memory counts as short: AnimateDiff at 512x512, 16 frames, was seen to take 5.6 GB
+# with the default flags (RTX 4090), and the desktop and larger clips come on top.
 MEMORY_SHORT_MIB = 8192.0
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -41,6 +41,7 @@ class Site:
     gpus: tuple[Gpu, ...]
     kept: Mapping[str, str | None]
     version: str | None
+    lacks: tuple[str, ...] = ()
 
     @property
     def ldm(self) -> bool:
@@ -61,6 +62,15 @@ def write(dimension: str, level: str, site: Site) -> tuple[str, ...] | str:
     """
     if level not in DIMENSIONS.get(dimension, ()):
         return f"{level!r} is not a known level of {dimension}"
+    words = _write(dimension, level, site)
+    if isinstance(words, tuple):
+        refused = next((word for word in words if word in site.lacks), None)
+        if refused:
+            return f"this install's own parser has no {refused}"
+    return words
+
+
+def _write(dimension: str, level: str, site: Site) -> tuple[str, ...] | str:
     if dimension == "attention":
         return _ldm_attention(level, site) if site.ldm else _attention(level, site)
     if dimension == "channelslast":

@@ -163,7 +163,9 @@ def _ground(machine: Machine, spec: SearchSpec) -> _Ground:
     names = tuple(name for name, _ in spec.dimensions)
     parts = split(webui.flags, catalogue, names)
     saved = dict(machine.settings)
-    site = levels.Site(catalogue, machine.runtime, machine.gpus, given(parts.kept, catalogue), webui.version)
+    site = levels.Site(
+        catalogue, machine.runtime, machine.gpus, given(parts.kept, catalogue), webui.version, webui.lacks
+    )
     current = of_given(given(webui.flags, catalogue), saved, machine.runtime, catalogue.attention)
     own = given(parts.tuned, catalogue)
     standing = tuple(

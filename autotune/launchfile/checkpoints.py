@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autotune.launchfile import config_json, records
-from autotune.launchfile.files import FileLayer, Target, examine, put, sweep
+from autotune.launchfile.files import FileLayer, Target, examine, put, stage, swap, sweep
 from autotune.launchfile.records import (
     FINAL,
     IN_PROGRESS,
@@ -225,8 +225,9 @@ class Checkpoints:
         except OSError as error:
             if new is not None:
                 self._discard(new)
+            hint = "Nothing was changed. Make room there, or name another folder with --state-dir."
             raise StateDamaged(f"no checkpoint can be written to {self.folder}: {error.strerror or error}",
-                               "Nothing was changed. Make room there, or name another folder with --state-dir.") from None
+                               hint) from None
         return checkpoint
 
     def _make_root(self) -> None:
@@ -267,25 +268,42 @@ class Checkpoints:
         """Replace the files of a saved checkpoint. On any fault everything is put back."""
         try:
             checkpoint = self._mark(checkpoint, IN_PROGRESS)
-            for number, file in enumerate(checkpoint.files):
-                self._put(checkpoint, number, file, "after")
+            targets = [self._stage(checkpoint, number, file, "after") for number, file in enumerate(checkpoint.files)]
+            for target in targets:  # from here on nothing needs room on the disk
+                self._swap(checkpoint, *target)
         except (OSError, AutotuneError, KeyboardInterrupt) as error:
-            self._settle(checkpoint, "before")
+            self._take_back(checkpoint)
             if isinstance(error, OSError):
-                raise Refused(f"the files could not be replaced: {error.strerror or error}",
-                              "Everything is as it was. Make room or allow writing, then run the command again.") from None
+                hint = "Everything is as it was. Make room or allow writing, then run the command again."
+                raise Refused(f"the files could not be replaced: {error.strerror or error}", hint) from None
             raise
         return checkpoint
 
-    def _put(self, checkpoint: Checkpoint, number: int, file: SavedFile, side: Literal["before", "after"]) -> None:
+    def _take_back(self, checkpoint: Checkpoint) -> None:
+        try:
+            self._settle(checkpoint, "before")
+        except OSError as error:
+            raise StateDamaged(f"a change of files stopped half-way: {error.strerror or error}",
+                               "Make room or allow writing; the next command puts everything back.") from None
+
+    def _stage(
+        self, checkpoint: Checkpoint, number: int, file: SavedFile, side: Literal["before", "after"]
+    ) -> tuple[Target, bool]:
+        """Have one side's bytes ready beside the file. The target, and whether it shall exist at all."""
         data = records.blob(self.folder / checkpoint.id, number, side, file.before if side == "before" else file.after)
-        if data is None:
-            self.layer.unlink(file.path)
-            self.layer.sync_folder(file.path.parent)
+        target = examine(file.path)
+        if len(file.links) > 1:
+            target = replace(target, names=file.links)
+        if data is not None:
+            stage(self.layer, target, data, checkpoint.id)
+        return target, data is not None
+
+    def _swap(self, checkpoint: Checkpoint, target: Target, exists: bool) -> None:
+        if exists:
+            swap(self.layer, target, checkpoint.id)
         else:
-            target = examine(file.path)
-            names = file.links if len(file.links) > 1 else target.names
-            put(self.layer, replace(target, names=names), data, checkpoint.id)
+            self.layer.unlink(target.path)
+            self.layer.sync_folder(target.path.parent)
 
     def _settle(self, checkpoint: Checkpoint, side: Literal["before", "after"]) -> Checkpoint:
         """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
@@ -298,7 +316,7 @@ class Checkpoints:
             if now == goal and not split:
                 continue
             if now == other or (now == goal and split):
-                self._put(checkpoint, number, file, side)
+                self._swap(checkpoint, *self._stage(checkpoint, number, file, side))
             elif file.keys and side == "before":
                 notes += self._undo_keys(checkpoint, file)
             else:

@@ -135,12 +135,23 @@ def put(layer: FileLayer, target: Target, data: bytes, tag: str) -> None:
 
     Whatever stops it, each name of the file holds the old bytes or the new ones. Raises OSError.
     """
+    stage(layer, target, data, tag)
+    swap(layer, target, tag)
+
+
+def stage(layer: FileLayer, target: Target, data: bytes, tag: str) -> None:
+    """The part of ``put`` that needs room on the disk: the new bytes in a temporary file beside the old."""
     temp = temporary(target.path, tag)
     layer.unlink(temp)
     layer.write(temp, data)
     if target.info is not None:
         layer.dress(temp, target.info, target.path if target.path.exists() else None)
     layer.sync(temp)
+
+
+def swap(layer: FileLayer, target: Target, tag: str) -> None:
+    """The part of ``put`` that takes effect: a staged file takes the place of the old one, name by name."""
+    temp = temporary(target.path, tag)
     for number, name in enumerate(target.names[1:]):
         extra = temporary(target.path, f"{tag}-{number}")
         layer.unlink(extra)

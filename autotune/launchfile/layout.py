@@ -167,7 +167,8 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
     """
     environ = dict(os.environ if environ is None else environ)
     if not layout.manageable:
-        raise NothingToWorkOn(layout.why_not or "this install is not managed", f"Its flags go here: {layout.where_flags_go}")
+        raise NothingToWorkOn(layout.why_not or "this install is not managed",
+                              f"Its flags go here: {layout.where_flags_go}")
     chosen: LaunchFile | None = None
     for path in layout.launch_files:
         file = read(path, environ, root)

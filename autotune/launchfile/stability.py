@@ -124,7 +124,7 @@ def edit(
     found, end = items(text, package.args_at)
     entries = [json.loads(text[item.start : item.end]) for item in found]
     managed = [bool(w := _words(e)) and e.get("Name") != "" and owns(w)[0] for e in entries]
-    written = [json.loads(line) for line in _render(target, owns)]
+    written = [json.loads(line) for line in _render(target)]
     kept: list[tuple[int, str]] = []
     for number, (item, entry) in enumerate(zip(found, entries, strict=True)):
         if not managed[number]:
@@ -152,7 +152,7 @@ def _prove(
                       f"In Stability Matrix set the package's launch options to: {' '.join(target)}")
 
 
-def _render(target: Sequence[str], owns: Callable[[Sequence[str]], tuple[bool, ...]]) -> list[str]:
+def _render(target: Sequence[str]) -> list[str]:
     """One JSON option a flag; a word that is no flag is the value of the flag before it."""
     out: list[dict[str, Any]] = []
     for word in target:

@@ -72,7 +72,8 @@ class Flat:
         name = self.atoms[i].depends
         if not name.startswith(("variable", "the argument")) or not self._in_value(i):
             return False
-        return before in tuple("=:/\\") or after in tuple("/\\") or (name.startswith("the argument %~d") and after.strip() != "")
+        script_folder = name.startswith("the argument %~d") and after.strip() != ""
+        return script_folder or before in tuple("=:/\\") or after in tuple("/\\")
 
     def _in_value(self, i: int) -> bool:
         """The word it is in is not the first, and does not begin with it unless a flag stands before."""

@@ -65,6 +65,7 @@ class WebUI:
 
     ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, stability-matrix,
     pinokio, docker or unknown. ``python`` is the interpreter its start script would use, None if missing.
+    ``lacks``: flags that its flavour usually has but this install's parser would refuse.
     """
 
     flavour: str
@@ -79,6 +80,7 @@ class WebUI:
     running: bool
     manageable: bool
     why_not: str | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,6 @@ def sign(parts: dict[str, str]) -> Fingerprint:
     return Fingerprint(hashlib.sha256(text.encode()).hexdigest()[:16], ordered)
 
 
-def changed(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
-    """Names of the parts that differ, in order."""
-    one, other = dict(before.parts), dict(after.parts)
-    return tuple(name for name in sorted({*one, *other}) if one.get(name, "") != other.get(name, ""))
-
-
 def gpu_parts() -> dict[str, str]:
     """gpu, gpu_memory, driver and cuda_driver as NVML says; all empty without a driver."""
     names: list[str] = []

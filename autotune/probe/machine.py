@@ -10,7 +10,7 @@ from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Machine, Runtime, WebUI
-from autotune.probe import fingerprint, interpreter, running, runtime, webui_files
+from autotune.probe import fingerprint, interpreter, parser, running, runtime, webui_files
 from autotune.probe import install as installs
 from autotune.probe.install import Install
 from autotune.probe.nvml import Nvml
@@ -26,7 +26,7 @@ def look(
 
     ``launch_file`` None: the platform's. ``time_limit``: seconds for the web UI's interpreter to answer.
     What cannot be found out is a line in ``warnings``. Raises NothingToWorkOn if ``root`` is no web UI or
-    its interpreter is missing; for AnimateDiff and torch see ``require_animatediff``, ``require_torch``.
+    its interpreter is missing; for AnimateDiff see ``require_animatediff``.
     """
     warnings: list[str] = []
     found = installs.inspect(root, words, launch_file)
@@ -47,9 +47,12 @@ def look(
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
         warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
+    parsers = parser.check(found.root, catalogue) if catalogue.tuned else parser.ParserCheck()
+    if parsers.unclassified:
+        warnings.append(f"flags that autotune does not know, and leaves alone: {' '.join(parsers.unclassified)}")
     return Machine(
         gpus=gpus,
-        webui=_webui(found, python, words),
+        webui=_webui(found, python, words, parsers.lacks),
         runtime=has,
         animatediff=extension,
         models=webui_files.checkpoints(found, words),
@@ -73,16 +76,6 @@ def require_animatediff(machine: Machine) -> None:
         )
 
 
-def require_torch(machine: Machine) -> None:
-    """Raises NothingToWorkOn if the web UI's interpreter has no usable torch."""
-    if machine.runtime.torch is None:
-        told = next((f": {line}" for line in machine.warnings if "Python" in line or "torch" in line), "")
-        raise NothingToWorkOn(
-            f"the web UI's Python ({machine.webui.python}) has no usable torch{told}",
-            "start the web UI once so that it installs its packages",
-        )
-
-
 def _as_used(has: Runtime, found: Install) -> Runtime:
     """The reference web UI may be told to use another device than its torch would."""
     if found.flavour != "reference":
@@ -97,7 +90,7 @@ def _as_used(has: Runtime, found: Install) -> Runtime:
     return replace(has, device="cpu", compute_capability=None)
 
 
-def _webui(found: Install, python: Path, words: tuple[str, ...]) -> WebUI:
+def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> WebUI:
     parts = split(words, load(found.flavour, found.version))
     why_not = installs.why_not_manageable(found)
     return WebUI(
@@ -113,4 +106,5 @@ def _webui(found: Install, python: Path, words: tuple[str, ...]) -> WebUI:
         running=bool(running.pids(found.root)),
         manageable=why_not is None,
         why_not=why_not,
+        lacks=lacks,
     )

@@ -12,8 +12,6 @@ from typing import Any
 from autotune.model.machine import Gpu
 
 MIB = 1024.0 * 1024.0
-# Throttle reasons that slow a card down by force; idle and application clocks are not among them.
-SLOWING = ("sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "hw_power_brake")
 _REASONS = (
     (0x1, "gpu_idle"),
     (0x2, "applications_clocks"),
@@ -174,7 +172,7 @@ class Nvml:
         return int(rates.gpu) if rates else None
 
     def throttle_reasons(self, index: int) -> tuple[str, ...] | None:
-        """Names of what holds the clocks down now (see ``SLOWING``); None where it cannot be told."""
+        """Names of what holds the clocks down now; None where it cannot be told."""
         mask = self._device("nvmlDeviceGetCurrentClocksThrottleReasons", index)
         if mask is None:
             return None

@@ -8,16 +8,16 @@ from pathlib import Path
 _PROGRAMS = ("launch.py", "webui.py")
 
 
-def pids(root: Path, ours: frozenset[int] = frozenset()) -> tuple[int, ...]:
+def pids(root: Path) -> tuple[int, ...]:
     """Process ids of web UIs running from ``root``: a Python whose launch.py or webui.py lies there.
 
-    ``ours`` are left out. Processes of other users that cannot be read are not seen.
+    Processes of other users that cannot be read are not seen.
     """
     import psutil
 
     found = []
     for process in psutil.process_iter():
-        if process.pid == os.getpid() or process.pid in ours:
+        if process.pid == os.getpid():
             continue
         try:
             program = _program(process.cmdline())

@@ -91,6 +91,11 @@ class Server:
         """This run's id, the value of AUTOTUNE_RUN in the environment of its processes."""
         return self._record.run_id
 
+    @property
+    def guard_pid(self) -> int | None:
+        """Number of the guard, the web UI's parent; None before the start."""
+        return self._guard.pid if self._guard else None
+
     def alive(self) -> bool:
         """False as soon as the first process has ended or its guard has (seen within a fifth of a second)."""
         return not self._ended.is_set()
@@ -101,7 +106,7 @@ class Server:
 
     def tree(self) -> list[psutil.Process]:
         """All living processes of this run but the guard: the web UI and what it started."""
-        return tree.members(self.run_id, self._guard.pid if self._guard else None)
+        return tree.members(self.run_id, self.guard_pid)
 
     def descendants(self) -> list[psutil.Process]:
         """As ``tree``, without a look at processes that left it: cheap enough to sample."""

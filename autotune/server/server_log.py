@@ -16,6 +16,7 @@ LONGEST = 2000
 ATTENTION = re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?done")
 MODEL_LOADED = re.compile(r"^Model loaded in \d")
 MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
+VAE_FLIP = re.compile(r"^Web UI will now convert VAE into ")
 SECRET_FLAGS = re.compile(
     r"(--(?:api-auth|gradio-auth|ngrok|ngrok-options|hf-token|civitai-token|[\w-]*(?:token|password|secret|auth))[= ]+)"
     r"(\"[^\"]*\"|'[^']*'|\S+)"
@@ -38,6 +39,7 @@ class ServerLog:
         self._attention: str | None = None
         self._loaded = False
         self._failed = False
+        self._flipped = False
 
     def feed(self, data: bytes) -> None:
         """Takes in raw output, in pieces of any size."""
@@ -62,6 +64,8 @@ class ServerLog:
             self._attention = found["name"]
         if MODEL_LOADED.search(clean):
             self._loaded = True
+        if VAE_FLIP.search(clean):
+            self._flipped = True
         if MODEL_FAILED.search(clean):
             self._failed = True
 
@@ -88,6 +92,13 @@ class ServerLog:
         """True once a line said that the model is loaded."""
         with self._lock:
             return self._loaded
+
+    @property
+    def vae_flipped(self) -> bool:
+        """True once the web UI turned its VAE to another precision after a NaN, for good: clips from then on
+        are not of the set that was asked for, and the process must be started anew."""
+        with self._lock:
+            return self._flipped
 
     @property
     def model_failed(self) -> bool:

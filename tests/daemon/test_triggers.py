@@ -48,6 +48,15 @@ def test_xformers_taken_away_is_a_change() -> None:
     assert found.action == "retune"
 
 
+def test_of_a_list_only_the_difference_is_told() -> None:
+    (found,) = changes({"motion_module": "a 1, b 2"}, {"motion_module": "b 2, c 3"})
+    assert found.text == "motion_module − a 1, + c 3"
+    (found,) = changes({"motion_module": ""}, {"motion_module": "b 2, c 3"})
+    assert found.text == "motion_module + b 2, + c 3"
+    (found,) = changes({"motion_module": "a 1"}, {"motion_module": "b 2"})
+    assert found.text == "motion_module a 1 → b 2"
+
+
 def test_the_owner_may_say_otherwise() -> None:
     own = [("driver", "nothing"), ("webui_*", "drift")]
     assert rule("driver", own)[0] == "nothing"

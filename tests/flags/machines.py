@@ -37,11 +37,12 @@ def machine(
     flavour: str = "a1111",
     version: str | None = "1.10.1",
     memory: float | None = 24576.0,
+    lacks: tuple[str, ...] = (),
 ) -> Machine:
     """A machine whose launch file gives ``words``; ``memory``: MiB of its GPU, None for no GPU."""
     webui = WebUI(
         flavour, version, None, Path("/w"), Path("/w/venv/bin/python"), Path("/w/webui-user.sh"), words, (), (),
-        False, True,
+        False, True, None, lacks,
     )
     gpus = (gpu(memory),) if memory and runtime.device == "cuda" else ()
     saved = tuple(sorted((settings or {}).items()))

@@ -163,6 +163,15 @@ def test_kept_no_half_collapses_the_vae_dimension() -> None:
     assert not any("--no-half-vae" in candidate.flags.words for candidate in made.candidates)
 
 
+def test_flags_that_the_installs_parser_lacks_are_not_tried() -> None:
+    of = machine(lacks=("--opt-channelslast", "--opt-sdp-no-mem-attention"))
+    made = space.build(of)
+    check(made, of)
+    assert not any("--opt-channelslast" in candidate.flags.words for candidate in made.candidates)
+    assert "sdp-no-mem" not in made.dimensions[0].levels
+    assert sum("own parser has no" in row.reason for row in made.excluded) == 2
+
+
 def test_mps_tries_its_own_default() -> None:
     made = space.build(machine(runtime=MPS))
     assert made[made.baseline].effective.attention == "sub-quad"

@@ -17,3 +17,9 @@ def quick_path() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(dir=base))
     yield home
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One wine configuration for all tests: making it takes seconds."""
+    return tmp_path_factory.mktemp("wine") / "prefix"

@@ -3,6 +3,8 @@
 Lines are written with LF here; ``crlf`` turns them into what Windows editors save.
 """
 
+# ruff: noqa: E501  (a line of the table is a file; folding it would hide what it looks like)
+
 from __future__ import annotations
 
 Raw = tuple[str, bytes, tuple[str, ...]]

@@ -4,6 +4,8 @@ For each file the lines that change: (index of the first line, lines taken out, 
 change at all: (). None: refused. ``<block>`` stands for a marked block.
 """
 
+# ruff: noqa: E501  (a line of the table is an edit)
+
 from __future__ import annotations
 
 Edit = tuple[tuple[int, int, bytes], ...] | None

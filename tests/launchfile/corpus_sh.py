@@ -1,5 +1,7 @@
 """Shell launch files of our own writing: name, bytes, the words launch.py receives from them."""
 
+# ruff: noqa: E501  (a line of the table is a file; folding it would hide what it looks like)
+
 from __future__ import annotations
 
 Raw = tuple[str, bytes, tuple[str, ...]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 KEPT = (
@@ -13,10 +14,10 @@ MANAGED = (
     "--precision full", "--precision=half", "--opt-split-attention", "--sub-quad-q-chunk-size 512",
 )
 _HOSTILE = (
-    ";", "&", "&&", "||", "|", "`", "$(", ")", "$", "${", "}", "%", "%%", "^", "^^", '"', "'", "\\", "!", "<", ">", "(", "#",
-    " ", "  ", "\t", "\n", "*", "?", "[", "]", "{a,b}", "~", "=", "--x", "a", "b7", "é", "Ж", "\r", "\x01", "touch PWNED",
-    "$(touch PWNED)", "`touch PWNED`", "; touch PWNED;", "& echo x> PWNED &", "| echo x> PWNED", "%COMMANDLINE_ARGS%", "%1",
-    "$HOME", "$1", "%~dp0", "!PATH!", "\\\n", "^\r\n", "//", "EOF", "rem ", ":: ", "''", '""', "\\'", '\\"', "> PWNED", "\0",
+    *";&|`)$}%^\"'\\!<>(# \t\n*?[]~=\r\x01\0", "&&", "||", "$(", "${", "%%", "^^", "  ", "{a,b}", "--x", "a", "b7", "é", "Ж",
+    "touch PWNED", "$(touch PWNED)", "`touch PWNED`", "; touch PWNED;", "& echo x> PWNED &", "| echo x> PWNED",
+    "%COMMANDLINE_ARGS%", "%1", "$HOME", "$1", "%~dp0", "!PATH!", "\\\n", "^\r\n", "//", "EOF", "rem ", ":: ", "''", '""',
+    "\\'", '\\"', "> PWNED",
 )
 
 
@@ -40,7 +41,8 @@ def shell(random: Random) -> bytes:
     for _ in range(random.randint(1, 7)):
         lines += _shell_lines(random)
     if random.random() < 0.2:
-        lines.append(random.choice(('exec ./webui.sh "$@"', "./webui.sh --enable-z --medvram", "python3 launch.py --port 1")))
+        starts = ('exec ./webui.sh "$@"', "./webui.sh --enable-z --medvram", "python3 launch.py --port 1")
+        lines.append(random.choice(starts))
     text = "\n".join(lines)
     if random.random() < 0.85:
         text += "\n"
@@ -55,7 +57,7 @@ def _shell_lines(random: Random) -> list[str]:
     quoted = random.choice((double, double, single))
     broken = '"' + value.replace(" --", " \\\n  --") + '"'
     many = '"' + value.replace(" --", "\n --") + '"'
-    return random.choice([
+    shapes: list[Callable[[], list[str]]] = [
         lambda: [f"# export COMMANDLINE_ARGS={double}"],
         lambda: ["", f"#export COMMANDLINE_ARGS={double}"],
         lambda: ["export PYTHON=python3", "echo hello >/dev/null; export GIT='git'"],
@@ -73,7 +75,8 @@ def _shell_lines(random: Random) -> list[str]:
         lambda: ["cat <<E >/dev/null", f"export COMMANDLINE_ARGS={double}", "E"],
         lambda: [f"export A=1 COMMANDLINE_ARGS={quoted} B=2"],
         lambda: [f"case x in y) export COMMANDLINE_ARGS={quoted};; esac"],
-    ])()
+    ]
+    return random.choice(shapes)()
 
 
 def batch(random: Random) -> bytes:
@@ -92,7 +95,7 @@ def _batch_lines(random: Random) -> list[str]:
     value = words(random)
     caret = value.replace(" --", " ^\n --").split("\n")
     name = random.choice(("COMMANDLINE_ARGS", "COMMANDLINE_ARGS", "commandline_args"))
-    return random.choice([
+    shapes: list[Callable[[], list[str]]] = [
         lambda: [f"rem set COMMANDLINE_ARGS={value} x"],
         lambda: [f":: set COMMANDLINE_ARGS={value}"],
         lambda: ["set PYTHON=", "echo hello> nul& set GIT=git"],
@@ -110,4 +113,5 @@ def _batch_lines(random: Random) -> list[str]:
         lambda: [f"set EXTRA={value}", f"set {name}=%EXTRA% --api"],
         lambda: [f"set {name}=%FROM_OUTSIDE% {value}"],
         lambda: [f"set {name}={value} %1"],
-    ])()
+    ]
+    return random.choice(shapes)()

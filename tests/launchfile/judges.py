@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -89,10 +90,10 @@ def wine() -> str | None:
     return shutil.which("wine")
 
 
-def wine_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | None = None) -> list[list[str] | None]:
+def wine_words(
+    files: Sequence[bytes], folder: Path, prefix: Path, environ: dict[str, str] | None = None
+) -> list[list[str] | None]:
     """As ``bash_words``, by wine's cmd.exe; None where a file gave nothing to look at."""
-    program = wine()
-    assert program
     driver = ["@echo off"]
     for number, data in enumerate(files):
         home = folder / str(number)
@@ -102,19 +103,26 @@ def wine_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | N
         driver += ["setlocal", f"cd {number}", "call webui-user.bat >nul 2>nul",
                    ">end.txt set COMMANDLINE_ARGS", "cd ..", "endlocal"]
     (folder / "driver.bat").write_bytes("\r\n".join([*driver, ""]).encode())
-    prefix = Path(os.environ.get("AUTOTUNE_TEST_WINEPREFIX", folder / "prefix"))
-    bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "HOME": str(folder),
-            **(environ or {})}
+    run_wine(folder, prefix, environ)
+    return [_wine_result(folder / str(number)) for number in range(len(files))]
+
+
+def run_wine(folder: Path, prefix: Path, environ: dict[str, str] | None = None) -> None:
+    """Run ``driver.bat`` in a folder; the wine server ends by itself a few seconds later."""
+    program = wine()
+    assert program
+    bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "HOME": str(prefix.parent),
+            "DISPLAY": "", **(environ or {})}
     subprocess.run([program, "cmd", "/c", "driver.bat"], cwd=folder, env=bare, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=240)
-    return [_wine_result(folder / str(number)) for number in range(len(files))]
 
 
 def _wine_result(home: Path) -> list[str] | None:
     found = home / "value.txt" if (home / "value.txt").exists() else home / "end.txt"
     if not found.exists():
         return None
-    lines = found.read_bytes().decode("utf-8", "surrogateescape").splitlines()
-    value = next((text.partition("=")[2] for text in lines if text.upper().startswith("COMMANDLINE_ARGS=")), "")
+    text = found.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    match = re.search(r"(?ims)^COMMANDLINE_ARGS=(.*?)(?=\n\Z|^COMMANDLINE_ARGS\s*=)", text)
+    value = match.group(1) if match else ""
     line = (home / "line.txt").read_text().strip() if (home / "line.txt").exists() else ""
     return [*line.split(), *shlex.split(value)]

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to k
 OLD = b'export COMMANDLINE_ARGS="--xformers --api-auth me:secret"\n'
 NEW = b'export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth me:secret"\n'
 OLD_JSON = b'{\n    "batch_cond_uncond": true,\n    "x": "\xc3\xa9"\n}'
-NEW_JSON = config_json.edit(OLD_JSON, {"batch_cond_uncond": False, "cross_attention_optimization": "Automatic"})
+WANTED = {"batch_cond_uncond": False, "cross_attention_optimization": "Automatic"}
+NEW_JSON = config_json.edit(OLD_JSON, WANTED)
 WHEN = ("before", "inside", "after")
 
 
@@ -39,7 +41,7 @@ class Place:
         self.state = root / "state" / "checkpoints"
 
     def changes(self) -> list[Change]:
-        keys = config_json.old_and_new(OLD_JSON, {"batch_cond_uncond": False, "cross_attention_optimization": "Automatic"})
+        keys = config_json.old_and_new(OLD_JSON, WANTED)
         return [Change(self.script, OLD, NEW), Change(self.config, OLD_JSON, NEW_JSON, keys)]
 
     def sides(self) -> set[str]:
@@ -71,8 +73,7 @@ def every_kill(quick_path: Path, prepare: Callable[[Place], None], act: Callable
             root = quick_path / f"{when}{at}"
             place = Place(root)
             prepare(place)
-            finished = in_child(lambda place=place, at=at, when=when: act(place, KillLayer(at, when)))
-            if finished:
+            if in_child(partial(act, place, KillLayer(at, when))):
                 break
             kills += 1
             check(place)
@@ -144,8 +145,8 @@ def test_recovery_killed_too(quick_path: Path, start: str, first: int) -> None:
             applied(place)
         layer = KillLayer(first, "after")
         checkpoints = Checkpoints(place.state, layer)
-        killed = not in_child(lambda: checkpoints.apply(place.changes()) if start == "apply" else checkpoints.rollback())
-        assert killed
+        act = checkpoints.rollback if start == "rollback" else partial(checkpoints.apply, place.changes())
+        assert not in_child(act)
 
     def check(place: Place) -> None:
         settled(place, {"old"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -44,7 +45,8 @@ class Run:
         options = self.config.read_bytes()
         wanted = {"batch_cond_uncond": self.random.random() < 0.5, "tuned": self.random.randint(0, 3)}
         keys = config_json.old_and_new(options, wanted)
-        changes = [Change(self.file, before, after), Change(self.config, options, config_json.edit(options, wanted), keys)]
+        tuned = config_json.edit(options, wanted)
+        changes = [Change(self.file, before, after), Change(self.config, options, tuned, keys)]
         made = self.checkpoints.apply(changes, {"n": self.number})
         self.stack.append((made.id, before, after))
         assert self.checkpoints.held(made, self.file, "before") == before
@@ -83,7 +85,7 @@ class Run:
         """The web UI saves its options anew."""
         options = config_json.values(self.config.read_bytes())
         options["saved"] = self.random.randint(0, 9)
-        self.config.write_bytes(repr(options).replace("'", '"').replace("True", "true").replace("False", "false").encode())
+        self.config.write_text(json.dumps(options))
 
     def step(self) -> None:
         self.number += 1

@@ -18,7 +18,8 @@ from autotune.model.study import Failure
 HERE = Path(__file__).parent
 CASES: list[dict[str, Any]] = json.loads((HERE / "failures.json").read_text(encoding="utf-8"))
 FRESH: list[dict[str, Any]] = json.loads((HERE / "failures_fresh.json").read_text(encoding="utf-8"))
-"""Gathered after the patterns were written; see the file's own note on how many were right at first sight."""
+"""Gathered after the patterns were written: 22 of 23 were right at first sight. The miss, a TensorFlow message that
+no web UI prints, is left as it is."""
 
 
 def decided(case: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 
@@ -100,7 +101,13 @@ STATUS = {
     "since": "2026-11-23T09:15:00Z",
     "speedup": {"estimate": 1.469},
     "stale": ["driver"],
-    "daemon": {"running": True, "pid": 7, "doing": "waiting", "waiting": ["GPU is busy"], "due": ["driver"]},
+    "daemon": {
+        "running": True,
+        "pid": os.getpid(),
+        "doing": "waiting",
+        "waiting": ["GPU is busy"],
+        "due": ["driver"],
+    },
 }
 
 
@@ -110,11 +117,19 @@ def test_status_lines() -> None:
         "Since:     2026-11-23 09:15 UTC",
         "Speed:     1.47 × of the flags before",
         "Changed:   driver",
-        "Agent:     waiting (pid 7)",
+        f"Agent:     waiting (pid {os.getpid()})",
         "  waiting: GPU is busy",
         "  due:     driver",
     ]
     assert tables.status_lines({})[0] == "Applied:   nothing by autotune"
+
+
+def test_an_agent_that_was_killed_is_not_running() -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    daemon = {"running": True, "pid": int(gone.stdout), "doing": "watching"}
+    assert tables.status_lines({"daemon": daemon})[-1] == "Agent:     not running (watching)"
 
 
 def test_status_needs_no_heavy_import() -> None:

@@ -133,7 +133,8 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str) -> None:
 def test_set_lines_of_a_bat(tmp_path: Path) -> None:
     file = tmp_path / "webui-user.bat"
     file.write_bytes(b"\xef\xbb\xbf@echo off\r\nset PYTHON=\r\n@SET \"PYTORCH_CUDA_ALLOC_CONF=a:1\"\r\n"
-                     b"set BASE=C:\\x\r\nset CACHE=%BASE%\\y\r\nset COMMANDLINE_ARGS=--share\r\nset VENV_DIR=-\r\nset ACCELERATE=True\r\n"
+                     b"set BASE=C:\\x\r\nset CACHE=%BASE%\\y\r\nset COMMANDLINE_ARGS=--share\r\n"
+                     b"set VENV_DIR=-\r\nset ACCELERATE=True\r\n"
                      b"call webui.bat\r\n")
     found = environment.of_start_script(tmp_path, file)
     assert found.variables["PYTORCH_CUDA_ALLOC_CONF"] == "a:1" and found.variables["CACHE"] == "C:\\x\\y"

@@ -37,6 +37,14 @@ def test_the_log_is_the_same_in_any_pieces(cuts: list[int]) -> None:
     assert log.attention == "sdp-no-mem" and log.model_loaded and not log.model_failed
 
 
+def test_a_vae_that_changed_its_precision_is_told_by_the_log() -> None:
+    log = ServerLog()
+    log.feed(b"A tensor with all NaNs was produced in VAE.\n")
+    assert not log.vae_flipped
+    log.feed(b"Web UI will now convert VAE into 32-bit float and retry.\n")
+    assert log.vae_flipped
+
+
 def test_the_log_is_bounded() -> None:
     log = ServerLog()
     for number in range(3000):

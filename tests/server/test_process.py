@@ -112,8 +112,7 @@ def test_death_is_seen_and_the_rest_of_the_tree_ends(root: Path) -> None:
     assert server.wait_ended(PATIENCE)
     assert time.monotonic() - killed < 5.0  # within one second on an idle machine
     assert server.exit_code == -signal.SIGKILL and not server.alive()
-    assert until(lambda: not tree.marked(server.run_id) or {p.pid for p in tree.marked(server.run_id)}
-                 == {server._guard.pid if server._guard else 0})
+    assert until(lambda: {process.pid for process in tree.marked(server.run_id)} <= {server.guard_pid})
     assert server.stop().clean
 
 
@@ -165,8 +164,8 @@ def test_a_sweep_ends_what_is_left_when_owner_and_guard_were_killed(root: Path) 
 
 def test_a_killed_guard_is_seen_and_cleaned_up_after(root: Path) -> None:
     server = start(plan(root, "double_fork"))
-    assert server._guard is not None
-    server._guard.kill()
+    assert server.guard_pid is not None
+    os.kill(server.guard_pid, signal.SIGKILL)
     assert server.wait_ended(PATIENCE)
     assert server.stop().clean and not tree.marked(server.run_id)
 

@@ -1,0 +1,300 @@
+"""Installs, removes and shows the agent as a service of the platform's manager; says what it did.
+
+Linux: systemd user units; Windows: Task Scheduler; macOS: launchd. Never as administrator. Where the manager
+cannot be reached, the files are written and the commands to give are returned instead of run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autotune.daemon import units
+from autotune.daemon.units import Target
+from autotune.model.errors import StateDamaged, UsageProblem
+from autotune.store.journal import write_whole_bytes
+
+LIMIT = 30.0
+"""Seconds that a service manager may take for a command."""
+MAY_FAIL = {"disable", "/End", "/Delete", "bootout"}
+"""Commands that end what may not be there."""
+Runner = Callable[[Sequence[str]], "Answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said; ``code`` None: it could not be run at all."""
+
+    code: int | None
+    text: str
+
+
+@dataclass
+class Report:
+    """What was done, line by line; ``commands`` are left to the reader; ``ok``: the manager did all of it."""
+
+    lines: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    ok: bool = True
+
+
+def run_command(command: Sequence[str]) -> Answer:
+    """Runs a service manager's command. Raises nothing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Answer(None, str(error))
+    return Answer(done.returncode, (done.stdout + done.stderr).strip())
+
+
+class Manager:
+    """One platform's manager: its files, and the commands that reach it, begin, end and show the service."""
+
+    def __init__(self, home: Path, timer: bool) -> None:
+        self.home, self.timer = home, timer
+
+    def files(self, what: Target) -> dict[Path, bytes]:
+        """Every file of the service with its content."""
+        raise NotImplementedError
+
+    def places(self) -> list[Path]:
+        """Where files of either form of the service may lie."""
+        raise NotImplementedError
+
+    def probe(self) -> list[str]:
+        """A command that succeeds when the manager can be reached."""
+        raise NotImplementedError
+
+    def enable(self, changed: bool) -> list[list[str]]:
+        """Commands that load and begin the service; ``changed``: its files are new."""
+        raise NotImplementedError
+
+    def disable(self) -> list[list[str]]:
+        """Commands that end the service and forget it. They may fail where there is nothing to end."""
+        raise NotImplementedError
+
+    def show(self) -> list[str]:
+        """A command that tells how the service is."""
+        raise NotImplementedError
+
+
+class Systemd(Manager):
+    """systemd's user manager."""
+
+    NAMES = ("autotune.service", "autotune-once.service", "autotune-once.timer")
+
+    @property
+    def _unit(self) -> str:
+        return "autotune-once.timer" if self.timer else "autotune.service"
+
+    def files(self, what: Target) -> dict[Path, bytes]:
+        names = self.NAMES[1:] if self.timer else self.NAMES[:1]
+        folder = units.systemd_folder(self.home)
+        return {folder / name: units.systemd(name, what).encode() for name in names}
+
+    def places(self) -> list[Path]:
+        return [units.systemd_folder(self.home) / name for name in self.NAMES]
+
+    def probe(self) -> list[str]:
+        return ["systemctl", "--user", "show-environment"]
+
+    def enable(self, changed: bool) -> list[list[str]]:
+        first = [["systemctl", "--user", "daemon-reload"]] if changed else []
+        again = [["systemctl", "--user", "restart", self._unit]] if changed else []
+        return [*first, ["systemctl", "--user", "enable", "--now", self._unit], *again]
+
+    def disable(self) -> list[list[str]]:
+        return [
+            ["systemctl", "--user", "disable", "--now", "autotune.service", "autotune-once.timer"],
+            ["systemctl", "--user", "daemon-reload"],
+        ]
+
+    def show(self) -> list[str]:
+        return ["systemctl", "--user", "--no-pager", "status", self._unit]
+
+
+class TaskScheduler(Manager):
+    """The Windows Task Scheduler, in the owner's own folder of tasks."""
+
+    NAMES = ("autotune-agent.xml", "autotune-once.xml")
+
+    @property
+    def _folder(self) -> Path:
+        return self.home / "AppData" / "Local" / "autotune"
+
+    @property
+    def _task(self) -> str:
+        return r"\autotune\once" if self.timer else r"\autotune\agent"
+
+    def files(self, what: Target) -> dict[Path, bytes]:
+        name = self.NAMES[1] if self.timer else self.NAMES[0]
+        domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
+        return {self._folder / name: units.task(name, what, f"{domain}\\{user}" if domain else user)}
+
+    def places(self) -> list[Path]:
+        return [self._folder / name for name in self.NAMES]
+
+    def probe(self) -> list[str]:
+        return ["schtasks", "/Query", "/FO", "LIST", "/TN", "\\"]
+
+    def enable(self, changed: bool) -> list[list[str]]:
+        file = str(self._folder / (self.NAMES[1] if self.timer else self.NAMES[0]))
+        create = [["schtasks", "/Create", "/TN", self._task, "/XML", file, "/F"]] if changed else []
+        return [*create, ["schtasks", "/Run", "/TN", self._task]]
+
+    def disable(self) -> list[list[str]]:
+        tasks = (r"\autotune\agent", r"\autotune\once")
+        ends = [["schtasks", "/End", "/TN", name] for name in tasks]
+        return [*ends, *(["schtasks", "/Delete", "/TN", name, "/F"] for name in tasks)]
+
+    def show(self) -> list[str]:
+        return ["schtasks", "/Query", "/TN", self._task, "/V", "/FO", "LIST"]
+
+
+class Launchd(Manager):
+    """launchd, in the owner's own session."""
+
+    LABEL = "autotune.agent"
+
+    def __init__(self, home: Path, timer: bool) -> None:
+        if timer:
+            raise UsageProblem("launchd has the agent only", "Leave --timer out.")
+        super().__init__(home, timer)
+
+    @property
+    def _file(self) -> Path:
+        return self.home / "Library" / "LaunchAgents" / f"{self.LABEL}.plist"
+
+    @property
+    def _domain(self) -> str:
+        return f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
+
+    def files(self, what: Target) -> dict[Path, bytes]:
+        return {self._file: units.launchd(what)}
+
+    def places(self) -> list[Path]:
+        return [self._file]
+
+    def probe(self) -> list[str]:
+        return ["launchctl", "print", self._domain]
+
+    def enable(self, changed: bool) -> list[list[str]]:  # noqa: ARG002
+        # What is loaded already cannot be loaded again; the agent goes on where it was.
+        return [*self.disable(), ["launchctl", "bootstrap", self._domain, str(self._file)]]
+
+    def disable(self) -> list[list[str]]:
+        return [["launchctl", "bootout", f"{self._domain}/{self.LABEL}"]]
+
+    def show(self) -> list[str]:
+        return ["launchctl", "print", f"{self._domain}/{self.LABEL}"]
+
+
+def manager(timer: bool = False, system: str = sys.platform, home: Path | None = None) -> Manager:
+    """The manager of a platform (``sys.platform`` names)."""
+    place = home or Path.home()
+    if system == "win32":
+        return TaskScheduler(place, timer)
+    return Launchd(place, timer) if system == "darwin" else Systemd(place, timer)
+
+
+def install(
+    webui: Path,
+    state: Path,
+    config: Path | None = None,
+    *,
+    timer: bool = False,
+    python: str = sys.executable,
+    chosen: Manager | None = None,
+    runner: Runner = run_command,
+) -> Report:
+    """Writes and begins the service; doing it twice is doing it once. Raises StateDamaged (cannot write)."""
+    on = chosen or manager(timer)
+    report = Report()
+    wanted = on.files(units.target(python, webui, state, config))
+    state.mkdir(parents=True, exist_ok=True)
+    changed = False
+    other = [path for path in on.places() if path not in wanted and path.exists()]
+    if other:
+        _command_all(on, on.disable(), report, runner)
+    for path in other:
+        _remove(path, report)
+    for path, content in wanted.items():
+        if _content(path) == content:
+            report.lines.append(f"{path}: is as wanted")
+        else:
+            write_whole_bytes(path, content)
+            changed = True
+            report.lines.append(f"{path}: written")
+        report.files.append(path)
+    _command_all(on, on.enable(changed), report, runner)
+    return report
+
+
+def uninstall(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:
+    """Ends the service and removes its files; the agent's records stay."""
+    on = chosen or manager()
+    report = Report()
+    there = [path for path in on.places() if path.exists()]
+    if there:
+        _command_all(on, on.disable(), report, runner)
+    for path in there:
+        _remove(path, report)
+    if not there:
+        report.lines.append("no service is installed")
+    return report
+
+
+def status(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:
+    """Which files there are, and what the manager says."""
+    on = chosen or manager()
+    there = [path for path in on.places() if path.exists()]
+    report = Report(lines=[f"{path}: there" for path in there] or ["no service is installed"], files=there)
+    if not there:
+        report.ok = False
+        return report
+    if not isinstance(on, Launchd):
+        on.timer = any("once" in path.name for path in there)
+    answer = runner(on.show())
+    report.ok = answer.code == 0
+    report.lines += answer.text.splitlines()
+    if answer.code is None:
+        report.commands.append(units.shown(on.show()))
+    return report
+
+
+def _command_all(on: Manager, commands: list[list[str]], report: Report, runner: Runner) -> None:
+    """Runs the manager's commands in order; leaves them to the reader where it cannot be reached."""
+    reached = runner(on.probe())
+    if reached.code != 0:
+        report.ok = False
+        report.lines.append(f"{on.probe()[0]} cannot be reached from here; give these commands yourself:")
+        report.commands += [units.shown(command) for command in commands]
+        return
+    for command in commands:
+        answer = runner(command)
+        if answer.code == 0:
+            report.lines.append(f"done: {units.shown(command)}")
+        elif not set(command) & MAY_FAIL:
+            report.ok = False
+            said = answer.text.splitlines()
+            report.lines.append(f"failed: {units.shown(command)}: {said[-1] if said else answer.code}")
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _remove(path: Path, report: Report) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise StateDamaged(f"{path}: cannot be removed: {error.strerror}", "Remove it yourself.") from None
+    report.lines.append(f"{path}: removed")

@@ -1,0 +1,195 @@
+"""Start and stop a misbehaving web UI again and again, and count what is left: processes, ports, folders.
+
+    python -m benchmarks.cycles [--cycles 500] [--engine 20] [--seed 1] [--json FILE]
+
+A start of the reference web UI costs seconds, so most cycles run a light stand-in (tests/server/standin_webui.py:
+A1111's command line and API without any computing) that has the same faults: it forks, double-forks, ignores
+SIGTERM or SIGINT too, leaves a child that holds the port, crashes at random, ends in its start, writes into its
+install. ``--engine`` says how many cycles run the reference web UI itself. Each cycle ends in one of five ways:
+an orderly stop, a stop at once, the web UI killed, its guard killed, or the owner killed with SIGKILL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from autotune.server import LaunchFailed, LaunchPlan, Server, ready, start, tree
+from autotune.server.sweep import sweep
+
+HERE = Path(__file__).resolve().parent
+STANDIN = HERE.parent / "tests" / "server" / "standin_webui.py"
+FAULTS = {
+    False: ("", "fork", "double_fork", "ignore_sigterm", "fork,double_fork,ignore_all", "port_holder", "late_fork",
+            "crash:0.05", "crash:0.4", "exit:1", "dirty", "fork,ignore_sigterm,dirty"),
+    True: ("", "fork", "double_fork", "ignore_sigterm", "fork,double_fork,ignore_sigterm", "hold_port",
+           "crash_randomly:50", "start_crash"),
+}
+ENDINGS = ("stop", "stop at once", "web UI killed", "guard killed", "owner killed")
+PATIENCE = 30.0
+OWNER = """
+import json, sys, time
+from pathlib import Path
+from autotune.server import LaunchFailed, LaunchPlan, start
+root, python, runs, variable, faults = sys.argv[1:]
+plan = LaunchPlan(Path(root), Path(python), (), Path(runs), env=((variable, faults),), start_limit=120, term_grace=0.3)
+try:
+    server = start(plan)
+    print(json.dumps([server.run_id, server.port]), flush=True)
+except LaunchFailed:
+    print("null", flush=True)
+time.sleep(600)
+"""
+
+
+@dataclass
+class Tally:
+    """What was counted. ``seconds``: wall time of each cycle; ``left``: what a cycle left, by kind."""
+
+    cycles: int = 0
+    failed_starts: int = 0
+    endings: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=lambda: Counter(processes=0, ports=0, folders=0, files=0))
+    seconds: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where cycles run: an install and its interpreter."""
+
+    root: Path
+    python: Path
+    variable: str
+    runs: Path
+
+    def plan(self, faults: str) -> LaunchPlan:
+        """One start with these faults."""
+        return LaunchPlan(self.root, self.python, (), self.runs, env=((self.variable, faults),), start_limit=120.0,
+                          term_grace=0.3)
+
+    def files(self) -> set[str]:
+        """Names of all files of the install but compiled modules."""
+        left_out = {"__pycache__", "venv"}
+        return {str(path) for path in self.root.rglob("*") if not left_out & set(path.parts)}
+
+
+def end(server: Server, ending: str) -> None:
+    """Ends a running server in one of the ways that leave this process alive."""
+    if ending == "web UI killed" and server.pid is not None:
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait_ended(PATIENCE)
+    elif ending == "guard killed" and server.guard_pid is not None:
+        os.kill(server.guard_pid, signal.SIGKILL)
+        server.wait_ended(PATIENCE)
+    server.stop(now=ending == "stop at once")
+
+
+def owner_killed(ground: Ground, faults: str) -> tuple[str, int] | None:
+    """Starts in a process of its own and kills that; (run id, port), None when the start had failed."""
+    words = [sys.executable, "-c", OWNER, str(ground.root), str(ground.python), str(ground.runs), ground.variable,
+             faults]
+    owner = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=HERE.parent)
+    assert owner.stdout is not None
+    told = json.loads(owner.stdout.readline() or "null")
+    owner.kill()
+    owner.communicate()
+    if told is None:
+        return None
+    until = time.monotonic() + PATIENCE
+    while (tree.marked(told[0]) or (ground.runs / told[0]).exists()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return told[0], told[1]
+
+
+def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
+    """One start and its end; adds what it left to the tally."""
+    begun = time.monotonic()
+    before = ground.files()
+    run: tuple[str, int] | None = None
+    if ending == "owner killed":
+        run = owner_killed(ground, faults)
+    else:
+        try:
+            server = start(ground.plan(faults))
+            run = (server.run_id, server.port)
+            end(server, ending)
+        except LaunchFailed:
+            pass
+    tally.cycles += 1
+    tally.endings[ending] += 1
+    tally.failed_starts += run is None
+    if run is not None:
+        tally.left["processes"] += len(tree.marked(run[0]))
+        tally.left["ports"] += not ready.is_free(run[1])
+    tally.left["folders"] += sum(path.name != "aside" for path in ground.runs.iterdir())
+    tally.left["files"] += ground.files() != before
+    tally.seconds.append(time.monotonic() - begun)
+
+
+def grounds(folder: Path, engine: bool) -> dict[bool, Ground]:
+    """The install of the stand-in, and of the reference web UI if wanted."""
+    root = folder / "standin"
+    (root / "extensions").mkdir(parents=True)
+    (root / "extensions" / "state.json").write_text('{"n": 1}', encoding="utf-8")
+    shutil.copyfile(STANDIN, root / "launch.py")
+    found = {False: Ground(root, Path(sys.executable), "STANDIN_FAULTS", folder / "runs")}
+    if engine:
+        reference = folder / "reference"
+        subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(reference)], check=True,
+                       capture_output=True)
+        found[True] = Ground(reference, reference / "venv" / "bin" / "python", "AUTOTUNE_ENGINE_FAULTS",
+                             folder / "runs")
+    (folder / "runs").mkdir()
+    return found
+
+
+def run(cycles: int, engine: int, seed: int, progress: bool = True) -> Tally:
+    """All cycles, the reference web UI's spread evenly among them."""
+    chance = random.Random(seed)
+    tally = Tally()
+    with tempfile.TemporaryDirectory(prefix="autotune-cycles-") as name:
+        where = grounds(Path(name), engine > 0)
+        for number in range(cycles):
+            real = engine > 0 and number * engine // cycles != (number + 1) * engine // cycles
+            cycle(where[real], chance.choice(FAULTS[real]), chance.choice(ENDINGS), tally)
+            if progress and (number + 1) % 25 == 0:
+                print(f"{number + 1}/{cycles} left {dict(tally.left)}", file=sys.stderr, flush=True)
+        swept = sweep(Path(name) / "runs")
+        tally.left["folders"] += swept.runs
+        tally.left["processes"] += swept.ended
+    return tally
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Prints the counts; 1 when anything was left."""
+    parser = argparse.ArgumentParser(description="Start and stop a misbehaving web UI and count what is left.")
+    parser.add_argument("--cycles", type=int, default=500)
+    parser.add_argument("--engine", type=int, default=20, help="how many of them run the reference web UI")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write the counts there too")
+    given = parser.parse_args(words)
+    tally = run(given.cycles, given.engine, given.seed)
+    times = sorted(tally.seconds)
+    print(f"{tally.cycles} cycles ({given.engine} of the reference web UI), {tally.failed_starts} failed starts, "
+          f"endings {dict(tally.endings)}")
+    print(f"left: {dict(tally.left)}")
+    print(f"seconds per cycle: median {times[len(times) // 2]:.2f}, longest {times[-1]:.2f}, sum {sum(times):.0f}")
+    if given.json:
+        given.json.write_text(json.dumps(asdict(tally), indent=1), encoding="utf-8")
+    return 1 if sum(tally.left.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The agent as a process: what it loads and costs while idle, that it ends, and that there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from autotune.daemon.loop import Configured
+from autotune.model.errors import UsageProblem
+from tests.daemon.test_runner import until
+
+HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "matplotlib", "skimage", "PIL", "click")
+SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
+FILES = int(os.environ.get("AUTOTUNE_WATCHED_FILES", "5000"))
+CONFIG = """\
+profile = "tiny"
+[agent]
+first_tune = false
+settle_seconds = 1
+[when]
+idle_minutes = 0
+quiet_minutes = 0
+cpu_busy_percent = 100
+"""
+PROGRAM = """\
+import sys
+from pathlib import Path
+from autotune.daemon.loop import run
+from autotune.model.errors import AutotuneError
+try:
+    code = run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), once="--once" in sys.argv)
+except AutotuneError as error:
+    sys.exit(f"{error.code} {error.message}")
+print([name for name in sys.argv[4].split(",") if name in sys.modules], flush=True)
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def webui(tmp_path: Path) -> Path:
+    words = [sys.executable, "-m", "autotune", "engine", "create", str(tmp_path / "webui")]
+    subprocess.run(words, check=True, capture_output=True)
+    (tmp_path / "config.toml").write_text(CONFIG)
+    return tmp_path / "webui"
+
+
+def command(webui: Path, *more: str) -> list[str]:
+    place = webui.parent
+    words = [str(webui), str(place / "state"), str(place / "config.toml"), ",".join(HEAVY), *more]
+    return [sys.executable, "-c", PROGRAM, *words]
+
+
+@contextmanager
+def agent(webui: Path) -> Iterator[subprocess.Popen[str]]:
+    """A living agent that watches; ended by SIGTERM at the end, whatever happened."""
+    process = subprocess.Popen(command(webui), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert until(lambda: status(webui).get("doing") == "watching", 20), process.poll()
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def status(webui: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((webui.parent / "state" / "daemon" / "status.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def wakes(process: psutil.Process) -> int:
+    """Voluntary switches of all its threads: each is a wake-up that went to sleep again."""
+    found = 0
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        text = (task / "status").read_text()
+        found += int(text.split("voluntary_ctxt_switches:")[1].split()[0])
+    return found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
+    """Ten minutes and 50,000 files with AUTOTUNE_IDLE_SECONDS=600 AUTOTUNE_WATCHED_FILES=50000."""
+    models = webui / "models" / "Lora"
+    for number in range(FILES):
+        folder = models / str(number // 1000)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.safetensors").touch()
+    with agent(webui) as process:
+        seen = psutil.Process(process.pid)
+        time.sleep(1)  # the first look is over
+        before, woken, began = cpu(seen), wakes(seen), time.monotonic()
+        time.sleep(SECONDS)
+        wall = time.monotonic() - began
+        # One look each five minutes costs about 0.03 s; a short run sees none, or a whole one.
+        assert cpu(seen) - before <= 0.001 * max(wall, 60.0)
+        assert wakes(seen) - woken <= wall
+        assert seen.memory_info().rss <= 45 * 1048576
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+        assert "libcuda" not in maps
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert out.strip() == "[]"
+    assert process.returncode == 0
+    assert status(webui)["running"] is False
+
+
+def test_one_agent_a_state_folder(webui: Path) -> None:
+    with agent(webui) as process:
+        second = subprocess.run(command(webui), capture_output=True, text=True, check=False, timeout=30)
+        assert second.returncode == 1
+        assert second.stderr.splitlines()[-1].startswith("6 ")
+        assert str(process.pid) in second.stderr
+
+
+def test_killed_it_leaves_the_lock_to_the_next(webui: Path) -> None:
+    with agent(webui) as process:
+        process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        process.wait(10)
+        with agent(webui):
+            assert status(webui)["pid"] != process.pid
+
+
+def test_changes_are_seen_through_events_and_settle(webui: Path) -> None:
+    extension = webui / "extensions" / "sd-webui-animatediff" / "model"
+    journal = webui.parent / "state" / "daemon" / "journal.jsonl"
+    config = webui.parent / "config.toml"
+    # Outside the owner's hours nothing begins, so that only the watching is seen here.
+    config.write_text(config.read_text() + 'days = ["mon"]\nhours = ["00:00-00:01"]\n')
+    (module,) = extension.iterdir()
+    with agent(webui):
+        with (extension / "mm_new.safetensors").open("wb") as file:
+            for _ in range(6):
+                file.write(b"x" * 65536)
+                file.flush()
+                time.sleep(0.4)
+        assert until(lambda: bool(status(webui).get("due")), 20), status(webui)
+        (extension / "mm_new.safetensors").replace(extension / "mm_newer.safetensors")
+        assert until(lambda: len(status(webui).get("due", [])) == 2, 20), status(webui)
+        (extension / "mm_newer.safetensors").unlink()
+        assert until(lambda: len(status(webui).get("due", [])) == 3, 20), status(webui)
+        module.touch()
+        time.sleep(4)
+        assert len(status(webui)["due"]) == 3
+        if status(webui)["waiting"]:  # empty only in the first minute of a Monday
+            assert "outside your hours" in status(webui)["waiting"]
+    believed = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [e["action"] for e in believed if e["event"] == "believed"] == [
+        "nothing",
+        "retune",
+        "retune",
+        "retune",
+    ]
+
+
+def test_the_configuration_is_read_again(webui: Path) -> None:
+    config = webui.parent / "config.toml"
+    with agent(webui):
+        config.write_text(CONFIG + "nonsense = 1\n")
+        assert until(lambda: bool(status(webui)["problems"]), 20)
+        (problem,) = status(webui)["problems"]
+        assert f"{config}:9: when.nonsense: unknown key" in problem
+        config.write_text(CONFIG.replace("[agent]\n", '[agent]\npolicy = "apply"\n'))
+        assert until(lambda: status(webui).get("policy") == "apply", 20)
+        assert status(webui)["problems"] == []
+
+
+def test_a_bad_configuration_at_the_start_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[agent]\npolicy = 'loud'\n")
+    with pytest.raises(UsageProblem, match=r"c\.toml:2: agent\.policy"):
+        Configured(file)
+
+
+def test_once_looks_and_ends(webui: Path) -> None:
+    done = subprocess.run(command(webui, "--once"), capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]")
+    assert "the agent ends" in done.stderr
+    log = (webui.parent / "state" / "daemon" / "agent.log").read_text()
+    assert "the agent begins" in log
+
+
+def test_the_web_uis_folder_is_gone(webui: Path) -> None:
+    with agent(webui):
+        webui.rename(webui.with_name("elsewhere"))
+        assert until(lambda: bool(status(webui)["problems"]), 20)
+        assert "is not a folder" in status(webui)["problems"][0]
+        webui.with_name("elsewhere").rename(webui)
+        (webui.parent / "config.toml").touch()
+        assert until(lambda: status(webui)["problems"] == [], 20)
+        assert status(webui)["due"] == []

@@ -1,0 +1,100 @@
+"""The corpus: every file is read as expected, edited as expected, and bash and wine's cmd agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from autotune.launchfile import edit
+from autotune.launchfile.reader import LaunchFile, parse
+from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
+from tests.launchfile.judges import TARGET, bash_accepts, bash_words, owns, wine, wine_words
+
+HOME = {"HOME": "/home/someone"}
+_BLOCK = re.compile(rb"(?:# |rem )>>> autotune >>>.*?(?:# |rem )<<< autotune <<<", re.DOTALL)
+_FILES = [("sh", *case) for case in corpus_sh.SH] + [("bat", *case) for case in corpus_bat.BAT]
+_IDS = [f"{kind}-{name}" for kind, name, _, _ in _FILES]
+
+
+def read(data: bytes, kind: str) -> LaunchFile:
+    return parse(data, Path(f"webui-user.{kind}"), HOME)
+
+
+def test_the_corpus_is_big_enough() -> None:
+    assert len(_FILES) >= 80 and len(corpus_bat.BAT) >= 30
+    assert len(set(_IDS)) == len(_IDS)
+    bat = [data for _, data, _ in corpus_bat.BAT]
+    assert any(b"\r\n" in d for d in bat) and any(b"\r" not in d for d in bat)
+    assert any(d.startswith(b"\xef\xbb\xbf") for d in bat)
+    assert any(b"^\r\n" in d for d in bat) and any(b"(\r\n" in d for d in bat)
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "words"), _FILES, ids=_IDS)
+def test_read(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None:
+    file = read(data, kind)
+    assert file.words == words
+    assert file.data == data
+    assert file.static == (not file.depends)
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "words"), _FILES, ids=_IDS)
+def test_edit(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None:
+    expected = (corpus_edits.SH if kind == "sh" else corpus_edits.BAT)[name]
+    assert expected is not None
+    lines = re.findall(rb"[^\n]*\n|[^\n]+$", data)
+    for first, gone, put in reversed(expected):
+        lines[first : first + gone] = [put]
+    edited = edit(read(data, kind), TARGET, owns)
+    assert _BLOCK.sub(b"<block>", edited) == b"".join(lines)
+    again = read(edited, kind)
+    assert edit(again, TARGET, owns) == edited, "apply twice = apply once"
+    if again.block is not None:
+        assert again.base == data, "a block can be taken out without a trace"
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "words"), _FILES, ids=_IDS)
+def test_empty_target_takes_all_managed_words_out(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None:
+    file = read(data, kind)
+    edited = edit(file, (), owns)
+    after = read(edited, kind)
+    assert after.words == tuple(w for w, mine in zip(words, owns(words), strict=True) if not mine)
+    if not any(owns(words)):
+        assert edited == data
+
+
+def judged(table: tuple[tuple[str, bytes, tuple[str, ...]], ...], own: dict[str, tuple[str, ...]]) -> list[list[str]]:
+    """What a judge must say of each file before the edit."""
+    return [list(own.get(name, words)) for name, _, words in table]
+
+
+def wanted(before: list[str]) -> tuple[list[str], list[str]]:
+    """Kept words in their order, and managed ones."""
+    return [w for w, mine in zip(before, owns(before), strict=True) if not mine], sorted(TARGET)
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    mine = list(zip(words, owns(words), strict=True))
+    return [w for w, m in mine if not m], sorted(w for w, m in mine if m)
+
+
+def test_bash_agrees(tmp_path: Path) -> None:
+    before = bash_words([data for _, data, _ in corpus_sh.SH], tmp_path / "before")
+    assert before == judged(corpus_sh.SH, corpus_sh.JUDGED)
+    edited = [edit(read(data, "sh"), TARGET, owns) for _, data, _ in corpus_sh.SH]
+    after = bash_words(edited, tmp_path / "after")
+    for (name, _, _), was, now, data in zip(corpus_sh.SH, before, after, edited, strict=True):
+        assert split(now) == wanted(was), name
+        assert bash_accepts(data) == "", name
+
+
+@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+def test_wine_agrees(tmp_path: Path, wine_prefix: Path) -> None:
+    before = wine_words([data for _, data, _ in corpus_bat.BAT], tmp_path / "before", wine_prefix)
+    assert before == judged(corpus_bat.BAT, corpus_bat.JUDGED)
+    edited = [edit(read(data, "bat"), TARGET, owns) for _, data, _ in corpus_bat.BAT]
+    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    for (name, _, _), was, now in zip(corpus_bat.BAT, before, after, strict=True):
+        assert was is not None and now is not None
+        assert split(now) == wanted(was), name

@@ -1,0 +1,89 @@
+"""Applying to the launch file of a reference web UI: proven by a start, undone byte for byte."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.session.conftest import Bench
+
+pytestmark = pytest.mark.e2e
+
+SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes")
+
+
+def test_apply_verify_and_rollback(bench: Bench) -> None:
+    bench.give("--theme dark --opt-split-attention-v1 --no-half-vae --skip-version-check")
+    before, tree = bench.launch_file.read_bytes(), bench.tree()
+    dry = bench.json(*SDP, "--dry-run")
+    assert not dry["changed"]
+    assert "--opt-sdp-attention" in dry["diff"]
+    assert bench.tree() == tree
+
+    done = bench.json(*SDP)
+    assert done["changed"]
+    assert done["verified"] is True
+    assert done["after"] == ["--theme", "dark", "--opt-sdp-attention", "--skip-version-check"]
+    assert bench.json("verify")["ok"]
+    status = bench.json("status")
+    assert status["applied"]["flags"] == ["--opt-sdp-attention"]
+    assert status["stale"] == []
+    again = bench.json(*SDP)
+    assert not again["changed"]
+
+    undone = bench.json("rollback")
+    assert undone["changed"]
+    assert bench.launch_file.read_bytes() == before
+    assert bench.tree() == tree
+    assert bench.json("status")["applied"] is None
+    assert [row["verb"] for row in bench.json("history")["events"]] == ["apply", "rollback"]
+
+
+def test_the_shipped_default_file(bench: Bench) -> None:
+    before = bench.launch_file.read_bytes()
+    done = bench.json(*SDP, "--no-start")
+    assert done["after"] == ["--opt-sdp-attention"]
+    assert bench.launch_file.read_bytes().startswith(before[:200])
+    bench.json("rollback")
+    assert bench.launch_file.read_bytes() == before
+
+
+def test_an_overriding_setting_is_put_aside_and_comes_back(bench: Bench) -> None:
+    config = bench.root / "config.json"
+    options = json.loads(config.read_text())
+    options["cross_attention_optimization"] = "V1 - original v1"
+    config.write_text(json.dumps(options, indent=4))
+    before = config.read_bytes()
+    done = bench.json(*SDP)
+    assert done["settings"] == {"cross_attention_optimization": "Automatic"}
+    assert done["verified"] is True
+    assert json.loads(config.read_text())["cross_attention_optimization"] == "Automatic"
+    bench.json("rollback")
+    assert config.read_bytes() == before
+
+
+def test_verify_sees_drift(bench: Bench) -> None:
+    bench.give("--no-half-vae")
+    bench.json(*SDP)
+    bench.launch_file.write_text(bench.launch_file.read_text().replace("--opt-sdp-attention", "--no-half-vae --medvram"))
+    document = bench.json("verify", "--no-start", code=7)
+    rows = {row["flag"]: row for row in document["flags"]}
+    assert rows["--opt-sdp-attention"]["in_file"] is False
+    assert rows["--no-half-vae"]["expected"] is False
+    assert document["file_since_apply"] == "edited"
+    assert "no longer holds" in bench.json("status")["drift"]
+    bench.json("rollback", code=5)
+    bench.json("rollback", "--force")
+    assert "--no-half-vae" in bench.launch_file.read_text()
+
+
+def test_flags_that_do_not_come_into_effect_are_taken_back(bench: Bench) -> None:
+    # The install's own script adds words of its own, after those of the launch file: attention is decided there.
+    script = bench.root / "webui.sh"
+    script.write_text(script.read_text().replace('"$@"', '"$@" --disable-opt-split-attention'))
+    before = bench.launch_file.read_bytes()
+    document = bench.json(*SDP, code=4)
+    assert "not in effect" in document["message"]
+    assert bench.launch_file.read_bytes() == before
+    assert bench.json("status")["applied"] is None

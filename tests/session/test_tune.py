@@ -1,0 +1,106 @@
+"""Tuning the reference web UI end to end: the document, what is left behind, and every way of being ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from tests.session.conftest import Bench, wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+def check_document(document: dict[str, Any]) -> None:
+    """The shape that the contract promises."""
+    assert document["kind"] == "tune"
+    assert document["decision"] in ("apply", "keep")
+    assert document["reason"]
+    for side in (document["baseline"], document["winner"]):
+        assert {"flags", "settings", "effective", "seconds", "memory_peak", "launches", "samples"} <= side.keys()
+    assert {"estimate", "low", "high", "confidence"} <= document["speedup"].keys()
+    assert {"valid", "ssim", "psnr"} <= document["image"].keys()
+    for row in document["trials"]:
+        assert {"flags", "settings", "effective", "seconds", "state", "failure", "launch"} <= row.keys()
+    cost = document["cost"]
+    parts = sum(cost[name] for name in ("startup", "warmup", "measuring", "waiting", "search"))
+    assert parts == pytest.approx(cost["wall"], rel=0.05)
+    assert {"id", "parts"} <= document["fingerprint"].keys()
+
+
+def test_a_tune_measures_decides_and_leaves_nothing(bench: Bench) -> None:
+    bench.give("--opt-split-attention-v1 --api-auth me:sesame")
+    before = bench.tree()
+    document = bench.json("tune", "--profile", str(bench.profile))
+    check_document(document)
+    assert bench.tree() == before
+    assert document["baseline"]["flags"] == ["--opt-split-attention-v1"]
+    assert document["image"]["valid"]
+    ok = [row for row in document["trials"] if row["state"] == "ok"]
+    assert len({json.dumps(row["effective"], sort_keys=True) for row in ok}) >= 3
+    assert document["launches"] == len({row["launch"] for row in document["trials"]})
+    # Records of a study and what is shown of it hold no credential.
+    for path in bench.state.rglob("*"):
+        assert not path.is_file() or b"sesame" not in path.read_bytes(), path
+    assert "sesame" not in json.dumps(bench.json("probe"))
+
+    # The same question again: nothing is measured, the verdict stands, and it can be computed from the samples.
+    samples = bench.samples()
+    assert bench.json("tune", "--profile", str(bench.profile)) == document
+    assert bench.samples() == samples
+    again = bench.json("replay")
+    assert again["same_as_recorded"] is True
+    exported = bench.folder / "study.json"
+    bench.run("export", "-o", str(exported))
+    assert bench.json("replay", str(exported))["decision"] == document["decision"]
+    assert bench.json("import", str(exported))["clips"] == len(samples)
+    report = bench.folder / "report.html"
+    bench.run("report", "-o", str(report))
+    assert "stand-in" in report.read_text(encoding="utf-8")
+    assert [row["verb"] for row in bench.json("history")["events"]] == ["tune"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_it_is_ended_it_goes_on_from_there(bench: Bench, number: signal.Signals) -> None:
+    before = bench.tree()
+    words = ("tune", "--profile", str(bench.profile), "--budget", "90s")
+    running = bench.start(*words)
+    try:
+        assert wait_for(lambda: len(bench.samples()) >= 3 or running.poll() is not None, 120)
+        assert running.poll() is None, running.communicate()
+        running.send_signal(number)
+        out, err = running.communicate(timeout=30)
+    finally:
+        if running.poll() is None:
+            running.kill()
+    assert running.returncode == (-9 if number == signal.SIGKILL else 130), err
+    assert out == ""
+    assert "Traceback" not in err
+    kept = bench.samples()
+    assert len(kept) >= 3
+    if number == signal.SIGKILL:
+        # Its own guard ends the web UI when autotune is gone; the next command clears what is left of the run.
+        bench.run("doctor", "-q")
+    assert wait_for(lambda: not [one for one in bench.leftovers() if not one.startswith(str(running.pid))], 20)
+    assert bench.tree() == before
+    document = bench.json(*words)
+    check_document(document)
+    assert bench.samples()[: len(kept)] == kept
+    assert bench.tree() == before
+
+
+def test_a_candidate_that_fails_never_wins(bench: Bench) -> None:
+    document = bench.json("tune", "--profile", str(bench.profile), "--budget", "90s", faults="oom:*@sdp")
+    failed = [row for row in document["trials"] if row["state"] == "failed"]
+    assert {row["failure"] for row in failed} == {"oom"}
+    assert all(row["effective"]["attention"] == "sdp" for row in failed)
+    assert document["winner"]["effective"]["attention"] != "sdp"
+
+
+def test_stills_instead_of_a_clip_are_no_clip(bench: Bench) -> None:
+    document = bench.json("tune", "--profile", str(bench.profile), code=4, faults="stills:*")
+    assert "not_animated" in json.dumps(document) or "AnimateDiff" in json.dumps(document)
