@@ -5,8 +5,9 @@
 A start of the reference web UI costs seconds, so most cycles run a light stand-in (tests/server/standin_webui.py:
 A1111's command line and API without any computing) that has the same faults: it forks, double-forks, ignores
 SIGTERM or SIGINT too, leaves a child that holds the port, crashes at random, ends in its start, writes into its
-install. ``--engine`` says how many cycles run the reference web UI itself. Each cycle ends in one of five ways:
-an orderly stop, a stop at once, the web UI killed, its guard killed, or the owner killed with SIGKILL.
+install. ``--engine`` says how many cycles run the reference web UI itself. Each cycle ends in one of six ways: an
+orderly stop, a stop at once, the web UI killed, its guard killed, the owner killed with SIGKILL, or owner and guard
+both killed, which only the next command's sweep can clean up.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from autotune.server import LaunchFailed, LaunchPlan, Server, ready, start, tree
+from autotune.server import LaunchFailed, LaunchPlan, Server, ready, run_folder, start, tree
 from autotune.server.sweep import sweep
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +38,8 @@ FAULTS = {
     True: ("", "fork", "double_fork", "ignore_sigterm", "fork,double_fork,ignore_sigterm", "hold_port",
            "crash_randomly:50", "start_crash"),
 }
-ENDINGS = ("stop", "stop at once", "web UI killed", "guard killed", "owner killed")
+ENDINGS = ("stop", "stop at once", "web UI killed", "guard killed", "owner killed",
+           "owner and guard killed")
 PATIENCE = 30.0
 OWNER = """
 import json, sys, time
@@ -96,17 +98,24 @@ def end(server: Server, ending: str) -> None:
     server.stop(now=ending == "stop at once")
 
 
-def owner_killed(ground: Ground, faults: str) -> tuple[str, int] | None:
-    """Starts in a process of its own and kills that; (run id, port), None when the start had failed."""
+def owner_killed(ground: Ground, faults: str, with_guard: bool) -> tuple[str, int] | None:
+    """Starts in a process of its own and kills that, ``with_guard`` its guard too and then sweeps as the next
+    command does; (run id, port), None when the start had failed."""
     words = [sys.executable, "-c", OWNER, str(ground.root), str(ground.python), str(ground.runs), ground.variable,
              faults]
     owner = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=HERE.parent)
     assert owner.stdout is not None
     told = json.loads(owner.stdout.readline() or "null")
+    record = run_folder.read(ground.runs / told[0]) if told is not None else None
+    if with_guard and record is not None and record.guard_pid is not None:
+        os.kill(owner.pid, signal.SIGSTOP)
+        os.kill(record.guard_pid, signal.SIGKILL)
     owner.kill()
     owner.communicate()
     if told is None:
         return None
+    if with_guard:
+        sweep(ground.runs)
     until = time.monotonic() + PATIENCE
     while (tree.marked(told[0]) or (ground.runs / told[0]).exists()) and time.monotonic() < until:
         time.sleep(0.02)
@@ -118,8 +127,8 @@ def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
     begun = time.monotonic()
     before = ground.files()
     run: tuple[str, int] | None = None
-    if ending == "owner killed":
-        run = owner_killed(ground, faults)
+    if ending.startswith("owner"):
+        run = owner_killed(ground, faults, "guard" in ending)
     else:
         try:
             server = start(ground.plan(faults))

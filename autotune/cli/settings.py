@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,9 @@ class Settings:
         """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
         from autotune.probe import install
 
-        return install.find(self.webui, self.configured_webui())
+        # Only a web UI that is named nowhere else is looked up in the configuration: reading it takes time.
+        named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
+        return install.find(self.webui, None if named else self.configured_webui())
 
 
 def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes

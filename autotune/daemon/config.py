@@ -177,7 +177,13 @@ KEYS = (
         "Nobody at keyboard or mouse for so long, where the system tells; 0: do not ask.",
     ),
     Key("when", "quiet_minutes", 5.0, _number(0, 1440), "No job and no busy GPU for so long."),
-    Key("when", "gpu_busy_percent", 20.0, _number(1, 100), "GPU use by others from which it counts as busy."),
+    Key(
+        "when",
+        "gpu_busy_percent",
+        20.0,
+        _number(1, 100),
+        "GPU use by others from which it counts as busy; 100: do not ask.",
+    ),
     Key("when", "gpu_memory_others", 4096.0, _number(0, 1048576), "GPU memory (MiB) that others may hold."),
     Key(
         "when", "cpu_busy_percent", 60.0, _number(1, 100), "The same for the CPU, on a machine without a GPU."

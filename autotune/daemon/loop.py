@@ -21,6 +21,8 @@ from autotune.model.errors import AutotuneError, StateDamaged, UsageProblem
 RETRY = 60.0
 """Seconds until the agent tries again when its state cannot be read or written."""
 LONGEST_SLEEP = 600.0
+GATHER = 0.5
+"""Seconds in which further file events are gathered, so that a burst of them is one wake-up."""
 
 
 class Configured:
@@ -106,7 +108,8 @@ def _live(world: RealWorld, keeper: Keeper, chosen: Configured, told: threading.
             delay = RETRY
             keeper = _reread(keeper)
         sdnotify.tell(f"WATCHDOG=1\nSTATUS={agent.line if agent else 'cannot write its state'}")
-        world.woken.wait(min(delay, LONGEST_SLEEP, sdnotify.interval() or LONGEST_SLEEP))
+        if world.woken.wait(min(delay, LONGEST_SLEEP, sdnotify.interval() or LONGEST_SLEEP)):
+            told.wait(GATHER)
         world.woken.clear()
     if agent is not None:
         agent.stop()

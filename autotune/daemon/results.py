@@ -9,6 +9,8 @@ from typing import Any
 from autotune.daemon.runner import Result
 
 BUSY, INTERRUPTED, DRIFTED = 6, 130, 7
+HOPELESS = frozenset({2, 5})
+"""Wrong words, or a launch file that must not be touched: another attempt would end alike."""
 BACKOFF = (300.0, 1800.0)
 """Seconds until a session that failed is tried again; after the last one it is given up."""
 SOON, LATER = 60.0, 300.0
@@ -57,8 +59,9 @@ def verb_of(kind: str) -> str:
 
 
 def _failed(code: int, message: str, attempts: int) -> End:
-    if attempts >= len(BACKOFF):
-        return End("gave_up", f"{message} (given up after {attempts + 1} attempts, exit code {code})")
+    if attempts >= len(BACKOFF) or code in HOPELESS:
+        tries = "1 attempt" if attempts == 0 else f"{attempts + 1} attempts"
+        return End("gave_up", f"{message} (given up after {tries}, exit code {code})")
     return End("failed", message, BACKOFF[attempts])
 
 

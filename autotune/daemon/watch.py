@@ -6,6 +6,7 @@ not reach (network drives, Windows drives inside WSL), the regular look has to d
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,8 +19,22 @@ REMOTE = frozenset(
     {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "drvfs", "fuse.sshfs", "afs"}
 )
 """File systems whose changes by others raise no event here."""
-MOVING = frozenset({"created", "modified", "moved", "deleted", "closed"})
-"""Events that can mean a change; opening and reading a file, which we do ourselves, is none."""
+MOVING = (
+    "FileCreatedEvent",
+    "FileMovedEvent",
+    "FileDeletedEvent",
+    "DirCreatedEvent",
+    "DirMovedEvent",
+    "DirDeletedEvent",
+    # Linux tells when a written file is closed; elsewhere each write tells for itself.
+    *(
+        ("FileClosedEvent",)
+        if sys.platform.startswith("linux")
+        else ("FileModifiedEvent", "DirModifiedEvent")
+    ),
+)
+"""Events that can mean a change. Opening and reading, which every import does, is none and must wake nobody;
+nor must every block of a file that is copied for minutes."""
 
 
 class Watcher:
@@ -48,21 +63,23 @@ class Watcher:
             self._begin(local)
 
     def _begin(self, folders: list[Path]) -> None:
+        from watchdog import events
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
 
         woken, moved = self.woken, self.moved
+        wanted = [getattr(events, name) for name in MOVING]
 
         class Handler(FileSystemEventHandler):
             def on_any_event(self, event: FileSystemEvent) -> None:
-                if event.event_type in MOVING:
+                if type(event) in wanted:
                     moved.set()
                     woken.set()
 
         observer = Observer()
         try:
             for folder in folders:
-                observer.schedule(Handler(), str(folder), recursive=False)
+                observer.schedule(Handler(), str(folder), recursive=False, event_filter=wanted)
             observer.start()
         except OSError as error:
             self.problem = f"no file events ({error.strerror or error}): looking regularly"

@@ -43,11 +43,15 @@ def busy(now: Situation, config: Config) -> list[str]:
         reasons.append(f"the web UI renders ({now.job})")
     elif now.webui_runs and now.gpu_present:
         reasons.append("your web UI is running and holds the GPU")
-    if now.gpu_percent is not None and now.gpu_percent >= config.gpu_busy_percent:
+    if now.gpu_percent is not None and 100 > config.gpu_busy_percent <= now.gpu_percent:
         reasons.append(f"other programs use the GPU ({now.gpu_percent:.0f} %)")
     if now.gpu_memory is not None and now.gpu_memory > config.gpu_memory_others:
         reasons.append(f"other programs hold {now.gpu_memory:.0f} MiB of GPU memory")
-    if not now.gpu_present and now.cpu_percent is not None and now.cpu_percent >= config.cpu_busy_percent:
+    if (
+        not now.gpu_present
+        and now.cpu_percent is not None
+        and 100 > config.cpu_busy_percent <= now.cpu_percent
+    ):
         reasons.append(f"the CPU is busy ({now.cpu_percent:.0f} %)")
     return reasons
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-
 SHAPE = 0.25
 """Wang and Tsiatis's shape: 0.5 is Pocock, 0 is O'Brien and Fleming."""
 

@@ -63,10 +63,6 @@ def _side(history: History, candidate: str) -> Side | None:
 
 def _unconfirmed(history: History, space: Space, profile: Profile, objective: str, failed: Failures,
                  side: Side | None) -> Verdict:
-    others = [c.id for c in space.candidates if c.id != space.baseline]
-    if all(name in failed.dropped for name in others):
-        return _keep(f"Nothing is changed: none of the {len(others)} other sets rendered a valid clip here.",
-                     True, side)
     searched = rounds(before_confirmation(history), profile)
     used = objectives.scored(searched, objective)
     measured = {one.candidate for one in used}
@@ -74,6 +70,10 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
         told = "memory could not be read" if side is not None else "the budget ended before the current flags were timed"
         return _keep(f"Nothing is changed: {told}.", False, side)
     tried = sorted(measured - {space.baseline} - failed.dropped)
+    attempted = {s.candidate for s in history.samples} - {space.baseline}
+    if not tried and attempted & failed.dropped:
+        return _keep(f"Nothing is changed: none of the {len(attempted)} other sets tried rendered a valid clip here.",
+                     True, side)
     if not tried:
         return _keep("Nothing is changed: the budget ended before another set was timed.", False, side)
     posterior = Surface(space).posterior(used)

@@ -124,7 +124,7 @@ class Processor:
         self.seconds: list[float] | None = None
 
     def __call__(self, attn: Module, hidden_states: Tensor, encoder_hidden_states: Tensor = None,
-                 **_rest: object) -> Tensor:
+                 temb: Tensor = None, **_rest: object) -> Tensor:  # noqa: ARG002  (the VAE passes it)
         shape, residual, hidden = hidden_states.shape, hidden_states, hidden_states
         if hidden.ndim == 4:  # the VAE's block: (batch, channels, height, width)
             hidden = hidden.flatten(2).transpose(1, 2)

@@ -39,7 +39,9 @@ def write(path: Path, size: str, part: str, seed: int) -> None:
     else:
         tensors[SEED_KEY] = np.array([seed], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"size": size, "part": part, "seed": str(seed)})
+    # One key: safetensors writes several in a random order, and equal seeds are to give equal files.
+    save_file(tensors, path, metadata={"reference": json.dumps({"size": size, "part": part, "seed": seed})})
+    path.chmod(0o644)
 
 
 def sha256(path: Path) -> str:

@@ -16,6 +16,8 @@ from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
 _COMPARE = re.compile(r"==|^(?:equ|neq|lss|leq|gtr|geq)$", re.IGNORECASE)
+_IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^\r\n]\r?|\r?)(?:\n|\Z)", re.IGNORECASE)
+"""Empty lines and comments that no caret joins to the next line: nothing to look into."""
 
 
 class CmdReader:
@@ -52,8 +54,12 @@ class CmdReader:
         try:
             while pos < len(self.s):
                 self.line_start = pos
-                toks, pos = self.lines.logical(pos)
-                self._line(toks)
+                idle = _IDLE.match(self.s, pos)
+                if idle:
+                    pos = idle.end()
+                else:
+                    toks, pos = self.lines.logical(pos)
+                    self._line(toks)
                 if self.depth == 0 and self.pending and not self.ended:
                     out.block_at, self.pending = pos, False
                 if self.depth == 0 and not self.ended and _COMMENTED.match(self.s, self.line_start):
@@ -240,7 +246,7 @@ class CmdReader:
                 plain = '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
                 out.line_words.append(Plain(text.replace('"', ""), word[0].atom.start, word[-1].atom.end, plain))
             elif not all(t.atom.depends.startswith("the argument") or t.atom.text == '"' for t in word):
-                out.line_words.append(Plain("", word[0].atom.start, word[-1].atom.end, False))
+                out.line_unknown = True
         if not nested:
             self._end()
         else:

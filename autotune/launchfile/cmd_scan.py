@@ -83,7 +83,7 @@ class LineReader:
         """Literal characters of this line get its quoting; expanded ones keep that of where they stand."""
         if atom.where:
             return atom
-        return atom._replace(where="quoted" if quoted else "plain")
+        return Atom(atom.text, atom.start, atom.end, "quoted" if quoted else "plain", atom.depends, atom.editable)
 
     def physical(self, pos: int) -> tuple[list[Atom], int]:
         """Characters of one physical line after percent expansion, and the offset of the next line."""

@@ -149,11 +149,11 @@ def interpret(
     texts = [w.text for w in reading.line_words] + [w.text for w in spelled.words]
     if not reading.exported:
         texts = [w.text for w in reading.line_words]
-    why_not = None
-    if not reading.exported:
+    why_not = reading.refuse or None
+    if why_not is None and not reading.exported:
         line = reading.assignments[-1].line
         why_not = f"{OWN} is set in line {line} but never exported, so the web UI does not get it"
-    if any(not w.literal and w.text == "" for w in reading.line_words):
+    if reading.line_unknown:
         depends.append(f"variables on the starting line {reading.launch_line}")
     try:
         words = tuple(t.encode("latin-1").decode("utf-8") for t in texts)

@@ -7,7 +7,7 @@ import re
 
 _SECRET_FLAG = re.compile(
     r"(--[\w-]*(?:auth|token|passw|secret|ngrok|credential|api-key|apikey)[\w-]*(?<!-path)(?<!-region))"
-    r"(=|[ \t]+\^?)((?:\\.|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"'\\])+)", re.IGNORECASE)
+    r"(=|(?:[ \t]|[\\^]\n)+)((?:\\.|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"'\\])+)", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(
     r"(?i)(\b(?:export\s+|set\s+\"?)?\w*(?:TOKEN|PASSW\w*|SECRET|API_?KEY|CREDENTIAL\w*)\w*\s*=)"
     r"(\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"']+)")

@@ -306,6 +306,8 @@ class ShReader:
         at = self.line(start) if own or nested else 0
         if match.group(2) or self.s.startswith("(", value_at):
             value = Value((), (f"an array in line {self.line(start)}",))
+            if own:
+                self.out.refuse = f"line {self.line(start)} makes {OWN} an array, which never reaches the web UI"
         else:
             parts, tail = self.eval.value(value_at, end, own)
             if append and name in self.vars:
@@ -381,7 +383,7 @@ class ShReader:
                 text = "".join(p.text for p in parts if isinstance(p, Atom))
                 self.out.line_words.append(Plain(text, a, b, raw == text))
             elif OWN not in raw and raw.strip("\"") not in ("$@", "$*"):
-                self.out.line_words.append(Plain(raw, a, b, False))
+                self.out.line_unknown = True
 
     def _influence(self, head: str, args: list[tuple[int, int]], nested: bool, first: int) -> None:
         line = self.line(first)

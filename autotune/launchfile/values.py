@@ -206,7 +206,10 @@ class Assignment:
 
 
 class Plain(NamedTuple):
-    """A word on the line that starts the web UI (``call webui.bat --api``), with its bytes [start, end)."""
+    """A known word on the line that starts the web UI (``call webui.bat --api``), with its bytes [start, end).
+
+    ``literal``: those bytes are the word itself, without quotes.
+    """
 
     text: str
     start: int
@@ -234,6 +237,10 @@ class Reading:
     """Offset after the last statement that bears on COMMANDLINE_ARGS and before the launch, None if none."""
     trouble: str = ""
     """Why the file cannot be understood, '' if it can."""
+    refuse: str = ""
+    """Why the file can be read but must not be edited, '' if it may."""
+    line_unknown: bool = False
+    """Words on the starting line depend on variables."""
     delayed: bool = False
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)

@@ -53,13 +53,13 @@ def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Itera
 
         return stability.edit(file, target, owns)
     if file.why_not is not None:
-        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target))
+        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, owns))
     job = _Job(file, target, owns, tuple(known))
     for attempt in (job.literal, job.added, job.block):
         data = attempt()
         if data is not None and job.proves(data):
             return data
-    raise Refused(f"{file.path} cannot be edited safely{job.because()}", paste_hint(file, target))
+    raise Refused(f"{file.path} cannot be edited safely{job.because()}", paste_hint(file, target, owns))
 
 
 def units(words: Sequence[str], owns: Owns) -> Counter[tuple[str, ...]]:
@@ -81,16 +81,19 @@ def _check(target: tuple[str, ...], owns: Owns) -> None:
             raise Refused(f"{word!r} holds a NUL byte, which no environment variable can hold", "Leave it out.")
 
 
-def paste_hint(file: LaunchFile, target: tuple[str, ...]) -> str:
+def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
     """What to write by hand, and where."""
-    reading = file.reading
-    line = reading.launch_line if reading else None
-    where = f"above line {line} of {file.path.name}" if line else f"as the last line of {file.path.name}"
+    line = file.reading.launch_line if file.reading else None
+    where = f"as the last line of {file.path.name}"
+    if line:
+        where = f"right before the command in line {line} of {file.path.name} that starts the web UI"
+    gone = [w for w, mine in zip(file.words, owns(file.words), strict=True) if mine and w not in target]
+    also = f" (and take out {' '.join(gone)})" if gone else ""
     if file.kind == "cmd":
         text = f"set {OWN}=%{OWN}% {for_cmd(joined(target), 'plain') or ''}"
     else:
         text = f'export {OWN}="${OWN} {for_sh(joined(target), "double")}"'
-    return f"Paste {where}: {text}"
+    return f"Paste {where}{also}: {text}"
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotune.decide.compare import MIN_BLOCKS
 from autotune.decide.surface import Surface
-from autotune.model.flagset import Space
+from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
@@ -48,7 +48,21 @@ class Screen:
             if proposal is not None:
                 return proposal
         winner = chosen(view, self.neutral)
-        return confirm_next(view, winner) if winner is not None else None
+        if winner is None:
+            return None
+        return self._unseen(view, winner) or confirm_next(view, winner)
+
+    def _unseen(self, view: View, winner: str) -> Proposal | None:
+        """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was
+        ever measured. What is measured then decides whether it stays."""
+        if confirming(view):
+            return None
+        seen = {level for name in view.tried for level in self.space[name].levels}
+        new = [level for level in self.space[winner].levels if level not in seen]
+        reserve = MIN_BLOCKS * block_cost(view, winner, rounds_per_launch(view, winner))
+        if not new or not self._affordable(view, winner, 2, reserve):
+            return None
+        return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
 
     def _search(self, view: View) -> Proposal | None:
         """The next screening proposal, None when nothing is worth its time or the rest is for confirmation."""
@@ -61,11 +75,12 @@ class Screen:
         return self._worthwhile(view, reserve)
 
     def _worthwhile(self, view: View, reserve: float) -> Proposal | None:
-        used = len(view.history.launches)
+        used = len(view.history.launches) - min(4, view.failures.count)
         may_start = used < SEARCH_LAUNCHES and view.launches_left > 2 * MIN_BLOCKS
         allowed = frozenset(
             c.id for c in self.space.candidates
             if c.id not in view.barred and (may_start or c.launch_key == view.live_key)
+            and self._careful(view, c)
         )
         clip = view.round_cost(self.space.baseline)
         for worth in worths(view, allowed):
@@ -78,6 +93,13 @@ class Screen:
                        f"the best by {100 * worth.gain:.2f} % for {worth.cost:.0f} s")
                 return Proposal(worth.candidate, "race" if again else "screen", worth.rounds, why=why)
         return None
+
+    def _careful(self, view: View, candidate: Candidate) -> bool:
+        """After a failure, sets bring in one unproven level at a time: the next failure then has one cause."""
+        if not view.failures.count:
+            return True
+        seen = {level for name in view.tried for level in self.space[name].levels}
+        return sum(level not in seen for level in candidate.levels) <= 1
 
     def _affordable(self, view: View, candidate: str, count: int, reserve: float) -> bool:
         starts = view.live_key != self.space[candidate].launch_key

@@ -102,10 +102,11 @@ def take(root: Path, folder: Path) -> None:
 
 def _used_by_others(root: Path) -> bool:
     """True when a process works in ``root``; our own tree has ended when this is asked."""
+    real = root.resolve()
     for process in psutil.process_iter():
         with contextlib.suppress(*GONE, OSError):
             # Somebody's shell or editor may stand in the folder; only a Python there is a web UI.
-            if "python" in process.name().lower() and Path(process.cwd()) == root:
+            if process.pid != os.getpid() and "python" in process.name().lower() and Path(process.cwd()) == real:
                 return True
     return False
 

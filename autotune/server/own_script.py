@@ -25,7 +25,10 @@ def given_words(folder: Path) -> tuple[str, ...]:
         words = json.loads((folder / GIVEN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ()
-    return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
+    if not isinstance(words, list):
+        return ()
+    # -f is ours, for webui.sh, and goes on to launch.py, which ignores it.
+    return tuple(word for word in words if isinstance(word, str) and word != "-f")
 
 
 def start_of(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ import psutil
 import autotune
 from autotune.model.errors import Interrupted, NothingToWorkOn, StateDamaged
 from autotune.model.failures import from_log, hint
+from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
 from autotune.server import environment, inventory, isolation, own_script, ready, run_folder, tree
 from autotune.server.client import Client
@@ -51,7 +53,8 @@ class Server:
     """A running web UI of ours. Use as a context manager; ``stop`` may be called from any thread, twice too.
 
     ``startup``: seconds from the start to ready. ``pid``: its first process (the interpreter, or the shell of
-    its start script). ``port``, ``folder``: its own, until it is stopped.
+    its start script). ``port``, ``folder``: its own, until it is stopped. ``given_words``: what a start by
+    script was given by it. ``warnings``: what could not be done as its owner's start would, in words.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Server:
         self.exit_code: int | None = None
         self.exit_detail = ""
         self.given_words: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
         self.client = Client(f"http://127.0.0.1:{port}", (credentials.user, credentials.password))
         self._record = record
         self.log = ServerLog((credentials.password,))
@@ -118,6 +122,22 @@ class Server:
 
     def attention_logged(self) -> str | None:
         """NAME of the last log line "Applying attention optimization: NAME... done."."""
+        return self.log.attention
+
+    def switch(self, settings: Mapping[str, SettingValue], patience: float = 3.0) -> str | None:
+        """Changes options in the running process; NAME of the attention that its log then says was applied.
+
+        A wrong attention title is accepted, echoed and not applied, so the log is waited for: up to
+        ``patience`` seconds for its line, which only comes when the value really changed. None when there
+        never was such a line. Raises ApiProblem when an option did not take.
+        """
+        attention = "cross_attention_optimization"
+        before = self.log.applied
+        changes = attention in settings and self.client.options().get(attention) != settings[attention]
+        self.client.set_options(settings)
+        until = time.monotonic() + patience
+        while changes and self.log.applied == before and time.monotonic() < until:
+            time.sleep(0.02)
         return self.log.attention
 
     def launch(self, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
@@ -267,7 +287,9 @@ def _attempt(
     server = Server(plan, folder, record, port, credentials)
     try:
         try:
-            isolation.lay_out(folder, plan.root, plan.words, plan.settings)
+            readable = isolation.lay_out(folder, plan.root, plan.words, plan.settings)
+            server.warnings = tuple(filter(None, (
+                found.problem, None if readable else "config.json cannot be read; started with defaults")))
             inventory.take(plan.root, folder)
             argv, env = _command(plan, folder, port, credentials, found)
             server.launch(argv, plan.root, env)
@@ -311,7 +333,8 @@ def _await(server: Server, begun: float, cancel: threading.Event | None) -> None
     stranger: ready.NotOurs | None = None
     try:
         if ready.await_ready(
-            server.client, server.port, server.log, server.tree, server.alive, deadline,
+            server.client, server.port, server.log, server.descendants if tree.LINUX else server.tree, server.alive,
+            deadline,
             lambda: cancel is not None and cancel.is_set(),
         ):
             return

@@ -37,6 +37,7 @@ class ServerLog:
         self._redraw = False
         self._lock = threading.Lock()
         self._attention: str | None = None
+        self._applied = 0
         self._loaded = False
         self._failed = False
         self._flipped = False
@@ -62,6 +63,7 @@ class ServerLog:
         found = ATTENTION.search(clean)
         if found:
             self._attention = found["name"]
+            self._applied += 1
         if MODEL_LOADED.search(clean):
             self._loaded = True
         if VAE_FLIP.search(clean):
@@ -86,6 +88,12 @@ class ServerLog:
         """NAME of the last "Applying attention optimization: NAME... done.", None when there was none."""
         with self._lock:
             return self._attention
+
+    @property
+    def applied(self) -> int:
+        """How often an attention optimisation was applied so far."""
+        with self._lock:
+            return self._applied
 
     @property
     def model_loaded(self) -> bool:

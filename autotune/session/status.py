@@ -53,6 +53,6 @@ def status(root: Path, places: Places) -> dict[str, Any]:
 
 def _daemon(places: Places) -> dict[str, Any] | None:
     """What the agent last said of itself, None when it never ran with this state folder."""
-    from autotune.store.studies import load_json
+    from autotune.store.journal import load_json
 
     return load_json(places.daemon / "status.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,15 +69,15 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         if study.samples:
             progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
         before = study.cost()["wall"]
-        _loop(ground, study, options, watch, before, progress)
-        study.set_cost(watch.seconds())
+        if _loop(ground, study, options, watch, before, progress):
+            study.set_cost(watch.seconds())
         return _conclude(look, places, options, ground, study)
 
 
 def _loop(
     ground: Ground, study: Study, options: TuneOptions, watch: Stopwatch, before: float, progress: Progress
-) -> None:
-    """Asks, measures, records, until the strategy wants nothing more."""
+) -> int:
+    """Asks, measures, records, until the strategy wants nothing more; how many proposals that were."""
     from autotune import search
     from autotune.probe.nvml import Nvml
     from autotune.session.driver import Driver
@@ -86,18 +87,19 @@ def _loop(
         options.strategy, ground.space, options.profile, options.objective, options.seed, prior
     )
     with Nvml() as nvml, Driver(ground, study, watch, nvml, progress.say) as driver:
-        while True:
+        for done in itertools.count():
             spent = before + watch.seconds()["wall"]
             history = study.history(options.budget, spent, driver.live_launch)
             progress.update(history, max(0.0, options.budget - spent))
             proposal = strategy.next(history)
             if proposal is None:
-                return
+                return done
             _tell(proposal.candidate, proposal.why, ground.space, progress.say)
             try:
                 driver.carry_out(proposal)
             finally:
                 study.set_cost(watch.seconds())
+    raise AssertionError("a count has no end")
 
 
 def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) -> None:

@@ -98,6 +98,19 @@ def cannot_write(path: Path, error: OSError) -> StateDamaged:
     return StateDamaged(f"{path}: cannot be written: {error.strerror}", hint)
 
 
+def load_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object of ours, None when absent. Raises StateDamaged when it is not one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StateDamaged(f"{path}: {error}", "Move the file away and run again.") from None
+    if not isinstance(found, dict):
+        raise StateDamaged(f"{path}: not a JSON object", "Move the file away and run again.")
+    return found
+
+
 def _parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """(records, bytes that hold whole records) up to the first line that is torn or damaged."""
     records: list[dict[str, Any]] = []

@@ -10,9 +10,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from autotune.model.errors import NothingToWorkOn, StateDamaged
+from autotune.model.errors import NothingToWorkOn
 from autotune.model.study import History, Launch, Sample
-from autotune.store.journal import Journal, write_whole
+from autotune.store.journal import Journal, load_json, write_whole
 
 COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 
@@ -38,13 +38,17 @@ class Study:
 
     def add_sample(self, sample: Sample) -> None:
         """Records a sample. Raises StateDamaged when it cannot be written."""
-        self._journal.append({"kind": "sample", **_compact(asdict(sample))})
-        self.samples.append(sample)
+        self._record("sample", asdict(sample))
 
     def add_launch(self, launch: Launch) -> None:
         """Records a launch. Raises StateDamaged when it cannot be written."""
-        self._journal.append({"kind": "launch", **_compact(asdict(launch))})
-        self.launches.append(launch)
+        self._record("launch", asdict(launch))
+
+    def _record(self, kind: str, record: dict[str, Any]) -> None:
+        """Writes a record, then takes it as written: a verdict must not depend on digits that the disk lacks."""
+        line = {"kind": kind, **_compact(record)}
+        self._journal.append(line)
+        self._take(line)
 
     def set_head(self, **facts: Any) -> None:  # noqa: ANN401 - JSON values
         """Changes facts of ``study.json``. Raises StateDamaged."""
@@ -77,6 +81,7 @@ class Study:
         return load_json(self.folder / "result.json")
 
     def _take(self, record: dict[str, Any]) -> None:
+        record = dict(record)
         kind = record.pop("kind", None)
         if kind == "sample":
             self.samples.append(Sample(**_known(Sample, record)))
@@ -135,19 +140,6 @@ def find_study(studies: Path, name: str | None) -> Study:
         f"no study {name!r} is recorded" if name else "no study is recorded for this web UI",
         "Run `autotune tune` first.",
     )
-
-
-def load_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object of ours, None when absent. Raises StateDamaged when it is not one."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StateDamaged(f"{path}: {error}", "Move the file away and run again.") from None
-    if not isinstance(found, dict):
-        raise StateDamaged(f"{path}: not a JSON object", "Move the file away and run again.")
-    return found
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:

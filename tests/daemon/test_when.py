@@ -49,6 +49,11 @@ def test_an_idle_web_ui_without_a_gpu_blocks_nothing() -> None:
     assert reasons(Situation(webui_runs=True)) == []
 
 
+def test_a_hundred_percent_means_do_not_ask() -> None:
+    assert reasons(Situation(cpu_percent=100.0), cpu_busy_percent=100.0) == []
+    assert reasons(Situation(gpu_present=True, gpu_percent=100.0), gpu_busy_percent=100.0) == []
+
+
 def test_quiet_is_waited_for_only_after_the_noise() -> None:
     assert "waiting for 5 min" in reasons(quiet=60.0)[0]
     assert reasons(quiet=301.0) == []

@@ -65,7 +65,7 @@ class Live:
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without what could leak into the web UI."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOTUNE_", "COMMANDLINE", "IGNORE_CMD"))}
-    return {**kept, **extra}
+    return {**kept, "OMP_NUM_THREADS": "1", **extra}
 
 
 def launch(root: Path, words: list[str], log: Path, **env: str) -> subprocess.Popen[bytes]:

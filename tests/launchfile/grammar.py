@@ -14,10 +14,10 @@ MANAGED = (
     "--precision full", "--precision=half", "--opt-split-attention", "--sub-quad-q-chunk-size 512",
 )
 _HOSTILE = (
-    *";&|`)$}%^\"'\\!<>(# \t\n*?[]~=\r\x01\0", "&&", "||", "$(", "${", "%%", "^^", "  ", "{a,b}", "--x", "a", "b7", "é", "Ж",
-    "touch PWNED", "$(touch PWNED)", "`touch PWNED`", "; touch PWNED;", "& echo x> PWNED &", "| echo x> PWNED",
-    "%COMMANDLINE_ARGS%", "%1", "$HOME", "$1", "%~dp0", "!PATH!", "\\\n", "^\r\n", "//", "EOF", "rem ", ":: ", "''", '""',
-    "\\'", '\\"', "> PWNED",
+    *";&|`)$}%^\"'\\!<>(# \t\n*?[]~=\r\x01\0", "&&", "||", "$(", "${", "%%", "^^", "  ", "{a,b}", "--x", "a", "b7", "é",
+    "Ж", "touch PWNED", "$(touch PWNED)", "`touch PWNED`", "; touch PWNED;", "& echo x> PWNED &", "| echo x> PWNED",
+    "%COMMANDLINE_ARGS%", "%1", "$HOME", "$1", "%~dp0", "!PATH!", "\\\n", "^\r\n", "//", "EOF", "rem ", ":: ", "''",
+    '""', "\\'", '\\"', "> PWNED",
 )
 
 

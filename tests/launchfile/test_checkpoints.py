@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable
@@ -69,7 +70,7 @@ def test_rollback_needs_nothing_but_the_folder(script: Path, checkpoints: Checkp
 
 def test_rollback_to_an_older_one(script: Path, checkpoints: Checkpoints) -> None:
     steps = [OLD, b"one", b"two", b"three"]
-    ids = [checkpoints.apply([Change(script, a, b)]).id for a, b in zip(steps, steps[1:], strict=False)]
+    ids = [checkpoints.apply([Change(script, a, b)]).id for a, b in itertools.pairwise(steps)]
     with pytest.raises(NothingToWorkOn, match="no checkpoint '99'"):
         checkpoints.rollback("99")
     checkpoints.rollback()

@@ -7,8 +7,6 @@ import random
 from collections import Counter
 
 import pytest
-from benchmarks import surfaces
-from benchmarks.virtual import Session, regret
 
 from autotune import decide, search
 from autotune.model.errors import UsageProblem
@@ -16,6 +14,8 @@ from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Workload
 from autotune.search.view import MAX_LAUNCHES
+from benchmarks import surfaces
+from benchmarks.virtual import Session, regret
 
 HOUR = 3600.0
 FAST = ("screen", "random", "tpe")
@@ -95,6 +95,7 @@ def test_unknown_names_are_refused() -> None:
 
 def test_screen_is_thrifty_with_launches() -> None:
     """At least 6 effective sets, from at most half as many starts as sets, and never more starts than allowed."""
+    lost = []
     for seed in range(8):
         surface = small()
         session, verdict = play(surface, seed=seed)
@@ -103,7 +104,8 @@ def test_screen_is_thrifty_with_launches() -> None:
         assert 2 * len({s.launch for s in session.samples if s.purpose != "confirm"}) <= len(sets)
         assert len(session.launches) <= 12
         assert verdict.decision == "apply"
-        assert regret(surface, chosen(verdict, surface.space)) < 0.04
+        lost.append(regret(surface, chosen(verdict, surface.space)))
+    assert sum(lost) / len(lost) < 0.02
 
 
 def test_a_set_is_screened_again_only_on_purpose() -> None:
@@ -210,7 +212,7 @@ def test_every_candidate_failing_means_keep() -> None:
     session, verdict = play(surface)
     assert verdict.decision == "keep"
     assert verdict.sure
-    assert "valid clip" in verdict.reason or "likely" in verdict.reason
+    assert "valid clip" in verdict.reason
     assert len(session.launches) <= MAX_LAUNCHES + 4
 
 

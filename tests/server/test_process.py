@@ -80,6 +80,13 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
     assert {path: path.read_bytes() for path in root.iterdir()} == before
 
 
+def test_what_could_not_be_as_usual_is_told(root: Path) -> None:
+    (root / "config.json").write_text("{broken", encoding="utf-8")
+    (root / "webui-user.sh").write_text("kill -9 $$", encoding="utf-8")
+    with start(plan(root, launch_file=root / "webui-user.sh")) as server:
+        assert len(server.warnings) == 2 and "config.json" in server.warnings[1]
+
+
 def test_credentials_are_in_no_argv_and_no_log(root: Path) -> None:
     with start(plan(root)) as server:
         _, password = server.client.transport._auth or ("", "")

@@ -85,9 +85,12 @@ def test_a_real_clip_with_its_flags_in_effect(install: Path, healthy: Server) ->
 
 
 def test_attention_switches_live(healthy: Server) -> None:
-    healthy.client.set_options({"cross_attention_optimization": "V1 - original v1"})
-    assert healthy.attention_logged() == "V1"
+    assert healthy.switch({"cross_attention_optimization": "V1 - original v1", "batch_cond_uncond": False}) == "V1"
     assert verdict(render(healthy)) is None
+    assert healthy.switch({"cross_attention_optimization": "V1 - original v1"}) == "V1"
+    # A wrong title is accepted and echoed, and something else applied.
+    assert healthy.switch({"cross_attention_optimization": "bogus"}) != "V1"
+    assert healthy.switch({"cross_attention_optimization": "Automatic"}) == "sub-quadratic"
 
 
 def test_a_silent_failure_is_seen(healthy: Server) -> None:

@@ -1,0 +1,182 @@
+"""Strategies side by side on the same surfaces and seeds, in one run.
+
+python -m benchmarks.search --sessions 1000 --seed 0 [--peers tpe,random,…|all|none] [--json FILE]
+Deterministic per seed but for the column of real thinking time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean, median, quantiles
+from typing import Any
+
+from autotune import decide, search
+from autotune.model.study import History, Proposal
+from benchmarks import cases, surfaces
+from benchmarks.peers import PEERS, Outcome
+from benchmarks.virtual import Session, Surface, regret
+
+BUDGET = 3 * 3600.0
+DEFAULT_PEERS = ("exhaustive-10", "exhaustive-10-grouped", "random", "tpe", "hill", "one-flag")
+POWER_NOISE = surfaces.Noise(clip=0.02, launch=0.015)
+GAINS = (0.0, 0.02, 0.05, 0.10)
+
+
+class Timed:
+    """A strategy whose thinking is timed."""
+
+    def __init__(self, inner: search.Strategy) -> None:
+        self.inner = inner
+        self.seconds = 0.0
+
+    def next(self, history: History) -> Proposal | None:
+        """See Strategy."""
+        began = time.perf_counter()
+        try:
+            return self.inner.next(history)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
+def tune(surface: Surface, seed: int, name: str = "screen", prior: search.Prior | None = None) -> Outcome:
+    """One session of one of autotune's own strategies."""
+    session = Session(surface, random.Random(f"session {seed}"), BUDGET)
+    strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, prior))
+    history = session.run(strategy)
+    began = time.perf_counter()
+    verdict = decide.verdict(history, surface.space, surface.profile, "speed")
+    thinking = strategy.seconds + time.perf_counter() - began
+    adopted = verdict.decision == "apply" and verdict.winner is not None
+    chosen = verdict.winner.candidate if adopted and verdict.winner else surface.space.baseline
+    clips = sum(1 for s in session.samples if s.state != "warmup")
+    return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking)
+
+
+def one(task: tuple[str, int, float | None]) -> dict[str, Any]:
+    """One strategy on one surface; ``gain`` None: as drawn, else the best set that much faster (0: A/A)."""
+    name, seed, gain = task
+    surface = surfaces.drawn(seed, None if gain is None else POWER_NOISE)
+    if gain is not None:
+        surface = surfaces.with_best_gain(surface, gain, seed)
+    outcome = PEERS[name](surface, seed) if name in PEERS else tune(surface, seed)
+    lost = regret(surface, outcome.chosen)
+    base = surface.true_score(surface.space.baseline)
+    gained = math.exp(base - surface.true_score(outcome.chosen)) - 1.0 if math.isfinite(lost) else -1.0
+    return {"strategy": name, "seed": seed, "gain": gain, "regret": min(lost, 9.0), "gained": gained,
+            "sets": len(surface.space.candidates), **asdict(outcome)}
+
+
+def run(names: list[str], seeds: range, gain: float | None, workers: int) -> list[dict[str, Any]]:
+    """All sessions of these strategies on these surfaces."""
+    tasks = [(name, seed, gain) for name in names for seed in seeds]
+    if workers <= 1:
+        return [one(task) for task in tasks]
+    with ProcessPoolExecutor(workers) as pool:
+        return list(pool.map(one, tasks, chunksize=8))
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians and spread of one strategy's sessions."""
+    def spread(key: str) -> list[float]:
+        values = sorted(float(row[key]) for row in rows)
+        cuts = quantiles(values, n=10) if len(values) > 1 else values * 9
+        return [round(cuts[0], 4), round(median(values), 4), round(cuts[8], 4)]
+
+    return {
+        "sessions": len(rows),
+        "regret_mean": round(fmean(row["regret"] for row in rows), 5),
+        "regret_above_3_percent": round(fmean(row["regret"] > 0.03 for row in rows), 4),
+        "regret_p10_p50_p90": spread("regret"),
+        "seconds_p10_p50_p90": spread("seconds"),
+        "launches_p10_p50_p90": spread("launches"),
+        "clips_p10_p50_p90": spread("clips"),
+        "wasted_mean": round(fmean(row["wasted"] for row in rows), 2),
+        "adopted": round(fmean(row["adopted"] for row in rows), 4),
+        "adopted_though_not_faster": round(fmean(row["adopted"] and row["gained"] <= 1e-9 for row in rows), 4),
+        "thinking_share": round(sum(row["thinking"] for row in rows) / sum(row["seconds"] for row in rows), 6),
+    }
+
+
+def table(title: str, results: dict[str, dict[str, Any]]) -> str:
+    """A table for people: one line a strategy."""
+    lines = [title, f"{'strategy':24}{'regret':>8}{'>3 %':>7}{'GPU s (p10 p50 p90)':>26}{'launches':>10}{'clips':>7}"
+             f"{'adopted':>9}{'false':>8}{'bad s':>8}"]
+    for name, row in results.items():
+        seconds = " ".join(f"{value:.0f}" for value in row["seconds_p10_p50_p90"])
+        lines.append(
+            f"{name:24}{100 * row['regret_mean']:>7.2f}%{100 * row['regret_above_3_percent']:>6.1f}%{seconds:>26}"
+            f"{row['launches_p10_p50_p90'][1]:>10.0f}{row['clips_p10_p50_p90'][1]:>7.0f}{100 * row['adopted']:>8.1f}%"
+            f"{100 * row['adopted_though_not_faster']:>7.1f}%{row['wasted_mean']:>8.1f}")
+    return "\n".join(lines)
+
+
+def paired_ratio(rows: list[dict[str, Any]], other: str) -> float:
+    """Median over surfaces of another strategy's GPU seconds over screen's."""
+    mine = {row["seed"]: row["seconds"] for row in rows if row["strategy"] == "screen"}
+    return median(row["seconds"] / mine[row["seed"]] for row in rows if row["strategy"] == other)
+
+
+def surfaces_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
+    """Regret and cost on drawn surfaces."""
+    rows = run(names, seeds, None, workers)
+    results = {name: summary([row for row in rows if row["strategy"] == name]) for name in names}
+    ratios = {name: round(paired_ratio(rows, name), 2) for name in names if name != "screen"}
+    print(table(f"{len(seeds)} drawn surfaces of 96 to 192 sets", results))
+    print("GPU time over screen's, median of pairs:", ", ".join(f"{k} {v:.1f}" for k, v in ratios.items()), "\n")
+    return {"strategies": results, "time_over_screen": ratios}
+
+
+def power_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
+    """Adoption at known gains, clip noise 2 %, starts 1.5 %; gain 0 is A/A. Heavy tails: A/A at 5 % noise."""
+    found: dict[str, Any] = {}
+    for gain in GAINS:
+        rows = run(names, seeds, gain, workers)
+        results = {name: summary([row for row in rows if row["strategy"] == name]) for name in names}
+        found[f"{100 * gain:.0f} %"] = results
+        what = "A/A: all sets equal" if gain == 0.0 else f"best set truly {100 * gain:.0f} % faster than the current one"
+        print(table(what, results), "\n")
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the parts that are asked for, prints tables, writes the JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help="comma list, all or none")
+    parser.add_argument("--parts", default="surfaces,power,article,priors,retune")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(argv)
+    peers = {"all": list(PEERS), "none": []}.get(options.peers, [p for p in options.peers.split(",") if p])
+    unknown = [p for p in peers if p not in PEERS]
+    if unknown:
+        parser.error(f"unknown peers {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    seeds = range(options.seed, options.seed + options.sessions)
+    cheap = [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
+    parts = {
+        "surfaces": lambda: surfaces_part(["screen", *peers], seeds, options.workers),
+        "power": lambda: power_part(["screen", *cheap], seeds, options.workers),
+        "article": lambda: cases.article(options.sessions, options.seed),
+        "priors": lambda: cases.priors(seeds),
+        "retune": lambda: cases.retune(seeds),
+    }
+    wanted = options.parts.split(",")
+    if any(part not in parts for part in wanted):
+        parser.error(f"unknown parts; there are {', '.join(parts)}")
+    document = {part: parts[part]() for part in wanted}
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Bad files: one line of cause, a hint, the right exit code, and the file untouched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from autotune.launchfile import edit, read
+from autotune.launchfile.reader import parse
+from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
+from tests.launchfile.judges import TARGET, owns
+
+CASES: tuple[tuple[str, bytes, str], ...] = (
+    ("webui-user.sh", b'export COMMANDLINE_ARGS="--api\n', "never closed"),
+    ("webui-user.sh", b'echo $(date\nexport COMMANDLINE_ARGS="--api"\n', "never closed"),
+    ("webui-user.sh", b"export COMMANDLINE_ARGS=\"--theme 'dark\"\n", "never closed"),
+    ("webui-user.sh", b'if true; then\nexport COMMANDLINE_ARGS="--api"\n', "block is not closed"),
+    ("webui-user.bat", b"set COMMANDLINE_ARGS=--theme 'dark\r\n", "never closed"),
+    ("webui-user.bat", b"if exist x (\r\nset COMMANDLINE_ARGS=--a\r\n", "block is not closed"),
+    ("webui-user.bat", b"set COMMANDLINE_ARGS=" + b"-" * 9000 + b"\r\n", "longer than cmd.exe takes"),
+    ("webui-user.sh", b'export COMMANDLINE_ARGS="--name \xff\xfe"\n', "not UTF-8"),
+    ("webui-user.bat", b"set COMMANDLINE_ARGS=--name \x8d\xa0\r\n", "not UTF-8"),
+    ("webui-user.sh", b'export COMMANDLINE_ARGS="--a\0b"\n', "NUL"),
+    ("webui-user.bat", "set COMMANDLINE_ARGS=--api\r\n".encode("utf-16"), "NUL"),
+    ("settings.json", b"{", "not JSON"),
+    ("settings.json", b'{"InstalledPackages": []}', "which package"),
+)
+
+
+@pytest.mark.parametrize(("name", "data", "what"), CASES)
+def test_unreadable_content(tmp_path: Path, name: str, data: bytes, what: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(Refused, match=what) as caught:
+        read(path)
+    assert caught.value.code == 5 and caught.value.hint and "\n" not in caught.value.message
+    assert path.read_bytes() == data
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "big.sh").write_bytes(b"#")
+    os.truncate(tmp_path / "big.sh", 100 * 1024 * 1024)
+    os.mkfifo(tmp_path / "pipe.sh")
+    cases: list[tuple[str, type[AutotuneError], str]] = [
+        ("link", NothingToWorkOn, "does not exist"), ("gone.sh", NothingToWorkOn, "does not exist"),
+        (".", NothingToWorkOn, "is a folder"), ("pipe.sh", NothingToWorkOn, "not an ordinary file"),
+        ("big.sh", Refused, "no launch file is that big"),
+    ]
+    for name, kind, what in cases:
+        with pytest.raises(kind, match=what) as caught:
+            read(tmp_path / name)
+        assert caught.value.hint and "\n" not in caught.value.message
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
+def test_permission_denied(tmp_path: Path) -> None:
+    path = tmp_path / "webui-user.sh"
+    path.write_bytes(b"")
+    path.chmod(0)
+    with pytest.raises(Refused, match="permission denied"):
+        read(path)
+
+
+REFUSED: tuple[tuple[str, bytes, str], ...] = (
+    ("webui-user.sh", b'COMMANDLINE_ARGS="--xformers"\n', "never exported"),
+    ("webui-user.sh", b'export COMMANDLINE_ARGS="--xformers $X"; exec ./webui.sh\n', "variable X"),
+    ("webui-user.sh", b'if [ -n "$A" ]; then export COMMANDLINE_ARGS="--xformers"; exec ./webui.sh; fi\n',
+     "inside a block"),
+    ("webui-user.sh", b"COMMANDLINE_ARGS=(--xformers --api)\nexport COMMANDLINE_ARGS; exec ./webui.sh\n", "an array"),
+    ("webui-user.bat", b"if exist x call webui.bat %A%\r\ngoto end\r\nset COMMANDLINE_ARGS=--xformers\r\n:end\r\n",
+     "inside a condition"),
+    ("webui-user.bat", b"set COMMANDLINE_ARGS=--api %A% & call webui.bat --lowvram\r\n", "variable A"),
+)
+
+
+@pytest.mark.parametrize(("name", "data", "what"), REFUSED)
+def test_refused_with_the_line_to_paste(name: str, data: bytes, what: str) -> None:
+    with pytest.raises(Refused, match=what) as caught:
+        edit(parse(data, Path(name), {}), TARGET, owns)
+    hint = caught.value.hint
+    assert "--opt-sdp-attention --opt-channelslast" in hint
+    assert ('export COMMANDLINE_ARGS="$COMMANDLINE_ARGS ' in hint) == name.endswith(".sh")
+    assert ("set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% " in hint) == name.endswith(".bat")
+
+
+def test_a_block_changed_by_hand_is_refused() -> None:
+    path = Path("webui-user.sh")
+    data = edit(parse(b'export COMMANDLINE_ARGS="--xformers $EXTRA"\n', path, {}), TARGET, owns)
+    file = parse(data.replace(b"_at_skip=n; ", b"_at_skip=y; "), path, {})
+    assert file.why_not and "changed by hand" in file.why_not
+    with pytest.raises(Refused, match="changed by hand"):
+        edit(file, (), owns)
+
+
+def test_an_expanded_secret_is_never_written() -> None:
+    environ = {"EXTRA": "--api-auth me:hunter2 --xformers", "HOME": "/home/hunter2"}
+    for name, data in (("a.sh", b'export COMMANDLINE_ARGS="--api $EXTRA --ckpt-dir $HOME/m"\n'),
+                       ("a.bat", b"set COMMANDLINE_ARGS=--api %EXTRA% --ckpt-dir %HOME%/m\r\n")):
+        file = parse(data, Path(name), environ)
+        assert "me:hunter2" in file.words and not file.static
+        assert b"hunter2" not in edit(file, TARGET, owns)

@@ -1,0 +1,13 @@
+"""A line of a 10,000-line file costs less than twice a line of a 10-line one."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.launchfile_lines import seconds_a_line
+
+
+@pytest.mark.parametrize("kind", ["sh", "cmd"])
+def test_time_a_line(kind: str) -> None:
+    ratios = [seconds_a_line(kind, 10_000, 1) / seconds_a_line(kind, 10, 50) for _ in range(3)]
+    assert min(ratios) < 2
