@@ -2,4 +2,116 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
 
+import click
+
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+
+if TYPE_CHECKING:
+    from autotune.daemon.service import Report
+
+
+@verb("daemon")
+@click.option("--once", is_flag=True, help="One pass, then the end: for a timer or a scheduled task.")
+def daemon_command(settings: Settings, once: bool) -> int:
+    """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
+    from autotune.daemon import loop
+
+    quiet = settings.quiet or settings.as_json
+    code = loop.run(settings.find_webui(), settings.places.root, settings.config, once=once, quiet=quiet)
+    if settings.as_json:
+        published = settings.places.daemon / "status.json"
+        status = json.loads(published.read_text(encoding="utf-8")) if published.exists() else {}
+        print_json("daemon", {"status": status})
+    return code
+
+
+@click.group("service")
+def service_command() -> None:
+    """The agent as a service of this user: systemd, Windows Task Scheduler or launchd. Needs no admin."""
+
+
+def _say(settings: Settings, what: str, report: Report) -> None:
+    if settings.as_json:
+        body = {"ok": report.ok, "files": [str(path) for path in report.files]}
+        print_json("service", {"action": what, **body, "lines": report.lines, "commands": report.commands})
+    else:
+        print_text("\n".join([*report.lines, *(f"  {command}" for command in report.commands)]))
+
+
+@verb("install")
+@click.option("--timer", is_flag=True, help="A timer that runs one pass now and then, instead of a service.")
+def _install(settings: Settings, timer: bool) -> None:
+    """Writes, enables and starts the service; doing it twice is doing it once."""
+    from autotune.daemon import service
+
+    found = service.install(settings.find_webui(), settings.places.root, settings.config, timer=timer)
+    _say(settings, "install", found)
+
+
+@verb("uninstall")
+def _uninstall(settings: Settings) -> None:
+    """Ends the service and removes its files; the agent's records stay."""
+    from autotune.daemon import service
+
+    _say(settings, "uninstall", service.uninstall())
+
+
+@verb("status")
+def _status(settings: Settings) -> None:
+    """What is installed, and what the platform's manager says of it."""
+    from autotune.daemon import service
+
+    _say(settings, "status", service.status())
+
+
+for _command in (_install, _uninstall, _status):
+    service_command.add_command(_command)
+
+
+@click.group("config")
+def config_command() -> None:
+    """The configuration file: where it lies, what is in force, whether it is sound."""
+
+
+@verb("path")
+def _path(settings: Settings) -> None:
+    """Where the configuration file is looked for."""
+    from autotune.daemon import config
+
+    place = settings.config or config.default_path()
+    if settings.as_json:
+        print_json("config", {"file": str(place), "exists": place.exists()})
+    else:
+        print_text(str(place))
+
+
+@verb("show")
+def _show(settings: Settings) -> None:
+    """Everything in force, as a configuration file with every key explained."""
+    from autotune.daemon import config
+
+    found = config.load(settings.config)
+    if settings.as_json:
+        print_json("config", {"file": str(found.file) if found.file else None, "text": config.show(found)})
+    else:
+        print_text(config.show(found))
+
+
+@verb("check")
+def _check(settings: Settings) -> None:
+    """Checks the configuration file; a mistake is named with file, line and key (exit 2)."""
+    from autotune.daemon import config
+
+    said = config.check(settings.config)
+    if settings.as_json:
+        print_json("config", {"ok": True, "message": said})
+    else:
+        print_text(said)
+
+
+for _command in (_path, _show, _check):
+    config_command.add_command(_command)

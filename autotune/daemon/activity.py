@@ -18,7 +18,9 @@ from typing import Any
 from autotune.daemon.when import Situation
 
 ASK_LIMIT = 2.0
-"""Seconds that the owner's web UI, or a helper program, has for an answer."""
+"""Seconds that a helper program has for an answer."""
+ANSWER_LIMIT = 1.0
+"""Seconds that the owner's web UI has for an answer that takes it a few thousandths when it is idle."""
 WORKING = 50.0
 """Percent of one core from which a web UI that will not say is taken to be working."""
 _IDLE_BUSES = (
@@ -122,14 +124,19 @@ class Activity:
 
 
 def job_of(port: int) -> str | None:
-    """What a web UI on this loopback port renders: "" for nothing, None where it will not say."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_LIMIT)
+    """What a web UI on this loopback port renders: "" for nothing, None where it will not say.
+
+    One that listens and is too busy to answer is at work.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT)
     try:
         connection.request("GET", "/sdapi/v1/progress?skip_current_image=true")
         answer = connection.getresponse()
         if answer.status != 200:
             return None
         state = json.loads(answer.read(1_000_000)).get("state") or {}
+    except TimeoutError:
+        return "it is too busy to answer"
     except (OSError, http.client.HTTPException, ValueError, AttributeError):
         return None
     finally:

@@ -73,9 +73,9 @@ class Checkpoints:
                       key=lambda p: int(p.name))
 
     def applied(self) -> tuple[Checkpoint, ...]:
-        """Final applies that no final rollback took back, oldest first."""
+        """Final applies that nothing took back or replaced since, oldest first."""
         entries = self.entries()
-        undone = {i for c in entries if c.kind == "rollback" and c.state == FINAL for i in c.undoes}
+        undone = {i for c in entries if c.state == FINAL for i in c.undoes}
         return tuple(c for c in entries if c.kind == "apply" and c.state == FINAL and c.id not in undone)
 
     def current(self) -> Checkpoint | None:
@@ -104,7 +104,7 @@ class Checkpoints:
     def _now(path: Path) -> bytes | None:
         try:
             return path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise Refused(f"{path} cannot be read: {error.strerror}", "Check its permissions.") from None
@@ -127,7 +127,11 @@ class Checkpoints:
             if self._now(target.path) != change.before:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
             files.append(_Plan(target, change.before, change.after, change.keys))
-        checkpoint = self._save("apply", files, dict(meta or {}), ())
+        # An apply that someone else undid meanwhile (git does) is over once this one stands.
+        paths = {plan.target.path for plan in files}
+        over = tuple(c.id for c in self.applied() if {f.path for f in c.files} & paths
+                     and all(_stands(f, self._now(f.path)) == "before" for f in c.files))
+        checkpoint = self._save("apply", files, dict(meta or {}), over)
         return self._carry_out(checkpoint)
 
     def finish(self, checkpoint: Checkpoint) -> Checkpoint:

@@ -23,3 +23,6 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("--precision", "full"), ("--precision", "autocast"), ("--precision", "half"),
 )
 """Valued flags with few values, spelled out for batch files, which cannot match "any value"."""
+
+VALUES: tuple[str, ...] = ("1", *(value for _, value in PAIRS))
+"""Values to ask a catalogue with whether a flag takes one: it may know which of them are sound."""

@@ -46,7 +46,7 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One change of files. ``kind``: apply or rollback; ``state``: see this module; ``undoes``: what it took back.
+    """One change of files. ``kind``: apply or rollback; ``state``: see this module; ``undoes``: ids no more in force.
 
     ``meta`` is the caller's own (study, words, speedup); ``notes`` says what was found and left alone.
     ``time``: ISO 8601, UTC.

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from autotune.launchfile import blocks
-from autotune.launchfile.known import KNOWN, PAIRS
+from autotune.launchfile.known import KNOWN, PAIRS, VALUES
 from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import LaunchFile, parse, spell
@@ -235,9 +235,10 @@ class _Job:
     def _build(self, base: LaunchFile) -> blocks.Block | None:
         present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]
         names = dict.fromkeys([*self.known, *(u[0] for u in present if "=" not in u[0])])
-        mine = [n for n in names if self.owns((n,))[0] and re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n)]
-        valued = [n for n in mine if self.owns((n, "1"))[1] or any(u[0] == n and len(u) > 1 for u in present)]
-        plain = [n for n in mine if n not in valued]
+        names = dict.fromkeys(n for n in names if re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n))
+        valued = [n for n in names if any(all(self.owns((n, value))) for value in VALUES)
+                  or any(u[0] == n and len(u) > 1 for u in present)]
+        plain = [n for n in names if n not in valued and self.owns((n,))[0]]
         if self.file.kind == "sh":
             return blocks.Block("sh", tuple(plain), tuple(valued), self._text())
         assert base.reading is not None

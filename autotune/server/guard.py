@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ class Child:
         )
         self.pid = self._process.pid
         self._code: int | None = None
+
+    def reap_last(self, limit: float = 2.0) -> None:
+        """Takes in whoever was just killed, so that no dead entry is left to an init that may not care."""
+        until = time.monotonic() + limit
+        while os.name == "posix" and time.monotonic() < until:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    time.sleep(0.01)
+            except ChildProcessError:
+                return
 
     def reap(self) -> int | None:
         """Takes in every ended child; the exit code of the first process once it has one."""
@@ -158,6 +169,7 @@ def main() -> int:
     left = tree.end(find, grace=grace, limit=float(spec["limit"]), reap=lambda: (child.reap(), None)[1])
     # Whoever was adopted by another sub-reaper between two looks still carries the marker.
     left = left or tree.end(lambda: tree.marked(spec["run"]), grace=0.0, limit=2.0)
+    child.reap_last()
     _tell("gone", left=left)
     if order == "exit":
         # The owner reads the end of this process's output as "nothing lives any more"; it removes the folder,

@@ -209,7 +209,6 @@ def _change(look: Look, document: dict[str, Any]) -> dict[str, Any] | None:
 
 def _mirror(places: Places, study: Study, space: Space, verdict: Verdict) -> None:
     """Puts the study into Optuna's storage, so that Optuna's own tools show it."""
-    return
     from autotune.store import optuna_mirror
 
     optuna_mirror.mirror(places.optuna, study.id, space, tuple(study.samples), verdict)

@@ -27,8 +27,8 @@ __all__ = ["webui"]
 YIELDS = int(os.environ.get("AUTOTUNE_YIELDS", "1"))
 JOB = {
     "prompt": "a cat",
-    "width": 256,
-    "height": 256,
+    "width": 128,
+    "height": 128,
     "steps": 150,
     "seed": 1,
     "alwayson_scripts": {
@@ -37,8 +37,8 @@ JOB = {
                 {
                     "enable": True,
                     "model": "mm_sd15_v2.safetensors",
-                    "video_length": 16,
-                    "batch_size": 16,
+                    "video_length": 8,
+                    "batch_size": 8,
                     "format": ["GIF"],
                 }
             ]

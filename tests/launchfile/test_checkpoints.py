@@ -164,6 +164,22 @@ def test_reset_by_git_is_seen(script: Path, checkpoints: Checkpoints) -> None:
     assert script.read_bytes() == OLD and checkpoints.current() is None
 
 
+def test_an_apply_that_git_undid_is_over_when_the_next_one_stands(script: Path, checkpoints: Checkpoints) -> None:
+    first = checkpoints.apply([Change(script, OLD, NEW)])
+    script.write_bytes(OLD)
+    second = checkpoints.apply([Change(script, OLD, b"newer")])
+    assert second.undoes == (first.id,) and checkpoints.applied() == (second,)
+    checkpoints.rollback()
+    assert script.read_bytes() == OLD and checkpoints.current() is None
+
+
+def test_recovery_goes_on_when_the_install_is_gone(script: Path, checkpoints: Checkpoints) -> None:
+    checkpoints.begin([Change(script, OLD, NEW)])
+    script.unlink()
+    script.parent.rmdir()
+    assert len(checkpoints.recover()) == 1 and checkpoints.recover() == ()
+
+
 def test_a_deleted_file_comes_back_only_when_told(script: Path, checkpoints: Checkpoints) -> None:
     checkpoints.apply([Change(script, OLD, NEW)])
     script.unlink()

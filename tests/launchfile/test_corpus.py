@@ -39,6 +39,11 @@ def test_read(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None
     assert file.static == (not file.depends)
 
 
+def first_match(data: bytes) -> int:
+    """Number of the first line that a tool looking for COMMANDLINE_ARGS= would take."""
+    return next(i for i, line in enumerate(data.upper().split(b"\n")) if b"COMMANDLINE_ARGS=" in line)
+
+
 @pytest.mark.parametrize(("kind", "name", "data", "words"), _FILES, ids=_IDS)
 def test_edit(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None:
     expected = (corpus_edits.SH if kind == "sh" else corpus_edits.BAT)[name]
@@ -48,6 +53,8 @@ def test_edit(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None
         lines[first : first + gone] = [put]
     edited = edit(read(data, kind), TARGET, owns)
     assert _BLOCK.sub(b"<block>", edited) == b"".join(lines)
+    if b"COMMANDLINE_ARGS=" in data:  # what edits "the first line that matches" still finds the line it found
+        assert first_match(edited) == first_match(data)
     again = read(edited, kind)
     assert edit(again, TARGET, owns) == edited, "apply twice = apply once"
     if again.block is not None:

@@ -48,7 +48,9 @@ class Run:
         tuned = config_json.edit(options, wanted)
         changes = [Change(self.file, before, after), Change(self.config, options, tuned, keys)]
         made = self.checkpoints.apply(changes, {"n": self.number})
+        self.stack = [(i, a, b) for i, a, b in self.stack if i not in made.undoes]
         self.stack.append((made.id, before, after))
+        assert [c.id for c in self.checkpoints.applied()] == [i for i, _, _ in self.stack]
         assert self.checkpoints.held(made, self.file, "before") == before
         assert self.checkpoints.changed_since(self.file) == "same"
 

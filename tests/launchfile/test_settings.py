@@ -73,8 +73,8 @@ def settings_json(args: list[dict[str, object]] | None, newline: str = "\n") -> 
     document = {
         "Version": 1, "ActiveInstalledPackage": "22222222-0000",
         "InstalledPackages": [
-            {"Id": "11111111-0000", "DisplayName": "ComfyUI", "PackageName": "ComfyUI", "LibraryPath": "Packages\\ComfyUI",
-             "LaunchArgs": [{"Name": "--xformers", "Type": "Bool", "OptionValue": True}]},
+            {"Id": "11111111-0000", "DisplayName": "ComfyUI", "PackageName": "ComfyUI",
+             "LibraryPath": "Packages\\ComfyUI", "LaunchArgs": [{"Name": "--xformers", "Type": "Bool", "OptionValue": True}]},
             {"Id": "22222222-0000", "DisplayName": "WebUI", "PackageName": "stable-diffusion-webui",
              "LibraryPath": "Packages\\webui", "LaunchArgs": args},
         ],
@@ -162,6 +162,7 @@ def test_a_diff_shows_what_changed() -> None:
     after = b'export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth me:pw"\n# end\n'
     assert diff(before, after, "webui-user.sh") == (
         "--- webui-user.sh (before)\n+++ webui-user.sh (after)\n@@ -1,2 +1,2 @@\n"
-        '-export COMMANDLINE_ARGS="--xformers --api-auth ***"\n+export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth ***"\n'
+        '-export COMMANDLINE_ARGS="--xformers --api-auth ***"\n'
+        '+export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth ***"\n'
         " # end\n")
     assert diff(before, before, "x") == ""
