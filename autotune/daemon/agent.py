@@ -179,7 +179,7 @@ class Agent:
         # First the line, then the deed: a kill between the two leaves a session that had no result.
         self.keeper.note({"event": "began", "session": name, "kind": kind, "due": due, "at": self._wall()})
         self.world.log(f"begin {name}: {cause}")
-        self._began = self.world.steady()
+        self._began = self._next_check = self.world.steady()
         try:
             self.child = self.world.begin(name, self._words(kind, cause))
         except AutotuneError as error:
@@ -274,7 +274,7 @@ class Agent:
         elif end.better and self.config.policy == "notify":
             self.world.tell("Faster flags were found", f"{end.text}. `autotune apply` writes them.")
         elif running.kind == "apply":
-            self.world.tell("Flags were changed", f"{end.text}. `autotune rollback` takes them back.")
+            self.world.tell("Flags were changed", end.text)
         elif running.kind == "rollback":
             self.world.tell("Flags were put back", end.text)
         elif end.drifted:

@@ -270,6 +270,7 @@ def show(config: Config) -> str:
             section = key.section
             lines += ["", f"[{section}]"]
         value = _plain(key.name, getattr(config, key.name))
+        lines.append(f"# {key.meaning}")
         mark = "" if value == key.default else "  # set by you"
         lines.append(f"{key.name} = {_toml(value)}{mark}")
     lines += ["", "[triggers]", *(f"{_toml(part)} = {_toml(action)}" for part, action in config.triggers)]

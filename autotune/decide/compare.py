@@ -56,7 +56,7 @@ def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) ->
 
 
 def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,
-           least: int = 2) -> tuple[Block, ...]:
+           least: int = 1) -> tuple[Block, ...]:
     """The complete blocks, in order: both sides have at least ``least`` rounds."""
     left = block_rounds(rounds, history, baseline)
     right = block_rounds(rounds, history, winner)
@@ -67,8 +67,19 @@ def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: s
     )
 
 
-def compare(pairs: tuple[Block, ...], min_gain: float, confidence: float) -> Comparison | None:
-    """The comparison after these blocks, None before MIN_BLOCKS of them.
+def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float]:
+    """(standard deviation, variance after clipping) of one round's score within a process, from all rounds."""
+    groups: dict[object, list[float]] = {}
+    for one in rounds:
+        groups.setdefault((one.launch, one.candidate), []).append(one.score)
+    sd = noise.within_sd(groups.values())
+    return sd, noise.clipped_variance(groups, sd)
+
+
+def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float,
+            confidence: float) -> Comparison | None:
+    """The comparison after these blocks, None before MIN_BLOCKS of them. ``rounds``: all of the study, from which
+    only the noise between clips of one process is taken.
 
     Each block gives one difference of two launches' robust means, so drift slower than a block cancels. Its
     variance is moderated (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3): what the blocks show, with one
@@ -82,13 +93,11 @@ def compare(pairs: tuple[Block, ...], min_gain: float, confidence: float) -> Com
     count = len(pairs)
     if count < MIN_BLOCKS:
         return None
-    groups: dict[object, list[float]] = {}
-    for block in pairs:
-        groups[(block.number, 0)] = [one.score for one in block.baseline]
-        groups[(block.number, 1)] = [one.score for one in block.winner]
-    sd = noise.within_sd(groups.values())
-    clip_variance = noise.clipped_variance(groups, sd)
-    gaps = [noise.location(groups[(b.number, 0)], sd) - noise.location(groups[(b.number, 1)], sd) for b in pairs]
+    sd, clip_variance = clip_noise(rounds)
+    gaps = [
+        noise.location([one.score for one in block.baseline], sd) - noise.location([one.score for one in block.winner], sd)
+        for block in pairs
+    ]
     gain = sum(gaps) / count
     shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
     expected = 2.0 * noise.between_variance(clip_variance) + clip_variance * shares

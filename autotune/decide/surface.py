@@ -105,9 +105,11 @@ class Surface:
     """The prior of one space. Depends on nothing but its arguments, so it may be kept and used again.
 
     ``prior``: expected log seconds of (dimension, level) pairs, in place of EFFECT_MEAN where it names them.
+    ``doubt``: factor on EFFECT_SD, below 1 where the prior comes from this very machine.
     """
 
-    def __init__(self, space: Space, prior: dict[tuple[str, str], float] | None = None) -> None:
+    def __init__(self, space: Space, prior: dict[tuple[str, str], float] | None = None,
+                 doubt: float = 1.0) -> None:
         import numpy as np
 
         self.index = {c.id: i for i, c in enumerate(space.candidates)}
@@ -121,7 +123,7 @@ class Surface:
             same.append(codes[:, None] == codes[None, :])
         cov = np.full((n, n), 25.0)
         for i, name in enumerate(names):
-            sd = EFFECT_SD.get(name, OTHER_SD)
+            sd = doubt * EFFECT_SD.get(name, OTHER_SD)
             cov += sd**2 * _alike([level.get(name, "") for level in levels], same[i], sd)
             for j in range(i):
                 cov += PAIR_SD**2 * (same[i] & same[j])

@@ -106,8 +106,8 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     decide = profile.decide
     baseline, winner = _side(history, space.baseline), _side(history, rival)
     scored = objectives.scored(all_rounds, objective)
-    result = compare(blocks(scored, history, space.baseline, rival), decide.min_gain, decide.confidence)
-    speed = compare(blocks(all_rounds, history, space.baseline, rival), decide.min_gain, decide.confidence)
+    result = compare(blocks(scored, history, space.baseline, rival), scored, decide.min_gain, decide.confidence)
+    speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain, decide.confidence)
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak

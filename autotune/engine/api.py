@@ -7,7 +7,9 @@ import base64
 import binascii
 import json
 import secrets
+import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -26,11 +28,15 @@ from autotune.engine.webui import WebUI
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# Answered in A1111's form; anything else is a fault of this program, which starlette answers and uvicorn logs.
+FORESEEN = (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, OSError, AssertionError, ImportError,
+            AttributeError, MemoryError)
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class ProcessTime:
-    """Adds X-Process-Time, seconds with four places, the wait for other jobs included."""
+    """Adds X-Process-Time, seconds with four places, the wait for other jobs included; not to errors of the server."""
 
     def __init__(self, app: ASGIApp, log: bool = False) -> None:
         self.app, self.log = app, log
@@ -42,7 +48,7 @@ class ProcessTime:
         started = time.perf_counter()
 
         async def timed(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] != 500:
                 seconds = f"{time.perf_counter() - started:.4f}".rstrip("0").rstrip(".")
                 message["headers"] = [*message["headers"], (b"x-process-time", seconds.encode("ascii"))]
                 if self.log:
@@ -106,7 +112,7 @@ def build(ui: WebUI) -> Starlette:
         routes.append(Route("/internal/ping", _ping))
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
-    handlers = {HTTPException: _http_error, shape.Invalid: _invalid, Exception: _error}
+    handlers = {HTTPException: _http_error, shape.Invalid: _invalid, **dict.fromkeys(FORESEEN, _error)}
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
     return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)  # type: ignore[arg-type]
 
@@ -214,6 +220,8 @@ async def _invalid(_request: Request, error: shape.Invalid) -> Response:
     return JSONResponse({"detail": [{"loc": error.where, "msg": error.message, "type": error.kind}]}, status_code=422)
 
 
-async def _error(_request: Request, error: Exception) -> Response:
+async def _error(request: Request, error: Exception) -> Response:
+    print(f"*** API error: {request.method}: {request.url} {type(error).__name__}: {error}", file=sys.stderr)
+    traceback.print_exception(error, file=sys.stderr)
     body = {"error": type(error).__name__, "detail": "", "body": "", "errors": str(error)}
     return JSONResponse(body, status_code=500)

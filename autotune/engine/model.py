@@ -14,7 +14,7 @@ from autotune.engine.sizes import Size, is_motion
 from autotune.engine.values import Device, Module, Tensor
 
 
-class NansException(Exception):
+class NansException(RuntimeError):
     """A tensor with NaNs came out of a part of the model."""
 
 

@@ -127,8 +127,6 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
         inner = schedule.scale_model_input(latents, step)
         guided = _guided(model, wanted, inner, step.to(model.device))
         latents = schedule.step(guided, step, latents, **extra).prev_sample
-        if bool(torch.isnan(latents).all()):
-            latents = torch.full_like(latents, float("nan"))
         try:
             report((number + 1) * wanted.steps // len(steps), latents)
         except Interrupted:

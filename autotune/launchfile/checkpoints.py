@@ -242,6 +242,7 @@ class Checkpoints:
             path = path.parent
         for path in reversed(missing):
             self.layer.make_folder(path)
+            self.layer.sync_folder(path.parent)
 
     def _discard(self, folder: Path) -> None:
         """Remove a checkpoint folder that was never used; what cannot be removed now goes at the next recover()."""

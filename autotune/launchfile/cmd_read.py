@@ -15,6 +15,8 @@ from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, 
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
+_MENTIONED = re.compile(r"\bwebui\.bat\b|\blaunch\.py\b|\bwebui\.py\b", re.IGNORECASE)
+_STARTERS = frozenset(("call", "start", "cmd", "py", "uv", "accelerate", "conda", ""))
 _COMPARE = re.compile(r"==|^(?:equ|neq|lss|leq|gtr|geq)$", re.IGNORECASE)
 _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^\r\n]\r?|\r?)(?:\n|\Z)", re.IGNORECASE)
 """Empty lines and comments that no caret joins to the next line: nothing to look into."""
@@ -104,8 +106,7 @@ class CmdReader:
             elif tok.atom.text and tok.atom.text in DELIMITERS + "@" and not tok.quoted:
                 i += 1
             elif tok.atom.text == ":":
-                self._label(toks[i:])
-                return
+                return  # a label: it matters only to a jump, and jumps are seen where they start
             else:
                 stop = self._command_end(toks, i)
                 header = self._header(toks[i:stop], toks, i)
@@ -120,11 +121,6 @@ class CmdReader:
                 if not self.ended:
                     self._command(toks[i:stop], nested)
                 i = stop
-
-    def _label(self, toks: list[Tok]) -> None:
-        text = text_of(toks)
-        if not text.startswith("::") and text[1:].strip():
-            self.jumpy = True
 
     def _command_end(self, toks: list[Tok], i: int) -> int:
         if text_of(toks[i : i + 4]).lower().rstrip(DELIMITERS + "/") == "rem":
@@ -229,9 +225,12 @@ class CmdReader:
     def _launch(self, head: str, words: list[list[Tok]], nested: bool) -> None:
         texts = [text_of(w).replace('"', "") for w in words]
         script = next((k for k, t in enumerate(texts) if _SCRIPT.search(t)), None)
-        starters = ("call", "start", "cmd", "python", "py")
-        known = head.replace('"', "").removesuffix(".exe").rsplit("\\", 1)[-1]
-        if script is None or (script and known not in starters and not words[0][0].atom.depends):
+        known = re.sub(r'"|\.exe$', "", head).rsplit("\\", 1)[-1]
+        starts = known in _STARTERS or known.startswith("python") or any(t.atom.depends for t in words[0])
+        if script is None and starts and _MENTIONED.search(" ".join(texts)):
+            script = len(words)  # cmd /k "webui.bat --api": its words are not told apart
+            self.out.line_unknown = True
+        if script is None or (script and not starts):
             called = texts[1].lower() if head == "call" and len(texts) > 1 else ""
             if called.endswith((".bat", ".cmd")) and not called.endswith(("activate.bat", "environment.bat")):
                 self._influenced(f"the file called in line {self.line(words[0][0].atom.start)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
+from collections.abc import Sequence
 
 _SECRET_FLAG = re.compile(
     r"(--[\w-]*(?:auth|token|passw|secret|ngrok|credential|api-key|apikey)[\w-]*(?<!-path)(?<!-region))"
@@ -37,3 +39,8 @@ def diff(before: bytes, after: bytes, name: str) -> str:
     old, new = (redact(data.decode("utf-8", "replace").replace("\r\n", "\n")) for data in (before, after))
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (before)", f"{name} (after)", lineterm="")
     return "".join(line + "\n" for line in lines)
+
+
+def shown(words: Sequence[str]) -> list[str]:
+    """Argv words for people and documents: passwords and tokens as ``***``."""
+    return shlex.split(redact(shlex.join(words)))

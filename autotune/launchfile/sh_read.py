@@ -22,6 +22,9 @@ _EXPORTERS = frozenset(("export", "declare", "typeset", "readonly", "local"))
 _SETTERS = frozenset(("read", "printf", "mapfile", "readarray", "let", "for", "select", "getopts", "unset"))
 _STARTERS = frozenset(("exec", "bash", "sh", "zsh", "nohup", "env", "accelerate", "source", ".", "nice", "caffeinate",
                        "command", "sudo"))
+_HARMLESS = frozenset(("echo", "printf", "chmod", "chown", "cp", "mv", "ln", "ls", "cat", "rm", "touch", "sed", "grep",
+                       "git", "test", "[", "which", "alias", "cd", "pip", "wget", "curl", "head", "tail", "diff"))
+_MENTIONED = re.compile(r"(?:^|[\s/;&])(?:webui\.sh|launch\.py|webui\.py)(?=$|[\s;&])")
 _SCRIPTS = ("webui.sh", "launch.py", "webui.py")
 
 
@@ -334,13 +337,29 @@ class ShReader:
             self.pending = True
         return True
 
+    def _quoted_assign(self, start: int, end: int, nested: bool, export: bool) -> None:
+        """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
+        parts, tail = self.eval.value(start, end, True)
+        at = self.line(start)
+        self.out.assigned = True
+        self.out.assignments.append(Assignment(at, start, end, tail, nested))
+        if export or nested:
+            self.exported.add(OWN)
+        if nested:
+            self._influenced(f"a condition, loop or function around line {at}")
+        else:
+            self.vars[OWN] = Value(tuple(parts[len(OWN) + 1 :]))
+            self.pending = True
+
     def _export(self, head: str, words: list[tuple[int, int]], nested: bool) -> None:
         s = self.s
         options = "".join(s[a:b] for a, b in words[1:] if s.startswith("-", a))
         exports = (head == "export" and "n" not in options) or "x" in options
         others = [words[0]]
         for a, b in words[1:]:
-            if s.startswith("-", a) or not _ASSIGN.match(s, a, b):
+            if not _ASSIGN.match(s, a, b) and self._literal(a, b).startswith(OWN + "="):
+                self._quoted_assign(a, b, nested, exports)
+            elif s.startswith("-", a) or not _ASSIGN.match(s, a, b):
                 others.append((a, b))
                 if s[a:b] == OWN and exports:
                     self.exported.add(OWN)
@@ -357,6 +376,11 @@ class ShReader:
         script = next((k for k, t in enumerate(texts) if t.endswith(_SCRIPTS)), None)
         starter = name in _STARTERS or name.startswith("python") or self.s[words[0][0]] in "\"$"
         starts = script is not None and (script == 0 or starter)
+        if script is None and name not in _HARMLESS and any(_MENTIONED.search(t) for t in texts):
+            starts, script = True, len(words)  # bash -c "./webui.sh --api": its words are not told apart
+            self.out.line_unknown = True
+        if starts and any(t.startswith(OWN + "=") for t in texts):
+            self.out.refuse = f"line {self.line(first)} sets {OWN} for one command only"
         if head in ("exit", "return") or (head == "exec" and len(words) > 1) or starts:
             if self.out.launch_at is None:
                 self.out.launch_at = first

@@ -207,14 +207,17 @@ class _Job:
     def block(self) -> bytes | None:
         """A marked block that decides when the script runs; None where no place for it is safe."""
         base = self._base()
-        line, _ = self._managed(base)
+        line, inside = self._managed(base)
+        words = spell(self.reading).words
+        # A batch file cannot match --flag=value when it runs: those that stand there are taken out beforehand.
+        inside = [i for i in inside if self.file.kind == "cmd" and "=" in words[i].text]
         start = self.file.base
-        if line:
+        if line or inside:
             text = start.decode("latin-1")
-            removed = remove_words(text, self.reading, line, [], keep_first=False)
+            removed = remove_words(text, self.reading, line, inside, keep_first=False)
             if removed is None:
                 return None
-            start = apply_changes(text, removed[0]).encode("latin-1")
+            start = apply_changes(text, tidy(text, removed[0], self.reading)).encode("latin-1")
             base = parse(start, self.file.path, self.file.environ)
         assert base.reading is not None
         at = base.reading.block_at

@@ -9,19 +9,21 @@ from autotune.decide import looks, noise
 from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, compare
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
-from autotune.decide.surface import Surface, clip_variance
+from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
 from autotune.search.view import MAX_SAMPLES, View
 
-FEWEST, MOST = 2, 6
+FEWEST, MOST = 1, 6
 """Rounds a cold start gives in confirmation."""
+PLENTY = 1.1
+"""How far beyond the first look's interval a gain is expected to be, for few rounds to be enough."""
 
 
 def rounds_per_launch(view: View, winner: str | None = None) -> int:
     """How many clips to take from each cold start.
 
-    A gain that two clips a start will settle at the first look gets two. Else the count that gives the smallest
+    A gain that one or two clips a start will surely settle at the first look gets no more. Else the count that gives the smallest
     error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise (Cochran 1977, Sampling
     Techniques, 10.6). Found from what was measured before confirmation began, so that it stays the same
     throughout.
@@ -31,10 +33,12 @@ def rounds_per_launch(view: View, winner: str | None = None) -> int:
     decide = view.profile.decide
     if winner is not None:
         gain, doubt = before.posterior.gain(view.space.baseline, winner)
-        error = math.sqrt(noise.BETWEEN_SD**2 + clip_variance(sd, FEWEST))
         level = looks.nominal_alpha(decide.confidence, MIN_BLOCKS, MIN_BLOCKS, MAX_BLOCKS)
-        if gain - doubt > 1.3 * looks.t_bound(level, noise.BETWEEN_DF + 1.0) * error:
-            return FEWEST
+        bound = looks.t_bound(level, noise.BETWEEN_DF + 1.0)
+        for count in (FEWEST, FEWEST + 1):
+            error = math.sqrt(noise.between_variance(sd**2) + sd**2 / count)
+            if gain - doubt > PLENTY * bound * error:
+                return count
     clip = before.baseline_round or 1.0
     ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / noise.BETWEEN_SD
     return int(min(MOST, max(FEWEST + 1, round(ideal))))
@@ -68,7 +72,7 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
         return None
     if done >= MIN_BLOCKS:
         decide = view.profile.decide
-        result = compare(blocks(view.scored, view.history, baseline, winner), decide.min_gain, decide.confidence)
+        result = compare(blocks(view.scored, view.history, baseline, winner), view.scored, decide.min_gain, decide.confidence)
         if result is not None and result.answer != "not sure":
             return None
     need = max(1, MIN_BLOCKS - done)
@@ -106,7 +110,7 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
             if view.left < view.cost(name, rest):
                 return None
             return Proposal(name, "confirm", rest, fresh=True, block=number, why="repeats discarded clips")
-        if len(asked) >= 2 or (number in complete and len(got) >= FEWEST):
+        if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
         if view.launches_left < 1 or view.left < view.cost(name, count, fresh=True):
             return None

@@ -23,8 +23,8 @@ SEARCH_LAUNCHES = 6
 class Screen:
     """The strategy ``screen``.
 
-    1. In one process of the current flags: the current set, every level of the largest live dimension, the
-       current set again (the yardstick must be better known than anything else).
+    1. In one process of the current flags: the current set, then what switches live (after an earlier study:
+       every live level once, whatever it said).
     2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start; a set that
        is surely worse is worth nothing and gets no more clips.
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
@@ -35,8 +35,9 @@ class Screen:
         self.profile = profile
         self.objective = objective
         effects = {(d, level): value for d, level, value in (prior.effects if prior else ())}
-        self.surface = Surface(space, effects)
+        self.surface = Surface(space, effects, prior.doubt if prior else 1.0)
         self.neutral = Surface(space)
+        self.opening = self._opening() if prior is not None and prior.doubt < 1.0 else ()
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -64,6 +65,19 @@ class Screen:
             return None
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
 
+    def _opening(self) -> tuple[str, ...]:
+        """What a warm start looks at whatever it expects: every level that switches live, one step from the
+        current set. It is cheap, and it is where a changed driver or torch moves the best set."""
+        base = self.space[self.space.baseline]
+        live = {d.name for d in self.space.dimensions if d.live}
+        found = []
+        for candidate in self.space.candidates:
+            apart = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
+            if len(apart) == 1 and apart[0][0] in live and candidate.launch_key == base.launch_key:
+                found.append(candidate)
+        mean = {c.id: float(self.surface.mean[self.surface.index[c.id]]) for c in found}
+        return tuple(c.id for c in sorted(found, key=lambda c: (mean[c.id], c.simplicity, c.id)))
+
     def _search(self, view: View) -> Proposal | None:
         """The next screening proposal, None when nothing is worth its time or the rest is for confirmation."""
         base = self.space.baseline
@@ -72,6 +86,9 @@ class Screen:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
         reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+        for name in self.opening:
+            if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, reserve):
+                return Proposal(name, "screen", 1, why="what an earlier study said, looked at again")
         return self._worthwhile(view, reserve)
 
     def _worthwhile(self, view: View, reserve: float) -> Proposal | None:

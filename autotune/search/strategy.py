@@ -13,11 +13,13 @@ class Prior:
     """What is believed before anything is measured; it orders the search and never decides.
 
     ``effects``: (dimension, level, expected log seconds relative to the dimension's other levels).
-    ``source``: where that comes from, in words for the user.
+    ``source``: where that comes from, in words for the user. ``doubt``: share of the usual spread of effects that
+    is still expected beside them, 1 for a guess from other machines, less after a study of this one.
     """
 
     effects: tuple[tuple[str, str, float], ...] = ()
     source: str = ""
+    doubt: float = 1.0
 
 
 class Strategy(Protocol):

@@ -22,7 +22,7 @@ NEGATIVE = "blurry"
 
 FPS = 8
 LARGEST_CLIP = 256 * MIB
-SECRET_NAME = re.compile(r"auth|token|password|secret|ngrok|tls|api_key|_key$", re.IGNORECASE)
+SECRET_NAME = re.compile(r"auth|token|password|secret|ngrok|jprq|webhook|tls|api_key|_key$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

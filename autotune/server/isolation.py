@@ -20,6 +20,9 @@ STRIPPED: dict[str, int] = {
     # network and sharing
     "--listen": 0, "--port": 1, "--server-name": 1, "--share": 0, "--ngrok": 1, "--ngrok-region": 1,
     "--ngrok-options": 1, "--subpath": 1, "--timeout-keep-alive": 1, "--add-stop-route": 0,
+    # tunnels of the sd-webui-tunnels extension
+    "--cloudflared": 0, "--localhostrun": 0, "--remotemoe": 0, "--jprq": 1, "--bore": 0, "--tunnel-webhook": 1,
+    "--multiple": 0,
     # authentication and the API
     "--api": 0, "--api-auth": 1, "--api-log": 0, "--api-server-stop": 0, "--nowebui": 0,
     "--gradio-auth": 1, "--gradio-auth-path": 1, "--gradio-allowed-path": 1, "--gradio-debug": 0,

@@ -18,7 +18,7 @@ MODEL_LOADED = re.compile(r"^Model loaded in \d")
 MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
 VAE_FLIP = re.compile(r"^Web UI will now convert VAE into ")
 SECRET_FLAGS = re.compile(
-    r"(--(?:api-auth|gradio-auth|ngrok|ngrok-options|hf-token|civitai-token|[\w-]*(?:token|password|secret|auth))[= ]+)"
+    r"(--(?:ngrok|ngrok-options|jprq|tunnel-webhook|[\w-]*(?:token|password|secret|auth))[= ]+)"
     r"(\"[^\"]*\"|'[^']*'|\S+)"
 )
 

@@ -13,10 +13,12 @@ from autotune.launchfile import LaunchFile, config_json, diff, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import Lock
 from autotune.launchfile.records import Change, Checkpoint
+from autotune.launchfile.redact import shown
 from autotune.model import codec
 from autotune.model.errors import AutotuneError, BaselineFailed, NothingToWorkOn, Refused, UsageProblem
 from autotune.model.flagset import SettingValue
-from autotune.session.look import Look, recover, shown
+from autotune.session.look import Look
+from autotune.session.recover import recover
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study

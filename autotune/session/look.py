@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.flags.catalogue import Catalogue, load
 from autotune.launchfile import LaunchFile, read
-from autotune.launchfile.redact import redact
-from autotune.model.errors import Busy, NothingToWorkOn, Refused
+from autotune.model.errors import NothingToWorkOn, Refused
 from autotune.model.machine import Machine
+from autotune.session.recover import recover
 from autotune.store.places import Places
 
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
@@ -72,11 +69,6 @@ class Look:
         return fitting[0] if fitting else None
 
 
-def shown(words: Sequence[str]) -> list[str]:
-    """Argv words with passwords and tokens as ``***``."""
-    return shlex.split(redact(shlex.join(words)))
-
-
 def _context(name: str) -> int:
     text = name.lower()
     for word, frames in CONTEXT.items():
@@ -111,21 +103,3 @@ def look(
     words = file.words if file else ()
     seen = machine.look(root, path, words)
     return Look(seen, path, file, why_not, load(seen.webui.flavour, seen.webui.version))
-
-
-def recover(places: Places, root: Path) -> None:
-    """Finishes or undoes an edit of this install that was interrupted; quick when there is none.
-
-    While another autotune holds the lock its edit is its own business.
-    """
-    from autotune.launchfile.checkpoints import Checkpoints
-    from autotune.launchfile.lock import Lock
-    from autotune.launchfile.records import IN_PROGRESS, TEMPORARY
-
-    folder = places.checkpoints(root)
-    if folder.is_dir():
-        store = Checkpoints(folder)
-        open_changes = any(one.state in (TEMPORARY, IN_PROGRESS) for one in store.entries())
-        if open_changes or any(folder.glob("*.new")):
-            with contextlib.suppress(Busy), Lock(places.lock, "recover"):
-                store.recover()

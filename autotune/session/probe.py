@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from autotune.flags import space as spaces
+from autotune.launchfile.redact import shown
 from autotune.model import codec
 from autotune.model.machine import WebUI
 from autotune.session.document import candidate_json, flags_json
-from autotune.session.look import Look, shown
+from autotune.session.look import Look
 
 
 def probe_json(look: Look) -> dict[str, Any]:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotune.model.errors import AutotuneError
 from autotune.store.places import Places
 
+if TYPE_CHECKING:
+    from autotune.launchfile.checkpoints import Checkpoints
+    from autotune.launchfile.records import Checkpoint
+
 
 def status(root: Path, places: Places) -> dict[str, Any]:
     """The document of `status` (CONTRACT: JSON). Raises StateDamaged, NothingToWorkOn."""
-    from autotune.launchfile import read
-    from autotune.launchfile.checkpoints import Checkpoints
+    from autotune.launchfile.reader import read
+    from autotune.launchfile.redact import shown
     from autotune.probe import fingerprint, install
-    from autotune.session.look import recover, shown
-    from autotune.session.verify import catalogue_of, file_drift
 
-    recover(places, root)
-    store = Checkpoints(places.checkpoints(root))
-    applied = store.current()
+    applied, store = _applied(root, places)
     path = applied.files[0].path if applied and applied.files else install.launch_file(root)
     words: tuple[str, ...] = ()
     problem = None
@@ -33,6 +33,8 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)
     if applied and not problem:
+        from autotune.session.drift import catalogue_of, file_drift
+
         problem = file_drift(words, meta.get("flags", ()), catalogue_of(root))
     return {
         "root": str(root),
@@ -42,13 +44,25 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "checkpoint": applied.id if applied else None,
         "study": meta.get("study"),
         "file": str(path) if path else None,
-        "file_since_apply": store.changed_since(path) if path else None,
+        "file_since_apply": store.changed_since(path) if path and store else "unmanaged",
         "flags_now": shown(words),
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
         "daemon": _daemon(places),
     }
+
+
+def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints | None]:
+    """The apply in force and the store that knows it; nothing is imported where nothing was ever applied."""
+    if not places.checkpoints(root).is_dir():
+        return None, None
+    from autotune.launchfile.checkpoints import Checkpoints
+    from autotune.session.recover import recover
+
+    recover(places, root)
+    store = Checkpoints(places.checkpoints(root))
+    return store.current(), store
 
 
 def _daemon(places: Places) -> dict[str, Any] | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from autotune.flags.catalogue import Catalogue, load
 from autotune.flags.words import canonical, split
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
@@ -41,25 +39,6 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
         "asked": asked,
         "ok": ok,
     }
-
-
-def file_drift(words: Sequence[str], applied: Sequence[str], catalogue: Catalogue) -> str | None:
-    """One sentence when the launch file no longer holds the applied set, None when it does."""
-    present = canonical(split(words, catalogue).tuned, catalogue)
-    missing = [word for word in applied if word not in present]
-    extra = [word for word in present if word not in applied]
-    if not missing and not extra:
-        return None
-    parts = [f"missing: {' '.join(missing)}"] if missing else []
-    parts += [f"added: {' '.join(extra)}"] if extra else []
-    return f"the launch file no longer holds what was applied ({'; '.join(parts)})"
-
-
-def catalogue_of(root: Path) -> Catalogue:
-    """The flag catalogue of the install at ``root``."""
-    from autotune.probe import install
-
-    return load(*install.identify(root))
 
 
 def _extra(present: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from autotune.daemon import units
 from autotune.daemon.loop import Configured
 from autotune.model.errors import UsageProblem
 from tests.daemon.test_runner import until
@@ -62,9 +67,10 @@ def command(webui: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def agent(webui: Path) -> Iterator[subprocess.Popen[str]]:
+def agent(webui: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A living agent that watches; ended by SIGTERM at the end, whatever happened."""
-    process = subprocess.Popen(command(webui), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe, env = subprocess.PIPE, {**os.environ, **(environment or {})}
+    process = subprocess.Popen(command(webui), stdout=pipe, stderr=pipe, text=True, env=env)
     try:
         assert until(lambda: status(webui).get("doing") == "watching", 20), process.poll()
         yield process
@@ -208,3 +214,89 @@ def test_the_web_uis_folder_is_gone(webui: Path) -> None:
         (webui.parent / "config.toml").touch()
         assert until(lambda: status(webui)["problems"] == [], 20)
         assert status(webui)["due"] == []
+
+
+@contextmanager
+def tmpfs(folder: Path, size: str) -> Iterator[Path]:
+    """A small file system that can be filled; skips where none may be mounted."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(words, capture_output=True, check=False)
+    except OSError:
+        pytest.skip("needs mount")
+    if done.returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True, capture_output=True)
+
+
+def test_a_full_disk_is_waited_out(webui: Path) -> None:
+    with tmpfs(webui.parent / "state", "64k") as state:
+        ballast = state / "ballast"
+        with ballast.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 512)
+                file.flush()
+        errors = webui.parent / "err"
+        with errors.open("wb") as log:
+            process = subprocess.Popen(command(webui), stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            assert until(lambda: b"the disk is full; trying again" in errors.read_bytes(), 20)
+            assert process.poll() is None
+            ballast.unlink()
+            config = webui.parent / "config.toml"
+            assert until(lambda: touched(config) and status(webui).get("doing") == "watching", 20)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+
+
+def touched(path: Path) -> bool:
+    """Writes a file as it is: an event for whoever watches its folder."""
+    path.write_bytes(path.read_bytes())
+    return True
+
+
+def test_a_driver_change_is_seen_through_nvml(webui: Path) -> None:
+    from tests import nvml_fake
+
+    try:
+        fake = nvml_fake.build(webui.parent)
+    except nvml_fake.NoCompiler as why:
+        pytest.skip(str(why))
+    config = webui.parent / "config.toml"
+    config.write_text(
+        CONFIG.replace("[when]", "poll_seconds = 5\n[when]") + 'hours = ["00:00-00:01"]\ndays = ["mon"]\n'
+    )
+    with agent(webui, fake.environment()):
+        fake.set(None, driver="560.35.03")
+        assert until(lambda: bool(status(webui)["due"]), 30), status(webui)
+        assert status(webui)["due"] == ["retune: driver 550.54.14 → 560.35.03"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd's protocol needs local sockets")
+def test_the_units_own_command_runs_and_tells_systemd(webui: Path) -> None:
+    place = webui.parent
+    what = units.target(sys.executable, webui, place / "state", place / "config.toml")
+    (line,) = re.findall(r"^ExecStart=(.*)$", units.systemd("autotune.service", what), re.MULTILINE)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place / "notify"))
+        manager.settimeout(20)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(place / "notify"), "WATCHDOG_USEC": "4000000"}
+        process = subprocess.Popen(shlex.split(line), env=environment, stderr=subprocess.DEVNULL)
+        try:
+            said = [manager.recv(4096).decode() for _ in range(4)]
+            assert said[0].startswith("READY=1")
+            assert all(text.startswith("WATCHDOG=1") for text in said[1:])
+            assert "STATUS=watching" in said[-1]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            manager.settimeout(2)
+            while not said[-1].startswith("STOPPING=1"):
+                said.append(manager.recv(4096).decode())
+        finally:
+            process.kill()
+            process.wait()

@@ -123,6 +123,11 @@ def frames_of(answer: requests.Response, number: int = 0) -> list[Image.Image]:
     return found
 
 
+def colours(frames: list[Image.Image]) -> set[tuple[int, int, int]]:
+    """The colours that the frames hold."""
+    return {tuple(data[i : i + 3]) for data in (f.tobytes() for f in frames) for i in range(0, len(data), 3)}
+
+
 def info_of(answer: requests.Response) -> dict[str, Any]:
     """An answer's `info`, read."""
     found: dict[str, Any] = json.loads(answer.json()["info"])

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from autotune.engine.create import create
-from tests.engine.live import Live, body, frames_of, info_of, serving
+from tests.engine.live import Live, body, colours, frames_of, info_of, serving
 from tests.engine.recorded import CMD_FLAGS, INFO, OPTIONS, PARAMETERS
 
 pytest.importorskip("torch")
@@ -43,7 +43,7 @@ def test_the_first_clip_loads_the_motion_module(live: Live, root: Path) -> None:
     frames = frames_of(answer)
     assert [f.size for f in frames] == [(64, 64)] * 4
     assert len({f.tobytes() for f in frames}) == 4
-    assert len({p for f in frames for p in f.getdata()}) > 100
+    assert len(colours(frames)) > 100
     assert 'AnimateDiff: "model: mm_sd15_v2.safetensors' in info_of(answer)["infotexts"][0]
     assert "Loading motion module" in live.log()
     files = [p for p in (root / "outputs").rglob("*") if p.is_file()]
@@ -180,7 +180,7 @@ def test_animatediff_fails_silently(live: Live, changes: dict[str, object]) -> N
 
 
 def test_errors_are_a1111s(live: Live) -> None:
-    nan = live.post("txt2img", body(_cfg_scale=1e38))
+    nan = live.post("txt2img", body(steps=2, _cfg_scale=1e38))
     assert (nan.status_code, nan.json()["error"]) == (500, "NansException")
     assert nan.json()["errors"].startswith("A tensor with NaNs was produced in Unet.")
     none = live.post("txt2img", body(steps=0))

@@ -97,6 +97,10 @@ BAT: tuple[Raw, ...] = (
                     "set COMMANDLINE_ARGS=--lowvram\n:start"), ()),
     ("label-loop-after", normal("set COMMANDLINE_ARGS=--xformers --api", ":again\ncall webui.bat\nif exist again.txt goto again\n"),
      ("--xformers", "--api")),
+    ("label-loop-around", normal(":loop\nset COMMANDLINE_ARGS=--xformers --api", "call webui.bat\nif exist again.txt goto loop\n"),
+     ("--xformers", "--api")),
+    ("menu-before", normal(":menu\nif exist no.txt goto menu\nset COMMANDLINE_ARGS=--xformers --api"), ()),
+    ("call-with-path", normal("set COMMANDLINE_ARGS=--medvram %1", 'call "%~dp0webui.bat" --listen\n'), ("--listen", "--medvram")),
     ("comments-rem", normal("rem set COMMANDLINE_ARGS=--lowvram\nset COMMANDLINE_ARGS=--api --xformers\nREM set COMMANDLINE_ARGS=--medvram"),
      ("--api", "--xformers")),
     ("comments-colons", normal(":: set COMMANDLINE_ARGS=--lowvram\nset COMMANDLINE_ARGS=--api --xformers\n::set COMMANDLINE_ARGS="),
@@ -132,5 +136,6 @@ BAT: tuple[Raw, ...] = (
 JUDGED: dict[str, tuple[str, ...]] = {
     "if-else": ("--xformers", "--api"),
     "goto": ("--xformers",),
+    "menu-before": ("--xformers", "--api"),
 }
 """What wine gives for files whose words depend on what happens when they run, with the judge's own folder."""

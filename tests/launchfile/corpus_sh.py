@@ -72,6 +72,13 @@ SH: tuple[Raw, ...] = (
     ("latin1-comment", b'# pr\xe9f\xe9rences\nexport COMMANDLINE_ARGS="--medvram"\n', ("--medvram",)),
     ("password", b'export COMMANDLINE_ARGS="--api --api-auth me:s3cret --medvram --gradio-auth \'a:b,c:d\'"\n',
      ("--api", "--api-auth", "me:s3cret", "--medvram", "--gradio-auth", "a:b,c:d")),
+    ("quoted-name", b'export "COMMANDLINE_ARGS=--xformers --api"\n', ("--xformers", "--api")),
+    ("quoted-name-single", b"export PYTHON=x 'COMMANDLINE_ARGS=--api --lowvram' GIT=y\n", ("--api", "--lowvram")),
+    ("braces", b'{ export COMMANDLINE_ARGS="--xformers --api"; }\n', ()),
+    ("and-after", b'export COMMANDLINE_ARGS="--xformers" && export A=1\n', ("--xformers",)),
+    ("escaped-blanks", b"export COMMANDLINE_ARGS=--xformers\\ --api\n", ("--xformers", "--api")),
+    ("nounset-errexit", b'set -euo pipefail\nexport COMMANDLINE_ARGS="--xformers ${EXTRA:-}"\n', ("--xformers",)),
+    ("log-everything", b'exec > >(cat) 2>&1\nexport COMMANDLINE_ARGS="--medvram"\n', ("--medvram",)),
     ("assignment-then-export", b'COMMANDLINE_ARGS="--xformers --api"\nexport COMMANDLINE_ARGS\n',
      ("--xformers", "--api")),
     ("export-then-assignment", b'export COMMANDLINE_ARGS\nCOMMANDLINE_ARGS="--xformers"\n', ("--xformers",)),
@@ -143,6 +150,7 @@ SH: tuple[Raw, ...] = (
 )
 
 JUDGED: dict[str, tuple[str, ...]] = {
+    "braces": ("--xformers", "--api"),
     "function": ("--medvram", "--listen"),
     "loop": ("--api", "--xformers", "--no-half"),
 }

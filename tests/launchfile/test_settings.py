@@ -74,7 +74,8 @@ def settings_json(args: list[dict[str, object]] | None, newline: str = "\n") -> 
         "Version": 1, "ActiveInstalledPackage": "22222222-0000",
         "InstalledPackages": [
             {"Id": "11111111-0000", "DisplayName": "ComfyUI", "PackageName": "ComfyUI",
-             "LibraryPath": "Packages\\ComfyUI", "LaunchArgs": [{"Name": "--xformers", "Type": "Bool", "OptionValue": True}]},
+             "LibraryPath": "Packages\\ComfyUI",
+             "LaunchArgs": [{"Name": "--xformers", "Type": "Bool", "OptionValue": True}]},
             {"Id": "22222222-0000", "DisplayName": "WebUI", "PackageName": "stable-diffusion-webui",
              "LibraryPath": "Packages\\webui", "LaunchArgs": args},
         ],

@@ -1,0 +1,43 @@
+"""What the machine alone says about attention, before anything is measured: where to look first."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+
+from autotune.model.machine import Machine
+from autotune.search.strategy import Prior
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[str, dict[str, dict[str, float]]]:
+    """(source, effects by torch generation / capability generation) as shipped beside this module."""
+    text = files("autotune.search").joinpath("attention_prior.json").read_text(encoding="utf-8")
+    document = json.loads(text)
+    return str(document["source"]), document["effects"]
+
+
+def attention(capability: str | None, torch: str | None) -> Prior:
+    """Expected log seconds of the attention classes relative to split (Doggettx), from 2,434 public runs.
+
+    ``capability``: compute capability such as "8.9"; ``torch``: its version; None where unknown. Newer torch
+    generations than the table's are read as its newest. Classes that the table does not name keep the
+    expectation of ``decide.surface``.
+    """
+    source, effects = _table()
+    known = sorted({key.split("/")[0] for key in effects}, key=int)
+    major = (torch or "").split(".")[0]
+    generation = major if major in known else known[-1]
+    row = effects.get(f"{generation}/{(capability or '').split('.')[0]}", effects[f"{generation}/any"])
+    return Prior(tuple(("attention", level, value) for level, value in sorted(row.items())), source)
+
+
+def of_machine(machine: Machine) -> Prior | None:
+    """The prior for a probed machine, None without an NVIDIA GPU: the table knows no other."""
+    if machine.runtime.device != "cuda":
+        return None
+    capability = machine.runtime.compute_capability
+    if capability is None and machine.gpus:
+        capability = machine.gpus[0].compute_capability
+    return attention(capability, machine.runtime.torch)

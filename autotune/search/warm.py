@@ -1,0 +1,36 @@
+"""Warm start: an earlier study of this or another machine as expectation for a new one. Always measured again."""
+
+from __future__ import annotations
+
+from autotune.decide.rounds import rounds
+from autotune.decide.surface import Surface
+from autotune.model.flagset import Space
+from autotune.model.study import History
+from autotune.model.workload import Profile
+from autotune.search.strategy import Prior
+
+DOUBT = 0.5
+"""How much of the usual spread of a dimension's effects is still expected after an earlier study of the same
+machine (after a driver, torch or model change); an export of another machine deserves 1."""
+
+
+def from_study(history: History, space: Space, profile: Profile, doubt: float = DOUBT) -> Prior | None:
+    """Expected effects of every level that the earlier study measured, relative to its baseline's level.
+
+    ``space`` and ``profile`` are the earlier study's. None when it holds no usable round of its baseline.
+    """
+    measured = rounds(history, profile)
+    if not any(one.candidate == space.baseline for one in measured):
+        return None
+    posterior = Surface(space).posterior(measured)
+    base = dict(space[space.baseline].levels)
+    seen = {level for one in measured for level in space[one.candidate].levels}
+    found: dict[tuple[str, str], float] = {}
+    for candidate in space.candidates:
+        apart = [(d, level) for d, level in candidate.levels if base[d] != level]
+        if len(apart) == 1 and apart[0] in seen:
+            found[apart[0]] = -posterior.gain(space.baseline, candidate.id)[0]
+    for dimension, level in base.items():
+        found.setdefault((dimension, level), 0.0)
+    effects = tuple((d, level, value) for (d, level), value in sorted(found.items()))
+    return Prior(effects, "an earlier study", doubt)
