@@ -41,7 +41,7 @@ class Resampled:
         """Mean of the recorded log seconds."""
         return fmean(math.log(seconds) for seconds, _ in self.clips[candidate])
 
-    def process(self, candidate: Candidate, rng: random.Random) -> Process:
+    def process(self, candidate: Candidate, rng: random.Random) -> Process:  # noqa: ARG002
         """See Surface."""
         return ResampledProcess(self, rng)
 
@@ -57,7 +57,7 @@ class ResampledProcess:
         self.shift = rng.gauss(0.0, surface.launch)
         self.used = False
 
-    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:
+    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:  # noqa: ARG002
         """See Process."""
         seconds, memory = self.rng.choice(self.surface.clips[candidate.id])
         seconds *= math.exp(self.shift) * (surfaces.WARM_SHARE if warmup else 1.0)
@@ -114,16 +114,16 @@ def article(sessions: int, seed: int) -> dict[str, Any]:
 def left_out() -> dict[str, Any]:
     """For every card in turn: priors made without it, the first class it would try, how far that is from best."""
     cases = make_priors.times()
-    rows = []
+    rows: list[tuple[str, str, str, float]] = []
     for case, found in cases.items():
         table = make_priors.fit({c: v for c, v in cases.items() if c[0] != case[0]})
         row = table.get(f"{case[2]}/{case[1]}", table[f"{case[2]}/any"])
-        first = min(found, key=lambda level, row=row: row.get(level, 0.5))  # type: ignore[misc]
+        first = min((row.get(level, 0.5), level) for level in found)[1]
         best = min(value for value, _ in found.values())
-        rows.append({"gpu": case[0], "torch": case[2], "first": first, "behind": math.exp(found[first][0] - best) - 1.0})
-    good = fmean(row["behind"] <= 0.03 for row in rows)
+        rows.append((case[0], case[2], first, math.exp(found[first][0] - best) - 1.0))
+    good = fmean(behind <= 0.03 for *_, behind in rows)
     return {"cards": len(rows), "within_3_percent": round(good, 4),
-            "misses": [row for row in rows if row["behind"] > 0.03]}
+            "misses": [row for row in rows if row[3] > 0.03]}
 
 
 def priors(seeds: range) -> dict[str, Any]:
@@ -135,17 +135,17 @@ def priors(seeds: range) -> dict[str, Any]:
     lost: dict[str, list[float]] = {"none": [], "right": [], "wrong": []}
     for seed in seeds:
         surface = surfaces.drawn(seed)
-        for kind in times:
-            prior = _prior(surface, kind)
+        for kind, spent in times.items():
+            prior = _prior(kind)
             session = Session(surface, random.Random(f"session {seed}"), BUDGET)
             history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
             verdict = decide.verdict(history, surface.space, surface.profile, "speed")
             chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else None
-            times[kind].append(session.now)
+            spent.append(session.now)
             lost[kind].append(regret(surface, chosen or surface.space.baseline))
-    for kind in times:
-        ratio = median(a / b for a, b in zip(times[kind], times["none"], strict=True))
-        total = sum(times[kind]) / sum(times["none"])
+    for kind, spent in times.items():
+        ratio = median(a / b for a, b in zip(spent, times["none"], strict=True))
+        total = sum(spent) / sum(times["none"])
         report[kind] = {"time_over_none": round(ratio, 3), "total_time_over_none": round(total, 3),
                         "regret_mean": round(fmean(lost[kind]), 5)}
         print(f"prior {kind:6}: time {ratio:.2f} of none's (median; {total:.2f} in sum), "
@@ -154,7 +154,7 @@ def priors(seeds: range) -> dict[str, Any]:
     return report
 
 
-def _prior(surface: surfaces.Drawn, kind: str) -> search.Prior | None:
+def _prior(kind: str) -> search.Prior | None:
     """No prior; the shipped table as it is; or its effects with their signs turned."""
     if kind == "none":
         return None
@@ -199,8 +199,8 @@ def retune(seeds: range) -> dict[str, Any]:
     print(f"after an irrelevant change: {100 * median(share):.1f} % of a cold tune, "
           f"says that all holds in {100 * holds / len(share):.1f} %")
     print(f"after a change that moves the best set: noticed by the check alone in {100 * fmean(noticed):.0f} %; "
-          f"a warm tune takes {median(warm_share):.2f} of a cold one's time, mean regret {100 * fmean(warm_lost):.2f} % "
-          f"(cold {100 * fmean(cold_lost):.2f} %)\n")
+          f"a warm tune takes {median(warm_share):.2f} of a cold one's time, "
+          f"mean regret {100 * fmean(warm_lost):.2f} % (cold {100 * fmean(cold_lost):.2f} %)\n")
     return report
 
 
@@ -214,7 +214,7 @@ def _drift(surface: surfaces.Drawn, seed: int, before: drift.Recorded) -> tuple[
 def _moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
     """The same machine after an update that redraws what attention does: the best class becomes another one."""
     rng = random.Random(f"moved {seed}")
-    classes = [level for level in surface.space.dimensions[0].levels]
+    classes = list(surface.space.dimensions[0].levels)
     best = min((c for c in surface.space.candidates if c.id not in surface.failing), key=lambda c: surface.score[c.id])
     now = dict(best.levels)["attention"]
     others = [level for level in classes if level != now and any(

@@ -12,6 +12,7 @@ import math
 import random
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -121,7 +122,7 @@ def table(title: str, results: dict[str, dict[str, Any]]) -> str:
 def paired_ratio(rows: list[dict[str, Any]], other: str) -> float:
     """Median over surfaces of another strategy's GPU seconds over screen's."""
     mine = {row["seed"]: row["seconds"] for row in rows if row["strategy"] == "screen"}
-    return median(row["seconds"] / mine[row["seed"]] for row in rows if row["strategy"] == other)
+    return float(median(row["seconds"] / mine[row["seed"]] for row in rows if row["strategy"] == other))
 
 
 def surfaces_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def power_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
         rows = run(names, seeds, gain, workers)
         results = {name: summary([row for row in rows if row["strategy"] == name]) for name in names}
         found[f"{100 * gain:.0f} %"] = results
-        what = "A/A: all sets equal" if gain == 0.0 else f"best set truly {100 * gain:.0f} % faster than the current one"
+        what = f"best set truly {100 * gain:.0f} % faster than the current one" if gain else "A/A: all sets equal"
         print(table(what, results), "\n")
     return found
 
@@ -162,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"unknown peers {', '.join(unknown)}; there are {', '.join(PEERS)}")
     seeds = range(options.seed, options.seed + options.sessions)
     cheap = [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
-    parts = {
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
         "surfaces": lambda: surfaces_part(["screen", *peers], seeds, options.workers),
         "power": lambda: power_part(["screen", *cheap], seeds, options.workers),
         "article": lambda: cases.article(options.sessions, options.seed),

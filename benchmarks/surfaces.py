@@ -25,7 +25,8 @@ FLAG = {
     ("attention", "v1"): "--opt-split-attention-v1", ("attention", "invokeai"): "--opt-split-attention-invokeai",
     ("attention", "none"): "--disable-opt-split-attention", ("channelslast", "true"): "--opt-channelslast",
     ("no_half_vae", "true"): "--no-half-vae", ("precision", "half"): "--precision half",
-    ("precision", "upcast"): "--upcast-sampling", ("memory", "medvram"): "--medvram", ("memory", "lowvram"): "--lowvram",
+    ("precision", "upcast"): "--upcast-sampling",
+    ("memory", "medvram"): "--medvram", ("memory", "lowvram"): "--lowvram",
 }
 WARM_SHARE = 0.2
 """A warm-up clip of 2 of 20 steps: a tenth of the sampling, and all of decoding and encoding (H200: 0.55 of 4.9 s)."""
@@ -60,7 +61,8 @@ def _candidate(pairs: tuple[tuple[str, str], ...], dimensions: tuple[Dimension, 
 @dataclass(frozen=True)
 class Noise:
     """``clip``: CV of a clip; ``launch``: SD between launches; ``outliers``: share of clips that are 3-12 %
-    slow; ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None for normal."""
+    slow; ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None for
+    normal."""
 
     clip: float = 0.02
     launch: float = 0.015
@@ -87,7 +89,7 @@ class Drawn:
         """See Surface."""
         return math.inf if candidate in self.failing else self.score[candidate]
 
-    def process(self, candidate: Candidate, rng: random.Random) -> Process:
+    def process(self, candidate: Candidate, rng: random.Random) -> Process:  # noqa: ARG002
         """See Surface."""
         return DrawnProcess(self, rng)
 
@@ -210,7 +212,8 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
 
 def profile(minutes: float = 60.0, min_gain: float = 0.02, confidence: float = 0.95) -> Profile:
     """The profile that the benchmarks tune for: one clip of 512 x 512 x 16 frames."""
-    return Profile("benchmark", (Workload(512, 512, 16, 20),), SearchSpec(()), DecideSpec(min_gain, confidence), minutes)
+    rule = DecideSpec(min_gain, confidence)
+    return Profile("benchmark", (Workload(512, 512, 16, 20),), SearchSpec(()), rule, minutes)
 
 
 def with_best_gain(surface: Drawn, gain: float, seed: int) -> Drawn:

@@ -94,10 +94,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     if count < MIN_BLOCKS:
         return None
     sd, clip_variance = clip_noise(rounds)
-    gaps = [
-        noise.location([one.score for one in block.baseline], sd) - noise.location([one.score for one in block.winner], sd)
-        for block in pairs
-    ]
+    gaps = [_centre(block.baseline, sd) - _centre(block.winner, sd) for block in pairs]
     gain = sum(gaps) / count
     shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
     expected = 2.0 * noise.between_variance(clip_variance) + clip_variance * shares
@@ -109,6 +106,10 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     reach = looks.t_bound(level, freedom) * error
     interval = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), confidence)
     return Comparison(pairs, gain, error, reach, interval, _answer(gain, reach, count, min_gain))
+
+
+def _centre(rounds: tuple[Round, ...], sd: float) -> float:
+    return noise.location([one.score for one in rounds], sd)
 
 
 def _answer(gain: float, reach: float, count: int, min_gain: float) -> Answer:

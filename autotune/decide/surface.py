@@ -155,7 +155,8 @@ class Surface:
         own = 0.5 * noise.BETWEEN_SD**2
         observed = self.cov[np.ix_(where, where)] + own * (launch[:, None] == launch[None, :])
         observed += DRIFT_SD**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / DRIFT_ROUNDS)
-        observed[np.diag_indices_from(observed)] += own + np.array([clip_variance(sd, len(scores[key])) for key in keys])
+        clips = np.array([clip_variance(sd, len(scores[key])) for key in keys])
+        observed[np.diag_indices_from(observed)] += own + clips
         cross = self.cov[:, where]
         solved = np.linalg.solve(observed, np.column_stack([y - self.mean[where], cross.T]))
         mean = self.mean + cross @ solved[:, 0]

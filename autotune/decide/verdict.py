@@ -67,7 +67,7 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     used = objectives.scored(searched, objective)
     measured = {one.candidate for one in used}
     if side is None or space.baseline not in measured:
-        told = "memory could not be read" if side is not None else "the budget ended before the current flags were timed"
+        told = "the budget ended before the current flags were timed" if side is None else "memory could not be read"
         return _keep(f"Nothing is changed: {told}.", False, side)
     tried = sorted(measured - {space.baseline} - failed.dropped)
     attempted = {s.candidate for s in history.samples} - {space.baseline}

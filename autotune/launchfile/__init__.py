@@ -1,9 +1,24 @@
-"""Launch files (webui-user.*): read exactly, edited losslessly, changed and undone as one transaction."""
+"""Launch files (webui-user.*): read exactly, edited losslessly, changed and undone as one transaction.
+
+Names are loaded when they are first asked for: `status` reads a file and needs nothing of the writer.
+"""
 
 from __future__ import annotations
 
-from autotune.launchfile.reader import LaunchFile, read
-from autotune.launchfile.redact import diff
-from autotune.launchfile.writer import edit
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.launchfile.reader import LaunchFile, read
+    from autotune.launchfile.redact import diff
+    from autotune.launchfile.writer import edit
 
 __all__ = ["LaunchFile", "diff", "edit", "read"]
+
+_HOME = {"LaunchFile": "reader", "read": "reader", "diff": "redact", "edit": "writer"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from autotune.launchfile import blocks
 from autotune.launchfile.blocks import Block
-from autotune.launchfile.cmd_read import CmdReader
-from autotune.launchfile.sh_read import ShReader
 from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Word, flatten, split
 from autotune.model.errors import NothingToWorkOn, Refused
 
@@ -115,7 +113,11 @@ def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Read
     """Run the reader of that kind over the bytes."""
     text = data.decode("latin-1")
     if kind == "cmd":
+        from autotune.launchfile.cmd_read import CmdReader
+
         return CmdReader(text, environ, str(path.parent)).read()
+    from autotune.launchfile.sh_read import ShReader
+
     return ShReader(text, environ).read()
 
 

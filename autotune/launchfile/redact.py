@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import shlex
 from collections.abc import Sequence
 
+_NAME = r"--[\w-]*(?:auth|token|passw|secret|ngrok|credential|api-key|apikey)[\w-]*(?<!-path)(?<!-region)"
+_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _SECRET_FLAG = re.compile(
-    r"(--[\w-]*(?:auth|token|passw|secret|ngrok|credential|api-key|apikey)[\w-]*(?<!-path)(?<!-region))"
-    r"(=|(?:[ \t]|[\\^]\n)+)((?:\\.|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"'\\])+)", re.IGNORECASE)
+    rf"({_NAME})(=|(?:[ \t]|[\\^]\n)+)(?!-)([^\n]+?)(?=[ \t]+--[A-Za-z]|[ \t]*[\\^]?(?:\n|\Z))", re.IGNORECASE)
+"""A secret flag with all that follows it, up to the next flag or the end of the line: whatever quoting it has."""
 _SECRET_VARIABLE = re.compile(
     r"(?i)(\b(?:export\s+|set\s+\"?)?\w*(?:TOKEN|PASSW\w*|SECRET|API_?KEY|CREDENTIAL\w*)\w*\s*=)"
     r"(\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"']+)")
@@ -17,7 +17,6 @@ _URL = re.compile(r"(://[^\s/:@\"']*:)[^\s/@\"']+@")
 _SECRET_JSON = re.compile(
     r"(?is)(\"Name\"\s*:\s*\"--[\w-]*(?:auth|token|passw|secret|ngrok|api-key)[\w-]*\".*?\"OptionValue\"\s*:\s*\")"
     r"((?:\\.|[^\"\\])*)(\")")
-_FLAG_TAIL = re.compile(r"(\"(?:[^\"\s]*\s)*)$")
 
 
 def redact(text: str) -> str:
@@ -29,13 +28,14 @@ def redact(text: str) -> str:
 
 
 def _closing(value: str) -> str:
-    """The quote that ends a value when it was opened before it (``"--api-auth me:word"``)."""
-    last = value[-1:]
-    return last if last in "\"'" and value.count(last) % 2 else ""
+    """The quote at the end, which most often closes the whole line's value."""
+    return value[-1] if value[-1:] in ("'", '"') else ""
 
 
 def diff(before: bytes, after: bytes, name: str) -> str:
     """A unified diff for a user: UTF-8, secrets shown as ``***``; '' when nothing changes."""
+    import difflib
+
     old, new = (redact(data.decode("utf-8", "replace").replace("\r\n", "\n")) for data in (before, after))
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (before)", f"{name} (after)", lineterm="")
     return "".join(line + "\n" for line in lines)
@@ -43,4 +43,14 @@ def diff(before: bytes, after: bytes, name: str) -> str:
 
 def shown(words: Sequence[str]) -> list[str]:
     """Argv words for people and documents: passwords and tokens as ``***``."""
-    return shlex.split(redact(shlex.join(words)))
+    found: list[str] = []
+    secret = False
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if secret and not word.startswith("--"):
+            found.append("***")
+            secret = False
+            continue
+        secret = bool(_SECRET_NAME.fullmatch(name)) and not equals
+        found.append(f"{name}=***" if equals and _SECRET_NAME.fullmatch(name) else _URL.sub(r"\1***@", word))
+    return found

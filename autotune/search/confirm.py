@@ -23,10 +23,10 @@ PLENTY = 1.1
 def rounds_per_launch(view: View, winner: str | None = None) -> int:
     """How many clips to take from each cold start.
 
-    A gain that one or two clips a start will surely settle at the first look gets no more. Else the count that gives the smallest
-    error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise (Cochran 1977, Sampling
-    Techniques, 10.6). Found from what was measured before confirmation began, so that it stays the same
-    throughout.
+    A gain that one or two clips a start will surely settle at the first look gets no more. Else the count that
+    gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise
+    (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so that
+    it stays the same throughout.
     """
     before = replace(view, history=before_confirmation(view.history))
     sd = before.posterior.sd
@@ -72,7 +72,8 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
         return None
     if done >= MIN_BLOCKS:
         decide = view.profile.decide
-        result = compare(blocks(view.scored, view.history, baseline, winner), view.scored, decide.min_gain, decide.confidence)
+        pairs = blocks(view.scored, view.history, baseline, winner)
+        result = compare(pairs, view.scored, decide.min_gain, decide.confidence)
         if result is not None and result.answer != "not sure":
             return None
     need = max(1, MIN_BLOCKS - done)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from autotune.launchfile import config_json, edit, stability
 from autotune.launchfile.config_json import ABSENT
-from autotune.launchfile.redact import diff
+from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
+from autotune.launchfile.redact import diff, shown
 from autotune.model.errors import Refused
 from tests.launchfile.judges import TARGET, owns
 
@@ -167,3 +168,29 @@ def test_a_diff_shows_what_changed() -> None:
         '+export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth ***"\n'
         " # end\n")
     assert diff(before, before, "x") == ""
+
+
+nasty = st.text(alphabet="ab '\"\\$`%^&!;:é", max_size=6)
+
+
+@settings(max_examples=500, deadline=None)
+@given(before=nasty, after=nasty, joint=st.sampled_from((" ", "=")),
+       where=st.sampled_from(("bare", "double", "single", "ansi", "plain", "quoted")))
+def test_no_password_whatever_it_holds_is_shown(before: str, after: str, where: str, joint: str) -> None:
+    password = f"me:{before}hunter2{after}"
+    assert "hunter2" not in " ".join(shown(("--api", "--api-auth", password, f"--gradio-auth={password}")))
+    text = f"--api --api-auth{joint}{for_shlex(password)} --listen"
+    if where in ("plain", "quoted"):
+        value = for_cmd(text, where)
+        if value is None:
+            return
+        line = f'set "COMMANDLINE_ARGS={value}"' if where == "quoted" else f"set COMMANDLINE_ARGS={value}"
+    else:
+        marks = {"bare": "", "double": '"', "single": "'", "ansi": "'"}[where]
+        line = f"export COMMANDLINE_ARGS={'$' if where == 'ansi' else ''}{marks}{for_sh(text, where)}{marks}"
+    assert "hunter2" not in diff(b"", line.encode() + b"\n", "webui-user")
+
+
+def test_words_that_are_no_secret_are_shown() -> None:
+    words = ("--api", "--gradio-auth-path", "x.txt", "--ngrok-region", "eu", "--port", "7860", "--api-auth")
+    assert shown(words) == list(words)
