@@ -30,6 +30,8 @@ $(VENV)/.engine: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install "$(TORCH)"
 	$(PIP) install -e ".[engine]"
+	# Byte code ahead of the first run, so that every command starts fast, also where Python may not write it.
+	$(BIN)/python -m compileall -q autotune
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.engine

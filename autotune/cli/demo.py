@@ -20,9 +20,8 @@ from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import Settings, verb
 from autotune.model.errors import AutotuneError, Refused
 
-OWNED_WORDS = "--opt-split-attention-v1 --opt-channelslast"
-"""What the demo's imaginary owner copied from a forum: slow on most machines (WEBUI.md: V1 is 1.8 times slower
-than the default on an H200). Whether something beats it here is for the statistics to say."""
+OWNED_WORDS = "--opt-split-attention --no-half-vae"
+"""What the demo's imaginary owner copied from an old guide. Whether something beats it here is for the statistics."""
 
 
 @dataclass

@@ -80,9 +80,10 @@ def _loop(
     """Asks, measures, records, until the strategy wants nothing more; how many proposals that were."""
     from autotune import search
     from autotune.probe.nvml import Nvml
+    from autotune.search import priors
     from autotune.session.driver import Driver
 
-    prior = None
+    prior = priors.of_machine(ground.machine)
     strategy = search.make(
         options.strategy, ground.space, options.profile, options.objective, options.seed, prior
     )

@@ -66,7 +66,8 @@ def test_an_overriding_setting_is_put_aside_and_comes_back(bench: Bench) -> None
 def test_verify_sees_drift(bench: Bench) -> None:
     bench.give("--no-half-vae")
     bench.json(*SDP)
-    bench.launch_file.write_text(bench.launch_file.read_text().replace("--opt-sdp-attention", "--no-half-vae --medvram"))
+    text = bench.launch_file.read_text()
+    bench.launch_file.write_text(text.replace("--opt-sdp-attention", "--no-half-vae --medvram"))
     document = bench.json("verify", "--no-start", code=7)
     rows = {row["flag"]: row for row in document["flags"]}
     assert rows["--opt-sdp-attention"]["in_file"] is False

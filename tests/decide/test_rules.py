@@ -1,0 +1,267 @@
+"""The rules that a decision is made of, each against what is known of it."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autotune.decide import compare, drift, looks, noise, objectives, pareto
+from autotune.decide.ablation import ablate, without
+from autotune.decide.finalist import pruned
+from autotune.decide.rounds import Round, before_confirmation, failures, rounds
+from autotune.decide.surface import Surface
+from autotune.model.errors import UsageProblem
+from autotune.model.flagset import Dimension
+from autotune.model.study import History, Launch, Sample
+from autotune.model.workload import Workload
+from benchmarks import surfaces
+
+SPACE = surfaces.space(
+    (Dimension("attention", ("split", "sdp", "sdp-no-mem", "v1"), True),
+     Dimension("channelslast", ("false", "true"), False), Dimension("no_half_vae", ("false", "true"), False)),
+    {"attention": "split", "channelslast": "false", "no_half_vae": "false"})
+PROFILE = surfaces.profile()
+
+
+def name(attention: str, channelslast: bool = False, no_half_vae: bool = False) -> str:
+    return (f"attention={attention} channelslast={str(channelslast).lower()} "
+            f"no_half_vae={str(no_half_vae).lower()}")
+
+
+def sample(number: int, candidate: str, seconds: float | None = 5.0, **changes: object) -> Sample:
+    values: dict[str, object] = {
+        "number": number, "candidate": candidate, "purpose": "screen", "launch": 0, "cold": False, "workload": 0,
+        "round": 0, "state": "ok" if seconds else "failed", "seconds": seconds, "cost": seconds or 1.0}
+    return Sample(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def pair(rng: random.Random, gain: float, between: float, within: float, count: int, block: int) -> compare.Block:
+    def side(label: str, launch: int, shift: float) -> tuple[Round, ...]:
+        own = rng.gauss(0.0, between) + shift
+        return tuple(Round(label, launch, "confirm", block, own + rng.gauss(0.0, within), None, 0)
+                     for _ in range(count))
+    return compare.Block(block, side("a", 2 * block, 0.0), side("b", 2 * block + 1, -math.log1p(gain)))
+
+
+def answer(rng: random.Random, gain: float, between: float = 0.015, within: float = 0.02) -> str:
+    pairs: tuple[compare.Block, ...] = ()
+    while True:
+        pairs += (pair(rng, gain, between, within, 4, len(pairs)),)
+        all_rounds = tuple(one for block in pairs for one in (*block.baseline, *block.winner))
+        found = compare.compare(pairs, all_rounds, 0.02, 0.95)
+        if found is not None and (found.answer != "not sure" or len(pairs) >= compare.MAX_BLOCKS):
+            return found.answer
+
+
+def test_looks_spend_exactly_the_allowed_error() -> None:
+    """Simulated random walk against the boundaries: all looks together cross in 5 %, and later looks are milder."""
+    levels = [looks.nominal_alpha(0.95, k, 2, 6) for k in range(2, 7)]
+    assert levels == sorted(levels)
+    assert levels[-1] < 0.05
+    rng = random.Random(1)
+    crossed = 0
+    for _ in range(20_000):
+        total = rng.gauss(0.0, 1.0)
+        for k in range(2, 7):
+            total += rng.gauss(0.0, 1.0)
+            if math.erfc(abs(total) / math.sqrt(k) / math.sqrt(2.0)) < levels[k - 2]:
+                crossed += 1
+                break
+    assert crossed / 20_000 == pytest.approx(0.05, abs=0.006)
+
+
+def test_pocock_constants_come_out_of_the_same_recursion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published: nominal 0.0294 for two equally spaced looks, 0.0221 for three."""
+    monkeypatch.setattr(looks, "SHAPE", 0.5)
+    looks._constant.cache_clear()
+    try:
+        for last, published in ((2, 0.0294), (3, 0.0221)):
+            constant = looks._constant(0.95, 1, last)
+            assert math.erfc(constant / math.sqrt(2.0)) == pytest.approx(published, abs=0.0002)
+    finally:
+        looks._constant.cache_clear()
+
+
+def test_equal_sets_are_seldom_told_apart_and_real_gains_nearly_always() -> None:
+    rng = random.Random(4)
+    better = {gain: sum(answer(rng, gain) == "better" for _ in range(300)) / 300 for gain in (0.0, 0.05, 0.10)}
+    assert better[0.0] <= 0.03
+    assert better[0.05] >= 0.90
+    assert better[0.10] >= 0.99
+
+
+def test_noisy_starts_do_not_pass_for_a_gain() -> None:
+    rng = random.Random(5)
+    assert sum(answer(rng, 0.0, between=0.03, within=0.05) == "better" for _ in range(300)) / 300 <= 0.05
+
+
+def test_one_pair_is_no_comparison() -> None:
+    block = pair(random.Random(0), 0.5, 0.01, 0.01, 4, 0)
+    assert compare.compare((block,), (*block.baseline, *block.winner), 0.02, 0.95) is None
+
+
+def test_location_bears_the_articles_outliers() -> None:
+    """The article's ten clips, two of them 7 % slow: the robust mean stays within half a percent of the median."""
+    seconds = [31.29, 33.82, 33.84, 31.59, 31.54, 31.29, 31.59, 31.32, 31.13, 31.35]
+    logs = [math.log(value) for value in seconds]
+    sd = noise.within_sd([logs])
+    assert sd < 0.012
+    assert math.exp(noise.location(logs, sd)) == pytest.approx(31.45, rel=0.006)
+    assert noise.location([math.log(5.33), math.log(4.88)], 0.01) == math.log(4.88)
+
+
+@given(st.lists(st.floats(-3.0, 3.0), min_size=1, max_size=12), st.floats(0.001, 0.5))
+def test_location_lies_within_its_values(values: list[float], sd: float) -> None:
+    assert min(values) - 1e-9 <= noise.location(values, sd) <= max(values) + 1e-9
+
+
+def test_rounds_pair_workloads_and_skip_what_does_not_count() -> None:
+    two = (Workload(512, 512, 16, 20, weight=1.0), Workload(768, 768, 16, 20, weight=3.0))
+    profile = surfaces.profile()
+    profile = type(profile)(profile.name, two, profile.search, profile.decide)
+    a = name("sdp")
+    history = History((
+        sample(0, a, 9.0, state="warmup"), sample(1, a, 4.0), sample(2, a, 16.0, workload=1, state="discarded"),
+        sample(3, a, 16.0, workload=1), sample(4, a, 4.0), sample(5, a, None, workload=1)))
+    found = rounds(history, profile)
+    assert [one.place for one in found] == [3]
+    assert found[0].score == pytest.approx((math.log(4.0) + 3.0 * math.log(16.0)) / 4.0)
+
+
+def test_history_is_cut_at_the_first_confirm_sample() -> None:
+    samples = (sample(0, name("sdp")), sample(1, name("split"), purpose="confirm"), sample(2, name("sdp")))
+    assert [s.number for s in before_confirmation(History(samples)).samples] == [0]
+
+
+def test_a_failure_is_laid_to_the_level_that_never_rendered() -> None:
+    history = History((sample(0, name("split")), sample(1, name("sdp")),
+                       sample(2, name("sdp", True), None, failure="nan")))
+    found = failures(history, SPACE)
+    assert name("v1", True) in found.dropped
+    assert name("v1") not in found.dropped
+    assert found.baseline is None
+
+
+def test_a_crash_gets_one_more_try_an_oom_does_not() -> None:
+    once = History((sample(0, name("split")), sample(1, name("v1"), None, failure="crash")))
+    twice = History((*once.samples, sample(2, name("v1"), None, failure="crash")))
+    assert name("v1") not in failures(once, SPACE).dropped
+    assert name("v1") in failures(twice, SPACE).dropped
+    oom = History((sample(0, name("split")), sample(1, name("v1"), None, failure="oom")))
+    assert name("v1") in failures(oom, SPACE).dropped
+
+
+def test_interruption_is_nobodys_fault() -> None:
+    history = History(tuple(sample(i, name("sdp"), None, failure="interrupted") for i in range(5)))
+    assert failures(history, SPACE).dropped == frozenset()
+
+
+def test_a_launch_key_that_does_not_start_is_given_up() -> None:
+    candidate = SPACE[name("split", True)]
+    launches = tuple(Launch(i, candidate.id, candidate.launch_key, True, 5.0, "startup") for i in range(2))
+    dropped = failures(History((sample(0, name("split")),), launches), SPACE).dropped
+    assert dropped == {c.id for c in SPACE.candidates if c.launch_key == candidate.launch_key}
+
+
+def measured(effects: dict[str, float], sets: list[str], clips: int = 4) -> tuple[Round, ...]:
+    rng = random.Random(7)
+    found = []
+    for launch, one in enumerate(sets):
+        levels = dict(SPACE[one].levels)
+        score = 2.0 + sum(effects.get(f"{d}={level}", 0.0) for d, level in levels.items())
+        found += [Round(one, launch, "screen", None, score + rng.gauss(0.0, 0.003), None, 4 * launch + i)
+                  for i in range(clips)]
+    return tuple(found)
+
+
+def test_the_surface_predicts_a_combination_that_was_not_measured() -> None:
+    effects = {"attention=sdp": -0.3, "channelslast=true": 0.05}
+    posterior = Surface(SPACE).posterior(measured(effects, [name("split"), name("sdp"), name("split", True)]))
+    mean, sd = posterior.gain(SPACE.baseline, name("sdp", True))
+    assert mean == pytest.approx(0.25, abs=0.03)
+    assert 0.005 < sd < 0.06
+
+
+def test_ablation_shows_what_helps_and_pruning_drops_what_does_not() -> None:
+    effects = {"attention=sdp": -0.3, "channelslast=true": 0.05}
+    sets = [name("split"), name("sdp"), name("split", True), name("sdp", True)]
+    posterior = Surface(SPACE).posterior(measured(effects, sets))
+    worse = SPACE[name("sdp", True)]
+    rows = {row.flag: row for row in ablate(SPACE, worse, posterior, 0.95)}
+    assert rows["--opt-sdp-attention"].significant
+    assert rows["--opt-sdp-attention"].effect == pytest.approx(math.exp(0.3), rel=0.05)
+    assert not rows["--opt-channelslast"].significant
+    assert rows["--opt-channelslast"].low <= rows["--opt-channelslast"].effect <= rows["--opt-channelslast"].high
+    assert pruned(SPACE, worse, posterior, frozenset()).id == name("sdp")
+    less = without(SPACE, worse, "attention")
+    assert less is not None
+    assert less.id == name("split", True)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=3),
+                       st.tuples(st.floats(0.1, 100.0), st.floats(1.0, 1e5)), max_size=12))
+def test_the_pareto_front_is_what_nothing_beats(points: dict[str, tuple[float, float]]) -> None:
+    front = pareto(points)
+    for one in front:
+        t, m = points[one]
+        assert not any(a <= t and b <= m and (a < t or b < m) for a, b in points.values())
+    for one in points.keys() - set(front):
+        t, m = points[one]
+        assert any(points[f][0] <= t and points[f][1] <= m for f in front)
+
+
+def test_unknown_objective_is_refused() -> None:
+    with pytest.raises(UsageProblem):
+        objectives.check("beauty")
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from([c.id for c in SPACE.candidates]), st.floats(0.5, 60.0),
+                          st.sampled_from(["ok", "failed", "discarded", "warmup"]),
+                          st.sampled_from(["screen", "confirm"]), st.integers(0, 4)), max_size=25))
+def test_any_history_gets_a_verdict_with_a_reason(rows: list[tuple[str, float, str, str, int]]) -> None:
+    """Whatever is in a journal, the verdict neither raises nor applies without two pairs of cold starts."""
+    from autotune import decide
+
+    samples = tuple(
+        sample(i, c, None if state == "failed" else seconds, state=state, purpose=purpose, launch=launch,
+               failure="crash" if state == "failed" else None, block=launch if purpose == "confirm" else None)
+        for i, (c, seconds, state, purpose, launch) in enumerate(rows))
+    verdict = decide.verdict(History(samples), SPACE, PROFILE, "speed")
+    assert verdict.reason.endswith(".")
+    assert verdict.decision == "keep"
+
+
+def recording(current: float = 5.0, stock: float = 7.0) -> drift.Recorded:
+    return drift.Recorded(name("sdp"), name("split"), math.log(current), math.log(stock))
+
+
+def drifted(current: tuple[float, ...], stock: tuple[float, ...] = ()) -> History:
+    clips = [(name("sdp"), s) for s in current] + [(name("split"), s) for s in stock]
+    return History(tuple(sample(i, c, s, purpose="drift") for i, (c, s) in enumerate(clips)))
+
+
+def test_drift_check_ends_after_one_set_when_nothing_changed() -> None:
+    history = drifted((5.02, 4.97))
+    assert drift.ask(history, PROFILE, recording()) is None
+    assert drift.judge(history, PROFILE, recording()).answer == "holds"
+
+
+def test_drift_check_tells_a_slower_machine_from_a_lost_gain() -> None:
+    slow = drifted((6.0, 6.02))
+    proposal = drift.ask(slow, PROFILE, recording())
+    assert proposal is not None
+    assert proposal.candidate == name("split")
+    assert drift.judge(drifted((6.0, 6.02), (8.4, 8.38)), PROFILE, recording()).answer == "holds"
+    assert drift.judge(drifted((7.0, 7.02), (7.0, 7.01)), PROFILE, recording()).answer == "changed"
+    assert drift.judge(slow, PROFILE, recording()).answer == "unknown"
+
+
+def test_drift_check_sees_a_set_that_fails_now() -> None:
+    history = History((sample(0, name("sdp"), None, failure="oom", purpose="drift"),))
+    assert drift.ask(history, PROFILE, recording()) is None
+    assert drift.judge(history, PROFILE, recording()).answer == "changed"
