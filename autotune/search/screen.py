@@ -19,6 +19,9 @@ WORTH_LAUNCH = 0.0003
 SEARCH_LAUNCHES = 6
 """Starts the search may use of the 12 of a study; the rest confirm."""
 
+CHEAP_CLIP, CHEAP_START = 0.005, 0.03
+"""Shares of the budget below which a look at one more set is next to nothing: live, and with a start."""
+
 
 class Screen:
     """The strategy ``screen``.
@@ -51,7 +54,26 @@ class Screen:
         winner = chosen(view, self.neutral)
         if winner is None:
             return None
-        return self._unseen(view, winner) or confirm_next(view, winner)
+        return self._rounded_out(view) or self._unseen(view, winner) or confirm_next(view, winner)
+
+    def _rounded_out(self, view: View) -> Proposal | None:
+        """Sets that are nearly free to look at, until there are twice as many of them as launches.
+
+        A process that is up shows every live level for a clip each; where clips and starts are small against
+        the budget, how attention goes with each launch flag is then seen and not only expected.
+        """
+        launches = len(view.history.launches) + 2 * MIN_BLOCKS
+        if confirming(view) or len(view.tried) >= 2 * launches:
+            return None
+        reserve = MIN_BLOCKS * block_cost(view, self.space.baseline, rounds_per_launch(view, self.space.baseline))
+        mean = {c.id: float(view.posterior.mean[view.posterior.index[c.id]]) for c in self.space.candidates}
+        fresh = [c for c in self.space.candidates if c.id not in view.tried and c.id not in view.barred]
+        for candidate in sorted(fresh, key=lambda c: (c.launch_key != view.live_key, mean[c.id], c.id)):
+            starts = candidate.launch_key != view.live_key
+            cheap = (CHEAP_START if starts else CHEAP_CLIP) * view.history.budget
+            if view.cost(candidate.id, 1) <= cheap and self._affordable(view, candidate.id, 1, reserve):
+                return Proposal(candidate.id, "screen", 1, why="costs next to nothing, and completes the picture")
+        return None
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
         """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was

@@ -143,10 +143,10 @@ def rollback(
         store = Checkpoints(places.checkpoints(root))
         done = store.rollback(to, force, {"cause": cause})
         events.record(places.history(root), "rollback", cause, checkpoint=done.undoes[0], undone=list(done.undoes))
-    return _rolled_back(store, done)
+    return _rolled_back(store, done, root)
 
 
-def _rolled_back(store: Checkpoints, done: Checkpoint) -> dict[str, Any]:
+def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any]:
     undone = next(one for one in store.entries() if one.id == done.undoes[0])
     path = next((file.path for file in undone.files if file.path.suffix != ".json"), undone.files[0].path)
     try:
@@ -158,8 +158,8 @@ def _rolled_back(store: Checkpoints, done: Checkpoint) -> dict[str, Any]:
     return {
         "changed": bool(done.files),
         "file": str(path),
-        "before": _words_of(path, before),
-        "after": _words_of(path, after),
+        "before": _words_of(path, before, root),
+        "after": _words_of(path, after, root),
         "diff": diff(before or b"", after or b"", path.name),
         "checkpoint": undone.id,
         "verified": None,
@@ -168,13 +168,13 @@ def _rolled_back(store: Checkpoints, done: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _words_of(path: Path, data: bytes | None) -> list[str]:
+def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
     from autotune.launchfile.reader import parse
 
     if data is None:
         return []
     try:
-        return shown(parse(data, path, {}).words)
+        return shown(parse(data, path, {}, root).words)
     except AutotuneError:
         return []
 
@@ -265,7 +265,7 @@ def _edited_since(look: Look, places: Places, path: Path) -> list[str]:
 def _reread(file: LaunchFile, after: bytes) -> tuple[str, ...]:
     from autotune.launchfile.reader import parse
 
-    return parse(after, file.path, file.environ).words
+    return parse(after, file.path, file.environ, file.root).words
 
 
 def _require_quiet_settings(look: Look, plan: Plan) -> None:

@@ -88,18 +88,31 @@ def look(
 
     root = install.find(webui, configured)
     recover(places, root)
-    path = launch_file.expanduser().absolute() if launch_file else install.launch_file(root)
-    file, why_not = None, None
-    if path is not None:
-        try:
-            file = read(path)
-            why_not = file.why_not
-        except Refused as error:
-            why_not = error.message
-        except NothingToWorkOn:
-            if launch_file is not None:
-                raise
-            path = None
+    path, file, why_not = _launch_file(root, launch_file)
     words = file.words if file else ()
     seen = machine.look(root, path, words)
     return Look(seen, path, file, why_not, load(seen.webui.flavour, seen.webui.version))
+
+
+def _launch_file(root: Path, named: Path | None) -> tuple[Path | None, LaunchFile | None, str | None]:
+    """(path, file, why it cannot be edited): the file that was named, else the one whose words count."""
+    from autotune.launchfile import layout as layouts
+    from autotune.probe import install
+
+    if named is not None:
+        path: Path | None = named.expanduser().absolute()
+        layout = None
+    else:
+        layout = layouts.recognise(root)
+        path = layout.launch_files[0] if layout.launch_files else install.launch_file(root)
+    if path is None:
+        return None, None, layout.why_not if layout else None
+    try:
+        file = layouts.in_effect(root, layout) if layout and layout.manageable else read(path, root=root)
+    except Refused as error:
+        return path, None, error.message
+    except NothingToWorkOn:
+        if named is not None:
+            raise
+        return None, None, None
+    return file.path, file, file.why_not or (layout.why_not if layout else None)
