@@ -17,6 +17,8 @@ _LAUNCH_FILE = click.option(
     "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one."
 )
 
+_CAUSE = click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
+
 
 @verb("apply")
 @click.option("--flags", "words", metavar='"WORDS"', help="This set instead of the winner; \"\" for no tuning flag.")
@@ -24,24 +26,26 @@ _LAUNCH_FILE = click.option(
 @click.option("--dry-run", is_flag=True, help="Show the change, write nothing.")
 @click.option("--no-start", is_flag=True, help="Do not prove it by starting the web UI once.")
 @_LAUNCH_FILE
+@_CAUSE
 def apply_command(
-    settings: Settings, words: str | None, yes: bool, dry_run: bool, no_start: bool, launch_file: Path | None
+    settings: Settings, words: str | None, yes: bool, dry_run: bool, no_start: bool, launch_file: Path | None,
+    cause: str,
 ) -> None:
     """Writes the winning set into the launch file, reversibly, and proves that it is in effect."""
-    result = apply_flow(settings, launch_file, words=words, yes=yes, dry_run=dry_run, start=not no_start)
+    result = apply_flow(settings, launch_file, words=words, yes=yes, dry_run=dry_run, start=not no_start, cause=cause)
     _show(settings, "apply", result)
 
 
 def apply_flow(
     settings: Settings, launch_file: Path | None, *, words: str | None = None, yes: bool = False,
-    dry_run: bool = False, start: bool = True,
+    dry_run: bool = False, start: bool = True, cause: str = "asked",
 ) -> dict[str, Any]:
     """Plans, shows, asks, applies. Returns the document of `apply`."""
     from autotune.session import apply
     from autotune.session.look import look
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
-    plan = apply.plan(seen, settings.places, words)
+    plan = apply.plan(seen, settings.places, words, cause)
     for note in plan.notes:
         _note(note)
     if dry_run or not plan.changed:
@@ -63,13 +67,14 @@ def _ask(settings: Settings, diff: str) -> None:
 @click.option("--to", metavar="ID", help="Back to the state before this checkpoint (else before the newest apply).")
 @click.option("--force", is_flag=True, help="Also when the file was changed by someone else since.")
 @_LAUNCH_FILE
-def rollback_command(settings: Settings, to: str | None, force: bool, launch_file: Path | None) -> None:
+@_CAUSE
+def rollback_command(settings: Settings, to: str | None, force: bool, launch_file: Path | None, cause: str) -> None:
     """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study."""
     from autotune.session import apply
 
     del launch_file  # the checkpoint knows its file
     root = settings.find_webui()
-    _show(settings, "rollback", apply.rollback(root, settings.places, to, force))
+    _show(settings, "rollback", apply.rollback(root, settings.places, to, force, cause))
 
 
 @verb("verify")

@@ -190,7 +190,8 @@ class Agent:
         if kind in ("retune", "drift"):
             words = ["tune", "--json", "--profile", config.profile, "--objective", config.objective]
             return [*words, "--cause", f"agent: {cause}"]
-        more = {"apply": ["--yes"], "verify": ["--no-start"], "rollback": []}[kind]
+        said = ["--cause", f"agent: {cause}"]
+        more = {"apply": ["--yes", *said], "verify": ["--no-start"], "rollback": said}[kind]
         return [kind, "--json", *more]
 
     # while it runs

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -112,9 +112,10 @@ def build(ui: WebUI) -> Starlette:
         routes.append(Route("/internal/ping", _ping))
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
-    handlers = {HTTPException: _http_error, shape.Invalid: _invalid, **dict.fromkeys(FORESEEN, _error)}
+    handlers: dict[Any, Any] = {HTTPException: _http_error, shape.Invalid: _invalid}
+    handlers.update(dict.fromkeys(FORESEEN, _error))
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)  # type: ignore[arg-type]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
 
 def _plain(answer: Callable[[], Json]) -> Endpoint:

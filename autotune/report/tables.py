@@ -280,7 +280,9 @@ def status_lines(doc: Document) -> list[str]:
 
 
 def _daemon_lines(daemon: object) -> list[str]:
-    if not isinstance(daemon, Mapping) or not daemon.get("running") or not _alive(daemon.get("pid")):
+    from autotune.session.status import lives
+
+    if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
         known = daemon.get("doing") if isinstance(daemon, Mapping) else None
         return ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
     lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
@@ -288,20 +290,3 @@ def _daemon_lines(daemon: object) -> list[str]:
     lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
     lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
     return lines
-
-
-def _alive(pid: object) -> bool:
-    """Whether a process of that number lives; an agent that was killed could not say that it is gone."""
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    if os.name == "nt":
-        import psutil
-
-        return psutil.pid_exists(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -69,7 +69,7 @@ class Plan:
         }
 
 
-def plan(look: Look, places: Places, words: str | None) -> Plan:
+def plan(look: Look, places: Places, words: str | None, cause: str = "asked") -> Plan:
     """Works out the change: ``words`` (given on the command line) or the newest tune's winner.
 
     Raises NothingToWorkOn (no launch file, no tune), UsageProblem (a word that is not managed), Refused.
@@ -88,7 +88,7 @@ def plan(look: Look, places: Places, words: str | None) -> Plan:
         changes.append(Change(config, data if config.is_file() else None, new, keys))
         shown_diff += _settings_diff(config.name, keys)
     notes += _edited_since(look, places, file.path)
-    meta.update(flags=list(flags), settings=settings, fingerprint=codec.dump(look.machine.fingerprint))
+    meta.update(cause=f"{cause}: --flags" if words is not None else cause, flags=list(flags), settings=settings, fingerprint=codec.dump(look.machine.fingerprint))
     again = _reread(file, after)
     return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes))
 
@@ -208,7 +208,7 @@ def _given(look: Look, words: str) -> Chosen:
     settings: dict[str, SettingValue] = {}
     if dict(look.machine.settings).get("cross_attention_optimization"):
         settings["cross_attention_optimization"] = OPTION_DEFAULTS["cross_attention_optimization"]
-    return canonical(flags, look.catalogue), settings, {"cause": "asked: --flags"}, []
+    return canonical(flags, look.catalogue), settings, {}, []
 
 
 def _winner(look: Look, places: Places) -> Chosen:
@@ -227,7 +227,7 @@ def _winner(look: Look, places: Places) -> Chosen:
     if changed:
         notes.append(f"since that tune has changed: {', '.join(changed)}; `autotune tune` would measure again")
     side = document["winner"]
-    meta = {"study": study.id, "speedup": document["speedup"], "cause": "asked"}
+    meta = {"study": study.id, "speedup": document["speedup"]}
     return tuple(side["flags"]), dict(side["settings"]), meta, notes
 
 

@@ -14,7 +14,7 @@ from autotune.flags.in_effect import mismatches
 from autotune.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
 from autotune.flags.words import replace as replace_words
 from autotune.measure.gpu import GpuObserver
-from autotune.measure.observers import Observer, RamObserver
+from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Machine
@@ -194,8 +194,9 @@ class Driver:
         if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
             index = gpu_index(self._ground.machine.webui.kept_flags)
             idle = self._idle_memory.get(index)
-            return (GpuObserver(self._nvml, index, lambda: [one.pid for one in started.descendants()], idle),)
-        return (RamObserver(started.descendants),)
+            gpu = GpuObserver(self._nvml, index, lambda: [one.pid for one in started.descendants()], idle)
+            return (gpu, TorchObserver(started.client.memory))
+        return (RamObserver(started.descendants), TorchObserver(started.client.memory))
 
     def _record_launch(
         self, number: int, candidate: Candidate, cold: bool, startup: float,
@@ -209,12 +210,16 @@ class Driver:
         seen = [launch.startup for launch in self._study.launches if not launch.failure]
         return max(60.0, PATIENCE * max(seen)) if seen else FIRST_START
 
-    def _clip_limit(self, index: int, warmup: bool) -> float:
-        seen = [
+    def _family(self, index: int) -> tuple[float, ...]:
+        """Seconds of all good clips of a workload so far: memory that spills shows as a clip far outside them."""
+        return tuple(
             sample.seconds
             for sample in self._study.samples
             if sample.state == "ok" and sample.workload == index and sample.seconds is not None
-        ]
+        )
+
+    def _clip_limit(self, index: int, warmup: bool) -> float:
+        seen = self._family(index)
         # The first clip of a process also loads the motion module: 6 to 11 s more on an H200.
         return max(LEAST_LIMIT, PATIENCE * max(seen)) + (60.0 if warmup else 0.0) if seen else FIRST_CLIP
 
@@ -273,8 +278,11 @@ class Driver:
                 alive=live.server.alive,
                 log_tail=live.server.log_tail,
                 observers=live.observers,
+                family=() if warmup else self._family(index),
             )
         failure, detail, likeness = result.failure, result.detail, None
+        if failure is None and live.server.log.vae_flipped:
+            failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
         if failure is None and result.gif is not None:
             failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, warmup)
         state: SampleState = "warmup" if warmup else "discarded" if result.discard else "ok"

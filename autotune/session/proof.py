@@ -38,7 +38,8 @@ def observe(look: Look, places: Places) -> Seen:
     python = look.machine.webui.python
     assert python is not None
     plan = server.LaunchPlan(
-        root=look.root, python=python, words=(), run_root=places.runs, launch_file=look.path, own_script=True
+        root=look.root, python=python, words=look.machine.webui.flags, run_root=places.runs,
+        launch_file=look.path, own_script=True,
     )
     try:
         with server.start(plan) as started:

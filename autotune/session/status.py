@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,4 +70,24 @@ def _daemon(places: Places) -> dict[str, Any] | None:
     """What the agent last said of itself, None when it never ran with this state folder."""
     from autotune.store.journal import load_json
 
-    return load_json(places.daemon / "status.json")
+    said = load_json(places.daemon / "status.json")
+    if said is not None and said.get("running") and not lives(said.get("pid")):
+        said["running"] = False  # it was killed and could not say so
+    return said
+
+
+def lives(pid: object) -> bool:
+    """Is there a process of that number?"""
+    if not isinstance(pid, int):
+        return False
+    if os.name != "posix":
+        import psutil
+
+        return psutil.pid_exists(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
