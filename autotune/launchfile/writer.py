@@ -267,7 +267,11 @@ class _Job:
             return False
         gone = [self.reading.line_words[i].text for i in self._managed(before)[0]]
         mine = [_without(c, gone) for c in self.reading.others]
-        return mine == [_without(c, gone) for c in after.reading.others]
+        theirs = [_without(c, gone) for c in after.reading.others]
+        # A line that was added to a file without any is an `export` more, and nothing else.
+        added = bool(after.reading.assigned) and not self.reading.assigned and after.block is None
+        return mine == theirs or (added and any(
+            one == "export" and mine == theirs[:at] + theirs[at + 1:] for at, one in enumerate(theirs)))
 
     def _expected(self, before: LaunchFile, after: LaunchFile) -> tuple[str, ...]:
         mine = self.owns(before.words)

@@ -88,7 +88,9 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
         changes.append(Change(config, data if config.is_file() else None, new, keys))
         shown_diff += _settings_diff(config.name, keys)
     notes += _edited_since(look, places, file.path)
-    meta.update(cause=f"{cause}: --flags" if words is not None else cause, flags=list(flags), settings=settings, fingerprint=codec.dump(look.machine.fingerprint))
+    asked = f"{cause}: --flags" if words is not None else cause
+    parts = codec.dump(look.machine.fingerprint)
+    meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
     again = _reread(file, after)
     return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes))
 

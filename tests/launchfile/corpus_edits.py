@@ -11,10 +11,10 @@ from __future__ import annotations
 Edit = tuple[tuple[int, int, bytes], ...] | None
 
 SH: dict[str, Edit] = {
-    "default": ((15, 0, b'<block>\n'),),
-    "default-crlf": ((15, 0, b'<block>\n'),),
-    "empty-file": ((0, 0, b'<block>\n'),),
-    "only-comment-no-newline": ((0, 1, b'# mine\n<block>'),),
+    "default": ((10, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
+    "default-crlf": ((10, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\r\n'),),
+    "empty-file": ((0, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
+    "only-comment-no-newline": ((0, 1, b'# mine\nexport COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"'),),
     "empty-value": ((0, 1, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
     "nothing-after-equals": ((0, 1, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
     "plain": ((0, 1, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast --api"\n'),),
