@@ -209,7 +209,9 @@ int nvmlDeviceGetMemoryInfo(void *device, Memory *out)
         return code;
     device_number(at, "used", &used);
     device_number(at, "step", &step);
-    used += step * (at < 16 ? readings[at]++ : 0);
+    /* Steps are counted from the last reading without any: tests in one process must not see each other's. */
+    if (at < 16)
+        used += step * (step ? readings[at]++ : (readings[at] = 0));
     if (used > total)
         used = total;
     out->total = total * MIB;

@@ -57,6 +57,7 @@ def test_the_driver_version_comes_from_a_file(fake: Fake, tmp_path: Path) -> Non
 
 def test_readings_change_while_it_runs(fake: Fake) -> None:
     with Nvml() as nvml:
+        nvml.memory_used(0)
         fake.set(0, used=1000, step=250)
         readings = [nvml.memory_used(0) or 0.0 for _ in range(4)]
         steps = {later - earlier for earlier, later in pairwise(readings)}
