@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +26,7 @@ from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Stopwatch
+from autotune.store.journal import cannot_write
 from autotune.store.studies import Study
 from autotune.workload import clip
 
@@ -41,6 +45,8 @@ PATIENCE = 8.0
 LEAST_LIMIT = 30.0
 EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
+LEAST_SPACE = 512 * 1024
+"""Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
 
@@ -285,6 +291,8 @@ class Driver:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
         if failure is None and result.gif is not None:
             failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, warmup)
+        if failure:
+            self._require_space()
         state: SampleState = "warmup" if warmup else "discarded" if result.discard else "ok"
         self._add(
             live, candidate, proposal, index, number,
@@ -302,6 +310,11 @@ class Driver:
             self.close()
             return False
         return True
+
+    def _require_space(self) -> None:
+        """Raises StateDamaged when the disk is full: a clip that could not be saved is no fault of its set."""
+        if shutil.disk_usage(self._ground.run_root).free < LEAST_SPACE:
+            raise cannot_write(self._ground.run_root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _look_at(
         self, gif: bytes, index: int, workload: Workload, candidate: Candidate, warmup: bool

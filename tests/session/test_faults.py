@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from autotune.launchfile.lock import Lock
-from tests.session.conftest import Bench
+from tests.session.conftest import Bench, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -120,3 +121,33 @@ def test_the_web_ui_does_not_start(bench: Bench, verb: str) -> None:
 
 def test_tune_when_the_web_ui_does_not_start(bench: Bench) -> None:
     assert "current flags" in error(bench, 4, "tune", "--profile", str(bench.profile), faults="start_crash")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_while_recording(bench: Bench, small_disk: Path) -> None:
+    bench.state = small_disk / "state"
+    words = ("tune", "--profile", "tiny", "--budget", "60s")
+    document = bench.json(*words, code=8)
+    assert "disk is full" in document["message"] or "No space left" in document["message"]
+    kept = bench.samples()
+    assert kept and not any(row["state"] == "failed" for row in kept)
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    running = bench.start(*words)
+    try:
+        assert wait_for(lambda: len(bench.samples()) > len(kept) or running.poll() is not None, 120)
+        assert bench.samples()[: len(kept)] == kept
+    finally:
+        running.terminate()
+        running.communicate(timeout=30)
