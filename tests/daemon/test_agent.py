@@ -159,7 +159,9 @@ def applied(tmp_path: Path, **config: Any) -> Life:
     change(life, driver="new")
     life.run(3600.0)
     assert life.kinds() == ["tune", "apply"]
-    assert life.world.children[1].words == ["apply", "--json", "--yes"]
+    words = life.world.children[1].words
+    assert words[:4] == ["apply", "--json", "--yes", "--cause"]
+    assert words[4].startswith("agent: ")
     assert life.state.applied is not None
     return life
 
