@@ -17,7 +17,7 @@ def status_command(settings: Settings) -> None:
     if settings.as_json:
         print_json("status", document)
         return
-    from autotune.report.tables import status_lines
+    from autotune.report.plain import status_lines
 
     print_text("\n".join(status_lines(document)))
 

@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from autotune.report import advice, labels, words
 from autotune.report.outcome import Side, bounds, median, outcome, side_id
-from autotune.report.secrets import masked
+from autotune.report.plain import clean, speed, status_lines
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
     from rich.text import Text
 
+__all__ = ["clean", "history_table", "probe_table", "show", "status_lines", "text", "tune_summary", "verify_table"]
+
 Document = Mapping[str, Any]
-
-
-def clean(value: object) -> str:
-    """Text safe to print: one line, no control characters, credentials masked; "–" for nothing."""
-    if value is None or value == "":
-        return "–"
-    return masked("".join(c if c.isprintable() else " " for c in str(value)))
 
 
 def show(renderable: RenderableType, stream: TextIO) -> None:
@@ -223,18 +218,12 @@ def history_table(rows: Iterable[Document]) -> Table:
             row.get("kind") or row.get("verb"),
             row.get("cause"),
             row.get("outcome") or row.get("decision"),
-            _speed(row.get("speedup")),
+            speed(row.get("speedup")),
             row.get("checkpoint") or row.get("study"),
         )
         for row in rows
     ]
     return _table("", ("When", "What", "Cause", "Outcome", "Speed", "Id"), body, "4")
-
-
-def _speed(value: object) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("estimate")
-    return f"{value:.2f} ×" if isinstance(value, (int, float)) else ""
 
 
 def verify_table(doc: Document) -> Group:
@@ -255,38 +244,3 @@ def _answer(value: object) -> Text:
     if value is None:
         return _text("not seen", "dim")
     return _text("yes", "green") if value else _text("no", "bold red")
-
-
-def status_lines(doc: Document) -> list[str]:
-    """What is applied, since when, how good, what has changed since, and what the agent is doing."""
-    applied = doc.get("applied")
-    if applied:
-        flags = (
-            applied
-            if isinstance(applied, str)
-            else words.flags(
-                applied.get("flags", ()) if isinstance(applied, Mapping) else applied,
-                applied.get("settings") if isinstance(applied, Mapping) else None,
-            )
-        )
-        lines = [f"Applied:   {clean(flags)}", f"Since:     {clean(words.moment(doc.get('since')))}"]
-        speed = _speed(doc.get("speedup"))
-        lines.append(f"Speed:     {speed} of the flags before" if speed else "Speed:     not measured")
-    else:
-        lines = ["Applied:   nothing by autotune"]
-    stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
-    lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
-    return lines + _daemon_lines(doc.get("daemon"))
-
-
-def _daemon_lines(daemon: object) -> list[str]:
-    from autotune.session.status import lives
-
-    if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
-        known = daemon.get("doing") if isinstance(daemon, Mapping) else None
-        return ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
-    lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
-    lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
-    lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
-    lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
-    return lines

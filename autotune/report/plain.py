@@ -1,0 +1,59 @@
+"""What `status` prints: plain lines, from a module that imports next to nothing, so that it starts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autotune.report import words
+from autotune.report.secrets import masked
+
+Document = Mapping[str, Any]
+
+
+def clean(value: object) -> str:
+    """Text safe to print: one line, no control characters, credentials masked; "–" for nothing."""
+    if value is None or value == "":
+        return "–"
+    return masked("".join(c if c.isprintable() else " " for c in str(value)))
+
+
+def speed(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("estimate")
+    return f"{value:.2f} ×" if isinstance(value, (int, float)) else ""
+
+
+def status_lines(doc: Document) -> list[str]:
+    """What is applied, since when, how good, what has changed since, and what the agent is doing."""
+    applied = doc.get("applied")
+    if applied:
+        flags = (
+            applied
+            if isinstance(applied, str)
+            else words.flags(
+                applied.get("flags", ()) if isinstance(applied, Mapping) else applied,
+                applied.get("settings") if isinstance(applied, Mapping) else None,
+            )
+        )
+        lines = [f"Applied:   {clean(flags)}", f"Since:     {clean(words.moment(doc.get('since')))}"]
+        faster = speed(doc.get("speedup"))
+        lines.append(f"Speed:     {faster} of the flags before" if faster else "Speed:     not measured")
+    else:
+        lines = ["Applied:   nothing by autotune"]
+    stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
+    lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
+    return lines + _daemon_lines(doc.get("daemon"))
+
+
+def _daemon_lines(daemon: object) -> list[str]:
+    from autotune.session.status import lives
+
+    if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
+        known = daemon.get("doing") if isinstance(daemon, Mapping) else None
+        return ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
+    lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
+    lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
+    lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
+    lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
+    return lines
