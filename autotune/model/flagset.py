@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SettingValue = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlagSet:
     """What is written for a set: managed argv words in canonical order, and options of config.json."""
 
@@ -15,7 +15,7 @@ class FlagSet:
     settings: tuple[tuple[str, SettingValue], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Effective:
     """What a set comes to once the web UI has applied its own rules (WEBUI.md, "Which flags matter").
 
@@ -34,7 +34,7 @@ class Effective:
     batch_cond_uncond: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """One effective set of a study's space.
 
@@ -53,7 +53,7 @@ class Candidate:
     simplicity: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Excluded:
     """A set that is not tried, with the reason in words for the user."""
 
@@ -61,7 +61,7 @@ class Excluded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dimension:
     """One thing that may vary; ``live`` when it switches in a running process, without a launch."""
 
@@ -70,7 +70,7 @@ class Dimension:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Space:
     """All effective sets of one study. ``baseline`` is the id of the user's current set, always a member."""
 

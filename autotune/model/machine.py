@@ -8,7 +8,7 @@ from pathlib import Path
 from autotune.model.flagset import FlagSet, SettingValue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gpu:
     """One GPU as NVML sees it. Memory in MiB, temperature in °C, power in W; None where NVML did not say."""
 
@@ -26,7 +26,7 @@ class Gpu:
     throttle_reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime:
     """What the web UI's own interpreter has. None: a package is absent. ``device``: cuda, mps or cpu."""
 
@@ -40,7 +40,7 @@ class Runtime:
     compute_capability: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MotionModule:
     """One motion module file. ``size`` in bytes."""
 
@@ -49,7 +49,7 @@ class MotionModule:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnimateDiff:
     """The AnimateDiff extension of an install; ``root`` is its folder."""
 
@@ -59,7 +59,7 @@ class AnimateDiff:
     motion_modules: tuple[MotionModule, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebUI:
     """An install. ``flags`` are all argv words its launch file gives; tuned and kept split them.
 
@@ -83,7 +83,7 @@ class WebUI:
     lacks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fingerprint:
     """Named parts whose change can make a result stale; ``id`` is a hash of them all."""
 
@@ -91,7 +91,7 @@ class Fingerprint:
     parts: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Machine:
     """Everything one probe saw. ``settings`` are the options of config.json that bear on tuning."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 def status(root: Path, places: Places) -> dict[str, Any]:
     """The document of `status` (CONTRACT: JSON). Raises StateDamaged, NothingToWorkOn."""
     from autotune.launchfile.reader import read
-    from autotune.launchfile.redact import shown
     from autotune.probe import fingerprint, install
 
     applied, store = _applied(root, places)
@@ -46,7 +46,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "study": meta.get("study"),
         "file": str(path) if path else None,
         "file_since_apply": store.changed_since(path) if path and store else "unmanaged",
-        "flags_now": shown(words),
+        "flags_now": _shown(words),
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
@@ -64,6 +64,14 @@ def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints
     recover(places, root)
     store = Checkpoints(places.checkpoints(root))
     return store.current(), store
+
+
+def _shown(words: Sequence[str]) -> list[str]:
+    if not words:
+        return []
+    from autotune.launchfile.redact import shown
+
+    return shown(words)
 
 
 def _daemon(places: Places) -> dict[str, Any] | None:
