@@ -81,7 +81,7 @@ def test_a_span_over_midnight_belongs_to_the_day_it_begins(hour: int, day: int, 
 
 @given(st.integers(0, 1439), st.integers(0, 1440), st.integers(0, 1440))
 def test_hours_agree_with_walking_the_clock(minute: int, start: int, end: int) -> None:
-    if start in (end, 1440):
+    if start % 1440 == end % 1440:
         return
     walked, at = False, start
     while at % 1440 != end % 1440:
