@@ -39,14 +39,9 @@ SETS: tuple[tuple[str, ...], ...] = (
     (),
     ("--opt-sdp-attention",),
     ("--opt-sdp-no-mem-attention",),
-    ("--opt-sub-quad-attention",),
-    ("--opt-split-attention-v1",),
-    ("--opt-split-attention-invokeai",),
     ("--opt-sdp-attention", "--opt-channelslast"),
     ("--opt-sdp-attention", "--no-half-vae"),
-    ("--opt-sdp-attention", "--opt-channelslast", "--no-half-vae"),
-    ("--opt-channelslast",),
-    ("--no-half-vae",),
+    ("--opt-sub-quad-attention",),
 )
 LIVE = {cls.flag: cls.title for cls in CLASSES if (cls.flag,) in SETS}
 """The setting's value for each attention that a flag of ``SETS`` chooses too."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotune.engine import clip as animatediff
 from autotune.engine import faults as fault_words
-from autotune.engine import output, sampling, text
+from autotune.engine import memory, output, sampling, text
 from autotune.engine.clip import Clip, Unusable
 from autotune.engine.model import Model, NansException
 from autotune.engine.values import Json, Tensor
@@ -78,6 +78,7 @@ def run(ui: WebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], set[str]]
         if body.get("override_settings_restore_afterwards", True):
             ui.options.data.update(before)
         ui.state.end()
+        memory.give_back()  # after the latents are let go, and as A1111's own order is
 
 
 def _break(ui: WebUI, hits: set[str]) -> None:

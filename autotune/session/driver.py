@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ MIN_SSIM = 0.8
 
 def gpu_index(kept: Sequence[str]) -> int:
     """The GPU that the web UI computes on: its --device-id, else the first."""
-    for word, value in zip(kept, (*kept[1:], ""), strict=True):
+    for word, value in zip_longest(kept, kept[1:], fillvalue=""):
         name, _, given = word.partition("=")
         if name == "--device-id" and (given or value).isdigit():
             return int(given or value)
