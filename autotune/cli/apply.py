@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import Settings, verb
 from autotune.model.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from autotune.session.look import Look
 
 _LAUNCH_FILE = click.option(
     "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one."
@@ -50,6 +53,7 @@ def apply_flow(
         _note(note)
     if dry_run or not plan.changed:
         return plan.document(changed=False)
+    plan.require_possible()
     if not yes:
         _ask(settings, plan.diff)
     return apply.carry_out(seen, settings.places, plan, start=start, say=_quiet(settings))
@@ -66,34 +70,90 @@ def _ask(settings: Settings, diff: str) -> None:
 @verb("rollback")
 @click.option("--to", metavar="ID", help="Back to the state before this checkpoint (else before the newest apply).")
 @click.option("--force", is_flag=True, help="Also when the file was changed by someone else since.")
+@click.option("--broken-words", is_flag=True, hidden=True,
+              help="Also when it was changed, if only in the words that the newest apply wrote. For the agent.")
 @_LAUNCH_FILE
 @_CAUSE
-def rollback_command(settings: Settings, to: str | None, force: bool, launch_file: Path | None, cause: str) -> None:
+def rollback_command(
+    settings: Settings, to: str | None, force: bool, broken_words: bool, launch_file: Path | None, cause: str
+) -> None:
     """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study."""
     from autotune.session import apply
 
     del launch_file  # the checkpoint knows its file
     root = settings.find_webui()
-    _show(settings, "rollback", apply.rollback(root, settings.places, to, force, cause))
+    if broken_words and to is None:
+        from autotune.session.edited import only_our_words
+
+        force = force or only_our_words(root, settings.places)
+    done = apply.rollback(root, settings.places, to, _quiet(settings), force=force, cause=cause)
+    _show(settings, "rollback", done)
 
 
 @verb("verify")
 @click.option("--no-start", is_flag=True, help="Look at the file and at a running web UI only.")
+@click.option("--measure", is_flag=True, help="Also measure, on trial servers: is the set in use still the better one?")
+@click.option("--profile", "profile_name", default="default", show_default=True, metavar="NAME|FILE",
+              help="With --measure: what to render, where no tune of the set in use says it.")
+@click.option("--budget", metavar="TIME", help="With --measure: time it may take, e.g. 10m (else the profile's).")
 @_LAUNCH_FILE
-def verify_command(settings: Settings, no_start: bool, launch_file: Path | None) -> int:
-    """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted."""
+@_CAUSE
+def verify_command(
+    settings: Settings, no_start: bool, measure: bool, profile_name: str, budget: str | None,
+    launch_file: Path | None, cause: str,
+) -> int:
+    """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted.
+
+    With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
+    """
     from autotune.session import verify
     from autotune.session.look import look
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     document = verify.verify(seen, settings.places, start=not no_start, say=_quiet(settings))
+    if measure:
+        document["measured"] = _measured(settings, seen, profile_name, budget, cause)
+        document["ok"] = document["ok"] and document["measured"]["answer"] not in ("changed", "loss")
     if settings.as_json:
         print_json("verify", document)
     else:
         from autotune.report import tables
 
         tables.show(tables.verify_table(document), sys.stdout)
+        if measure:
+            print_text(_sentence(document["measured"]))
     return 0 if document["ok"] else 7
+
+
+def _measured(
+    settings: Settings, seen: Look, profile_name: str, budget: str | None, cause: str
+) -> dict[str, Any]:
+    from autotune.cli.tune import seconds_of
+    from autotune.session.check import CheckOptions, check
+    from autotune.session.tune import Progress
+    from autotune.workload import profile as profiles
+
+    class Said(Progress):
+        def say(self, text: str) -> None:
+            _quiet(settings)(text)
+
+    profile = profiles.load(profile_name)
+    seconds = seconds_of(budget) if budget else profile.minutes * 60.0
+    return check(seen, settings.places, CheckOptions(profile, seconds, cause), Said())
+
+
+_ANSWERS = {
+    "holds": "What was measured still holds",
+    "changed": "What was measured does not hold any more; `autotune tune` measures again",
+    "loss": "The set before is better here now; `autotune rollback` puts it back",
+    "unknown": "It could not be measured whether the set in use still gains",
+}
+
+
+def _sentence(measured: dict[str, Any]) -> str:
+    took = measured["cost"].get("wall")
+    cost = f" Took {took:.0f} s, {measured['launches']} starts, {measured['clips']} clips." if took else ""
+    return f"{_ANSWERS[measured['answer']]}: {measured['reason']}.{cost}"
 
 
 def _show(settings: Settings, kind: str, document: dict[str, Any]) -> None:

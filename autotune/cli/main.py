@@ -83,6 +83,10 @@ def run(arguments: Sequence[str]) -> int:
         return print_error(2, error.format_message(), "", as_json)
     except (KeyboardInterrupt, click.Abort):
         return print_error(130, "interrupted", GOES_ON, as_json)
+    except PermissionError as error:
+        # Looking at a path below a folder that is closed to us raises, wherever it happens to be looked at.
+        hint = "Run autotune as the user who owns it, or open it for this user."
+        return print_error(3, f"{error.filename}: permission denied", hint, as_json)
     except BrokenPipeError:
         # The reader of our output went away (`| head`); there is nobody left to tell.
         sys.stderr.close()

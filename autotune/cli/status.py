@@ -24,7 +24,7 @@ def status_command(settings: Settings) -> None:
 
 @verb("history")
 def history_command(settings: Settings) -> None:
-    """Every tune, apply and rollback of this web UI, with its cause."""
+    """Every tune, apply, check and rollback of this web UI, with its cause."""
     from autotune.store import events
 
     rows = events.read(settings.places.history(settings.find_webui()))

@@ -10,14 +10,16 @@ from autotune.daemon.config import Config
 from autotune.daemon.results import End
 from autotune.daemon.runner import Result
 from autotune.daemon.starts import StartWatch
-from autotune.daemon.state import Due, Event, Follow, Keeper, Running, believed
+from autotune.daemon.state import AFTER_APPLY, Due, Event, Follow, Keeper, Running, believed
 from autotune.daemon.world import Child, World
 from autotune.model.errors import AutotuneError
 
 AFTER_EVENT = 2.0
 """Seconds between a file event and the look it causes, so that a burst of events is one look."""
 CHECK_DUE = 30.0
-"""Seconds between two looks at whether a waiting session may begin."""
+"""Seconds between two looks at whether a waiting session may begin, or as long as the quiet that is waited for,
+if that is less: who asks for no quiet need not wait for the next look either."""
+CHECK_LEAST = 2.0
 CHECK_SESSION = 1.0
 """Seconds between two looks for the owner while a session runs."""
 CHECK_STARTS = 3.0
@@ -69,6 +71,7 @@ class Agent:
             self._attend(now)
         if self.child is None and now >= self._next_check and (self._due or self._follow):
             self._consider(now)
+        self.world.follow_starts(self.keeper.state.applied is not None)
         if self.keeper.state.applied is not None and now >= self._next_start:
             self._look_at_starts(now)
         self._publish()
@@ -146,7 +149,7 @@ class Agent:
     def _consider(self, now: float) -> None:
         """Begins what may begin; a result that is to be written goes before a new measurement."""
         state, follow = self.keeper.state, self._follow
-        self._next_check = now + CHECK_DUE
+        self._next_check = now + min(CHECK_DUE, max(CHECK_LEAST, 60.0 * self.config.quiet_minutes))
         if follow is not None and follow.kind != "apply":
             self.waiting = []
             self._begin(follow.kind, follow.kind, follow.cause)
@@ -160,7 +163,8 @@ class Agent:
                 reasons.append("your web UI is running; the change is written when it has ended")
         else:
             quiet = None if self._busy_at is None else now - self._busy_at
-            reasons = when.why_not(situation, self.config, self.world.wall(), quiet, state.sessions)
+            due = state.due.id if state.due is not None else ""
+            reasons = when.why_not(situation, self.config, self.world.wall(), quiet, state.sessions, due)
         self._wait_for(list(dict.fromkeys(reasons)))
         if reasons:
             return
@@ -186,12 +190,12 @@ class Agent:
             self._ended(End("failed", error.message, results.LATER))
 
     def _words(self, kind: str, cause: str) -> list[str]:
-        config = self.config
-        if kind in ("retune", "drift"):
-            words = ["tune", "--json", "--profile", config.profile, "--objective", config.objective]
-            return [*words, "--cause", f"agent: {cause}"]
-        said = ["--cause", f"agent: {cause}"]
-        more = {"apply": ["--yes", *said], "verify": ["--no-start"], "rollback": said}[kind]
+        profile, said = ["--profile", self.config.profile], ["--cause", f"agent: {cause}"]
+        if kind == "retune":
+            return ["tune", "--json", *profile, "--objective", self.config.objective, *said]
+        if kind == "drift":
+            return ["verify", "--json", "--no-start", "--measure", *profile, *said]
+        more = {"apply": ["--yes", *said], "verify": ["--no-start"], "rollback": ["--broken-words", *said]}[kind]
         return [kind, "--json", *more]
 
     # while it runs
@@ -211,7 +215,8 @@ class Agent:
             reasons.append("today's minutes are used up")
         if reasons:
             self._busy_at = now
-            self._end(End("yielded", "; ".join(reasons), results.SOON), self.child.stop())
+            # No pause of its own: how long to leave the machine alone is the owner's quiet_minutes.
+            self._end(End("yielded", "; ".join(reasons)), self.child.stop())
             self._wait_for(reasons)
 
     def _spent_today(self) -> float:
@@ -255,6 +260,7 @@ class Agent:
             "decision": end.decision,
             "speedup": end.speedup,
             "then": [asdict(follow) for follow in self._then(running, end)],
+            "due": self._then_due(running, end, at),
         }
         self.keeper.note(event)
         self._began = None
@@ -263,9 +269,25 @@ class Agent:
         self._next_check = self.world.steady()
 
     def _then(self, running: Running, end: End) -> list[Follow]:
-        if end.better and self.config.policy == "apply" and running.kind in ("retune", "drift"):
+        if self.config.policy != "apply":
+            return []
+        if end.better and running.kind == "retune":
             return [Follow("apply", end.text)]
+        if end.loss:
+            return [Follow("rollback", f"a fresh comparison shows a loss: {end.text}")]
         return []
+
+    def _then_due(self, running: Running, end: End, at: float) -> Event | None:
+        """What a session's end makes due: a check after an apply, a tune after a check that says so."""
+        action, cause, name = "", "", running.session
+        if running.kind == "verify" and end.outcome == "done" and not end.drifted and self.config.check_after_apply:
+            action, cause, name = "drift", "the first start after an apply went well", AFTER_APPLY + running.session
+        elif running.kind == "drift" and end.stale and not running.due.startswith(AFTER_APPLY):
+            # After an apply nothing has changed but the flags: a tune would ask the question that was just answered.
+            action, cause = "retune", f"a check found: {end.text}"
+        if not action:
+            return None
+        return {"id": name, "action": action, "causes": [cause], "since": at}
 
     def _tell(self, running: Running, end: End) -> None:
         if end.outcome == "gave_up":
@@ -274,6 +296,8 @@ class Agent:
             return
         elif end.better and self.config.policy == "notify":
             self.world.tell("Faster flags were found", f"{end.text}. `autotune apply` writes them.")
+        elif end.loss and self.config.policy == "notify":
+            self.world.tell("The flags before were better", f"{end.text}. `autotune rollback` puts them back.")
         elif running.kind == "apply":
             self.world.tell("Flags were changed", end.text)
         elif running.kind == "rollback":
@@ -331,12 +355,12 @@ class Agent:
                 "doing": self.line,
                 "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
                 "waiting": self.waiting if state.due or state.follow else [],
-                "problems": [self.problem] if self.problem else [],
+                "problems": list(filter(None, [self.problem, self.keeper.problem])),
                 "policy": self.config.policy,
                 "last": dict(state.last),
                 "follow": f"{state.follow.kind}: {state.follow.cause}" if state.follow else None,
                 "watching_first_start": state.applied is not None,
-                "sessions_this_week": len(state.sessions),
+                "sessions_this_week": len({spent.session for spent in state.sessions}),
             }
         )
 

@@ -49,7 +49,10 @@ class Config:
     settle_seconds: float
     poll_seconds: float
     failed_starts: int
+    check_after_apply: bool
+    added_models: str
     notifications: bool
+    webui_running: str
     hours: tuple[tuple[int, int], ...]
     days: tuple[str, ...]
     idle_minutes: float
@@ -90,6 +93,19 @@ def _choice(*known: str) -> Check:
         return value
 
     return check
+
+
+def _running(table: Table, key: str, default: Value) -> Value:
+    """Only "wait" is offered; what people may expect here is refused with the reason, not passed over."""
+    value = table.text(key, default)
+    if value == "wait":
+        return value
+    why = {
+        "live": "measuring inside your running web UI is not offered: a set is adopted on fresh starts only",
+        "restart": "ending your web UI and starting it again is not offered: it would run inside the agent's service, "
+        "cut off from your network",
+    }
+    raise table.problem(key, why.get(value, f"{value!r} is not known"), 'Say "wait", and close the web UI when you go.')
 
 
 def _folder(table: Table, key: str, default: Value) -> Path | None:
@@ -160,11 +176,32 @@ KEYS = (
     Key(
         "agent",
         "failed_starts",
-        2,
+        1,
         _whole(1, 10),
         "After an apply: so many starts of the web UI that end before it listens, and the flags are put back.",
     ),
+    Key(
+        "agent",
+        "check_after_apply",
+        True,
+        _flag,
+        "After the first good start since an apply, measure once more; policy apply takes a loss back.",
+    ),
+    Key(
+        "agent",
+        "added_models",
+        "when_used",
+        _choice("when_used", "at_once"),
+        "A motion module that is added counts when_used (a tune would render with it), or at_once.",
+    ),
     Key("agent", "notifications", True, _flag, "Desktop notifications; the log has every line in any case."),
+    Key(
+        "when",
+        "webui_running",
+        "wait",
+        _running,
+        "While your web UI runs and holds the GPU: wait. (Measuring inside it, or ending it, is not offered.)",
+    ),
     Key(
         "when", "hours", [], _hours, 'Only in these hours, local time, e.g. ["22:00-07:00"]; empty: any time.'
     ),

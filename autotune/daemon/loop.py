@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ from autotune.daemon.logs import close_log, open_log
 from autotune.daemon.state import Keeper
 from autotune.daemon.world import RealWorld
 from autotune.model.errors import AutotuneError, StateDamaged, UsageProblem
+from autotune.store.journal import write_whole
 
 RETRY = 60.0
 """Seconds until the agent tries again when its state cannot be read or written."""
@@ -68,6 +70,21 @@ def run(
     ``once``: one pass (look, let changes settle, run what is due if it may run, write the result), then the
     end. Raises UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
     """
+    try:
+        return _run(webui, state, config, once, quiet)
+    except (UsageProblem, StateDamaged) as error:
+        _leave_word(state / "daemon", webui, error)
+        raise
+
+
+def _leave_word(folder: Path, webui: Path, error: AutotuneError) -> None:
+    """Why it did not begin, for `status`: nobody reads what a service says as it ends."""
+    said = {"running": False, "pid": None, "webui": str(webui), "doing": "did not start", "problems": [error.message]}
+    with suppress(AutotuneError):
+        write_whole(folder / "status.json", json.dumps(said, ensure_ascii=False, indent=1) + "\n")
+
+
+def _run(webui: Path, state: Path, config: Path | None, once: bool, quiet: bool) -> int:
     from autotune.launchfile.lock import Lock
 
     chosen = Configured(config)
@@ -84,7 +101,7 @@ def run(
                 say("the agent ends")
         finally:
             sdnotify.tell("STOPPING=1")
-            world.close()
+            world.close(passed=once)
             close_log()
     return 0
 

@@ -22,6 +22,8 @@ class End:
     """``outcome``: done, failed, gave_up, yielded or busy; ``text`` for people; ``retry``: seconds from now.
 
     ``better``: a tune found a set worth applying; ``drifted``: a check found flags that do not act.
+    ``stale``: a check found that what an earlier tune measured does not hold, or nothing that could tell;
+    ``loss``: fresh pairs show that the set before a tune's apply is better now.
     """
 
     outcome: str
@@ -31,6 +33,8 @@ class End:
     speedup: Mapping[str, Any] | None = None
     better: bool = False
     drifted: bool = False
+    stale: bool = False
+    loss: bool = False
 
 
 def read(kind: str, result: Result, attempts: int) -> End:
@@ -48,14 +52,16 @@ def read(kind: str, result: Result, attempts: int) -> End:
         return End("failed", f"ended by signal {-result.code}", min(SOON * 2**attempts, 3600.0))
     if result.code == BUSY:
         return End("busy", message, LATER)
-    if kind == "verify" and result.code == DRIFTED:
+    if result.code == DRIFTED and document.get("kind") == "verify":
+        if kind == "drift" and document.get("measured"):
+            return _checked(document["measured"])
         return End("done", "flags are not in effect as written", drifted=True)
     return _failed(result.code, message, attempts)
 
 
 def verb_of(kind: str) -> str:
     """The verb that a kind of session runs."""
-    return "tune" if kind in ("retune", "drift") else kind
+    return {"retune": "tune", "drift": "verify"}.get(kind, kind)
 
 
 def _failed(code: int, message: str, attempts: int) -> End:
@@ -65,7 +71,18 @@ def _failed(code: int, message: str, attempts: int) -> End:
     return End("failed", message, BACKOFF[attempts])
 
 
+def _checked(measured: Mapping[str, Any]) -> End:
+    """The end of a check by what it measured; "unknown" (nothing to compare with) leaves the question to a tune."""
+    answer = str(measured.get("answer"))
+    return End(
+        "done", f"{answer}: {measured.get('reason')}", decision=answer, speedup=measured.get("speedup"),
+        stale=answer != "holds", loss=answer == "loss" and bool(measured.get("rollback")),
+    )
+
+
 def _done(kind: str, document: Mapping[str, Any]) -> End:
+    if kind == "drift" and document.get("measured"):
+        return _checked(document["measured"])
     if verb_of(kind) != "tune":
         return End("done", str(document.get("message") or _words(kind, document)))
     decision, speedup = document.get("decision"), document.get("speedup")

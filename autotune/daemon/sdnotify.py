@@ -15,6 +15,8 @@ def tell(text: str) -> bool:
     address = "\0" + where[1:] if where.startswith("@") else where
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            # A manager that does not read must not hold the agent up; the next sign of life says the same.
+            sender.setblocking(False)
             sender.sendto(text.encode(), address)
     except OSError:
         return False

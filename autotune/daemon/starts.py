@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEvent
 
 
 class StartWatch:
@@ -32,3 +39,55 @@ class StartWatch:
             # Others of the same start are its parents and helpers, which never listen.
             self._young.clear()
         return (1 if failed else 0, came_up)
+
+
+class Openings:
+    """Sees starts that are over before anybody looks at processes: a refused flag ends one within moments.
+
+    Linux tells when launch.py is opened; ``look`` is asked at that very instant which processes are there. Where
+    the system does not tell, only starts that live for a few seconds are seen.
+    """
+
+    def __init__(self, root: Path, look: Callable[[], Iterable[int]]) -> None:
+        self._root, self._look = root, look
+        self._lock = threading.Lock()
+        self._seen: set[int] = set()
+        self._observer: Any = None
+
+    def watch(self, wanted: bool) -> None:
+        """Begins or ends watching."""
+        if wanted == (self._observer is not None) or not sys.platform.startswith("linux"):
+            return
+        if not wanted:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+            return
+        from watchdog.events import FileOpenedEvent, FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        opened = self._opened
+
+        class Handler(FileSystemEventHandler):
+            def on_any_event(self, event: FileSystemEvent) -> None:
+                opened(str(event.src_path))
+
+        observer = Observer()
+        try:
+            observer.schedule(Handler(), str(self._root), recursive=False, event_filter=[FileOpenedEvent])
+            observer.start()
+        except OSError:
+            return  # no watches left, or the folder is gone: the looks at processes have to do
+        self._observer = observer
+
+    def _opened(self, path: str) -> None:
+        if Path(path).name in ("launch.py", "webui.py"):
+            found = set(self._look())
+            with self._lock:
+                self._seen |= found
+
+    def take(self) -> set[int]:
+        """Processes seen since the last call; some may have ended."""
+        with self._lock:
+            found, self._seen = self._seen, set()
+        return found

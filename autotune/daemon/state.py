@@ -18,6 +18,8 @@ from autotune.store.journal import Journal, write_whole
 KEEP_SESSIONS = 8 * 86400.0
 """Sessions are remembered for a little more than the week that limits look back on (seconds)."""
 COMPACT_AT = 2000
+AFTER_APPLY = "after-apply:"
+"""Begins the id of a check that an apply made due, and no change of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,18 @@ def _ended(state: State, event: Mapping[str, Any]) -> State:
         now = replace(now, applied=Applied(float(event["at"])))
     if event["outcome"] in ("done", "gave_up") and running.kind == "rollback":
         now = replace(now, applied=None)
-    return _with_follow(now, next(iter(event.get("then") or ()), None))
+    return _with_follow(_with_due(now, event.get("due")), next(iter(event.get("then") or ()), None))
+
+
+def _with_due(state: State, due: Mapping[str, Any] | None) -> State:
+    """What a session's end makes due itself; it joins what is due already, and the stronger action counts."""
+    if due is None:
+        return state
+    fresh = Due(str(due["id"]), due["action"], tuple(due["causes"]), float(due["since"]))
+    if state.due is None:
+        return replace(state, due=fresh)
+    causes = tuple(dict.fromkeys([*state.due.causes, *fresh.causes]))
+    return replace(state, due=replace(state.due, action=stronger(state.due.action, fresh.action), causes=causes))
 
 
 T = TypeVar("T", Due, Follow)
@@ -160,7 +173,7 @@ def _last(event: Mapping[str, Any], running: Running) -> dict[str, Any]:
 def _spent(state: State, running: Running, event: Mapping[str, Any]) -> tuple[Spent, ...]:
     seconds = float(event.get("seconds") or 0.0)
     kept = [s for s in state.sessions if s.began > float(event["at"]) - KEEP_SESSIONS]
-    return (*kept, Spent(running.began, seconds))
+    return (*kept, Spent(running.began, seconds, running.due))
 
 
 def _start_failed(state: State, event: Mapping[str, Any]) -> State:
@@ -196,11 +209,27 @@ class Keeper:
         self.folder = folder
         self._journal = Journal(folder / "journal.jsonl")
         self.state = State()
+        self._unread = 0
         events = self._journal.read()
         for event in events:
-            self.state = fold(self.state, event)
-        if len(events) >= COMPACT_AT:
+            self._take(event)
+        if len(events) >= COMPACT_AT and not self._unread:
             self._compact()
+
+    @property
+    def problem(self) -> str | None:
+        """What of its records could not be read, None when all could. Nothing of it is thrown away."""
+        aside = self.folder / "journal.jsonl.damaged"
+        if aside.exists():
+            return f"records were damaged; what could not be read is kept in {aside} (remove it once you have looked)"
+        return f"{self._unread} records of journal.jsonl make no sense and were passed over" if self._unread else None
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        """A record read from the disk: one that makes no sense must not stop the agent for good."""
+        try:
+            self.state = fold(self.state, event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._unread += 1
 
     def note(self, event: Event) -> None:
         """Writes an event down, then acts on it."""

@@ -29,15 +29,16 @@ RULES: tuple[tuple[str, Action, str], ...] = (
     ("xformers", "retune", "xformers adds or takes away an attention"),
     ("checkpoint", "drift", "checkpoints of one family cost the same"),
     ("vae", "drift", "VAEs of one family cost the same"),
-    ("motion_module", "retune", "motion modules differ in size and attention"),
+    ("motion_module", "retune", "motion modules differ in size and attention"),  # the one in use: see the world
     ("settings", "drift", "a setting may override a flag"),
     ("kept_flags", "drift", "the owner's own flags may bear on speed"),
     ("profile", "retune", "another workload asks another question"),
 )
 """Built-in rules: part of the fingerprint (``*`` at the end: all that begin alike), action, reason."""
 
-CANNOT_TELL = frozenset({"gpu", "gpu_memory", "driver", "cuda_driver", "python", "torch"})
-"""Parts whose absence means that nobody could tell just now (NVML gone, a broken environment), not a change."""
+CANNOT_TELL = frozenset({"gpu", "gpu_memory", "driver", "cuda_driver", "python", "torch", "checkpoint"})
+"""Parts whose absence means that nobody could tell just now (NVML gone, a broken environment, several checkpoints
+and none chosen yet), not a change."""
 
 UNKNOWN: tuple[Action, str] = ("drift", "a part without a rule of its own")
 

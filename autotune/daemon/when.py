@@ -30,10 +30,19 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One earlier session: when it began (seconds since 1970) and the seconds it took."""
+    """One sitting of an earlier session: when it began (seconds since 1970) and the seconds it took.
+
+    ``of``: the id of what was due; sittings of one id are one session, which gave way and went on.
+    """
 
     began: float
     seconds: float
+    of: str = ""
+
+    @property
+    def session(self) -> str:
+        """What tells sessions apart."""
+        return self.of or f"{self.began}"
 
 
 def busy(now: Situation, config: Config) -> list[str]:
@@ -67,11 +76,13 @@ def must_yield(now: Situation, config: Config) -> list[str]:
 
 
 def why_not(
-    now: Situation, config: Config, clock: datetime, quiet_for: float | None, spent: Sequence[Spent]
+    now: Situation, config: Config, clock: datetime, quiet_for: float | None, spent: Sequence[Spent],
+    due: str = "",
 ) -> list[str]:
     """Every reason not to begin a session now; empty: go.
 
-    ``clock``: local time with its zone; ``quiet_for``: seconds since anything was busy, None: never seen.
+    ``clock``: local time with its zone; ``quiet_for``: seconds since anything was busy, None: never seen;
+    ``due``: the id of the session, which may have had sittings already.
     """
     reasons = must_yield(now, config)
     wait = config.quiet_minutes * 60
@@ -88,17 +99,18 @@ def why_not(
         reasons.append(f"the GPU is hot ({now.temperature:.0f} °C)")
     if not in_hours(clock, config):
         reasons.append("outside your hours")
-    return reasons + over_budget(clock, config, spent)
+    return reasons + over_budget(clock, config, spent, due)
 
 
-def over_budget(clock: datetime, config: Config, spent: Sequence[Spent]) -> list[str]:
-    """Reasons from the owner's limits. A session from the future (the clock was set back) counts as now."""
+def over_budget(clock: datetime, config: Config, spent: Sequence[Spent], due: str = "") -> list[str]:
+    """Reasons from the owner's limits. A session from the future (the clock was set back) counts as now; one
+    that gave way and goes on (``due``) is not a further one."""
     now = clock.timestamp()
-    week = [s for s in spent if min(s.began, now) > now - 7 * 86400]
+    week = {s.session for s in spent if min(s.began, now) > now - 7 * 86400}
     midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
     today = sum(s.seconds for s in spent if s.began >= midnight)
     reasons = []
-    if len(week) >= config.sessions_a_week:
+    if len(week) >= config.sessions_a_week and due not in week:
         reasons.append(f"{len(week)} sessions this week, {config.sessions_a_week} are allowed")
     if today / 60 >= config.minutes_a_day:
         reasons.append(f"{today / 60:.0f} minutes today, {config.minutes_a_day:g} are allowed")

@@ -17,6 +17,19 @@ from autotune.daemon.when import Situation
 from autotune.model.errors import AutotuneError
 
 
+def in_use(modules: str, frames: int) -> str:
+    """Of a fingerprint's motion modules ("NAME SIZE, NAME SIZE") the one that a tune would render with.
+
+    So a module that is merely added is no change; one that takes the place of the one in use is, and so are its
+    removal and its replacement by a file of another size.
+    """
+    from autotune.session.look import preferred_module
+
+    sizes = dict(one.rpartition(" ")[::2] for one in modules.split(", ") if one)
+    name = preferred_module(sizes, frames)
+    return f"{name} {sizes[name]}" if name is not None else ""
+
+
 class Child(Protocol):
     """A command that runs: see ``runner.Session``."""
 
@@ -54,6 +67,9 @@ class World(Protocol):
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
         """Processes of the owner's web UI."""
 
+    def follow_starts(self, wanted: bool) -> None:
+        """Whether starts of the web UI matter now: then none must be missed, however short."""
+
     def listens(self, pid: int) -> bool:
         """Whether that process has opened a port."""
 
@@ -83,6 +99,7 @@ class RealWorld:
         self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]
     ) -> None:
         from autotune.daemon.activity import Activity
+        from autotune.daemon.starts import Openings
         from autotune.daemon.watch import Watcher
 
         self.root, self.state = root, state
@@ -90,6 +107,8 @@ class RealWorld:
         self.woken = threading.Event()
         self.watcher = Watcher(self.woken)
         self.activity = Activity(root)
+        # A look of its own: it is asked from the thread that gets the events.
+        self.openings = Openings(root, lambda: Activity(root).webui_pids(frozenset()))
         self.problems: Callable[[], list[str]] = list
         self._published: dict[str, Any] = {}
 
@@ -113,7 +132,10 @@ class RealWorld:
         words: tuple[str, ...] = launchfile.read(file).words if file is not None else ()
         parts = dict(fingerprint.cheap(root, words).parts)
         config = self._config()
-        chosen = repr(profile.load(config.profile)) + config.objective
+        wanted = profile.load(config.profile)
+        if config.added_models == "when_used":
+            parts["motion_module"] = in_use(parts["motion_module"], max(one.frames for one in wanted.workloads))
+        chosen = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
         self.watcher.watch(folders_of(root, interpreter.find(root, file), config.file))
         return parts
@@ -127,8 +149,12 @@ class RealWorld:
         return self.activity.situation(ours, session)
 
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
-        """Processes of the owner's web UI."""
-        return self.activity.webui_pids(ours)
+        """Processes of the owner's web UI, and once those of starts that have ended already."""
+        return tuple(sorted({*self.activity.webui_pids(ours), *self.openings.take()} - ours))
+
+    def follow_starts(self, wanted: bool) -> None:
+        """Watches for starts while they matter."""
+        self.openings.watch(wanted)
 
     def listens(self, pid: int) -> bool:
         """Whether that process has opened a port."""
@@ -187,10 +213,10 @@ class RealWorld:
             return
         self._published = whole
 
-    def close(self) -> None:
-        """Ends watching and says that the agent is gone."""
+    def close(self, passed: bool = False) -> None:
+        """Ends watching and says that the agent is gone; ``passed``: after one pass, whose reasons to wait hold."""
         self.watcher.stop()
+        self.openings.watch(False)
         if self._published:
-            self.publish(
-                {**self._published, "running": False, "pid": None, "doing": "stopped", "waiting": []}
-            )
+            over = {"doing": "one pass is over"} if passed else {"doing": "stopped", "waiting": []}
+            self.publish({**self._published, "running": False, "pid": None, **over})

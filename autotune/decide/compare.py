@@ -12,7 +12,7 @@ from autotune.model.study import History, Interval
 
 MIN_BLOCKS = 2
 """Blocks (one cold launch a side each) before the first look."""
-MAX_BLOCKS = 6
+MAX_BLOCKS = 10
 """Blocks after which the question stays open."""
 
 Answer = Literal["better", "not better", "not sure"]

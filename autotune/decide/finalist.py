@@ -11,11 +11,11 @@ from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
 
-HELPS = 0.75
+HELPS = 0.8
 """A flag stays in the winner when it is at least this likely to help. This is not significance at 95 %: starts of
-one set differ by 1-2 %, so a flag worth 2 % is seldom significant after a handful of starts. What it trades, in 300
+one set differ by 1-2 %, so a flag worth 2 % is seldom significant after a handful of starts. What it trades, in 200
 drawn sessions (mean regret) and 60 with a flag that does nothing (share of winners that keep it):
-0.65: 0.77 %, 37 %; 0.75: 1.00 %, 12 %; 0.80: 1.54 %, 5 %; 0.85: 1.93 %, 2 %."""
+0.60: 0.48 %, 35 %; 0.75: 0.52 %, 28 %."""
 TIE = 0.003
 """Sets whose expected scores differ by less (0.3 %) are equal; the simplest of them is taken."""
 PLAUSIBLE = 0.08

@@ -11,6 +11,9 @@ from autotune.model.workload import Profile
 
 DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag"})
 """Failures that come back when the same set is tried again; the others get one more try."""
+HINDERED = 4
+"""So often may others get in the way of the baseline's first clip (a taken port, an interruption) before it is given
+up: they are no fault of the set, but without the current flags' time there is nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +39,31 @@ def usable(sample: Sample) -> bool:
     return sample.state == "ok" and sample.seconds is not None and sample.seconds > 0.0
 
 
+def timed(sample: Sample) -> bool:
+    """True for a usable clip, and for one that was given up as too slow: its seconds are then a lower bound."""
+    return usable(sample) or (sample.state == "too_slow" and sample.seconds is not None and sample.seconds > 0.0)
+
+
 def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
     """All complete rounds, in the order in which they were completed.
 
-    The k-th usable clip of each workload within one process, set, purpose and block makes round k:
-    a discarded clip that was repeated therefore finds its place by itself.
+    The k-th timed clip of each workload within one process, set, purpose and block makes round k:
+    a discarded clip that was repeated therefore finds its place by itself. A set that was given up as too slow
+    counts with the time at which that was done, once a process: surely worse, however slow it truly is. No clip
+    of a confirmation is ever given up, so a verdict's speedup rests on whole clips alone.
     """
     weights = [workload.weight for workload in profile.workloads]
     total = sum(weights)
     waiting: dict[tuple[int, str, str, int | None], list[list[Sample]]] = {}
     found: list[Round] = []
+    given_up: set[tuple[int, str, int]] = set()
     for sample in history.samples:
-        if not usable(sample) or not 0 <= sample.workload < len(weights):
+        if sample.state == "too_slow":
+            place = (sample.launch, sample.candidate, sample.workload)
+            if place in given_up:
+                continue
+            given_up.add(place)
+        if not timed(sample) or not 0 <= sample.workload < len(weights):
             continue
         key = (sample.launch, sample.candidate, sample.purpose, sample.block)
         queues = waiting.setdefault(key, [[] for _ in weights])
@@ -108,7 +124,8 @@ def _blamed(failed: Candidate, baseline: Candidate, proven: frozenset[tuple[str,
 def failures(history: History, space: Space) -> Failures:
     """Sorts failures: a set is dropped after one deterministic failure or two of any kind; a launch key after
     two failed starts (one, if its flags were refused); the baseline is given up when its first two tries
-    fail, or when it failed three times and at least a third of its tries. What failed in one set is not tried
+    fail, when it failed three times and at least a third of its tries, or when others got in the way of its first
+    HINDERED tries. What failed in one set is not tried
     in others at the same memory mode (see ``_blamed``): memory runs out and NaNs come by level, not by spelling."""
     clips, starts, good = _tally(history)
     baseline = space[space.baseline]
@@ -138,5 +155,16 @@ def failures(history: History, space: Space) -> Failures:
     if given_up:
         reason = (f"the current flags failed {len(mine)} of {len(mine) + fine} times "
                   f"({', '.join(sorted(set(mine)))})")
+    hindered = _hindered(history, baseline)
+    if not given_up and not fine and len(hindered) >= HINDERED:
+        reason = (f"the current flags could not be measured in {len(hindered)} tries "
+                  f"({', '.join(sorted(set(hindered)))})")
     count = sum(map(len, clips.values())) + sum(map(len, starts.values()))
     return Failures(frozenset(dropped), reason, count)
+
+
+def _hindered(history: History, baseline: Candidate) -> list[str]:
+    """What others did to the baseline's clips and starts."""
+    return [s.failure for s in history.samples if s.candidate == baseline.id and s.failure == "interrupted"] + [
+        launch.failure for launch in history.launches
+        if launch.launch_key == baseline.launch_key and launch.failure in ("interrupted", "port")]

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 EFFECT_SD = {
-    "attention": 0.25,         # 4.9 to 13.5 s at 512 x 512 x 16 on the H200
-    "batch_cond_uncond": 0.06,
-    "channelslast": 0.03,      # -3 % to +9 % reported; article -6 %; H200 -0.5 %
-    "no_half_vae": 0.015,      # decode +0.08 s of 4.9 s on the H200
-    "precision": 0.08,         # sampling 12 % faster on the H200
-    "memory": 0.15,            # medvram +1.1 s of 4.9 s on the H200
+    "attention": 0.2,          # sdp or xformers against Doggettx on one card: 0.15-0.26 (webui-benchmarks-2023.csv)
+    "batch_cond_uncond": 0.04,
+    "channelslast": 0.024,     # -3 % to +9 % reported; article -6 %; H200 -0.5 %
+    "no_half_vae": 0.012,      # decode +0.08 s of 4.9 s on the H200
+    "precision": 0.06,         # sampling 12 % faster on the H200, whole clips 20-30 % slower
+    "memory": 0.1,             # medvram +1.1 s of 4.9 s on the H200
 }
+"""Of one level; two levels differ by the square root of two times as much."""
 EFFECT_MEAN = {
     ("attention", "sdp"): -0.25,            # H200 at 512 x 512 x 16 x 20: 4.9 s, Doggettx 7.2, InvokeAI 7.2,
     ("attention", "sdp-no-mem"): -0.25,     # sub-quadratic 7.9, none 8.2, V1 13.5
@@ -54,13 +55,13 @@ FAMILY = {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}
 FAMILY_SD = {"fused": 0.06}
 OTHER_SD = 0.05
 """Standard deviation of a dimension's effect that the table does not name."""
-PAIR_SD = 0.004
+PAIR_SD = 0.003
 """Interactions of two dimensions; REST_SD: what is a set's own beyond that."""
-REST_SD = 0.003
-STALL_SD = 0.06
+REST_SD = 0.002
+STALL_SD = 0.02
 """What a single clip's score may be off by beyond the clip noise: a stalled clip or one that loaded kernels after
 a live switch; n clips together show and outvote it, so it counts 1/n as much (in standard deviation)."""
-DRIFT_SD = 0.006
+DRIFT_SD = 0.004
 """Slow drift of the machine (clocks, heat) that forgets itself over DRIFT_ROUNDS clips."""
 DRIFT_ROUNDS = 15.0
 
@@ -71,15 +72,28 @@ def clip_variance(sd: float, count: int) -> float:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """The observations behind a posterior: set and process of each, place in the study's order, and the inverse
+    of their covariance; ``cross``: covariance of every set with them."""
+
+    where: NDArray[np.int_]
+    launch: NDArray[np.int_]
+    when: Array
+    inverse: Array
+    cross: Array
+
+
+@dataclass(frozen=True)
 class Posterior:
     """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places;
-    ``sd`` the clip noise used; ``tried`` rounds per candidate."""
+    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``seen`` what it rests on, None before any round."""
 
     index: dict[str, int]
     mean: Array
     cov: Array
     sd: float
     tried: dict[str, int]
+    seen: Seen | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
         """Log of reference time over other time: mean and standard deviation."""
@@ -158,7 +172,30 @@ class Surface:
         clips = np.array([clip_variance(sd, len(scores[key])) for key in keys])
         observed[np.diag_indices_from(observed)] += own + clips
         cross = self.cov[:, where]
-        solved = np.linalg.solve(observed, np.column_stack([y - self.mean[where], cross.T]))
-        mean = self.mean + cross @ solved[:, 0]
-        cov = self.cov - cross @ solved[:, 1:]
-        return Posterior(self.index, mean, cov, sd, tried)
+        inverse = np.linalg.inv(observed)
+        mean = self.mean + cross @ (inverse @ (y - self.mean[where]))
+        cov = self.cov - cross @ inverse @ cross.T
+        seen = Seen(where, launch, when, inverse, cross)
+        return Posterior(self.index, mean, cov, sd, tried, seen)
+
+    def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None) -> tuple[Array, Array]:
+        """What one more look at each of these sets would go with: covariance of every set's score with the looks,
+        and of the looks with each other, before clip noise. ``live``: number of the process they would be made
+        in, None: a new one."""
+        import numpy as np
+
+        own = 0.5 * noise.BETWEEN_SD**2
+        size = len(places)
+        among = self.cov[np.ix_(places, places)] + own + DRIFT_SD**2 + own * np.eye(size)
+        cross = self.cov[:, places]
+        seen = posterior.seen
+        if seen is None:
+            return cross, among
+        now = float(seen.when.max()) + 1.0
+        with_seen = self.cov[np.ix_(seen.where, places)]
+        with_seen = with_seen + (DRIFT_SD**2 * np.exp(-(now - seen.when) / DRIFT_ROUNDS))[:, None]
+        if live is not None:
+            here = seen.launch == live
+            with_seen = with_seen + own * here[:, None] * (1.0 + (seen.where[:, None] == places[None, :]))
+        solved = seen.inverse @ with_seen
+        return cross - seen.cross @ solved, among - with_seen.T @ solved

@@ -13,16 +13,17 @@ N (or with ``*``) every job is hit. ``@--opt-channelslast`` restricts a fault to
 word; ``@sdp`` restricts a fault of jobs to jobs that run while that attention class is in effect (xformers,
 doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none).
 
-At the start: ``start_crash``; ``start_slow:S`` (seconds); ``fork`` (a child process that outlives the server);
-``double_fork`` (the same in a session of its own, with no parent left); ``hold_port`` (a child that keeps the
-listening socket; not on Windows); ``ignore_sigterm``; ``crash_randomly:P`` (P percent at the start and at each
-job); ``ignore_flags`` (flags and options are parsed, reported and logged as usual, but the model computes with the
-defaults: for A/A). Forked children end by themselves after 15 minutes.
+At the start: ``start_crash``; ``start_slow:S`` (seconds); ``unknown_flag@--FLAG`` (argparse refuses it: exit 2);
+``fork`` (a child process that outlives the server); ``double_fork`` (the same in a session of its own, with no parent
+left); ``hold_port`` (a child that keeps the listening socket; not on Windows); ``ignore_sigterm``;
+``crash_randomly:P`` (P percent at the start and at each job); ``ignore_flags`` (flags and options are parsed,
+reported and logged as usual, but the model computes with the defaults: for A/A). Forked children end by themselves
+after 15 minutes.
 
 Of jobs: ``hang``; ``oom`` (500 OutOfMemoryError); ``nan`` (500 NansException); ``cuda_error`` (500);
 ``dead_context:N`` (500 from the Nth job on, until a restart); ``crash`` (the process ends at once); ``black``;
 ``constant`` (one grey); ``alike`` (every frame the first); ``stills`` (200 with a still and no AnimateDiff in the
-infotext); ``wrong_size``; ``wrong_count`` (a frame too few); ``truncated`` (half a GIF);
-``spill`` (from the Nth job on every job takes eight times its time, and /memory reports almost no free memory);
-``garbage``, ``html``, ``redirect``, ``half``, ``huge`` (what is sent instead of the JSON answer).
+infotext); ``wrong_size``; ``wrong_count`` (a frame too few); ``truncated`` (half a GIF); ``spill`` (from the Nth job
+on every job takes eight times its time, and /memory reports almost no free memory); ``slow`` (eight times its time,
+with memory free); ``garbage``, ``html``, ``redirect``, ``half``, ``huge`` (what is sent instead of the JSON answer).
 """

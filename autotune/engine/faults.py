@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 VARIABLE = "AUTOTUNE_ENGINE_FAULTS"
 
-AT_START = ("start_crash", "start_slow", "fork", "double_fork", "hold_port", "ignore_sigterm", "ignore_flags",
-            "crash_randomly")
-OF_JOBS = ("hang", "oom", "nan", "black", "stills", "dead_context", "cuda_error", "crash", "spill", "garbage",
+AT_START = ("start_crash", "start_slow", "unknown_flag", "fork", "double_fork", "hold_port", "ignore_sigterm",
+            "ignore_flags", "crash_randomly")
+OF_JOBS = ("hang", "oom", "nan", "black", "stills", "dead_context", "cuda_error", "crash", "spill", "slow", "garbage",
            "html", "redirect", "half", "huge", "wrong_size", "wrong_count", "truncated", "constant", "alike")
 LASTING = ("dead_context", "spill")
 """Faults that stay once their job has come."""
@@ -83,6 +83,10 @@ class Faults:
         """Whether a fault of the start or of the whole process is on."""
         return any(f.name == name for f in self.all)
 
+    def concerns(self, name: str, attention: str) -> bool:
+        """Whether a fault of jobs is on under this attention class, whichever job it waits for."""
+        return any(f.name == name and (f.only.startswith("-") or f.only in ("", attention)) for f in self.all)
+
     def amount(self, name: str, default: float) -> float:
         """The number given with a fault."""
         return next((f.number for f in self.all if f.name == name and f.number is not None), default)
@@ -90,6 +94,10 @@ class Faults:
     def of_job(self, job: int, attention: str) -> set[str]:
         """Names of the faults that hit this job."""
         return {f.name for f in self.all if f.name in OF_JOBS and f.hits(job, attention)}
+
+    def unknown_flags(self) -> tuple[str, ...]:
+        """`unknown_flag@--FLAG`: words that the parser is to refuse, as a version that lacks the flag does."""
+        return tuple(f.only for f in self.all if f.name == "unknown_flag" and f.only.startswith("-"))
 
     def at_start(self) -> None:
         """Crash, dawdle or fork as told, before anything else."""
@@ -136,7 +144,7 @@ def without_effect(flags: argparse.Namespace, default: argparse.Namespace) -> ar
 
 
 def slowed(seconds: float, waiting: Callable[[], bool]) -> None:
-    """`spill`: wait until the job has taken eight times its time; ``waiting()`` False ends it (interrupt)."""
+    """`spill`, `slow`: wait until the job has taken eight times its time; ``waiting()`` False ends it (interrupt)."""
     end = time.monotonic() + seconds * (SPILL_FACTOR - 1)
     while time.monotonic() < end and waiting():
         time.sleep(0.05)

@@ -71,7 +71,7 @@ def run(ui: WebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], set[str]]
         job = read(ui, body, hits)
         with torch.inference_mode():
             answer = _render(ui, ui.model, job)
-        if "spill" in hits:
+        if hits & {"spill", "slow"}:
             fault_words.slowed(time.monotonic() - started, lambda: not ui.state.interrupted)
         return answer, hits
     finally:

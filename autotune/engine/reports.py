@@ -50,7 +50,7 @@ def memory_now(ui: WebUI) -> dict[str, Json]:
                                "cuda": {"error": "unavailable"}}
     if ui.device.type == "cuda":
         answer["cuda"] = memory.cuda(ui.device)
-    if ui.faults.has("spill"):
+    if ui.faults.concerns("spill", ui.attention):
         answer["ram"]["free"] = float(total // 200)
         whole = int(answer["cuda"].get("system", {}).get("total", 24 << 30))
         nearly_full = {"free": whole // 500, "used": whole - whole // 500, "total": whole}

@@ -34,6 +34,8 @@ def main(root: Path) -> int:
         print(error, file=sys.stderr)
         return 2
     parser = load_parser(root)
+    if faults.unknown_flags():
+        parser.error(f"unrecognized arguments: {' '.join(faults.unknown_flags())}")
     flags = parse(parser, sys.argv[1:])
     what = "API server" if flags.nowebui else "Web UI"
     print(f"Python {sys.version.split()[0]}\nVersion: v1.10.1 (reference web UI of autotune)\nLaunching {what} with "

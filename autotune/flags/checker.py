@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autotune.flags import argv
 from autotune.flags.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One argument of a parser's source: its names, and how many values it takes (see ``Flag.takes``)."""
+    """One argument of a parser's source: its names, and how many values it takes (see ``Flag.takes``).
+
+    ``choices``: the values it accepts, () for any; ``number``: "int" or "float" where it must be one.
+    """
 
     names: tuple[str, ...]
     takes: str
+    choices: tuple[str, ...] = ()
+    number: str = ""
+    to: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that argparse would use in a message."""
+        return self.names[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,48 @@ def arguments(source: str) -> Iterator[Parsed]:
         words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
         names = tuple(word for word in words if isinstance(word, str) and word.startswith("-"))
         if names:
-            yield Parsed(names, _takes(call))
+            yield Parsed(names, _takes(call), _choices(call), _number(call))
+
+
+def complaint(words: Sequence[str], source: str) -> str | None:
+    """Why the parser of this source would refuse argv words, in a sentence; None if nothing speaks against them.
+
+    Flags that the source does not name are left out: extensions bring their own. Raises SyntaxError.
+    """
+    known = {name: one for one in arguments(source) for name in one.names}
+    for piece in argv.pieces(words, known):
+        if piece.flag is None:
+            continue
+        argument = known[piece.flag]
+        if not piece.sound:
+            return f"{piece.flag} {'takes no value' if argument.takes == '0' else 'lacks its value'}"
+        for value in piece.values:
+            if argument.choices and value not in argument.choices:
+                return f"{piece.flag} {value!r} is none of {', '.join(argument.choices)}"
+            if argument.number and not _is(argument.number, value):
+                return f"{piece.flag} {value!r} is no {'whole ' if argument.number == 'int' else ''}number"
+    return None
+
+
+def _is(number: str, value: str) -> bool:
+    try:
+        int(value) if number == "int" else float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _choices(call: ast.Call) -> tuple[str, ...]:
+    given = next((one.value for one in call.keywords if one.arg == "choices"), None)
+    if not isinstance(given, ast.List | ast.Tuple) or not all(isinstance(one, ast.Constant) for one in given.elts):
+        return ()
+    values = [one.value for one in given.elts if isinstance(one, ast.Constant)]
+    return tuple(values) if all(isinstance(one, str) for one in values) else ()  # type: ignore[arg-type]
+
+
+def _number(call: ast.Call) -> str:
+    given = next((one.value for one in call.keywords if one.arg == "type"), None)
+    return given.id if isinstance(given, ast.Name) and given.id in ("int", "float") else ""
 
 
 def _takes(call: ast.Call) -> str:

@@ -6,8 +6,11 @@ line about COMMANDLINE_ARGS, so a tool that edits the first matching line still 
 names and the wanted words only, never a value the script computed.
 
 bash: words are told apart as shlex does, quotes included. cmd: percent substitution on the blank-padded
-value; a managed flag inside a quoted value with blanks on both sides would be taken out as well, tabs do not
-count as blanks, and ``--flag=value`` spellings stay (for argparse the appended word wins).
+value, which knows neither quotes nor tabs nor ``--flag=value``. What the file itself holds of those is seen to
+before a block is written (``substituted`` says what cmd will make of it). What only the run brings is not: there
+such a spelling stays (for argparse an appended word of the same flag wins), a flag with a value stays unless it
+is one of PAIRS, and a managed flag between blanks inside a quoted value goes. The start that proves an apply
+shows it.
 """
 
 from __future__ import annotations
@@ -123,21 +126,28 @@ def find(data: bytes, kind: str) -> Found | None:
 
 
 def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
-    """The words that the block leaves in place, as the script will decide when it runs."""
+    """The words that a bash block leaves in place, as the script will decide when it runs."""
     left: list[str] = []
     skip = False
-    pairs = [flag.split(" ", 1) for flag in block.plain if " " in flag]
-    for i, word in enumerate(words):
+    for word in words:
         if skip:
             skip = False
             if not word.startswith("--"):
                 continue
         if word in block.plain or word.startswith(tuple(f + "=" for f in block.valued)):
             continue
-        skip = word in block.valued or any([word, *words[i + 1 : i + 2]] == pair for pair in pairs)
+        skip = word in block.valued
         if not skip:
             left.append(word)
     return tuple(left)
+
+
+def substituted(value: str, block: Block) -> str:
+    """What a batch block leaves of a value: ``%X:a=b%`` replaces all of it, left to right, whatever the case."""
+    value = f" {value} "
+    for flag in [*block.plain, *block.valued] * 2:
+        value = re.sub(re.escape(f" {flag} "), " ", value, flags=re.IGNORECASE)
+    return value
 
 
 def _understand(body: str, kind: str) -> Block | None:

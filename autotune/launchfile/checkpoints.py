@@ -5,19 +5,23 @@ made, nothing of the user's has changed), *in progress* (files are being replace
 proved), *final*. ``recover()`` settles what a dead process left: a temporary checkpoint goes away, an apply in
 progress is taken back, a rollback in progress is carried through. It never overwrites a file that is neither
 the old one nor the new one: that is its owner's work, and is noted instead.
+
+Options of config.json are changed through the web UI while it runs (options.py): the checkpoint then holds their
+old values only, and whatever undoes it asks first whether the web UI runs now.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from autotune.launchfile import config_json, records
-from autotune.launchfile.files import FileLayer, Target, examine, put, stage, swap, sweep
+from autotune.launchfile import config_json, options, records
+from autotune.launchfile.files import FileLayer, Target, cannot_write, examine, put, stage, swap, sweep
+from autotune.launchfile.plans import Plan, Undo, in_file, stays
 from autotune.launchfile.records import (
     FINAL,
     IN_PROGRESS,
@@ -29,7 +33,7 @@ from autotune.launchfile.records import (
     SavedFile,
     digest,
 )
-from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
+from autotune.model.errors import AutotuneError, Busy, NothingToWorkOn, Refused, StateDamaged
 
 Since = Literal["unmanaged", "same", "before", "edited", "missing"]
 """How a file stands to our last apply: never applied, as we left it, as it was before, changed, gone."""
@@ -38,11 +42,18 @@ _ID = re.compile(r"\d{4,}")
 
 
 class Checkpoints:
-    """All checkpoints of one state folder. The caller holds the Lock while it changes anything."""
+    """All checkpoints of one state folder. The caller holds the Lock while it changes anything.
 
-    def __init__(self, folder: Path, layer: FileLayer | None = None) -> None:
+    ``running`` finds the web UI that holds the options of a config.json; every method that changes something
+    raises what it raises (Busy).
+    """
+
+    def __init__(
+        self, folder: Path, layer: FileLayer | None = None, running: options.Find = options.none_runs
+    ) -> None:
         self.folder = folder
         self.layer = layer or FileLayer()
+        self.running = running
 
     # -- looking
 
@@ -124,13 +135,15 @@ class Checkpoints:
         files = []
         for change in changes:
             target = examine(change.path)
-            if self._now(target.path) != change.before:
+            if change.keys:
+                self._require(change)
+            if not change.live and self._now(target.path) != change.before:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
-            files.append(_Plan(target, change.before, change.after, change.keys))
+            files.append(Plan(target, change.before, change.after, change.keys, change.live))
         # An apply that someone else undid meanwhile (git does) is over once this one stands.
         paths = {plan.target.path for plan in files}
         over = tuple(c.id for c in self.applied() if {f.path for f in c.files} & paths
-                     and all(_stands(f, self._now(f.path)) == "before" for f in c.files))
+                     and all(not f.live and _stands(f, self._now(f.path)) == "before" for f in c.files))
         checkpoint = self._save("apply", files, dict(meta or {}), over)
         return self._carry_out(checkpoint)
 
@@ -150,20 +163,44 @@ class Checkpoints:
         StateDamaged (the saved bytes are not intact).
         """
         undone = self._to_undo(to)
-        files: dict[Path, tuple[bytes | None, bytes | None, config_json.Keys]] = {}
+        files: dict[Path, Undo] = {}
         notes: list[str] = []
         for checkpoint in reversed(undone):
             for number, file in enumerate(checkpoint.files):
-                folder = self.folder / checkpoint.id
-                now = files[file.path][1] if file.path in files else self._now(file.path)
-                goal, note = self._goal(file, now, folder, number, force)
+                undo = files.get(file.path) or self._undo_of(file.path, any(
+                    one.keys for c in undone for one in c.files if one.path == file.path))
+                undo.touched.update(file.keys)
+                if undo.server is not None:
+                    undo.values, left = options.undone(undo.values, options.spelled(undo.server, file.keys))
+                    note = stays(file.path, left)
+                else:
+                    undo.goal, note = self._goal(file, undo.goal, self.folder / checkpoint.id, number, force)
                 notes += note
-                first = files[file.path][0] if file.path in files else now
-                files[file.path] = (first, goal, {})
-        changed = [_Plan(examine(path), *sides) for path, sides in files.items() if sides[0] != sides[1]]
+                files[file.path] = undo
+        changed = [plan for path, undo in files.items() if (plan := undo.plan(path)) is not None]
         ids = tuple(c.id for c in undone)
         record = self._save("rollback", changed, dict(meta or {}), ids, tuple(notes))
         return self.finish(self._carry_out(record))
+
+    def _undo_of(self, path: Path, keyed: bool) -> Undo:
+        """Where a file stands before a rollback looks at it."""
+        server = self.running(path) if keyed else None
+        if server is not None:
+            values = dict(server.values())
+            return Undo(None, None, server, values, values)
+        now = self._now(path)
+        return Undo(now, now)
+
+    def _require(self, change: Change) -> None:
+        """Options must still be where they were when the change was worked out. Raises Busy."""
+        server = self.running(change.path)
+        same = (server is not None) == change.live
+        if same and server is not None:
+            now = server.values()
+            same = all(now.get(key) in pair for key, pair in change.keys.items())
+        if not same:
+            raise Busy(f"the web UI was started, closed or set otherwise while autotune was at work on "
+                       f"{change.path.name}", "Run the command again.")
 
     def _to_undo(self, to: str | None) -> list[Checkpoint]:
         applied = list(self.applied())
@@ -185,6 +222,8 @@ class Checkpoints:
         self, file: SavedFile, now: bytes | None, folder: Path, number: int, force: bool
     ) -> tuple[bytes | None, list[str]]:
         """What a file shall hold after undoing one checkpoint, and notes. Raises Refused."""
+        if file.live:
+            return in_file(file, now, "before")
         stands = _stands(file, now)
         if stands == "before":
             return now, []
@@ -193,7 +232,7 @@ class Checkpoints:
             return before, []
         if file.keys and now is not None:
             undone, left = config_json.undo(now, file.keys, str(file.path))
-            return undone, [f"{file.path.name}: {key} was changed since and stays" for key in left]
+            return undone, stays(file.path, left)
         if force:
             return before, [f"{file.path.name}: changes made since the apply were overwritten"]
         what = "was deleted" if now is None else "was changed by someone else"
@@ -203,7 +242,7 @@ class Checkpoints:
     # -- the transaction
 
     def _save(
-        self, kind: str, files: Sequence[_Plan], meta: dict[str, Any], undoes: tuple[str, ...],
+        self, kind: str, files: Sequence[Plan], meta: dict[str, Any], undoes: tuple[str, ...],
         notes: tuple[str, ...] = (),
     ) -> Checkpoint:
         """Write a checkpoint, whole or not at all. Raises StateDamaged."""
@@ -230,8 +269,8 @@ class Checkpoints:
             if new is not None:
                 self._discard(new)
             hint = "Nothing was changed. Make room there, or name another folder with --state-dir."
-            raise StateDamaged(f"no checkpoint can be written to {self.folder}: {error.strerror or error}",
-                               hint) from None
+            what = f"no checkpoint can be written to {self.folder}: {error.strerror or error}"
+            raise cannot_write(error, what, hint) from None
         return checkpoint
 
     def _make_root(self) -> None:
@@ -265,7 +304,7 @@ class Checkpoints:
             self.layer.replace(temp, folder / RECORD)
             self.layer.sync_folder(folder)
         except OSError as error:
-            raise StateDamaged(f"the checkpoint {folder} cannot be written: {error.strerror or error}",
+            raise cannot_write(error, f"the checkpoint {folder} cannot be written: {error.strerror or error}",
                                "Make room there; the next command settles the rest.") from None
         return marked
 
@@ -273,7 +312,11 @@ class Checkpoints:
         """Replace the files of a saved checkpoint. On any fault everything is put back."""
         try:
             checkpoint = self._mark(checkpoint, IN_PROGRESS)
-            targets = [self._stage(checkpoint, number, file, "after") for number, file in enumerate(checkpoint.files)]
+            targets = [self._stage(checkpoint, number, file, "after")
+                       for number, file in enumerate(checkpoint.files) if not file.live]
+            for file in checkpoint.files:
+                if file.live:  # what another program may refuse comes before what cannot fail any more
+                    self._settle_options(checkpoint, file, "after")
             for target in targets:  # from here on nothing needs room on the disk
                 self._swap(checkpoint, *target)
         except (OSError, AutotuneError, KeyboardInterrupt) as error:
@@ -287,8 +330,10 @@ class Checkpoints:
     def _take_back(self, checkpoint: Checkpoint) -> None:
         try:
             self._settle(checkpoint, "before")
+        except Busy as error:
+            raise Busy(f"a change stopped half-way: {error.message}", error.hint) from None
         except OSError as error:
-            raise StateDamaged(f"a change of files stopped half-way: {error.strerror or error}",
+            raise cannot_write(error, f"a change of files stopped half-way: {error.strerror or error}",
                                "Make room or allow writing; the next command puts everything back.") from None
 
     def _stage(
@@ -313,8 +358,12 @@ class Checkpoints:
     def _settle(self, checkpoint: Checkpoint, side: Literal["before", "after"]) -> Checkpoint:
         """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
         notes: list[str] = []
-        for number, file in enumerate(checkpoint.files):
+        # Files first: should the web UI not let its options go now, the launch file is put right all the same.
+        for number, file in sorted(enumerate(checkpoint.files), key=lambda one: bool(one[1].keys)):
             sweep(self.layer, file.path, checkpoint.id)
+            if file.keys and (file.live or self.running(file.path) is not None):
+                notes += self._settle_options(checkpoint, file, side)
+                continue
             now = digest(self._now(file.path))
             goal, other = (file.before, file.after) if side == "before" else (file.after, file.before)
             split = len(file.links) > 1 and not _one_file(file.links)
@@ -322,23 +371,26 @@ class Checkpoints:
                 continue
             if now == other or (now == goal and split):
                 self._swap(checkpoint, *self._stage(checkpoint, number, file, side))
-            elif file.keys and side == "before":
-                notes += self._undo_keys(checkpoint, file)
+            elif file.keys:
+                notes += self._settle_options(checkpoint, file, side)
             else:
                 notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
         return self._mark(checkpoint, UNDONE if side == "before" else FINAL, tuple(notes))
 
-    def _undo_keys(self, checkpoint: Checkpoint, file: SavedFile) -> list[str]:
+    def _settle_options(self, checkpoint: Checkpoint, file: SavedFile, side: options.Side) -> list[str]:
+        """Bring options to one side: through the web UI if it runs, else in its file."""
         now = self._now(file.path)
-        if now is None:
-            return [f"{file.path} is gone and was left so"]
+        server = self.running(file.path)
         try:
-            data, left = config_json.undo(now, file.keys, str(file.path))
+            if server is not None:
+                saved = config_json.values(now, str(file.path)) if now is not None else {}
+                return stays(file.path, options.settle(server, saved, file.keys, side))
+            data, notes = in_file(file, now, side)
         except Refused as error:
             return [error.message]
-        if data != now:
+        if data is not None and data != now:
             put(self.layer, examine(file.path), data, checkpoint.id)
-        return [f"{file.path.name}: {key} was changed meanwhile and stays" for key in left]
+        return notes
 
     def recover(self) -> tuple[str, ...]:
         """Settle what a dead process left. One sentence for each thing done; empty if all was well.
@@ -372,21 +424,6 @@ class Checkpoints:
     def list(self) -> tuple[Checkpoint, ...]:
         """The same as ``entries()``."""
         return self.entries()
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One file of a checkpoint that is about to be written."""
-
-    target: Target
-    before: bytes | None
-    after: bytes | None
-    keys: config_json.Keys
-
-    def saved(self) -> SavedFile:
-        """As the record keeps it."""
-        links = self.target.names if len(self.target.names) > 1 else ()
-        return SavedFile(self.target.path, digest(self.before), digest(self.after), self.keys, links)
 
 
 def _one_file(names: Sequence[Path]) -> bool:

@@ -14,6 +14,7 @@ from autotune.launchfile.cmd_scan import DELIMITERS, LineReader, LineTooLong, To
 from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
+_MENTION = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[^\n]*\bCOMMANDLINE_ARGS=", re.IGNORECASE)
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
 _MENTIONED = re.compile(r"\bwebui\.bat\b|\blaunch\.py\b|\bwebui\.py\b", re.IGNORECASE)
 _STARTERS = frozenset(("call", "start", "cmd", "py", "uv", "accelerate", "conda", ""))
@@ -66,6 +67,9 @@ class CmdReader:
                     out.block_at, self.pending = pos, False
                 if self.depth == 0 and not self.ended and _COMMENTED.match(self.s, self.line_start):
                     out.default_at = pos
+                if self.depth == 0 and not self.ended and out.mention_at is None and _MENTION.match(
+                        self.s, self.line_start):
+                    out.mention_at = self.line_start
         except LineTooLong as error:
             out.trouble = f"line {self.line(int(error.args[0]))} is longer than cmd.exe takes (8191 characters)"
         if self.depth and not out.trouble:

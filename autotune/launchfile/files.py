@@ -7,13 +7,14 @@ them and look at what is left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotune.model.errors import NothingToWorkOn, Refused
+from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
 class FileLayer:
@@ -106,11 +107,20 @@ def examine(path: Path) -> Target:
     if not info.st_mode & 0o222:
         raise Refused(f"{path} is read-only", f"Allow writing first: {_allow(real)}")
     if not os.access(real, os.W_OK):
-        raise Refused(f"{path} may be read but not written by this user", "Run autotune as the file's owner.")
+        mine = sys.platform != "win32" and os.geteuid() in (0, info.st_uid)
+        hint = "It is immutable or on a read-only disk: see lsattr and mount." if mine else \
+            "Run autotune as the file's owner."
+        raise Refused(f"{path} may be read but not written by this user", hint)
     if not os.access(real.parent, os.W_OK):
         raise Refused(f"the folder {real.parent} is not writable, so {real.name} cannot be replaced safely",
                       "Allow writing in that folder.")
     return Target(real, info, _names(real, info))
+
+
+def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
+    """The fault of a record that could not be written: a full disk is no damage, only no safe way to edit now."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return Refused(message, hint) if full else StateDamaged(message, hint)
 
 
 def _allow(path: Path) -> str:

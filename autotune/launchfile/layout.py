@@ -54,8 +54,10 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     kind = _kind(root)
     matrix = _stability_matrix(root, environ)
     if matrix is not None and kind not in ("unknown", "docker"):
-        return Layout(kind, "stability-matrix", True, (matrix,), None,
-                      f"Stability Matrix, launch options of this package (saved in {matrix})")
+        place, listed = matrix
+        return Layout(kind, "stability-matrix", listed, (place,) if listed else (),
+                      None if listed else f"it lies among Stability Matrix's packages, but {place} does not list it",
+                      f"Stability Matrix, launch options of this package (saved in {place})")
     if kind == "sdnext":
         return Layout(kind, "", False, (), "SD.Next keeps these choices in its settings, not in launch flags",
                       "System settings in its UI (config.json), or arguments of webui.sh / webui.bat")
@@ -85,7 +87,8 @@ def _file_names(platform: str) -> tuple[str, ...]:
 
 
 def _exists(path: Path) -> bool:
-    return path.is_file() or path.is_symlink()
+    """Also what is no file: reading it says so, in place of "there is none"."""
+    return os.path.lexists(path)
 
 
 def _kind(root: Path) -> str:
@@ -133,8 +136,12 @@ def _pinokio(root: Path) -> bool:
     return any((above / name).is_file() for name in ("pinokio.js", "pinokio.json"))
 
 
-def _stability_matrix(root: Path, environ: Mapping[str, str]) -> Path | None:
-    """The settings.json whose packages include this folder, in a portable or a per-user data folder."""
+def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:
+    """The settings.json whose packages include this folder, in a portable or a per-user data folder.
+
+    With False one that does not list it, although the folder lies among that data folder's packages.
+    """
+    beside = None
     places = [root.parent.parent / "settings.json"]
     if environ.get("APPDATA"):
         places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
@@ -147,8 +154,10 @@ def _stability_matrix(root: Path, environ: Mapping[str, str]) -> Path | None:
             continue
         packages = document.get("InstalledPackages") if isinstance(document, dict) else None
         if isinstance(packages, list) and any(_names(p, root) for p in packages):
-            return place
-    return None
+            return place, True
+        if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
+            beside = place
+    return None if beside is None else (beside, False)
 
 
 def _names(package: object, root: Path) -> bool:

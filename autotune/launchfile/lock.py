@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
+from autotune.launchfile.files import cannot_write
 from autotune.model.errors import Busy, StateDamaged
 
 _FAR = 1 << 20
@@ -37,8 +38,8 @@ class Lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise StateDamaged(f"the lock {self.path} cannot be made: {error.strerror}",
-                               "Check that the state folder exists and is writable.") from None
+            raise cannot_write(error, f"the lock {self.path} cannot be made: {error.strerror}",
+                               "Check that the state folder is writable and has room.") from None
         try:
             _lock(handle)
         except BlockingIOError:

@@ -96,8 +96,16 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     if found.block is None:
         why = f"autotune's block in line {found.line} was changed by hand; take the block out or roll back first"
         return replace(plain, static=False, why_not=why)
-    kept = blocks.kept(plain.words, found.block)
     appended = tuple(shlex.split(found.block.text.encode("latin-1").decode("utf-8")))
+    if kind == "sh":
+        kept = blocks.kept(plain.words, found.block)
+    else:
+        left = blocks.substituted(spell(reading).flat.text, found.block)
+        try:
+            more = shlex.split(left.encode("latin-1").decode("utf-8"))
+        except ValueError:
+            raise Refused(f"{path}: autotune's block breaks a quote", "Run: autotune rollback") from None
+        kept = (*plain.words[: len(reading.line_words)], *more)
     return replace(plain, words=(*kept, *appended), block=found.block)
 
 

@@ -25,23 +25,29 @@ class Change:
     """One file to change. ``before``: the bytes the caller read (None: no such file); ``after``: the new ones.
 
     ``keys``: for config.json, option -> (old, new); if the web UI rewrites the file, undo goes by these.
+    ``live``: the options of a running web UI, which saves the file itself; ``before`` and ``after`` are None.
     """
 
     path: Path
     before: bytes | None
     after: bytes | None
     keys: Keys = field(default_factory=dict)
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """One file of a checkpoint: hashes of its bytes before and after ('' = no such file), all its hard links."""
+    """One file of a checkpoint: hashes of its bytes before and after ('' = no such file), all its hard links.
+
+    ``live``: options that were changed through the web UI that ran; only ``keys`` says what they were.
+    """
 
     path: Path
     before: str
     after: str
     keys: Keys = field(default_factory=dict)
     links: tuple[Path, ...] = ()
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def digest(data: bytes | None) -> str:
 def dump(checkpoint: Checkpoint) -> bytes:
     """A record as JSON bytes."""
     files = [{"path": str(f.path), "before": f.before, "after": f.after,
-              "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links]}
+              "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links], "live": f.live}
              for f in checkpoint.files]
     document = {
         "format": 1, "id": checkpoint.id, "kind": checkpoint.kind, "state": checkpoint.state,
@@ -86,7 +92,7 @@ def load(folder: Path) -> Checkpoint:
         raw = json.loads((folder / RECORD).read_bytes().decode("utf-8", "surrogatepass"))
         files = tuple(
             SavedFile(Path(f["path"]), str(f["before"]), str(f["after"]), _keys(f["keys"]),
-                      tuple(Path(p) for p in f["links"])) for f in raw["files"])
+                      tuple(Path(p) for p in f["links"]), f.get("live") is True) for f in raw["files"])
         return Checkpoint(str(raw["id"]), str(raw["kind"]), str(raw["state"]), str(raw["time"]), files,
                           dict(raw["meta"]), _texts(raw["undoes"]), _texts(raw["notes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,7 +10,7 @@ import bisect
 import re
 from collections.abc import Mapping
 
-from autotune.launchfile.sh_scan import NAME, Evaluator, Unterminated, bracket_end, word_end
+from autotune.launchfile.sh_scan import NAME, Evaluator, Unterminated, array_words, bracket_end, word_end
 from autotune.launchfile.values import OWN, Assignment, Atom, Plain, Reading, Ref, Value
 
 _ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?=)")
@@ -78,7 +78,7 @@ class ShReader:
         out = self.out
         if self.pending and not self.ended:
             out.block_at = len(self.s)
-        own = self.vars.get(OWN)
+        own = self.vars.get(OWN) if out.array is None else Value()
         out.value = own if own is not None else self._from_environment()
         out.exported = not out.assigned or OWN in self.exported or OWN in self.environ
         if not self.ended:
@@ -112,8 +112,14 @@ class ShReader:
     def _comment(self, i: int) -> int:
         stop = self.s.find("\n", i)
         stop = len(self.s) if stop < 0 else stop
-        if not self.stack and not self.words and not self.ended and _COMMENTED.match(self.s, i, stop):
+        if self.stack or self.words or self.ended:
+            return stop
+        if _COMMENTED.match(self.s, i, stop):
             self.out.default_at = min(stop + 1, len(self.s))
+        start = self.s.rfind("\n", 0, i) + 1
+        whole = self.prev_op == "\n" and not self.s[start:i].strip()
+        if whole and self.out.mention_at is None and f"{OWN}=" in self.s[i:stop]:
+            self.out.mention_at = start
         return stop
 
     def _newline(self, i: int) -> int:
@@ -190,7 +196,7 @@ class ShReader:
         s = self.s
         stop = word_end(s, i)
         if stop < len(s) and s[stop] == "(" and s[stop - 1] == "=" and _ASSIGN.fullmatch(s, i, stop):
-            stop = bracket_end(s, stop, "(", ")")  # an array
+            stop = array_words(s, stop)[1]
         if self.redirect:
             self.redirect = False
             return stop
@@ -308,9 +314,7 @@ class ShReader:
         own = name == OWN
         at = self.line(start) if own or nested else 0
         if match.group(2) or self.s.startswith("(", value_at):
-            value = Value((), (f"an array in line {self.line(start)}",))
-            if own:
-                self.out.refuse = f"line {self.line(start)} makes {OWN} an array, which never reaches the web UI"
+            value = self._array(name, start, value_at, append, nested)
         else:
             parts, tail = self.eval.value(value_at, end, own)
             if append and name in self.vars:
@@ -319,6 +323,10 @@ class ShReader:
                 given = self._env(name) or ""
                 parts.insert(0, Atom(given, value_at, value_at, "bare", f"variable {name}", False))
             value = Value(tuple(parts))
+            if name in self.eval.arrays:  # a plain assignment to an array sets its first element
+                self.eval.arrays[name] = [value, *self.eval.arrays[name][1:]]
+            if nested:
+                self.eval.arrays.pop(name, None)
             if own:
                 self.out.assigned = True
                 self.out.assignments.append(Assignment(at, value_at, end, tail, nested, append))
@@ -336,6 +344,28 @@ class ShReader:
             self.vars[OWN] = value
             self.pending = True
         return True
+
+    def _array(self, name: str, start: int, value_at: int, append: bool, nested: bool) -> Value:
+        """``NAME=(...)``, ``NAME+=(...)``, ``NAME[0]=...``: what ``$NAME`` is then, its first element."""
+        line = self.line(start)
+        if name == OWN:
+            self._becomes_array(line, nested)
+        found = None
+        if self.s.startswith("(", value_at) and not nested:
+            found = self.eval.elements(array_words(self.s, value_at)[0])
+        old = self.eval.arrays.pop(name, None)
+        if append and old is None and name in self.vars:
+            old = [self.vars[name]]
+        if found is None or (append and old is None):
+            return Value((), (f"an array in line {line}",))
+        self.eval.arrays[name] = [*(old or []), *found] if append else found
+        return next(iter(self.eval.arrays[name]), Value())
+
+    def _becomes_array(self, line: int, nested: bool) -> None:
+        """bash exports no arrays, and an array stays one until it is unset: nothing reaches the web UI."""
+        self.out.refuse = f"line {line} makes {OWN} an array, which never reaches the web UI"
+        self.out.array = line if not nested else self.out.array
+        self.pending = True
 
     def _quoted_assign(self, start: int, end: int, nested: bool, export: bool) -> None:
         """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
@@ -361,12 +391,16 @@ class ShReader:
                 self._quoted_assign(a, b, nested, exports)
             elif s.startswith("-", a) or not _ASSIGN.match(s, a, b):
                 others.append((a, b))
+                if s[a:b] == OWN and head != "export" and set(options) & set("aA"):
+                    self._becomes_array(self.line(a), nested)
                 if s[a:b] == OWN and exports:
                     self.exported.add(OWN)
                 elif s[a:b] == OWN and head == "export":
                     self.exported.discard(OWN)
             elif not self._assign(a, b, nested, exports):
                 others.append((a, b))
+            elif head != "export" and set(options) & set("aA"):
+                self._becomes_array(self.line(a), nested)
         self._others(others)
 
     def _launch(self, head: str, words: list[tuple[int, int]], nested: bool, first: int) -> bool:
@@ -421,8 +455,12 @@ class ShReader:
         elif head in _SETTERS and OWN in texts:
             if head == "unset" and not nested:
                 self.vars[OWN] = Value()
+                if self.out.array is not None:
+                    self.out.array, self.out.refuse = None, ""
                 self.pending = True
                 self.exported.discard(OWN)
+            elif head in ("mapfile", "readarray") or (head == "read" and "-a" in texts):
+                self._becomes_array(line, nested)
             else:
                 self._influenced(f"line {line}")
         elif head in self.tainted:

@@ -11,6 +11,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 BREAK = frozenset(" \t\n;&|()<>")
 _PLAIN = re.compile(r"[^ \t\n;&|()<>\\'\"`$]+")
 _DOUBLE_PLAIN = re.compile(r"[^\"\\`$]+")
+_WHOLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\[([@*])\]")
+_UNEVEN = re.compile(r"[*?\[{~]")
+"""Characters that may make an unquoted word of an array something else, or several words."""
 _DEFAULT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:?-)")
 
 
@@ -126,6 +129,27 @@ def bracket_end(s: str, i: int, left: str, right: str) -> int:
     raise Unterminated(opened)
 
 
+def array_words(s: str, i: int) -> tuple[list[tuple[int, int]], int]:
+    """Elements of the array that opens at ``i`` as (start, end), and the offset after it. Raises Unterminated."""
+    opened, i = i, i + 1
+    found: list[tuple[int, int]] = []
+    while i < len(s):
+        c = s[i]
+        if c == ")":
+            return found, i + 1
+        if c in " \t\n":
+            i += 1
+        elif c == "\\" and s[i + 1 : i + 2] == "\n":
+            i += 2
+        elif c == "#":
+            i = _find(s, "\n", i, opened)
+        else:
+            stop = max(word_end(s, i), i + 1)
+            found.append((i, stop))
+            i = stop
+    raise Unterminated(opened)
+
+
 Look = Callable[[str], Value | None]
 """The value an earlier statement of the file gave a variable; None when the file never set it."""
 
@@ -138,6 +162,18 @@ class Evaluator:
 
     def __init__(self, s: str, look: Look, env: Env, line: Callable[[int], int]) -> None:
         self.s, self.look, self.env, self.line = s, look, env, line
+        self.arrays: dict[str, list[Value]] = {}
+
+    def elements(self, words: list[tuple[int, int]]) -> list[Value] | None:
+        """The elements of an array; None where one is not a plain word, or has a subscript."""
+        found = []
+        for start, end in words:
+            parts, _ = self.value(start, end, False)
+            if any(isinstance(p, Atom) and (p.depends or (p.where == "bare" and _UNEVEN.match(p.text)))
+                   for p in parts):
+                return None
+            found.append(Value(tuple(parts)))
+        return found
 
     def value(self, start: int, end: int, own: bool) -> tuple[list[Atom | Ref], Insertion]:
         """Parts of the word s[start:end] and the place where text can be added at its end.
@@ -221,12 +257,20 @@ class Evaluator:
             parts.append(Atom("$", i, stop, where, "", own))
         elif NAME.fullmatch(inner):
             parts.append(self._variable(inner, i, stop, where, own))
+        elif s.startswith("${", i) and (whole := _WHOLE.fullmatch(inner)) and self._known(whole):
+            for number, element in enumerate(self.arrays[whole.group(1)]):
+                parts.extend([Atom(" ", i, stop, where, "", False)] if number else [])
+                parts.append(Ref(element, False))
         elif s.startswith("${", i) and (match := _DEFAULT.match(inner)):
             parts.extend(self._default(match, i, stop, where))
         else:
             kind = "a command" if s[i] == "`" or s.startswith("$(", i) else "an expansion"
             parts.append(Atom("", i, stop, where, f"{kind} in line {self.line(i)}", False))
         return stop
+
+    def _known(self, whole: re.Match[str]) -> bool:
+        """An array that the file set, joined by blanks: ``[*]`` takes the first character of IFS for that."""
+        return whole.group(1) in self.arrays and (whole.group(2) == "@" or self.look("IFS") is None)
 
     def _variable(self, name: str, start: int, stop: int, where: str, own: bool) -> Atom | Ref:
         known = self.look(name)

@@ -189,12 +189,13 @@ class _Style:
     between: str
     last: str
     field: str
+    comma: str
     close: str
 
     @staticmethod
     def of(text: str, found: Sequence[Item], at: int) -> _Style:
         if not found:
-            return _Style("", " ", "", " ", "")
+            return _Style("", " ", "", "", ", ", "")
         inside = text[at + 1 : found[0].start]
         between = inside
         if len(found) > 1:
@@ -203,14 +204,16 @@ class _Style:
         entry = text[found[0].start : found[0].end]
         field = re.match(r"\{(\s*)", entry)
         close = re.search(r"(\s*)\}$", entry)
+        inner = members(entry, 0)[0] if field else []
+        comma = entry[inner[0].end : inner[1].start] if len(inner) > 1 else ", "
         last_end = blank(text, found[-1].end)
-        return _Style(inside, between, text[found[-1].end : last_end], field.group(1) if field else " ",
-                      close.group(1) if close else "")
+        return _Style(inside, between, text[found[-1].end : last_end], field.group(1) if field else "",
+                      comma, close.group(1) if close else "")
 
     def write(self, entry: Mapping[str, Any]) -> str:
         """One option in the file's own layout."""
         pairs = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in entry.items()]
-        return "{" + self.field + f",{self.field}".join(pairs) + self.close + "}"
+        return "{" + self.field + self.comma.join(pairs) + self.close + "}"
 
     def join(self, lines: Sequence[str]) -> str:
         """All options as an array."""

@@ -229,6 +229,8 @@ class Reading:
     line_words: list[Plain] = field(default_factory=list)
     launch_line: int | None = None
     launch_at: int | None = None
+    mention_at: int | None = None
+    """Offset of the first line that names ``COMMANDLINE_ARGS=`` in a comment, None without one."""
     default_at: int | None = None
     """Offset right after the line of the last commented-out default, None without one."""
     plain_at: int | None = 0
@@ -237,6 +239,8 @@ class Reading:
     """Offset after the last statement that bears on COMMANDLINE_ARGS and before the launch, None if none."""
     trouble: str = ""
     """Why the file cannot be understood, '' if it can."""
+    array: int | None = None
+    """sh: the line that makes COMMANDLINE_ARGS an array, None if it is none: bash exports no arrays."""
     refuse: str = ""
     """Why the file can be read but must not be edited, '' if it may."""
     line_unknown: bool = False

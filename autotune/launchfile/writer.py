@@ -7,8 +7,10 @@ One policy, in this order, and why:
    managed words are taken out where they stand, the wanted words go where the first of them stood, or to the end
    of the last assignment that always runs. Every other byte of the value stays, so comments, alignment, quoting
    and secrets are not rewritten, and a tool that edits the first matching line finds that line where it was.
-3. Nothing assigns COMMANDLINE_ARGS: one line is added after the commented-out default (else before the line
-   that starts the web UI, else at the end), where the owner would write it.
+3. Nothing assigns COMMANDLINE_ARGS: one line is added before the first comment that spells an assignment out
+   (the shipped default has two), else before the line that starts the web UI, else at the end. So a tool that
+   makes the first matching line its own finds ours, not a comment above it that ours would then override; and
+   so does an owner who uncomments a line below.
 4. The value depends on variables, commands or conditions: a marked block (see blocks.py) decides when the script
    runs. No expanded value is ever written, so no secret of the environment ends up in a file.
 5. Managed words on the starting line itself (``call webui.bat --xformers``) are taken out there.
@@ -31,7 +33,7 @@ from autotune.launchfile.known import KNOWN, PAIRS, VALUES
 from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import LaunchFile, parse, spell
-from autotune.launchfile.values import OWN, Reading
+from autotune.launchfile.values import OWN, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
 
 Owns = Callable[[Sequence[str]], tuple[bool, ...]]
@@ -55,7 +57,7 @@ def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Itera
     if file.why_not is not None:
         raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, owns))
     job = _Job(file, target, owns, tuple(known))
-    for attempt in (job.literal, job.added, job.block):
+    for attempt in (job.literal, job.added, job.block, lambda: job.block(thorough=True)):
         data = attempt()
         if data is not None and job.proves(data):
             return data
@@ -89,6 +91,10 @@ def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
         where = f"right before the command in line {line} of {file.path.name} that starts the web UI"
     gone = [w for w, mine in zip(file.words, owns(file.words), strict=True) if mine and w not in target]
     also = f" (and take out {' '.join(gone)})" if gone else ""
+    if file.reading is not None and file.reading.array is not None:
+        words = for_sh(joined(target), "double")
+        text = f'args="${{{OWN}[*]}}"; unset {OWN}; export {OWN}="$args {words}"'
+        return f"Paste {where} (and take tuning flags out of the array in line {file.reading.array}): {text}"
     if file.kind == "cmd":
         text = f"set {OWN}=%{OWN}% {for_cmd(joined(target), 'plain') or ''}"
     else:
@@ -184,8 +190,10 @@ class _Job:
         base, reading = self._base(), self.reading
         if not base.static or reading.assigned or not self.target or base.words:
             return None
-        at = reading.default_at if reading.default_at is not None else reading.plain_at
-        if at is None or (reading.launch_at is not None and at > reading.launch_at):
+        places = [reading.mention_at, reading.default_at, reading.plain_at]
+        launch = len(self.file.base) if reading.launch_at is None else reading.launch_at
+        at = next((place for place in places if place is not None and place <= launch), None)
+        if at is None:
             return None
         text = self.encode(self._text(), "double" if self.file.kind == "sh" else "plain")
         if text is None:
@@ -204,13 +212,17 @@ class _Job:
         text = eol + lines if open_end else lines + eol
         return data[:at] + text.encode("latin-1") + data[at:]
 
-    def block(self) -> bytes | None:
-        """A marked block that decides when the script runs; None where no place for it is safe."""
+    def block(self, thorough: bool = False) -> bytes | None:
+        """A marked block that decides when the script runs; None where no place for it is safe.
+
+        ``thorough``: in a batch file, managed words that stand in the file are all taken out there.
+        """
         base = self._base()
         line, inside = self._managed(base)
         words = spell(self.reading).words
-        # A batch file cannot match --flag=value when it runs: those that stand there are taken out beforehand.
-        inside = [i for i in inside if self.file.kind == "cmd" and "=" in words[i].text]
+        # What a batch file cannot match when it runs is taken out beforehand, where it stands in the file.
+        inside = [i for i in inside if self.file.kind == "cmd" and words[i].literal
+                  and (thorough or not self._matched(words[i]))]
         start = self.file.base
         if line or inside:
             text = start.decode("latin-1")
@@ -234,6 +246,13 @@ class _Job:
         except ValueError:
             return None
         return self._insert(start, at, text, eol)
+
+    def _matched(self, word: Word) -> bool:
+        """Will percent substitution find it: between blanks, without quotes, tabs or ``=``?"""
+        atoms = spell(self.reading).flat.atoms
+        around = [atoms[i].text for i in (word.first - 1, word.last + 1) if 0 <= i < len(atoms)]
+        spelled = "".join(atom.text for atom in atoms[word.first : word.last + 1])
+        return spelled == word.text and "=" not in spelled and all(one[:1] in ("", " ") for one in around)
 
     def _build(self, base: LaunchFile) -> blocks.Block | None:
         present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Literal, Protocol
 
 from autotune.measure import guards
@@ -23,7 +24,8 @@ LOOK = 0.1
 SLOW = 1.5
 """A clip that takes this much longer than the best is given up: it cannot win."""
 PATIENCE = 15.0
-"""Seconds that an interrupted job is given to answer."""
+"""Seconds that an interrupted job is given to answer; one given up as too slow may take until its time limit, as it
+ends at the end of a step and the VAE still decodes."""
 
 Ending = Literal["done", "died", "interrupted", "too_slow", "hang"]
 
@@ -46,6 +48,10 @@ class Renderer(Protocol):
 
     def interrupt(self, limit: float = 5.0) -> None:
         """Asks the running job to end. Raises ApiProblem."""
+        ...
+
+    def was_interrupted(self, limit: float = 5.0) -> bool:
+        """Whether the last job was interrupted or skipped. Raises ApiProblem."""
         ...
 
 
@@ -101,6 +107,7 @@ def clip(
     best: float | None = None,
     family: Sequence[float] = (),
     slow: float = SLOW,
+    usual_clocks: Sequence[int] = (),
     alive: Callable[[], bool] = lambda: True,
     log_tail: Callable[[], Sequence[str]] = tuple,
     cancel: threading.Event | None = None,
@@ -112,9 +119,12 @@ def clip(
     ``best``: seconds of the best set so far; a clip slower than ``slow`` times that is interrupted, unless
     memory is full: then it may go on until it is far outside, to be told apart as "spilled". ``family``:
     seconds of clips of this workload by other sets, for the same end (``best`` when there are none).
+    ``usual_clocks``: lowest SM clocks of earlier clips in MHz; one far below them is discarded.
     ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
     ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
-    seconds; after it the clip counts as hung.
+    seconds; after it the clip counts as hung, also if it was given up as too slow and never came to its end.
+    A job that somebody else interrupted answers 200 with what it has, sooner than a whole clip: it is asked about
+    after each clip, and is "interrupted".
     """
     give_up = threading.Event()
     family = tuple(family) or ((best,) if best is not None else ())
@@ -125,35 +135,41 @@ def clip(
             future = pool.submit(
                 client.txt2img, workload, seed, motion_module=motion_module, request_id=request_id,
                 limit=time_limit + PATIENCE, cancel=give_up)
-            ending = _watch(future, start, time_limit, _Patience(best, slow, sampler), alive, cancel)
-            if ending in ("interrupted", "too_slow"):
-                _interrupt(client, future, alive)
+            ending = _watch(future, start, time_limit, _Patience(best, slow, family, sampler), alive, cancel)
+            watched = time.perf_counter() - start
+            if ending == "interrupted":
+                _interrupt(client, future, alive, PATIENCE)
+            elif ending == "too_slow":
+                ending = _interrupt(client, future, alive, max(PATIENCE, time_limit - watched))
         finally:
             give_up.set()
             pool.shutdown(wait=False)
         cost = time.perf_counter() - start
     seen = sampler.seen()
     if ending == "too_slow" and best is not None:
-        if guards.spilled(cost, seen.memory_full, family):
+        if guards.spilled(watched, seen.memory_full, family):
             return ClipResult(None, cost, failure="spilled", restart=True, seen=seen,
-                              detail=f"memory full, and not done after {cost:.1f} s where {best:.1f} s is the best")
-        return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen, restart=not future.done(),
-                          detail=f"given up after {cost:.1f} s, {cost / best:.1f} times the best")
+                              detail=f"memory full, and not done after {watched:.1f} s where {best:.1f} s is the best")
+        return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
+                          detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best")
     if ending != "done":
         return _broken(ending, cost, seen, tuple(log_tail()))
     problem = future.exception()
     if isinstance(problem, ApiProblem):
         return _refused(problem, cost, seen, tuple(log_tail()), alive)
     # Any other exception is a fault of this program: it is raised here.
-    return _judged(future.result(), cost, seen, family)
+    rendered = future.result()
+    if _somebody_interrupted(client):
+        return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
+    return _judged(rendered, cost, seen, family, usual_clocks)
 
 
 class _Patience:
     """How long a clip may take: ``slow`` times the best, but far more once while memory is full."""
 
-    def __init__(self, best: float | None, slow: float, sampler: Sampler) -> None:
+    def __init__(self, best: float | None, slow: float, family: Sequence[float], sampler: Sampler) -> None:
         self._limit = best * slow if best is not None else None
-        self._far = best * guards.FAR * 1.05 if best is not None else None
+        self._far = max(best, median(family)) * guards.FAR * 1.05 if best is not None else None
         self._sampler = sampler
         self._asked = False
 
@@ -191,15 +207,29 @@ def _watch(
             return "too_slow"
 
 
-def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], bool]) -> None:
-    """Asks the job to end and waits until it has, so that the next clip does not queue behind it."""
+def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], bool], patience: float) -> Ending:
+    """Asks the job to end and waits until it has, so that the next clip does not queue behind it.
+
+    "hang" when it has not within ``patience`` seconds, "died" when the process ended instead.
+    """
+    until = time.perf_counter() + patience
     try:
         client.interrupt()
     except ApiProblem:
-        return
-    until = time.perf_counter() + PATIENCE
+        until = min(until, time.perf_counter() + PATIENCE)
     while not future.done() and alive() and time.perf_counter() < until:
         time.sleep(LOOK)
+    if not alive():
+        return "died"
+    return "too_slow" if future.done() else "hang"
+
+
+def _somebody_interrupted(client: Renderer) -> bool:
+    """The web UI says so until its next job; an answer that is not usable counts as no."""
+    try:
+        return client.was_interrupted()
+    except ApiProblem:
+        return False
 
 
 def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
@@ -226,7 +256,9 @@ def _refused(
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 
-def _judged(rendered: Rendered, cost: float, seen: Observations, family: Sequence[float]) -> ClipResult:
+def _judged(
+    rendered: Rendered, cost: float, seen: Observations, family: Sequence[float], usual_clocks: Sequence[int]
+) -> ClipResult:
     gif = rendered.images[0] if rendered.images else None
     failure: Failure | None = None
     detail = ""
@@ -236,7 +268,7 @@ def _judged(rendered: Rendered, cost: float, seen: Observations, family: Sequenc
         failure, detail = "not_animated", "AnimateDiff is not named in the answer's infotext"
     elif guards.spilled(rendered.seconds, seen.memory_full, family):
         failure, detail = "spilled", f"memory full, and {rendered.seconds:.1f} s is far outside its kind"
-    discard = guards.discard(seen, rendered.seconds, rendered.process_time) if failure is None else None
+    discard = guards.discard(seen, rendered.seconds, rendered.process_time, usual_clocks) if failure is None else None
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
         failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)

@@ -12,6 +12,9 @@ THROTTLES = ("hw_slowdown", "sw_thermal", "hw_thermal", "hw_power_brake")
 """Reasons that make a clip's time false. A software power cap is not one: many cards run at it all day."""
 SELDOM = 5
 """Clocks, temperature, reasons and processes are looked at every fifth time only; they move slowly."""
+TREE_LOOKS = 20
+"""Looks between two searches for our processes while NVML lists none of them: a search reads the whole process table,
+and in a container NVML may never list any."""
 STRANGER = 200.0
 """MiB that a process of somebody else takes, or grows by, during a clip before it counts as using the card."""
 
@@ -70,6 +73,7 @@ class GpuObserver(Observer):
 
     def _reset(self) -> None:
         self._looks = 0
+        self._search_at = SELDOM
         self._tree_peak: float | None = None
         self._device_peak: float | None = None
         self._total: float | None = None
@@ -124,8 +128,9 @@ class GpuObserver(Observer):
         self._throttled |= set(self._nvml.throttle_reasons(self._index) or ()) & set(THROTTLES)
 
     def _sort(self, listed: dict[int, float | None]) -> None:
-        if not self._ours & listed.keys():
+        if not self._ours & listed.keys() and self._looks >= self._search_at:
             self._ours = frozenset(self._pids())
+            self._search_at = self._looks + TREE_LOOKS
         ours = self._ours & listed.keys()
         held = [listed[pid] for pid in ours]
         if held and all(used is not None for used in held):

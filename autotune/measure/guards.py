@@ -11,6 +11,8 @@ from autotune.measure.observations import Observations
 
 QUEUE_WAIT = 1.0
 """Seconds between our clock and the server's own that a request may wait to be taken in."""
+STOOD_STILL = 3.0
+"""Seconds between two looks, due each tenth of one, that only a suspended machine or a stopped process shows."""
 STABLE = 0.05
 """Two clips in a row within this share are stable: four times the noise within a launch (WEBUI.md, data)."""
 MOST_WARMUPS = 4
@@ -23,17 +25,25 @@ AGREES = 0.05
 """Share by which a predicted clip may miss a full one."""
 
 
-def discard(seen: Observations, seconds: float, process_time: float | None) -> str | None:
+def discard(
+    seen: Observations, seconds: float, process_time: float | None, usual_clocks: Sequence[int] = ()
+) -> str | None:
     """Why a finished clip's time must not count, None when it may.
 
-    It must not when the card throttled, when a process that is not ours computed on it, or when the request
-    waited: ``seconds`` is our clock's time, ``process_time`` the server's own, None when it said nothing.
+    It must not when the card throttled, when a process that is not ours computed on it, when its clock was far
+    below the ``usual_clocks`` (MHz, see ``wrong_clocks``), or when the request waited: ``seconds`` is our clock's
+    time, ``process_time`` the server's own, None when it said nothing. That one comes from the wall clock there:
+    below nought it tells of a clock that was set, not of a wait.
     """
+    if seen.widest > STOOD_STILL:
+        return f"the machine, or this program, stood still for {seen.widest:.1f} s"
     if seen.throttled:
         return f"the card throttled ({', '.join(seen.throttled)})"
     if seen.foreign:
         return f"another process used the card (pid {', '.join(map(str, seen.foreign))})"
-    if process_time is not None and seconds - process_time > max(QUEUE_WAIT, 0.05 * seconds):
+    if wrong_clocks(seen.clock_low, usual_clocks):
+        return f"the card ran at {seen.clock_low} MHz, usually at {median(usual_clocks):.0f} MHz"
+    if process_time is not None and process_time >= 0.0 and seconds - process_time > max(QUEUE_WAIT, 0.05 * seconds):
         return f"the request waited {seconds - process_time:.1f} s"
     return None
 
@@ -48,14 +58,15 @@ def wrong_clocks(low: int | None, usual: Sequence[int], share: float = 0.15) -> 
 def warmups(seconds: Sequence[float], within: float = STABLE, most: int = MOST_WARMUPS) -> int | None:
     """How many leading clips of a process are warm-up, None when one more clip is needed to tell.
 
-    The first always is. From the second on a clip is warm when the next one takes the same time within
-    ``within``; after ``most`` the process is taken as it is, and its noise is the statistics' business.
+    The first always is. From the second on a clip is warm when the next one is not faster by more than
+    ``within`` (what is not warm is slow; noise that makes the next one slower says nothing); after ``most`` the
+    process is taken as it is, and its noise is the statistics' business.
     """
     if most < 1 or within <= 0:
         raise ValueError("a process needs at least one warm-up clip and a positive tolerance")
     for index in range(1, min(len(seconds) - 1, most)):
         here, after = seconds[index], seconds[index + 1]
-        if abs(here - after) <= within * max(here, after):
+        if here - after <= within * here:
             return index
     return most if len(seconds) > most else None
 

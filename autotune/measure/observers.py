@@ -130,12 +130,18 @@ def merged(parts: Sequence[Observations]) -> Observations:
     return Observations(**out)  # type: ignore[arg-type]
 
 
+def _through_sleep() -> float:
+    """Seconds of a clock that goes on while the machine sleeps, where there is one."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.perf_counter() if clock is None else time.clock_gettime(clock)
+
+
 class Sampler:
     """Runs observers around a block: ``before``, looks from a thread every ``period`` s, ``after``."""
 
-    def __init__(self, observers: Sequence[Observer], period: float = PERIOD) -> None:
+    def __init__(self, observers: Sequence[Observer], period: float = PERIOD, *, shortest: float = SHORTEST) -> None:
         self._observers = tuple(observers)
-        self._period = max(SHORTEST, period)
+        self._period = max(shortest, period)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._start = 0.0
@@ -143,6 +149,8 @@ class Sampler:
         self._widest = 0.0
         self.cost = 0.0
         """Seconds of this thread's time spent on looking."""
+        self.cpu = 0.0
+        """CPU seconds of this thread, all of it: what observing can take from a clip at most."""
 
     def __enter__(self) -> Sampler:
         for observer in self._observers:
@@ -167,15 +175,16 @@ class Sampler:
         return max((full for one in self._observers if (full := one.full_now()) is not None), default=None)
 
     def _run(self) -> None:
-        last = time.perf_counter()
+        last = _through_sleep()
         while not self._stop.wait(self._period):
-            now = time.perf_counter()
-            self._widest = max(self._widest, now - last)
-            last = now
+            now, awake = time.perf_counter(), _through_sleep()
+            self._widest = max(self._widest, awake - last)
+            last = awake
             for observer in self._observers:
                 observer.look(now - self._start)
             self._looks += 1
             self.cost += time.perf_counter() - now
+        self.cpu = time.thread_time()
 
     def seen(self) -> Observations:
         """What all observers saw, with how often was looked."""

@@ -63,8 +63,8 @@ class AnimateDiff:
 class WebUI:
     """An install. ``flags`` are all argv words its launch file gives; tuned and kept split them.
 
-    ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, stability-matrix,
-    pinokio, docker or unknown. ``python`` is the interpreter its start script would use, None if missing.
+    ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
+    ``python`` is the interpreter its start script would use, None if missing.
     ``lacks``: flags that its flavour usually has but this install's parser would refuse.
     """
 

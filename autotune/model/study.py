@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
-SampleState = Literal["ok", "warmup", "failed", "discarded"]
+SampleState = Literal["ok", "warmup", "failed", "discarded", "too_slow"]
 Failure = Literal[
     "oom", "spilled", "invalid_output", "not_animated", "nan", "cuda_error",
     "crash", "hang", "startup", "bad_flag", "port", "interrupted",
@@ -17,7 +17,8 @@ Failure = Literal[
 class Sample:
     """One clip, written to disk the moment it exists.
 
-    ``seconds``: wall time of the finished clip, end to end, None if it failed; ``cost``: seconds of the
+    ``seconds``: wall time of the finished clip, end to end, None if it failed; of a clip that was given up as
+    too slow (state "too_slow") the least that it would have taken; ``cost``: seconds of the
     session this clip took, failed or not; ``memory_peak`` in MiB, None where nothing could tell it;
     ``launch``: number of the process that rendered it; ``cold``: that process was started with exactly
     this set's words (else it was switched live); ``round``: clips of one round cover all workloads;

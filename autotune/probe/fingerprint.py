@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from autotune.flags.catalogue import Catalogue, load
 from autotune.flags.words import split
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
+from autotune.model.secrets import is_secret
 from autotune.probe import install as installs
 from autotune.probe import interpreter, webui_files
 from autotune.probe.install import Install
@@ -22,8 +22,6 @@ from autotune.probe.nvml import Nvml, likely
 
 # Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.
 _NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
-# Flags whose values are credentials, by name: also those that extensions add. Never in a fingerprint.
-_SECRET = re.compile(r"auth(?!.*path)|ngrok(?!-region)|passw|token|secret|credential|api-?key", re.IGNORECASE)
 
 
 def cheap(root: Path, words: Sequence[str]) -> Fingerprint:
@@ -100,7 +98,7 @@ def without_secrets(words: Sequence[str], catalogue: Catalogue) -> list[str]:
             hide = False
             continue
         hide = False
-        if not _SECRET.search(piece.flag or first):
+        if not is_secret(piece.flag or first):
             shown += words[piece.start : piece.end]
             continue
         shown.append(f"{first}=…" if equals else first)

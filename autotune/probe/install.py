@@ -114,8 +114,11 @@ def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> 
 
 
 def identify(root: Path) -> tuple[str, str | None]:
-    """(flavour, version) from the install's own files; see ``autotune.flags.data/flavours.json``."""
-    around = _manager(root)
+    """(flavour, version) from the install's own files; see ``autotune.flags.data/flavours.json``.
+
+    A program around it (Stability Matrix, Pinokio) changes where its flags are written, not what it is: see
+    ``autotune.launchfile.layout``.
+    """
     if (root / "modules_forge").is_dir():
         flavour, version = _forge(root)
     elif (root / "installer.py").is_file() and (root / "modules").is_dir():
@@ -128,7 +131,9 @@ def identify(root: Path) -> tuple[str, str | None]:
         flavour, version = "a1111", changelog_version(root) or git.tag(root)
     else:
         flavour, version = "unknown", changelog_version(root) or git.tag(root)
-    return around or flavour, version
+    if launch_file(root) is None and (os.environ.get("CLI_ARGS") or os.environ.get("WEBUI_ARGS")):
+        return "docker", version
+    return flavour, version
 
 
 def changelog_version(root: Path) -> str | None:
@@ -185,16 +190,3 @@ def _forge_version(root: Path) -> str | None:
         return None
     found = re.search(r"""version[^=\n]*=\s*['"]([^'"]+)['"]""", text)
     return found[1] if found else None
-
-
-def _manager(root: Path) -> str | None:
-    """The program that owns this install and its flags, if one does."""
-    parents = [parent.name.lower() for parent in root.parents]
-    marks = ("settings.json", ".sm-portable", "StabilityMatrix.exe")
-    if parents[:1] == ["packages"] and any((root.parent.parent / name).exists() for name in marks):
-        return "stability-matrix"
-    if (root.parent / "pinokio.js").is_file() or (parents[1:2] == ["api"] and "pinokio" in parents):
-        return "pinokio"
-    if launch_file(root) is None and (os.environ.get("CLI_ARGS") or os.environ.get("WEBUI_ARGS")):
-        return "docker"
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,7 @@ class ParserCheck:
 
 def check(root: Path, catalogue: Catalogue) -> ParserCheck:
     """Compares the catalogue with the parser at ``root``; nothing is said where it cannot be read."""
-    sources = []
-    for name in _SOURCES:
-        try:
-            sources.append((root / name).read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            continue
-    text = "\n".join(sources)
+    text = _source(root)
     try:
         count = sum(1 for _ in checker.arguments(text))
         if count < _ENOUGH:
@@ -41,3 +36,21 @@ def check(root: Path, catalogue: Catalogue) -> ParserCheck:
         return ParserCheck()
     managed = catalogue.managed(("precision", "memory"))
     return ParserCheck(found.unclassified, tuple(flag for flag in found.missing if flag in managed))
+
+
+def complaint(root: Path, words: Sequence[str]) -> str | None:
+    """Why the install's own parser would refuse argv words; None if nothing speaks against them."""
+    try:
+        return checker.complaint(words, _source(root))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _source(root: Path) -> str:
+    sources = []
+    for name in _SOURCES:
+        try:
+            sources.append((root / name).read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(sources)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_PROGRAMS = ("launch.py", "webui.py")
+PROGRAMS = ("launch.py", "webui.py")
 
 
 def pids(root: Path) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ def _program(words: list[str]) -> str | None:
         return None
     through = "accelerate" in words[0]
     for word in words[1:20]:
-        if Path(word).name in _PROGRAMS:
+        if Path(word).name in PROGRAMS:
             return word
         through = through or "accelerate" in word
         if not through and not word.startswith("-"):

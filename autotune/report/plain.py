@@ -41,9 +41,34 @@ def status_lines(doc: Document) -> list[str]:
         lines.append(f"Speed:     {faster} of the flags before" if faster else "Speed:     not measured")
     else:
         lines = ["Applied:   nothing by autotune"]
+    lines += since_lines(doc) if applied else []
+    lines += _install_lines(doc.get("install"))
     stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
     return lines + _daemon_lines(doc.get("daemon"))
+
+
+_SINCE = {
+    "before": "was put back since autotune wrote it (a git pull, or its owner)",
+    "edited": "was edited since autotune wrote it",
+    "missing": "is gone",
+}
+
+
+def since_lines(doc: Document) -> list[str]:
+    """What became of the launch file since it was written: nothing to say where it stands as written."""
+    name = str(doc.get("file") or "the launch file").replace("\\", "/").rsplit("/", 1)[-1]
+    said = _SINCE.get(str(doc.get("file_since_apply")))
+    lines = [f"File:      {clean(name)} {said}"] if said else []
+    return lines + ([f"Drift:     {clean(doc.get('drift'))}"] if doc.get("drift") else [])
+
+
+def _install_lines(install: object) -> list[str]:
+    """For an install whose flags are not managed: why, and where they go."""
+    if not isinstance(install, Mapping) or install.get("manageable") is not False:
+        return []
+    lines = [f"Install:   not managed: {clean(install.get('why_not'))}"]
+    return [*lines, f"  flags go here: {clean(install.get('where_flags_go'))}"]
 
 
 def _daemon_lines(daemon: object) -> list[str]:
@@ -51,8 +76,11 @@ def _daemon_lines(daemon: object) -> list[str]:
 
     if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
         known = daemon.get("doing") if isinstance(daemon, Mapping) else None
-        return ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
-    lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
+        lines = ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
+    else:
+        lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
+    if not isinstance(daemon, Mapping):
+        return lines
     lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
     lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
     lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from autotune.report import advice, labels, words
 from autotune.report.outcome import Side, bounds, median, outcome, side_id
-from autotune.report.plain import clean, speed, status_lines
+from autotune.report.plain import clean, since_lines, speed, status_lines
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -237,7 +237,22 @@ def verify_table(doc: Document) -> Group:
     end = (
         _text("All is as written.", "green") if doc.get("ok") else _text("Not all is as written.", "bold red")
     )
-    return Group(_table("", ("Flag", "In the file", "On the command line", "In effect"), rows), end)
+    table = _table("", ("Flag", "In the file", "On the command line", "In effect"), rows)
+    return Group(table, *(_text(line) for line in _verify_notes(doc)), end)
+
+
+def _verify_notes(doc: Document) -> list[str]:
+    """Why a flag is not as written, settings that are not, what became of the file, and who was asked."""
+    lines = [
+        f"{item['flag']}: {item.get('why') if item.get('expected') else 'not part of what was applied'}"
+        for item in doc.get("flags") or () if item.get("ok") is False and (item.get("why") or not item.get("expected"))
+    ]
+    lines += [
+        f"{item['setting']}: {clean(item.get('now'))} instead of {clean(item.get('expected'))}"
+        for item in doc.get("settings") or ()
+    ]
+    lines += since_lines(doc)
+    return lines + ([f"Asked: {clean(doc['asked'])}"] if doc.get("asked") else [])
 
 
 def _answer(value: object) -> Text:

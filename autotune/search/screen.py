@@ -9,18 +9,20 @@ from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
 from autotune.search.strategy import Prior
-from autotune.search.value import worths
+from autotune.search.value import loss, race, worths
 from autotune.search.view import View
 
-WORTH_A_ROUND = 0.0005
-"""Smallest expected drop of the best time (0.04 %) that a further clip's time is spent on."""
-WORTH_LAUNCH = 0.0003
-"""The same for a round that needs a start, where one factor settled helps every set that has it."""
-SEARCH_LAUNCHES = 6
-"""Starts the search may use of the 12 of a study; the rest confirm."""
-
+WORTH_A_ROUND, WORTH_LAUNCH = 0.0002, 0.0001
+"""Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one factor
+settled by a start helps every set that has it."""
+RESOLVED = 0.004
+"""The search is over when the best set is expected to lose less than this against the truly best one (0.4 %)."""
+SEARCH_LAUNCHES = 10
+"""Starts the search may use; the rest confirm. It seldom needs more than 6."""
 CHEAP_CLIP, CHEAP_START = 0.005, 0.03
-"""Shares of the budget below which a look at one more set is next to nothing: live, and with a start."""
+"""Shares of the budget, or of ten minutes if that is less, below which a look at one more set is next to nothing:
+live, and with a start."""
+SHORT = 600.0
 
 
 class Screen:
@@ -28,8 +30,9 @@ class Screen:
 
     1. In one process of the current flags: the current set, then what switches live (after an earlier study:
        every live level once, whatever it said).
-    2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start; a set that
-       is surely worse is worth nothing and gets no more clips.
+    2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start that several
+       sets share; a set that is surely worse is worth nothing and gets no more clips. Until little is lost by
+       taking the best set now.
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
     """
 
@@ -70,7 +73,7 @@ class Screen:
         fresh = [c for c in self.space.candidates if c.id not in view.tried and c.id not in view.barred]
         for candidate in sorted(fresh, key=lambda c: (c.launch_key != view.live_key, mean[c.id], c.id)):
             starts = candidate.launch_key != view.live_key
-            cheap = (CHEAP_START if starts else CHEAP_CLIP) * view.history.budget
+            cheap = (CHEAP_START if starts else CHEAP_CLIP) * min(view.history.budget, SHORT)
             if view.cost(candidate.id, 1) <= cheap and self._affordable(view, candidate.id, 1, reserve):
                 return Proposal(candidate.id, "screen", 1, why="costs next to nothing, and completes the picture")
         return None
@@ -122,14 +125,18 @@ class Screen:
             and self._careful(view, c)
         )
         clip = view.round_cost(self.space.baseline)
-        for worth in worths(view, allowed):
+        now = race(view)
+        if loss(now) < RESOLVED:
+            return None
+        for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
             if worth.gain / worth.cost * clip < (WORTH_LAUNCH if starts else WORTH_A_ROUND):
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0
-                why = (f"{'close race: measured again on purpose' if again else 'may be better'}; expected to improve "
-                       f"the best by {100 * worth.gain:.2f} % for {worth.cost:.0f} s")
+                some = f" together with {worth.size - 1} more" if worth.size > 1 else ""
+                why = (f"{'close race: measured again on purpose' if again else 'may be better'}; expected{some} to "
+                       f"improve the best by {100 * worth.gain:.2f} % for {worth.cost:.0f} s")
                 return Proposal(worth.candidate, "race" if again else "screen", worth.rounds, why=why)
         return None
 

@@ -1,66 +1,164 @@
 """What a measurement is worth: knowledge gradient per second, launches counted.
 
-The expected drop of the best set's posterior mean after r more rounds of a set, divided by what they cost
-(Frazier, Powell and Dayanik 2009, INFORMS J. Computing 21:599, for correlated beliefs; several r at a time, as one
-noisy clip alone may be worth nothing: Frazier and Powell 2010, Decision Analysis 7:378).
+The expected drop of the true score of the set that would be taken, after some looks, divided by what they cost
+(Frazier, Powell and Dayanik 2009, INFORMS J. Computing 21:599, for correlated beliefs). Looks come in batches: a start
+pays for several sets, and one noisy clip alone may be worth nothing (Frazier and Powell 2010, Decision Analysis
+7:378; Wu and Frazier 2016, NIPS 29, for batches). A flag costs a little, so that ties go to the simpler set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from autotune.decide import noise
 from autotune.decide.surface import clip_variance
 from autotune.search.view import View
 
-REPEATS = (1, 2, 4)
-"""Numbers of rounds that are weighed against each other."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Places = NDArray[np.int_]
+
+BATCHES = ((1, (1, 2, 4)), (2, (1, 2)), (3, (1, 2)), (5, (1, 2)))
+"""Numbers of sets looked at in one process, and of rounds of each, that are weighed against each other."""
+FIRST = 4
+"""Sets that a new process may be started for alone, per launch key: the best ones expected there."""
 ENOUGH = 5
 """Rounds of one set in one process after which more would only measure that process."""
 CONTENDERS = 40
 """Sets with the best optimistic scores that are weighed; the rest are surely worse."""
+FLAG = 0.002
+"""Log seconds that a set must gain for each thing in which it differs from the current one (0.2 %)."""
+DRAWS, LOSS_DRAWS = 64, 256
+"""Normal draws behind an expectation, in pairs of opposite sign; fixed, so that the same history gives the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """``gain``: expected drop of log score; ``cost`` seconds; ``rounds`` to take."""
+    """``gain``: expected drop of log score by a batch of ``size`` sets that begins with ``rounds`` of
+    ``candidate``; ``cost`` of the batch in seconds."""
 
     candidate: str
     rounds: int
     gain: float
     cost: float
+    size: int = 1
 
 
-def worths(view: View, allowed: frozenset[str]) -> list[Worth]:
-    """The worth of measuring each plausible set, best gain per second first. ``allowed``: sets that may be
-    proposed; all sets that are not barred may turn out best."""
+@dataclass(frozen=True)
+class Race:
+    """The sets that may yet be best: their names, places in the space, posterior mean and covariance, and price
+    of their flags; ``best``: the one that would be taken now."""
+
+    names: list[str]
+    places: Places
+    mean: Array
+    cov: Array
+    price: Array
+    best: int
+
+
+def race(view: View) -> Race:
+    """The race as it stands; the baseline is always in it."""
     import numpy as np
 
-    posterior = view.posterior
-    names = [c.id for c in view.space.candidates if c.id not in view.barred]
-    places = np.array([posterior.index[name] for name in names])
-    mean = posterior.mean[places]
-    cov = posterior.cov[np.ix_(places, places)]
-    variance = np.diag(cov)
-    order = np.argsort(mean - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0)), kind="stable")[:CONTENDERS]
-    names = [names[i] for i in order]
-    mean, cov = mean[order], cov[np.ix_(order, order)]
-    best = float(mean.min())
-    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    weights = weights / weights.sum()
+    posterior, space = view.posterior, view.space
+    base = space[space.baseline].levels
+    runners = [c for c in space.candidates if c.id not in view.barred or c.id == space.baseline]
+    places = np.array([posterior.index[c.id] for c in runners])
+    price = FLAG * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
+    mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
+    hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
+    order = [int(i) for i in np.argsort(hope, kind="stable")[:CONTENDERS]]
+    home = next(i for i, c in enumerate(runners) if c.id == space.baseline)
+    if home not in order:
+        order.append(home)
+    places, mean, price = places[order], mean[order], price[order]
+    return Race([runners[i].id for i in order], places, mean, posterior.cov[np.ix_(places, places)], price,
+                int((mean + price).argmin()))
+
+
+@lru_cache(maxsize=64)
+def _draws(size: int, count: int) -> Array:
+    import numpy as np
+
+    half = np.random.default_rng(20_240_301 + size).standard_normal((count // 2, size))
+    return np.concatenate([half, -half])
+
+
+def loss(now: Race) -> float:
+    """Expected log seconds that taking the best set now loses against knowing everything."""
+    import numpy as np
+
+    size = len(now.names)
+    root = np.linalg.cholesky(now.cov + 1e-10 * np.eye(size))
+    truth = now.mean[:, None] + root @ _draws(size, LOSS_DRAWS).T
+    taken = (truth + now.price[:, None]).argmin(axis=0)
+    return float((truth[now.best] - truth[taken, np.arange(truth.shape[1])]).mean())
+
+
+def _gains(now: Race, cross: Array, among: Array) -> Array:
+    """Expected drop of the true score of the set that would be taken, for several batches of looks of one size.
+
+    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included.
+    """
+    import numpy as np
+
+    root = np.linalg.cholesky(among)
+    lever = np.linalg.solve(root, cross.transpose(0, 2, 1))
+    outcome = now.mean[None, None, :] + _draws(among.shape[1], DRAWS)[None] @ lever
+    place = (outcome + now.price).argmin(axis=2)
+    taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
+    found: Array = (outcome[:, :, now.best] - taken).mean(axis=1)
+    return found
+
+
+def worths(view: View, now: Race, allowed: frozenset[str]) -> list[Worth]:
+    """The worth of every batch weighed, best gain per second first. ``allowed``: sets that may be proposed; all
+    sets of the race may turn out best."""
+    import numpy as np
+
+    launch_key = {c.id: c.launch_key for c in view.space.candidates}
+    keys: dict[str, list[int]] = {}
+    for i in np.argsort(now.mean, kind="stable"):
+        if now.names[i] in allowed:
+            keys.setdefault(launch_key[now.names[i]], []).append(int(i))
     done = _rounds_here(view)
+    found = _weighed(view, now, [members for key, members in keys.items() if key != view.live_key], None)
+    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < ENOUGH]
+    if here:
+        found += _weighed(view, now, [here], view.history.live_launch)
+    found.sort(key=lambda one: (-one.gain / one.cost, one.candidate, one.rounds))
+    return found
+
+
+def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> list[Worth]:
+    """All batches of BATCHES for each launch key's sets, in process ``live`` or a new one."""
+    import numpy as np
+
+    cross, among = view.surface.ahead(view.posterior, now.places, live)
+    cross = cross[now.places]
+    price = [view.round_cost(name) for name in now.names]
     found: list[Worth] = []
-    for i, name in enumerate(names):
-        if name not in allowed or done.get(name, 0) >= ENOUGH:
+    for size, counts in BATCHES:
+        if size == 1:
+            batches = [[i] for members in keys for i in (members[:FIRST] if live is None else members)]
+        else:
+            batches = [members[:size] for members in keys if len(members) >= size]
+        if not batches:
             continue
-        options: list[Worth] = []
-        for count in REPEATS:
-            spread = cov[:, i] / np.sqrt(cov[i, i] + _noise(view, done.get(name, 0), count))
-            outcome = (mean[:, None] + spread[:, None] * nodes[None, :]).min(axis=0)
-            gain = best - float(outcome @ weights)
-            options.append(Worth(name, count, gain, max(view.cost(name, count), 1e-6)))
-        found.append(max(options, key=lambda one: one.gain / one.cost))
-    found.sort(key=lambda one: (-one.gain / one.cost, one.candidate))
+        where = np.array(batches)
+        looks = cross[:, where].transpose(1, 0, 2)
+        for count in counts:
+            noise = clip_variance(view.posterior.sd, count) * np.eye(size)
+            gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise)
+            for batch, gain in zip(batches, gains, strict=True):
+                first = now.names[batch[0]]
+                rest = sum(count * price[i] + view.switch for i in batch[1:])
+                found.append(Worth(first, count, float(gain), max(view.cost(first, count) + rest, 1e-6), size))
     return found
 
 
@@ -71,14 +169,3 @@ def _rounds_here(view: View) -> dict[str, int]:
         if one.launch == view.history.live_launch:
             found[one.candidate] = found.get(one.candidate, 0) + 1
     return found
-
-
-def _noise(view: View, done: int, count: int) -> float:
-    """Variance of what ``count`` more rounds tell: more clips in a process where the set already has ``done``
-    average the clip noise but not the process's own shift."""
-    sd = view.posterior.sd
-    if done == 0:
-        return noise.BETWEEN_SD**2 + clip_variance(sd, count)
-    own = 0.5 * noise.BETWEEN_SD**2
-    before, after = own + clip_variance(sd, done), own + clip_variance(sd, done + count)
-    return 1.0 / (1.0 / after - 1.0 / before)

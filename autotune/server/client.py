@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
+from autotune.model.secrets import MASK, is_guarded
 from autotune.model.workload import Workload
 from autotune.server.transport import MIB, Answer, Transport
 
@@ -22,7 +22,6 @@ NEGATIVE = "blurry"
 
 FPS = 8
 LARGEST_CLIP = 256 * MIB
-SECRET_NAME = re.compile(r"auth|token|password|secret|ngrok|jprq|webhook|tls|api_key|_key$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Client:
     def cmd_flags(self) -> dict[str, Any]:
         """What the command line was parsed to; values of secret flags are replaced by "***"."""
         flags = self._object("/sdapi/v1/cmd-flags")
-        return {name: "***" if value and SECRET_NAME.search(name) else value for name, value in flags.items()}
+        return {name: MASK if value and is_guarded(name) else value for name, value in flags.items()}
 
     def memory(self) -> Memory:
         """Memory of the process and the device."""
@@ -147,6 +146,14 @@ class Client:
     def interrupt(self, limit: float = 5.0) -> None:
         """Asks the running job to end; it then answers 200 with what it has."""
         self.transport.call("POST", "/sdapi/v1/interrupt", {}, limit=limit)
+
+    def was_interrupted(self, limit: float = 5.0) -> bool:
+        """Whether the job that ended last was interrupted or skipped, by whomever; with no job running.
+
+        The web UI keeps both marks until its next job begins, and then decodes no preview for the answer.
+        """
+        state = _part(self._object("/sdapi/v1/progress?skip_current_image=true", limit), "state")
+        return any(state.get(name) is True for name in ("interrupted", "skipped", "stopping_generation"))
 
     def sd_models(self) -> list[dict[str, Any]]:
         """The checkpoints the server knows: title, model_name, hash, filename."""

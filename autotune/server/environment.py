@@ -172,9 +172,10 @@ def read_bat(launch_file: Path) -> StartEnvironment:
 def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
     """What ``launch_file`` (webui-user.sh or .bat) makes of this process's environment.
 
-    Without one, the environment as it is. Raises nothing: ``problem`` says what went wrong.
+    Without one, the environment as it is; so too with Stability Matrix's settings.json, which is no script.
+    Raises nothing: ``problem`` says what went wrong.
     """
-    if launch_file is None or not launch_file.is_file():
+    if launch_file is None or not launch_file.is_file() or launch_file.suffix.lower() == ".json":
         return StartEnvironment(base())
     if launch_file.suffix.lower() in (".bat", ".cmd"):
         return read_bat(launch_file)

@@ -244,7 +244,9 @@ class Server:
         traces = inventory.restore(self.folder)
         gone = run_folder.remove(self.folder)
         stubborn = tuple(pid for pid in sorted({*left, *self._left}) if psutil.pid_exists(pid))
-        return StopReport(stubborn, ready.is_free(self.port), gone, traces, time.monotonic() - start)
+        # A server that never was ready may have failed because somebody else has the port.
+        port_free = ready.wait_free(self.port, ready.TEARDOWN if self.startup else 0.0)
+        return StopReport(stubborn, port_free, gone, traces, time.monotonic() - start)
 
 
 def start(plan: LaunchPlan, *, cancel: threading.Event | None = None) -> Server:
@@ -280,7 +282,7 @@ def _attempt(
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
     credentials = isolation.Credentials.make()
     try:
-        folder, record = run_folder.create(plan.run_root, plan.root)
+        folder, record = run_folder.create(plan.run_root, plan.root, port)
     except OSError as error:
         raise StateDamaged(f"cannot write to {plan.run_root}: {error.strerror}",
                            "free some space there") from None

@@ -16,6 +16,9 @@ from autotune.server.server_log import ServerLog
 
 PERIOD = 0.2
 """Seconds between looks: readiness is seen at most this much, and one request, after it is true."""
+TEARDOWN = 2.0
+"""Seconds that a killed process is given to let go of its port: with many threads it is a zombie to everybody else
+while its last threads still close its sockets (up to a tenth of a second was seen with torch)."""
 LOG_PATIENCE = 5.0
 """Seconds after the API answers in which the log may say that the model is loaded; then a tiny image asks."""
 
@@ -54,6 +57,16 @@ def is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def wait_free(port: int, limit: float = TEARDOWN) -> bool:
+    """True once the loopback port can be bound, False when it still cannot after ``limit`` seconds."""
+    until = time.monotonic() + limit
+    while not is_free(port):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.02)
     return True
 
 

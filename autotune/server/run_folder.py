@@ -20,7 +20,8 @@ NEW = ".new-"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Who owns a run: numbers and identities (``tree.identity``) of the owner and of its guard."""
+    """Who owns a run: numbers and identities (``tree.identity``) of the owner and of its guard; its ``port``, 0 when
+    it was written by a version that did not say it."""
 
     run_id: str
     owner_pid: int
@@ -28,6 +29,7 @@ class RunRecord:
     guard_pid: int | None = None
     guard: str | None = None
     root: str = ""
+    port: int = 0
 
     @property
     def owner_lives(self) -> bool:
@@ -35,14 +37,14 @@ class RunRecord:
         return self.owner is not None and identity(self.owner_pid) == self.owner
 
 
-def create(run_root: Path, root: Path) -> tuple[Path, RunRecord]:
+def create(run_root: Path, root: Path, port: int = 0) -> tuple[Path, RunRecord]:
     """Makes a run's folder with its record, readable by this user only. Raises OSError.
 
     It appears under its name only when the record is complete, so a sweep never meets one without owner.
     """
     run_root.mkdir(parents=True, exist_ok=True)
     run_id = f"{os.getpid()}-{secrets.token_hex(6)}"
-    record = RunRecord(run_id, os.getpid(), identity(os.getpid()), root=str(root))
+    record = RunRecord(run_id, os.getpid(), identity(os.getpid()), root=str(root), port=port)
     new = run_root / f"{NEW}{run_id}"
     new.mkdir(mode=0o700)
     write(new, record)

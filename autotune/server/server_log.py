@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 
+from autotune.model.secrets import masked
+
 KEEP = 400
 """Lines kept."""
 LONGEST = 2000
@@ -17,10 +19,6 @@ ATTENTION = re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?d
 MODEL_LOADED = re.compile(r"^Model loaded in \d")
 MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
 VAE_FLIP = re.compile(r"^Web UI will now convert VAE into ")
-SECRET_FLAGS = re.compile(
-    r"(--(?:ngrok|ngrok-options|jprq|tunnel-webhook|[\w-]*(?:token|password|secret|auth))[= ]+)"
-    r"(\"[^\"]*\"|'[^']*'|\S+)"
-)
 
 
 class ServerLog:
@@ -75,7 +73,7 @@ class ServerLog:
         """The text without this run's credentials and without the value of any flag that holds a secret."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return SECRET_FLAGS.sub(r"\1***", text)
+        return masked(text)
 
     def tail(self, lines: int = 60) -> tuple[str, ...]:
         """The last lines, oldest first."""

@@ -50,6 +50,10 @@ def sweep(run_root: Path) -> Swept:
         count, stubborn = _end(record.run_id)
         ended += count
         left += stubborn
+        if record.port:
+            from autotune.server import ready  # with the whole client; seldom needed
+
+            ready.wait_free(record.port)
         if folder.exists():
             traces += inventory.restore(folder)
             run_folder.remove(folder)

@@ -146,6 +146,9 @@ class Transport:
     ) -> bytes:
         import requests
 
+        told = response.headers.get("Content-Length", "")
+        if told.isdigit() and int(told) > most:
+            raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB", status=response.status_code)
         pieces: list[bytes] = []
         size = 0
         with _Watchdog(response, deadline) as watchdog:
@@ -163,7 +166,6 @@ class Transport:
                     raise
             if watchdog.fired:
                 raise ApiProblem("timeout", "the answer did not end in time", status=response.status_code)
-        told = response.headers.get("Content-Length", "")
         if told.isdigit() and size < int(told):
             raise ApiProblem("closed", f"{size} of {told} bytes came", status=response.status_code)
         return b"".join(pieces)

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autotune.flags.space import OPTION_DEFAULTS
+from autotune.flags.words import split
 from autotune.launchfile import LaunchFile, config_json, diff, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import Lock
+from autotune.launchfile.options import spelled
 from autotune.launchfile.records import Change, Checkpoint
 from autotune.launchfile.redact import shown
 from autotune.model import codec
-from autotune.model.errors import AutotuneError, BaselineFailed, NothingToWorkOn, Refused, UsageProblem
+from autotune.model.errors import (
+    AutotuneError,
+    BaselineFailed,
+    Busy,
+    NothingToWorkOn,
+    Refused,
+    StateDamaged,
+    UsageProblem,
+)
 from autotune.model.flagset import SettingValue
+from autotune.session.live import holder_of
 from autotune.session.look import Look
+from autotune.session.owner import stability_matrix
 from autotune.session.recover import recover
 from autotune.store import events
 from autotune.store.places import Places
@@ -28,7 +40,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A change that is ready to be shown and made. ``notes``: what the user should know before saying yes."""
+    """A change that is ready to be shown and made. ``notes``: what the user should know before saying yes.
+
+    ``blocked``: why it cannot be made now, although it can be shown.
+    """
 
     file: LaunchFile
     flags: tuple[str, ...]
@@ -38,11 +53,17 @@ class Plan:
     after: tuple[str, ...]
     meta: dict[str, Any]
     notes: tuple[str, ...]
+    blocked: Busy | None = None
 
     @property
     def changed(self) -> bool:
         """False when the files already hold this set."""
         return bool(self.changes)
+
+    def require_possible(self) -> None:
+        """Raises Busy when the change cannot be made as long as the owner's web UI runs as it does."""
+        if self.blocked is not None:
+            raise self.blocked
 
     def document(
         self, changed: bool, checkpoint: str | None = None, verified: bool | None = None
@@ -76,41 +97,45 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     """
     file = _editable(look)
     flags, settings, meta, notes = _given(look, words) if words is not None else _winner(look, places)
-    after = edited(look, flags)
+    dimensions: Sequence[str] = meta.get("dimensions", ())
+    _require_startable(look, file, dimensions)
+    after = edited(look, flags, dimensions)
     changes = [] if after == file.data else [Change(file.path, file.data, after)]
     shown_diff = diff(file.data, after, file.path.name)
-    config = settings_file(look)
-    data = config.read_bytes() if config.is_file() else b"{}"
-    wanted = _wanted(data, settings, str(config))
-    if wanted:
-        new = config_json.edit(data, wanted, str(config))
-        keys = config_json.old_and_new(data, wanted)
-        changes.append(Change(config, data if config.is_file() else None, new, keys))
-        shown_diff += _settings_diff(config.name, keys)
+    option, blocked = _option_change(look, settings)
+    blocked = blocked or _manager_runs(change.path for change in changes)
+    if option is not None:
+        changes.append(option)
+        shown_diff += _settings_diff(option.path.name, option.keys)
+        if option.live:
+            notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
     notes += _edited_since(look, places, file.path)
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
     again = _reread(file, after)
-    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes))
+    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked)
 
 
-def edited(look: Look, flags: Sequence[str]) -> bytes:
-    """The launch file's bytes with exactly these managed words. Raises Refused with the line to paste."""
+def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
+    """The launch file's bytes with exactly these managed words; ``dimensions``: what a study searched, and so may
+    edit beside the default ones. Raises Refused with the line to paste."""
     assert look.file is not None
-    return edit(look.file, flags, look.catalogue.owns)
+    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions))
 
 
 def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
     """Makes the change and proves it by one start; takes it back when it does not come into effect.
 
-    Raises Busy, Refused, StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
+    Raises Busy (also when the owner's web UI runs and cannot be asked to change its settings), Refused,
+    StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
     """
     from autotune.session import proof
 
+    plan.require_possible()
     with Lock(places.lock, "apply"):
-        _require_quiet_settings(look, plan)
-        store = Checkpoints(places.checkpoints(look.root))
+        store = Checkpoints(places.checkpoints(look.root), running=holder_of(look.root))
+        store.recover()
         checkpoint = store.begin(plan.changes, plan.meta)
         verified: bool | None = None
         try:
@@ -124,27 +149,44 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
                 message = f"{error.message}; {plan.file.path.name} is as it was"
                 raise BaselineFailed(message, error.hint) from None
             raise
-        store.finish(checkpoint)
-        events.record(
-            places.history(look.root), "apply", str(plan.meta.get("cause", "asked")), study=plan.meta.get("study"),
+        try:
+            store.finish(checkpoint)
+        except AutotuneError:
+            store.abandon(checkpoint)
+            raise
+        _record(
+            places, look.root, "apply", str(plan.meta.get("cause", "asked")), say, study=plan.meta.get("study"),
             flags=list(plan.flags), settings=plan.settings, speedup=plan.meta.get("speedup"),
             checkpoint=checkpoint.id, verified=verified, file=str(plan.file.path),
         )
     return plan.document(True, checkpoint.id, verified)
 
 
+def _record(places: Places, root: Path, verb: str, cause: str, say: Say, **facts: object) -> None:
+    """Notes in the history what was done. It is done, so a history that cannot be written is no failure of it."""
+    try:
+        events.record(places.history(root), verb, cause, **facts)
+    except StateDamaged as error:
+        say(f"the history lacks this {verb}: {error.message}")
+
+
 def rollback(
-    root: Path, places: Places, to: str | None, force: bool = False, cause: str = "asked"
+    root: Path, places: Places, to: str | None, say: Say, *, force: bool = False, cause: str = "asked"
 ) -> dict[str, Any]:
     """Puts everything back as it was before the newest apply, or before apply ``to``.
 
-    Raises NothingToWorkOn (nothing applied), Refused (its owner changed the file since), StateDamaged, Busy.
+    Raises NothingToWorkOn (nothing applied), Refused (its owner changed the file since), StateDamaged, Busy (also
+    when settings are to be put back that a running web UI holds and does not let go).
     """
     recover(places, root)
     with Lock(places.lock, "rollback"):
-        store = Checkpoints(places.checkpoints(root))
+        store = Checkpoints(places.checkpoints(root), running=holder_of(root))
+        store.recover()
+        manager = _manager_runs(file.path for one in store.applied() for file in one.files if not file.keys)
+        if manager is not None:
+            raise manager
         done = store.rollback(to, force, {"cause": cause})
-        events.record(places.history(root), "rollback", cause, checkpoint=done.undoes[0], undone=list(done.undoes))
+        _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
     return _rolled_back(store, done, root)
 
 
@@ -155,6 +197,7 @@ def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, 
         before, after = store.held(done, path, "before"), store.held(done, path, "after")
     except KeyError:
         before = after = path.read_bytes() if path.is_file() else None
+    settings = "".join(_settings_diff(file.path.name, file.keys) for file in done.files if file.keys)
     notes = "".join(f"\n{note}" for note in done.notes)
     message = f"{path.name} is as it was before checkpoint {undone.id}." if done.files else "Nothing had to change."
     return {
@@ -162,7 +205,7 @@ def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, 
         "file": str(path),
         "before": _words_of(path, before, root),
         "after": _words_of(path, after, root),
-        "diff": diff(before or b"", after or b"", path.name),
+        "diff": diff(before or b"", after or b"", path.name) + settings,
         "checkpoint": undone.id,
         "verified": None,
         "notes": list(done.notes),
@@ -182,19 +225,33 @@ def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
 
 
 def _editable(look: Look) -> LaunchFile:
-    if look.path is None:
+    webui, layout = look.machine.webui, look.layout
+    if look.fault is not None:
+        raise look.fault
+    if look.path is None and look.catalogue.tuned and not (layout and layout.host):
+        why_not = layout.why_not if layout else None
+        raise NothingToWorkOn(why_not or f"{look.root} has no launch file", "Name it with --launch-file.")
+    if not webui.manageable:
+        where = f"Its flags go here: {layout.where_flags_go}" if layout else "Put the flags there by hand."
+        raise Refused(f"{look.root}: {webui.why_not or 'this install is not managed'}", where)
+    if look.path is None or look.file is None:
         raise NothingToWorkOn(f"{look.root} has no launch file", "Name it with --launch-file.")
-    if not look.machine.webui.manageable:
-        raise Refused(
-            f"{look.root}: {look.machine.webui.why_not or 'this install is not managed'}",
-            "`autotune probe` says where its flags live; put them there by hand.",
-        )
-    if look.file is None:
-        raise Refused(look.why_not_editable or f"{look.path} cannot be read", "Mend the file first.")
     return look.file
 
 
+def _require_startable(look: Look, file: LaunchFile, dimensions: Sequence[str]) -> None:
+    """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
+    from autotune.probe import parser
+
+    kept = split(file.words, look.catalogue, dimensions).kept
+    why = parser.complaint(look.root, kept) if file.static else None
+    if why is not None:
+        raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
+                      "Mend that flag first; nothing was changed.")
+
+
 Chosen = tuple[tuple[str, ...], dict[str, SettingValue], dict[str, Any], list[str]]
+"""Flags, settings, what the checkpoint notes of them ("dimensions": what may be edited), what to tell the user."""
 
 
 def _given(look: Look, words: str) -> Chosen:
@@ -229,7 +286,8 @@ def _winner(look: Look, places: Places) -> Chosen:
     if changed:
         notes.append(f"since that tune has changed: {', '.join(changed)}; `autotune tune` would measure again")
     side = document["winner"]
-    meta = {"study": study.id, "speedup": document["speedup"]}
+    searched = [one["name"] for one in study.head["space"]["dimensions"]]
+    meta = {"study": study.id, "speedup": document["speedup"], "dimensions": searched}
     return tuple(side["flags"]), dict(side["settings"]), meta, notes
 
 
@@ -240,18 +298,53 @@ def settings_file(look: Look) -> Path:
     return settings_files(look.root, look.machine.webui.flags)[0]
 
 
-def _wanted(data: bytes, settings: dict[str, SettingValue], name: str) -> dict[str, SettingValue]:
-    """Options that really change: a default that the file does not hold is not written."""
-    now = config_json.values(data, name) if settings else {}
-    return {key: value for key, value in settings.items() if now.get(key, OPTION_DEFAULTS.get(key)) != value}
+def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Change | None, Busy | None]:
+    """How options come to be: through the web UI while it runs, else in its config.json; None: they are so already.
+
+    A web UI that runs and cannot be asked stands in the way (Busy); its file then says what would be changed.
+    """
+    if not settings:
+        return None, None
+    config = settings_file(look)
+    data = config.read_bytes() if config.is_file() else None
+    saved = config_json.values(data, str(config)) if data is not None else {}
+    keys = _keys(saved, settings)
+    try:
+        server = holder_of(look.root)(config)
+        if server is not None:
+            keys |= _keys({**saved, **server.values()}, settings)
+            return (Change(config, None, None, spelled(server, keys), True) if keys else None), None
+    except Busy as busy:
+        if not keys:
+            return None, None
+        return _in_file(config, data, keys), busy
+    return (_in_file(config, data, keys) if keys else None), None
+
+
+def _manager_runs(launch_files: Iterable[Path]) -> Busy | None:
+    """Stability Matrix writes its settings.json anew while it runs: what is changed in it then would be lost."""
+    if not any(path.suffix == ".json" for path in launch_files):
+        return None
+    pid = stability_matrix()
+    return Busy(f"Stability Matrix runs (pid {pid}) and would write over its settings",
+                "Close it and run again.") if pid is not None else None
+
+
+def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> Change:
+    new = config_json.edit(data or b"{}", {key: new for key, (_, new) in keys.items()}, str(config))
+    return Change(config, data, new, keys)
+
+
+def _keys(now: Mapping[str, Any], settings: Mapping[str, SettingValue]) -> dict[str, tuple[Any, Any]]:
+    """Option -> (old, new) of those that really change: a default that nobody wrote down is not written."""
+    return {key: (now.get(key, config_json.ABSENT), value)
+            for key, value in settings.items() if now.get(key, OPTION_DEFAULTS.get(key)) != value}
 
 
 def _settings_diff(name: str, keys: config_json.Keys) -> str:
     rows = [f"--- {name} (before)", f"+++ {name} (after)"]
     for key, (old, new) in keys.items():
-        if old != config_json.ABSENT:
-            rows.append(f"-{key}: {old}")
-        rows.append(f"+{key}: {new}")
+        rows += [f"{sign}{key}: {value}" for sign, value in (("-", old), ("+", new)) if value != config_json.ABSENT]
     return "\n".join(rows) + "\n"
 
 
@@ -268,20 +361,6 @@ def _reread(file: LaunchFile, after: bytes) -> tuple[str, ...]:
     from autotune.launchfile.reader import parse
 
     return parse(after, file.path, file.environ, file.root).words
-
-
-def _require_quiet_settings(look: Look, plan: Plan) -> None:
-    """A running web UI writes its options over config.json: then options are not ours to change."""
-    from autotune.model.errors import Busy
-    from autotune.session.owner import servers_of
-
-    if not any(change.keys for change in plan.changes):
-        return
-    for pid, port in servers_of(look.root):
-        raise Busy(
-            f"the web UI runs (pid {pid}, port {port}) and would write over {settings_file(look).name}",
-            "Close it and run again.",
-        )
 
 
 __all__ = ["Plan", "carry_out", "edited", "plan", "read", "rollback", "settings_file"]

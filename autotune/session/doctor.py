@@ -6,48 +6,62 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from autotune.model.errors import AutotuneError
+from autotune.model.study import Failure
 from autotune.session.look import Look
+from autotune.session.preconditions import Check, of_machine
 from autotune.store.places import Places
 
 FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it."""
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
-
-
 def checks(look: Look, places: Places) -> Iterator[Check]:
     """All checks of one install, cheap ones first; none of them changes anything."""
     webui = look.machine.webui
     yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {look.root}")
-    yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there")
+    yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there",
+                 "startup", "not_animated", "invalid_output")
     yield _launch_file(look)
     yield _models(look)
     yield from _settings(look)
+    yield from _numbers(look)
     yield _gpu(look)
+    yield from _machine(look)
     yield _state(places)
-    yield _loopback()
+    yield replace(_loopback(), prevents=("port",))
     yield _lock(places)
     yield _quiet(look)
 
 
-def _asked(name: str, ask: Callable[[], None], good: str) -> Check:
+def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) -> Check:
     try:
         ask()
     except AutotuneError as error:
-        return Check(name, False, error.message, error.hint)
-    return Check(name, True, good)
+        return Check(name, False, error.message, error.hint, prevents)
+    return Check(name, True, good, "", prevents)
+
+
+def _numbers(look: Look) -> Iterator[Check]:
+    if "--disable-nan-check" in look.machine.webui.flags:
+        yield Check(
+            "NaN check", True, "--disable-nan-check is given: numbers that overflow come out as black clips, "
+            "and a set that makes them is called invalid, not NaN", "", ("nan", "invalid_output"),
+        )
+    else:
+        yield Check("NaN check", True, "overflowing numbers are told by the web UI itself", "", ("nan",))
+
+
+def _machine(look: Look) -> Iterator[Check]:
+    import psutil
+
+    from autotune.session.driver import gpu_index
+
+    free = psutil.virtual_memory().available / 2**20
+    yield from of_machine(look.machine, gpu_index(look.machine.webui.kept_flags), free)
 
 
 def _launch_file(look: Look) -> Check:
@@ -63,9 +77,9 @@ def _launch_file(look: Look) -> Check:
 
 def _models(look: Look) -> Check:
     if look.machine.models:
-        return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]))
+        return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]), "", ("startup",))
     hint = "Put a Stable Diffusion 1.5 checkpoint there."
-    return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint)
+    return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint, ("startup",))
 
 
 def _settings(look: Look) -> Iterator[Check]:
@@ -123,10 +137,13 @@ def _lock(places: Places) -> Check:
 def _quiet(look: Look) -> Check:
     from autotune.session.quiet import require_idle
 
-    return _asked("machine is free", lambda: require_idle(look.machine), "no job runs")
+    return _asked("machine is free", lambda: require_idle(look.machine), "no job runs", "interrupted", "hang")
 
 
 def doctor_json(found: list[Check], root: Path) -> dict[str, object]:
     """The document of `doctor`."""
-    rows = [{"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint} for one in found]
+    rows = [
+        {"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint, "prevents": list(one.prevents)}
+        for one in found
+    ]
     return {"root": str(root), "checks": rows, "ok": all(one.ok for one in found)}

@@ -125,7 +125,7 @@ def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sa
         "seconds": _rounded(median(good)) if good else None,
         "state": state,
         "failure": failed.failure if failed else None,
-        "detail": failed.detail if failed else "",
+        "detail": failed.detail if failed else samples[-1].detail if state == "too_slow" else "",
         "launch": key[0],
         "purpose": key[1],
         "samples": [round(seconds, 4) for seconds in good],

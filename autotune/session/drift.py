@@ -9,9 +9,14 @@ from autotune.flags.catalogue import Catalogue, load
 from autotune.flags.words import canonical, split
 
 
-def file_drift(words: Sequence[str], applied: Sequence[str], catalogue: Catalogue) -> str | None:
-    """One sentence when the launch file no longer holds the applied set, None when it does."""
-    present = canonical(split(words, catalogue).tuned, catalogue)
+def file_drift(
+    words: Sequence[str], applied: Sequence[str], catalogue: Catalogue, dimensions: Sequence[str] = ()
+) -> str | None:
+    """One sentence when the launch file no longer holds the applied set, None when it does.
+
+    ``dimensions``: what the study behind the set searched.
+    """
+    present = canonical(split(words, catalogue, dimensions).tuned, catalogue)
     missing = [word for word in applied if word not in present]
     extra = [word for word in present if word not in applied]
     if not missing and not extra:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -25,6 +26,7 @@ from autotune.model.machine import Machine
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory
+from autotune.session import pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Stopwatch
 from autotune.store.journal import cannot_write
@@ -36,14 +38,9 @@ if TYPE_CHECKING:
 
 SEED = 20_240_301
 """All clips use one seed, so that their frames can be compared."""
-WARMUP_STEPS = 2
-"""A warm-up clip needs no more steps: kernels, layouts and the motion module are loaded by the first."""
-FIRST_START = 900.0
-"""Seconds for the first start: a real web UI may install or download something once."""
-FIRST_CLIP = 1800.0
-PATIENCE = 8.0
-"""A clip or a start that takes this many times the slowest one seen hangs."""
-LEAST_LIMIT = 30.0
+CLOCKS_KEPT = 9
+"""Clips whose lowest clock says what is usual; the discarded ones among them, so that a card that settles
+lower for good becomes the usual."""
 EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
 LEAST_SPACE = 512 * 1024
@@ -102,6 +99,7 @@ class Driver:
         self._live: _Live | None = None
         self._idle_memory = gpu_memory.level(nvml)
         self._reference = Reference(study.folder, ground.profile)
+        self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
 
     def __enter__(self) -> Driver:
         return self
@@ -131,16 +129,25 @@ class Driver:
         if live is None or not self._in_effect(live, candidate, proposal):
             return
         first = 1 + max((s.round for s in self._study.samples if s.candidate == candidate.id), default=-1)
-        if candidate.id not in live.warmed:
-            for index, workload in enumerate(self._ground.profile.workloads):
-                short = replace(workload, steps=min(workload.steps, WARMUP_STEPS))
-                if not self._clip(live, candidate, proposal, index, short, first, warmup=True):
-                    return
-            live.warmed.add(candidate.id)
+        if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
+            return
         for number in range(first, first + proposal.rounds):
             for index, workload in enumerate(self._ground.profile.workloads):
                 if not self._clip(live, candidate, proposal, index, workload, number, warmup=False):
                     return
+            if self._study.samples[-1].state == "too_slow":
+                return
+
+    def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
+        """Short clips of each workload until the set is warm in this process; False when one of them failed."""
+        budget = float(self._study.head.get("budget", 0.0))
+        for index, workload in enumerate(self._ground.profile.workloads):
+            short = replace(workload, steps=min(workload.steps, pace.WARMUP_STEPS))
+            while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, budget):
+                if not self._clip(live, candidate, proposal, index, short, number, warmup=True):
+                    return False
+        live.warmed.add(candidate.id)
+        return True
 
     def _ensure(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
         """The process to measure in: the live one where it serves, else a new one."""
@@ -178,7 +185,7 @@ class Driver:
             run_root=ground.run_root,
             settings=tuple(settings.items()),
             launch_file=ground.launch_file,
-            start_limit=self._start_limit(),
+            start_limit=pace.start_limit(self._study.launches),
         )
         self._say(f"starting the web UI with {' '.join(managed) or 'no tuning flag'}")
         began = time.monotonic()
@@ -191,10 +198,20 @@ class Driver:
             self._say(f"  it did not start: {failed.failure}")
             return None
         self._record_launch(number, candidate, cold, time.monotonic() - began)
+        self._warn(started.warnings)
         held = (candidate.id, proposal.block) if proposal.fresh else None
         observers = self._observers(started)
         self._live = _Live(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
         return self._live
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Tells once, and keeps for the document, what could not be done as the owner's own start does it."""
+        told = list(self._study.head.get("warnings", ()))
+        new = [line for line in dict.fromkeys(warnings) if line not in told]
+        for line in new:
+            self._say(f"  warning: {line}")
+        if new:
+            self._study.set_head(warnings=[*told, *new])
 
     def _observers(self, started: server.Server) -> tuple[Observer, ...]:
         """Memory on the GPU that the web UI uses; in main memory where there is none."""
@@ -212,23 +229,6 @@ class Driver:
         launch = Launch(number, candidate.id, candidate.launch_key, cold, startup, failure, detail)
         self._study.add_launch(launch)
         self._study.set_cost(self._watch.seconds())
-
-    def _start_limit(self) -> float:
-        seen = [launch.startup for launch in self._study.launches if not launch.failure]
-        return max(60.0, PATIENCE * max(seen)) if seen else FIRST_START
-
-    def _family(self, index: int) -> tuple[float, ...]:
-        """Seconds of all good clips of a workload so far: memory that spills shows as a clip far outside them."""
-        return tuple(
-            sample.seconds
-            for sample in self._study.samples
-            if sample.state == "ok" and sample.workload == index and sample.seconds is not None
-        )
-
-    def _clip_limit(self, index: int, warmup: bool) -> float:
-        seen = self._family(index)
-        # The first clip of a process also loads the motion module: 6 to 11 s more on an H200.
-        return max(LEAST_LIMIT, PATIENCE * max(seen)) + (60.0 if warmup else 0.0) if seen else FIRST_CLIP
 
     def _in_effect(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
         """Switches where needed and looks whether the set really acts (guarantee 6)."""
@@ -276,17 +276,7 @@ class Driver:
     ) -> bool:
         """Renders, checks and records one clip; False when the process must not be used any more."""
         with self._watch.on("warmup" if warmup else "measuring"):
-            result = measure.clip(
-                live.server.client,
-                workload,
-                SEED,
-                motion_module=self._ground.motion_module,
-                time_limit=self._clip_limit(index, warmup),
-                alive=live.server.alive,
-                log_tail=live.server.log_tail,
-                observers=live.observers,
-                family=() if warmup else self._family(index),
-            )
+            result = self._render(live, proposal, index, workload, warmup)
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.vae_flipped:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
@@ -294,23 +284,52 @@ class Driver:
             failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, warmup)
         if failure:
             self._require_space()
-        state: SampleState = "warmup" if warmup else "discarded" if result.discard else "ok"
+        state: SampleState = "ok"
+        if warmup or result.discard or result.too_slow:
+            state = "warmup" if warmup else "discarded" if result.discard else "too_slow"
         self._add(
             live, candidate, proposal, index, number,
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
-            seconds=None if failure else result.seconds,
+            seconds=None if failure else result.at_least if result.too_slow else result.seconds,
             cost=result.cost,
             memory_peak=result.memory_peak,
             energy=result.energy,
             likeness=likeness,
         )
-        if failure or result.restart:
-            self._say(f"  {failure}: {detail}")
+        if failure or result.too_slow:
+            self._say(f"  {failure or 'too slow'}: {detail}")
+        if result.restart or failure not in (None, "interrupted"):
             self.close()
-            return False
-        return True
+        return failure is None
+
+    def _render(
+        self, live: _Live, proposal: Proposal, index: int, workload: Workload, warmup: bool
+    ) -> measure.ClipResult:
+        """One clip, within the limits that the study's earlier clips set."""
+        samples = self._study.samples
+        first = all(sample.launch != live.launch for sample in samples)
+        result = measure.clip(
+            live.server.client,
+            workload,
+            SEED,
+            motion_module=self._ground.motion_module,
+            time_limit=pace.clip_limit(samples, index, first),
+            alive=live.server.alive,
+            log_tail=live.server.log_tail,
+            observers=live.observers,
+            best=None if warmup else pace.best(samples, proposal, index, self._ground.space.baseline),
+            slow=pace.slow(self._ground.profile.workloads, index),
+            family=() if warmup else pace.family(samples, index),
+            usual_clocks=() if warmup else tuple(self._clocks),
+        )
+        if result.seen.lost:
+            self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
+                        "since then",))
+        if not warmup and result.seconds is not None and result.seen.clock_low is not None:
+            self._clocks.append(result.seen.clock_low)
+        return result
 
     def _require_space(self) -> None:
         """Raises StateDamaged when the disk is full: a clip that could not be saved is no fault of its set."""

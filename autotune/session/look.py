@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.flags.catalogue import Catalogue, load
-from autotune.launchfile import LaunchFile, read
-from autotune.model.errors import NothingToWorkOn, Refused
+from autotune.launchfile import LaunchFile
+from autotune.launchfile.layout import Layout
+from autotune.model.errors import AutotuneError, NothingToWorkOn
 from autotune.model.machine import Machine
 from autotune.session.recover import recover
+from autotune.session.where import flags_of
 from autotune.store.places import Places
 
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
@@ -21,13 +24,18 @@ USUAL_CONTEXT = 32
 
 @dataclass(frozen=True)
 class Look:
-    """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``)."""
+    """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``, ``fault``).
+
+    ``layout``: what the install is and where its flags go; None when the launch file was named.
+    """
 
     machine: Machine
     path: Path | None
     file: LaunchFile | None
     why_not_editable: str | None
     catalogue: Catalogue
+    fault: AutotuneError | None = None
+    layout: Layout | None = None
 
     @property
     def root(self) -> Path:
@@ -60,13 +68,18 @@ class Look:
         """The motion module to render with: the best whose context holds ``frames``; None: there is none."""
         if self.machine.animatediff is None:
             return None
-        names = sorted(module.name for module in self.machine.animatediff.motion_modules)
-        fitting = [name for name in names if _context(name) >= frames] or names
-        for word in PREFERRED_MODULES:
-            for name in fitting:
-                if word in name.lower():
-                    return name
-        return fitting[0] if fitting else None
+        return preferred_module([module.name for module in self.machine.animatediff.motion_modules], frames)
+
+
+def preferred_module(names: Iterable[str], frames: int) -> str | None:
+    """Of these motion modules the best whose context holds ``frames``; None: there is none."""
+    ordered = sorted(names)
+    fitting = [name for name in ordered if _context(name) >= frames] or ordered
+    for word in PREFERRED_MODULES:
+        for name in fitting:
+            if word in name.lower():
+                return name
+    return fitting[0] if fitting else None
 
 
 def _context(name: str) -> int:
@@ -88,31 +101,13 @@ def look(
 
     root = install.find(webui, configured)
     recover(places, root)
-    path, file, why_not = _launch_file(root, launch_file)
-    words = file.words if file else ()
-    seen = machine.look(root, path, words)
-    return Look(seen, path, file, why_not, load(seen.webui.flavour, seen.webui.version))
-
-
-def _launch_file(root: Path, named: Path | None) -> tuple[Path | None, LaunchFile | None, str | None]:
-    """(path, file, why it cannot be edited): the file that was named, else the one whose words count."""
-    from autotune.launchfile import layout as layouts
-    from autotune.probe import install
-
-    if named is not None:
-        path: Path | None = named.expanduser().absolute()
-        layout = None
-    else:
-        layout = layouts.recognise(root)
-        path = layout.launch_files[0] if layout.launch_files else install.launch_file(root)
-    if path is None:
-        return None, None, layout.why_not if layout else None
-    try:
-        file = layouts.in_effect(root, layout) if layout and layout.manageable else read(path, root=root)
-    except Refused as error:
-        return path, None, error.message
-    except NothingToWorkOn:
-        if named is not None:
-            raise
-        return None, None, None
-    return file.path, file, file.why_not or (layout.why_not if layout else None)
+    found = flags_of(root, launch_file)
+    words = found.file.words if found.file else ()
+    # A pipe under that name would hold up whoever opens it; a folder has nothing to say.
+    ordinary = found.path if found.path is not None and found.path.is_file() else None
+    seen = machine.look(root, ordinary, words)
+    layout = found.layout
+    if layout is not None and not layout.manageable and seen.webui.manageable:
+        seen = replace(seen, webui=replace(seen.webui, manageable=False, why_not=layout.why_not))
+    catalogue = load(seen.webui.flavour, seen.webui.version)
+    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout)

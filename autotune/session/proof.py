@@ -30,16 +30,18 @@ class Seen:
     attention: str | None
 
 
-def observe(look: Look, places: Places) -> Seen:
-    """Starts the web UI once by its own script, asks, and ends it.
+def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> Seen:
+    """Starts the web UI once as its owner does, asks, and ends it: by its own script, or, in Stability Matrix,
+    which runs no script, with the words of its settings.json.
 
     Raises BaselineFailed when it does not start or answer.
     """
     python = look.machine.webui.python
     assert python is not None
     plan = server.LaunchPlan(
-        root=look.root, python=python, words=look.machine.webui.flags, run_root=places.runs,
-        launch_file=look.path, own_script=True,
+        root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),
+        run_root=places.runs, launch_file=look.path,
+        own_script=look.file is None or look.file.kind != "stability-matrix",
     )
     try:
         with server.start(plan) as started:
@@ -58,7 +60,7 @@ def observe(look: Look, places: Places) -> Seen:
 
 def prove(look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue]) -> Seen:
     """Raises BaselineFailed unless a start shows ``words`` and ``settings`` in effect."""
-    seen = observe(look, places)
+    seen = observe(look, places, words)
     saved = {**dict(look.machine.settings), **settings}
     expected = effective(words, saved, look.machine.runtime)
     wrong = mismatches(

@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Any
 from autotune.model.errors import AutotuneError
 from autotune.store.places import Places
 
+LEAST_ROOM = 4096
+"""Bytes: with less, not one more record finds room."""
+
 if TYPE_CHECKING:
     from autotune.launchfile.checkpoints import Checkpoints
     from autotune.launchfile.records import Checkpoint
+    from autotune.session.where import Where
 
 
 def status(root: Path, places: Places) -> dict[str, Any]:
     """The document of `status` (CONTRACT: JSON). Raises StateDamaged, NothingToWorkOn."""
-    from autotune.launchfile.reader import read
-    from autotune.probe import fingerprint, install
+    from autotune.probe import fingerprint
+    from autotune.session.where import flags_of
 
     applied, store = _applied(root, places)
-    path = applied.files[0].path if applied and applied.files else install.launch_file(root)
-    words: tuple[str, ...] = ()
-    problem = None
-    if path is not None:
-        try:
-            words = read(path).words
-        except AutotuneError as error:
-            problem = error.message
+    written = next((file.path for file in applied.files if not file.keys), None) if applied else None
+    found = flags_of(root)
+    path, words, problem = found.path, found.file.words if found.file else (), _problem(found)
+    if written is not None and (path is None or path.resolve() != written):
+        path, words, problem = written, *_read(written, root)
     now = fingerprint.cheap(root, words)
     meta: dict[str, Any] = dict(applied.meta) if applied else {}
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
@@ -36,7 +37,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     if applied and not problem:
         from autotune.session.drift import catalogue_of, file_drift
 
-        problem = file_drift(words, meta.get("flags", ()), catalogue_of(root))
+        problem = file_drift(words, meta.get("flags", ()), catalogue_of(root), meta.get("dimensions", ()))
     return {
         "root": str(root),
         "applied": {"flags": meta["flags"], "settings": meta.get("settings", {})} if applied else None,
@@ -45,12 +46,41 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "checkpoint": applied.id if applied else None,
         "study": meta.get("study"),
         "file": str(path) if path else None,
+        "install": _install(found),
         "file_since_apply": store.changed_since(path) if path and store else "unmanaged",
         "flags_now": _shown(words),
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
         "daemon": _daemon(places),
+    }
+
+
+def _read(path: Path, root: Path) -> tuple[tuple[str, ...], str | None]:
+    """Words of the file that the apply in force wrote, when it is not the one that counts; and what is wrong."""
+    from autotune.launchfile.reader import read
+
+    try:
+        return read(path, root=root).words, None
+    except AutotuneError as error:
+        return (), error.message
+
+
+def _problem(found: Where) -> str | None:
+    return found.fault.message if found.fault is not None else None
+
+
+def _install(found: Where) -> dict[str, Any] | None:
+    """What the install is, whether its flags are managed, and where they go."""
+    layout = found.layout
+    if layout is None:
+        return None
+    return {
+        "kind": layout.kind,
+        "host": layout.host or None,
+        "manageable": layout.manageable,
+        "why_not": layout.why_not,
+        "where_flags_go": layout.where_flags_go,
     }
 
 
@@ -81,7 +111,22 @@ def _daemon(places: Places) -> dict[str, Any] | None:
     said = load_json(places.daemon / "status.json")
     if said is not None and said.get("running") and not lives(said.get("pid")):
         said["running"] = False  # it was killed and could not say so
+    problem = _cannot_write(places.daemon) if said is not None else None
+    if said is not None and problem is not None:
+        # The agent cannot write it down itself.
+        said["problems"] = [*(said.get("problems") or ()), problem]
     return said
+
+
+def _cannot_write(folder: Path) -> str | None:
+    """Why records cannot be written there at present; None when they can, or when the system does not tell."""
+    if not os.access(folder, os.W_OK):
+        return f"{folder}: cannot be written (a read-only disk, or its permissions)"
+    if hasattr(os, "statvfs"):
+        disk = os.statvfs(folder)
+        if disk.f_bavail * disk.f_frsize < LEAST_ROOM:
+            return f"{folder}: the disk is full"
+    return None
 
 
 def lives(pid: object) -> bool:

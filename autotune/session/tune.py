@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +168,7 @@ def _conclude(
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
+    from autotune.flags.space import opened
 
     history = study.history(options.budget, study.cost()["wall"], None)
     broken = failures(history, ground.space).baseline
@@ -175,7 +176,8 @@ def _conclude(
     document = tune_json(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
-    document["change"] = _change(look, document)
+    document["change"] = _change(look, document, opened(ground.space))
+    document["warnings"] = list(study.head.get("warnings", ()))
     if study.document() != document:
         study.save_document(document)
         _mirror(places, study, ground.space, verdict)
@@ -193,7 +195,7 @@ def _conclude(
     return document
 
 
-def _change(look: Look, document: dict[str, Any]) -> dict[str, Any] | None:
+def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> dict[str, Any] | None:
     """The edit that `apply` would make, as a diff without credentials; None when there is none to make."""
     if document["decision"] != "apply" or look.file is None:
         return None
@@ -201,7 +203,7 @@ def _change(look: Look, document: dict[str, Any]) -> dict[str, Any] | None:
     from autotune.session.apply import edited
 
     try:
-        after = edited(look, tuple(document["winner"]["flags"]))
+        after = edited(look, tuple(document["winner"]["flags"]), dimensions)
     except Refused as refusal:
         return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
     name = look.file.path.name

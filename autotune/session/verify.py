@@ -8,9 +8,10 @@ from typing import Any
 from autotune.flags.words import canonical, split
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
+from autotune.model.errors import Busy
 from autotune.session import proof
+from autotune.session.live import find
 from autotune.session.look import Look
-from autotune.session.owner import servers_of
 from autotune.store.places import Places
 
 
@@ -22,7 +23,8 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     """
     applied = Checkpoints(places.checkpoints(look.root)).current()
     words = look.file.words if look.file else ()
-    present = canonical(split(words, look.catalogue).tuned, look.catalogue)
+    dimensions = applied.meta.get("dimensions", ()) if applied else ()
+    present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue)
     wanted = tuple(applied.meta.get("flags", ())) if applied else present
     seen, asked = _ask(look, places, start, say)
     rows = [_row(state, wanted, present) for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
@@ -76,15 +78,13 @@ def _ask(
     look: Look, places: Places, start: bool, say: Callable[[str], None]
 ) -> tuple[proof.Seen | None, str | None]:
     """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
-    from autotune.server.client import Client
-
-    for pid, port in servers_of(look.root):
-        client = Client(f"http://127.0.0.1:{port}")
-        try:
-            return proof.Seen((), client.cmd_flags(), client.options(), None), f"the running web UI (pid {pid})"
-        except ApiProblem:
-            say(f"the web UI (pid {pid}, port {port}) runs without an API that answers: it cannot be asked")
-            return None, None
+    try:
+        running = find(look.root)
+        if running is not None:
+            return proof.Seen((), running.client.cmd_flags(), running.client.options(), None), running.name
+    except (Busy, ApiProblem) as problem:
+        say(f"{problem.message}: it cannot be asked")
+        return None, None
     if not start:
         return None, None
     say("starting the web UI once by its own script, to ask it")

@@ -47,6 +47,10 @@ class Places:
         """Folder of all studies of one web UI."""
         return self.install(webui) / "studies"
 
+    def checks(self, webui: Path) -> Path:
+        """Folder of all checks of the set in use, kept apart from the tunes."""
+        return self.install(webui) / "checks"
+
     def checkpoints(self, webui: Path) -> Path:
         """Folder of the launch file's checkpoints."""
         return self.install(webui) / "checkpoints"

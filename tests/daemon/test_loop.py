@@ -20,8 +20,10 @@ from typing import Any
 import psutil
 import pytest
 
+from autotune.daemon import config as configuration
 from autotune.daemon import units
 from autotune.daemon.loop import Configured
+from autotune.daemon.world import RealWorld
 from autotune.model.errors import UsageProblem
 from tests.daemon.test_runner import until
 
@@ -154,17 +156,18 @@ def test_changes_are_seen_through_events_and_settle(webui: Path) -> None:
     config.write_text(config.read_text() + 'days = ["mon"]\nhours = ["00:00-00:01"]\n')
     (module,) = extension.iterdir()
     with agent(webui):
-        with (extension / "mm_new.safetensors").open("wb") as file:
+        with (extension / "mm_sd15_v3.safetensors").open("wb") as file:
             for _ in range(6):
                 file.write(b"x" * 65536)
                 file.flush()
                 time.sleep(0.4)
         assert until(lambda: bool(status(webui).get("due")), 20), status(webui)
-        (extension / "mm_new.safetensors").replace(extension / "mm_newer.safetensors")
+        (extension / "mm_sd15_v3.safetensors").replace(extension / "mm_sd15_v3_b.safetensors")
         assert until(lambda: len(status(webui).get("due", [])) == 2, 20), status(webui)
-        (extension / "mm_newer.safetensors").unlink()
+        (extension / "mm_sd15_v3_b.safetensors").unlink()
         assert until(lambda: len(status(webui).get("due", [])) == 3, 20), status(webui)
         module.touch()
+        (extension / "other.safetensors").write_bytes(b"x" * 4096)  # merely added: nothing would render with it
         time.sleep(4)
         assert len(status(webui)["due"]) == 3
         if status(webui)["waiting"]:  # empty only in the first minute of a Monday
@@ -299,3 +302,25 @@ def test_the_units_own_command_runs_and_tells_systemd(webui: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize(("policy", "changes"), [("when_used", False), ("at_once", True)])
+def test_a_model_that_is_merely_added(webui: Path, policy: str, changes: bool) -> None:
+    """No change until it is used: another checkpoint, another VAE, and, unless configured, another motion module."""
+    file = webui.parent / "config.toml"
+    file.write_text(CONFIG.replace("[agent]\n", f'[agent]\nadded_models = "{policy}"\n'))
+    config = configuration.load(file)
+    world = RealWorld(webui, webui.parent / "state", lambda: config, print)
+    try:
+        before = world.parts()
+        (webui / "models" / "Stable-diffusion" / "another.safetensors").write_bytes(b"x" * 999)
+        (webui / "models" / "VAE" / "another.pt").write_bytes(b"x" * 999)
+        assert world.parts() == before
+        (webui / "extensions" / "sd-webui-animatediff" / "model" / "other.ckpt").write_bytes(b"x" * 999)
+        assert (world.parts() != before) is changes
+        options = webui / "config.json"
+        used = json.loads(options.read_text()) | {"sd_model_checkpoint": "another.safetensors"}
+        options.write_text(json.dumps(used))
+        assert world.parts()["checkpoint"] == "another.safetensors 999"
+    finally:
+        world.close()

@@ -159,6 +159,16 @@ SETS = {
     "Exec": {"Command", "Arguments", "WorkingDirectory"},
 }
 """Children that may stand in any order (xs:all and choices of the same documentation)."""
+REQUIRED = {
+    "Task": {"Actions"},
+    "EventTrigger": {"Subscription"},
+    "Repetition": {"Interval"},
+    "RestartOnFailure": {"Interval", "Count"},
+    "Exec": {"Command"},
+}
+"""Children without minOccurs="0" in the same documentation."""
+ATTRIBUTES = {"Task": {"version"}, "Principal": {"id"}, "Actions": {"Context"}}
+"""Attributes that are used here; every other element has none."""
 DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?")
 VALUES = {
     **dict.fromkeys(
@@ -192,6 +202,8 @@ def check_task(element: ElementTree.Element) -> None:
     """Checks an element of a task definition against the schema as its documentation writes it down."""
     name = element.tag.removeprefix(SPACE)
     children = [child.tag.removeprefix(SPACE) for child in element]
+    assert REQUIRED.get(name, set()) <= set(children), f"missing in {name}"
+    assert set(element.attrib) == ATTRIBUTES.get(name, set()), f"attributes of {name}"
     if name in SEQUENCES:
         places = [SEQUENCES[name].index(child) for child in children]
         assert places == sorted(set(places)), f"order in {name}"
@@ -233,6 +245,9 @@ def test_the_task_check_can_fail() -> None:
     )
     with pytest.raises(AssertionError, match="order"):
         check_task(bad)
+    empty = ElementTree.fromstring(f'<Exec xmlns="{SPACE[1:-1]}"><Arguments>x</Arguments></Exec>')
+    with pytest.raises(AssertionError, match="missing in Exec"):
+        check_task(empty)
     with pytest.raises(AssertionError, match="Delay"):
         check_task(ElementTree.fromstring(f'<Delay xmlns="{SPACE[1:-1]}">1 minute</Delay>'))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from autotune.daemon import triggers
 from autotune.daemon.triggers import Settling, changes, merged, rule, strongest
+from autotune.daemon.world import in_use
 from tests.daemon.world import PARTS
 
 
@@ -101,6 +102,20 @@ def test_events_put_off_belief() -> None:
     assert not settling.settled(100.0, 60.0)
     assert settling.settled(110.0, 60.0)
     assert Settling(PARTS).disturb(5.0).since is None
+
+
+@pytest.mark.parametrize(
+    ("modules", "used"),
+    [
+        ("", ""),
+        ("mm_sd15_v2.ckpt 10", "mm_sd15_v2.ckpt 10"),
+        ("mm_sd15_v2.ckpt 10, other.ckpt 5", "mm_sd15_v2.ckpt 10"),
+        ("mm_sd15_v2.ckpt 10, mm_sd15_v3.safetensors 7", "mm_sd15_v3.safetensors 7"),
+        ("mm_sd15_v2.ckpt 11, other.ckpt 5", "mm_sd15_v2.ckpt 11"),
+    ],
+)
+def test_only_the_motion_module_that_a_tune_would_use_counts(modules: str, used: str) -> None:
+    assert in_use(modules, 16) == used
 
 
 VALUES = st.dictionaries(st.sampled_from(sorted(PARTS)), st.sampled_from(["", "a", "b"]))

@@ -103,6 +103,16 @@ def test_budgets() -> None:
     assert over_budget(NOON, settings(), [Spent(now - 13 * hour, 7200.0)]) == []
 
 
+def test_a_session_that_gave_way_often_is_one_session() -> None:
+    now = NOON.timestamp()
+    sittings = [Spent(now - 100.0 * i, 10.0, "a") for i in range(50)]
+    assert over_budget(NOON, settings(), sittings) == []
+    full = [*sittings, *(Spent(now - 1000.0 * i, 10.0, name) for i, name in enumerate("bcdefg"))]
+    assert "7 sessions this week" in over_budget(NOON, settings(), full)[0]
+    assert over_budget(NOON, settings(), full, due="a") == []
+    assert over_budget(NOON, settings(), full, due="h") != []
+
+
 def test_a_clock_set_back_does_not_open_the_purse() -> None:
     tomorrow = NOON.timestamp() + 86400
     spent = [Spent(tomorrow + i, 1200.0) for i in range(7)]

@@ -43,6 +43,7 @@ PARTS = {
     "profile": "default 1a2b3c4d",
 }
 TUNE = {"schema": 1, "kind": "tune", "decision": "keep", "reason": "nothing better"}
+HOLDS = {"schema": 1, "kind": "verify", "ok": True, "measured": {"answer": "holds", "reason": "as it was"}}
 BETTER = {
     **{"schema": 1, "kind": "tune", "decision": "apply", "reason": "8 of 8 pairs"},
     **{"winner": {"flags": ["--opt-sdp-attention"]}, "speedup": {"estimate": 1.4, "low": 1.3, "high": 1.5}},
@@ -63,7 +64,7 @@ class FakeChild:
 
     def __init__(self, world: FakeWorld, name: str, words: Sequence[str]) -> None:
         self.world, self.name, self.words = world, name, list(words)
-        self.kind = words[0]
+        self.kind = "check" if "--measure" in words else words[0]
         self.left = world.lengths.get(self.kind, 60.0) - world.progress.get(self.goal, 0.0)
         self.began = world.clock
         self.stopped: int | None = None
@@ -72,7 +73,7 @@ class FakeChild:
     @property
     def goal(self) -> str:
         """What a session works on; a tune goes on where an earlier one for the same parts was stopped."""
-        return f"{self.kind} {sorted(self.world.now_parts.items())}" if self.kind == "tune" else self.name
+        return f"{self.kind} {sorted(self.world.now_parts.items())}" if self.kind in ("tune", "check") else self.name
 
     def pids(self) -> frozenset[int]:
         return frozenset({4242})
@@ -122,8 +123,8 @@ class FakeWorld:
         self.pids: set[int] = set()
         self.ports: set[int] = set()
         self.tuned = True
-        self.lengths = {"tune": 600.0, "apply": 30.0, "verify": 5.0, "rollback": 1.0}
-        self.results: dict[str, tuple[int, dict[str, Any]]] = {"tune": (0, TUNE)}
+        self.lengths = {"tune": 600.0, "apply": 30.0, "verify": 5.0, "rollback": 1.0, "check": 120.0}
+        self.results: dict[str, tuple[int, dict[str, Any]]] = {"tune": (0, TUNE), "check": (0, HOLDS)}
         self.children: list[FakeChild] = []
         self.documents: dict[str, dict[str, Any]] = {}
         self.finished: list[str] = []
@@ -165,6 +166,9 @@ class FakeWorld:
 
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
         return tuple(sorted(self.pids))
+
+    def follow_starts(self, wanted: bool) -> None:
+        """Every start is in ``pids`` here."""
 
     def listens(self, pid: int) -> bool:
         return pid in self.ports

@@ -31,6 +31,14 @@ def test_chunks_of_text() -> None:
     assert text.tokens("Extraordinary, cat") == ["extraor", "dinary", ",", "cat"]
 
 
+def test_faults_of_flags_and_of_one_attention_class() -> None:
+    found = faults.Faults(faults.parse("unknown_flag@--medvram, spill:2@sdp, slow", ["--medvram"]))
+    assert found.unknown_flags() == ("--medvram",)
+    assert found.concerns("spill", "sdp") and not found.concerns("spill", "v1") and found.concerns("slow", "v1")
+    assert faults.Faults(faults.parse("unknown_flag@--medvram", ["--api"])).unknown_flags() == ()
+    assert faults.Faults(faults.parse("spill@--medvram", ["--medvram"])).concerns("spill", "sdp")
+
+
 def test_faults_are_read_and_aimed() -> None:
     found = faults.Faults(faults.parse("oom:2, nan:*@sdp, black@--opt-channelslast, start_slow:1.5, dead_context:3",
                                        ["--opt-channelslast"]))

@@ -139,3 +139,17 @@ JUDGED: dict[str, tuple[str, ...]] = {
     "menu-before": ("--xformers", "--api"),
 }
 """What wine gives for files whose words depend on what happens when they run, with the judge's own folder."""
+
+LATE = "if 1==1 set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --no-half-vae --listen\n"
+"""A line that brings words when it runs, so that a marked block is needed."""
+
+HARD: tuple[tuple[str, bytes], ...] = (
+    ("tabs", normal("set COMMANDLINE_ARGS=--api\t--xformers\t--port 7861\n" + LATE)),
+    ("quoted", normal('set COMMANDLINE_ARGS=--api "--xformers" --port 7861\n' + LATE)),
+    ("equals", normal("set COMMANDLINE_ARGS=--api --precision=full --port 7861\n" + LATE)),
+    ("repeated", normal("set COMMANDLINE_ARGS=--xformers --xformers --xformers --xformers --xformers --api\n" + LATE)),
+    ("caret-lines", normal("set COMMANDLINE_ARGS=--api ^\n\t--xformers ^\n --port 7861\n" + LATE)),
+    ("number", normal("set COMMANDLINE_ARGS=--api --sub-quad-q-chunk-size 512\n" + LATE)),
+    ("other-case", normal("set COMMANDLINE_ARGS=--api --title %TEMP:~0,0%x --xformers\n" + LATE)),
+)
+"""Spellings that percent substitution alone does not find, in files that need a block."""

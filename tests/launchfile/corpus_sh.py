@@ -155,3 +155,34 @@ JUDGED: dict[str, tuple[str, ...]] = {
     "loop": ("--api", "--xformers", "--no-half"),
 }
 """What bash gives for files whose words depend on what happens when they run."""
+
+ARRAYS: tuple[tuple[str, bytes, tuple[str, ...] | None], ...] = (
+    ("own", b"COMMANDLINE_ARGS=(--api --xformers)\n", None),
+    ("own-exported", b"export COMMANDLINE_ARGS=(--api --xformers)\n", None),
+    ("own-over-lines", b"COMMANDLINE_ARGS=(\n  --api   # don't drop (this)\n  --xformers\n)\nexport COMMANDLINE_ARGS\n", None),
+    ("own-then-plain", b'COMMANDLINE_ARGS=(--api)\nexport COMMANDLINE_ARGS="--xformers --listen"\n', None),
+    ("own-joined-too-late", b'COMMANDLINE_ARGS=(--api --xformers)\nexport COMMANDLINE_ARGS="${COMMANDLINE_ARGS[*]}"\n', None),
+    ("own-by-append", b'export COMMANDLINE_ARGS="--xformers"\nCOMMANDLINE_ARGS+=(--api)\n', None),
+    ("own-by-subscript", b'export COMMANDLINE_ARGS="--xformers"\nCOMMANDLINE_ARGS[1]=--api\n', None),
+    ("own-declared", b'declare -a COMMANDLINE_ARGS\nexport COMMANDLINE_ARGS="--xformers"\n', None),
+    ("own-declared-with-value", b'declare -a COMMANDLINE_ARGS="--xformers"\nexport COMMANDLINE_ARGS\n', None),
+    ("own-declared-exported", b"declare -x COMMANDLINE_ARGS=(--api --xformers)\n", None),
+    ("own-mapfile", b"mapfile -t COMMANDLINE_ARGS <<< '--api'\nexport COMMANDLINE_ARGS\n", None),
+    ("own-unset-again", b'COMMANDLINE_ARGS=(--api)\nunset COMMANDLINE_ARGS\nexport COMMANDLINE_ARGS="--xformers --listen"\n',
+     ("--xformers", "--listen")),
+    ("own-carried-over", b'COMMANDLINE_ARGS=(--api --xformers)\nall="${COMMANDLINE_ARGS[*]}"\nunset COMMANDLINE_ARGS\nexport COMMANDLINE_ARGS="$all"\n',
+     ("--api", "--xformers")),
+    ("other", b'ARGS=(--api --xformers)\nexport COMMANDLINE_ARGS="${ARGS[*]}"\n', ("--api", "--xformers")),
+    ("other-over-lines", b'ARGS=(\n  --api # mine, don\'t touch\n  --port 7861\n  --xformers\n)\nexport COMMANDLINE_ARGS="${ARGS[@]} --listen"\n',
+     ("--api", "--port", "7861", "--xformers", "--listen")),
+    ("other-appended", b'ARGS=(--api)\nARGS+=(--medvram "--theme dark")\nexport COMMANDLINE_ARGS="${ARGS[*]}"\n',
+     ("--api", "--medvram", "--theme", "dark")),
+    ("other-quoted-blank", b"ARGS=(--ckpt-dir \"'/my models'\" --xformers)\nexport COMMANDLINE_ARGS=${ARGS[@]}\n",
+     ("--ckpt-dir", "/my models", "--xformers")),
+    ("other-first-element", b'ARGS=(--api --xformers)\nexport COMMANDLINE_ARGS="$ARGS"\n', ("--api",)),
+    ("other-first-replaced", b'ARGS=(--api --xformers)\nARGS=--listen\nexport COMMANDLINE_ARGS="${ARGS[*]}"\n',
+     ("--listen", "--xformers")),
+    ("other-nothing-managed", b'ARGS=(--api --listen)\nexport COMMANDLINE_ARGS="${ARGS[*]}"\n', ("--api", "--listen")),
+)
+"""Arrays: bash exports none, so one of this very name reaches nobody (None: the words are () and the edit is
+refused); of others the joined elements are what the file assigns."""

@@ -43,8 +43,9 @@ at_launch() {
   done
 }
 emit() {
-  local value=""
-  [[ ${COMMANDLINE_ARGS@a} == *x* ]] && value="$COMMANDLINE_ARGS"
+  # A child is asked: what bash exports is less than what it has (no arrays).
+  local value; value="$(builtin command -p printenv COMMANDLINE_ARGS; builtin printf x)"
+  value="${value%x}"; value="${value%$'\n'}"
   builtin printf '%s\0' "$@" "=$value" > "$out"
 }
 exec() { at_launch "$@"; }

@@ -73,7 +73,8 @@ def test_refused_with_the_line_to_paste(name: str, data: bytes, what: str) -> No
         edit(parse(data, Path(name), {}), TARGET, owns)
     hint = caught.value.hint
     assert "--opt-sdp-attention --opt-channelslast" in hint
-    assert ('export COMMANDLINE_ARGS="$COMMANDLINE_ARGS ' in hint) == name.endswith(".sh")
+    start = 'export COMMANDLINE_ARGS="$args ' if "array" in what else 'export COMMANDLINE_ARGS="$COMMANDLINE_ARGS '
+    assert (start in hint) == name.endswith(".sh")
     assert ("set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% " in hint) == name.endswith(".bat")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from autotune.launchfile import edit
 from autotune.launchfile.reader import LaunchFile, parse
+from autotune.model.errors import Refused
 from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
 from tests.launchfile.judges import TARGET, bash_accepts, bash_words, owns, wine, wine_words
 
@@ -96,6 +97,28 @@ def test_bash_agrees(tmp_path: Path) -> None:
         assert bash_accepts(data) == "", name
 
 
+def test_bash_agrees_on_arrays(tmp_path: Path) -> None:
+    before = bash_words([data for _, data, _ in corpus_sh.ARRAYS], tmp_path / "before")
+    edits: list[tuple[str, bytes]] = []
+    for (name, data, words), was in zip(corpus_sh.ARRAYS, before, strict=True):
+        file = read(data, "sh")
+        assert file.words == tuple(was or ()) == (words or ()), name
+        if words is not None:
+            edits.append((name, edit(file, TARGET, owns)))
+            continue
+        assert file.why_not is not None and "an array" in file.why_not, name
+        with pytest.raises(Refused, match="an array") as caught:
+            edit(file, TARGET, owns)
+        pasted = caught.value.hint.partition("): ")[2].encode()
+        (line,) = bash_words([data + pasted + b"\n"], tmp_path / f"pasted-{name}")
+        assert line is not None and line[-len(TARGET):] == list(TARGET), name
+    after = bash_words([data for _, data in edits], tmp_path / "after")
+    kept = {name: was for (name, _, _), was in zip(corpus_sh.ARRAYS, before, strict=True)}
+    for (name, data), now in zip(edits, after, strict=True):
+        assert now is not None and split(now) == wanted(kept[name] or []), name
+        assert bash_accepts(data) == "", name
+
+
 @pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
 def test_wine_agrees(tmp_path: Path, wine_prefix: Path) -> None:
     before = wine_words([data for _, data, _ in corpus_bat.BAT], tmp_path / "before", wine_prefix)
@@ -105,3 +128,66 @@ def test_wine_agrees(tmp_path: Path, wine_prefix: Path) -> None:
     for (name, _, _), was, now in zip(corpus_bat.BAT, before, after, strict=True):
         assert was is not None and now is not None
         assert split(now) == wanted(was), name
+
+
+@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+def test_wine_agrees_on_what_substitution_does_not_find(tmp_path: Path, wine_prefix: Path) -> None:
+    before = wine_words([data for _, data in corpus_bat.HARD], tmp_path / "before", wine_prefix)
+    edited = [edit(read(data, "bat"), TARGET, owns) for _, data in corpus_bat.HARD]
+    assert all(read(data, "bat").block is not None for data in edited)
+    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    for (name, _), was, now in zip(corpus_bat.HARD, before, after, strict=True):
+        assert was is not None and now is not None and "--no-half-vae" in was, name
+        assert split(now) == wanted(was), name
+
+
+def test_a_quoted_value_that_substitution_would_break_is_refused() -> None:
+    data = corpus_bat.normal('set COMMANDLINE_ARGS=--title "use --xformers now" --api\n' + corpus_bat.LATE)
+    assert "use --xformers now" in read(data, "bat").words
+    with pytest.raises(Refused) as caught:
+        edit(read(data, "bat"), TARGET, owns)
+    assert "Paste" in caught.value.hint
+
+
+TOOLS = {
+    "any": re.compile(rb"^.*COMMANDLINE_ARGS=.*$", re.MULTILINE),
+    "assignment": re.compile(rb"^[ \t]*#?[ \t]*(?:export[ \t]+)?COMMANDLINE_ARGS=.*$", re.MULTILINE),
+}
+"""How other programs find "their" line: the first that matches, comment or not."""
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_that_takes_the_first_matching_line_is_not_overruled(tool: str, tmp_path: Path) -> None:
+    """What it writes there reaches the web UI after our edit as it did before; of ours nothing breaks it."""
+
+    def rewritten(data: bytes) -> bytes:
+        return TOOLS[tool].sub(b'export COMMANDLINE_ARGS="--theme tool"', data, count=1)
+
+    names = [name for name, data, _ in corpus_sh.SH if TOOLS[tool].search(data)]
+    files = {name: data for name, data, _ in corpus_sh.SH}
+    before = bash_words([rewritten(files[name]) for name in names], tmp_path / "before")
+    edited = [rewritten(edit(read(files[name], "sh"), TARGET, owns)) for name in names]
+    after = bash_words(edited, tmp_path / "after")
+    assert len(names) > 50
+    for name, was, now in zip(names, before, after, strict=True):
+        assert was is not None and now is not None, name
+        assert split(now)[0] == split(was)[0], name
+
+
+@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, wine_prefix: Path) -> None:
+    pattern = rb"^[ \t@]*(?:rem[ \t]+|::[ \t]*)?set[ \t]+\"?COMMANDLINE_ARGS=[^\r\n]*"
+    line = re.compile(pattern, re.MULTILINE | re.IGNORECASE)
+
+    def rewritten(data: bytes) -> bytes:
+        return line.sub(b"set COMMANDLINE_ARGS=--theme tool", data, count=1)
+
+    names = [name for name, data, _ in corpus_bat.BAT if line.search(data)]
+    files = {name: data for name, data, _ in corpus_bat.BAT}
+    before = wine_words([rewritten(files[name]) for name in names], tmp_path / "before", wine_prefix)
+    edited = [rewritten(edit(read(files[name], "bat"), TARGET, owns)) for name in names]
+    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    assert len(names) > 60
+    for name, was, now in zip(names, before, after, strict=True):
+        assert was is not None and now is not None, name
+        assert split(now)[0] == split(was)[0], name

@@ -79,7 +79,9 @@ def test_stability_matrix(tmp_path: Path) -> None:
     assert (found.kind, found.host, found.launch_files) == ("a1111", "stability-matrix", (place,))
     assert layout.in_effect(root, found, {}).words == ("--medvram",)
     other = install(tmp_path / "Data" / "Packages" / "other", BASE)
-    assert layout.recognise(other, "linux", {}).host == ""
+    found = layout.recognise(other, "linux", {})
+    assert found.host == "stability-matrix" and not found.manageable and "does not list it" in (found.why_not or "")
+    assert layout.recognise(install(tmp_path / "Data" / "mine" / "other", BASE), "linux", {}).host == ""
 
 
 def test_settings_bat_wins(tmp_path: Path) -> None:

@@ -192,5 +192,5 @@ def test_no_password_whatever_it_holds_is_shown(before: str, after: str, where: 
 
 
 def test_words_that_are_no_secret_are_shown() -> None:
-    words = ("--api", "--gradio-auth-path", "x.txt", "--ngrok-region", "eu", "--port", "7860", "--api-auth")
+    words = ("--api", "--ckpt-dir", "x", "--ngrok-region", "eu", "--port", "7860", "--api-auth")
     assert shown(words) == list(words)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from autotune.server.client import Client
 from tests.server import badserver
 from tests.server.badserver import Handler, answers, reply, serving
 
+measure_clip = import_module("autotune.measure.clip")
 CLIP = Workload(64, 64, 4, 2)
 GOOD = {"images": [base64.b64encode(b"GIF89a;").decode()], "parameters": {},
         "info": json.dumps({"infotexts": ['x, AnimateDiff: "model: y"']})}
@@ -82,6 +84,23 @@ def test_what_is_no_clip_is_named(status: str, body: object, failure: str) -> No
     assert result.restart is (status != "200 OK" or isinstance(body, bytes))
 
 
+@pytest.mark.parametrize("jump", [-86400.0, 3600.0])
+def test_a_wall_clock_that_is_set_meanwhile_changes_nothing(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours, and the web UI's own, from which it takes X-Process-Time."""
+    real, begun = time.time, time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: real() + (jump if time.monotonic() - begun > 0.1 else 0.0))
+    ready = threading.Event()
+    threading.Timer(0.3, ready.set).start()
+
+    def handler(connection: socket.socket, request: bytes, _stop: threading.Event) -> None:
+        ready.wait(10)
+        reply(connection, json.dumps(GOOD).encode(), more=f"X-Process-Time: {0.3 + jump}\r\n")
+
+    with client(handler) as api:
+        result = measure.clip(api, CLIP, 1, time_limit=60.0, best=50.0, observers=[RamObserver(lambda: [])])
+    assert result.ok and result.seconds is not None and 0.0 < result.seconds < 30.0
+
+
 def test_a_broken_connection_is_a_crash_with_what_the_log_says() -> None:
     with client(badserver.half) as api:
         assert measure.clip(api, CLIP, 1).failure == "crash"
@@ -122,6 +141,49 @@ def test_a_clip_far_slower_than_the_best_is_given_up() -> None:
     assert result.at_least == pytest.approx(0.3) and result.cost < 10.0
 
 
+def ignores_interrupts(connection: socket.socket, request: bytes, stop: threading.Event) -> None:
+    """A job without end; /interrupt is answered and changes nothing."""
+    if b"/txt2img" in request.split(b"\r\n")[0]:
+        stop.wait(60)
+    else:
+        reply(connection, b"{}")
+
+
+def test_a_clip_given_up_that_never_ends_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_clip, "PATIENCE", 0.1)
+    with client(ignores_interrupts) as api:
+        result = measure.clip(api, CLIP, 1, best=0.1, time_limit=0.6)
+    assert result.failure == "hang" and result.restart and not result.too_slow and result.cost >= 0.6
+
+
+def test_a_server_that_dies_when_its_clip_is_given_up_is_a_crash() -> None:
+    dead = threading.Event()
+
+    def dies(connection: socket.socket, request: bytes, stop: threading.Event) -> None:
+        if b"/interrupt" in request.split(b"\r\n")[0]:
+            dead.set()
+        else:
+            stop.wait(60)
+
+    with client(dies) as api:
+        result = measure.clip(api, CLIP, 1, best=0.1, alive=lambda: not dead.is_set())
+    assert result.failure == "crash" and result.restart
+
+
+@pytest.mark.parametrize("mark", ["interrupted", "skipped", "stopping_generation"])
+def test_a_clip_that_somebody_interrupted_does_not_count(mark: str) -> None:
+    """It answers 200 with a whole GIF of fewer steps, sooner than a clip takes: only the state tells."""
+    def handler(connection: socket.socket, request: bytes, _stop: threading.Event) -> None:
+        asked = request.split(b"\r\n")[0]
+        state = {"job": "", "job_count": 0, "interrupted": False, mark: True}
+        reply(connection, json.dumps({"state": state} if b"/progress" in asked else GOOD).encode())
+
+    with client(handler) as api:
+        result = measure.clip(api, CLIP, 1)
+    assert result.failure == "interrupted" and result.seconds is None and result.gif is None
+    assert not result.restart and not result.ok
+
+
 class Full(Observer):
     """A card that is full."""
 
@@ -155,6 +217,24 @@ def test_a_throttled_clip_is_discarded() -> None:
     with client(answers(GOOD)) as api:
         result = measure.clip(api, CLIP, 1, observers=[Hot()])
     assert result.discard is not None and not result.ok and result.failure is None and result.seconds
+
+
+class Clocked(Observer):
+    """A card whose SM clock fell to ``low`` MHz."""
+
+    def __init__(self, low: int) -> None:
+        self._low = low
+
+    def seen(self) -> Observations:
+        return Observations(clock_low=self._low)
+
+
+@pytest.mark.parametrize(("low", "counts"), [(900, False), (1650, True)])
+def test_a_clip_at_the_wrong_clock_is_discarded(low: int, counts: bool) -> None:
+    with client(answers(GOOD)) as api:
+        result = measure.clip(api, CLIP, 1, observers=[Clocked(low)], usual_clocks=[1700, 1710, 1695])
+    assert result.ok is counts and result.failure is None and result.seconds is not None
+    assert counts or result.discard == "the card ran at 900 MHz, usually at 1700 MHz"
 
 
 class Broken:

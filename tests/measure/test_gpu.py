@@ -110,6 +110,31 @@ def test_throttling(fake: nvml_fake.Fake, nvml: Nvml, mask: int, reasons: tuple[
     assert observer.seen().throttled == reasons
 
 
+def test_a_card_that_fell_to_a_low_clock_spoils_a_clip(fake: nvml_fake.Fake, nvml: Nvml) -> None:
+    observer = GpuObserver(nvml, 0, lambda: {OURS})
+    observer.before()
+    fake.set(0, sm=900)
+    for number in range(6):
+        observer.look(0.1 * number)
+    observer.after()
+    seen = observer.seen()
+    assert seen.clock_low == 900
+    assert guards.discard(seen, 5.0, 5.0, [1695, 1695, 1680]) == "the card ran at 900 MHz, usually at 1695 MHz"
+    assert guards.discard(seen, 5.0, 5.0, [905, 900, 910]) is None
+
+
+def test_where_nvml_never_lists_ours_the_process_table_is_seldom_searched(
+    fake: nvml_fake.Fake, nvml: Nvml
+) -> None:
+    searches: list[int] = []
+    fake.set(0, compute=f"{OTHER}:400")
+    observer = GpuObserver(nvml, 0, lambda: searches.append(1) or {OURS})  # type: ignore[func-returns-value]
+    observer.before()
+    for number in range(100):
+        observer.look(0.1 * number)
+    assert len(searches) <= 6  # one before the clip, then one in two seconds
+
+
 def test_where_processes_are_not_told_memory_is_the_devices_growth(fake: nvml_fake.Fake, nvml: Nvml) -> None:
     fake.set(0, used=600, compute=f"{OURS}:- {OTHER}:-")
     observer = GpuObserver(nvml, 0, lambda: {OURS}, idle=600.0)

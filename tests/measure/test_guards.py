@@ -17,6 +17,8 @@ SECONDS = st.floats(0.01, 1000)
     (Observations(), 5.0, None, None),
     (Observations(), 9.0, 5.0, "waited 4.0 s"),
     (Observations(), 5.0, 4.2, None),
+    (Observations(), 5.0, -3595.0, None), (Observations(), 5.0, 3605.0, None),
+    (Observations(), 5.0, float("nan"), None),
     (Observations(throttled=("hw_thermal",)), 5.0, 5.0, "throttled (hw_thermal)"),
     (Observations(foreign=(12,)), 5.0, 5.0, "pid 12"),
 ])

@@ -125,7 +125,7 @@ def test_nothing_secret(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 def test_what_is_not_secret_stays() -> None:
-    words = ("--port", "7861", "--gradio-auth-path", "/p", "--theme=dark", "loose", "--my-flag", "3", "--listen")
+    words = ("--port", "7861", "--ckpt-dir", "/p", "--theme=dark", "loose", "--my-flag", "3", "--listen")
     assert without_secrets(words, load("a1111")) == list(words)
 
 

@@ -96,6 +96,35 @@ def test_verify_table() -> None:
     assert "Not all is as written." in said
 
 
+def test_verify_says_why_and_what_became_of_the_file() -> None:
+    rows = [
+        {"flag": "--xformers", "expected": True, "in_file": True, "on_command_line": False, "in_effect": False,
+         "why": "started without it", "ok": False},
+        {"flag": "--medvram", "expected": False, "in_file": True, "on_command_line": None, "in_effect": None,
+         "why": "nobody was asked", "ok": False},
+    ]
+    settings = [{"setting": "cross_attention_optimization", "expected": "Automatic", "now": "InvokeAI"}]
+    said = tables.text(tables.verify_table({
+        "flags": rows, "settings": settings, "ok": False, "file": "/x/webui-user.sh", "file_since_apply": "before",
+        "asked": "the running web UI (pid 1, port 2)"}))
+    assert "--xformers: started without it" in said
+    assert "--medvram: not part of what was applied" in said
+    assert "cross_attention_optimization: InvokeAI instead of Automatic" in said
+    assert "webui-user.sh was put back since" in said
+    assert "Asked: the running web UI" in said
+
+
+def test_status_says_what_became_of_the_file_and_of_an_install_that_is_not_managed() -> None:
+    doc = {**STATUS, "file": "C:\\sd\\webui-user.bat", "file_since_apply": "edited", "drift": "it lacks --xformers"}
+    said = "\n".join(tables.status_lines(doc))
+    assert "File:      webui-user.bat was edited since" in said
+    assert "Drift:     it lacks --xformers" in said
+    install = {"manageable": False, "why_not": "SD.Next keeps it elsewhere", "where_flags_go": "its settings"}
+    said = "\n".join(tables.status_lines({"install": install}))
+    assert "not managed: SD.Next keeps it elsewhere\n  flags go here: its settings" in said
+    assert "Install:" not in "\n".join(tables.status_lines({"install": {"manageable": True}}))
+
+
 STATUS = {
     "applied": ["--opt-sdp-attention"],
     "since": "2026-11-23T09:15:00Z",

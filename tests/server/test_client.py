@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -59,6 +60,39 @@ def test_bad_answers_are_named(handler: Handler, kind: str, status: int | None) 
 def test_an_endless_body_is_cut_off_at_the_limit() -> None:
     found = problem(badserver.endless, most=3 * 1024 * 1024)
     assert found.kind == "too_large" and "3 MiB" in found.message
+
+
+def test_ten_gigabytes_promised_are_not_begun() -> None:
+    sent: list[int] = []
+
+    def promises(connection: socket.socket, _request: bytes, _stop: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\nConnection: close\r\n\r\n")
+        sent.append(connection.recv(1) == b"")
+
+    assert problem(promises, limit=30.0).kind == "too_large"
+
+
+GLUTTON = """
+import resource, sys
+from autotune.model.api import ApiProblem
+from autotune.model.workload import Workload
+from autotune.server.client import LARGEST_CLIP, Client
+import requests  # what it takes itself does not count
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    Client(sys.argv[1]).txt2img(Workload(64, 64, 4, 2), 1, limit=120.0)
+except ApiProblem as problem:
+    print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / LARGEST_CLIP)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
+def test_ten_gigabytes_that_stream_in_take_no_more_memory_than_the_largest_clip() -> None:
+    with serving(badserver.endless) as port:
+        words = [sys.executable, "-c", GLUTTON, f"http://127.0.0.1:{port}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=200)
+    kind, share = done.stdout.split()
+    assert kind == "too_large" and float(share) < 1.25
 
 
 @pytest.mark.parametrize("handler", [badserver.never, badserver.drip])
@@ -212,6 +246,20 @@ def test_memory_in_mib(body: object, full: float | None) -> None:
         assert memory.cuda_used is None
     else:
         assert (memory.cuda_used, memory.cuda_total, memory.reserved_peak, memory.oom_count) == (1.0, 4.0, 2.0, 2)
+
+
+def test_a_web_ui_under_a_subpath_is_found_there_only() -> None:
+    def under_sd(connection: socket.socket, request: bytes, _stop: threading.Event) -> None:
+        if request.startswith(b"GET /sd/sdapi/v1/progress"):
+            reply(connection, json.dumps(WORKING).encode())
+        else:
+            reply(connection, b'{"detail": "Not Found"}', "404 Not Found")
+
+    with serving(under_sd) as port:
+        assert owner_busy(port, subpath="/sd").busy is True
+        assert owner_busy(port, subpath="sd/").busy is True
+        assert owner_busy(port).busy is None and owner_busy(port).detail == "its API is off"
+        assert Client(f"http://127.0.0.1:{port}/sd/").is_busy()
 
 
 IDLE = {"progress": 0.0, "state": {"job": "", "job_count": 0, "sampling_step": 0, "sampling_steps": 0}}

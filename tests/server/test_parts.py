@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.model.machine import Gpu
-from autotune.server import inventory, run_folder, settle, tree
+from autotune.server import inventory, isolation, ready, run_folder, settle, tree
 from autotune.server.gpu_memory import level
 from autotune.server.server_log import ServerLog
 from autotune.server.sweep import sweep
@@ -172,3 +174,16 @@ def test_memory_that_stays_away_is_given_up() -> None:
     assert settle(Card(5000.0), {0: 100.0}, limit=0.05, period=0.01)[0] is False
     assert settle(None, {0: 100.0}) == (True, 0.0) and settle(Card(5000.0), {}) == (True, 0.0)
     assert level(Card(7.0)) == {0: 7.0} and level(Card(None)) == {}
+
+
+def test_a_port_is_waited_for_until_its_holder_is_quite_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        assert not ready.wait_free(port, 0.0) and not ready.wait_free(port, 0.05)
+        threading.Timer(0.2, held.close).start()
+        assert ready.wait_free(port, 20.0)
+
+
+def test_the_colon_that_stops_a_web_ui_does_not_reach_a_trial() -> None:
+    assert isolation.trial_words(("--api", "--api-auth", "me:a:b", "--xformers")) == ("--xformers",)
+    assert isolation.trial_words(("--api-auth=me:a:b", "--medvram")) == ("--medvram",)

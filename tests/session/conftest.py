@@ -38,6 +38,7 @@ class Bench:
     state: Path
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "autotune")
 
     @property
     def launch_file(self) -> Path:
@@ -50,7 +51,7 @@ class Bench:
         return path
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "autotune", "--webui", str(self.root), "--state-dir", str(self.state), *words]
+        return [sys.executable, *self.program, "--webui", str(self.root), "--state-dir", str(self.state), *words]
 
     def environment(self, faults: str = "") -> dict[str, str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith(("AUTOTUNE_", "COMMANDLINE_"))}

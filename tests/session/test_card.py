@@ -10,6 +10,7 @@ from autotune.session.driver import gpu_index
 from tests import nvml_fake
 from tests.session.conftest import Bench
 
+
 @pytest.fixture
 def card(tmp_path: Path) -> nvml_fake.Fake:
     try:

@@ -1,0 +1,80 @@
+"""Options of a web UI that runs: it holds them itself and writes config.json anew whenever it saves.
+
+What is changed in its file meanwhile is not in effect and is soon overwritten, so options are changed through
+the web UI as long as it runs, and in the file when it does not. Which of the two it was matters only for the
+moment: a change is undone by its options, old value for new, wherever they are held by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from autotune.launchfile.config_json import ABSENT, Keys
+
+Side = Literal["before", "after"]
+
+
+class Options(Protocol):
+    """The options of one running web UI. Every method raises Busy when it does not answer as it should."""
+
+    def values(self) -> Mapping[str, Any]:
+        """All options in force."""
+
+    def set(self, wanted: Mapping[str, Any]) -> None:
+        """Change options; returns only when they are in force and saved."""
+
+    def default(self, key: str) -> Any:  # noqa: ANN401  # any JSON value
+        """What an option is that config.json does not name."""
+
+
+Find = Callable[[Path], Options | None]
+"""The running web UI that keeps its options in this config.json, None if none runs. Raises Busy when one runs
+whose options cannot be reached."""
+
+
+def none_runs(path: Path) -> Options | None:  # noqa: ARG001  # a Find
+    """For callers that have no web UI to ask."""
+    return None
+
+
+def towards(keys: Keys, side: Side) -> Keys:
+    """Option -> (goal, where it may come from) as (new, old) or (old, new)."""
+    return keys if side == "before" else {key: (new, old) for key, (old, new) in keys.items()}
+
+
+def spelled(server: Options, keys: Keys) -> Keys:
+    """The pairs with an option's default in place of "no such key", which a running web UI does not know."""
+    return {key: (_plain(server, key, old), _plain(server, key, new)) for key, (old, new) in keys.items()}
+
+
+def _plain(server: Options, key: str, value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    return server.default(key) if value == ABSENT else value
+
+
+def settle(server: Options, saved: Mapping[str, Any], keys: Keys, side: Side) -> tuple[str, ...]:
+    """Bring options to one side; those that its owner changed meanwhile stay, and are named.
+
+    ``saved``: what config.json holds. An option that is right in the web UI and not in its file is set all the
+    same, because setting saves.
+    """
+    now = server.values()
+    wanted: dict[str, Any] = {}
+    left: list[str] = []
+    for key, (goal, other) in towards(spelled(server, keys), side).items():
+        current = now.get(key, ABSENT)
+        if current not in (goal, other):
+            left.append(key)
+        elif current != goal or (saved.get(key, goal) == other and goal != other):
+            wanted[key] = goal
+    if wanted:
+        server.set(wanted)
+    return tuple(left)
+
+
+def undone(now: Mapping[str, Any], keys: Keys) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Values after taking one change back, and the options that someone changed since and that stay."""
+    goals = {key: old for key, (old, new) in keys.items() if now.get(key, ABSENT) == new}
+    left = tuple(key for key, pair in keys.items() if now.get(key, ABSENT) not in pair)
+    return {**now, **goals}, left

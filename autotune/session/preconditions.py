@@ -1,0 +1,102 @@
+"""What a probe already tells about failures to come: memory, driver, flags that the parser refuses. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autotune.model.machine import Gpu, Machine
+from autotune.model.study import Failure
+
+CLIP = 4300.0
+"""MiB that a clip of 512x512 and 16 frames takes at least: 4.2 GB without batched guidance, 5.6 with it (WEBUI.md)."""
+SMALL_CARD = 6144.0
+MAIN_MEMORY = 2048.0
+"""MiB. A Stable Diffusion 1.5 checkpoint in fp16 is 2 GB, and goes through main memory when it is loaded."""
+
+
+Classes = tuple[Failure, ...]
+REFUSED: Classes = ("bad_flag",)
+DRIVER: Classes = ("cuda_error", "startup")
+CARD: Classes = ("oom", "spilled")
+HOST: Classes = ("crash", "oom")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it; ``prevents``: the failure
+    classes of trials that come of it when it is not heeded."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+    prevents: Classes = ()
+
+
+def of_machine(machine: Machine, index: int, main_memory: float) -> Iterator[Check]:
+    """The checks that a probe's result answers. ``index``: the GPU that the web UI computes on; ``main_memory``:
+    MiB that a program could take now."""
+    yield _flags(machine)
+    if machine.gpus:
+        yield _driver(machine)
+        gpu = next((one for one in machine.gpus if one.index == index), machine.gpus[0])
+        if machine.runtime.device == "cuda":
+            yield _card_memory(gpu)
+    yield _main_memory(main_memory)
+
+
+def _flags(machine: Machine) -> Check:
+    webui, prevents = machine.webui, REFUSED
+    given = {word.partition("=")[0] for word in webui.flags}
+    refused = [flag for flag in webui.lacks if flag in given]
+    if refused:
+        return Check("flags", False, f"this version refuses {', '.join(refused)}",
+                     "Take it out of the launch file, or update the web UI.", prevents)
+    return Check("flags", True, "its parser takes the managed flags that the launch file gives", "", prevents)
+
+
+def _driver(machine: Machine) -> Check:
+    runtime, prevents = machine.runtime, DRIVER
+    if runtime.device != "cuda":
+        return Check("torch and driver", True, f"the web UI's torch {runtime.torch} computes on the {runtime.device}, "
+                     "not on the NVIDIA GPU: a torch for CUDA would", "", prevents)
+    wanted = _major(runtime.cuda)
+    for gpu in machine.gpus:
+        has = _major(gpu.cuda_driver_version)
+        if wanted is not None and has is not None and has < wanted:
+            return Check(
+                "torch and driver", False,
+                f"torch is built for CUDA {runtime.cuda}, driver {gpu.driver_version} goes up to "
+                f"CUDA {gpu.cuda_driver_version}",
+                "Update the NVIDIA driver, or install an older torch there.", prevents)
+    return Check("torch and driver", True, f"torch {runtime.torch}, CUDA {runtime.cuda}", "", prevents)
+
+
+def _major(version: str | None) -> int | None:
+    """Within a major version older drivers run newer CUDA (minor version compatibility, since CUDA 11)."""
+    found = re.match(r"\d+", version or "")
+    return int(found[0]) if found else None
+
+
+def _card_memory(gpu: Gpu) -> Check:
+    name, prevents = "GPU memory", CARD
+    if gpu.memory_total is None or gpu.memory_used is None:
+        return Check(name, True, "the driver does not tell", "", prevents)
+    free = gpu.memory_total - gpu.memory_used
+    told = f"{free / 1024:.1f} of {gpu.memory_total / 1024:.1f} GiB free"
+    if gpu.memory_total < SMALL_CARD:
+        return Check(name, True, f"{told}; clips of 512x512 may need --medvram or --lowvram here", "", prevents)
+    if free < CLIP:
+        return Check(name, False, f"{told}, a clip of 512x512 and 16 frames takes {CLIP / 1024:.1f} GiB at least",
+                     "Close what holds it; nvidia-smi lists it.", prevents)
+    return Check(name, True, told, "", prevents)
+
+
+def _main_memory(free: float) -> Check:
+    name, prevents = "main memory", HOST
+    if free < MAIN_MEMORY:
+        return Check(name, False, f"{free:.0f} MiB free: the system may end the web UI while it loads its model",
+                     "Close other programs.", prevents)
+    return Check(name, True, f"{free / 1024:.1f} GiB free", "", prevents)

@@ -1,0 +1,52 @@
+"""Which file of an install holds the flags that count? Light enough for `status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.launchfile import layout as layouts
+from autotune.launchfile.layout import Layout
+from autotune.launchfile.reader import LaunchFile, read
+from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
+
+
+@dataclass(frozen=True)
+class Where:
+    """``path``: the file, None where there is none; ``file``: as read, None if it cannot be.
+
+    ``why_not``: why it cannot be edited, ``fault``: why it cannot be read; ``layout``: what the install is, None
+    for a file that was named.
+    """
+
+    path: Path | None
+    file: LaunchFile | None
+    why_not: str | None
+    layout: Layout | None
+    fault: AutotuneError | None = None
+
+
+def flags_of(root: Path, named: Path | None = None) -> Where:
+    """The file that was named, else the one whose words count (see ``layouts.in_effect``).
+
+    Raises NothingToWorkOn when a file that was named is not there.
+    """
+    from autotune.probe import install
+
+    if named is not None:
+        layout = None
+        path: Path | None = named.expanduser().absolute()
+    else:
+        layout = layouts.recognise(root)
+        path = layout.launch_files[0] if layout.launch_files else install.launch_file(root)
+    if path is None:
+        return Where(None, None, layout.why_not if layout else None, layout)
+    try:
+        file = layouts.in_effect(root, layout) if layout and layout.manageable else read(path, root=root)
+    except Refused as error:
+        return Where(path, None, error.message, layout, error)
+    except NothingToWorkOn as error:
+        if named is not None:
+            raise
+        return Where(path, None, error.message, layout, error)
+    return Where(file.path, file, file.why_not or (layout.why_not if layout else None), layout)

@@ -1,0 +1,107 @@
+"""Limits, warm-up and giving up, from what a study has recorded."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotune.decide.rounds import rounds
+from autotune.decide.surface import Surface
+from autotune.decide.verdict import verdict
+from autotune.model import codec
+from autotune.model.study import History, Launch, Proposal, Sample, SampleState
+from autotune.model.workload import Profile, SearchSpec, Workload
+from autotune.search import make
+from autotune.session import pace
+from tests.decide.test_rules import SPACE, name
+
+CLIP = Workload(512, 512, 16, 8)
+PROFILE = Profile("one", (CLIP,), SearchSpec(()))
+
+
+def sample(number: int, candidate: str, seconds: float, state: SampleState = "ok", launch: int = 0, workload: int = 0,
+           cost: float | None = None) -> Sample:
+    return Sample(number, candidate, "screen", launch, False, workload, 0, state, seconds,
+                  seconds if cost is None else cost)
+
+
+def warmed(times: list[float], learned: list[Sample], launch: int, candidate: str, budget: float = 1800.0) -> int:
+    """How many warm-up clips a set takes in a process in which clip k takes ``times[k]``."""
+    samples = list(learned)
+    count = 0
+    while pace.another_warmup(samples, launch, candidate, 0, budget):
+        samples.append(sample(len(samples), candidate, times[min(count, len(times) - 1)], "warmup", launch))
+        count += 1
+        assert count <= 6
+    return count
+
+
+def test_the_first_process_tells_how_many_warm_up_clips_later_ones_take() -> None:
+    """H200: the first clip of a process takes 1.4 to 3.6 times the others, the second the same as the third."""
+    assert warmed([11.3, 4.9, 4.9], [], 0, "a") == 3
+    learned = [sample(i, "a", seconds, "warmup") for i, seconds in enumerate((11.3, 4.9, 4.9))]
+    assert warmed([11.0, 5.0, 5.0], learned, 1, "b") == 1
+    assert warmed([5.3, 4.9, 4.9], learned, 0, "b") == 3  # the first switch is another question
+    slow = [sample(i, "a", seconds, "warmup") for i, seconds in enumerate((11.3, 8.0, 5.0, 4.9))]
+    assert warmed([11.0, 8.0, 5.0], slow, 1, "a") == 2
+
+
+def test_finding_out_has_a_share_of_the_budget_only() -> None:
+    assert warmed([60.0, 30.0, 30.0], [], 0, "a", budget=600.0) == 1
+    assert warmed([60.0, 5.0, 5.0, 5.0], [], 0, "a", budget=0.0) == 1
+
+
+@given(st.lists(st.floats(0.01, 100.0), min_size=1, max_size=8), st.floats(0.0, 1e5))
+def test_warm_up_always_ends(times: list[float], budget: float) -> None:
+    assert 1 <= warmed(times, [], 0, "a", budget) <= 5
+
+
+def test_what_may_be_given_up_and_against_what() -> None:
+    base, other = SPACE.baseline, name("v1")
+    samples = [sample(0, base, 7.0), sample(1, base, 7.4), sample(2, base, 7.1), sample(3, name("sdp"), 4.9)]
+    assert pace.best(samples, Proposal(other, "screen", 1), 0, base) == 4.9
+    assert pace.best(samples[:3], Proposal(other, "screen", 1), 0, base) == 7.1
+    for proposal in (Proposal(base, "screen", 1), Proposal(name("sdp"), "race", 1), Proposal(other, "confirm", 1),
+                     Proposal(other, "drift", 1)):
+        assert pace.best(samples, proposal, 0, base) is None
+    assert pace.best([], Proposal(other, "screen", 1), 0, base) is None
+    assert pace.slow((CLIP,), 0) == 1.5
+    assert pace.slow((CLIP, CLIP), 1) == pytest.approx(1.5**2)
+
+
+def test_limits() -> None:
+    starts = [Launch(0, "a", "k", False, 20.0), Launch(1, "a", "k", False, 500.0, "hang")]
+    assert pace.start_limit([]) == pace.FIRST_START and pace.start_limit(starts) == 160.0
+    samples = [sample(0, "a", 30.0, "warmup"), sample(1, "a", 10.0)]
+    assert pace.clip_limit([], 0, True) == pace.FIRST_CLIP
+    assert pace.clip_limit(samples, 0, False) == 80.0 and pace.clip_limit(samples, 0, True) == 140.0
+
+
+def given_up(factor: float) -> History:
+    """A study in which v1 was given up at this many times the best."""
+    samples = [sample(0, SPACE.baseline, 7.2), sample(1, name("sdp"), 4.9),
+               sample(2, name("v1"), 4.9 * factor, "too_slow", cost=4.9 * factor + 0.4),
+               sample(3, name("v1"), 4.9 * factor, "too_slow")]
+    return History(tuple(samples), (Launch(0, SPACE.baseline, SPACE[SPACE.baseline].launch_key, False, 20.0),),
+                   120.0, 1800.0, 0)
+
+
+def test_a_set_given_up_is_known_to_be_worse_and_is_not_asked_for_again() -> None:
+    history = given_up(1.5)
+    found = rounds(history, PROFILE)
+    assert [one.candidate for one in found].count(name("v1")) == 1
+    gain, doubt = Surface(SPACE).posterior(found).gain(name("sdp"), name("v1"))
+    assert gain == pytest.approx(-math.log(1.5), abs=0.1) and gain + 2 * doubt < 0.0
+    proposal = make("screen", SPACE, PROFILE, "speed", 0).next(history)
+    assert proposal is not None and proposal.candidate != name("v1")
+
+
+def test_the_verdict_is_the_same_from_the_record() -> None:
+    history = given_up(1.5)
+    again = History(tuple(codec.load(Sample, codec.dump(one)) for one in history.samples), history.launches,
+                    history.spent, history.budget)
+    assert verdict(again, SPACE, PROFILE, "speed") == verdict(history, SPACE, PROFILE, "speed")
+    assert verdict(history, SPACE, PROFILE, "speed").decision == "keep"
