@@ -22,12 +22,19 @@ def probe_json(look: Look) -> dict[str, Any]:
     ]
     candidates += [{**flags_json(row.flags), "excluded": row.reason} for row in space.excluded]
     warnings = list(machine.warnings)
-    if look.why_not_editable:
+    layout = look.layout
+    if layout is not None and not layout.manageable:
+        warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
+    elif look.why_not_editable:
         warnings.append(f"{look.path}: cannot be edited: {look.why_not_editable}")
     animatediff = machine.animatediff
     return {
         "gpus": [codec.dump(gpu) for gpu in machine.gpus],
-        "webui": _webui(machine.webui, look.why_not_editable),
+        "webui": {
+            **_webui(machine.webui, look.why_not_editable),
+            "host": (layout.host or None) if layout else None,
+            "where_flags_go": layout.where_flags_go if layout else None,
+        },
         "runtime": codec.dump(machine.runtime),
         "animatediff": None
         if animatediff is None

@@ -1,0 +1,36 @@
+"""A recorded tune is a surface to tune on again; what cannot be one is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from autotune.model.errors import UsageProblem
+from autotune.session.studies import read_export
+from benchmarks import recorded
+
+FILE = Path(recorded.__file__).parent / "data" / "reference-sd15-h200-tune.json"
+
+
+def test_a_recorded_tune_is_a_surface_and_its_best_set_is_found_again() -> None:
+    where = recorded.surface(read_export(FILE))
+    assert math.isfinite(where.true_score(where.space.baseline))
+    found = recorded.tuned(where, "speed", 4, 0)
+    assert found["regret_mean"] < 0.03
+    assert found == recorded.tuned(where, "speed", 4, 0)
+
+
+def test_a_study_without_a_timed_baseline_is_no_surface() -> None:
+    document = json.loads(FILE.read_text(encoding="utf-8"))
+    with pytest.raises(UsageProblem, match="baseline"):
+        recorded.surface({**document, "samples": []})
+    with pytest.raises(UsageProblem, match="damaged"):
+        recorded.surface({**document, "samples": [{"number": 0}]})
+
+
+def test_replay_is_timed_against_the_recorded_wall_time() -> None:
+    speed = recorded.replayed(read_export(FILE))
+    assert speed["times"] == pytest.approx(speed["wall"] / speed["replay_seconds"])
