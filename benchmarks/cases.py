@@ -57,7 +57,8 @@ class ResampledProcess:
         self.shift = rng.gauss(0.0, surface.launch)
         self.used = False
 
-    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:  # noqa: ARG002
+    def clip(self, candidate: Candidate, workload: int, now: float,  # noqa: ARG002
+             warmup: bool, steps: float = 1.0) -> Clip:  # noqa: ARG002
         """See Process."""
         seconds, memory = self.rng.choice(self.surface.clips[candidate.id])
         seconds *= math.exp(self.shift) * (surfaces.WARM_SHARE if warmup else 1.0)
@@ -153,7 +154,7 @@ def priors(seeds: range) -> dict[str, Any]:
         surface = surfaces.drawn(seed)
         for kind, spent in times.items():
             prior = _prior(kind)
-            session = Session(surface, random.Random(f"session {seed}"), BUDGET)
+            session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=True)
             history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
             verdict = decide.verdict(history, surface.space, surface.profile, "speed")
             chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else None
@@ -188,7 +189,7 @@ def retune(seeds: range) -> dict[str, Any]:
     holds = 0
     for seed in seeds:
         surface = surfaces.drawn(seed)
-        session = Session(surface, random.Random(f"session {seed}"), BUDGET)
+        session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=True)
         history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0))
         verdict = decide.verdict(history, surface.space, surface.profile, "speed")
         if verdict.decision != "apply" or verdict.winner is None or verdict.speedup is None:
@@ -221,7 +222,7 @@ def retune(seeds: range) -> dict[str, Any]:
 
 
 def _drift(surface: surfaces.Drawn, seed: int, before: drift.Recorded) -> tuple[float, str]:
-    session = Session(surface, random.Random(f"drift {seed}"), BUDGET)
+    session = Session(surface, random.Random(f"drift {seed}"), BUDGET, short=True)
     while (proposal := drift.ask(session.history(), surface.profile, before)) is not None:
         session.execute(proposal)
     return session.now, drift.judge(session.history(), surface.profile, before).answer
@@ -245,7 +246,7 @@ def _moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
 
 
 def _retune(surface: surfaces.Drawn, seed: int, prior: search.Prior | None) -> tuple[float, float]:
-    session = Session(surface, random.Random(f"again {seed}"), BUDGET)
+    session = Session(surface, random.Random(f"again {seed}"), BUDGET, short=True)
     history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
     verdict = decide.verdict(history, surface.space, surface.profile, "speed")
     chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else surface.space.baseline

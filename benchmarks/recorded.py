@@ -67,7 +67,8 @@ class RecordedProcess:
         self.failure: Failure | None = None
         self.held: dict[Key, tuple[Sample, ...]] = {}
 
-    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:  # noqa: ARG002
+    def clip(self, candidate: Candidate, workload: int, now: float,  # noqa: ARG002
+             warmup: bool, steps: float = 1.0) -> Clip:  # noqa: ARG002
         """See Process."""
         key = (candidate.id, workload)
         if candidate.id in self.surface.failing:

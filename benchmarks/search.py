@@ -52,7 +52,7 @@ class Timed:
 
 def tune(surface: Surface, seed: int, name: str = "screen", prior: search.Prior | None = None) -> Outcome:
     """One session of one of autotune's own strategies."""
-    session = Session(surface, random.Random(f"session {seed}"), BUDGET)
+    session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=isinstance(surface, surfaces.Drawn))
     strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, prior))
     history = session.run(strategy)
     began = time.perf_counter()

@@ -31,6 +31,8 @@ FLAG = {
 MULTIPLIES = ("attention", "batch_cond_uncond")
 MIDDLE = 0.85
 """The clip that a range's percentages are of, relative to one with Doggettx: between that and sdp (0.68)."""
+FIXED = 0.76 / 7.17
+"""Share of a clip of Doggettx's that does not grow with steps (H200 recordings, 20 steps)."""
 WARM_SHARE = 0.2
 """A warm-up clip of 2 of 20 steps: a tenth of the sampling, and all of decoding and encoding (H200: 0.55 of 4.9 s)."""
 
@@ -76,7 +78,8 @@ class Noise:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A surface given by its true log seconds, with noise, costs and failures."""
+    """A surface given by its true log seconds, with noise, costs and failures; ``fixed``: share of each set's clip
+    that does not grow with steps."""
 
     space: Space
     profile: Profile
@@ -87,6 +90,7 @@ class Drawn:
     noise: Noise = Noise()
     startup: float = 20.0
     penalty: float = 8.0
+    fixed: dict[str, float] = field(default_factory=dict)
 
     def true_score(self, candidate: str) -> float:
         """See Surface."""
@@ -109,7 +113,7 @@ class DrawnProcess:
         self.own: dict[str, float] = {}
         self.used = False
 
-    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:
+    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool, steps: float = 1.0) -> Clip:
         """See Process."""
         surface, rng, noise = self.surface, self.rng, self.surface.noise
         workloads = surface.profile.workloads
@@ -129,7 +133,8 @@ class DrawnProcess:
             log += noise.clip * rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(noise.tails / 2, 2) / noise.tails)
         if rng.random() < noise.outliers:
             log += rng.uniform(0.03, 0.12)
-        seconds = base * math.exp(log) * (WARM_SHARE if warmup else 1.0)
+        fixed = surface.fixed.get(candidate.id, FIXED)
+        seconds = base * math.exp(log) * (WARM_SHARE if warmup else fixed + (1.0 - fixed) * steps)
         if not self.used:
             seconds += surface.penalty
         self.used = True
@@ -215,9 +220,26 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
                 failing[c.id] = "oom"
             if bad_half and c.effective.precision == "half":
                 failing[c.id] = "nan"
+    fixed = _fixed(where, score, effects, clip, random.Random(f"fixed {seed}"))
     used = noise or Noise(clip=rng.uniform(0.007, 0.03), launch=rng.uniform(0.01, 0.02), outliers=0.05)
     return Drawn(where, profile(), score, memory, failing, {}, used, math.exp(rng.uniform(math.log(8), math.log(60))),
-                 rng.uniform(6.0, 11.0))
+                 rng.uniform(6.0, 11.0), fixed)
+
+
+def _fixed(where: Space, score: dict[str, float], effects: dict[tuple[str, str], float], clip: float,
+           rng: random.Random) -> dict[str, float]:
+    """Share of each set's clip that does not grow with steps. What `--no-half-vae` adds is in the VAE alone,
+    channels-last acts on VAE and sampling in parts that differ from card to card, and of what `--medvram` adds
+    nearly all is moving models once a job (H200: 0.9 of 1.1 s)."""
+    share = {("no_half_vae", "true"): 1.0, ("channelslast", "true"): rng.random(), ("memory", "medvram"): 0.85,
+             ("memory", "lowvram"): rng.uniform(0.0, 0.3)}
+    own = clip * FIXED * math.exp(rng.gauss(0.0, 0.3))
+    found = {}
+    for c in where.candidates:
+        seconds = own + clip * MIDDLE * sum(part * math.expm1(effects.get(level, 0.0))
+                                            for level, part in share.items() if level in c.levels)
+        found[c.id] = min(0.9, max(0.01, seconds / math.exp(score[c.id])))
+    return found
 
 
 def profile(minutes: float = 60.0, min_gain: float = 0.02, confidence: float = 0.95) -> Profile:
@@ -232,7 +254,9 @@ def with_best_gain(surface: Drawn, gain: float, seed: int) -> Drawn:
     already the best, the current flags become another set, drawn. 0: all sets equal (A/A)."""
     if gain == 0.0:
         base = surface.score[surface.space.baseline]
-        return replace(surface, score=dict.fromkeys(surface.score, base), failing={})
+        same = surface.fixed[surface.space.baseline]
+        return replace(surface, score=dict.fromkeys(surface.score, base), failing={},
+                       fixed=dict.fromkeys(surface.score, same))
     valid = [c for c in surface.space.candidates if c.id not in surface.failing]
     best = min(surface.score[c.id] for c in valid)
     if surface.score[surface.space.baseline] - best < 0.005:

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from autotune.measure import fidelity
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile
@@ -28,9 +29,10 @@ class Process(Protocol):
     startup: float
     failure: Failure | None
 
-    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool) -> Clip:
+    def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool, steps: float = 1.0) -> Clip:
         """Renders one clip at virtual time ``now``; the first of a process is slower. ``warmup``: with few steps,
-        as the first clip of each set in a process is, so that kernels are loaded before it is timed."""
+        as the first clip of each set in a process is, so that kernels are loaded before it is timed. ``steps``:
+        share of the workload's steps that it is rendered with."""
         ...
 
 
@@ -57,6 +59,7 @@ class Session:
     """A study in virtual time. ``run`` ends when the strategy has nothing more to ask or the budget is out.
 
     ``wasted``: seconds spent on clips and starts that failed. ``discard``: share of clips that a guard discards.
+    ``short``: whether the search's clips may have fewer steps; a surface of recorded clips knows whole ones only.
     """
 
     surface: Surface
@@ -71,6 +74,7 @@ class Session:
     cold_for: tuple[str, int | None] | None = None
     warmed: set[str] = field(default_factory=set)
     discard: float = 0.0
+    short: bool = False
 
     def history(self) -> History:
         """What a strategy sees now."""
@@ -100,7 +104,7 @@ class Session:
             self.warmed.add(candidate.id)
         for number in range(proposal.rounds):
             for workload in workloads:
-                if not self._clip(candidate, proposal, workload, number, "ok"):
+                if not self._timed(candidate, proposal, workload, number):
                     return
 
     def _serves(self, candidate: Candidate, proposal: Proposal) -> bool:
@@ -122,10 +126,24 @@ class Session:
             self.live = None
         return self.live is not None
 
+    def _timed(self, candidate: Candidate, proposal: Proposal, workload: int, number: int) -> bool:
+        """One clip that counts, with fewer steps where that is trusted, and a short one beside it where due."""
+        clip, baseline = self.surface.profile.workloads[workload], self.surface.space.baseline
+        told = None
+        if self.short and proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
+            told = fidelity.shorter(self.samples, workload, clip, baseline)
+        if not self._clip(candidate, proposal, workload, number, "ok", told):
+            return False
+        due = self.short and told is None and fidelity.check_due(self.samples, workload, clip, baseline, proposal)
+        return not due or self._clip(candidate, proposal, workload, number, "check")
+
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int,
-              state: SampleState) -> bool:
+              state: SampleState, told: fidelity.Shorter | None = None) -> bool:
         assert self.live is not None
-        clip = self.live.clip(candidate, workload, self.now, state == "warmup")
+        whole = self.surface.profile.workloads[workload]
+        steps = told.steps if told else fidelity.short_steps(whole) if state == "check" else None
+        share = 1.0 if steps is None else steps / whole.steps
+        clip = self.live.clip(candidate, workload, self.now, state == "warmup", share)
         self.now += clip.seconds
         failed = clip.failure is not None
         if failed:
@@ -133,9 +151,11 @@ class Session:
         elif state == "ok" and self.discard and self.rng.random() < self.discard:
             state = "discarded"
         cold = self.cold_for is not None and self.cold_for[0] == candidate.id
+        seconds = told.grow(clip.seconds) if told else clip.seconds
         self.samples.append(Sample(
             len(self.samples), candidate.id, proposal.purpose, self.launches[-1].number, cold, workload, number,
-            state, None if failed else clip.seconds, clip.seconds, clip.failure, "", clip.memory, proposal.block))
+            state, None if failed else seconds, clip.seconds, clip.failure, "", clip.memory, proposal.block,
+            steps=steps, rendered=clip.seconds if told and not failed else None))
         if failed:
             self.wasted += clip.seconds
             self.live = None

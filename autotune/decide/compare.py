@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Literal
 
 from autotune.decide import looks, noise
 from autotune.decide.rounds import Round
+from autotune.decide.surface import Surface
+from autotune.model.flagset import Space
 from autotune.model.study import History, Interval
+from autotune.model.workload import DecideSpec
 
 MIN_BLOCKS = 2
 """Blocks (one cold launch a side each) before the first look."""
 MAX_BLOCKS = 10
 """Blocks after which the question stays open."""
+FUTILE = 0.2
+"""Chance, by all clips of the study together, that the set reaches the minimum gain, below which no more pairs are
+made. It can only end in "keep", so the fresh pairs alone still decide what is adopted. Of 0.05, 0.1 and 0.2 none lost
+a gain in 400 drawn sessions, and 0.2 takes the least time; one look at no gain at all lost 1.5 % of them."""
 
 Answer = Literal["better", "not better", "not sure"]
 
@@ -88,7 +96,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     the nominal level of ``looks`` for this number of looks.
 
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
-    whole interval lies below 1 + ``min_gain``, or the estimate is no gain at all when no look is left.
+    whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
     """
     count = len(pairs)
     if count < MIN_BLOCKS:
@@ -108,6 +116,23 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     return Comparison(pairs, gain, error, reach, interval, _answer(gain, reach, count, min_gain))
 
 
+def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner: str,
+              rule: DecideSpec) -> Comparison | None:
+    """The comparison of the baseline with ``winner`` as it stands, None before MIN_BLOCKS pairs; what is still open
+    and futile (see FUTILE) is "not better"."""
+    found = compare(blocks(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence)
+    if found is None or found.answer != "not sure":
+        return found
+    mean, sd = Surface(space).posterior(scored).gain(space.baseline, winner)
+    futile = chance_above(mean, sd, math.log1p(rule.min_gain)) < FUTILE
+    return replace(found, answer="not better") if futile else found
+
+
+def chance_above(mean: float, sd: float, threshold: float) -> float:
+    """Chance that a normal quantity exceeds ``threshold``."""
+    return 1.0 - NormalDist(mean, sd).cdf(threshold)
+
+
 def _centre(rounds: tuple[Round, ...], sd: float) -> float:
     return noise.location([one.score for one in rounds], sd)
 
@@ -116,8 +141,6 @@ def _answer(gain: float, reach: float, count: int, min_gain: float) -> Answer:
     wanted = math.log1p(min_gain)
     if gain - reach > 0.0 and gain >= wanted:
         return "better"
-    if gain + reach < wanted or gain <= 0.0:
-        return "not better"
-    if count >= MAX_BLOCKS and gain < wanted:
+    if gain + reach < wanted or (count >= MAX_BLOCKS and gain < wanted):
         return "not better"
     return "not sure"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from autotune.decide import objectives
 from autotune.decide.ablation import differing, without
+from autotune.decide.compare import chance_above
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
@@ -20,11 +20,6 @@ TIE = 0.003
 """Sets whose expected scores differ by less (0.3 %) are equal; the simplest of them is taken."""
 PLAUSIBLE = 0.08
 """A set whose chance of reaching the minimum gain is smaller than this is not worth a confirmation."""
-
-
-def chance_above(mean: float, sd: float, threshold: float) -> float:
-    """Chance that a normal quantity exceeds ``threshold``."""
-    return 1.0 - NormalDist(mean, sd).cdf(threshold)
 
 
 def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: frozenset[str]) -> Candidate:

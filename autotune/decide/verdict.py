@@ -7,7 +7,7 @@ from statistics import median
 
 from autotune.decide import objectives
 from autotune.decide.ablation import ablate
-from autotune.decide.compare import Comparison, blocks, compare
+from autotune.decide.compare import Comparison, blocks, compare, confirmed
 from autotune.decide.finalist import finalist, too_slow
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
 from autotune.decide.surface import Surface
@@ -106,7 +106,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     decide = profile.decide
     baseline, winner = _side(history, space.baseline), _side(history, rival)
     scored = objectives.scored(all_rounds, objective)
-    result = compare(blocks(scored, history, space.baseline, rival), scored, decide.min_gain, decide.confidence)
+    result = confirmed(history, space, scored, rival, decide)
     speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain, decide.confidence)
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
@@ -132,7 +132,8 @@ def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float
                            f"{100 * objectives.SLOWER_AT_MOST:.0f} % slower ({told})."), True
         return True, f"The new set runs at {told} in {pairs} pairs of fresh starts.", True
     if result.answer == "not better":
-        return False, (f"Nothing is changed: in {pairs} pairs of fresh starts the best set ran at {told}, not "
+        but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"
+        return False, (f"Nothing is changed: in {pairs} pairs of fresh starts the best set ran at {told}, {but} "
                        f"{100 * min_gain:.3g} % better."), True
     return False, (f"Nothing is changed: not sure within the budget; in {pairs} pairs of fresh starts the best "
                    f"set ran at {told}."), False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
-SampleState = Literal["ok", "warmup", "failed", "discarded", "too_slow"]
+SampleState = Literal["ok", "warmup", "check", "failed", "discarded", "too_slow"]
 Failure = Literal[
     "oom", "spilled", "invalid_output", "not_animated", "nan", "cuda_error",
     "crash", "hang", "startup", "bad_flag", "port", "interrupted",
@@ -23,7 +23,10 @@ class Sample:
     ``launch``: number of the process that rendered it; ``cold``: that process was started with exactly
     this set's words (else it was switched live); ``round``: clips of one round cover all workloads;
     ``block``: the confirmation block it belongs to (one cold launch a side a block), None elsewhere;
-    ``ssim`` and ``psnr`` compare its frames with the baseline's at equal seed.
+    ``ssim`` and ``psnr`` compare its frames with the baseline's at equal seed;
+    ``steps``: with how many steps it was rendered, None: the workload's. Of such a short clip ``seconds`` is what it
+    says of a whole one (see measure/fidelity.py) and ``rendered`` what it took itself; a clip of state "check" was
+    rendered short beside a whole one, and its ``seconds`` are its own.
     """
 
     number: int
@@ -43,6 +46,8 @@ class Sample:
     ssim: float | None = None
     psnr: float | None = None
     energy: float | None = None
+    steps: int | None = None
+    rendered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

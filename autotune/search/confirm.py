@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from autotune.decide import looks, noise
-from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, compare
+from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, confirmed
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
@@ -14,8 +14,9 @@ from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
 from autotune.search.view import MAX_SAMPLES, View
 
-FEWEST, MOST = 1, 6
-"""Rounds a cold start gives in confirmation."""
+FEWEST, LATER, MOST = 1, 4, 6
+"""Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
+close, and of four clips one that stalled does no harm."""
 PLENTY = 1.1
 """How far beyond the first look's interval a gain is expected to be, for few rounds to be enough."""
 
@@ -26,7 +27,7 @@ def rounds_per_launch(view: View, winner: str | None = None) -> int:
     A gain that one or two clips a start will surely settle at the first look gets no more. Else the count that
     gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise
     (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so that
-    it stays the same throughout.
+    it stays the same up to the first look, and after it.
     """
     before = replace(view, history=before_confirmation(view.history))
     sd = before.posterior.sd
@@ -44,6 +45,13 @@ def rounds_per_launch(view: View, winner: str | None = None) -> int:
     return int(min(MOST, max(FEWEST + 1, round(ideal))))
 
 
+def block_rounds_wanted(view: View, winner: str, number: int) -> int:
+    """Rounds that each side of block ``number`` gives."""
+    if number < MIN_BLOCKS:
+        return rounds_per_launch(view, winner)
+    return max(LATER, rounds_per_launch(view))
+
+
 def block_cost(view: View, winner: str, count: int) -> float:
     """Seconds that one block takes: a cold start a side with ``count`` rounds each."""
     return view.cost(view.space.baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
@@ -56,7 +64,6 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
     on; another block only if the budget and the starts left allow all of it.
     """
     baseline = view.space.baseline
-    count = rounds_per_launch(view, winner)
     mine = block_rounds(view.rounds, view.history, winner)
     theirs = block_rounds(view.rounds, view.history, baseline)
     numbers = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None
@@ -65,21 +72,21 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
     current = started[-1] if started else None
     done = len(blocks(view.scored, view.history, baseline, winner))
     if current is not None and (not numbers or current >= numbers[-1]):
-        unfinished = _finish(view, winner, current, count, mine.keys() & theirs.keys())
+        wanted = block_rounds_wanted(view, winner, current)
+        unfinished = _finish(view, winner, current, wanted, mine.keys() & theirs.keys())
         if unfinished is not None:
             return unfinished
     if done >= MAX_BLOCKS or len(numbers) >= MAX_BLOCKS + 2:
         return None
     if done >= MIN_BLOCKS:
-        decide = view.profile.decide
-        pairs = blocks(view.scored, view.history, baseline, winner)
-        result = compare(pairs, view.scored, decide.min_gain, decide.confidence)
+        result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
         if result is not None and result.answer != "not sure":
             return None
     need = max(1, MIN_BLOCKS - done)
+    number = 0 if current is None else current + 1
+    count = block_rounds_wanted(view, winner, number)
     if view.launches_left < 2 * need or view.left < need * block_cost(view, winner, count):
         return None
-    number = 0 if current is None else current + 1
     return _ask(view, winner, number, 0, count)
 
 

@@ -15,8 +15,11 @@ from autotune.search.view import View
 WORTH_A_ROUND, WORTH_LAUNCH = 0.0002, 0.0001
 """Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one factor
 settled by a start helps every set that has it."""
-RESOLVED = 0.004
-"""The search is over when the best set is expected to lose less than this against the truly best one (0.4 %)."""
+RESOLVED, RESOLVED_NEAR = 0.004, 0.002
+"""The search is over when the best set is expected to lose less than this against the truly best one (0.4 %; 0.2 %
+while it is NEAR the current one: there a little more gain decides whether it can be proven at all)."""
+NEAR = 0.08
+"""Log seconds by which the best set is expected to beat the current one, below which it is near."""
 SEARCH_LAUNCHES = 10
 """Starts the search may use; the rest confirm. It seldom needs more than 6."""
 CHEAP_CLIP, CHEAP_START = 0.005, 0.03
@@ -126,7 +129,8 @@ class Screen:
         )
         clip = view.round_cost(self.space.baseline)
         now = race(view)
-        if loss(now) < RESOLVED:
+        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < NEAR
+        if loss(now) < (RESOLVED_NEAR if near else RESOLVED):
             return None
         for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key

@@ -141,7 +141,7 @@ def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> 
 
     cross, among = view.surface.ahead(view.posterior, now.places, live)
     cross = cross[now.places]
-    price = [view.round_cost(name) for name in now.names]
+    price = [view.look_cost(name) for name in now.names]
     found: list[Worth] = []
     for size, counts in BATCHES:
         if size == 1:

@@ -108,7 +108,7 @@ class View:
         costs: list[float] = []
         for number in range(len(self.profile.workloads)):
             mine = [s.cost for s in self.history.samples
-                    if s.candidate == self.space.baseline and s.workload == number and usable(s)]
+                    if s.candidate == self.space.baseline and s.workload == number and usable(s) and s.steps is None]
             if not mine:
                 return None
             costs.append(median(mine))
@@ -160,6 +160,17 @@ class View:
         gain = self.seconds.gain(self.space.baseline, candidate)[0]
         return known * math.exp(min(3.0, max(-3.0, -gain)))
 
+    @cached_property
+    def short(self) -> float:
+        """Share of a whole clip that a clip of the search takes: less than 1 while they have fewer steps."""
+        shares = [s.cost / s.seconds for s in self.history.samples
+                  if usable(s) and s.seconds and s.steps is not None]
+        return min(1.0, median(shares)) if shares else 1.0
+
+    def look_cost(self, candidate: str) -> float:
+        """Seconds that one round of a set is expected to take in the search."""
+        return self.short * self.round_cost(candidate)
+
     def launch_cost(self) -> float:
         """Seconds before the first timed clip of a new process."""
         return self.startup + self.warmup
@@ -168,7 +179,7 @@ class View:
         """Seconds that ``count`` rounds of a set are expected to take, the start included if one is needed."""
         start = fresh or self.live_key != self.space[candidate].launch_key
         begin = self.launch_cost() if start else 0.0 if candidate in self.warmed else self.switch
-        return count * self.round_cost(candidate) + begin
+        return count * (self.round_cost(candidate) if fresh else self.look_cost(candidate)) + begin
 
     @property
     def left(self) -> float:

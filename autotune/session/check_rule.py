@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autotune.decide import drift, objectives
-from autotune.decide.compare import blocks, compare
+from autotune.decide.compare import confirmed
 from autotune.decide.drift import Recorded
 from autotune.decide.rounds import rounds, usable
 from autotune.decide.surface import Surface
@@ -109,10 +109,8 @@ def _settled_cheaply(history: History, question: Question) -> bool:
 
 def _paired(history: History, question: Question) -> Finding | None:
     """The answer of the fresh pairs; None before there are enough of them."""
-    decide = question.profile.decide
     scored = objectives.scored(rounds(history, question.profile), question.objective)
-    pairs = blocks(scored, history, question.space.baseline, question.other)
-    result = compare(pairs, scored, decide.min_gain, decide.confidence)
+    result = confirmed(history, question.space, scored, question.other, question.profile.decide)
     if result is None:
         return None
     # The test asks whether the other set is better; a gain of the set in use is its inverse.
@@ -120,8 +118,8 @@ def _paired(history: History, question: Question) -> Finding | None:
     gain = Interval(1.0 / seen.estimate, 1.0 / seen.high, 1.0 / seen.low, seen.confidence)
     what = "as fast as" if question.objective == "speed" else "as good, by the objective, as"
     told = (
-        f"in {len(pairs)} pairs of fresh starts the set in use was {gain.estimate:.3f} times {what} the one before it "
-        f"({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
+        f"in {len(result.blocks)} pairs of fresh starts the set in use was {gain.estimate:.3f} times {what} "
+        f"the one before it ({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
     )
     if result.answer == "better":
         return Finding("loss", gain, told, paired=True)

@@ -90,7 +90,8 @@ def tune_json(
 
 
 def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
-    """One trial for each set measured for one purpose in one launch; ``seconds``: median of its clips."""
+    """One trial for each set measured for one purpose in one launch; ``seconds``: median of its clips; ``steps``: of
+    short clips in the search, whose seconds are what they say of whole ones, None for whole ones."""
     groups: dict[tuple[int, str, str], list[Sample]] = {}
     for sample in history.samples:
         groups.setdefault((sample.launch, sample.purpose, sample.candidate), []).append(sample)
@@ -129,6 +130,7 @@ def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sa
         "launch": key[0],
         "purpose": key[1],
         "samples": [round(seconds, 4) for seconds in good],
+        "steps": next((sample.steps for sample in samples if sample.state == "ok"), None),
         "memory_peak": max(peaks, default=None),
     }
 

@@ -18,6 +18,7 @@ from autotune.flags.catalogue import Catalogue
 from autotune.flags.in_effect import mismatches
 from autotune.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
 from autotune.flags.words import replace as replace_words
+from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
@@ -132,11 +133,26 @@ class Driver:
         if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
             return
         for number in range(first, first + proposal.rounds):
-            for index, workload in enumerate(self._ground.profile.workloads):
-                if not self._clip(live, candidate, proposal, index, workload, number, warmup=False):
+            for index in range(len(self._ground.profile.workloads)):
+                if not self._timed(live, candidate, proposal, index, number):
                     return
             if self._study.samples[-1].state == "too_slow":
                 return
+
+    def _timed(self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int) -> bool:
+        """One clip that counts; in the search with fewer steps where that is trusted, and where it is due a short one
+        beside the whole one to find that out. False when the process must not be used any more."""
+        samples, baseline = self._study.samples, self._ground.space.baseline
+        workload, told = self._ground.profile.workloads[index], None
+        if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
+            told = fidelity.shorter(samples, index, workload, baseline)
+        if not self._clip(live, candidate, proposal, index, workload, number, told=told):
+            return False
+        steps = fidelity.short_steps(workload)
+        if told or steps is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
+            return True
+        short = replace(workload, steps=steps)
+        return self._clip(live, candidate, proposal, index, short, number, state="check")
 
     def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
@@ -144,7 +160,7 @@ class Driver:
         for index, workload in enumerate(self._ground.profile.workloads):
             short = replace(workload, steps=min(workload.steps, pace.WARMUP_STEPS))
             while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, budget):
-                if not self._clip(live, candidate, proposal, index, short, number, warmup=True):
+                if not self._clip(live, candidate, proposal, index, short, number, state="warmup"):
                     return False
         live.warmed.add(candidate.id)
         return True
@@ -272,27 +288,37 @@ class Driver:
         workload: Workload,
         number: int,
         *,
-        warmup: bool,
+        state: SampleState = "ok",
+        told: fidelity.Shorter | None = None,
     ) -> bool:
-        """Renders, checks and records one clip; False when the process must not be used any more."""
-        with self._watch.on("warmup" if warmup else "measuring"):
-            result = self._render(live, proposal, index, workload, warmup)
+        """Renders, checks and records one clip; False when the process must not be used any more.
+
+        ``state``: what a good clip is recorded as. ``told``: render it with fewer steps and record what that says
+        of a whole clip.
+        """
+        if told is not None:
+            workload = replace(workload, steps=told.steps)
+        with self._watch.on("warmup" if state == "warmup" else "measuring"):
+            result = self._render(live, proposal, index, workload, state, told)
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.vae_flipped:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
         if failure is None and result.gif is not None:
-            failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, warmup)
+            failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
         if failure:
             self._require_space()
-        state: SampleState = "ok"
-        if warmup or result.discard or result.too_slow:
-            state = "warmup" if warmup else "discarded" if result.discard else "too_slow"
+        if state != "warmup" and (result.discard or result.too_slow):
+            state = "discarded" if result.discard else "too_slow"
+        seconds = result.at_least if result.too_slow else result.seconds
+        whole = told.grow(seconds) if told and seconds is not None else seconds
         self._add(
             live, candidate, proposal, index, number,
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
-            seconds=None if failure else result.at_least if result.too_slow else result.seconds,
+            seconds=None if failure else whole,
+            rendered=seconds if told and not failure else None,
+            steps=None if workload.steps == self._ground.profile.workloads[index].steps else workload.steps,
             cost=result.cost,
             memory_peak=result.memory_peak,
             energy=result.energy,
@@ -305,10 +331,16 @@ class Driver:
         return failure is None
 
     def _render(
-        self, live: _Live, proposal: Proposal, index: int, workload: Workload, warmup: bool
+        self, live: _Live, proposal: Proposal, index: int, workload: Workload, state: SampleState,
+        told: fidelity.Shorter | None,
     ) -> measure.ClipResult:
         """One clip, within the limits that the study's earlier clips set."""
-        samples = self._study.samples
+        samples, timed = self._study.samples, state == "ok"
+        best = pace.best(samples, proposal, index, self._ground.space.baseline) if timed else None
+        family = pace.family(samples, index) if timed else ()
+        if told is not None:
+            best = None if best is None else told.shrink(best)
+            family = tuple(map(told.shrink, family))
         first = all(sample.launch != live.launch for sample in samples)
         result = measure.clip(
             live.server.client,
@@ -319,15 +351,15 @@ class Driver:
             alive=live.server.alive,
             log_tail=live.server.log_tail,
             observers=live.observers,
-            best=None if warmup else pace.best(samples, proposal, index, self._ground.space.baseline),
+            best=best,
             slow=pace.slow(self._ground.profile.workloads, index),
-            family=() if warmup else pace.family(samples, index),
-            usual_clocks=() if warmup else tuple(self._clocks),
+            family=family,
+            usual_clocks=() if state == "warmup" else tuple(self._clocks),
         )
         if result.seen.lost:
             self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
                         "since then",))
-        if not warmup and result.seconds is not None and result.seen.clock_low is not None:
+        if state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
         return result
 
@@ -337,16 +369,16 @@ class Driver:
             raise cannot_write(self._ground.run_root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _look_at(
-        self, gif: bytes, index: int, workload: Workload, candidate: Candidate, warmup: bool
+        self, gif: bytes, index: int, workload: Workload, candidate: Candidate, state: SampleState
     ) -> tuple[Failure | None, str, tuple[float, float] | None]:
         """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
         frames = clip.check(gif, workload)
         if isinstance(frames, clip.Refusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
-        if warmup:  # rendered with fewer steps: another picture
+        if state == "warmup":  # rendered with too few steps to be a picture
             return None, "", None
         baseline = candidate.id == self._ground.space.baseline
-        likeness = self._reference.likeness(index, baseline, gif, frames)
+        likeness = self._reference.likeness(index, workload, baseline, gif, frames)
         if likeness is not None and likeness[0] < MIN_SSIM:
             why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
             return "invalid_output", why, likeness
@@ -356,7 +388,7 @@ class Driver:
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
         state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
         cost: float = 0.0, memory_peak: float | None = None, energy: float | None = None,
-        likeness: tuple[float, float] | None = None,
+        likeness: tuple[float, float] | None = None, rendered: float | None = None, steps: int | None = None,
     ) -> None:
         sample = Sample(
             number=len(self._study.samples), candidate=candidate.id, purpose=proposal.purpose,
@@ -365,6 +397,7 @@ class Driver:
             seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=memory_peak,
             block=proposal.block, energy=energy,
             ssim=likeness[0] if likeness else None, psnr=likeness[1] if likeness else None,
+            steps=steps, rendered=rendered,
         )
         self._study.add_sample(sample)
         self._study.set_cost(self._watch.seconds())
