@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from autotune.decide import objectives
 from autotune.decide.rounds import rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
@@ -9,17 +12,27 @@ from autotune.model.study import History
 from autotune.model.workload import Profile
 from autotune.search.strategy import Prior
 
-DOUBT = 0.5
+DOUBT, ELSEWHERE = 0.75, 1.0
 """How much of the usual spread of a dimension's effects is still expected after an earlier study of the same
-machine (after a driver, torch or model change); an export of another machine deserves 1."""
+machine (after a driver, torch or model change), and after one of another machine, such as an imported export."""
+ANOTHER_MACHINE = ("gpu", "gpu_memory", "webui_flavour")
+"""Parts of the fingerprint whose change makes an earlier study one of another machine: other kernels, other limits."""
 
 
-def from_study(history: History, space: Space, profile: Profile, doubt: float = DOUBT) -> Prior | None:
+def doubt_of(before: Mapping[str, str], now: Mapping[str, str], imported: bool) -> float:
+    """What still holds of a study, by what its fingerprint's parts were and are now."""
+    moved = imported or any(before.get(part) != now.get(part) for part in ANOTHER_MACHINE)
+    return ELSEWHERE if moved else DOUBT
+
+
+def from_study(history: History, space: Space, profile: Profile, doubt: float = DOUBT,
+               objective: str = "speed") -> Prior | None:
     """Expected effects of every level that the earlier study measured, relative to its baseline's level.
 
-    ``space`` and ``profile`` are the earlier study's. None when it holds no usable round of its baseline.
+    ``space`` and ``profile`` are the earlier study's; effects are on the score of ``objective``. None when it holds
+    no usable round of its baseline.
     """
-    measured = rounds(history, profile)
+    measured = objectives.scored(rounds(history, profile), objective)
     if not any(one.candidate == space.baseline for one in measured):
         return None
     posterior = Surface(space).posterior(measured)

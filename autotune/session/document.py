@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+from autotune.decide.objectives import front
+from autotune.decide.rounds import rounds
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Interval, Sample, Side, Verdict
+from autotune.model.workload import Profile
+from autotune.workload import profile as profiles
 
 
 def flags_json(flags: FlagSet) -> dict[str, Any]:
@@ -80,6 +85,8 @@ def tune_json(
         "gpu": head["gpu"],
         "stand_in": head["stand_in"],
         **verdict_json(verdict, space, history.samples),
+        "expected_from": (head.get("prior") or {}).get("source"),
+        "front": front_json(history, space, profiles.from_json(head["profile"])),
         "trials": trials_json(history, space),
         "excluded": [{**flags_json(row.flags), "reason": row.reason} for row in space.excluded],
         "cost": {part: round(seconds, 3) for part, seconds in cost.items()},
@@ -87,6 +94,27 @@ def tune_json(
         "clips": len(clips),
         "fingerprint": {"id": fingerprint.id, "parts": dict(fingerprint.parts)},
     }
+
+
+def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:
+    """The measured sets that no other one beats in time and memory both, fastest first. ``score``: geometric mean of
+    clip seconds over the baseline's, by the profile's weights, None before the baseline was timed."""
+    times: dict[str, list[float]] = {}
+    peaks: dict[str, list[float]] = {}
+    measured = rounds(history, profile)
+    for one in measured:
+        times.setdefault(one.candidate, []).append(one.score)
+        if one.memory is not None:
+            peaks.setdefault(one.candidate, []).append(one.memory)
+    base = median(times[space.baseline]) if space.baseline in times else None
+    return [
+        {
+            **flags_json(space[name].flags),
+            "score": None if base is None else round(math.exp(median(times[name]) - base), 5),
+            "memory_peak": round(median(peaks[name]), 1),
+        }
+        for name in front(measured) if name in _ids(space)
+    ]
 
 
 def trials_json(history: History, space: Space) -> list[dict[str, Any]]:

@@ -80,10 +80,12 @@ def _loop(
     """Asks, measures, records, until the strategy wants nothing more; how many proposals that were."""
     from autotune import search
     from autotune.probe.nvml import Nvml
-    from autotune.search import priors
     from autotune.session.driver import Driver
+    from autotune.session.expected import kept
 
-    prior = priors.of_machine(ground.machine)
+    prior = kept(study.head)
+    if prior is not None and not study.samples:
+        progress.say(f"what to expect comes from {prior.source}; all of it is measured again")
     strategy = search.make(
         options.strategy, ground.space, options.profile, options.objective, options.seed, prior
     )
@@ -127,6 +129,8 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
 
 
 def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> Study:
+    from autotune.session import expected
+
     machine = look.machine
     asked = profiles.to_json(options.profile)
     asked.pop("budget")  # a larger budget goes on with the same study
@@ -156,6 +160,8 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
         "fingerprint": codec.dump(machine.fingerprint),
         "space": codec.dump(space),
         "budget": options.budget,
+        "prior": codec.dump(expected.expectation(
+            places.studies(machine.webui.root), machine, options.objective, options.fresh)),
     }
     study = open_study(places.studies(machine.webui.root), key_of(question), head, options.fresh)
     if study.head.get("budget") != options.budget:

@@ -1,0 +1,77 @@
+"""What a new study expects before it measures: an earlier study's effects, else what is known of such cards.
+
+It is worked out once, when the study is created, and kept in its head, so that a resumed study asks for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotune.model import codec
+from autotune.model.errors import StateDamaged
+from autotune.model.flagset import Space
+from autotune.model.machine import Machine
+from autotune.model.study import History
+from autotune.search import priors, warm
+from autotune.search.strategy import Prior
+from autotune.store.studies import Study, sorted_studies
+from autotune.workload import profile as profiles
+
+if TYPE_CHECKING:
+    from autotune.model.workload import Profile
+
+LOOK_BACK = 8
+"""Earlier studies that are looked at, newest first: older ones say little that a newer one does not."""
+
+
+def expectation(studies: Path, machine: Machine, objective: str, fresh: bool) -> Prior | None:
+    """The expectation for a new study: from the newest usable study of this web UI's folder, one of this very machine
+    before an imported or outdated one, laid over what the card's kind lets expect.
+
+    ``fresh``: earlier studies are left out. None where nothing is known at all.
+    """
+    table = priors.of_machine(machine)
+    earlier = None if fresh else _earlier(studies, machine, objective)
+    if earlier is None or table is None:
+        return earlier or table
+    named = {(dimension, level) for dimension, level, _ in earlier.effects}
+    rest = tuple(row for row in table.effects if (row[0], row[1]) not in named)
+    return Prior(tuple(sorted((*earlier.effects, *rest))), earlier.source, earlier.doubt)
+
+
+def kept(head: Mapping[str, Any]) -> Prior | None:
+    """The expectation that a study was created with; None for a study without one."""
+    found = head.get("prior")
+    return codec.load(Prior, found) if isinstance(found, dict) else None
+
+
+def _earlier(studies: Path, machine: Machine, objective: str) -> Prior | None:
+    found: list[Prior] = []
+    for folder in sorted_studies(studies)[: -LOOK_BACK - 1 : -1]:
+        prior = _read(folder, machine, objective)
+        if prior is not None and prior.doubt <= warm.DOUBT:
+            return prior
+        found += [prior] if prior is not None else []
+    return found[0] if found else None
+
+
+def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
+    """What a study lets expect; None when it is damaged, another program's, or holds no usable clip."""
+    from autotune.store.journal import load_json
+
+    try:
+        head = load_json(folder / "study.json")
+        if head is None or bool(head.get("stand_in")) != (machine.webui.flavour == "reference"):
+            return None
+        space: Space = codec.load(Space, head["space"])
+        profile: Profile = profiles.from_json(head["profile"])
+        parts = {str(name): str(value) for name, value in head["fingerprint"]["parts"]}
+        study = Study(folder, head)
+    except (KeyError, TypeError, ValueError, StateDamaged):
+        return None
+    doubt = warm.doubt_of(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
+    history = History(tuple(study.samples), tuple(study.launches))
+    prior = warm.from_study(history, space, profile, doubt, objective)
+    return prior and Prior(prior.effects, f"study {head.get('id')}", prior.doubt)
