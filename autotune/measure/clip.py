@@ -249,10 +249,15 @@ def _refused(
     until = time.perf_counter() + 1.0
     while gone and alive() and time.perf_counter() < until:
         time.sleep(LOOK)
-    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone,
+    broke = gone and alive()
+    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
                      timed_out=problem.kind == "timeout")
     failure: Failure = found.failure if found is not None else "invalid_output"
-    why = found.why if found is not None and problem.kind == "status" else problem.message
+    why = problem.message
+    if found is not None and (problem.kind == "status" or failure != "invalid_output"):
+        why = found.why
+    elif problem.kind == "not_json" and problem.excerpt:
+        why = f"{problem.message}: {problem.excerpt}"
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 

@@ -21,11 +21,13 @@ from autotune.flags.words import replace as replace_words
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
+from autotune.model.failures import without_prompts
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Machine
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory
+from autotune.server.inventory import ASIDE
 from autotune.session import pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Stopwatch
@@ -43,6 +45,8 @@ CLOCKS_KEPT = 9
 lower for good becomes the usual."""
 EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
+TOLD = 6
+"""Names of files in one warning."""
 LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
@@ -119,8 +123,13 @@ class Driver:
         live, self._live = self._live, None
         if live is not None:
             with self._watch.on("waiting"):
-                live.server.stop()
+                traces = live.server.stop().traces
                 server.settle(self._nvml, self._idle_memory)
+            if traces:
+                names = sorted(trace.path for trace in traces)
+                self._warn((f"the web UI, or an extension of it, wrote into its folder during trials "
+                            f"({', '.join(names[:TOLD])}{', …' if len(names) > TOLD else ''}); all is as it was again, "
+                            f"what was written lies in {self._ground.run_root / ASIDE}",))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed. Failures are recorded, not raised; the process then starts anew."""
@@ -194,8 +203,13 @@ class Driver:
                 started = server.start(plan)
         except server.LaunchFailed as failed:
             startup = time.monotonic() - began
-            self._record_launch(number, candidate, cold, startup, failed.failure, failed.message)
-            self._say(f"  it did not start: {failed.failure}")
+            words = without_prompts(failed.log_tail)
+            why = measure.classify(failed.exit_code, log_tail=words, starting=True) if words else None
+            said = f"{failed.message}: {why.why}" if why and why.why not in failed.message else failed.message
+            self._record_launch(number, candidate, cold, startup, failed.failure, said)
+            self._say(f"  it did not start: {failed.failure}: {said}")
+            if words:
+                self._say(f"  its last words are in {self._study.keep_words(f'start-{number}', words)}")
             return None
         self._record_launch(number, candidate, cold, time.monotonic() - began)
         self._warn(started.warnings)
@@ -300,6 +314,8 @@ class Driver:
         )
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
+        if failure and result.restart:
+            self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):
             self.close()
         return failure is None

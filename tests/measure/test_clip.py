@@ -101,9 +101,12 @@ def test_a_wall_clock_that_is_set_meanwhile_changes_nothing(jump: float, monkeyp
     assert result.ok and result.seconds is not None and 0.0 < result.seconds < 30.0
 
 
-def test_a_broken_connection_is_a_crash_with_what_the_log_says() -> None:
+def test_a_broken_connection_is_a_crash_only_when_the_process_died_with_it() -> None:
+    dying = iter([True])  # alive at one more look, dead from then on
     with client(badserver.half) as api:
-        assert measure.clip(api, CLIP, 1).failure == "crash"
+        found = measure.clip(api, CLIP, 1)
+        assert (found.failure, found.restart) == ("invalid_output", True) and "broke" in found.detail
+        assert measure.clip(api, CLIP, 1, alive=lambda: next(dying, False)).failure == "crash"
         log = ("RuntimeError: CUDA error: an illegal memory access was encountered",)
         assert measure.clip(api, CLIP, 1, log_tail=lambda: log).failure == "cuda_error"
 
