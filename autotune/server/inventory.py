@@ -4,7 +4,8 @@ Looked at: the install without its interpreter, git data, models, repositories a
 that appeared during the run is moved out, from the outputs too (a trial has an outputs folder of its own, so only an
 extension that does not ask for it writes there); a file of the web UI or an extension that changed is put back from a
 copy, as long as it is small. Launch files and programs are never touched: if one changed, its owner did it. Nothing
-is put back while a web UI of the user's own runs from the same folder, for then the change may be its. Standard library and psutil only: the guard does this too when autotune died.
+is put back while a web UI of the user's own runs from the same folder, for then the change may be its. Standard
+library and psutil only: the guard does this too when autotune died.
 """
 
 from __future__ import annotations
