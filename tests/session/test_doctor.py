@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from autotune.model.failures import ADVICE
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
+from autotune.probe.weights import damage
 from autotune.session.preconditions import Check, of_machine
 from tests.flags.machines import CUDA, machine
 from tests.session.conftest import Bench
@@ -67,3 +70,67 @@ def test_every_failure_class_has_a_check_before_it_and_a_remedy_after_it(bench: 
     assert set(ADVICE) == set(get_args(Failure))
     assert all(any(word in text for word in ("try", "check", "close", "look", "mend", "run the command"))
                for text in ADVICE.values())
+
+
+def words(text: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.give(text)
+
+
+def first(bench: Bench, pattern: str) -> Path:
+    return next(bench.root.glob(pattern))
+
+
+def cut(pattern: str, size: int) -> Callable[[Bench], None]:
+    def act(bench: Bench) -> None:
+        path = first(bench, pattern)
+        path.write_bytes(path.read_bytes()[:size])
+
+    return act
+
+
+CHECKPOINT, MODULE = "models/Stable-diffusion/*.safetensors", "extensions/*/model/*.safetensors"
+BROKEN: dict[str, tuple[Callable[[Bench], None], str, str, bool]] = {
+    "unknown flag": (words("--api --no-such-flag"), "command line", "--no-such-flag", False),
+    "bad value": (words("--precision bogus"), "command line", "'bogus' is none of", False),
+    "half": (words("--precision half --no-half-vae"), "command line", "stops the web UI", False),
+    "an extension's flag": (words("--port 7860 --of-an-extension 3"), "command line", "nothing speaks against", True),
+    "no AnimateDiff": (words("--disable-extra-extensions"), "can be tuned", "disabled", False),
+    "no parser": (lambda bench: (bench.root / "modules/cmd_args.py").unlink(), "command line", "is missing", False),
+    "checkpoint cut off": (cut(CHECKPOINT, 100_000), "checkpoint", "broke off", False),
+    "checkpoint empty": (cut(CHECKPOINT, 0), "checkpoint", "0 bytes", False),
+    "module cut off": (cut(MODULE, 40), "motion module", "broke off", False),
+    "settings": (cut("config.json", 1), "saved settings", "cannot be read", True),
+}
+
+
+@pytest.mark.e2e
+def test_broken_installs_one_after_another(bench: Bench) -> None:
+    """One install, broken and mended again for each: a start of the program costs a second or more."""
+    preload = bench.root / "extensions" / "other" / "preload.py"
+    preload.parent.mkdir()
+    preload.write_text('def preload(parser):\n    parser.add_argument("--of-an-extension")\n')
+    for name, (harm, check, says, ok) in BROKEN.items():
+        kept = {path: path.read_bytes() for path in (
+            bench.launch_file, bench.root / "config.json", bench.root / "modules/cmd_args.py",
+            first(bench, CHECKPOINT), first(bench, MODULE))}
+        harm(bench)
+        document = bench.json("doctor", code=0 if ok else 3)
+        found = [row for row in document["checks"] if row["name"] == check]
+        assert [(row["ok"], says in row["detail"]) for row in found] == [(ok, True)], (name, document["checks"])
+        assert ok or (found[0]["hint"] and found[0]["prevents"])
+        for path, data in kept.items():
+            path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "data", "says"), [
+    ("a.ckpt", b"PK\x03\x04rest", None), ("a.pt", b"\x80\x02rest", None), ("a.ckpt", b"<html>", "no torch checkpoint"),
+    ("a.ckpt", b"version https://git-lfs", "LFS"), ("a.safetensors", b"version https://git-lfs", "LFS"),
+    ("a.safetensors", b"\xff" * 64, "broke off"), ("a.safetensors", b"\x02" + bytes(7) + b"[]", "no safetensors head"),
+    ("a.safetensors", b"\x02" + bytes(7) + b"{}", None), ("a.safetensors", b"\x02" + bytes(7) + b"{[", "safetensors"),
+])
+def test_weights_files(tmp_path: Path, name: str, data: bytes, says: str | None) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    found = damage(path)
+    assert (found is None) is (says is None) and (says or "") in (found or "")
+    assert "cannot be read" in str(damage(tmp_path / "absent.safetensors"))
