@@ -314,6 +314,11 @@ class Driver:
         )
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
+        elif result.discard and not warmup:
+            pause = pace.rest(self._study.samples)
+            self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
+            with self._watch.on("waiting"):
+                live.server.wait_ended(pause)
         if failure and result.restart:
             self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):

@@ -170,6 +170,7 @@ def _conclude(
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
     from autotune.flags.space import opened
+    from autotune.session import pace
 
     history = study.history(options.budget, study.cost()["wall"], None)
     broken = failures(history, ground.space).baseline
@@ -178,7 +179,7 @@ def _conclude(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
     document["change"] = _change(look, document, opened(ground.space))
-    document["warnings"] = list(study.head.get("warnings", ()))
+    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
         _mirror(places, study, ground.space, verdict)
