@@ -98,7 +98,7 @@ def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
     named = named_in("\n".join(log[-12:])) if not body else None
     if named in ("oom", "nan", "cuda_error"):
         return Classified(named, _evidence(log, None))
-    if status == 422 and "AnimateDiff" in body:
+    if "motion module" in body or (status == 422 and "AnimateDiff" in body):
         return Classified("not_animated", _line(body))
     return Classified("invalid_output", f"HTTP {status} {_line(body)}".strip())
 
