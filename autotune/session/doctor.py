@@ -13,6 +13,7 @@ from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
 from autotune.probe import parser
 from autotune.probe.weights import damage
+from autotune.session import card
 from autotune.session.look import Look
 from autotune.session.preconditions import Check, Classes, of_machine
 from autotune.store.places import Places
@@ -66,10 +67,8 @@ def _numbers(look: Look) -> Iterator[Check]:
 def _machine(look: Look) -> Iterator[Check]:
     import psutil
 
-    from autotune.session.driver import gpu_index
-
     free = psutil.virtual_memory().available / 2**20
-    yield from of_machine(look.machine, gpu_index(look.machine.webui.kept_flags), free)
+    yield from of_machine(look.machine, card.of_machine(look.machine), free)
 
 
 def _launch_file(look: Look) -> Check:

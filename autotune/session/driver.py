@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory
 from autotune.server.inventory import ASIDE
-from autotune.session import pace
+from autotune.session import card, pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Stopwatch
 from autotune.store.journal import cannot_write
@@ -51,15 +50,6 @@ LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
-
-
-def gpu_index(kept: Sequence[str]) -> int:
-    """The GPU that the web UI computes on: its --device-id, else the first."""
-    for word, value in zip_longest(kept, kept[1:], fillvalue=""):
-        name, _, given = word.partition("=")
-        if name == "--device-id" and (given or value).isdigit():
-            return int(given or value)
-    return 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,9 @@ class Driver:
         self._nvml = nvml
         self._say = say
         self._live: _Live | None = None
-        self._idle_memory = gpu_memory.level(nvml)
+        self._card = card.of_machine(ground.machine)
+        # Of other cards nothing is waited for: what works there is not ours.
+        self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._reference = Reference(study.folder, ground.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
 
@@ -230,9 +222,8 @@ class Driver:
     def _observers(self, started: server.Server) -> tuple[Observer, ...]:
         """Memory on the GPU that the web UI uses; in main memory where there is none."""
         if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
-            index = gpu_index(self._ground.machine.webui.kept_flags)
-            idle = self._idle_memory.get(index)
-            gpu = GpuObserver(self._nvml, index, lambda: [one.pid for one in started.descendants()], idle)
+            idle = self._idle_memory.get(self._card)
+            gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle)
             return (gpu, TorchObserver(started.client.memory))
         return (RamObserver(started.descendants), TorchObserver(started.client.memory))
 
