@@ -281,6 +281,15 @@ def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
     assert sampler.seen().looks == one.calls.count("look") and sampler.seen().widest >= 0.04
 
 
+def test_the_process_table_is_read_ever_more_seldom() -> None:
+    asked: list[float] = []
+    observer = RamObserver(lambda: (asked.append(1.0), [psutil.Process()])[1])
+    observer.before()
+    for tenth in range(1, 600):
+        observer.look(tenth / 10.0)
+    assert len(asked) == 6 and observer.seen().memory_peak
+
+
 def test_main_memory_of_the_tree() -> None:
     observer = RamObserver(lambda: [psutil.Process()])
     with Sampler([observer], period=0.05) as sampler:
