@@ -8,11 +8,16 @@ SIGTERM or SIGINT too, leaves a child that holds the port, crashes at random, en
 install. ``--engine`` says how many cycles run the reference web UI itself. Each cycle ends in one of six ways: an
 orderly stop, a stop at once, the web UI killed, its guard killed, the owner killed with SIGKILL, or owner and guard
 both killed, which only the next command's sweep can clean up.
+
+What is left is counted in two ways: as the server room itself would find it (processes that carry the run's marker),
+and by a look that shares nothing with it: any process of this machine whose environment, command line or working
+folder names the benchmark's own temporary folder, which every process of a trial inherits as its TMPDIR.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,6 +31,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from autotune.server import LaunchFailed, LaunchPlan, Server, ready, run_folder, start, tree
 from autotune.server.sweep import sweep
@@ -45,8 +52,9 @@ OWNER = """
 import json, sys, time
 from pathlib import Path
 from autotune.server import LaunchFailed, LaunchPlan, start
-root, python, runs, variable, faults = sys.argv[1:]
-plan = LaunchPlan(Path(root), Path(python), (), Path(runs), env=((variable, faults),), start_limit=120, term_grace=0.3)
+root, python, runs, variable, faults, port = sys.argv[1:]
+plan = LaunchPlan(Path(root), Path(python), (), Path(runs), env=((variable, faults),), port=int(port),
+                  start_limit=120, term_grace=0.3)
 try:
     server = start(plan)
     print(json.dumps([server.run_id, server.port]), flush=True)
@@ -58,12 +66,14 @@ time.sleep(600)
 
 @dataclass
 class Tally:
-    """What was counted. ``seconds``: wall time of each cycle; ``left``: what a cycle left, by kind."""
+    """What was counted. ``seconds``: wall time of each cycle; ``left``: what a cycle left, by kind,
+    ``strangers`` being processes found by their folder alone."""
 
     cycles: int = 0
     failed_starts: int = 0
     endings: Counter[str] = field(default_factory=Counter)
-    left: Counter[str] = field(default_factory=lambda: Counter(processes=0, ports=0, folders=0, files=0))
+    left: Counter[str] = field(
+        default_factory=lambda: Counter(processes=0, strangers=0, ports=0, folders=0, files=0))
     seconds: list[float] = field(default_factory=list)
 
 
@@ -76,10 +86,10 @@ class Ground:
     variable: str
     runs: Path
 
-    def plan(self, faults: str) -> LaunchPlan:
-        """One start with these faults."""
-        return LaunchPlan(self.root, self.python, (), self.runs, env=((self.variable, faults),), start_limit=120.0,
-                          term_grace=0.3)
+    def plan(self, faults: str, port: int) -> LaunchPlan:
+        """One start with these faults, on that port."""
+        return LaunchPlan(self.root, self.python, (), self.runs, env=((self.variable, faults),), port=port,
+                          start_limit=120.0, term_grace=0.3)
 
     def files(self) -> set[str]:
         """Names of all files of the install but compiled modules."""
@@ -98,11 +108,22 @@ def end(server: Server, ending: str) -> None:
     server.stop(now=ending == "stop at once")
 
 
-def owner_killed(ground: Ground, faults: str, with_guard: bool) -> tuple[str, int] | None:
+def strangers(folder: Path) -> list[int]:
+    """Living processes but this one that have to do with ``folder``, whatever marker they carry."""
+    found: list[int] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            words = [*process.cmdline(), *process.environ().values(), process.cwd()]
+            if process.pid != os.getpid() and any(str(folder) in word for word in words):
+                found.append(process.pid)
+    return found
+
+
+def owner_killed(ground: Ground, faults: str, port: int, with_guard: bool) -> str | None:
     """Starts in a process of its own and kills that, ``with_guard`` its guard too and then sweeps as the next
-    command does; (run id, port), None when the start had failed."""
+    command does; the run's id, None when the start had failed."""
     words = [sys.executable, "-c", OWNER, str(ground.root), str(ground.python), str(ground.runs), ground.variable,
-             faults]
+             faults, str(port)]
     owner = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=HERE.parent)
     assert owner.stdout is not None
     told = json.loads(owner.stdout.readline() or "null")
@@ -117,31 +138,32 @@ def owner_killed(ground: Ground, faults: str, with_guard: bool) -> tuple[str, in
     if with_guard:
         sweep(ground.runs)
     until = time.monotonic() + PATIENCE
-    while (tree.marked(told[0]) or (ground.runs / told[0]).exists()) and time.monotonic() < until:
+    # Nobody waits for a guard whose owner is dead, so its work is given time; a sweep's is done when it returns.
+    while not with_guard and strangers(ground.runs) and time.monotonic() < until:
         time.sleep(0.02)
-    return told[0], told[1]
+    return str(told[0])
 
 
 def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
     """One start and its end; adds what it left to the tally."""
     begun = time.monotonic()
-    before = ground.files()
-    run: tuple[str, int] | None = None
+    before, port = ground.files(), ready.free_port()
+    run: str | None = None
     if ending.startswith("owner"):
-        run = owner_killed(ground, faults, "guard" in ending)
+        run = owner_killed(ground, faults, port, "guard" in ending)
     else:
         try:
-            server = start(ground.plan(faults))
-            run = (server.run_id, server.port)
+            server = start(ground.plan(faults, port))
+            run = server.run_id
             end(server, ending)
         except LaunchFailed:
             pass
     tally.cycles += 1
     tally.endings[ending] += 1
     tally.failed_starts += run is None
-    if run is not None:
-        tally.left["processes"] += len(tree.marked(run[0]))
-        tally.left["ports"] += not ready.is_free(run[1])
+    tally.left["processes"] += len(tree.marked(run)) if run is not None else 0
+    tally.left["strangers"] += len(strangers(ground.runs))
+    tally.left["ports"] += not ready.is_free(port)
     tally.left["folders"] += sum(path.name != "aside" for path in ground.runs.iterdir())
     tally.left["files"] += ground.files() != before
     tally.seconds.append(time.monotonic() - begun)

@@ -123,8 +123,7 @@ def clip(
     ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
     ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
     seconds; after it the clip counts as hung, also if it was given up as too slow and never came to its end.
-    A job that somebody else interrupted answers 200 with what it has, sooner than a whole clip: it is asked about
-    after each clip, and is "interrupted".
+    A job that somebody else interrupted answers 200 with what it has: each clip is asked about, and "interrupted".
     """
     give_up = threading.Event()
     family = tuple(family) or ((best,) if best is not None else ())
@@ -147,18 +146,13 @@ def clip(
         cost = time.perf_counter() - start
     seen = sampler.seen()
     if ending == "too_slow" and best is not None:
-        if guards.spilled(watched, seen.memory_full, family):
-            return ClipResult(None, cost, failure="spilled", restart=True, seen=seen,
-                              detail=f"memory full, and not done after {watched:.1f} s where {best:.1f} s is the best")
-        return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
-                          detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best")
+        return _given_up(watched, cost, best, slow, family, seen)
     if ending != "done":
         return _broken(ending, cost, seen, tuple(log_tail()))
     problem = future.exception()
     if isinstance(problem, ApiProblem):
         return _refused(problem, cost, seen, tuple(log_tail()), alive)
-    # Any other exception is a fault of this program: it is raised here.
-    rendered = future.result()
+    rendered = future.result()  # any other exception is a fault of this program, and is raised
     if _somebody_interrupted(client):
         return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
     return _judged(rendered, cost, seen, family, usual_clocks)
@@ -224,6 +218,16 @@ def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], b
     return "too_slow" if future.done() else "hang"
 
 
+def _given_up(
+    watched: float, cost: float, best: float, slow: float, family: Sequence[float], seen: Observations
+) -> ClipResult:
+    if guards.spilled(watched, seen.memory_full, family):
+        return ClipResult(None, cost, failure="spilled", restart=True, seen=seen,
+                          detail=f"memory full, and not done after {watched:.1f} s where {best:.1f} s is the best")
+    return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
+                      detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best")
+
+
 def _somebody_interrupted(client: Renderer) -> bool:
     """The web UI says so until its next job; an answer that is not usable counts as no."""
     try:
@@ -249,10 +253,15 @@ def _refused(
     until = time.perf_counter() + 1.0
     while gone and alive() and time.perf_counter() < until:
         time.sleep(LOOK)
-    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone,
+    broke = gone and alive()
+    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
                      timed_out=problem.kind == "timeout")
     failure: Failure = found.failure if found is not None else "invalid_output"
-    why = found.why if found is not None and problem.kind == "status" else problem.message
+    why = problem.message
+    if found is not None and (problem.kind == "status" or failure != "invalid_output"):
+        why = found.why
+    elif problem.kind == "not_json" and problem.excerpt:
+        why = f"{problem.message}: {problem.excerpt}"
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 

@@ -36,6 +36,7 @@ def classify(
     clip_check: str | None = None,
     *,
     died: bool = False,
+    broke: bool = False,
     timed_out: bool = False,
     interrupted: bool = False,
     spilled: bool = False,
@@ -47,6 +48,7 @@ def classify(
     ``http_status`` and ``body``: the answer (the web UI's error class and message), 200 and "" if it was a
     clip. ``log_tail``: its last lines, oldest first. ``clip_check``: the kind of refusal of
     ``workload.clip.check``, None for a valid clip. ``starting``: the process was not ready yet.
+    ``broke``: the answer broke off, and the process lives on.
 
     Order of evidence: our own interruption; the answer's own words; the process's death, with what its log
     says of it; time-out; the clip itself; memory over-full and slow.
@@ -62,6 +64,11 @@ def classify(
         return Classified(from_log(log, exit_code), _evidence(log, exit_code))
     if died or exit_code is not None:
         return _of_death(exit_code, log)
+    if broke:
+        named = named_in("\n".join(log[-12:]))
+        if named in ("oom", "cuda_error", "nan"):
+            return Classified(named, _evidence(log, None))
+        return Classified("invalid_output", "the answer broke off, and the web UI lives on")
     if timed_out:
         named = named_in("\n".join(log[-12:]))
         # A dead CUDA context can leave the request hanging after its message.
@@ -91,7 +98,7 @@ def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
     named = named_in("\n".join(log[-12:])) if not body else None
     if named in ("oom", "nan", "cuda_error"):
         return Classified(named, _evidence(log, None))
-    if status == 422 and "AnimateDiff" in body:
+    if "motion module" in body or (status == 422 and "AnimateDiff" in body):
         return Classified("not_animated", _line(body))
     return Classified("invalid_output", f"HTTP {status} {_line(body)}".strip())
 
@@ -104,4 +111,6 @@ def _evidence(log: tuple[str, ...], exit_code: int | None) -> str:
     for line in reversed(log):
         if named_in(line) or BAD_FLAG.search(line):
             return _line(line)
-    return f"exit code {exit_code}" if exit_code is not None else (_line(log[-1]) if log else "no output")
+    if log:
+        return _line(log[-1])
+    return f"exit code {exit_code}" if exit_code is not None else "no output"

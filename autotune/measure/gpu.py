@@ -130,7 +130,7 @@ class GpuObserver(Observer):
     def _sort(self, listed: dict[int, float | None]) -> None:
         if not self._ours & listed.keys() and self._looks >= self._search_at:
             self._ours = frozenset(self._pids())
-            self._search_at = self._looks + TREE_LOOKS
+            self._search_at = max(self._looks + TREE_LOOKS, 2 * self._looks)
         ours = self._ours & listed.keys()
         held = [listed[pid] for pid in ours]
         if held and all(used is not None for used in held):

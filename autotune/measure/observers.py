@@ -17,7 +17,8 @@ PERIOD = 0.1
 """Seconds between looks. A look costs well under a millisecond, see benchmarks/observers.py."""
 SHORTEST = 0.05
 TREE_AGE = 2.0
-"""Seconds after which the process tree is looked up again; that costs more than a look at its memory."""
+"""Seconds after which the process tree is looked up again, then each time the clip has become twice as long: that
+reads the whole process table (7 ms for 95 processes, a look at memory 0.01), and trees change early."""
 MIB = 1024 * 1024
 GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
 
@@ -64,7 +65,7 @@ class RamObserver(Observer):
 
     def look(self, seconds: float) -> None:
         """Adds up the tree's resident memory."""
-        if seconds - self._looked_up > TREE_AGE:
+        if seconds > max(TREE_AGE, 2.0 * self._looked_up):
             self._processes = self._tree()
             self._looked_up = seconds
         total = 0

@@ -57,7 +57,8 @@ OOM = _words(
     r"\bcudaErrorMemoryAllocation\b",
     r"\bnot enough GPU video memory available\b", r"\bInvalid buffer size: \d[\d.]* [KMGT]i?B\b",
     r"\bCannot allocate memory\b", r"\bstd::bad_alloc\b", r"(?i:\bout of memory: killed process\b)",
-    r"\bCould not allocate tensor with \d+ bytes\b",
+    r"\bCould not allocate tensor with \d+ bytes\b", r"\bAllocation on device\b(?: \d+ would exceed\b|\W*$)",
+    r"\(out of memory\)",
 )
 NAN = _words(
     r"\bNansException\b", r"\btensor with (?:all )?NaNs was produced in\b",
@@ -69,7 +70,9 @@ CUDA = _words(
     r"\bcuDNN error: \w", r"\bAcceleratorError\b", r"\billegal memory access was encountered\b",
     r"\bno kernel image is available for execution\b",
     r"\bCUDA driver (?:version is insufficient|initialization failed)\b",
-    r"\bNVRTC_ERROR\w*\b", r"\bnvrtc: error:", r"\bno operator found for `?memory_efficient_attention_\w+",
+    r"\bNVRTC_ERROR\w*\b", r"\bnvrtc: error:", r"\b[Nn]o operator found for `?memory_efficient_attention_\w+",
+    r"\bFlashAttention only supports\b", r"\bCould not run '[\w:.]+' with arguments from the '(?:CUDA|HIP)' backend",
+    r"\bUnexpected error from cudaGetDeviceCount\b",
     r"\bhipErrorNoBinaryForGpu\b", r"\bUnable to find an engine to execute this computation\b",
     r"\bGET was unable to find an engine\b", r"\bCUDA launch failure\b", r"\bNo available kernel\b",
     r"\bFATAL: kernel `\w+` is for sm\d+", r"\bNVML_SUCCESS == \w+ INTERNAL ASSERT FAILED\b",

@@ -32,7 +32,7 @@ def cheap(root: Path, words: Sequence[str]) -> Fingerprint:
     warnings: list[str] = []
     found = installs.inspect(root, words)
     options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
-    return compose(found, words, options, webui_files.animatediff(found, options))
+    return compose(found, words, options, webui_files.animatediff(found, options, words))
 
 
 def compose(

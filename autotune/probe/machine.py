@@ -43,7 +43,7 @@ def look(
     warnings += complaints
     has = _as_used(has, found)
     options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
-    extension = webui_files.animatediff(found, options)
+    extension = webui_files.animatediff(found, options, words)
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
         warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
@@ -66,7 +66,8 @@ def require_animatediff(machine: Machine) -> None:
     """Raises NothingToWorkOn if the AnimateDiff extension or its motion module is missing."""
     if machine.animatediff is None:
         raise NothingToWorkOn(
-            f"the AnimateDiff extension is not installed (or disabled) in {machine.webui.root}",
+            f"the AnimateDiff extension is not installed (or disabled, by a setting or a flag) in "
+            f"{machine.webui.root}",
             "install sd-webui-animatediff on the web UI's Extensions tab, and enable it",
         )
     if not machine.animatediff.motion_modules:

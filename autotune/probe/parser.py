@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotune.flags import checker
+from autotune.flags import argv, checker
 from autotune.flags.catalogue import Catalogue
 
 # Where the parsers of the known web UIs are written; those of extensions are theirs.
@@ -44,6 +44,39 @@ def complaint(root: Path, words: Sequence[str]) -> str | None:
         return checker.complaint(words, _source(root))
     except (SyntaxError, ValueError):
         return None
+
+
+def refused(root: Path, words: Sequence[str], catalogue: Catalogue) -> str | None:
+    """Why a start with these words would end at once, in a sentence; None if nothing speaks against them.
+
+    A flag counts as unknown only if neither the install's parser, nor the catalogue, nor the text of any extension's
+    preload.py names it.
+    """
+    source = _source(root)
+    if not source:
+        return f"{root / _SOURCES[0]} is missing or empty: the install is broken"
+    try:
+        known = {name: one for one in checker.arguments(source) for name in one.names}
+    except (SyntaxError, ValueError) as error:
+        return f"{root / _SOURCES[0]} is no Python that can be read: {error}"
+    if len(known) < _ENOUGH:
+        return None
+    preloads = _preloads(root)
+    for piece in argv.pieces(words, {**catalogue.flags, **known}):
+        word = words[piece.start].partition("=")[0]
+        if piece.flag is None and word.startswith("--") and word != "--" and word not in preloads:
+            return f"no parser here, nor any extension's, knows {word}"
+    return complaint(root, words)
+
+
+def _preloads(root: Path) -> str:
+    texts = []
+    for path in sorted(root.glob("extensions*/*/preload.py")):
+        try:
+            texts.append(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(texts)
 
 
 def _source(root: Path) -> str:

@@ -70,11 +70,14 @@ def relevant_settings(options: Mapping[str, object]) -> tuple[tuple[str, Setting
     return tuple(sorted(found))
 
 
-def animatediff(install: Install, options: Mapping[str, object]) -> AnimateDiff | None:
+def animatediff(install: Install, options: Mapping[str, object], words: Sequence[str] = ()) -> AnimateDiff | None:
     """The AnimateDiff extension and the motion modules it would find; None if it is not installed.
 
-    A folder is the extension if it has scripts/animatediff.py; disabled extensions count as missing.
+    A folder is the extension if it has scripts/animatediff.py; disabled extensions count as missing, by a setting or
+    by a flag among ``words``.
     """
+    if "--disable-all-extensions" in words or "--disable-extra-extensions" in words:
+        return None
     disabled = options.get("disabled_extensions")
     off = {str(name) for name in disabled} if isinstance(disabled, list) else set()
     if options.get("disable_all_extensions") in ("all", "extra"):

@@ -21,7 +21,9 @@ NEGATIVE = "blurry"
 """Both fit one chunk of 75 tokens; unequal chunks make AnimateDiff index out of range (WEBUI.md)."""
 
 FPS = 8
-LARGEST_CLIP = 256 * MIB
+LARGEST_ANSWER = 16 * MIB
+PIXEL = 4
+"""Bytes of answer that a pixel of a clip may take. A GIF of pure noise takes 1.5, in base64 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ def payload(
     }
 
 
+def largest(workload: Workload) -> int:
+    """Bytes that a clip's answer may have; what is larger is no clip, and is not read on."""
+    return LARGEST_ANSWER + PIXEL * workload.width * workload.height * workload.frames
+
+
 class Client:
     """One web UI's API. Every method raises ApiProblem, and nothing else, when the answer is not usable."""
 
@@ -87,7 +94,7 @@ class Client:
         """Renders one clip; blocks until it is done."""
         answer = self.transport.call(
             "POST", "/sdapi/v1/txt2img", payload(workload, seed, motion_module, request_id),
-            limit=limit, most=LARGEST_CLIP, cancel=cancel)
+            limit=limit, most=largest(workload), cancel=cancel)
         return _rendered(answer)
 
     def still(self, limit: float = 60.0) -> None:

@@ -1,10 +1,11 @@
 """What an install's folder held before a run, and putting it back: for extensions that write where they like.
 
-Looked at: the install without its interpreter, git data, models, repositories, outputs and the web UI's hash
-cache. A file that appeared during the run is moved out; a settings-like file of the web UI or an extension
-that changed is put back from a copy. Launch files and programs are never touched: if one changed, its owner
-did it. Nothing is put back while a web UI of the user's own runs from the same folder, for then the change
-may be its. Standard library and psutil only: the guard does this too when autotune died.
+Looked at: the install without its interpreter, git data, models, repositories and the web UI's hash cache. A file
+that appeared during the run is moved out, from the outputs too (a trial has an outputs folder of its own, so only an
+extension that does not ask for it writes there); a file of the web UI or an extension that changed is put back from a
+copy, as long as it is small. Launch files and programs are never touched: if one changed, its owner did it. Nothing
+is put back while a web UI of the user's own runs from the same folder, for then the change may be its. Standard
+library and psutil only: the guard does this too when autotune died.
 """
 
 from __future__ import annotations
@@ -26,14 +27,19 @@ LIST = "inventory.json"
 COPIES = "kept"
 ASIDE = "aside"
 """Folder beside the runs' folders that takes what a trial left in the install, so that nothing is lost."""
+KEPT = 5
+"""Runs whose things are kept aside, the newest; an extension that writes at each start would fill the disk."""
 
 SKIPPED = frozenset({
-    ".git", "__pycache__", "models", "repositories", "outputs", "output", "cache", "node_modules", ".cache",
+    ".git", "__pycache__", "models", "repositories", "cache", "node_modules", ".cache",
     "embeddings", "venv", ".venv", "model",
 })
 NEVER_PUT_BACK = (".sh", ".bat", ".cmd", ".ps1", ".py", ".pyc", ".exe", ".so", ".dll", ".safetensors", ".ckpt",
                   ".pt", ".pth", ".lock")
+OUTPUTS = frozenset({"outputs", "output"})
+"""Folders of the install that may hold very many files: of those only the names are noted."""
 SETTINGS = (".json", ".txt", ".csv", ".ini", ".toml", ".yaml", ".yml", ".cfg", ".log")
+"""What is copied first, as there is room for ``MOST_COPIED`` bytes."""
 LARGEST_COPY = 256 * 1024
 MOST_COPIED = 32 * 1024 * 1024
 MOST_FILES = 200_000
@@ -63,7 +69,7 @@ def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
                         continue
                     todo.append(entry.path)
                     yield entry
-                elif entry.is_file(follow_symlinks=False) and entry.name != "cache.json":
+                elif entry.is_symlink() or (entry.is_file(follow_symlinks=False) and entry.name != "cache.json"):
                     yield entry
             except OSError:
                 continue
@@ -75,7 +81,7 @@ def take(root: Path, folder: Path) -> None:
     copies.mkdir()
     files: dict[str, list[int | str]] = {}
     folders: list[str] = []
-    copied = 0
+    small: list[tuple[bool, str, int]] = []
     for entry in _walk(root):
         name = os.path.relpath(entry.path, root)
         if entry.is_dir(follow_symlinks=False):
@@ -84,20 +90,35 @@ def take(root: Path, folder: Path) -> None:
         if len(files) >= MOST_FILES:
             # Not an install as we know it; better no trace hunting than minutes of it.
             return
+        if _is_output(name):
+            files[name] = []
+            continue
         with contextlib.suppress(OSError):
             state = entry.stat(follow_symlinks=False)
-            record: list[int | str] = [state.st_size, state.st_mtime_ns]
-            if (entry.name.endswith(SETTINGS) and state.st_size <= LARGEST_COPY
-                    and copied + state.st_size <= MOST_COPIED):
-                copy = f"{len(files)}"
-                shutil.copy2(entry.path, copies / copy)
-                copied += state.st_size
-                record.append(copy)
-            files[name] = record
+            files[name] = [state.st_size, state.st_mtime_ns]
+            if state.st_size <= LARGEST_COPY and not entry.is_symlink() and not _left_alone(entry.name):
+                small.append((not entry.name.endswith(SETTINGS), name, state.st_size))
+    copied = 0
+    for number, (_, name, size) in enumerate(sorted(small)):
+        copied += size
+        if copied > MOST_COPIED:
+            break
+        with contextlib.suppress(OSError):
+            shutil.copy2(root / name, copies / str(number))
+            files[name].append(str(number))
     listing = {"root": str(root), "began": time.time_ns(), "files": files, "folders": folders}
     part = folder / f"{LIST}.part"
     part.write_text(json.dumps(listing), encoding="utf-8")
     part.replace(folder / LIST)
+
+
+def _is_output(name: str) -> bool:
+    return Path(name).parts[0] in OUTPUTS
+
+
+def _left_alone(name: str) -> bool:
+    """Launch files and programs: whoever changed them, it was no trial."""
+    return name.lower().endswith(NEVER_PUT_BACK) or name.startswith("webui-user")
 
 
 def _used_by_others(root: Path) -> bool:
@@ -132,7 +153,7 @@ def restore(folder: Path) -> tuple[Trace, ...]:
             if name not in folders:
                 new_folders.append(name)
             continue
-        if entry.name.lower().endswith(NEVER_PUT_BACK) or entry.name.startswith("webui-user"):
+        if _left_alone(entry.name):
             continue
         with contextlib.suppress(OSError):
             state = entry.stat(follow_symlinks=False)
@@ -150,7 +171,14 @@ def restore(folder: Path) -> tuple[Trace, ...]:
     for name in sorted(new_folders, key=len, reverse=True):
         with contextlib.suppress(OSError):
             (root / name).rmdir()
+    _prune(folder.parent / ASIDE)
     return tuple(traces)
+
+
+def _prune(aside: Path) -> None:
+    with contextlib.suppress(OSError):
+        for old in sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _undo(root: Path, folder: Path, name: str, known: list[int | str] | None, new: bool) -> Trace | None:

@@ -11,10 +11,17 @@ from pathlib import Path
 
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
+from autotune.probe import parser
+from autotune.probe.weights import damage
+from autotune.session import card
 from autotune.session.look import Look
-from autotune.session.preconditions import Check, of_machine
+from autotune.session.preconditions import Check, Classes, of_machine
 from autotune.store.places import Places
 
+LENIENT = "IGNORE_CMD_ARGS_ERRORS"
+"""With this variable the web UI goes on where its parser refuses a flag."""
+UNREADABLE = "so saved settings are unknown"
+CHOSEN = "sd_model_checkpoint"
 FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
@@ -26,7 +33,9 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
     yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there",
                  "startup", "not_animated", "invalid_output")
     yield _launch_file(look)
+    yield _words(look)
     yield _models(look)
+    yield from _modules(look)
     yield from _settings(look)
     yield from _numbers(look)
     yield _gpu(look)
@@ -58,10 +67,8 @@ def _numbers(look: Look) -> Iterator[Check]:
 def _machine(look: Look) -> Iterator[Check]:
     import psutil
 
-    from autotune.session.driver import gpu_index
-
     free = psutil.virtual_memory().available / 2**20
-    yield from of_machine(look.machine, gpu_index(look.machine.webui.kept_flags), free)
+    yield from of_machine(look.machine, card.of_machine(look.machine), free)
 
 
 def _launch_file(look: Look) -> Check:
@@ -76,13 +83,50 @@ def _launch_file(look: Look) -> Check:
 
 
 def _models(look: Look) -> Check:
-    if look.machine.models:
-        return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]), "", ("startup",))
+    prevents: Classes = ("startup",)
     hint = "Put a Stable Diffusion 1.5 checkpoint there."
-    return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint, ("startup",))
+    if not look.machine.models:
+        return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint, prevents)
+    for path in look.machine.models:
+        why = damage(path)
+        if why is not None:
+            # The web UI hashes and lists all of them; it loads the one that is chosen, which may be this one.
+            chosen = len(look.machine.models) == 1 or path.name in str(dict(look.machine.settings).get(CHOSEN, ""))
+            return Check("checkpoint", not chosen, f"{path}: {why}", "Download it again, or remove it.", prevents)
+    return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]), "", prevents)
+
+
+def _modules(look: Look) -> Iterator[Check]:
+    found = look.machine.animatediff.motion_modules if look.machine.animatediff else ()
+    broken = [(module.path, why) for module in found if (why := damage(module.path)) is not None]
+    for path, why in broken:
+        yield Check("motion module", False, f"{path}: {why}", "Download it again, or remove it.",
+                    ("not_animated", "invalid_output"))
+    if found and not broken:
+        yield Check("motion module", True, ", ".join(module.name for module in found[:5]), "",
+                    ("not_animated", "invalid_output"))
+
+
+def _words(look: Look) -> Check:
+    words, name = look.machine.webui.flags, "command line"
+    lenient = LENIENT in os.environ or (look.file is not None and LENIENT.encode() in look.file.data)
+    asked = look.catalogue.tuned and not lenient
+    why = parser.refused(look.root, words, look.catalogue) if asked else None
+    if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
+        at = words.index("half")
+        if at and words[at - 1] == "--precision":
+            why = "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
+    if why is None:
+        return Check(name, True, "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
+    return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",
+                 ("bad_flag", "startup"))
 
 
 def _settings(look: Look) -> Iterator[Check]:
+    for line in look.machine.warnings:
+        if UNREADABLE in line:
+            yield Check("saved settings", True, f"{line}; trials start with defaults",
+                        "The web UI moves such a file aside at its next start.")
     settings = dict(look.machine.settings)
     option = settings.get("cross_attention_optimization", "Automatic")
     if option != "Automatic":

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,14 @@ from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
+from autotune.model.failures import without_prompts
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Machine
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory
-from autotune.session import pace
+from autotune.server.inventory import ASIDE
+from autotune.session import card, pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Stopwatch
 from autotune.store.journal import cannot_write
@@ -44,19 +45,12 @@ CLOCKS_KEPT = 9
 lower for good becomes the usual."""
 EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
+TOLD = 6
+"""Names of files in one warning."""
 LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
-
-
-def gpu_index(kept: Sequence[str]) -> int:
-    """The GPU that the web UI computes on: its --device-id, else the first."""
-    for word, value in zip_longest(kept, kept[1:], fillvalue=""):
-        name, _, given = word.partition("=")
-        if name == "--device-id" and (given or value).isdigit():
-            return int(given or value)
-    return 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,9 @@ class Driver:
         self._nvml = nvml
         self._say = say
         self._live: _Live | None = None
-        self._idle_memory = gpu_memory.level(nvml)
+        self._card = card.of_machine(ground.machine)
+        # Of other cards nothing is waited for: what works there is not ours.
+        self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._reference = Reference(study.folder, ground.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
 
@@ -120,8 +116,13 @@ class Driver:
         live, self._live = self._live, None
         if live is not None:
             with self._watch.on("waiting"):
-                live.server.stop()
+                traces = live.server.stop().traces
                 server.settle(self._nvml, self._idle_memory)
+            if traces:
+                names = sorted(trace.path for trace in traces)
+                self._warn((f"the web UI, or an extension of it, wrote into its folder during trials "
+                            f"({', '.join(names[:TOLD])}{', …' if len(names) > TOLD else ''}); all is as it was again, "
+                            f"what was written lies in {self._ground.run_root / ASIDE}",))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed. Failures are recorded, not raised; the process then starts anew."""
@@ -210,8 +211,13 @@ class Driver:
                 started = server.start(plan)
         except server.LaunchFailed as failed:
             startup = time.monotonic() - began
-            self._record_launch(number, candidate, cold, startup, failed.failure, failed.message)
-            self._say(f"  it did not start: {failed.failure}")
+            words = without_prompts(failed.log_tail)
+            why = measure.classify(failed.exit_code, log_tail=words, starting=True) if words else None
+            said = f"{failed.message}: {why.why}" if why and why.why not in failed.message else failed.message
+            self._record_launch(number, candidate, cold, startup, failed.failure, said)
+            self._say(f"  it did not start: {failed.failure}: {said}")
+            if words:
+                self._say(f"  its last words are in {self._study.keep_words(f'start-{number}', words)}")
             return None
         self._record_launch(number, candidate, cold, time.monotonic() - began)
         self._warn(started.warnings)
@@ -232,9 +238,8 @@ class Driver:
     def _observers(self, started: server.Server) -> tuple[Observer, ...]:
         """Memory on the GPU that the web UI uses; in main memory where there is none."""
         if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
-            index = gpu_index(self._ground.machine.webui.kept_flags)
-            idle = self._idle_memory.get(index)
-            gpu = GpuObserver(self._nvml, index, lambda: [one.pid for one in started.descendants()], idle)
+            idle = self._idle_memory.get(self._card)
+            gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle)
             return (gpu, TorchObserver(started.client.memory))
         return (RamObserver(started.descendants), TorchObserver(started.client.memory))
 
@@ -326,6 +331,13 @@ class Driver:
         )
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
+        elif result.discard and not warmup:
+            pause = pace.rest(self._study.samples)
+            self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
+            with self._watch.on("waiting"):
+                live.server.wait_ended(pause)
+        if failure and result.restart:
+            self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):
             self.close()
         return failure is None

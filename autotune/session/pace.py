@@ -5,6 +5,7 @@ All of it is worked out from the samples and launches recorded so far, so a resu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -26,6 +27,12 @@ LEAST_START = 60.0
 LEAST_LIMIT = 30.0
 LOADING = 60.0
 """Seconds more for the first clip of a process: it also loads the motion module, 6 to 11 s more on an H200."""
+REST = 1.0
+MOST_REST = 30.0
+"""Seconds to wait after a clip that must not count, for each such clip in a row, and at most: a hot card cools, whoever
+else uses it gets done. Clips rendered at once would keep it hot and fill the record with nothing."""
+MANY = 0.2
+"""Share of the clips that did not count from which the user is told."""
 CUT = ("screen", "race")
 """Purposes whose clips may be given up; a comparison that decides rests on whole clips."""
 
@@ -62,6 +69,21 @@ def slow(workloads: Sequence[Workload], index: int) -> float:
     """Times the best clip from which this workload alone makes a set surely worse: its score is then ``SLOW``
     times the best even if it is as fast as the best in all others (the score is a weighted geometric mean)."""
     return float(SLOW ** (sum(one.weight for one in workloads) / workloads[index].weight))
+
+
+def rest(samples: Sequence[Sample]) -> float:
+    """Seconds to wait before the next clip: none unless the last ones had to be discarded."""
+    row = next((count for count, one in enumerate(reversed(samples)) if one.state != "discarded"), len(samples))
+    return min(MOST_REST, REST * row)
+
+
+def lost(samples: Sequence[Sample]) -> str | None:
+    """What to tell of clips that did not count, None when they were few."""
+    whys = Counter(one.detail for one in samples if one.state == "discarded")
+    total = sum(one.state in ("ok", "discarded") for one in samples)
+    if not whys or whys.total() < MANY * total:
+        return None
+    return f"{whys.total()} of {total} clips did not count, most often because {whys.most_common(1)[0][0]}"
 
 
 def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workload: int, budget: float) -> bool:

@@ -13,6 +13,7 @@ def require_idle(machine: Machine) -> None:
     """Raises Busy when the owner's own web UI renders, or another program works the GPU."""
     from autotune.probe.nvml import Nvml
     from autotune.server.owner import owner_busy
+    from autotune.session import card
     from autotune.session.owner import servers_of
 
     for pid, port in servers_of(machine.webui.root):
@@ -28,7 +29,8 @@ def require_idle(machine: Machine) -> None:
                 "Close it and run again: two web UIs on one GPU would measure each other.",
             )
     with Nvml() as nvml:
-        for gpu in nvml.gpus()[:1]:
+        own = card.of_machine(machine)
+        for gpu in (one for one in nvml.gpus() if one.index == own):
             used = nvml.utilisation(gpu.index)
             if used is not None and used > BUSY_GPU:
                 raise Busy(

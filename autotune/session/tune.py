@@ -6,6 +6,7 @@ import itertools
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune import __version__
@@ -175,6 +176,7 @@ def _conclude(
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
     from autotune.flags.space import opened
+    from autotune.session import pace
 
     history = study.history(options.budget, study.cost()["wall"], None)
     broken = failures(history, ground.space).baseline
@@ -183,7 +185,7 @@ def _conclude(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
     document["change"] = _change(look, document, opened(ground.space))
-    document["warnings"] = list(study.head.get("warnings", ()))
+    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
         _mirror(places, study, ground.space, verdict)
@@ -194,11 +196,26 @@ def _conclude(
             cost=document["cost"]["wall"],
         )
     if broken is not None:
+        detail, words = _last_failure(study, ground.space.baseline)
         raise BaselineFailed(
-            f"the web UI does not start or render with its current flags: {broken}",
-            f"Start it yourself to see what is wrong; its last words are in {study.folder / 'samples.jsonl'}.",
+            f"the web UI does not start or render with its current flags: {broken}: {detail}",
+            "Start it yourself to see what is wrong" + (f"; its last words are in {words}." if words else "."),
         )
     return document
+
+
+def _last_failure(study: Study, baseline: str) -> tuple[str, Path | None]:
+    """What the current flags failed with last, in words, and the file that holds the end of the web UI's output."""
+    clips = [one for one in study.samples if one.candidate == baseline and one.state == "failed"]
+    starts = [one for one in study.launches if one.candidate == baseline and one.failure]
+    if starts and not (clips and clips[-1].launch > starts[-1].number):
+        detail, name = starts[-1].detail, f"start-{starts[-1].number}.log"
+    elif clips:
+        detail, name = clips[-1].detail, f"clip-{clips[-1].number}.log"
+    else:
+        return "no detail is known", None
+    path = study.folder / name
+    return detail, path if path.is_file() else None
 
 
 def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> dict[str, Any] | None:

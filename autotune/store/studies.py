@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,12 @@ class Study:
     def history(self, budget: float, spent: float, live_launch: int | None) -> History:
         """What a strategy reads. ``budget`` and ``spent`` in seconds."""
         return History(tuple(self.samples), tuple(self.launches), spent, budget, live_launch)
+
+    def keep_words(self, name: str, lines: Sequence[str]) -> Path:
+        """Keeps the last lines of a web UI that failed in a file beside the samples. Raises StateDamaged."""
+        path = self.folder / f"{name}.log"
+        write_whole(path, "".join(f"{line}\n" for line in lines))
+        return path
 
     def save_document(self, document: Mapping[str, Any]) -> None:
         """Keeps the result document beside the samples."""

@@ -101,9 +101,12 @@ def test_a_wall_clock_that_is_set_meanwhile_changes_nothing(jump: float, monkeyp
     assert result.ok and result.seconds is not None and 0.0 < result.seconds < 30.0
 
 
-def test_a_broken_connection_is_a_crash_with_what_the_log_says() -> None:
+def test_a_broken_connection_is_a_crash_only_when_the_process_died_with_it() -> None:
+    dying = iter([True])  # alive at one more look, dead from then on
     with client(badserver.half) as api:
-        assert measure.clip(api, CLIP, 1).failure == "crash"
+        found = measure.clip(api, CLIP, 1)
+        assert (found.failure, found.restart) == ("invalid_output", True) and "broke" in found.detail
+        assert measure.clip(api, CLIP, 1, alive=lambda: next(dying, False)).failure == "crash"
         log = ("RuntimeError: CUDA error: an illegal memory access was encountered",)
         assert measure.clip(api, CLIP, 1, log_tail=lambda: log).failure == "cuda_error"
 
@@ -276,6 +279,15 @@ def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
             time.sleep(0.01)
     assert one.calls[0] == "before" and one.calls[-1] == "after" and one.calls.count("look") >= 3
     assert sampler.seen().looks == one.calls.count("look") and sampler.seen().widest >= 0.04
+
+
+def test_the_process_table_is_read_ever_more_seldom() -> None:
+    asked: list[float] = []
+    observer = RamObserver(lambda: (asked.append(1.0), [psutil.Process()])[1])
+    observer.before()
+    for tenth in range(1, 600):
+        observer.look(tenth / 10.0)
+    assert len(asked) == 6 and observer.seen().memory_peak
 
 
 def test_main_memory_of_the_tree() -> None:

@@ -35,6 +35,23 @@ def test_every_class_is_there_with_advice() -> None:
     assert covered == set(get_args(Failure))
 
 
+@pytest.mark.parametrize(("body", "failure"), [
+    ("Allocation on device 0 would exceed allowed memory. (out of memory)\nCurrently allocated: 7.05 GiB", "oom"),
+    ("OutOfMemoryError: Allocation on device ", "oom"),
+    ("NotImplementedError: No operator found for `memory_efficient_attention_forward` with inputs:", "cuda_error"),
+    ("RuntimeError: FlashAttention only supports Ampere GPUs or newer.", "cuda_error"),
+    ("NotImplementedError: Could not run 'xformers_flash::flash_fwd' with arguments from the 'CUDA' backend.",
+     "cuda_error"),
+    ("RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: forward compatibility was attempted",
+     "cuda_error"),
+    ("AssertionError: You are using SDXL in SD1.5 motion module", "not_animated"),
+    ("RuntimeError: The size of tensor a (32) must match the size of tensor b (24)", "invalid_output"),
+])
+def test_wordings_that_came_up_later(body: str, failure: str) -> None:
+    found = classify(http_status=500, body=body)
+    assert found is not None and found.failure == failure
+
+
 def test_time_outs_and_over_full_memory() -> None:
     bar = ["  0%|          | 0/20 [00:00<?, ?it/s]"]
     assert (found := classify(timed_out=True, log_tail=bar)) and found.failure == "hang" and found.advice

@@ -76,18 +76,19 @@ GLUTTON = """
 import resource, sys
 from autotune.model.api import ApiProblem
 from autotune.model.workload import Workload
-from autotune.server.client import LARGEST_CLIP, Client
+from autotune.server.client import Client, largest
+CLIP = Workload(512, 512, 16, 2)
 import requests  # what it takes itself does not count
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    Client(sys.argv[1]).txt2img(Workload(64, 64, 4, 2), 1, limit=120.0)
+    Client(sys.argv[1]).txt2img(CLIP, 1, limit=120.0)
 except ApiProblem as problem:
-    print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / LARGEST_CLIP)
+    print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / largest(CLIP))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
-def test_ten_gigabytes_that_stream_in_take_no_more_memory_than_the_largest_clip() -> None:
+def test_ten_gigabytes_that_stream_in_take_no_more_memory_than_a_clip_may() -> None:
     with serving(badserver.endless) as port:
         words = [sys.executable, "-c", GLUTTON, f"http://127.0.0.1:{port}"]
         done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=200)

@@ -103,7 +103,8 @@ def test_sweep_passes_over_what_is_not_a_run(tmp_path: Path) -> None:
 
 def fill(root: Path) -> None:
     for name, text in {"config.json": "{}", "webui-user.sh": "#", "extensions/a/state.json": "1", "a.py": "x",
-                       "models/big.ckpt": "m", "outputs/1.png": "o", "venv/pyvenv.cfg": "", "venv/lib/x.json": "1",
+                       "extensions/a/style.css": "c", "models/big.ckpt": "m",
+                       "outputs/1.png": "o", "venv/pyvenv.cfg": "", "venv/lib/x.json": "1",
                        "styles.csv": "s"}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
@@ -122,13 +123,17 @@ def test_the_install_is_put_back_and_nothing_is_lost(tmp_path: Path) -> None:
     (root / "webui-user.sh").write_text("# edited by its owner meanwhile", encoding="utf-8")
     (root / "a.py").write_text("edited too", encoding="utf-8")
     (root / "models/new.ckpt").write_text("downloaded meanwhile", encoding="utf-8")
-    (root / "outputs/2.png").write_text("rendered meanwhile", encoding="utf-8")
+    (root / "outputs/day").mkdir()
+    (root / "outputs/day/2.png").write_text("by an extension that asks for no folder", encoding="utf-8")
+    (root / "outputs/1.png").write_text("the owner's, edited by its owner", encoding="utf-8")
+    (root / "extensions/a/style.css").write_text("other", encoding="utf-8")
     traces = {trace.path: trace.what for trace in inventory.restore(folder)}
     assert traces == {"config.json": "put back", "extensions/a/state.json": "put back",
-                      str(Path("extensions/a/new/deep/log.txt")): "moved out"}
-    assert not (root / "extensions/a/new").exists()
+                      str(Path("extensions/a/new/deep/log.txt")): "moved out",
+                      str(Path("outputs/day/2.png")): "moved out", str(Path("extensions/a/style.css")): "put back"}
+    assert not (root / "extensions/a/new").exists() and not (root / "outputs/day").exists()
     now = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    edited = {root / "webui-user.sh", root / "a.py", root / "models/new.ckpt", root / "outputs/2.png"}
+    edited = {root / "webui-user.sh", root / "a.py", root / "models/new.ckpt", root / "outputs/1.png"}
     assert {path: when for path, when in now.items() if path not in edited} == {
         path: when for path, when in before.items() if path not in edited}
     aside = tmp_path / "runs" / "aside" / folder.name

@@ -94,10 +94,13 @@ class Bench:
                     found.append(record)
         return found
 
-    def tree(self) -> str:
-        """A hash over every file of the install: names, contents, modes; caches that the contract excepts left out."""
+    def tree(self, without: tuple[str, ...] = ()) -> str:
+        """A hash over every file of the install: names, contents, modes; caches that the contract excepts left out,
+        and so are the names in ``without``."""
         total = hashlib.sha256()
         for path in sorted(self.root.rglob("*")):
+            if path.name in without:
+                continue
             if "__pycache__" in path.parts or "venv" in path.parts or "cache" in path.relative_to(self.root).parts[:1]:
                 continue
             total.update(str(path.relative_to(self.root)).encode())

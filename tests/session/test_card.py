@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autotune.session.driver import gpu_index
+from autotune.session import card as cards
 from tests import nvml_fake
+from tests.flags.machines import gpu, machine
 from tests.session.conftest import Bench
 
 
@@ -34,4 +37,25 @@ def test_a_tune_with_a_card_in_sight(bench: Bench, card: nvml_fake.Fake) -> None
     [((), 0), (("--api",), 0), (("--device-id", "1"), 1), (("--device-id=2", "--api"), 2), (("--device-id",), 0)],
 )
 def test_which_card(kept: tuple[str, ...], index: int) -> None:
-    assert gpu_index(kept) == index
+    assert cards.index(kept) == index
+
+
+TWO = tuple(replace(gpu(24576.0), index=number, uuid=f"GPU-{number}aaa-bbbb") for number in range(2))
+
+
+@pytest.mark.parametrize(("visible", "kept", "index"), [
+    ("1", (), 1), ("1,0", ("--device-id", "1"), 0), (" 1 , 0 ", (), 1), ("GPU-1aaa", (), 1), ("GPU-9", (), 0),
+    ("", (), 0), ("-1", (), 0), ("1,7,0", ("--device-id", "1"), 1), ("0", ("--device-id", "5"), 5),
+])
+def test_which_card_of_those_left_visible(visible: str, kept: tuple[str, ...], index: int) -> None:
+    assert cards.index(kept, visible, TWO) == index
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash evaluates the file")
+def test_the_start_script_tells_which_cards_are_visible(tmp_path: Path) -> None:
+    file = tmp_path / "webui-user.sh"
+    file.write_text("export CUDA_VISIBLE_DEVICES=1\n", encoding="utf-8")
+    usual = machine()
+    found = replace(usual, gpus=TWO, webui=replace(usual.webui, root=tmp_path, launch_file=file))
+    assert cards.of_machine(found) == 1
+    assert cards.of_machine(replace(found, gpus=TWO[:1])) == 0

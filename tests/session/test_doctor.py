@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,7 +12,12 @@ import pytest
 from autotune.model.failures import ADVICE
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
+from autotune.probe.webui_files import read_options
+from autotune.probe.weights import damage
+from autotune.session.doctor import checks
+from autotune.session.look import Look, look
 from autotune.session.preconditions import Check, of_machine
+from autotune.store.places import Places
 from tests.flags.machines import CUDA, machine
 from tests.session.conftest import Bench
 
@@ -67,3 +74,75 @@ def test_every_failure_class_has_a_check_before_it_and_a_remedy_after_it(bench: 
     assert set(ADVICE) == set(get_args(Failure))
     assert all(any(word in text for word in ("try", "check", "close", "look", "mend", "run the command"))
                for text in ADVICE.values())
+
+
+def words(text: str) -> Callable[[Look], Look]:
+    return lambda seen: replace(
+        seen, machine=replace(seen.machine, webui=replace(seen.machine.webui, flags=tuple(text.split()))))
+
+
+def cut(pattern: str, size: int) -> Callable[[Look], Look]:
+    def act(seen: Look) -> Look:
+        path = next(seen.root.glob(pattern))
+        path.write_bytes(path.read_bytes()[:size])
+        return seen
+
+    return act
+
+
+def unread(seen: Look) -> Look:
+    warnings: list[str] = []
+    read_options(cut("config.json", 1)(seen).root / "config.json", warnings)
+    return replace(seen, machine=replace(seen.machine, warnings=tuple(warnings)))
+
+
+CHECKPOINT, MODULE, PARSER = (
+    "models/Stable-diffusion/*.safetensors", "extensions/*/model/*.safetensors", "modules/cmd_args.py")
+BROKEN: dict[str, tuple[Callable[[Look], Look], str, str, bool]] = {
+    "unknown flag": (words("--api --no-such-flag"), "command line", "--no-such-flag", False),
+    "bad value": (words("--precision bogus"), "command line", "'bogus' is none of", False),
+    "half": (words("--precision half --no-half-vae"), "command line", "stops the web UI", False),
+    "an extension's flag": (words("--port 7860 --of-an-extension 3"), "command line", "nothing speaks against", True),
+    "no parser": (cut(PARSER, 0), "command line", "is missing", False),
+    "checkpoint cut off": (cut(CHECKPOINT, 100_000), "checkpoint", "broke off", False),
+    "checkpoint empty": (cut(CHECKPOINT, 0), "checkpoint", "0 bytes", False),
+    "module cut off": (cut(MODULE, 40), "motion module", "broke off", False),
+    "settings": (unread, "saved settings", "cannot be read", True),
+}
+
+
+@pytest.mark.e2e
+def test_broken_installs_one_after_another(bench: Bench) -> None:
+    """One look at one install, broken and mended again for each case: looking costs a start of its interpreter."""
+    preload = bench.root / "extensions" / "other" / "preload.py"
+    preload.parent.mkdir()
+    preload.write_text('def preload(parser):\n    parser.add_argument("--of-an-extension")\n')
+    places = Places(bench.state)
+    whole = look(bench.root, None, None, places)
+    assert all(one.ok for one in checks(whole, places))
+    for name, (harm, check, says, ok) in BROKEN.items():
+        kept = {path: path.read_bytes() for pattern in (CHECKPOINT, MODULE, PARSER, "config.json")
+                for path in bench.root.glob(pattern)}
+        found = [one for one in checks(harm(whole), places) if one.name == check]
+        assert [(one.ok, says in one.detail) for one in found] == [(ok, True)], (name, found)
+        assert ok or (found[0].hint and found[0].prevents)
+        for path, data in kept.items():
+            path.write_bytes(data)
+    bench.give("--disable-extra-extensions --no-such-flag")
+    document = bench.json("doctor", code=3)
+    mend = {row["name"]: row for row in document["checks"] if not row["ok"]}
+    assert "--no-such-flag" in mend["command line"]["detail"] and "a flag" in mend["can be tuned"]["detail"]
+
+
+@pytest.mark.parametrize(("name", "data", "says"), [
+    ("a.ckpt", b"PK\x03\x04rest", None), ("a.pt", b"\x80\x02rest", None), ("a.ckpt", b"<html>", "no torch checkpoint"),
+    ("a.ckpt", b"version https://git-lfs", "LFS"), ("a.safetensors", b"version https://git-lfs", "LFS"),
+    ("a.safetensors", b"\xff" * 64, "broke off"), ("a.safetensors", b"\x02" + bytes(7) + b"[]", "no safetensors head"),
+    ("a.safetensors", b"\x02" + bytes(7) + b"{}", None), ("a.safetensors", b"\x02" + bytes(7) + b"{[", "safetensors"),
+])
+def test_weights_files(tmp_path: Path, name: str, data: bytes, says: str | None) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    found = damage(path)
+    assert (found is None) is (says is None) and (says or "") in (found or "")
+    assert "cannot be read" in str(damage(tmp_path / "absent.safetensors"))

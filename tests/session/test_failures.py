@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +106,48 @@ def test_eight_classes_in_one_tune_in_which_every_other_set_fails(bench: Bench) 
     never_in_the_verdict(document, bench.samples())
     assert bench.json("replay")["same_as_recorded"] is True
     assert bench.tree() == before
+
+
+LEAK = """
+import os, sys
+if any(word.endswith("launch.py") for word in sys.orig_argv):
+    for name in ("params.txt", "styles.csv", "ui-config.json", "config.json", "cache.json", "leak.bin",
+                 "extensions/other/state.json", "extensions/sd-webui-animatediff/seen.db", "outputs/day/leak.png"):
+        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+        with open(name, "a") as file:
+            file.write("{leak}")
+"""
+ANSWERS = {
+    "sdp": ("garbage", "not JSON"), "sdp-no-mem": ("html", "502 Bad Gateway"), "doggettx": ("redirect", "redirect"),
+    "sub-quad": ("half", "broke"), "v1": ("huge", "larger than 16 MiB"),
+}
+"""Attention → what its answers are, and what the trial then says."""
+
+
+@pytest.mark.e2e
+def test_answers_that_are_none_and_an_extension_that_writes_all_over_the_install(bench: Bench) -> None:
+    bench.give("--opt-split-attention-invokeai")
+    site = next(bench.root.glob("venv/**/site-packages"))
+    (site / "leak.py").write_text(LEAK, encoding="utf-8")
+    (site / "leak.pth").write_text("import leak\n", encoding="utf-8")
+    (bench.root / "styles.csv").write_text("name,prompt\n", encoding="utf-8")
+    (bench.root / "cache.json").write_text("{}", encoding="utf-8")
+    before = bench.tree(without=("cache.json",))
+    words = profile(bench, ["sdp", "sdp-no-mem", "split", "sub-quad", "v1"], "[false]")
+    faults = ",".join(f"{fault}:*@{attention}" for attention, (fault, _) in ANSWERS.items())
+    document = bench.json("tune", "--profile", words, "--strategy", "exhaustive", faults=faults)
+    found = {row["effective"]["attention"]: row for row in document["trials"] if row["failure"]}
+    for attention, (_, says) in ANSWERS.items():
+        assert found[attention]["failure"] == "invalid_output" and says in found[attention]["detail"], found[attention]
+    assert document["decision"] == "keep" and document["baseline"]["samples"]
+    assert (bench.root / "cache.json").read_text(encoding="utf-8") != "{}"  # the web UI's own: it did write
+    assert bench.tree(without=("cache.json",)) == before
+    aside = bench.state / "runs" / "aside"
+    assert 1 <= len(list(aside.iterdir())) <= 5
+    assert all((run / "outputs/day/leak.png").read_text(encoding="utf-8") == "{leak}" for run in aside.iterdir())
+    warned = [line for line in document["warnings"] if "wrote into its folder" in line]
+    assert len(warned) == 1 and "config.json" in warned[0] and str(aside) in warned[0]
+    shutil.rmtree(aside)
 
 
 @dataclass(frozen=True)

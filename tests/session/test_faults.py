@@ -120,7 +120,12 @@ def test_the_web_ui_does_not_start(bench: Bench, verb: str) -> None:
 
 
 def test_tune_when_the_web_ui_does_not_start(bench: Bench) -> None:
-    assert "current flags" in error(bench, 4, "tune", "--profile", str(bench.profile), faults="start_crash")
+    words = ("tune", "--profile", str(bench.profile))
+    message = error(bench, 4, *words, faults="start_crash")
+    assert "current flags" in message and "told to crash at its start" in message
+    hint = bench.json(*words, code=4, faults="start_crash")["hint"]
+    kept = Path(hint.partition("its last words are in ")[2].rstrip(".")).read_text(encoding="utf-8")
+    assert "Traceback" in kept and "--api-auth ***" in kept
 
 
 @pytest.fixture

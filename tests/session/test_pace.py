@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,17 @@ def test_limits() -> None:
     samples = [sample(0, "a", 30.0, "warmup"), sample(1, "a", 10.0)]
     assert pace.clip_limit([], 0, True) == pace.FIRST_CLIP
     assert pace.clip_limit(samples, 0, False) == 80.0 and pace.clip_limit(samples, 0, True) == 140.0
+
+
+def test_a_clip_that_must_not_count_is_repeated_after_a_rest() -> None:
+    good = sample(0, SPACE.baseline, 7.2)
+    bad = replace(sample(1, SPACE.baseline, 9.0, "discarded"), detail="the card throttled (sw_thermal)")
+    assert pace.rest([]) == pace.rest([bad, good]) == 0.0
+    assert [pace.rest([good] + [bad] * count) for count in (1, 3, 500)] == [1.0, 3.0, 30.0]
+    assert pace.rest([bad] * 2) == 2.0
+    assert pace.lost([]) is None and pace.lost([good] * 9 + [bad]) is None
+    told = pace.lost([good] * 3 + [bad] * 2 + [replace(bad, detail="the request waited 2.0 s")])
+    assert told == "3 of 6 clips did not count, most often because the card throttled (sw_thermal)"
 
 
 def given_up(factor: float) -> History:
