@@ -331,7 +331,7 @@ class Driver:
         )
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
-        elif result.discard and not warmup:
+        elif state == "discarded":
             pause = pace.rest(self._study.samples)
             self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
             with self._watch.on("waiting"):
