@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -181,6 +182,38 @@ def one_at_a_time(surface: Surface, seed: int) -> Outcome:
     return bench.outcome(name if better else base.id)
 
 
+def smac(surface: Surface, seed: int, trials: int = 40) -> Outcome:
+    """SMAC3's facade for categorical spaces, asked and told one clip at a time; the baseline is measured first.
+
+    It is no dependency of this project: `pip install smac` in an environment of its own."""
+    import tempfile
+
+    from ConfigSpace import Categorical, ConfigurationSpace
+    from smac import HyperparameterOptimizationFacade, Scenario
+    from smac.runhistory import StatusType, TrialValue
+
+    bench = Bench(surface, seed)
+    space = surface.space
+    by_levels = {c.levels: c.id for c in space.candidates}
+    configs = ConfigurationSpace(seed=seed)
+    configs.add([Categorical(d.name, list(d.levels), default=dict(space[space.baseline].levels)[d.name])
+                 for d in space.dimensions])
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Scenario(configs, n_trials=trials, deterministic=True, seed=seed, output_directory=Path(folder))
+        design = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=8)
+        facade = HyperparameterOptimizationFacade(
+            scenario, lambda config, seed: 0.0,  # noqa: ARG005 - never called: trials are asked for and told
+            initial_design=design, logging_level=False, overwrite=True)
+        bench.clips(space.baseline, 1)
+        for _ in range(trials - 1):
+            trial = facade.ask()
+            name = by_levels[tuple((d.name, trial.config[d.name]) for d in space.dimensions)]
+            times = bench.clips(name, 1)
+            status = StatusType.SUCCESS if times else StatusType.CRASHED
+            facade.tell(trial, TrialValue(cost=fmean(times) if times else FOREVER, status=status))
+    return bench.done()
+
+
 PEERS: dict[str, Callable[[Surface, int], Outcome]] = {
     "exhaustive-10": by_hand,
     "exhaustive-10-grouped": grouped,
@@ -190,6 +223,7 @@ PEERS: dict[str, Callable[[Surface, int], Outcome]] = {
     "brute": lambda surface, seed: optuna_sampler(surface, seed, "brute"),
     "hill": hill_climbing,
     "one-flag": one_at_a_time,
+    "smac": smac,
     "random-80x3": lambda surface, seed: at_random(surface, seed, 80, 3),
     "tpe-40x3": lambda surface, seed: optuna_sampler(surface, seed, "tpe", 40, 3),
     "tpe-80": lambda surface, seed: optuna_sampler(surface, seed, "tpe", 80, 1),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
@@ -161,7 +162,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    peers = {"all": list(PEERS), "none": []}.get(options.peers, [p for p in options.peers.split(",") if p])
+    here = [peer for peer in PEERS if peer != "smac" or find_spec("smac")]
+    peers = {"all": here, "none": []}.get(options.peers, [p for p in options.peers.split(",") if p])
     unknown = [p for p in peers if p not in PEERS]
     if unknown:
         parser.error(f"unknown peers {', '.join(unknown)}; there are {', '.join(PEERS)}")
