@@ -96,16 +96,19 @@ def _choice(*known: str) -> Check:
 
 
 def _running(table: Table, key: str, default: Value) -> Value:
-    """Only "wait" is offered; what people may expect here is refused with the reason, not passed over."""
+    """"wait" or "ask"; what else people may expect here is refused with the reason, not passed over."""
     value = table.text(key, default)
-    if value == "wait":
+    if value in ("wait", "ask"):
         return value
     why = {
-        "live": "measuring inside your running web UI is not offered: a set is adopted on fresh starts only",
+        "live": "measuring inside your running web UI is not offered: a job that you start there would wait behind a "
+        "clip of ours, which cannot be told from yours when it has to be interrupted; a kill would leave it with our "
+        "settings; and a set is adopted on fresh starts only",
         "restart": "ending your web UI and starting it again is not offered: it would run inside the agent's service, "
         "cut off from your network",
     }
-    raise table.problem(key, why.get(value, f"{value!r} is not known"), 'Say "wait", and close the web UI when you go.')
+    raise table.problem(key, why.get(value, f"{value!r} is not known"),
+                        'Say "ask" to be asked to close it when there is something to measure, or "wait".')
 
 
 def _folder(table: Table, key: str, default: Value) -> Path | None:
@@ -200,7 +203,8 @@ KEYS = (
         "webui_running",
         "wait",
         _running,
-        "While your web UI runs and holds the GPU: wait. (Measuring inside it, or ending it, is not offered.)",
+        "While your web UI runs and holds the GPU: wait, or ask you (once a day) to close it and tell you when you can "
+        "start it again. It is never ended, and nothing is measured inside it.",
     ),
     Key(
         "when", "hours", [], _hours, 'Only in these hours, local time, e.g. ["22:00-07:00"]; empty: any time.'
