@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from autotune.daemon.triggers import RULES
 from autotune.model.errors import UsageProblem
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 Value = Any
 Check = Callable[[Table, str, Value], Value]
+PARTS = tuple(name for name, _, _ in RULES)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ACTIONS = ("retune", "drift", "nothing")
 _SPAN = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
@@ -241,8 +244,8 @@ _TRIGGERS = """\
 [triggers]
 # What a change makes stale: "retune" (tune again), "drift" (a short check) or "nothing".
 # Here you can say otherwise than the built-in rules, for a part of the fingerprint (`autotune probe --json`
-# shows them), or for all that begin alike: "extension:*".
-# "extension:*" = "nothing"
+# shows them), or for all that begin alike: "webui_*".
+# "webui_*" = "drift"
 """
 
 
@@ -282,6 +285,8 @@ def parse(text: TomlFile, file: Path | None) -> Config:
 
 def _triggers(table: Table) -> tuple[tuple[str, str], ...]:
     for part, action in table.values.items():
+        if not any(fnmatchcase(known, part) if part.endswith("*") else known == part for known in PARTS):
+            raise table.problem(part, "no part of the fingerprint is called so", f"Some of: {', '.join(PARTS)}.")
         if action not in ACTIONS:
             raise table.problem(part, f"{action!r} is not known", f"One of: {', '.join(ACTIONS)}.")
     return tuple(table.values.items())
@@ -319,7 +324,9 @@ def show(config: Config) -> str:
 
 
 def check(path: Path | None = None) -> str:
-    """A line that says that the file is sound. Raises UsageProblem where it is not."""
+    """A line that says that the file, and the profile it names, are sound. Raises UsageProblem where they are not."""
+    from autotune.workload import profile
+
     file = path or default_path()
     if not file.exists():
         if path is not None:
@@ -327,7 +334,7 @@ def check(path: Path | None = None) -> str:
                 f"{file}: no such file", "`autotune config path` tells where it is looked for."
             )
         return f"{file}: not there; the defaults hold"
-    load(file)
+    profile.load(load(file).profile)
     return f"{file}: sound"
 
 

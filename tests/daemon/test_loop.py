@@ -103,6 +103,7 @@ def wakes(process: psutil.Process) -> int:
     return found
 
 
+@pytest.mark.timeout(300 + 2 * SECONDS)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
     """Ten minutes and 50,000 files with AUTOTUNE_IDLE_SECONDS=600 AUTOTUNE_WATCHED_FILES=50000."""
