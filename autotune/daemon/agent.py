@@ -291,7 +291,9 @@ class Agent:
         }
         self.keeper.note(event)
         self._began = None
-        self.world.log(f"end {running.session}: {end.outcome}: {end.text}")
+        decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
+        cost = f"cost {event['seconds']:.0f} s, {self._spent_today() / 60:.0f} min today"
+        self.world.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
         self._tell(running, end)
         self._next_check = self.world.steady()
 
