@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 
 from autotune.daemon import results, triggers, when
 from autotune.daemon.config import Config
@@ -383,7 +384,7 @@ class Agent:
             {
                 "doing": self.line,
                 "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
-                "waiting": self.waiting if state.due or state.follow else [],
+                "waiting": self._reasons(),
                 "asked": state.asked,
                 "problems": list(filter(None, [self.problem, self.keeper.problem])),
                 "policy": self.config.policy,
@@ -393,6 +394,18 @@ class Agent:
                 "sessions_this_week": len({spent.session for spent in state.sessions}),
             }
         )
+
+    def _reasons(self) -> list[str]:
+        """Why what is due does not run now; a pause after a failure is a reason too."""
+        state = self.keeper.state
+        items = [item for item in (state.due, state.follow) if item is not None]
+        if not items or self.child is not None:
+            return []
+        if self._due is not None or self._follow is not None:
+            return self.waiting
+        moment = min(item.not_before for item in items)
+        clock = datetime.fromtimestamp(moment, self.world.wall().tzinfo)
+        return [f"until {clock:%H:%M:%S} ({state.last.get('outcome', 'failed')}: {state.last.get('text', '')})"]
 
     def _delay(self, now: float) -> float:
         state, marks = self.keeper.state, [self._next_look, now + LONGEST]

@@ -244,6 +244,21 @@ def test_a_session_that_cannot_work_is_given_up(code: int, tries: str, tmp_path:
     assert life.kinds() == ["tune"] * (count + 1)
 
 
+def test_a_pause_after_a_failure_is_a_reason_too(tmp_path: Path) -> None:
+    life = settled(tmp_path)
+    life.world.results["tune"] = (4, {"kind": "error", "message": "it does not start"})
+    change(life, driver="new")
+    life.run(800.0)
+    assert life.kinds() == ["tune"]
+    ((_, at, why),) = [reason.split(" ", 2) for reason in life.world.status["waiting"]]
+    assert why == "(failed: it does not start)"
+    assert at.startswith("12:1")
+    assert life.agent is not None
+    assert life.agent.idle
+    life.run(300.0)
+    assert life.world.status["waiting"] == []  # it runs again
+
+
 def test_another_autotune_is_waited_for(tmp_path: Path) -> None:
     life = settled(tmp_path, sessions_a_week=1000)
     life.world.lengths["tune"] = 1.0
