@@ -189,7 +189,7 @@ attention = ["sdp"]
 [decide]
 confidence = 0.8
 [budget]
-minutes = 5
+minutes = 10
 """
 
 
