@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 
 from autotune.daemon import results, triggers, when
 from autotune.daemon.config import Config
@@ -26,6 +27,8 @@ CHECK_STARTS = 3.0
 """Seconds between two looks for a start of the web UI after an apply."""
 LONGEST = 3600.0
 """Seconds that no pause exceeds (the longest wait after a failure)."""
+ASK_AGAIN = 86400.0
+"""Seconds until the owner is asked again to close the web UI."""
 JUMP = 60.0
 """Seconds by which the two clocks may part before it counts as a suspend, or as somebody setting the time."""
 
@@ -71,6 +74,7 @@ class Agent:
             self._attend(now)
         if self.child is None and now >= self._next_check and (self._due or self._follow):
             self._consider(now)
+        self._say_done()
         self.world.follow_starts(self.keeper.state.applied is not None)
         if self.keeper.state.applied is not None and now >= self._next_start:
             self._look_at_starts(now)
@@ -161,10 +165,13 @@ class Agent:
             reasons = when.must_yield(situation, self.config)
             if situation.webui_runs:
                 reasons.append("your web UI is running; the change is written when it has ended")
+                self._ask(not reasons[:-1], follow.cause)
         else:
             quiet = None if self._busy_at is None else now - self._busy_at
             due = state.due.id if state.due is not None else ""
-            reasons = when.why_not(situation, self.config, self.world.wall(), quiet, state.sessions, due)
+            clock, causes = self.world.wall(), "; ".join(state.due.causes if state.due is not None else ())
+            reasons = when.why_not(situation, self.config, clock, quiet, state.sessions, due)
+            self._ask(when.webui_alone(situation, self.config, clock, state.sessions, due), causes)
         self._wait_for(list(dict.fromkeys(reasons)))
         if reasons:
             return
@@ -177,6 +184,27 @@ class Agent:
         if reasons and [r.split(" (")[0] for r in reasons] != [r.split(" (")[0] for r in self.waiting]:
             self.world.log("waiting: " + "; ".join(reasons))
         self.waiting = reasons
+
+    def _ask(self, worth: bool, cause: str) -> None:
+        """Asks the owner to close the web UI, if so configured and it alone is in the way; once a day at most."""
+        asked, now = self.keeper.state.asked, self._wall()
+        if not worth or self.config.webui_running != "ask":
+            return
+        if asked is not None and abs(now - asked) < ASK_AGAIN:
+            return
+        self.keeper.note({"event": "asked", "at": now})
+        self.world.tell(
+            "Please close your web UI when you can spare it",
+            f"{cause}. It begins by itself then, and you are told when you can start your web UI again.",
+        )
+
+    def _say_done(self) -> None:
+        """Who closed the web UI for us hears when it is no longer in the way."""
+        state = self.keeper.state
+        if state.asked is None or state.due is not None or state.follow is not None or self.child is not None:
+            return
+        self.keeper.note({"event": "answered"})
+        self.world.tell("You can start your web UI again", "autotune is done with the GPU.")
 
     def _begin(self, kind: str, due: str, cause: str) -> None:
         name = f"{self.keeper.state.count + 1:05d}-{kind}"
@@ -264,7 +292,9 @@ class Agent:
         }
         self.keeper.note(event)
         self._began = None
-        self.world.log(f"end {running.session}: {end.outcome}: {end.text}")
+        decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
+        cost = f"cost {event['seconds']:.0f} s, {self._spent_today() / 60:.0f} min today"
+        self.world.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
         self._tell(running, end)
         self._next_check = self.world.steady()
 
@@ -354,7 +384,8 @@ class Agent:
             {
                 "doing": self.line,
                 "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
-                "waiting": self.waiting if state.due or state.follow else [],
+                "waiting": self._reasons(),
+                "asked": state.asked,
                 "problems": list(filter(None, [self.problem, self.keeper.problem])),
                 "policy": self.config.policy,
                 "last": dict(state.last),
@@ -363,6 +394,18 @@ class Agent:
                 "sessions_this_week": len({spent.session for spent in state.sessions}),
             }
         )
+
+    def _reasons(self) -> list[str]:
+        """Why what is due does not run now; a pause after a failure is a reason too."""
+        state = self.keeper.state
+        items = [item for item in (state.due, state.follow) if item is not None]
+        if not items or self.child is not None:
+            return []
+        if self._due is not None or self._follow is not None:
+            return self.waiting
+        moment = min(item.not_before for item in items)
+        clock = datetime.fromtimestamp(moment, self.world.wall().tzinfo)
+        return [f"until {clock:%H:%M:%S} ({state.last.get('outcome', 'failed')}: {state.last.get('text', '')})"]
 
     def _delay(self, now: float) -> float:
         state, marks = self.keeper.state, [self._next_look, now + LONGEST]

@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from autotune.daemon.triggers import RULES
 from autotune.model.errors import UsageProblem
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 Value = Any
 Check = Callable[[Table, str, Value], Value]
+PARTS = tuple(name for name, _, _ in RULES)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ACTIONS = ("retune", "drift", "nothing")
 _SPAN = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
@@ -96,16 +99,19 @@ def _choice(*known: str) -> Check:
 
 
 def _running(table: Table, key: str, default: Value) -> Value:
-    """Only "wait" is offered; what people may expect here is refused with the reason, not passed over."""
+    """"wait" or "ask"; what else people may expect here is refused with the reason, not passed over."""
     value = table.text(key, default)
-    if value == "wait":
+    if value in ("wait", "ask"):
         return value
     why = {
-        "live": "measuring inside your running web UI is not offered: a set is adopted on fresh starts only",
+        "live": "measuring inside your running web UI is not offered: a job that you start there would wait behind a "
+        "clip of ours, which cannot be told from yours when it has to be interrupted; a kill would leave it with our "
+        "settings; and a set is adopted on fresh starts only",
         "restart": "ending your web UI and starting it again is not offered: it would run inside the agent's service, "
         "cut off from your network",
     }
-    raise table.problem(key, why.get(value, f"{value!r} is not known"), 'Say "wait", and close the web UI when you go.')
+    raise table.problem(key, why.get(value, f"{value!r} is not known"),
+                        'Say "ask" to be asked to close it when there is something to measure, or "wait".')
 
 
 def _folder(table: Table, key: str, default: Value) -> Path | None:
@@ -200,7 +206,8 @@ KEYS = (
         "webui_running",
         "wait",
         _running,
-        "While your web UI runs and holds the GPU: wait. (Measuring inside it, or ending it, is not offered.)",
+        "While your web UI runs and holds the GPU: wait, or ask you (once a day) to close it and tell you when you can "
+        "start it again. It is never ended, and nothing is measured inside it.",
     ),
     Key(
         "when", "hours", [], _hours, 'Only in these hours, local time, e.g. ["22:00-07:00"]; empty: any time.'
@@ -237,8 +244,8 @@ _TRIGGERS = """\
 [triggers]
 # What a change makes stale: "retune" (tune again), "drift" (a short check) or "nothing".
 # Here you can say otherwise than the built-in rules, for a part of the fingerprint (`autotune probe --json`
-# shows them), or for all that begin alike: "extension:*".
-# "extension:*" = "nothing"
+# shows them), or for all that begin alike: "webui_*".
+# "webui_*" = "drift"
 """
 
 
@@ -278,6 +285,8 @@ def parse(text: TomlFile, file: Path | None) -> Config:
 
 def _triggers(table: Table) -> tuple[tuple[str, str], ...]:
     for part, action in table.values.items():
+        if not any(fnmatchcase(known, part) if part.endswith("*") else known == part for known in PARTS):
+            raise table.problem(part, "no part of the fingerprint is called so", f"Some of: {', '.join(PARTS)}.")
         if action not in ACTIONS:
             raise table.problem(part, f"{action!r} is not known", f"One of: {', '.join(ACTIONS)}.")
     return tuple(table.values.items())
@@ -315,7 +324,9 @@ def show(config: Config) -> str:
 
 
 def check(path: Path | None = None) -> str:
-    """A line that says that the file is sound. Raises UsageProblem where it is not."""
+    """A line that says that the file, and the profile it names, are sound. Raises UsageProblem where they are not."""
+    from autotune.workload import profile
+
     file = path or default_path()
     if not file.exists():
         if path is not None:
@@ -323,7 +334,7 @@ def check(path: Path | None = None) -> str:
                 f"{file}: no such file", "`autotune config path` tells where it is looked for."
             )
         return f"{file}: not there; the defaults hold"
-    load(file)
+    profile.load(load(file).profile)
     return f"{file}: sound"
 
 

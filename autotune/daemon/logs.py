@@ -6,6 +6,7 @@ import logging
 import logging.handlers
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 NAME = "autotune.agent"
@@ -43,4 +44,5 @@ def close_log() -> None:
     logger = logging.getLogger(NAME)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # what is still unwritten finds no room on a full disk
+            handler.close()

@@ -272,8 +272,12 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
     reached = runner(on.probe())
     if reached.code != 0:
         report.ok = False
-        report.lines.append(f"{on.probe()[0]} cannot be reached from here; give these commands yourself:")
-        report.commands += [units.shown(command) for command in commands]
+        told = f"{on.probe()[0]} cannot be reached from here; give these commands yourself:"
+        report.lines = [line for line in report.lines if line != told] + [told]
+        wanted = [units.shown(command) for command in commands]
+        while wanted and report.commands[-1:] == wanted[:1]:
+            wanted.pop(0)  # what ends one form of the service may end as what begins the other begins
+        report.commands += wanted
         return
     for command in commands:
         answer = runner(command)

@@ -64,7 +64,8 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All of it. ``known``: the parts last believed, None before the first look."""
+    """All of it. ``known``: the parts last believed, None before the first look; ``asked``: when the owner was asked
+    to close the web UI (seconds since 1970), None once nothing is left to do with the GPU."""
 
     known: Mapping[str, str] | None = None
     due: Due | None = None
@@ -74,6 +75,7 @@ class State:
     sessions: tuple[Spent, ...] = ()
     last: Mapping[str, Any] = field(default_factory=dict)
     count: int = 0
+    asked: float | None = None
 
 
 Event = dict[str, Any]
@@ -188,6 +190,14 @@ def _settled(state: State, event: Mapping[str, Any]) -> State:
     return _with_follow(replace(state, applied=None), event.get("follow"))
 
 
+def _asked(state: State, event: Mapping[str, Any]) -> State:
+    return replace(state, asked=float(event["at"]))
+
+
+def _answered(state: State, _: Mapping[str, Any]) -> State:
+    return replace(state, asked=None)
+
+
 def _snapshot(_: State, event: Mapping[str, Any]) -> State:
     return restore(event["state"])
 
@@ -198,6 +208,8 @@ _HANDLERS = {
     "ended": _ended,
     "start_failed": _start_failed,
     "settled": _settled,
+    "asked": _asked,
+    "answered": _answered,
     "snapshot": _snapshot,
 }
 
@@ -269,4 +281,5 @@ def restore(value: Mapping[str, Any]) -> State:
         sessions=tuple(Spent(**s) for s in value["sessions"]),
         last=value["last"],
         count=value["count"],
+        asked=value.get("asked"),  # not in records of earlier versions
     )

@@ -32,7 +32,8 @@ def target(python: str, webui: Path, state: Path, config: Path | None) -> Target
 
 def systemd(name: str, what: Target) -> str:
     """A unit file."""
-    write = " ".join(_systemd_word(str(path)) for path in (what.state, what.webui))
+    # "-": where the web UI's folder is gone, the agent itself has to say so, not the manager that cannot begin it.
+    write = " ".join(_systemd_word(path) for path in (str(what.state), f"-{what.webui}"))
     text = template(name)
     text = text.replace("@EXEC@", " ".join(_systemd_word(word, command=True) for word in what.words))
     return text.replace("@WRITE@", write)

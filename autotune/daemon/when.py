@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autotune.daemon.config import DAYS, Config
@@ -63,6 +63,17 @@ def busy(now: Situation, config: Config) -> list[str]:
     ):
         reasons.append(f"the CPU is busy ({now.cpu_percent:.0f} %)")
     return reasons
+
+
+def webui_alone(now: Situation, config: Config, clock: datetime, spent: Sequence[Spent], due: str) -> bool:
+    """Whether a session would begin if only the owner closed the web UI: then it is worth asking.
+
+    Memory is not counted, as most of it is the web UI's; nor is the owner's presence, as only who is there can answer.
+    """
+    if not now.webui_runs or not now.gpu_present or now.job is not None:
+        return False
+    closed = replace(now, webui_runs=False, gpu_memory=None, user_idle=None)
+    return not why_not(closed, config, clock, None, spent, due)
 
 
 def must_yield(now: Situation, config: Config) -> list[str]:

@@ -82,6 +82,8 @@ def _daemon_lines(daemon: object) -> list[str]:
     if not isinstance(daemon, Mapping):
         return lines
     lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
+    if daemon.get("asked"):
+        lines.append("  asked:   please close your web UI; what is due begins then")
     lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
     lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
     return lines

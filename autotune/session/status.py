@@ -111,7 +111,9 @@ def _daemon(places: Places) -> dict[str, Any] | None:
     said = load_json(places.daemon / "status.json")
     if said is not None and said.get("running") and not lives(said.get("pid")):
         said["running"] = False  # it was killed and could not say so
-    problem = _cannot_write(places.daemon) if said is not None else None
+    problem = _cannot_write(places.daemon)
+    if said is None and problem is not None:
+        said = {"running": False}  # it could not even begin to say something
     if said is not None and problem is not None:
         # The agent cannot write it down itself.
         said["problems"] = [*(said.get("problems") or ()), problem]
@@ -120,6 +122,8 @@ def _daemon(places: Places) -> dict[str, Any] | None:
 
 def _cannot_write(folder: Path) -> str | None:
     """Why records cannot be written there at present; None when they can, or when the system does not tell."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
     if not os.access(folder, os.W_OK):
         return f"{folder}: cannot be written (a read-only disk, or its permissions)"
     if hasattr(os, "statvfs"):

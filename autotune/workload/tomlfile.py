@@ -17,7 +17,7 @@ else:
 
 ADVICE = "Correct the file and run again."
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
-_KEY = re.compile(r"^\s*[\"']?([A-Za-z0-9_\-]+)[\"']?\s*=")
+_KEY = re.compile(r"""^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+))\s*=""")
 
 
 class TomlFile:
@@ -152,5 +152,5 @@ def _index(text: str) -> dict[tuple[str | int, ...], int]:
             continue
         key = _KEY.match(line)
         if key:
-            lines.setdefault((*prefix, key.group(1)), number)
+            lines.setdefault((*prefix, key[key.lastindex or 0]), number)
     return lines

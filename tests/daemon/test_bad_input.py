@@ -216,3 +216,22 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert until(lambda: not of(webui), 10)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_one_pass_without_room_for_its_records_says_so(webui: Path, fault: str) -> None:
+    with tmpfs(webui.parent / "state", "16k") as state:
+        if fault == "full":
+            with contextlib.suppress(OSError), (state / "ballast").open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 512)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(state)], check=True)
+        place = ["--webui", str(webui), "--state-dir", str(state), "--config", str(webui.parent / "config.toml")]
+        words = [sys.executable, "-m", "autotune", "daemon", "--once", "--json", *place]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 8, done.stderr
+        assert "Traceback" not in done.stderr
+        assert json.loads(done.stdout)["code"] == 8
+        assert ("the disk is full" if fault == "full" else "a read-only disk") in told(webui)

@@ -55,6 +55,8 @@ def test_values_are_read() -> None:
         ("[when]\nmax_temperature = 1000", 2, "when.max_temperature"),
         ("[when]\non_battery = 1", 2, "when.on_battery"),
         ("[triggers]\ndriver = 'panic'", 2, "triggers.driver"),
+        ("[triggers]\ndrivers = 'drift'", 2, "triggers.drivers"),
+        ("[triggers]\n'extension:*' = 'drift'", 2, "triggers.extension:*"),
         ("agent = 1", 1, "agent"),
         ("webui = 7", 1, "webui"),
     ],
@@ -102,3 +104,7 @@ def test_check_says_where_nothing_is(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("profile = 'tiny'\n")
     assert config.check(file).endswith("sound")
+    file.write_text("profile = 'no-such'\n[triggers]\n'webui_*' = 'drift'\n")
+    assert config.load(file).triggers == (("webui_*", "drift"),)
+    with pytest.raises(UsageProblem, match="no profile named 'no-such'"):
+        config.check(file)

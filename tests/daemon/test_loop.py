@@ -103,6 +103,7 @@ def wakes(process: psutil.Process) -> int:
     return found
 
 
+@pytest.mark.timeout(300 + 2 * SECONDS)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
     """Ten minutes and 50,000 files with AUTOTUNE_IDLE_SECONDS=600 AUTOTUNE_WATCHED_FILES=50000."""
@@ -118,9 +119,11 @@ def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
         time.sleep(SECONDS)
         wall = time.monotonic() - began
         # One look each five minutes costs about 0.03 s; a short run sees none, or a whole one.
-        assert cpu(seen) - before <= 0.001 * max(wall, 60.0)
-        assert wakes(seen) - woken <= wall
-        assert seen.memory_info().rss <= 45 * 1048576
+        used, awake, held = cpu(seen) - before, wakes(seen) - woken, seen.memory_info().rss / 1048576
+        print(f"{wall:.0f} s, {FILES} files: {held:.1f} MiB, {used / wall:.4%} of a core, {awake / wall:.3f} wakes/s")
+        assert used <= 0.001 * max(wall, 60.0)
+        assert awake <= wall
+        assert held <= 45
         maps = Path(f"/proc/{process.pid}/maps").read_text()
         assert "libcuda" not in maps
         process.send_signal(signal.SIGTERM)

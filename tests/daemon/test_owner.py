@@ -130,6 +130,7 @@ def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
     assert until(lambda: not look.situation(frozenset(), False).webui_runs, 10)
 
 
+@pytest.mark.timeout(300 + 60 * YIELDS)
 @pytest.mark.e2e
 def test_the_machine_is_free_within_five_seconds(webui: Path) -> None:
     """Once here; fifty times with AUTOTUNE_YIELDS=50."""
@@ -166,6 +167,7 @@ def test_the_machine_is_free_within_five_seconds(webui: Path) -> None:
             assert until(lambda: not status(webui)["doing"].startswith("running"), 5.0), status(webui)
             if status(webui)["due"]:
                 took.append(freed)
+                print(f"{len(took)}: {freed:.2f} s", flush=True)
                 assert status(webui)["last"]["outcome"] == "yielded"
                 assert until(lambda: any("the web UI renders" in why for why in status(webui)["waiting"]), 5.0)
             post(port, "interrupt", {})
@@ -187,7 +189,7 @@ attention = ["sdp"]
 [decide]
 confidence = 0.8
 [budget]
-minutes = 5
+minutes = 10
 """
 
 

@@ -79,6 +79,7 @@ def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
     assert r"a \"b\" 50%% $$HOME & <c>" in line
     assert line.endswith(" daemon")
     assert r"a \"b\" 50%% $HOME & <c>" in text.split("ReadWritePaths=")[1].splitlines()[0]
+    assert f' "-{tmp_path}' in text.split("ReadWritePaths=")[1].splitlines()[0]
     assert "@" not in re.sub(r"@system-service|@privileged|@NAMES@", "", text)
 
 

@@ -39,7 +39,7 @@ attention = ["sdp"]
 [decide]
 confidence = 0.8
 [budget]
-minutes = 3
+minutes = 10
 """
 SLOW = "--opt-sub-quad-attention --sub-quad-q-chunk-size 4 --sub-quad-kv-chunk-size 8 --sub-quad-chunk-threshold 0"
 """Flags that are several times slower than the one candidate, by how the attention is cut up."""
