@@ -15,6 +15,7 @@ from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, 
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _MENTION = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[^\n]*\bCOMMANDLINE_ARGS=", re.IGNORECASE)
+_SET = re.compile(r"set(?:[=/\"]|$)")
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
 _MENTIONED = re.compile(r"\bwebui\.bat\b|\blaunch\.py\b|\bwebui\.py\b", re.IGNORECASE)
 _STARTERS = frozenset(("call", "start", "cmd", "py", "uv", "accelerate", "conda", ""))
@@ -192,6 +193,8 @@ class CmdReader:
 
     def _command(self, toks: list[Tok], nested: bool) -> None:
         toks, redirected = without_redirections(toks)
+        while toks and toks[0].atom.text and toks[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
+            toks = toks[1:]
         words = words_of(toks)
         if not words:
             return
@@ -199,7 +202,7 @@ class CmdReader:
         first = toks[0].atom.start
         if head == "rem" or head.startswith("rem/"):
             return
-        if re.match(r"set(?:[=/\"]|$)", head):
+        if _SET.match(head):
             self._set(toks, nested or self.jumpy, redirected)
             return
         self._other(toks)
@@ -209,6 +212,9 @@ class CmdReader:
         elif head == "call" and args and args[0].startswith(":"):
             self.jumpy = True
             self._influenced(f"the subroutine called in line {self.line(first)}")
+        elif head == "call" and args and _SET.match(args[0].lower()):
+            if OWN in text_of(toks).upper():
+                self._influenced(f"the call of set in line {self.line(first)}")
         elif head == "setlocal":
             self.out.delayed |= any(a.lower() == "enabledelayedexpansion" for a in args)
         elif head == "endlocal":

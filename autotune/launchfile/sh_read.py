@@ -25,6 +25,7 @@ _STARTERS = frozenset(("exec", "bash", "sh", "zsh", "nohup", "env", "accelerate"
 _HARMLESS = frozenset(("echo", "printf", "chmod", "chown", "cp", "mv", "ln", "ls", "cat", "rm", "touch", "sed", "grep",
                        "git", "test", "[", "which", "alias", "cd", "pip", "wget", "curl", "head", "tail", "diff"))
 _MENTIONED = re.compile(r"(?:^|[\s/;&])(?:webui\.sh|launch\.py|webui\.py)(?=$|[\s;&])")
+_SETS_DEFAULT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):?=")
 _SCRIPTS = ("webui.sh", "launch.py", "webui.py")
 
 
@@ -270,6 +271,7 @@ class ShReader:
 
     def _command(self, words: list[tuple[int, int]], nested: bool, end: int) -> None:
         s, k = self.s, 0
+        self._defaults(words)
         while k < len(words) and _ASSIGN.match(s, words[k][0], words[k][1]):
             k += 1
         first = words[0][0]
@@ -288,6 +290,17 @@ class ShReader:
                 self._assign(a, b, nested, True)
             return
         self._influence(head, args, nested, first)
+
+    def _defaults(self, words: list[tuple[int, int]]) -> None:
+        """``: "${X:=word}"`` sets X while it is expanded."""
+        for a, b in words:
+            for match in _SETS_DEFAULT.finditer(self.s, a, b):
+                name, reason = match.group(1), f"the default set in line {self.line(a)}"
+                if name == OWN:
+                    self._influenced(reason)
+                else:
+                    old = self.vars.get(name)
+                    self.vars[name] = Value(() if old is None else (Ref(old, False),), (reason,))
 
     def _others(self, words: list[tuple[int, int]]) -> None:
         if words:

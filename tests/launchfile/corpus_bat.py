@@ -131,12 +131,18 @@ BAT: tuple[Raw, ...] = (
      ("--opt-sdp-attention", "--api", "--opt-channelslast")),
     ("drive-path", normal("set COMMANDLINE_ARGS=--medvram --ckpt-dir %MODELS%/sd"), ("--medvram", "--ckpt-dir", "/sd")),
     ("quotes-everywhere", normal('set COMMANDLINE_ARGS="--api" "--xformers" \'--listen\''), ("--api", "--xformers", "--listen")),
+    ("call-set-in-a-loop", normal("for %%a in (--api --xformers) do call set COMMANDLINE_ARGS=%%COMMANDLINE_ARGS%% %%a"), ()),
+    ("call-set", normal('set COMMANDLINE_ARGS=--api\ncall set "COMMANDLINE_ARGS=%%COMMANDLINE_ARGS%% --xformers"'), ("--api",)),
+    ("redirection-first", normal("set COMMANDLINE_ARGS=--api\n>nul set COMMANDLINE_ARGS=--xformers --listen"),
+     ("--xformers", "--listen")),
 )
 
 JUDGED: dict[str, tuple[str, ...]] = {
     "if-else": ("--xformers", "--api"),
     "goto": ("--xformers",),
     "menu-before": ("--xformers", "--api"),
+    "call-set-in-a-loop": ("--api", "--xformers"),
+    "call-set": ("--api", "--xformers"),
 }
 """What wine gives for files whose words depend on what happens when they run, with the judge's own folder."""
 

@@ -132,6 +132,8 @@ SH: dict[str, Edit] = {
     "prose-quotes-export": ((2, 1, b'export COMMANDLINE_ARGS="--api --opt-sdp-attention --opt-channelslast"\n'),),
     "dynamic-crlf": ((1, 0, b'<block>\n'),),
     "dynamic-quoted-words": ((1, 0, b'<block>\n'),),
+    "default-set-while-expanded": ((1, 0, b'<block>\n'),),
+    "default-set-for-another": ((3, 0, b'<block>\n'),),
 }
 
 BAT: dict[str, Edit] = {
@@ -240,4 +242,7 @@ BAT: dict[str, Edit] = {
     "quotes-everywhere": (
         (5, 1, b'set COMMANDLINE_ARGS="--api" --opt-sdp-attention --opt-channelslast \'--listen\'\r\n'),
     ),
+    "call-set-in-a-loop": ((7, 0, b'<block>\r\n'),),
+    "call-set": ((8, 0, b'<block>\r\n'),),
+    "redirection-first": ((8, 0, b'<block>\r\n'),),
 }

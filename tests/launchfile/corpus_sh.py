@@ -147,12 +147,16 @@ SH: tuple[Raw, ...] = (
     ("dynamic-crlf", b'export COMMANDLINE_ARGS="--xformers $EXTRA"\r\n', ("--xformers",)),
     ("dynamic-quoted-words", b'export COMMANDLINE_ARGS="--x \'a --xformers b\' --xformers --precision full $EXTRA \\"q \\\\\\" r\\""\n',
      ("--x", "a --xformers b", "--xformers", "--precision", "full", 'q " r')),
+    ("default-set-while-expanded", b': "${COMMANDLINE_ARGS:=--xformers --api}"\nexport COMMANDLINE_ARGS\n', ()),
+    ("default-set-for-another", b'X=\n: "${X:=--xformers --api}"\nexport COMMANDLINE_ARGS="$X --listen"\n', ("--listen",)),
 )
 
 JUDGED: dict[str, tuple[str, ...]] = {
     "braces": ("--xformers", "--api"),
     "function": ("--medvram", "--listen"),
     "loop": ("--api", "--xformers", "--no-half"),
+    "default-set-while-expanded": ("--xformers", "--api"),
+    "default-set-for-another": ("--xformers", "--api", "--listen"),
 }
 """What bash gives for files whose words depend on what happens when they run."""
 
