@@ -25,6 +25,7 @@ KINDS: tuple[Kind, ...] = (
 
 # What the safe default search varies by flags; the words of these dimensions are always ours to edit.
 DEFAULT_DIMENSIONS = ("attention", "channelslast", "no_half_vae")
+EVERY_DIMENSION = (*DEFAULT_DIMENSIONS, "memory", "precision")
 
 _DATA = Path(__file__).parent / "data"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.space import OPTION_DEFAULTS
 from autotune.flags.words import split
 from autotune.launchfile import LaunchFile, config_json, diff, edit, read
@@ -259,15 +260,21 @@ def _given(look: Look, words: str) -> Chosen:
         flags = tuple(shlex.split(words))
     except ValueError as error:
         raise UsageProblem(f"--flags {words!r}: {error}", "Close the quote.") from None
-    for word, ours in zip(flags, look.catalogue.owns(flags), strict=True):
+    # Memory and precision flags are left alone unless a profile searches them; named here, they are asked for.
+    named = (look.catalogue.find(word) for word in flags)
+    dimensions = sorted({flag.dimension for flag in named if flag is not None and flag.dimension})
+    managed = " ".join(sorted(look.catalogue.managed(EVERY_DIMENSION)))
+    for word, ours in zip(flags, look.catalogue.owns(flags, dimensions), strict=True):
         if not ours:
-            raise UsageProblem(f"--flags: {word!r} is not a flag that autotune manages", "Edit it by hand.")
+            raise UsageProblem(
+                f"--flags: {word!r} is not a flag that autotune manages for {look.catalogue.title}",
+                f"Put it into the launch file by hand; managed: {managed}.")
     from autotune.flags.words import canonical
 
     settings: dict[str, SettingValue] = {}
     if dict(look.machine.settings).get("cross_attention_optimization"):
         settings["cross_attention_optimization"] = OPTION_DEFAULTS["cross_attention_optimization"]
-    return canonical(flags, look.catalogue), settings, {}, []
+    return canonical(flags, look.catalogue), settings, {"dimensions": dimensions}, []
 
 
 def _winner(look: Look, places: Places) -> Chosen:

@@ -253,3 +253,17 @@ def test_as_another_user(bench: Bench) -> None:
     done = subprocess.run(words, env=bench.environment(), capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 3 and "Traceback" not in done.stderr
     assert len(done.stderr.strip().split("\n")) == 2, done.stderr
+
+
+def test_memory_and_precision_flags_are_edited_when_they_are_asked_for_by_name(bench: Bench) -> None:
+    """A search leaves them alone unless a profile names them; the owner may ask for them, and for one only."""
+    bench.give("--api --lowvram --theme dark")
+    before = bench.launch_file.read_bytes()
+    asked = ("--flags", "--medvram --opt-sdp-attention", "--yes", "--no-start")
+    assert bench.json("apply", *asked)["after"] == ["--api", "--opt-sdp-attention", "--medvram", "--theme", "dark"]
+    bench.json("rollback")
+    assert bench.launch_file.read_bytes() == before
+    half = bench.json("apply", "--flags", "--precision half", "--yes", "--no-start")
+    assert half["after"] == ["--api", "--lowvram", "--theme", "dark", "--precision", "half"]
+    told = bench.json("apply", "--flags", "--theme light", "--yes", code=2)
+    assert "--medvram" in told["hint"]
