@@ -117,6 +117,8 @@ def _spread(place: int, count: int) -> list[float]:
 
 def _tip(row: SetRow, s: Sample) -> str:
     how = "own launch" if s.cold else "switched live"
+    if s.rendered is not None:
+        how += f", told from {words.seconds(s.rendered)} with {s.steps} steps"
     return f"{row.label}: {words.seconds(s.seconds)}, clip {s.number}, {s.purpose}, launch {s.launch}, {how}"
 
 

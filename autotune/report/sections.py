@@ -326,6 +326,15 @@ def cost(told: Story) -> str:
     )
 
 
+def _about_short(told: Story) -> str:
+    """What the seconds of a clip with fewer steps are; empty text where there is none."""
+    if not any(s.rendered is not None for s in told.samples):
+        return ""
+    return ("<p>The search rendered some clips with fewer steps. Their seconds are what a whole clip takes by them: "
+            "the current flags and another set were rendered both ways and agreed (state &ldquo;check&rdquo;). The "
+            "comparison that decides rests on whole clips alone.</p>")
+
+
 def raw(told: Story) -> str:
     """Every clip and every launch, as recorded."""
     if not told.samples and not told.launches:
@@ -339,7 +348,7 @@ def raw(told: Story) -> str:
             "own" if s.cold else "live",
             str(s.workload + 1),
             str(s.round),
-            s.state,
+            s.state if s.steps is None else f"{s.state}, {s.steps} steps",
             "–" if s.seconds is None else f"{s.seconds:.4f}",
             "–" if s.memory_peak is None else f"{s.memory_peak:.0f}",
             "–" if s.ssim is None else f"{s.ssim:.4f}",
@@ -375,6 +384,7 @@ def raw(told: Story) -> str:
         "raw",
         "Raw figures",
         f"<details><summary>{words.plural(len(clips), 'clip')}</summary>",
+        _about_short(told),
         table("Clips", heads, clips, "nhtntnntnnnw"),
         "</details>",
         f"<details><summary>{words.plural(len(starts), 'launch')}</summary>",
