@@ -47,9 +47,14 @@ def full_name(word: str, known: Mapping[str, Known]) -> str | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def looks_like_flag(word: str) -> bool:
-    """Would argparse take this word as an option rather than a value or a positional?"""
-    return len(word) > 1 and word.startswith("-") and " " not in word and not _is_number(word)
+def looks_like_flag(word: str, known: Mapping[str, Known]) -> bool:
+    """Would argparse take this word as an option rather than a value or a positional?
+
+    A known flag, abbreviated or with ``=value``, always; else a word without a blank that is no negative number.
+    """
+    if len(word) < 2 or not word.startswith("-"):
+        return False
+    return full_name(word.partition("=")[0], known) is not None or (" " not in word and not _is_number(word))
 
 
 def _is_number(word: str) -> bool:
@@ -93,9 +98,9 @@ def _piece_at(words: Sequence[str], at: int, known: Mapping[str, Known]) -> Piec
     if takes == "1":
         end = min(at + 2, len(words))
         values = tuple(words[at + 1 : end])
-        return Piece(at, end, name, values, sound=len(values) == 1 and not looks_like_flag(values[0]))
+        return Piece(at, end, name, values, sound=len(values) == 1 and not looks_like_flag(values[0], known))
     end = at + 1
     most = 1 if takes == "?" else len(words)
-    while end < len(words) and end - at <= most and not looks_like_flag(words[end]):
+    while end < len(words) and end - at <= most and not looks_like_flag(words[end], known):
         end += 1
     return Piece(at, end, name, tuple(words[at + 1 : end]), sound=takes != "+" or end > at + 1)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autotune.engine
@@ -137,6 +137,7 @@ def test_words_are_read_as_argparse_reads_them(words: list[str]) -> None:
             assert vars(space)[name] == value
 
 
+@example(["--precision", "--add-stop-route=/p q"], ("precision",))
 @given(_words(A1111), st.sampled_from([(), ("precision",), ("memory", "precision")]))
 @settings(deadline=None)
 def test_owned_words_are_managed_flags_or_their_values(words: list[str], opened: tuple[str, ...]) -> None:
