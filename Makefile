@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 # Any torch from 2.1 on will do; this one is what the tests were last run with.
 TORCH  ?= torch==2.13.0
+# Tests at once. Many wait for a web UI to start, so two serve two cores well; more disturb each other's clips.
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -13,7 +15,7 @@ demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check autotune tests benchmarks
