@@ -120,3 +120,13 @@ def test_an_apply_that_another_one_overtook_is_busy(bench: Bench) -> None:
     with pytest.raises(Busy, match=f"another autotune .*{made}"):
         apply.carry_out(seen, places, planned, start=False, say=lambda _: None)
     assert bench.launch_file.read_bytes() == before
+
+
+def test_a_broken_install_is_rolled_back_all_the_same(bench: Bench) -> None:
+    bench.give("--theme dark")
+    before = bench.launch_file.read_bytes()
+    bench.json(*SDP, "--no-start")
+    (bench.root / "launch.py").unlink()
+    assert bench.json("rollback")["changed"]
+    assert bench.launch_file.read_bytes() == before
+    assert "nothing is applied" in bench.json("rollback", code=3)["message"]
