@@ -11,7 +11,7 @@ import click
 
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import Settings, verb
-from autotune.model.errors import UsageProblem
+from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 if TYPE_CHECKING:
     from autotune.session.look import Look
@@ -81,13 +81,24 @@ def rollback_command(
     from autotune.session import apply
 
     del launch_file  # the checkpoint knows its file
-    root = settings.find_webui()
+    root = _rolled_back_root(settings)
     if broken_words and to is None:
         from autotune.session.edited import only_our_words
 
         force = force or only_our_words(root, settings.places)
     done = apply.rollback(root, settings.places, to, _quiet(settings), force=force, cause=cause)
     _show(settings, "rollback", done)
+
+
+def _rolled_back_root(settings: Settings) -> Path:
+    """The web UI's folder; one that was named may be broken, as long as something was applied to it."""
+    try:
+        return settings.find_webui()
+    except NothingToWorkOn:
+        named = settings.webui.expanduser().absolute() if settings.webui is not None else None
+        if named is None or not settings.places.checkpoints(named).is_dir():
+            raise
+        return named
 
 
 @verb("verify")

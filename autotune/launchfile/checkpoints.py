@@ -67,6 +67,11 @@ class Checkpoints:
                 continue
         return tuple(found)
 
+    def newest(self) -> str | None:
+        """The id of the newest change, whatever became of it, None without any: it tells whether someone made one."""
+        folders = self._folders()
+        return folders[-1].name if folders else None
+
     def damaged(self) -> tuple[Path, ...]:
         """Folders of checkpoints whose record cannot be read."""
         bad = []
@@ -141,11 +146,24 @@ class Checkpoints:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
             files.append(Plan(target, change.before, change.after, change.keys, change.live))
         # An apply that someone else undid meanwhile (git does) is over once this one stands.
-        paths = {plan.target.path for plan in files}
-        over = tuple(c.id for c in self.applied() if {f.path for f in c.files} & paths
-                     and all(not f.live and _stands(f, self._now(f.path)) == "before" for f in c.files))
+        over = tuple(c.id for c in self._over({plan.target.path for plan in files}))
         checkpoint = self._save("apply", files, dict(meta or {}), over)
         return self._carry_out(checkpoint)
+
+    def _over(self, paths: set[Path]) -> list[Checkpoint]:
+        """Applies to these files that somebody else undid: the newest whose files are as before it, and all later.
+
+        None where the newest apply stands: that an older one began from the same bytes means nothing then.
+        """
+        known = [c for c in self.applied() if {f.path for f in c.files} & paths]
+        stands = [{f.path: "live" if f.live else _stands(f, self._now(f.path)) for f in c.files} for c in known]
+        for at in reversed(range(len(known))):
+            if at == len(known) - 1 and "same" in stands[at].values():
+                return []
+            if set(stands[at].values()) == {"before"}:
+                return [c for c, each in zip(known[at:], stands[at:], strict=True)
+                        if all(how == "before" or (how != "live" and path in stands[at]) for path, how in each.items())]
+        return []
 
     def finish(self, checkpoint: Checkpoint) -> Checkpoint:
         """Mark a change as final. Raises StateDamaged."""
@@ -237,7 +255,13 @@ class Checkpoints:
             return before, [f"{file.path.name}: changes made since the apply were overwritten"]
         what = "was deleted" if now is None else "was changed by someone else"
         raise Refused(f"{file.path} {what} since autotune wrote it",
-                      f"The bytes from before are in {folder / f'{number}.before'}; compare, and copy what you want.")
+                      f"The bytes from before are in {folder / f'{number}.before'}; compare, and copy what you want, "
+                      f"or put them back whole: autotune rollback --force{self._lost()}")
+
+    def _lost(self) -> str:
+        """Half a sentence on later checkpoints that cannot be read, for a hint; empty if all can."""
+        bad = self.damaged()
+        return f" (checkpoints that cannot be read: {', '.join(p.name for p in bad)})" if bad else ""
 
     # -- the transaction
 

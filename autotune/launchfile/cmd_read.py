@@ -124,7 +124,7 @@ class CmdReader:
                 to_pipe = to_pipe and toks[stop + 1].atom.text != "|"
                 nested = conditional or piped or to_pipe or self.depth > 0
                 if not self.ended:
-                    self._command(toks[i:stop], nested)
+                    self._command(toks[i:stop], nested, odd=separated(toks, i))
                 i = stop
 
     def _command_end(self, toks: list[Tok], i: int) -> int:
@@ -191,7 +191,7 @@ class CmdReader:
         before = self.vars.get(OWN) or self._from_environment()
         self.vars[OWN] = Value(before.parts, (*before.reasons, reason))
 
-    def _command(self, toks: list[Tok], nested: bool) -> None:
+    def _command(self, toks: list[Tok], nested: bool, odd: bool = False) -> None:
         toks, redirected = without_redirections(toks)
         while toks and toks[0].atom.text and toks[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
             toks = toks[1:]
@@ -203,7 +203,8 @@ class CmdReader:
         if head == "rem" or head.startswith("rem/"):
             return
         if _SET.match(head):
-            self._set(toks, nested or self.jumpy, redirected)
+            odd = odd or (len(toks) > 3 and toks[3].atom.text in tuple(",;="))
+            self._set(toks, nested or self.jumpy or odd, redirected)
             return
         self._other(toks)
         args = [text_of(w) for w in words[1:]]
@@ -310,6 +311,16 @@ class CmdReader:
         else:
             self.vars[OWN] = Value(parts)
             self.pending = True
+
+
+def separated(toks: list[Tok], i: int) -> bool:
+    """Whether one of , ; = stands before the command at ``i``. cmd.exe skips it, other shells for batch files do
+    not: whether a ``set`` after it acts is not certain."""
+    while i and toks[i - 1].atom.text in tuple(DELIMITERS + "@") and not toks[i - 1].quoted:
+        i -= 1
+        if toks[i].atom.text in tuple(",;="):
+            return True
+    return False
 
 
 def without_redirections(toks: list[Tok]) -> tuple[list[Tok], bool]:

@@ -135,8 +135,9 @@ def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
             if not entry.is_symlink() and entry.stat().st_ino == info.st_ino and entry.stat().st_dev == info.st_dev]
     if len(same) != info.st_nlink:
         others = info.st_nlink - len(same)
-        raise Refused(f"{path} has {others} hard links outside its folder, which would keep the old flags",
-                      f"Make it a file of its own: cp '{path}' '{path}.new' && mv '{path}.new' '{path}'")
+        links = f"{others} hard link{'s' if others > 1 else ''}"
+        raise Refused(f"{path} has {links} outside its folder, which would keep the old flags",
+                      f"Make it a file of its own: cp -p '{path}' '{path}.new' && mv '{path}.new' '{path}'")
     return tuple(same)
 
 

@@ -118,7 +118,15 @@ def kind_of(path: Path) -> str:
 
 
 def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Reading:
-    """Run the reader of that kind over the bytes."""
+    """Run the reader of that kind over the bytes. Raises Refused when it is nested too deeply to follow."""
+    try:
+        return _scan(data, kind, environ, path)
+    except RecursionError:
+        raise Refused(f"{path}: something in it is nested too deeply to follow",
+                      "Take expansions like ${A:-${B:-...}} apart, or set the flags by hand.") from None
+
+
+def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Reading:
     text = data.decode("latin-1")
     if kind == "cmd":
         from autotune.launchfile.cmd_read import CmdReader

@@ -28,6 +28,7 @@ from autotune.model.errors import (
     UsageProblem,
 )
 from autotune.model.flagset import SettingValue
+from autotune.session.drift import file_drift
 from autotune.session.live import holder_of
 from autotune.session.look import Look
 from autotune.session.owner import stability_matrix
@@ -43,7 +44,7 @@ Say = Callable[[str], None]
 class Plan:
     """A change that is ready to be shown and made. ``notes``: what the user should know before saying yes.
 
-    ``blocked``: why it cannot be made now, although it can be shown.
+    ``blocked``: why it cannot be made now, although it can be shown. ``newest``: the checkpoint it was worked out on.
     """
 
     file: LaunchFile
@@ -55,6 +56,7 @@ class Plan:
     meta: dict[str, Any]
     notes: tuple[str, ...]
     blocked: Busy | None = None
+    newest: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -110,12 +112,13 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
         shown_diff += _settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
-    notes += _edited_since(look, places, file.path)
+    notes += _edited_since(look, places, file)
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
     again = _reread(file, after)
-    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked)
+    newest = Checkpoints(places.checkpoints(look.root)).newest()
+    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked, newest)
 
 
 def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
@@ -137,6 +140,9 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
     with Lock(places.lock, "apply"):
         store = Checkpoints(places.checkpoints(look.root), running=holder_of(look.root))
         store.recover()
+        if store.newest() != plan.newest:
+            raise Busy(f"another autotune changed {plan.file.path.name} meanwhile (checkpoint {store.newest()})",
+                       "Nothing was written. Run the command again: it works out the change anew.")
         checkpoint = store.begin(plan.changes, plan.meta)
         verified: bool | None = None
         try:
@@ -355,13 +361,17 @@ def _settings_diff(name: str, keys: config_json.Keys) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _edited_since(look: Look, places: Places, path: Path) -> list[str]:
-    stands = Checkpoints(places.checkpoints(look.root)).changed_since(path)
-    if stands == "edited":
-        return [f"{path.name} was edited since autotune last wrote it; only tuning flags are changed now"]
+def _edited_since(look: Look, places: Places, file: LaunchFile) -> list[str]:
+    """What its owner changed since the newest apply, by name: it is said before anything is written over it."""
+    store = Checkpoints(places.checkpoints(look.root))
+    stands, applied, name = store.changed_since(file.path), store.current(), file.path.name
+    if stands not in ("edited", "before") or applied is None:
+        return []
+    gone = file_drift(file.words, applied.meta.get("flags", ()), look.catalogue, applied.meta.get("dimensions", ()))
+    difference = f": {gone}" if gone else ""
     if stands == "before":
-        return [f"{path.name} was put back since autotune last wrote it (a git pull, or its owner)"]
-    return []
+        return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
+    return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]
 
 
 def _reread(file: LaunchFile, after: bytes) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def test_hard_links_in_one_folder_stay_one_file(script: Path, checkpoints: Check
 
 def test_hard_links_elsewhere_are_refused(script: Path, checkpoints: Checkpoints, quick_path: Path) -> None:
     os.link(script, quick_path / "elsewhere.sh")
-    with pytest.raises(Refused, match="1 hard links outside its folder"):
+    with pytest.raises(Refused, match="1 hard link outside its folder"):
         checkpoints.apply([Change(script, OLD, NEW)])
     assert script.read_bytes() == OLD and checkpoints.list() == ()
 
@@ -289,4 +289,37 @@ def test_no_state_folder_can_be_made(script: Path, quick_path: Path) -> None:
     (quick_path / "file").write_bytes(b"")
     with pytest.raises(StateDamaged, match="no checkpoint can be written"):
         Checkpoints(quick_path / "file" / "state").apply([Change(script, OLD, NEW)])
+    assert script.read_bytes() == OLD
+
+
+def test_back_over_two_sets_taken_in_turns(script: Path, checkpoints: Checkpoints) -> None:
+    """An older apply that began from the bytes which are there now was not undone by that."""
+    states = [OLD, b"a", b"b", b"a", b"b", b"a"]
+    made = [checkpoints.apply([Change(script, *pair)]).id for pair in itertools.pairwise(states)]
+    assert [c.id for c in checkpoints.applied()] == made
+    checkpoints.rollback(made[3])
+    assert script.read_bytes() == b"a"
+    checkpoints.rollback(made[0])
+    assert script.read_bytes() == OLD and checkpoints.current() is None
+
+
+def test_a_reset_past_several_applies_ends_them_all(script: Path, checkpoints: Checkpoints) -> None:
+    for pair in itertools.pairwise([OLD, b"a", b"b"]):
+        checkpoints.apply([Change(script, *pair)])
+    script.write_bytes(OLD)  # git checkout
+    made = checkpoints.apply([Change(script, OLD, b"c")])
+    assert checkpoints.applied() == (made,)
+    checkpoints.rollback()
+    assert script.read_bytes() == OLD and checkpoints.current() is None
+
+
+def test_what_cannot_be_put_back_names_the_way_and_what_is_lost(script: Path, checkpoints: Checkpoints) -> None:
+    checkpoints.apply([Change(script, OLD, NEW)])
+    later = checkpoints.apply([Change(script, NEW, b"c")])
+    (checkpoints.folder / later.id / "record.json").write_bytes(b"{")
+    with pytest.raises(Refused) as caught:
+        checkpoints.rollback()
+    assert "--force" in caught.value.hint and later.id in caught.value.hint
+    assert script.read_bytes() == b"c"
+    checkpoints.rollback(force=True)
     assert script.read_bytes() == OLD

@@ -191,3 +191,14 @@ def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, wine_pr
     for name, was, now in zip(names, before, after, strict=True):
         assert was is not None and now is not None, name
         assert split(now)[0] == split(was)[0], name
+
+
+@pytest.mark.parametrize("line", [";set COMMANDLINE_ARGS=--xformers --api", "@,set COMMANDLINE_ARGS=--xformers",
+                                  "=set \"COMMANDLINE_ARGS=--xformers\"", "set,COMMANDLINE_ARGS=--xformers",
+                                  "set;COMMANDLINE_ARGS=--xformers", "set=COMMANDLINE_ARGS=--xformers"])
+def test_a_separator_around_set_makes_it_uncertain(line: str) -> None:
+    """Whether such a line acts differs between shells: a block that holds either way, and the line as it was."""
+    file = read(corpus_bat.normal(f"{line}\ncall webui.bat\n"), "bat")
+    assert not file.static and file.words == ()
+    after = edit(file, TARGET, owns)
+    assert _BLOCK.search(after) and line.encode() in after and edit(read(after, "bat"), TARGET, owns) == after

@@ -88,3 +88,45 @@ def test_flags_that_do_not_come_into_effect_are_taken_back(bench: Bench) -> None
     assert "not in effect" in document["message"]
     assert bench.launch_file.read_bytes() == before
     assert bench.json("status")["applied"] is None
+
+
+def test_what_its_owner_changed_since_is_named_before_it_is_written_over(bench: Bench) -> None:
+    bench.give("--theme dark")
+    first = bench.json(*SDP, "--no-start")["checkpoint"]
+    mine = bench.launch_file.read_text()
+    bench.launch_file.write_text(mine.replace("--opt-sdp-attention", "--no-half-vae"))
+    dry = bench.json(*SDP, "--dry-run")
+    said = bench.run(*SDP, "--no-start", "--quiet").stderr
+    assert len(dry["notes"]) == 1 and dry["notes"][0] in said
+    assert "was edited since" in said and "missing: --opt-sdp-attention; added: --no-half-vae" in said
+    assert bench.launch_file.read_text() == mine
+    bench.json("rollback")
+    assert "--no-half-vae" in bench.launch_file.read_text(), "its owner's file comes back, not ours"
+    assert first == bench.json("status")["checkpoint"]
+
+
+def test_an_apply_that_another_one_overtook_is_busy(bench: Bench) -> None:
+    """Both worked out their change on the same file; the later one to write says so and writes nothing."""
+    from autotune.model.errors import Busy
+    from autotune.session import apply
+    from autotune.session.look import look
+    from autotune.store.places import Places
+
+    places = Places(bench.state)
+    seen = look(bench.root, None, None, places)
+    planned = apply.plan(seen, places, "--opt-split-attention-v1")
+    made = bench.json(*SDP, "--no-start")["checkpoint"]
+    before = bench.launch_file.read_bytes()
+    with pytest.raises(Busy, match=f"another autotune .*{made}"):
+        apply.carry_out(seen, places, planned, start=False, say=lambda _: None)
+    assert bench.launch_file.read_bytes() == before
+
+
+def test_a_broken_install_is_rolled_back_all_the_same(bench: Bench) -> None:
+    bench.give("--theme dark")
+    before = bench.launch_file.read_bytes()
+    bench.json(*SDP, "--no-start")
+    (bench.root / "launch.py").unlink()
+    assert bench.json("rollback")["changed"]
+    assert bench.launch_file.read_bytes() == before
+    assert "nothing is applied" in bench.json("rollback", code=3)["message"]
