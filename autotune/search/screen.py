@@ -76,8 +76,12 @@ class Screen:
         fresh = [c for c in self.space.candidates if c.id not in view.tried and c.id not in view.barred]
         for candidate in sorted(fresh, key=lambda c: (c.launch_key != view.live_key, mean[c.id], c.id)):
             starts = candidate.launch_key != view.live_key
-            cheap = (CHEAP_START if starts else CHEAP_CLIP) * min(view.history.budget, SHORT)
-            if view.cost(candidate.id, 1) <= cheap and self._affordable(view, candidate.id, 1, reserve):
+            budget = min(view.history.budget, SHORT)
+            # A process is begun only where the looks that follow in it are nearly free too: else each one would
+            # begin another.
+            live = view.look_cost(candidate.id) + view.switch <= CHEAP_CLIP * budget
+            cheap = live and (not starts or view.cost(candidate.id, 1) <= CHEAP_START * budget)
+            if cheap and self._affordable(view, candidate.id, 1, reserve):
                 return Proposal(candidate.id, "screen", 1, why="costs next to nothing, and completes the picture")
         return None
 

@@ -343,3 +343,14 @@ def test_vram_does_not_buy_memory_with_time() -> None:
     surface = dataclasses.replace(surface, score={**surface.score, **slim})
     _, verdict = play(surface, objective="vram")
     assert verdict.decision == "keep"
+
+
+def test_no_process_is_begun_for_one_look_that_only_rounds_out_the_picture() -> None:
+    """Starts are cheap here and clips are not, against a short budget: each such look would begin another process."""
+    surface = dataclasses.replace(small(), startup=2.0, penalty=0.5)
+    brisk = dataclasses.replace(surface, score={name: score - 1.6 for name, score in surface.score.items()})
+    session, _ = play(brisk, budget=180.0)
+    searched = {s.launch for s in session.samples if s.purpose != "confirm"}
+    looks = {s.candidate for s in session.samples if s.purpose != "confirm"}
+    assert len(searched) <= 8
+    assert len(looks) >= len(searched)
