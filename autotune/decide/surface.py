@@ -63,8 +63,8 @@ STALL_SD = 0.02
 a live switch; n clips together show and outvote it, so it counts 1/n as much (in standard deviation)."""
 STALLED, STALLED_BY, STALLED_SD = 0.05, 0.07, 0.03
 """Share of clips that something else on the machine stalls, by how many log seconds, and how widely that varies: 3 of
-the article's 38 clips are 5 to 8 % slower than their set's median, the others at most 2 %. A single clip that is far slower than
-all others together say is taken for one of these in part, until it is measured again."""
+the article's 38 clips are 5 to 8 % slower than their set's median, the others at most 2.1 %. A single clip that is far
+slower than all others together say is taken for one of these in part, until it is measured again."""
 DRIFT_SD = 0.004
 """Slow drift of the machine (clocks, heat) that forgets itself over DRIFT_ROUNDS clips."""
 DRIFT_ROUNDS = 15.0
