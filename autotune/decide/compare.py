@@ -79,7 +79,7 @@ def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float]:
     """(standard deviation, variance after clipping) of one round's score within a process, from all rounds."""
     groups: dict[object, list[float]] = {}
     for one in rounds:
-        groups.setdefault((one.launch, one.candidate), []).append(one.score)
+        groups.setdefault((one.launch, one.candidate, one.short), []).append(one.score)
     sd = noise.within_sd(groups.values())
     return sd, noise.clipped_variance(groups, sd)
 

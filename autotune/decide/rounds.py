@@ -22,7 +22,8 @@ class Round:
 
     ``score``: weighted mean of the natural logarithms of the clips' seconds, so that a difference of two
     scores is the logarithm of the weighted geometric mean of their time ratios. ``memory``: the largest
-    peak in MiB, None where nothing could tell it. ``place``: number of the round's last sample.
+    peak in MiB, None where nothing could tell it. ``place``: number of the round's last sample. ``short``: told
+    from clips with fewer steps, some or all.
     """
 
     candidate: str
@@ -32,6 +33,7 @@ class Round:
     score: float
     memory: float | None
     place: int
+    short: bool = False
 
 
 def usable(sample: Sample) -> bool:
@@ -74,7 +76,7 @@ def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
             peaks = [c.memory_peak for c in clips if c.memory_peak is not None]
             memory = max(peaks) if peaks else None
             found.append(Round(sample.candidate, sample.launch, sample.purpose, sample.block, score, memory,
-                               sample.number))
+                               sample.number, any(c.steps is not None for c in clips)))
     return tuple(found)
 
 

@@ -70,6 +70,10 @@ DRIFT_SD = 0.004
 DRIFT_ROUNDS = 15.0
 
 
+SHORT_SD = 0.04
+"""What all scores told from short clips may be off by together: they hang on one line (measure.fidelity)."""
+
+
 def clip_variance(sd: float, count: int) -> float:
     """Variance of the robust mean of ``count`` clips of one set in one process."""
     return sd**2 / count + (STALL_SD / count) ** 2 / count
@@ -78,10 +82,12 @@ def clip_variance(sd: float, count: int) -> float:
 @dataclass(frozen=True)
 class Seen:
     """The observations behind a posterior: set and process of each, place in the study's order, and the inverse
-    of their covariance; ``cross``: covariance of every set with them."""
+    of their covariance; ``short``: 1 where it was told from short clips, else 0; ``cross``: covariance of every set
+    with them."""
 
     where: NDArray[np.int_]
     launch: NDArray[np.int_]
+    short: Array
     when: Array
     inverse: Array
     cross: Array
@@ -169,27 +175,30 @@ class Surface:
         """The state of knowledge after these rounds (of whatever purpose)."""
         import numpy as np
 
-        groups: dict[tuple[int, str], list[Round]] = {}
+        groups: dict[tuple[int, str, bool], list[Round]] = {}
         for one in rounds:
             if one.candidate in self.index:
-                groups.setdefault((one.launch, one.candidate), []).append(one)
+                groups.setdefault((one.launch, one.candidate, one.short), []).append(one)
         scores = {key: [one.score for one in group] for key, group in groups.items()}
         sd = noise.within_sd(scores.values())
         tried: dict[str, int] = {}
-        for (_, name), group in groups.items():
+        for (_, name, _), group in groups.items():
             tried[name] = tried.get(name, 0) + len(group)
         if not groups:
             return Posterior(self.index, self.mean, self.cov, sd, tried)
         keys = list(groups)
-        where = np.array([self.index[name] for _, name in keys])
-        launch = np.array([number for number, _ in keys])
+        where = np.array([self.index[name] for _, name, _ in keys])
+        launch = np.array([number for number, _, _ in keys])
+        short = np.array([float(told) for _, _, told in keys])
         y = np.array([noise.location(scores[key], sd) for key in keys])
         when = np.array([sum(o.place for o in groups[key]) / len(groups[key]) for key in keys])
         own = 0.5 * noise.BETWEEN_SD**2
-        observed = self.cov[np.ix_(where, where)] + own * (launch[:, None] == launch[None, :])
+        here = launch[:, None] == launch[None, :]
+        observed = self.cov[np.ix_(where, where)] + own * here * (1.0 + (where[:, None] == where[None, :]))
+        observed += SHORT_SD**2 * short[:, None] * short[None, :]
         observed += DRIFT_SD**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / DRIFT_ROUNDS)
         clips = np.array([clip_variance(sd, len(scores[key])) for key in keys])
-        observed[np.diag_indices_from(observed)] += own + clips
+        observed[np.diag_indices_from(observed)] += clips
         cross = self.cov[:, where]
         inverse = np.linalg.inv(observed)
         single = np.array([len(scores[key]) == 1 for key in keys])
@@ -199,18 +208,21 @@ class Surface:
         inverse = np.linalg.inv(observed)
         mean = self.mean + cross @ (inverse @ (y - self.mean[where]))
         cov = self.cov - cross @ inverse @ cross.T
-        seen = Seen(where, launch, when, inverse, cross)
+        seen = Seen(where, launch, short, when, inverse, cross)
         return Posterior(self.index, mean, cov, sd, tried, seen)
 
-    def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None) -> tuple[Array, Array]:
+    def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
+              short: bool = False) -> tuple[Array, Array]:
         """What one more look at each of these sets would go with: covariance of every set's score with the looks,
         and of the looks with each other, before clip noise. ``live``: number of the process they would be made
-        in, None: a new one."""
+        in, None: a new one. ``short``: they would be short clips."""
         import numpy as np
 
         own = 0.5 * noise.BETWEEN_SD**2
         size = len(places)
         among = self.cov[np.ix_(places, places)] + own + DRIFT_SD**2 + own * np.eye(size)
+        if short:
+            among = among + SHORT_SD**2
         cross = self.cov[:, places]
         seen = posterior.seen
         if seen is None:
@@ -218,6 +230,8 @@ class Surface:
         now = float(seen.when.max()) + 1.0
         with_seen = self.cov[np.ix_(seen.where, places)]
         with_seen = with_seen + (DRIFT_SD**2 * np.exp(-(now - seen.when) / DRIFT_ROUNDS))[:, None]
+        if short:
+            with_seen = with_seen + (SHORT_SD**2 * seen.short)[:, None]
         if live is not None:
             here = seen.launch == live
             with_seen = with_seen + own * here[:, None] * (1.0 + (seen.where[:, None] == places[None, :]))

@@ -139,7 +139,7 @@ def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> 
     """All batches of BATCHES for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
-    cross, among = view.surface.ahead(view.posterior, now.places, live)
+    cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)
     cross = cross[now.places]
     price = [view.look_cost(name) for name in now.names]
     found: list[Worth] = []

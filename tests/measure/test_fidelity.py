@@ -48,8 +48,16 @@ def test_a_set_that_was_told_wrong_ends_it_unless_others_outvote_it() -> None:
     wrong = rendered_both_ways("sdp", 0.2, off=0.2, start=2)
     assert fidelity.shorter([*base, *wrong], 0, CLIP, "base") is None
     right = [*rendered_both_ways("v1", 0.6, start=4), *rendered_both_ways("none", 0.4, start=6)]
-    assert fidelity.shorter([*base, *wrong, *right[:2]], 0, CLIP, "base") is None
+    assert fidelity.shorter([*base, *wrong, *right[:2]], 0, CLIP, "base") is not None
     assert fidelity.shorter([*base, *wrong, *right], 0, CLIP, "base") is not None
+
+
+def test_a_stalled_clip_of_the_current_flags_does_not_bend_the_line() -> None:
+    base = rendered_both_ways("base", STEP, off=0.12)
+    others = [*rendered_both_ways("sdp", 0.2, start=2), *rendered_both_ways("v1", 0.6, start=4)]
+    told = fidelity.shorter([*base, *others], 0, CLIP, "base")
+    assert told is not None
+    assert told.fixed == pytest.approx(FIXED, abs=0.1)
 
 
 def test_time_that_does_not_grow_with_steps_is_never_told_forward() -> None:
