@@ -41,7 +41,7 @@ confidence = 0.8
 [budget]
 minutes = 10
 """
-SLOW, SLOWED = "--opt-sub-quad-attention", {"AUTOTUNE_ENGINE_FAULTS": "slow@--opt-sub-quad-attention"}
+SLOW, SLOWED = "--opt-sub-quad-attention", {"AUTOTUNE_ENGINE_FAULTS": "slow@sub-quad"}
 """The owner's flag, and what makes every clip under it take eight times its time, however fast this machine is."""
 CONFIG = """\
 profile = "{profile}"
