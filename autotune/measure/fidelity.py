@@ -70,17 +70,21 @@ def line(samples: Sequence[Sample], index: int, workload: Workload, baseline: st
     return Shorter(steps, workload.steps, median([FIXED * whole, *(one.fixed for one in fixed if one)]))
 
 
+def misses(samples: Sequence[Sample], index: int, told: Shorter, baseline: str) -> list[float]:
+    """By what share of the whole clip each other set that was rendered both ways in one process was told wrong."""
+    return [told.grow(short) / whole - 1.0
+            for name, (short, whole) in _both(samples, index).items() if name != baseline]
+
+
 def shorter(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> Shorter | None:
     """How to render the search's next clip of a workload with fewer steps; None: whole.
 
-    Only after the current flags and another set were told right within ``guards.AGREES``, or, where one was not, more
-    sets than not.
+    Only after another set was told right within ``guards.AGREES``, and while more were told right than wrong.
     """
     told = line(samples, index, workload, baseline)
-    found = _both(samples, index)
-    if told is None or len(found) < 2:
+    if told is None:
         return None
-    good = [abs(told.grow(short) / whole - 1.0) <= guards.AGREES for short, whole in found.values()]
+    good = [abs(miss) <= guards.AGREES for miss in misses(samples, index, told, baseline)]
     return told if 2 * sum(good) > len(good) else None
 
 

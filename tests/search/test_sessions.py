@@ -294,15 +294,15 @@ def test_equal_sets_are_not_changed() -> None:
 
 def test_of_two_equal_winners_the_simpler_is_taken_as_a_rule() -> None:
     """channels-last does nothing at all here. Noise still makes it look helpful at times (75 of 200 sessions of
-    this kind, see finalist.HELPS); in most of them would mean that flags are not pruned."""
+    this kind, see finalist.HELPS); much more often would mean that flags are not pruned."""
     with_flag = 0
-    for seed in range(24):
+    for seed in range(120):
         surface = small()
         score = {c.id: surface.score[c.id] - 0.03 * (dict(c.levels)["channelslast"] == "true")
                  for c in surface.space.candidates}
         _, verdict = play(dataclasses.replace(surface, score=score), seed=seed)
         with_flag += surface.space[chosen(verdict, surface.space)].effective.channelslast
-    assert with_flag <= 12
+    assert with_flag <= 50
 
 
 def test_discarded_clips_are_asked_for_again() -> None:
