@@ -1,10 +1,12 @@
 """Whole tunes of the reference web UI side by side: autotune's search, Optuna's TPE on the same trials, every set.
 
-    python -m benchmarks.race --out FILE.json [--rounds 3] [--budget 4m] [--profile tiny] [--webui DIR]
-    python -m benchmarks.race --read FILE.json
+    python -m benchmarks.race --out FILE.json [--rounds 3] [--seed 0] [--budget 4m] [--profile tiny]
+        [--webui DIR]
+    python -m benchmarks.race --read FILE.json [FILE.json ...]
 
 Each round runs one fresh study of every strategy, in an order that turns, so that a drift of the machine weighs on
-all alike. FILE keeps every study as `autotune export` gives it. The truth is what all studies of strategy
+all alike. FILE keeps every study as `autotune export` gives it, written anew after each, so that a run cut short
+keeps its whole rounds; several FILEs of one machine are read as one. The truth is what all studies of strategy
 ``exhaustive`` say together (the mixed model of decide/surface.py over their rounds, every set measured in each of
 them); the other strategies' clips do not enter it. For each study: seconds of clips and starts until the set that
 its own samples put first lies within 2 % of the truly best one and stays there, seconds to the verdict, and how far
@@ -40,21 +42,21 @@ def command(webui: Path, state: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "autotune", "--webui", str(webui), "--state-dir", str(state), *words]
 
 
-def measure(webui: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Runs the tunes and returns their exports. Raises CalledProcessError when one fails."""
-    found = []
+def measure(webui: Path, given: argparse.Namespace) -> None:
+    """Runs the tunes and writes their exports. Raises CalledProcessError when one fails."""
+    found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="autotune-race-") as folder:
         for number in range(given.rounds):
             turn = number % len(STRATEGIES)
             for strategy in (*STRATEGIES[turn:], *STRATEGIES[:turn]):
                 state = Path(folder) / f"{number}-{strategy}"
                 asked = ("tune", "--profile", given.profile, "--budget", given.budget, "--strategy", strategy,
-                         "--seed", str(number), "--fresh", "--json", "-q")
+                         "--seed", str(given.seed + number), "--fresh", "--json", "-q")
                 subprocess.run(command(webui, state, *asked), check=True, stdout=subprocess.DEVNULL)
                 out = subprocess.run(command(webui, state, "export", "-q"), check=True, capture_output=True)
                 found.append(json.loads(out.stdout))
+                given.out.write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
                 print(f"round {number + 1}, {strategy}: {found[-1]['cost']['wall']:.0f} s", file=sys.stderr)
-    return found
 
 
 def whole_rounds(document: dict[str, Any]) -> tuple[tuple[Round, ...], tuple[Sample, ...], tuple[Launch, ...]]:
@@ -136,10 +138,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
     parser.add_argument("--webui", type=Path, help="an install of the reference web UI, else a new tiny one")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--read", type=Path)
+    parser.add_argument("--read", type=Path, nargs="+")
     parser.add_argument("--profile", default="tiny")
     parser.add_argument("--budget", default="4m")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="of the first round; the next ones count on")
     given = parser.parse_args(words)
     if given.read is None:
         if given.out is None:
@@ -150,9 +153,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 webui = Path(folder) / "webui"
                 subprocess.run([sys.executable, "-m", "autotune", "engine", "create", str(webui), "-q"], check=True,
                                stdout=subprocess.DEVNULL)
-            documents = measure(webui.resolve(), given)
-        given.out.write_text(json.dumps(documents, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(table(json.loads((given.read or given.out).read_text(encoding="utf-8"))))
+            measure(webui.resolve(), given)
+    files = given.read or [given.out]
+    print(table([one for file in files for one in json.loads(file.read_text(encoding="utf-8"))]))
     return 0
 
 
