@@ -47,7 +47,7 @@ def measure(webui: Path, given: argparse.Namespace) -> None:
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="autotune-race-") as folder:
         for number in range(given.rounds):
-            turn = number % len(STRATEGIES)
+            turn = (given.seed + number) % len(STRATEGIES)
             for strategy in (*STRATEGIES[turn:], *STRATEGIES[:turn]):
                 state = Path(folder) / f"{number}-{strategy}"
                 asked = ("tune", "--profile", given.profile, "--budget", given.budget, "--strategy", strategy,

@@ -75,13 +75,15 @@ def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: s
     )
 
 
-def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float]:
-    """(standard deviation, variance after clipping) of one round's score within a process, from all rounds."""
+def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
+    """(standard deviation, variance after clipping, its degrees of freedom) of one round's score within a process,
+    from all rounds."""
     groups: dict[object, list[float]] = {}
     for one in rounds:
         groups.setdefault((one.launch, one.candidate, one.short), []).append(one.score)
     sd = noise.within_sd(groups.values())
-    return sd, noise.clipped_variance(groups, sd)
+    freedom = noise.WITHIN_DF + sum(len(group) - 1 for group in groups.values())
+    return sd, noise.clipped_variance(groups, sd), freedom
 
 
 def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float,
@@ -92,8 +94,8 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     Each block gives one difference of two launches' robust means, so drift slower than a block cancels. Its
     variance is moderated (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3): what the blocks show, with one
     degree of freedom less than blocks, is pooled with what is known beforehand, that is twice the between-launch
-    variance of ``noise`` plus the clips' own variance as measured here, with BETWEEN_DF. Student's t,
-    the nominal level of ``looks`` for this number of looks.
+    variance of ``noise``, of which little is known, plus the clips' own variance as measured here on all sets, of
+    which much is (``noise.known_freedom``). Student's t, the nominal level of ``looks`` for this number of looks.
 
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
     whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
@@ -101,14 +103,16 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     count = len(pairs)
     if count < MIN_BLOCKS:
         return None
-    sd, clip_variance = clip_noise(rounds)
+    sd, clip_variance, clip_freedom = clip_noise(rounds)
     gaps = [_centre(block.baseline, sd) - _centre(block.winner, sd) for block in pairs]
     gain = sum(gaps) / count
     shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
-    expected = 2.0 * noise.between_variance(clip_variance) + clip_variance * shares
+    between, within = 2.0 * noise.between_variance(clip_variance), clip_variance * shares
+    expected = between + within
+    known = noise.known_freedom(between, within, clip_freedom)
     seen = sum((gap - gain) ** 2 for gap in gaps)
-    freedom = noise.BETWEEN_DF + count - 1
-    variance = (noise.BETWEEN_DF * expected + seen) / freedom
+    freedom = known + count - 1
+    variance = (known * expected + seen) / freedom
     error = math.sqrt(variance / count)
     level = looks.nominal_alpha(confidence, min(count, MAX_BLOCKS), MIN_BLOCKS, MAX_BLOCKS)
     reach = looks.t_bound(level, freedom) * error

@@ -11,7 +11,7 @@ from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
 
-HELPS = 0.7
+HELPS = 0.67
 """A flag stays in the winner when it is at least this likely to help. This is not significance at 95 %: starts of
 one set differ by 1-2 %, so a flag worth 2 % is seldom significant after a handful of starts. What it trades: in 200 to
 400 drawn sessions, mean regret by flags dropped that do help; in 60 sessions with a flag that does nothing, the share

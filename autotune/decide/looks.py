@@ -1,17 +1,17 @@
 """How sure each look must be when the data are looked at several times.
 
-Boundaries of Wang and Tsiatis (1987, Biometrics 43:193) with their shape 0.25, halfway between Pocock's equal
-levels and O'Brien and Fleming's late ones: a large gain is settled at the first look, and the last look stays
-nearly as sharp as a single one. The constant is found by the recursion of Armitage, McPherson and Rowe (1969) for
-looks after 2, 3, … blocks. Intervals made with these levels are repeated confidence intervals (Jennison and
-Turnbull 1989, JRSS B 51:305): they hold at whichever look one stops.
+Boundaries of Wang and Tsiatis (1987, Biometrics 43:193) with their shape 0.4, between Pocock's equal levels and
+O'Brien and Fleming's late ones and nearer the former: a gain of a tenth is settled at the first look or the second,
+and the last look stays nearly as sharp as a single one. The constant is found by the recursion of Armitage, McPherson
+and Rowe (1969) for looks after 2, 3, … blocks. Intervals made with these levels are repeated confidence intervals
+(Jennison and Turnbull 1989, JRSS B 51:305): they hold at whichever look one stops.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-SHAPE = 0.25
+SHAPE = 0.4
 """Wang and Tsiatis's shape: 0.5 is Pocock, 0 is O'Brien and Fleming."""
 
 

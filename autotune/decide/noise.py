@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
 BETWEEN_SD = 0.014
-"""Between-launch standard deviation of log seconds that a decision starts from (see the module)."""
+"""Between-launch standard deviation of log seconds that the search expects (see the module)."""
+DOUBT_SD = 0.018
+"""The same, that a decision starts from: more than was seen, for what this machine's starts do is not known yet."""
 BETWEEN_SHARE = 0.4
 """A machine whose clips are noisy has noisy starts too: this share of the clips' standard deviation is added (in
 squares). Chosen with BETWEEN_DF by simulation, so that two equal sets are told apart in at most 2.5 % of
 comparisons up to a between-launch deviation of 2 %, and in at most 4 % at 3 %, clip noise 2-5 %, heavy tails too."""
-BETWEEN_DF = 4.0
+BETWEEN_DF = 3.0
 """How many launches' worth of belief stand behind it (degrees of freedom of its prior)."""
 WITHIN_SD = 0.01
 """Within-launch standard deviation of log seconds before two clips of one set have been seen."""
@@ -80,4 +82,10 @@ def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> flo
 
 def between_variance(clip_variance: float) -> float:
     """Between-launch variance of log seconds expected beforehand, given the clips' variance."""
-    return BETWEEN_SD**2 + BETWEEN_SHARE**2 * clip_variance
+    return DOUBT_SD**2 + BETWEEN_SHARE**2 * clip_variance
+
+
+def known_freedom(between: float, within: float, clip_freedom: float) -> float:
+    """Degrees of freedom of the sum of two variances: of starts, with BETWEEN_DF, and of clips, with ``clip_freedom``
+    (Satterthwaite 1946, Biometrics Bulletin 2:110). Where the clips' noise is most of it, it is well known."""
+    return (between + within) ** 2 / (between**2 / BETWEEN_DF + within**2 / clip_freedom)

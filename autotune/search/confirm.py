@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from autotune.decide import looks, noise
-from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, confirmed
+from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, clip_noise, confirmed
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
@@ -14,9 +14,9 @@ from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
 from autotune.search.view import MAX_SAMPLES, View
 
-FEWEST, LATER, MOST = 1, 4, 6
+FEWEST, LATER, MOST = 1, 3, 6
 """Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
-close, and of four clips one that stalled does no harm."""
+close, and of three clips one that stalled does no harm."""
 PLENTY = 1.1
 """How far beyond the first look's interval a gain is expected to be, for few rounds to be enough."""
 
@@ -35,10 +35,12 @@ def rounds_per_launch(view: View, winner: str | None = None) -> int:
     if winner is not None:
         gain, doubt = before.posterior.gain(view.space.baseline, winner)
         level = looks.nominal_alpha(decide.confidence, MIN_BLOCKS, MIN_BLOCKS, MAX_BLOCKS)
-        bound = looks.t_bound(level, noise.BETWEEN_DF + 1.0)
+        freedom = clip_noise(before.scored)[2]
         for count in (FEWEST, FEWEST + 1):
-            error = math.sqrt(noise.between_variance(sd**2) + sd**2 / count)
-            if gain - doubt > PLENTY * bound * error:
+            between, within = noise.between_variance(sd**2), sd**2 / count
+            known = noise.known_freedom(between, within, freedom + 2.0 * MIN_BLOCKS * (count - 1))
+            bound = looks.t_bound(level, known + MIN_BLOCKS - 1.0)
+            if gain - doubt > PLENTY * bound * math.sqrt(between + within):
                 return count
     clip = before.baseline_round or 1.0
     ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / noise.BETWEEN_SD

@@ -195,7 +195,9 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
         # How many clips warm a process up is the tune's own business: one clip after the other, until one counts.
         assert until(lambda: bool(samples()), 120)
         while not any(one["state"] == "discarded" for one in samples()):
-            assert not any(one["state"] == "ok" for one in samples()), samples()
+            # A stop may fall between two clips, and the next one then counts; none that stood still may.
+            fastest = min(one["cost"] for one in samples())
+            assert not any(one["state"] == "ok" and one["cost"] >= fastest + 4.0 for one in samples()), samples()
             family = [first, *first.children(recursive=True), *of(webui)]
             for one in family:
                 one.suspend()
@@ -206,7 +208,7 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
             assert until(lambda before=done: len(samples()) > before, 120)  # type: ignore[misc]
         assert until(lambda: sum(one["state"] == "ok" for one in samples()) >= 2, 120), samples()
         kept = samples()
-        assert ["stood still" in one["detail"] for one in kept if one["state"] == "discarded"] == [True]
+        assert {"stood still" in one["detail"] for one in kept if one["state"] == "discarded"} == {True}
         assert not [one for one in kept if one["state"] == "failed"]
         assert status(webui)["doing"].startswith("running")
     finally:
