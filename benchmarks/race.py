@@ -1,7 +1,7 @@
 """Whole tunes of the reference web UI side by side: autotune's search, Optuna's TPE on the same trials, every set.
 
     python -m benchmarks.race --out FILE.json [--rounds 3] [--seed 0] [--budget 4m] [--profile tiny]
-        [--webui DIR]
+        [--webui DIR] [--strategies exhaustive,screen,tpe]
     python -m benchmarks.race --read FILE.json [FILE.json ...]
 
 Each round runs one fresh study of every strategy, in an order that turns, so that a drift of the machine weighs on
@@ -9,8 +9,8 @@ all alike. FILE keeps every study as `autotune export` gives it, written anew af
 keeps its whole rounds; several FILEs of one machine are read as one. The truth is what all studies of strategy
 ``exhaustive`` say together (the mixed model of decide/surface.py over their rounds, every set measured in each of
 them); the other strategies' clips do not enter it. For each study: seconds of clips and starts until the set that
-its own samples put first lies within 2 % of the truly best one and stays there, seconds to the verdict, and how far
-the set that it would leave in the launch file is from the best.
+its own samples put first lies within 2 % (``--within``) of the truly best one and stays there, seconds to the
+verdict, and how far the set that it would leave in the launch file is from the best.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from autotune.model.study import History, Launch, Sample
 from autotune.workload import profile as profiles
 
 STRATEGIES = ("exhaustive", "screen", "tpe")
-CLOSE = math.log(1.02)
 
 
 def command(webui: Path, state: Path, *words: str) -> list[str]:
@@ -47,8 +46,9 @@ def measure(webui: Path, given: argparse.Namespace) -> None:
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="autotune-race-") as folder:
         for number in range(given.rounds):
-            turn = (given.seed + number) % len(STRATEGIES)
-            for strategy in (*STRATEGIES[turn:], *STRATEGIES[:turn]):
+            order = given.strategies.split(",")
+            turn = (given.seed + number) % len(order)
+            for strategy in (*order[turn:], *order[:turn]):
                 state = Path(folder) / f"{number}-{strategy}"
                 asked = ("tune", "--profile", given.profile, "--budget", given.budget, "--strategy", strategy,
                          "--seed", str(given.seed + number), "--fresh", "--json", "-q")
@@ -78,11 +78,11 @@ def truth(documents: Sequence[dict[str, Any]], space: Space) -> dict[str, float]
     return {name: float(posterior.mean[posterior.index[name]]) for name in posterior.tried}
 
 
-def reached(document: dict[str, Any], space: Space, score: dict[str, float]) -> float | None:
-    """Seconds of starts and clips after which the set that the study puts first stays within CLOSE of the best; None
-    if it does not by its end."""
+def reached(document: dict[str, Any], space: Space, score: dict[str, float], close: float) -> float | None:
+    """Seconds of starts and clips after which the set that the study puts first stays within ``close`` (log seconds)
+    of the best; None if it does not by its end."""
     found, samples, launches = whole_rounds(document)
-    goal = min(score.values()) + CLOSE
+    goal = min(score.values()) + close
     since: float | None = None
     for count in range(1, len(found) + 1):
         posterior = Surface(space).posterior(found[:count])
@@ -97,22 +97,26 @@ def reached(document: dict[str, Any], space: Space, score: dict[str, float]) -> 
     return since
 
 
-def table(documents: Sequence[dict[str, Any]]) -> str:
-    """The comparison as text: medians with the least and the greatest."""
+def table(documents: Sequence[dict[str, Any]], within: float) -> str:
+    """The comparison as text: medians with the least and the greatest. ``within``: percent of the best that is near."""
+    close = math.log1p(within / 100.0)
     space = codec.load(Space, documents[0]["study"]["space"])
     by_strategy = {name: [one for one in documents if one["study"]["strategy"] == name] for name in STRATEGIES}
     score = truth(by_strategy["exhaustive"], space)
     best = min(score, key=score.__getitem__)
-    near = sum(value <= score[best] + CLOSE for value in score.values())
+    near = sum(value <= score[best] + close for value in score.values())
     lines = [f"{len(score)} sets; best {best} at {math.exp(score[best] - score[space.baseline]):.3f} of the current "
-             f"flags' time; {near} sets within 2 % of it",
-             f"{'strategy':12}{'s to within 2 %':>24}{'s to verdict':>24}{'starts':>8}{'clips':>7}{'regret %':>20}"]
+             f"flags' time; {near} sets within {within:g} % of it",
+             f"{'strategy':12}{f's to within {within:g} %':>24}{'s to verdict':>24}{'starts':>8}{'clips':>7}"
+             f"{'regret %':>20}"]
     for name, studies in by_strategy.items():
-        close = [value for one in studies if (value := reached(one, space, score)) is not None]
+        if not studies:
+            continue
+        times = [value for one in studies if (value := reached(one, space, score, close)) is not None]
         walls = [float(one["cost"]["wall"]) for one in studies]
         left = [_left(one["result"], score, space) for one in studies]
         lines.append(
-            f"{name:12}{_spread(close, 0) + f' ({len(close)}/{len(studies)})':>24}{_spread(walls, 0):>24}"
+            f"{name:12}{_spread(times, 0) + f' ({len(times)}/{len(studies)})':>24}{_spread(walls, 0):>24}"
             f"{median(len(one['launches']) for one in studies):>8.0f}"
             f"{median(sum(row['state'] != 'warmup' for row in one['samples']) for one in studies):>7.0f}"
             f"{_spread([100 * value for value in left], 1):>20}")
@@ -142,6 +146,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="tiny")
     parser.add_argument("--budget", default="4m")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--within", type=float, default=2.0, help="percent of the best set's time that is near it")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="some alone, to be read with others")
     parser.add_argument("--seed", type=int, default=0, help="of the first round; the next ones count on")
     given = parser.parse_args(words)
     if given.read is None:
@@ -155,7 +161,8 @@ def main(words: Sequence[str] | None = None) -> int:
                                stdout=subprocess.DEVNULL)
             measure(webui.resolve(), given)
     files = given.read or [given.out]
-    print(table([one for file in files for one in json.loads(file.read_text(encoding="utf-8"))]))
+    print(table([one for file in files for one in json.loads(file.read_text(encoding="utf-8"))],
+                given.within))
     return 0
 
 

@@ -17,8 +17,9 @@ DOUBT_SD = 0.018
 """The same, that a decision starts from: more than was seen, for what this machine's starts do is not known yet."""
 BETWEEN_SHARE = 0.4
 """A machine whose clips are noisy has noisy starts too: this share of the clips' standard deviation is added (in
-squares). Chosen with BETWEEN_DF by simulation, so that two equal sets are told apart in at most 2.5 % of
-comparisons up to a between-launch deviation of 2 %, and in at most 4 % at 3 %, clip noise 2-5 %, heavy tails too."""
+squares). Chosen with DOUBT_SD and BETWEEN_DF by simulation (``python -m benchmarks.calibration``), so that two equal
+sets are told apart in at most 2.5 % of comparisons up to a between-launch deviation of 2 %, and in at most 5 % at
+3 %, clip noise 0.7-5 %, one clip of twenty stalled."""
 BETWEEN_DF = 3.0
 """How many launches' worth of belief stand behind it (degrees of freedom of its prior)."""
 WITHIN_SD = 0.01

@@ -20,7 +20,7 @@ STARTUP = 20.0
 """Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
 WARMUP_ROUNDS = 2.0
 """Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
-MAX_LAUNCHES = 32
+MAX_LAUNCHES = 44
 """Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Most studies need
 9 to 11; only a gain that stays in doubt uses all."""
 MAX_SAMPLES = 600

@@ -99,6 +99,25 @@ def test_noisy_starts_do_not_pass_for_a_gain() -> None:
     assert sum(answer(rng, 0.0, between=0.03, within=0.05) == "better" for _ in range(300)) / 300 <= 0.05
 
 
+def test_a_gain_of_a_third_is_settled_soon_where_clips_are_noisy() -> None:
+    """Clips vary by 8 %, starts by 3 %, six clips a start, as on the cores of a shared machine."""
+    rng = random.Random(6)
+    soon = 0
+    for _ in range(200):
+        pairs = tuple(pair(rng, 0.33, 0.03, 0.08, 6, number) for number in range(2))
+        all_rounds = tuple(one for block in pairs for one in (*block.baseline, *block.winner))
+        found = compare.compare(pairs, all_rounds, 0.02, 0.95)
+        soon += found is not None and found.answer == "better"
+    assert soon >= 180
+
+
+def test_what_is_known_of_two_variances_lies_between_what_is_known_of_each() -> None:
+    """Satterthwaite: one part alone has its own degrees of freedom, equal parts of equal freedom twice as many."""
+    assert noise.known_freedom(1.0, 0.0, 40.0) == pytest.approx(noise.BETWEEN_DF)
+    assert noise.known_freedom(0.0, 1.0, 40.0) == pytest.approx(40.0)
+    assert noise.known_freedom(1.0, 1.0, noise.BETWEEN_DF) == pytest.approx(2.0 * noise.BETWEEN_DF)
+
+
 def test_one_pair_is_no_comparison() -> None:
     block = pair(random.Random(0), 0.5, 0.01, 0.01, 4, 0)
     assert compare.compare((block,), (*block.baseline, *block.winner), 0.02, 0.95) is None

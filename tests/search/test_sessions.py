@@ -293,8 +293,8 @@ def test_equal_sets_are_not_changed() -> None:
 
 
 def test_of_two_equal_winners_the_simpler_is_taken_as_a_rule() -> None:
-    """channels-last does nothing at all here. Noise still makes it look helpful at times (75 of 200 sessions of
-    this kind, see finalist.HELPS); much more often would mean that flags are not pruned."""
+    """channels-last does nothing at all here. Noise still makes it look helpful at times (48 of these 120
+    sessions, see finalist.HELPS); much more often would mean that flags are not pruned."""
     with_flag = 0
     for seed in range(120):
         surface = small()
