@@ -17,7 +17,7 @@ from autotune.search.view import MAX_SAMPLES, View
 FEWEST, LATER, MOST = 1, 3, 6
 """Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
 close, and of three clips one that stalled does no harm."""
-PLENTY = 0.8
+PLENTY = 0.7
 """How far beyond the first look's interval, in its half width, a gain less its doubt must lie for few rounds to be
 enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
 
