@@ -19,7 +19,7 @@ MIN_BLOCKS = 2
 MAX_BLOCKS = 16
 """Blocks after which the question stays open. Gains of 3 to 5 % under noise need many; most budgets end sooner. In
 2,000 drawn sessions 16 instead of 12 took a median of 1 % more time and 3 % in the mean, and one in eight fewer ended
-more than 3 % behind the best set (10 against 12, 800 sessions: one in four)."""
+more than 3 % behind the best set (12 instead of 10, 800 sessions: one in five)."""
 FUTILE = 0.2
 """Chance, by all clips of the study together, that the set reaches the minimum gain, below which no more pairs are
 made. It can only end in "keep", so the fresh pairs alone still decide what is adopted. Of 0.05, 0.1 and 0.2 none lost

@@ -18,14 +18,14 @@ FEWEST, LATER, MOST = 1, 3, 6
 """Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
 close, and of three clips one that stalled does no harm."""
 PLENTY = 0.7
-"""How far beyond the first look's interval, in its half width, a gain less its doubt must lie for few rounds to be
+"""A gain less its doubt must be this many times the half width of the first look's interval for few rounds to be
 enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
 
 
 def rounds_per_launch(view: View, winner: str | None = None) -> int:
     """How many clips to take from each cold start.
 
-    A gain that one or two clips a start will surely settle at the first look gets no more. Else the count that
+    A gain that one or two clips a start will probably settle at the first look (PLENTY) gets no more. Else the count that
     gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise
     (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so that
     it stays the same up to the first look, and after it.

@@ -21,8 +21,8 @@ STARTUP = 20.0
 WARMUP_ROUNDS = 2.0
 """Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
 MAX_LAUNCHES = 44
-"""Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Most studies need
-9 to 11; only a gain that stays in doubt uses all."""
+"""Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Half of the
+studies need at most 10; only a gain that stays in doubt uses all."""
 MAX_SAMPLES = 600
 """Clips after which a study ends whatever happens."""
 
