@@ -25,10 +25,10 @@ enough. Less than 1: the doubt is taken off already, and a first look that fails
 def rounds_per_launch(view: View, winner: str | None = None) -> int:
     """How many clips to take from each cold start.
 
-    A gain that one or two clips a start will probably settle at the first look (PLENTY) gets no more. Else the count that
-    gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch noise
-    (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so that
-    it stays the same up to the first look, and after it.
+    A gain that one or two clips a start will probably settle at the first look (PLENTY) gets no more. Else the
+    count that gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch
+    noise (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so
+    that it stays the same up to the first look, and after it.
     """
     before = replace(view, history=before_confirmation(view.history))
     sd = before.posterior.sd
