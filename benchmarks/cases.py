@@ -17,6 +17,7 @@ from autotune.model.study import Failure
 from autotune.model.workload import Profile
 from autotune.search import warm
 from benchmarks import make_priors, surfaces
+from benchmarks.cards import Card, prior
 from benchmarks.virtual import Clip, Process, Session, regret
 
 DATA = Path(__file__).parent / "data"
@@ -153,9 +154,9 @@ def priors(seeds: range) -> dict[str, Any]:
     for seed in seeds:
         surface = surfaces.drawn(seed)
         for kind, spent in times.items():
-            prior = _prior(kind)
+            told = _prior(kind, surface.card) if surface.card else None
             session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=True)
-            history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
+            history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, told))
             verdict = decide.verdict(history, surface.space, surface.profile, "speed")
             chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else None
             spent.append(session.now)
@@ -171,15 +172,13 @@ def priors(seeds: range) -> dict[str, Any]:
     return report
 
 
-def _prior(kind: str) -> search.Prior | None:
-    """No prior; the shipped table as it is; or its effects with their signs turned."""
+def _prior(kind: str, card: Card) -> search.Prior | None:
+    """No prior; what other cards' records say of this one; or that with its signs turned."""
     if kind == "none":
         return None
-    from autotune.search.priors import attention
-
-    shipped = attention("8.6", "2.1")
+    told = prior(card)
     sign = 1.0 if kind == "right" else -1.0
-    return replace(shipped, effects=tuple((d, level, sign * value) for d, level, value in shipped.effects))
+    return replace(told, effects=tuple((d, level, sign * value) for d, level, value in told.effects))
 
 
 def retune(seeds: range) -> dict[str, Any]:
@@ -200,10 +199,10 @@ def retune(seeds: range) -> dict[str, Any]:
         spent, answer = _drift(surface, seed, before)
         share.append(spent / session.now)
         holds += answer == "holds"
-        moved = _moved(surface, seed)
-        noticed.append(_drift(moved, seed, before)[1] != "holds")
-        prior = warm.from_study(history, surface.space, surface.profile)
-        again = [_retune(moved, seed, prior), _retune(moved, seed, None)]
+        changed = moved(surface, seed)
+        noticed.append(_drift(changed, seed, before)[1] != "holds")
+        learnt = warm.from_study(history, surface.space, surface.profile)
+        again = [_retune(changed, seed, learnt), _retune(changed, seed, None)]
         warm_share.append(again[0][0] / again[1][0])
         warm_lost.append(again[0][1])
         cold_lost.append(again[1][1])
@@ -228,7 +227,7 @@ def _drift(surface: surfaces.Drawn, seed: int, before: drift.Recorded) -> tuple[
     return session.now, drift.judge(session.history(), surface.profile, before).answer
 
 
-def _moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
+def moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
     """The same machine after an update that redraws what attention does: the best class becomes another one."""
     rng = random.Random(f"moved {seed}")
     classes = list(surface.space.dimensions[0].levels)
@@ -245,9 +244,9 @@ def _moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
     return replace(surface, score=score)
 
 
-def _retune(surface: surfaces.Drawn, seed: int, prior: search.Prior | None) -> tuple[float, float]:
+def _retune(surface: surfaces.Drawn, seed: int, told: search.Prior | None) -> tuple[float, float]:
     session = Session(surface, random.Random(f"again {seed}"), BUDGET, short=True)
-    history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
+    history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, told))
     verdict = decide.verdict(history, surface.space, surface.profile, "speed")
     chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else surface.space.baseline
     return session.now, regret(surface, chosen)

@@ -1,7 +1,8 @@
 """Strategies side by side on the same surfaces and seeds, in one run.
 
 python -m benchmarks.search --sessions 1000 --seed 0 [--peers tpe,random,…|all|none] [--json FILE]
-Deterministic per seed but for the column of real thinking time.
+As on a user's machine, screen is told what the records of other cards say of its card's attention (never the card's
+own); "screen, no prior" is not. Deterministic per seed but for the column of real thinking time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from autotune import decide, search
 from autotune.model.study import History, Proposal
-from benchmarks import cases, surfaces
+from benchmarks import cards, cases, surfaces
 from benchmarks.peers import PEERS, Outcome
 from benchmarks.virtual import Session, Surface, regret
 
@@ -30,6 +31,7 @@ BUDGET = 3 * 3600.0
 DEFAULT_PEERS = ("exhaustive-10", "exhaustive-10-grouped", "random", "tpe", "hill", "one-flag")
 POWER_NOISE = surfaces.Noise(clip=0.02, launch=0.015)
 TAILS_NOISE = surfaces.Noise(clip=0.05, launch=0.015, tails=3.0)
+NO_PRIOR = "screen, no prior"
 TAILS = -1.0
 """Stands for a gain of 0 under TAILS_NOISE."""
 GAINS = (0.0, 0.02, 0.05, 0.10)
@@ -69,9 +71,13 @@ def one(task: tuple[str, int, float | None]) -> dict[str, Any]:
     """One strategy on one surface; ``gain`` None: as drawn, else the best set that much faster (0: A/A)."""
     name, seed, gain = task
     surface = surfaces.drawn(seed, None if gain is None else TAILS_NOISE if gain == TAILS else POWER_NOISE)
+    expected = cards.prior(surface.card) if surface.card else None
     if gain is not None:
         surface = surfaces.with_best_gain(surface, max(gain, 0.0), seed)
-    outcome = PEERS[name](surface, seed) if name in PEERS else tune(surface, seed)
+    if name in PEERS:
+        outcome = PEERS[name](surface, seed)
+    else:
+        outcome = tune(surface, seed, "screen", None if name == NO_PRIOR else expected)
     lost = regret(surface, outcome.chosen)
     base = surface.true_score(surface.space.baseline)
     gained = math.exp(base - surface.true_score(outcome.chosen)) - 1.0 if math.isfinite(lost) else -1.0
@@ -170,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
     seeds = range(options.seed, options.seed + options.sessions)
     cheap = [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "surfaces": lambda: surfaces_part(["screen", *peers], seeds, options.workers),
+        "surfaces": lambda: surfaces_part(["screen", NO_PRIOR, *peers], seeds, options.workers),
         "power": lambda: power_part(["screen", *cheap], seeds, options.workers),
         "article": lambda: cases.article(options.sessions, options.seed),
         "priors": lambda: cases.priors(seeds),

@@ -1,9 +1,10 @@
 """Response surfaces to tune on: drawn ones from recorded figures, and recorded ones.
 
 Where the ranges come from (benchmarks/data):
-attention per GPU: medians of webui-benchmarks-2023.csv; other classes and the AnimateDiff workloads:
-a1111-h200.jsonl; clip outliers: article-rtx3090.json; channels-last from +9 % (RTX 3080) and -3 % (RTX 3070) in web
-UI threads to -6 % (article) and -0.5 % (H200); batch_cond_uncond off: up to 10 % slower; starts 8-60 s.
+attention per GPU: a card drawn from webui-benchmarks-2023.csv (benchmarks.cards); classes that it does not hold and
+the AnimateDiff workloads: a1111-h200.jsonl; clip outliers: article-rtx3090.json; channels-last from +9 % (RTX 3080) and
+-3 % (RTX 3070) in web UI threads to -6 % (article) and -0.5 % (H200); batch_cond_uncond off: up to 10 % slower; starts
+8-60 s.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, Space
 from autotune.model.study import Failure
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
+from benchmarks.cards import Card, cards, ratios
 from benchmarks.virtual import Clip, Process
 
 ATTENTION = ("split", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")
@@ -79,7 +81,7 @@ class Noise:
 @dataclass(frozen=True)
 class Drawn:
     """A surface given by its true log seconds, with noise, costs and failures; ``fixed``: share of each set's clip
-    that does not grow with steps."""
+    that does not grow with steps; ``card``: where its attention comes from."""
 
     space: Space
     profile: Profile
@@ -91,6 +93,7 @@ class Drawn:
     startup: float = 20.0
     penalty: float = 8.0
     fixed: dict[str, float] = field(default_factory=dict)
+    card: Card | None = None
 
     def true_score(self, candidate: str) -> float:
         """See Surface."""
@@ -181,8 +184,8 @@ def _parts(levels: tuple[tuple[str, str], ...], effects: dict[tuple[str, str], f
     return math.log(math.exp(log) + MIDDLE * added)
 
 
-def attention_ratios(rng: random.Random) -> dict[str, float]:
-    """Times of the attention classes relative to Doggettx on some card."""
+def other_ratios(rng: random.Random) -> dict[str, float]:
+    """Times of the attention classes relative to Doggettx where no record of a card tells (the H200's, widened)."""
     sdp = math.exp(-rng.uniform(0.0, 0.4))
     return {"split": 1.0, "xformers": sdp * math.exp(rng.gauss(0.0, 0.05)), "sdp": sdp,
             "sdp-no-mem": sdp * math.exp(rng.gauss(0.0, 0.015)), "sub-quad": math.exp(rng.uniform(0.0, 0.25)),
@@ -200,7 +203,8 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
                 "no_half_vae": rng.choice(("false", "false", "true")), "batch_cond_uncond": "true",
                 "precision": "autocast", "memory": rng.choice(("none", "none", "none", "medvram"))}
     where = space(dimensions, baseline)
-    effects = _effects(rng, attention_ratios(rng))
+    card = random.Random(f"card {seed}").choice(cards())
+    effects = _effects(rng, ratios(card, other_ratios(rng), random.Random(f"ratios {seed}")))
     pairs: dict[object, float] = {}
     clip = math.exp(rng.uniform(math.log(5.0), math.log(30.0)))
     score, memory = {}, {}
@@ -223,7 +227,7 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
     fixed = _fixed(where, score, effects, clip, random.Random(f"fixed {seed}"))
     used = noise or Noise(clip=rng.uniform(0.007, 0.03), launch=rng.uniform(0.01, 0.02), outliers=0.05)
     return Drawn(where, profile(), score, memory, failing, {}, used, math.exp(rng.uniform(math.log(8), math.log(60))),
-                 rng.uniform(6.0, 11.0), fixed)
+                 rng.uniform(6.0, 11.0), fixed, card)
 
 
 def _fixed(where: Space, score: dict[str, float], effects: dict[tuple[str, str], float], clip: float,
@@ -249,9 +253,10 @@ def profile(minutes: float = 60.0, min_gain: float = 0.02, confidence: float = 0
 
 
 def with_best_gain(surface: Drawn, gain: float, seed: int) -> Drawn:
-    """The surface changed so that the best valid set is faster than the baseline by exactly ``gain`` (0.05 = 5 %):
-    what is faster than the baseline is pressed together or pulled apart in proportion. Where the baseline is
-    already the best, the current flags become another set, drawn. 0: all sets equal (A/A)."""
+    """The surface with other current flags, such that the best valid set is faster by exactly ``gain`` (0.05 = 5 %):
+    one of the sets whose distance from the best is about that, drawn, and all distances stretched or shrunk alike by
+    what is missing. (Pressing together only what is faster than the current flags would give every flag one effect
+    above them and another below.) 0: all sets equal (A/A)."""
     if gain == 0.0:
         base = surface.score[surface.space.baseline]
         same = surface.fixed[surface.space.baseline]
@@ -259,12 +264,10 @@ def with_best_gain(surface: Drawn, gain: float, seed: int) -> Drawn:
                        fixed=dict.fromkeys(surface.score, same))
     valid = [c for c in surface.space.candidates if c.id not in surface.failing]
     best = min(surface.score[c.id] for c in valid)
-    if surface.score[surface.space.baseline] - best < 0.005:
-        slower = [c for c in valid if 0.01 < surface.score[c.id] - best < 0.3]
-        chosen = random.Random(f"baseline {seed}").choice(slower)
-        where = space(surface.space.dimensions, dict(chosen.levels))
-        surface = replace(surface, space=where)
-    base = surface.score[surface.space.baseline]
-    factor = math.log1p(gain) / (base - best)
-    return replace(surface, score={k: base - (base - v) * (factor if v < base else 1.0)
-                                   for k, v in surface.score.items()})
+    behind = {c.id: surface.score[c.id] - best for c in valid if surface.score[c.id] > best}
+    wanted = math.log1p(gain)
+    nearest = sorted(behind, key=lambda name: abs(math.log(behind[name] / wanted)))[:5]
+    chosen = random.Random(f"baseline {seed}").choice(nearest)
+    factor = wanted / behind[chosen]
+    return replace(surface, space=space(surface.space.dimensions, dict(surface.space[chosen].levels)),
+                   score={name: best + factor * (value - best) for name, value in surface.score.items()})

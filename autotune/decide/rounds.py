@@ -117,8 +117,9 @@ def _tally(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]]
 
 
 def _blamed(failed: Candidate, baseline: Candidate, proven: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    """The levels that a failure is laid to: those apart from the baseline's that no good clip ever had, or, if
-    there are none, all those apart from the baseline's together."""
+    """The levels that a failure is laid to: those apart from the baseline's that no good clip at this memory mode
+    ever had (what fits beside --medvram says nothing of what fits without), or, if there are none, all those apart
+    from the baseline's together."""
     apart = frozenset(failed.levels) - frozenset(baseline.levels)
     return (apart - proven) or apart
 
@@ -141,9 +142,13 @@ def failures(history: History, space: Space) -> Failures:
         if len(kinds) >= 2 or any(kind in DETERMINISTIC for kind in kinds)
     }
     by_id = {c.id: c for c in space.candidates}
-    proven = frozenset(level for name in good if name in by_id for level in by_id[name].levels)
-    blames = [(_blamed(by_id[name], baseline, proven), by_id[name].effective.memory)
-              for name in sorted(dropped) if name in by_id and not good.get(name)]
+    proven: dict[str, set[tuple[str, str]]] = {}
+    for name in good:
+        if name in by_id:
+            proven.setdefault(by_id[name].effective.memory, set()).update(by_id[name].levels)
+    blames = [(_blamed(by_id[name], baseline, frozenset(proven.get(memory, ()))), memory)
+              for name in sorted(dropped) if name in by_id and not good.get(name)
+              for memory in (by_id[name].effective.memory,)]
     for candidate in space.candidates:
         levels = frozenset(candidate.levels)
         spoiled = any(blame and blame <= levels and candidate.effective.memory == memory for blame, memory in blames)

@@ -52,7 +52,18 @@ EFFECT_MEAN = {
 FAMILY = {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}
 """Attention classes that run fused kernels are alike: on one card they lie within a few percent of each other
 (webui-benchmarks-2023.csv), whatever they gain over the others; FAMILY_SD is how far apart they are."""
-FAMILY_SD = {"fused": 0.06}
+FAMILY_SD = {"fused": 0.09}
+WILD_EFFECT_SD, WILD_FAMILY_SD = {"attention": 0.6}, {"fused": 0.4}
+"""The same on a card where the classes are nothing alike: sdp 5 times as slow as xformers on a GTX 1070, twice on an
+RTX 4060 Laptop, xformers 2.6 times as slow as sdp on a V100S (webui-benchmarks-2023.csv)."""
+WILD = 0.2
+"""Share of cards of that sort: 3 of the CSV's 29. The samples decide which sort this one is."""
+MULTIPLIES = ("attention", "batch_cond_uncond")
+"""Dimensions that act on the sampling and multiply; what the others add or save is seconds (H200, see _ground)."""
+MIDDLE = 0.85
+"""The clip that EFFECT_SD's shares are of, relative to one with Doggettx: between that and sdp (0.68)."""
+WEIGHTS = (0.4, 3.0)
+"""Bounds of how much more an added second counts beside a faster attention class."""
 OTHER_SD = 0.05
 """Standard deviation of a dimension's effect that the table does not name."""
 PAIR_SD = 0.003
@@ -96,13 +107,15 @@ class Seen:
 @dataclass(frozen=True)
 class Posterior:
     """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places;
-    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``seen`` what it rests on, None before any round."""
+    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round; ``seen`` what
+    it rests on, None before any round."""
 
     index: dict[str, int]
     mean: Array
     cov: Array
     sd: float
     tried: dict[str, int]
+    prior: Array
     seen: Seen | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
@@ -112,17 +125,70 @@ class Posterior:
         return float(self.mean[i] - self.mean[j]), math.sqrt(max(variance, 1e-12))
 
 
-def _alike(column: list[str], same: NDArray[np.bool_], sd: float) -> Array:
+def _alike(column: list[str], same: NDArray[np.bool_], sd: float, families: dict[str, float]) -> Array:
     """Correlation of a dimension's effects: 1 for equal levels, near 1 within a family, else 0."""
     import numpy as np
 
     family = np.array([FAMILY.get(level, "") for level in column])
     found = same.astype(np.float64)
-    for name, apart in FAMILY_SD.items():
+    for name, apart in families.items():
         member = family == name
         kin = member[:, None] & member[None, :] & ~same
         found[kin] = max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
     return found
+
+
+def _same(column: list[str]) -> NDArray[np.bool_]:
+    import numpy as np
+
+    codes = np.unique(column, return_inverse=True)[1]
+    same: NDArray[np.bool_] = codes[:, None] == codes[None, :]
+    return same
+
+
+def _multiplied(n: int, columns: dict[str, list[str]], effect_sd: dict[str, float],
+                families: dict[str, float]) -> Array:
+    """Covariance of ``n`` sets' log seconds by what multiplies, by interactions and by what is each set's own;
+    ``columns``: each dimension's levels."""
+    import numpy as np
+
+    cov = np.full((n, n), 25.0) + REST_SD**2 * np.eye(n)
+    before: list[NDArray[np.bool_]] = []
+    for name, column in columns.items():
+        same = _same(column)
+        if name in MULTIPLIES:
+            sd = effect_sd.get(name, OTHER_SD)
+            cov += sd**2 * _alike(column, same, sd, families)
+        for other in before:
+            cov += PAIR_SD**2 * (same & other)
+        before.append(same)
+    return cov
+
+
+def _added(n: int, columns: dict[str, list[str]], effect_sd: dict[str, float]) -> Array:
+    """The same by the effects that are added seconds, in shares of a clip of usual speed."""
+    import numpy as np
+
+    cov = np.zeros((n, n))
+    for name, column in columns.items():
+        if name not in MULTIPLIES:
+            cov += effect_sd.get(name, OTHER_SD) ** 2 * _same(column)
+    return cov
+
+
+def _inverse(matrix: Array) -> Array:
+    import numpy as np
+
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def _evidence(gap: Array, observed: Array) -> float:
+    """Log density of these deviations from expectation under their covariance."""
+    import numpy as np
+
+    root = np.linalg.cholesky(observed)
+    white = np.linalg.solve(root, gap)
+    return float(-0.5 * white @ white - np.log(np.diag(root)).sum())
 
 
 def _stalled(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -140,6 +206,51 @@ def _stalled(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Arr
     return chance * STALLED_BY, chance * (STALLED_SD**2 + (1.0 - chance) * STALLED_BY**2)
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What is believed before any round: ``mean`` and covariance, on a ``calm`` card and on a ``wild`` one."""
+
+    mean: Array
+    calm: Array
+    wild: Array
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Rounds by set and process: see Seen; ``score`` their robust means, ``apart`` the covariance of what they are
+    off by from the true scores, ``single`` those of one clip."""
+
+    where: NDArray[np.int_]
+    launch: NDArray[np.int_]
+    short: Array
+    when: Array
+    score: Array
+    apart: Array
+    single: NDArray[np.bool_]
+
+
+def _solve(ground: _Ground, looks: _Looks) -> tuple[Array, Array, Array, Seen]:
+    """Mean and covariance of every set, the prior covariance that was used, and what they rest on.
+
+    Calm or wild, whichever explains the looks better (empirical Bayes; Rasmussen and Williams 2006, 5.4)."""
+    import numpy as np
+
+    where = looks.where
+    places = np.ix_(where, where)
+    gap = looks.score - ground.mean[where]
+    calm = _evidence(gap, ground.calm[places] + looks.apart) + math.log(1.0 - WILD)
+    wild = _evidence(gap, ground.wild[places] + looks.apart) + math.log(WILD)
+    prior = ground.wild if wild > calm else ground.calm
+    observed: Array = prior[places] + looks.apart
+    cross = prior[:, where]
+    late, doubt = _stalled(gap, _inverse(observed), looks.single)
+    observed[np.diag_indices_from(observed)] += doubt
+    inverse = _inverse(observed)
+    mean = ground.mean + cross @ (inverse @ (gap - late))
+    cov = prior - cross @ inverse @ cross.T
+    return mean, cov, prior, Seen(where, looks.launch, looks.short, looks.when, inverse, cross)
+
+
 class Surface:
     """The prior of one space. Depends on nothing but its arguments, so it may be kept and used again.
 
@@ -153,63 +264,68 @@ class Surface:
 
         self.index = {c.id: i for i, c in enumerate(space.candidates)}
         levels = [dict(c.levels) for c in space.candidates]
-        n = len(levels)
-        same = []
-        names = [d.name for d in space.dimensions]
-        for name in names:
-            column = [level.get(name, "") for level in levels]
-            codes = np.unique(column, return_inverse=True)[1]
-            same.append(codes[:, None] == codes[None, :])
-        cov = np.full((n, n), 25.0)
-        for i, name in enumerate(names):
-            sd = doubt * EFFECT_SD.get(name, OTHER_SD)
-            cov += sd**2 * _alike([level.get(name, "") for level in levels], same[i], sd)
-            for j in range(i):
-                cov += PAIR_SD**2 * (same[i] & same[j])
-        cov += REST_SD**2 * np.eye(n)
-        self.cov: Array = cov
+        columns = {d.name: [level.get(d.name, "") for level in levels] for d in space.dimensions}
+        calm = {name: doubt * value for name, value in EFFECT_SD.items()}
+        self.calm = _multiplied(len(levels), columns, calm, FAMILY_SD)
+        self.wild = _multiplied(len(levels), columns, EFFECT_SD | WILD_EFFECT_SD, WILD_FAMILY_SD)
+        self.added = _added(len(levels), columns, calm)
         table = EFFECT_MEAN | (prior or {})
+        scaled = [[pair for pair in c.levels if pair[0] not in MULTIPLIES] for c in space.candidates]
+        self.mean_added: Array = np.array([sum(table.get(pair, 0.0) for pair in pairs) for pairs in scaled])
         self.mean: Array = np.array([sum(table.get(pair, 0.0) for pair in c.levels) for c in space.candidates])
+        self.attention = columns.get("attention", [])
+        self.expected = {level: table.get(("attention", level), 0.0) for level in self.attention}
 
     def posterior(self, rounds: tuple[Round, ...]) -> Posterior:
         """The state of knowledge after these rounds (of whatever purpose)."""
-        import numpy as np
-
         groups: dict[tuple[int, str, bool], list[Round]] = {}
         for one in rounds:
             if one.candidate in self.index:
                 groups.setdefault((one.launch, one.candidate, one.short), []).append(one)
-        scores = {key: [one.score for one in group] for key, group in groups.items()}
-        sd = noise.within_sd(scores.values())
+        sd = noise.within_sd([one.score for one in group] for group in groups.values())
         tried: dict[str, int] = {}
         for (_, name, _), group in groups.items():
             tried[name] = tried.get(name, 0) + len(group)
+        ground = self._ground(self.mean)
         if not groups:
-            return Posterior(self.index, self.mean, self.cov, sd, tried)
-        keys = list(groups)
-        where = np.array([self.index[name] for _, name, _ in keys])
-        launch = np.array([number for number, _, _ in keys])
-        short = np.array([float(told) for _, _, told in keys])
-        y = np.array([noise.location(scores[key], sd) for key in keys])
-        when = np.array([sum(o.place for o in groups[key]) / len(groups[key]) for key in keys])
+            return Posterior(self.index, self.mean, ground.calm, sd, tried, ground.calm)
+        looks = self._looks(groups, sd)
+        mean, cov, prior, seen = _solve(ground, looks)
+        if self.attention:
+            mean, cov, prior, seen = _solve(self._ground(mean), looks)
+        return Posterior(self.index, mean, cov, sd, tried, prior, seen)
+
+    def _looks(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _Looks:
+        import numpy as np
+
+        where = np.array([self.index[name] for _, name, _ in groups])
+        launch = np.array([number for number, _, _ in groups])
+        short = np.array([float(told) for _, _, told in groups])
+        scores = [[one.score for one in group] for group in groups.values()]
+        when = np.array([sum(o.place for o in group) / len(group) for group in groups.values()])
         own = 0.5 * noise.BETWEEN_SD**2
         here = launch[:, None] == launch[None, :]
-        observed = self.cov[np.ix_(where, where)] + own * here * (1.0 + (where[:, None] == where[None, :]))
-        observed += SHORT_SD**2 * short[:, None] * short[None, :]
-        observed += DRIFT_SD**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / DRIFT_ROUNDS)
-        clips = np.array([clip_variance(sd, len(scores[key])) for key in keys])
-        observed[np.diag_indices_from(observed)] += clips
-        cross = self.cov[:, where]
-        inverse = np.linalg.inv(observed)
-        single = np.array([len(scores[key]) == 1 for key in keys])
-        late, doubt = _stalled(y - self.mean[where], inverse, single)
-        y = y - late
-        observed[np.diag_indices_from(observed)] += doubt
-        inverse = np.linalg.inv(observed)
-        mean = self.mean + cross @ (inverse @ (y - self.mean[where]))
-        cov = self.cov - cross @ inverse @ cross.T
-        seen = Seen(where, launch, short, when, inverse, cross)
-        return Posterior(self.index, mean, cov, sd, tried, seen)
+        apart = own * here * (1.0 + (where[:, None] == where[None, :]))
+        apart += SHORT_SD**2 * short[:, None] * short[None, :]
+        apart += DRIFT_SD**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / DRIFT_ROUNDS)
+        apart[np.diag_indices_from(apart)] += [clip_variance(sd, len(group)) for group in scores]
+        return _Looks(where, launch, short, when, np.array([noise.location(group, sd) for group in scores]), apart,
+                      np.array([len(group) == 1 for group in scores]))
+
+    def _ground(self, mean: Array) -> _Ground:
+        """Beliefs when the sets' log seconds are about ``mean``: what a launch-only flag adds or saves is the same
+        seconds beside every attention class (H200, sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and
+        +1.7 s), so it counts for more beside a fast one. To first order."""
+        import numpy as np
+
+        weight = np.ones(len(mean))
+        if self.attention:
+            column = np.array(self.attention)
+            level = {name: float(mean[column == name].mean()) for name in self.expected}
+            start = level.get("split", sum(level[k] - v for k, v in self.expected.items()) / len(level))
+            weight = np.array([MIDDLE * math.exp(start - level[name]) for name in self.attention]).clip(*WEIGHTS)
+        added = self.added * weight[:, None] * weight[None, :]
+        return _Ground(self.mean + (weight - 1.0) * self.mean_added, self.calm + added, self.wild + added)
 
     def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
               short: bool = False) -> tuple[Array, Array]:
@@ -218,17 +334,18 @@ class Surface:
         in, None: a new one. ``short``: they would be short clips."""
         import numpy as np
 
+        prior = posterior.prior
         own = 0.5 * noise.BETWEEN_SD**2
         size = len(places)
-        among = self.cov[np.ix_(places, places)] + own + DRIFT_SD**2 + own * np.eye(size)
+        among = prior[np.ix_(places, places)] + own + DRIFT_SD**2 + own * np.eye(size)
         if short:
             among = among + SHORT_SD**2
-        cross = self.cov[:, places]
+        cross = prior[:, places]
         seen = posterior.seen
         if seen is None:
             return cross, among
         now = float(seen.when.max()) + 1.0
-        with_seen = self.cov[np.ix_(seen.where, places)]
+        with_seen = prior[np.ix_(seen.where, places)]
         with_seen = with_seen + (DRIFT_SD**2 * np.exp(-(now - seen.when) / DRIFT_ROUNDS))[:, None]
         if short:
             with_seen = with_seen + (SHORT_SD**2 * seen.short)[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotune.decide.compare import MIN_BLOCKS
-from autotune.decide.surface import Surface
+from autotune.decide.surface import FAMILY, Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
@@ -15,8 +15,8 @@ from autotune.search.view import View
 WORTH_A_ROUND, WORTH_LAUNCH = 0.0002, 0.0001
 """Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one factor
 settled by a start helps every set that has it."""
-RESOLVED, RESOLVED_NEAR = 0.004, 0.002
-"""The search is over when the best set is expected to lose less than this against the truly best one (0.4 %; 0.2 %
+RESOLVED, RESOLVED_NEAR = 0.0035, 0.0015
+"""The search is over when the best set is expected to lose less than this against the truly best one (0.35 %; 0.15 %
 while it is NEAR the current one: there a little more gain decides whether it can be proven at all)."""
 NEAR = 0.08
 """Log seconds by which the best set is expected to beat the current one, below which it is near."""
@@ -31,8 +31,8 @@ SHORT = 600.0
 class Screen:
     """The strategy ``screen``.
 
-    1. In one process of the current flags: the current set, then what switches live (after an earlier study:
-       every live level once, whatever it said).
+    1. In one process of the current flags: the current set, then every attention class with fused kernels once
+       (after an earlier study: every live level, whatever it said).
     2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start that several
        sets share; a set that is surely worse is worth nothing and gets no more clips. Until little is lost by
        taking the best set now.
@@ -46,7 +46,10 @@ class Screen:
         effects = {(d, level): value for d, level, value in (prior.effects if prior else ())}
         self.surface = Surface(space, effects, prior.doubt if prior else 1.0)
         self.neutral = Surface(space)
-        self.opening = self._opening() if prior is not None and prior.doubt < 1.0 else ()
+        warm = prior is not None and prior.doubt < 1.0
+        self.opening = self._opening(warm)
+        self.opened = ("what an earlier study said, looked at again" if warm else
+                       "attention with fused kernels: which of them is fast differs from card to card")
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -55,6 +58,9 @@ class Screen:
             return None
         if not confirming(view):
             proposal = self._search(view)
+            if proposal is not None:
+                return proposal
+            proposal = self._unseen(view, self._favourite(view))
             if proposal is not None:
                 return proposal
         winner = chosen(view, self.neutral)
@@ -81,6 +87,8 @@ class Screen:
             # begin another.
             live = view.look_cost(candidate.id) + view.switch <= CHEAP_CLIP * budget
             cheap = live and (not starts or view.cost(candidate.id, 1) <= CHEAP_START * budget)
+            # What the starts of the search alone owe: a clip each in the process that is up.
+            cheap = cheap or (not starts and len(view.tried) < 2 * len(view.history.launches))
             if cheap and self._affordable(view, candidate.id, 1, reserve):
                 return Proposal(candidate.id, "screen", 1, why="costs next to nothing, and completes the picture")
         return None
@@ -97,15 +105,25 @@ class Screen:
             return None
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
 
-    def _opening(self) -> tuple[str, ...]:
-        """What a warm start looks at whatever it expects: every level that switches live, one step from the
-        current set. It is cheap, and it is where a changed driver or torch moves the best set."""
+    def _favourite(self, view: View) -> str:
+        """The set that expectations and samples together hold for the best."""
+        now = race(view)
+        return now.names[now.best]
+
+    def _opening(self, warm: bool) -> tuple[str, ...]:
+        """What is looked at whatever is expected, one step from the current set: every attention class with fused
+        kernels, for one of them is nearly always the best and on some cards another of them is many times slower,
+        so that none tells enough of the others (sdp takes 5 times as long as xformers on a GTX 1070, xformers 2.6
+        times as long as sdp on a V100S). A ``warm`` start looks at every level that switches live: it is cheap, and
+        it is where a changed driver or torch moves the best set."""
         base = self.space[self.space.baseline]
         live = {d.name for d in self.space.dimensions if d.live}
         found = []
         for candidate in self.space.candidates:
             apart = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
-            if len(apart) == 1 and apart[0][0] in live and candidate.launch_key == base.launch_key:
+            if len(apart) != 1 or apart[0][0] not in live or candidate.launch_key != base.launch_key:
+                continue
+            if warm or apart[0][1] in FAMILY:
                 found.append(candidate)
         mean = {c.id: float(self.surface.mean[self.surface.index[c.id]]) for c in found}
         return tuple(c.id for c in sorted(found, key=lambda c: (mean[c.id], c.simplicity, c.id)))
@@ -120,7 +138,7 @@ class Screen:
         reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
         for name in self.opening:
             if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, reserve):
-                return Proposal(name, "screen", 1, why="what an earlier study said, looked at again")
+                return Proposal(name, "screen", 1, why=self.opened)
         return self._worthwhile(view, reserve)
 
     def _worthwhile(self, view: View, reserve: float) -> Proposal | None:

@@ -74,7 +74,7 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
     assert search.main(["--sessions", "3", "--peers", "hill", "--parts", "surfaces,article", "--workers", "1",
                         "--json", str(target)]) == 0
     document = json.loads(target.read_text(encoding="utf-8"))
-    assert set(document["surfaces"]["strategies"]) == {"screen", "hill"}
+    assert set(document["surfaces"]["strategies"]) == {"screen", search.NO_PRIOR, "hill"}
     assert "GPU time over screen's" in capsys.readouterr().out
 
 
