@@ -8,6 +8,7 @@ own); "screen, no prior" is not. Deterministic per seed but for the column of re
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import random
@@ -23,6 +24,7 @@ from typing import Any
 
 from autotune import decide, search
 from autotune.model.study import History, Proposal
+from autotune.search.screen import Screen
 from benchmarks import cards, cases, surfaces
 from benchmarks.peers import PEERS, Outcome
 from benchmarks.virtual import Session, Surface, regret
@@ -32,6 +34,8 @@ DEFAULT_PEERS = ("exhaustive-10", "exhaustive-10-grouped", "random", "tpe", "hil
 POWER_NOISE = surfaces.Noise(clip=0.02, launch=0.015)
 TAILS_NOISE = surfaces.Noise(clip=0.05, launch=0.015, tails=3.0)
 NO_PRIOR = "screen, no prior"
+SOONER = {f"screen, ends at {100 * loss:.1f} %": loss for loss in (0.006, 0.009, 0.012, 0.016)}
+"""The default strategy made to end its search at a larger expected loss."""
 TAILS = -1.0
 """Stands for a gain of 0 under TAILS_NOISE."""
 GAINS = (0.0, 0.02, 0.05, 0.10)
@@ -53,10 +57,12 @@ class Timed:
             self.seconds += time.perf_counter() - began
 
 
-def tune(surface: Surface, seed: int, name: str = "screen", prior: search.Prior | None = None) -> Outcome:
-    """One session of one of autotune's own strategies."""
+def tune(surface: Surface, seed: int, name: str = "screen", prior: search.Prior | None = None,
+         resolved: float | None = None) -> Outcome:
+    """One session of one of autotune's own strategies; ``resolved``: screen with another end of its search."""
     session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=isinstance(surface, surfaces.Drawn))
-    strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, prior))
+    strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, prior) if resolved is None else
+                     Screen(surface.space, surface.profile, "speed", prior, (resolved, resolved)))
     history = session.run(strategy)
     began = time.perf_counter()
     verdict = decide.verdict(history, surface.space, surface.profile, "speed")
@@ -77,7 +83,7 @@ def one(task: tuple[str, int, float | None]) -> dict[str, Any]:
     if name in PEERS:
         outcome = PEERS[name](surface, seed)
     else:
-        outcome = tune(surface, seed, "screen", None if name == NO_PRIOR else expected)
+        outcome = tune(surface, seed, "screen", None if name == NO_PRIOR else expected, SOONER.get(name))
     lost = regret(surface, outcome.chosen)
     base = surface.true_score(surface.space.baseline)
     gained = math.exp(base - surface.true_score(outcome.chosen)) - 1.0 if math.isfinite(lost) else -1.0
@@ -145,6 +151,31 @@ def surfaces_part(names: list[str], seeds: range, workers: int) -> dict[str, Any
     return {"strategies": results, "time_over_screen": ratios}
 
 
+def frontier_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
+    """What less time costs in regret, and the time that screen needs for each peer's regret, interpolated."""
+    mine = ["screen", *SOONER]
+    rows = run([*mine, *names], seeds, None, workers)
+    results = {name: summary([row for row in rows if row["strategy"] == name]) for name in (*mine, *names)}
+    print(table(f"{len(seeds)} drawn surfaces, the search ended sooner", results))
+    points = sorted((results[name]["regret_mean"], results[name]["seconds_p10_p50_p90"][1]) for name in mine)
+    shares = {}
+    for name in names:
+        lost, seconds = results[name]["regret_mean"], results[name]["seconds_p10_p50_p90"][1]
+        share = at_regret(points, lost) / seconds
+        shares[name] = round(share, 3)
+        print(f"screen takes {share:.2f} of the median GPU time of {name} at its regret of {100 * lost:.2f} %")
+    print()
+    return {"strategies": results, "time_at_equal_regret": shares}
+
+
+def at_regret(points: list[tuple[float, float]], lost: float) -> float:
+    """Seconds at this regret between (regret, seconds) points in order of regret, never beyond their ends."""
+    for (low, slow), (high, fast) in itertools.pairwise(points):
+        if low <= lost <= high and high > low:
+            return slow + (fast - slow) * (lost - low) / (high - low)
+    return points[0][1] if lost < points[0][0] else points[-1][1]
+
+
 def power_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
     """Adoption at known gains, clip noise 2 %, starts 1.5 %; gain 0 is A/A, once more with heavy tails."""
     found: dict[str, Any] = {}
@@ -164,7 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help="comma list, all or none")
-    parser.add_argument("--parts", default="surfaces,power,article,priors,retune")
+    parser.add_argument("--parts", default="surfaces,frontier,power,article,priors,retune")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
@@ -177,6 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     cheap = [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "surfaces": lambda: surfaces_part(["screen", NO_PRIOR, *peers], seeds, options.workers),
+        "frontier": lambda: frontier_part(cheap, seeds, options.workers),
         "power": lambda: power_part(["screen", *cheap], seeds, options.workers),
         "article": lambda: cases.article(options.sessions, options.seed),
         "priors": lambda: cases.priors(seeds),

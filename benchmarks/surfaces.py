@@ -211,6 +211,7 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
     failing: dict[str, Failure] = {}
     bad = {a: rng.random() < p for a, p in (("none", 0.2), ("v1", 0.1), ("xformers", 0.1))}
     bad_half = rng.random() < 0.15
+    current = where[where.baseline].effective
     for c in where.candidates:
         log = math.log(clip) + rng.gauss(0.0, 0.0015) + _parts(c.levels, effects)
         for pair in itertools.combinations(c.levels, 2):
@@ -220,7 +221,8 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
         memory[c.id] = slim * (14000.0 if c.effective.attention in ("doggettx", "v1", "invokeai") else 9000.0)
         memory[c.id] *= 1.0 if c.effective.batch_cond_uncond else 0.75
         if c.id != where.baseline:
-            if bad.get(dict(c.levels)["attention"]) and c.effective.memory == "none":
+            runs = (baseline["attention"], current.memory) == (dict(c.levels)["attention"], c.effective.memory)
+            if bad.get(dict(c.levels)["attention"]) and c.effective.memory == "none" and not runs:
                 failing[c.id] = "oom"
             if bad_half and c.effective.precision == "half":
                 failing[c.id] = "nan"

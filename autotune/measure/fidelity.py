@@ -29,6 +29,12 @@ the H200)."""
 PURPOSES = ("screen", "race")
 
 
+MOST_FIXED = 0.5
+"""Largest share of a short clip that is taken for fixed. A set many times faster than the current flags, or without
+their --medvram, has less that is fixed than they: by theirs its whole clip could come out shorter than its short one,
+or below zero."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shorter:
     """A short clip of ``steps`` instead of ``whole`` steps; ``fixed``: seconds that do not grow with steps."""
@@ -38,12 +44,14 @@ class Shorter:
     fixed: float
 
     def grow(self, seconds: float) -> float:
-        """Seconds of the whole clip from those of the short one."""
-        return self.fixed + (seconds - self.fixed) * self.whole / self.steps
+        """Seconds of the whole clip from those of the short one; always more."""
+        fixed = min(self.fixed, MOST_FIXED * seconds)
+        return fixed + (seconds - fixed) * self.whole / self.steps
 
     def shrink(self, seconds: float) -> float:
         """Seconds of the short clip from those of the whole one."""
-        return self.fixed + (seconds - self.fixed) * self.steps / self.whole
+        most = seconds / (MOST_FIXED + (1.0 - MOST_FIXED) * self.whole / self.steps)
+        return min(most, self.fixed + (seconds - self.fixed) * self.steps / self.whole)
 
 
 def short_steps(workload: Workload) -> int | None:

@@ -39,7 +39,9 @@ class Screen:
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
     """
 
-    def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None) -> None:
+    def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,
+                 resolved: tuple[float, float] = (RESOLVED, RESOLVED_NEAR)) -> None:
+        self.resolved, self.resolved_near = resolved
         self.space = space
         self.profile = profile
         self.objective = objective
@@ -152,7 +154,7 @@ class Screen:
         clip = view.round_cost(self.space.baseline)
         now = race(view)
         near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < NEAR
-        if loss(now) < (RESOLVED_NEAR if near else RESOLVED):
+        if loss(now) < (self.resolved_near if near else self.resolved):
             return None
         for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key

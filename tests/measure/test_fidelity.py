@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import benchmarks
 from autotune.measure import fidelity
@@ -41,6 +43,15 @@ def test_whole_clips_until_another_set_was_told_right() -> None:
     assert told.fixed == pytest.approx(FIXED)
     assert told.grow(seconds(10, 0.25)) == pytest.approx(seconds(20, 0.25))
     assert told.shrink(told.grow(3.3)) == pytest.approx(3.3)
+
+
+@given(fixed=st.floats(-1.0, 60.0), took=st.floats(0.01, 600.0), more=st.floats(0.001, 1.0))
+def test_a_whole_clip_takes_longer_than_its_short_one_whatever_the_line_says(
+        fixed: float, took: float, more: float) -> None:
+    told = fidelity.Shorter(10, 20, fixed)
+    assert told.grow(took) > took
+    assert told.grow(took + more) > told.grow(took)
+    assert told.shrink(told.grow(took)) == pytest.approx(took, rel=1e-6)
 
 
 def test_a_set_that_was_told_wrong_ends_it_unless_others_outvote_it() -> None:
