@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from autotune.decide import looks, noise
 from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, clip_noise, confirmed
@@ -17,6 +19,10 @@ from autotune.search.view import MAX_SAMPLES, View
 FEWEST, LATER, MOST = 1, 3, 6
 """Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
 close, and of three clips one that stalled does no harm."""
+TIGHT = 1.05
+"""The first pairs are planned to take this many times what they are expected to: a start that takes a second longer
+must not leave the last of four without its clip. Where there is no time for as many clips as are wanted, each start
+gives fewer."""
 PLENTY = 0.7
 """A gain less its doubt must be this many times the half width of the first look's interval for few rounds to be
 enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
@@ -87,10 +93,16 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
             return None
     need = max(1, MIN_BLOCKS - done)
     number = 0 if current is None else current + 1
-    count = block_rounds_wanted(view, winner, number)
-    if view.launches_left < 2 * need or view.left < need * block_cost(view, winner, count):
+    count = _within(view.left / need / (TIGHT if need > 1 else 1.0), block_rounds_wanted(view, winner, number),
+                    partial(block_cost, view, winner))
+    if view.launches_left < 2 * need or count is None:
         return None
     return _ask(view, winner, number, 0, count)
+
+
+def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
+    """As many rounds as are ``wanted``, or as there is time for; None when there is none for FEWEST."""
+    return next((rounds for rounds in range(wanted, FEWEST - 1, -1) if cost(rounds) <= seconds), None)
 
 
 def _order(view: View, winner: str, number: int) -> tuple[str, str]:
@@ -123,9 +135,10 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
             return Proposal(name, "confirm", rest, fresh=True, block=number, why="repeats discarded clips")
         if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
-        if view.launches_left < 1 or view.left < view.cost(name, count, fresh=True):
+        most = _within(view.left, count, partial(view.cost, name, fresh=True))
+        if view.launches_left < 1 or most is None:
             return None
-        return _ask(view, winner, number, side, count)
+        return _ask(view, winner, number, side, most)
     return None
 
 

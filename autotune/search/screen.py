@@ -7,7 +7,7 @@ from autotune.decide.surface import FAMILY, Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.confirm import FEWEST, TIGHT, block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
 from autotune.search.strategy import Prior
 from autotune.search.value import loss, race, worths
 from autotune.search.view import View
@@ -138,8 +138,10 @@ class Screen:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
         reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+        # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
+        least = TIGHT * MIN_BLOCKS * block_cost(view, base, FEWEST)
         for name in self.opening:
-            if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, reserve):
+            if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, least):
                 return Proposal(name, "screen", 1, why=self.opened)
         return self._worthwhile(view, reserve)
 

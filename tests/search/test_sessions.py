@@ -254,6 +254,17 @@ def test_baseline_that_fails_half_the_time_stops_the_study() -> None:
     assert stopped >= 6
 
 
+def test_a_budget_for_one_clip_a_start_is_used_for_that() -> None:
+    """Five starts and one clip in each, a warm-up and a look at sdp in the first: enough to prove a gain of 40 %."""
+    surface = small()
+    clip = 7.4
+    for seed in range(5):
+        session, verdict = play(surface, seed=seed, budget=5 * 30.0 + 4 * 1.2 * clip + 5.4 * clip)
+        assert verdict.decision == "apply"
+        assert "sdp" in chosen(verdict, surface.space)
+        assert len(session.launches) == 5
+
+
 def test_baseline_that_never_renders_stops_at_once() -> None:
     surface = small()
     surface = dataclasses.replace(surface, failing={surface.space.baseline: "oom"})
