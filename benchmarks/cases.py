@@ -239,9 +239,11 @@ def moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
     mean = {level: fmean(surface.score[c.id] for c in surface.space.candidates if dict(c.levels)["attention"] == level)
             for level in classes}
     change = mean[now] - mean[chosen] - rng.uniform(0.05, 0.2)
-    score = {c.id: surface.score[c.id] + (change if dict(c.levels)["attention"] == chosen else 0.0)
-             for c in surface.space.candidates}
-    return replace(surface, score=score)
+    of_class = [c.id for c in surface.space.candidates if dict(c.levels)["attention"] == chosen]
+    # What does not grow with steps takes the same seconds as before.
+    fixed = {name: min(0.9, surface.fixed[name] * math.exp(-change)) for name in of_class if name in surface.fixed}
+    score = {name: surface.score[name] + change for name in of_class}
+    return replace(surface, score=surface.score | score, fixed=surface.fixed | fixed)
 
 
 def _retune(surface: surfaces.Drawn, seed: int, told: search.Prior | None) -> tuple[float, float]:

@@ -309,7 +309,8 @@ class Driver:
         if failure is None and live.server.log.vae_flipped:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
         if failure is None and result.gif is not None:
-            failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
+            with self._watch.on("warmup" if state == "warmup" else "measuring"):
+                failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
         if failure:
             self._require_space()
         if state != "warmup" and (result.discard or result.too_slow):

@@ -11,7 +11,8 @@ Part = Literal["startup", "warmup", "measuring", "waiting", "search"]
 
 
 class Stopwatch:
-    """Counts seconds by part; what nobody claims is "search": choosing, checking clips, recording."""
+    """Counts seconds by part; what nobody claims is "search": choosing and recording. Looking at a
+    clip's pixels is part of measuring it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
