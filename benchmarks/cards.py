@@ -29,10 +29,9 @@ SOURCE = "public benchmark records, this card's own left out"
 @dataclass(frozen=True)
 class Card:
     """``measured``: log seconds of attention levels relative to Doggettx; ``expected``: the same from all other
-    GPUs' records, by compute capability; ``generation``: major compute capability."""
+    GPUs' records, by compute capability."""
 
     name: str
-    generation: str
     measured: dict[str, float]
     expected: dict[str, float]
 
@@ -52,7 +51,7 @@ def cards() -> tuple[Card, ...]:
         if not known:
             continue
         split = seen.get("split", median(seen[level] - expected[level] for level in known))
-        found.append(Card(name, case[1], {level: value - split for level, value in seen.items()}, expected))
+        found.append(Card(name, {level: value - split for level, value in seen.items()}, expected))
     return tuple(found)
 
 

@@ -142,13 +142,13 @@ def failures(history: History, space: Space) -> Failures:
         if len(kinds) >= 2 or any(kind in DETERMINISTIC for kind in kinds)
     }
     by_id = {c.id: c for c in space.candidates}
-    proven: dict[str, set[tuple[str, str]]] = {}
-    for name in good:
-        if name in by_id:
-            proven.setdefault(by_id[name].effective.memory, set()).update(by_id[name].levels)
-    blames = [(_blamed(by_id[name], baseline, frozenset(proven.get(memory, ()))), memory)
-              for name in sorted(dropped) if name in by_id and not good.get(name)
-              for memory in (by_id[name].effective.memory,)]
+    proven: dict[str, frozenset[tuple[str, str]]] = {}
+    for one in (by_id[name] for name in good if name in by_id):
+        memory = one.effective.memory
+        proven[memory] = proven.get(memory, frozenset()) | frozenset(one.levels)
+    failed = [by_id[name] for name in sorted(dropped) if name in by_id and not good.get(name)]
+    blames = [(_blamed(one, baseline, proven.get(one.effective.memory, frozenset())), one.effective.memory)
+              for one in failed]
     for candidate in space.candidates:
         levels = frozenset(candidate.levels)
         spoiled = any(blame and blame <= levels and candidate.effective.memory == memory for blame, memory in blames)

@@ -30,9 +30,9 @@ PURPOSES = ("screen", "race")
 
 
 MOST_FIXED = 0.5
-"""Largest share of a short clip that is taken for fixed. A set many times faster than the current flags, or without
-their --medvram, has less that is fixed than they: by theirs its whole clip could come out shorter than its short one,
-or below zero."""
+"""Largest share of a short clip that is taken for fixed (0.20 to 0.28 on the H200). A set many times faster than the
+current flags, or without their --medvram, has less that is fixed than they: by theirs its whole clip could come out
+shorter than its short one, or below zero."""
 
 
 @dataclass(frozen=True, slots=True)

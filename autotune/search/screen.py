@@ -37,6 +37,8 @@ class Screen:
        sets share; a set that is surely worse is worth nothing and gets no more clips. Until little is lost by
        taking the best set now.
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
+
+    ``resolved``: expected losses at which the search is over, see RESOLVED and RESOLVED_NEAR.
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,

@@ -65,10 +65,10 @@ class View:
 
     @cached_property
     def wearing(self) -> frozenset[str]:
-        """Sets of which more clips did not count than a patient guard should discard: they are left alone."""
+        """Sets of which more clips were discarded than a patient guard should: they are left alone."""
         lost: dict[str, int] = {}
         for sample in self.history.samples:
-            if sample.state == "discarded" or (sample.state == "ok" and not usable(sample)):
+            if sample.state == "discarded":
                 lost[sample.candidate] = lost.get(sample.candidate, 0) + 1
             elif usable(sample):
                 lost[sample.candidate] = lost.get(sample.candidate, 0) - 1
