@@ -14,7 +14,7 @@ MASK = "***"
 _PARTS = ("auth", "token", "passw", "secret", "credential", "key", "jprq", "webhook", "ngrok", "api", "gradio")
 """A text that holds none of these names no credential; looking for them first keeps `status` quick."""
 _NAMES = (
-    r"auth|token|passw|secret|credential|api-?key|-key$|jprq|webhook|ngrok(?!.*region)"
+    r"auth|token|passw|secret|credential|api-?key|-key$|jprq|webhook|ngrok(?!.*region$)"
     # argparse takes abbreviations, so --api-au and --gradio-a are --api-auth and --gradio-auth
     r"|^api-au|^gradio-a")
 _GUARDED = ("ngrok", "tls")
