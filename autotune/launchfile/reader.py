@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotune.launchfile import blocks
 from autotune.launchfile.blocks import Block
-from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Word, flatten, split
+from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Variable, Word, flatten, split
 from autotune.model.errors import NothingToWorkOn, Refused
 
 MAX_FILE = 4 * 1024 * 1024
@@ -41,6 +41,22 @@ class LaunchFile:
     block: Block | None = field(default=None, repr=False, compare=False)
     root: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def variable(self, name: str) -> Variable:
+        """A variable where the web UI is started: the file's own, else the one of the environment it was read with.
+
+        Without a reading (Stability Matrix's settings.json is no script) it is the environment's. Names in batch
+        files are blind to case.
+        """
+        opaque = self.reading.opaque if self.reading else ()
+        known = self.reading.variables if self.reading else {}
+        if self.kind == "cmd":
+            name = name.upper()
+            given = next((value for key, value in self.environ.items() if key.upper() == name), None)
+        else:
+            given = self.environ.get(name)
+        found = known.get(name, Variable(given))
+        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *opaque))))
 
 
 def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None = None) -> LaunchFile:

@@ -217,11 +217,34 @@ class Plain(NamedTuple):
     literal: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable as a launch file leaves it where the web UI is started.
+
+    ``text``: its value, None when the file takes it away. ``exported``: programs get it (in batch files all are).
+    ``depends``: what the value depends on beside the file and its environment (a condition, a command, ...); empty
+    when it is certain. ``text`` of an uncertain variable is a guess and never a fact.
+    """
+
+    text: str | None
+    exported: bool = True
+    depends: tuple[str, ...] = ()
+
+    @property
+    def certain(self) -> bool:
+        """True when the value follows from the file and the environment alone."""
+        return not self.depends
+
+
 @dataclass(slots=True)
 class Reading:
     """Everything one of the two readers says about a file's bytes."""
 
     kind: str
+    variables: dict[str, Variable] = field(default_factory=dict)
+    """Every variable the file sets, exports or takes away, by name (upper case in batch files, where case is blind)."""
+    opaque: tuple[str, ...] = ()
+    """Commands that may have changed any variable, also one the file never names ("eval in line 3"); empty: none."""
     value: Value = field(default_factory=Value)
     assigned: bool = False
     exported: bool = True
