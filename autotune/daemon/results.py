@@ -15,6 +15,8 @@ BACKOFF = (300.0, 1800.0)
 """Seconds until a session that failed is tried again; after the last one it is given up."""
 SOON, LATER = 60.0, 300.0
 """Seconds until an interrupted session goes on, and until one that found the machine taken looks again."""
+LATEST = 3600.0
+"""Seconds until a session that was ended from outside goes on, at most: each time twice as late, from SOON on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def read(kind: str, result: Result, attempts: int) -> End:
         return End("yielded", "interrupted; what it measured is kept", SOON)
     if result.code < 0 and not document:
         # Ended from outside (kill -9, out of memory): it goes on from what is on disk, ever later.
-        return End("failed", f"ended by signal {-result.code}", min(SOON * 2**attempts, 3600.0))
+        return End("failed", f"ended by signal {-result.code}", _ever_later(attempts))
     if result.code == BUSY:
         return End("busy", message, LATER)
     if result.code == DRIFTED and document.get("kind") == "verify":
@@ -57,6 +59,14 @@ def read(kind: str, result: Result, attempts: int) -> End:
             return _checked(document["measured"])
         return End("done", "flags are not in effect as written", drifted=True)
     return _failed(result.code, message, attempts)
+
+
+def _ever_later(attempts: int) -> float:
+    """Seconds until the next try. Doubled in a loop that ends at LATEST: a power of the count itself overflows."""
+    pause = SOON
+    while attempts > 0 and pause < LATEST:
+        pause, attempts = pause * 2.0, attempts - 1
+    return min(pause, LATEST)
 
 
 def verb_of(kind: str) -> str:

@@ -33,6 +33,9 @@ MOST_REST = 30.0
 else uses it gets done. Clips rendered at once would keep it hot and fill the record with nothing."""
 MANY = 0.2
 """Share of the clips that did not count from which the user is told."""
+SLOWEST = 16.0
+"""Power of SLOW beyond which no clip waits for its end anyway (656 times the best): a workload of next to no weight
+asks for powers that no number holds."""
 CUT = ("screen", "race")
 """Purposes whose clips may be given up; a comparison that decides rests on whole clips."""
 
@@ -68,7 +71,7 @@ def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline:
 def slow(workloads: Sequence[Workload], index: int) -> float:
     """Times the best clip from which this workload alone makes a set surely worse: its score is then ``SLOW``
     times the best even if it is as fast as the best in all others (the score is a weighted geometric mean)."""
-    return float(SLOW ** (sum(one.weight for one in workloads) / workloads[index].weight))
+    return float(SLOW ** min(SLOWEST, sum(one.weight for one in workloads) / workloads[index].weight))
 
 
 def rest(samples: Sequence[Sample]) -> float:

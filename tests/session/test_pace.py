@@ -73,6 +73,12 @@ def test_what_may_be_given_up_and_against_what() -> None:
     assert pace.slow((CLIP, CLIP), 1) == pytest.approx(1.5**2)
 
 
+@given(st.floats(1e-6, 1e6), st.lists(st.floats(1e-6, 1e6), max_size=3))
+def test_a_workload_of_any_weight_has_a_limit(weight: float, others: list[float]) -> None:
+    asked = (replace(CLIP, weight=weight), *(replace(CLIP, weight=other) for other in others))
+    assert 1.5 - 1e-9 <= pace.slow(asked, 0) <= 1.5**pace.SLOWEST
+
+
 def test_limits() -> None:
     starts = [Launch(0, "a", "k", False, 20.0), Launch(1, "a", "k", False, 500.0, "hang")]
     assert pace.start_limit([]) == pace.FIRST_START and pace.start_limit(starts) == 160.0
