@@ -44,11 +44,13 @@ def _say(settings: Settings, what: str, report: Report) -> None:
 
 @verb("install")
 @click.option("--timer", is_flag=True, help="A timer that runs one pass now and then, instead of a service.")
-def _install(settings: Settings, timer: bool) -> None:
+@click.option("--replace", "--yes", is_flag=True, help="In place of a service for another web UI.")
+def _install(settings: Settings, timer: bool, replace: bool) -> None:
     """Writes, enables and starts the service; doing it twice is doing it once."""
     from autotune.daemon import service
 
-    found = service.install(settings.find_webui(), settings.places.root, settings.config, timer=timer)
+    webui = settings.find_webui()
+    found = service.install(webui, settings.places.root, settings.config, timer=timer, replace=replace)
     _say(settings, "install", found)
 
 

@@ -21,6 +21,8 @@ ASK_LIMIT = 2.0
 """Seconds that a helper program has for an answer."""
 ANSWER_LIMIT = 1.0
 """Seconds that the owner's web UI has for an answer that takes it a few thousandths when it is idle."""
+CLOCK_SLACK = 60.0
+"""Seconds that a date may lie ahead of the clock: clocks are corrected by little all the time."""
 WORKING = 50.0
 """Percent of one core from which a web UI that will not say is taken to be working."""
 _IDLE_BUSES = (
@@ -78,7 +80,8 @@ class Activity:
                 key = (pid, process.create_time())
                 self._kinds[key] = self._is_webui(process)
                 # A shell that has not yet become python is looked at again.
-                if self._kinds[key] or time.time() - key[1] > ASK_LIMIT:
+                # A date of birth in the future (the clock was set back) makes no process young for good.
+                if self._kinds[key] or not 0 <= time.time() - key[1] <= ASK_LIMIT:
                     self._seen[pid] = key
             except (psutil.Error, OSError):
                 continue
@@ -211,9 +214,12 @@ def _terminal_idle() -> float | None:
     times = []
     for user in psutil.users():
         try:
-            times.append(max(0.0, time.time() - Path("/dev", user.terminal or "none").stat().st_atime))
+            since = time.time() - Path("/dev", user.terminal or "none").stat().st_atime
         except OSError:
             continue
+        # An input of the future, by a clock that was wrong, would mean that somebody is here for good.
+        if since > -CLOCK_SLACK:
+            times.append(max(0.0, since))
     return min(times, default=None)
 
 

@@ -248,9 +248,8 @@ class Agent:
             self._wait_for(reasons)
 
     def _spent_today(self) -> float:
-        running, clock = self.keeper.state.running, self.world.wall()
-        midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-        before = sum(s.seconds for s in self.keeper.state.sessions if s.began >= midnight)
+        running = self.keeper.state.running
+        before = when.seconds_today(self.world.wall(), self.keeper.state.sessions)
         return before + (self._taken(running) if running else 0.0)
 
     def _taken(self, running: Running) -> float:
@@ -391,7 +390,7 @@ class Agent:
                 "last": dict(state.last),
                 "follow": f"{state.follow.kind}: {state.follow.cause}" if state.follow else None,
                 "watching_first_start": state.applied is not None,
-                "sessions_this_week": len({spent.session for spent in state.sessions}),
+                "sessions_this_week": len(when.this_week(self.world.wall(), state.sessions)),
             }
         )
 

@@ -70,11 +70,16 @@ def run(
     ``once``: one pass (look, let changes settle, run what is due if it may run, write the result), then the
     end. Raises UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
     """
-    try:
-        return _run(webui, state, config, once, quiet)
-    except (UsageProblem, StateDamaged) as error:
-        _leave_word(state / "daemon", webui, error)
-        raise
+    from autotune.launchfile.lock import Lock
+
+    folder = state / "daemon"
+    # Only the holder of the lock has anything to say of itself: a second agent, sound or not, changes nothing.
+    with Lock(folder / "lock", "the agent"):
+        try:
+            return _run(webui, state, Configured(config), once, quiet)
+        except (UsageProblem, StateDamaged) as error:
+            _leave_word(folder, webui, error)
+            raise
 
 
 def _leave_word(folder: Path, webui: Path, error: AutotuneError) -> None:
@@ -84,25 +89,21 @@ def _leave_word(folder: Path, webui: Path, error: AutotuneError) -> None:
         write_whole(folder / "status.json", json.dumps(said, ensure_ascii=False, indent=1) + "\n")
 
 
-def _run(webui: Path, state: Path, config: Path | None, once: bool, quiet: bool) -> int:
-    from autotune.launchfile.lock import Lock
-
-    chosen = Configured(config)
+def _run(webui: Path, state: Path, chosen: Configured, once: bool, quiet: bool) -> int:
     folder = state / "daemon"
-    with Lock(folder / "lock", "the agent"):
-        say = open_log(folder, chosen().log_mib, chosen().log_files, quiet)
-        world = RealWorld(webui, state, chosen, say)
-        world.problems = lambda: [chosen.problem] if chosen.problem else []
-        try:
-            with _signals(world.woken) as told:
-                say(f"the agent begins: {webui}")
-                sdnotify.tell("READY=1\nSTATUS=watching")
-                _live(world, Keeper(folder), chosen, told, once)
-                say("the agent ends")
-        finally:
-            sdnotify.tell("STOPPING=1")
-            world.close(passed=once)
-            close_log()
+    say = open_log(folder, chosen().log_mib, chosen().log_files, quiet)
+    world = RealWorld(webui, state, chosen, say)
+    world.problems = lambda: [chosen.problem] if chosen.problem else []
+    try:
+        with _signals(world.woken) as told:
+            say(f"the agent begins: {webui}")
+            sdnotify.tell("READY=1\nSTATUS=watching")
+            _live(world, Keeper(folder), chosen, told, once)
+            say("the agent ends")
+    finally:
+        sdnotify.tell("STOPPING=1")
+        world.close(passed=once)
+        close_log()
     return 0
 
 

@@ -208,12 +208,18 @@ def install(
     config: Path | None = None,
     *,
     timer: bool = False,
+    replace: bool = False,
     python: str = sys.executable,
     chosen: Manager | None = None,
     runner: Runner = run_command,
 ) -> Report:
-    """Writes and begins the service; doing it twice is doing it once. Raises StateDamaged (cannot write)."""
+    """Writes and begins the service; doing it twice is doing it once. Raises StateDamaged (cannot write).
+
+    There is one service a user: one of another web UI is replaced only if ``replace``; else raises UsageProblem.
+    """
     on = chosen or manager(timer)
+    if not replace:
+        _refuse_another(on, webui)
     report = Report()
     wanted = on.files(units.target(python, webui, state, config))
     state.mkdir(parents=True, exist_ok=True)
@@ -233,6 +239,20 @@ def install(
         report.files.append(path)
     _command_all(on, on.enable(changed), report, runner)
     return report
+
+
+def _refuse_another(on: Manager, webui: Path) -> None:
+    for path in on.places():
+        content = _content(path)
+        if content is None or path.suffix == ".timer":  # which names no web UI; its service does
+            continue
+        named = units.webui_of(path.name, content)
+        if named is not None and os.path.realpath(named) == os.path.realpath(webui):
+            continue
+        raise UsageProblem(
+            f"{path}: a service is installed already, for {named or 'a web UI that it does not tell'}",
+            f"Add --replace to have one for {webui} instead; `autotune service uninstall` removes it.",
+        )
 
 
 def uninstall(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
+from typing import Any
 
 
 class StartWatch:
@@ -63,22 +61,11 @@ class Openings:
             self._observer.join()
             self._observer = None
             return
-        from watchdog.events import FileOpenedEvent, FileSystemEventHandler
-        from watchdog.observers import Observer
+        from autotune.daemon.watch import observe
 
-        opened = self._opened
-
-        class Handler(FileSystemEventHandler):
-            def on_any_event(self, event: FileSystemEvent) -> None:
-                opened(str(event.src_path))
-
-        observer = Observer()
-        try:
-            observer.schedule(Handler(), str(self._root), recursive=False, event_filter=[FileOpenedEvent])
-            observer.start()
-        except OSError:
-            return  # no watches left, or the folder is gone: the looks at processes have to do
-        self._observer = observer
+        # No watches left, or the folder is gone: the looks at processes have to do.
+        with suppress(OSError, RuntimeError):
+            self._observer = observe([self._root], ("FileOpenedEvent",), self._opened)
 
     def _opened(self, path: str) -> None:
         if Path(path).name in ("launch.py", "webui.py"):

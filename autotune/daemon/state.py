@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autotune.daemon.triggers import Action, stronger
-from autotune.daemon.when import Spent
+from autotune.daemon.when import Spent, recent
 from autotune.store.journal import Journal, write_whole
 
 KEEP_SESSIONS = 8 * 86400.0
@@ -174,7 +174,7 @@ def _last(event: Mapping[str, Any], running: Running) -> dict[str, Any]:
 
 def _spent(state: State, running: Running, event: Mapping[str, Any]) -> tuple[Spent, ...]:
     seconds = float(event.get("seconds") or 0.0)
-    kept = [s for s in state.sessions if s.began > float(event["at"]) - KEEP_SESSIONS]
+    kept = recent(state.sessions, float(event["at"]), KEEP_SESSIONS)
     return (*kept, Spent(running.began, seconds, running.due))
 
 

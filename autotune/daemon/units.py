@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
+from xml.parsers.expat import ExpatError
+from xml.sax.saxutils import escape, unescape
 
 from autotune.daemon.resources import template
 
@@ -67,6 +69,22 @@ def launchd(what: Target) -> bytes:
     content["ProgramArguments"] = [*what.words, *after]
     content["StandardErrorPath"] = content["StandardErrorPath"].replace("@STATE@", str(what.state))
     return plistlib.dumps(content, sort_keys=False)
+
+
+def webui_of(name: str, content: bytes) -> str | None:
+    """The web UI's folder that a file of a service names; None where none can be told."""
+    if name.endswith(".plist"):
+        try:
+            words = plistlib.loads(content)["ProgramArguments"]
+            return str(words[words.index("--webui") + 1])
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, ExpatError):
+            return None
+    if name.endswith(".xml"):
+        text = unescape(content.decode("utf-16", "replace"))
+        match = re.search(r'--webui (?:"([^"]*)"|(\S+))', text)
+        return (match[1] or match[2]) if match else None
+    match = re.search(r'^ExecStart=.*"--webui" "((?:[^"\\]|\\.)*)"', content.decode("utf-8", "replace"), re.MULTILINE)
+    return re.sub(r"\\(.)", r"\1", match[1]).replace("%%", "%").replace("$$", "$") if match else None
 
 
 def systemd_folder(home: Path) -> Path:

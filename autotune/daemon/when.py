@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autotune.daemon.config import DAYS, Config
+
+
+WEEK = 7 * 86400.0
+AHEAD = 2 * 86400.0
+"""Seconds by which a session may lie ahead of the clock and still count (as now: the clock was set back a little).
+One further ahead was dated by a clock that was wrong; when it took place nobody knows, and it must not block for good.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +121,30 @@ def why_not(
 
 
 def over_budget(clock: datetime, config: Config, spent: Sequence[Spent], due: str = "") -> list[str]:
-    """Reasons from the owner's limits. A session from the future (the clock was set back) counts as now; one
-    that gave way and goes on (``due``) is not a further one."""
-    now = clock.timestamp()
-    week = {s.session for s in spent if min(s.began, now) > now - 7 * 86400}
-    midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    today = sum(s.seconds for s in spent if s.began >= midnight)
+    """Reasons from the owner's limits. A session that gave way and goes on (``due``) is not a further one."""
+    week, today = this_week(clock, spent), seconds_today(clock, spent)
     reasons = []
     if len(week) >= config.sessions_a_week and due not in week:
         reasons.append(f"{len(week)} sessions this week, {config.sessions_a_week} are allowed")
     if today / 60 >= config.minutes_a_day:
         reasons.append(f"{today / 60:.0f} minutes today, {config.minutes_a_day:g} are allowed")
     return reasons
+
+
+def this_week(clock: datetime, spent: Iterable[Spent]) -> set[str]:
+    """The sessions of the last seven days."""
+    return {s.session for s in recent(spent, clock.timestamp(), WEEK)}
+
+
+def seconds_today(clock: datetime, spent: Iterable[Spent]) -> float:
+    """Seconds that sessions took since midnight."""
+    midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    return sum(s.seconds for s in recent(spent, clock.timestamp(), WEEK) if s.began >= midnight)
+
+
+def recent(spent: Iterable[Spent], now: float, back: float) -> list[Spent]:
+    """Sessions that began at most ``back`` seconds ago and not far in the future (see ``AHEAD``)."""
+    return [s for s in spent if now - back < s.began <= now + AHEAD]
 
 
 def in_hours(clock: datetime, config: Config) -> bool:

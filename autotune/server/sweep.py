@@ -81,7 +81,8 @@ def _orphaned_new(folder: Path) -> bool:
         pid = name[len(run_folder.NEW):].split("-", 1)[0]
         return pid.isdigit() and not psutil.pid_exists(int(pid))
     try:
-        return _is_run_name(name) and time.time() - folder.stat().st_mtime > 60.0
+        # One from the future was made before the clock was set back: no younger than others.
+        return _is_run_name(name) and not 0.0 <= time.time() - folder.stat().st_mtime <= 60.0
     except OSError:
         return False
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from autotune.daemon.state import Keeper, dump, restore
+from autotune.daemon import results
+from autotune.daemon.runner import Result
+from autotune.daemon.state import Event, Keeper, dump, restore
 from autotune.model.errors import StateDamaged
 from tests.daemon.test_agent import BUSY, DAY, FREE, applied, change, events, settled
+from tests.daemon.world import PARTS, START, Life
 
 
 def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
@@ -52,6 +58,68 @@ def test_state_survives_being_written_as_one_line(tmp_path: Path) -> None:
     life.run(600.0)
     state = life.state
     assert restore(dump(state)) == state
+
+
+YEAR = 365 * DAY
+
+
+def ahead(at: float) -> dict[str, Event]:
+    """One record each of all that the agent keeps with a time, as a clock wrote them that stood at ``at``."""
+    due = {"id": "d", "action": "retune", "causes": ["driver"], "since": at, "attempts": 1, "not_before": at}
+    follow = {"kind": "apply", "cause": "faster", "attempts": 1, "not_before": at}
+    sessions = [{"began": at + i, "seconds": 9000.0, "of": f"s{i}"} for i in range(9)]
+    base = {"known": dict(PARTS), "due": None, "follow": None, "running": None, "applied": None, "sessions": [],
+            "last": {}, "count": 9, "asked": None}
+    each = {
+        "due": {**base, "due": due},
+        "follow": {**base, "follow": follow},
+        "running": {**base, "due": {**due, "not_before": 0.0},
+                    "running": {"session": "00009-retune", "kind": "retune", "due": "d", "began": at}},
+        "applied": {**base, "due": {**due, "not_before": 0.0}, "applied": {"at": at, "failed_starts": 0}},
+        "sessions": {**base, "due": {**due, "not_before": 0.0}, "sessions": sessions},
+        "last": {**base, "due": {**due, "not_before": 0.0}, "last": {"at": at, "outcome": "done", "text": "x"}},
+        "asked": {**base, "due": {**due, "not_before": 0.0}, "asked": at},
+    }
+    return {name: {"event": "snapshot", "state": state} for name, state in each.items()}
+
+
+@pytest.mark.parametrize("far", [YEAR, 30 * YEAR, 1e12])
+@pytest.mark.parametrize("name", list(ahead(0.0)))
+def test_no_time_that_a_wrong_clock_wrote_blocks_the_agent(name: str, far: float, tmp_path: Path) -> None:
+    """Every time that it keeps, dated ahead: what is due begins within the hour, and is done within a day."""
+    life = Life(tmp_path)
+    life.world.results["apply"] = (0, {"kind": "apply", "changed": True})
+    Keeper(tmp_path).note(ahead(START.timestamp() + far)[name])
+    life.run(3600.0)
+    assert life.kinds() == (["apply"] if name == "follow" else ["tune"])
+    life.run(DAY)
+    assert life.state.due is None
+    assert life.state.follow is None
+    assert life.world.status["waiting"] == []
+
+
+def test_a_machine_that_was_a_year_ahead_goes_on_when_its_clock_is_right(tmp_path: Path) -> None:
+    """Tunes until the week is full by the wrong clock; after the correction the next change is tuned for."""
+    life = settled(tmp_path)
+    life.world.offset = timedelta(days=365)
+    for number in range(8):
+        change(life, driver=f"wrong {number}")
+        life.run(3 * 3600.0)
+    done = len(life.kinds())
+    assert 0 < done
+    life.world.offset = timedelta(0)
+    life.run(DAY)
+    change(life, driver="right")
+    life.run(DAY)
+    assert len(life.kinds()) > done
+    assert life.state.due is None
+
+
+@given(st.integers(0, 10**9))
+def test_no_number_of_attempts_is_too_many(attempts: int) -> None:
+    for kind in ("retune", "drift", "apply", "verify", "rollback"):
+        for code in (-9, 1, 3, 6, 8, 130):
+            assert 0.0 <= results.read(kind, Result(code, None), attempts).retry <= 3600.0
 
 
 def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,19 @@ def test_one_agent_a_state_folder(webui: Path) -> None:
         assert str(process.pid) in second.stderr
 
 
+@pytest.mark.parametrize("text", ["[agent]\npolicy = 'loud'\n", "= nonsense", "\x00", 'profile = "no such profile"\n'])
+def test_a_second_agent_changes_nothing_whatever_its_configuration(webui: Path, text: str) -> None:
+    with agent(webui) as process:
+        files = {p: p.read_bytes() for p in (webui.parent / "state").rglob("*") if p.is_file()}
+        other = webui.parent / "other.toml"
+        other.write_text(text)
+        words = [other.as_posix() if word.endswith("config.toml") else word for word in command(webui)]
+        second = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+        assert second.stderr.splitlines()[-1].startswith("6 ")
+        assert f"pid {process.pid}" in second.stderr
+        assert {p: p.read_bytes() for p in (webui.parent / "state").rglob("*") if p.is_file()} == files
+
+
 def test_killed_it_leaves_the_lock_to_the_next(webui: Path) -> None:
     with agent(webui) as process:
         process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)

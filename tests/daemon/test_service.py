@@ -340,3 +340,46 @@ def test_the_platforms_manager_is_chosen(tmp_path: Path) -> None:
     assert isinstance(service.manager(system="linux", home=tmp_path), Systemd)
     assert isinstance(service.manager(system="win32", home=tmp_path), TaskScheduler)
     assert isinstance(service.manager(system="darwin", home=tmp_path), Launchd)
+
+
+@pytest.mark.parametrize("folder", ["w", NASTY, "с пробелом и ё", "a'b %h $X", "trailing dots.."])
+@pytest.mark.parametrize("number", range(5))
+def test_a_service_of_another_web_ui_is_replaced_only_when_asked(
+    number: int, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("USERNAME", "ada")
+    on = managers(tmp_path / "home")[number]
+    if isinstance(on, TaskScheduler):
+        folder = folder.replace('"', "'")  # no name on Windows holds one
+    first, ask = tmp_path / folder, Recorded()
+    report = service.install(first, tmp_path / "s", chosen=on, runner=ask)
+    before = {path: path.read_bytes() for path in report.files}
+    service.install(first, tmp_path / "other state", chosen=on, runner=ask)  # the same web UI: brought up to date
+    service.install(first, tmp_path / "s", chosen=on, runner=ask)
+    asked = len(ask.asked)
+    for other in managers(tmp_path / "home")[:2] if number < 2 else [on]:  # the timer is a service too
+        with pytest.raises(UsageProblem, match="a service is installed already") as caught:
+            service.install(tmp_path / "second", tmp_path / "s", chosen=other, runner=ask)
+        assert str(first) in caught.value.message
+        assert "--replace" in caught.value.hint
+    assert {path: path.read_bytes() for path in report.files} == before
+    assert len(ask.asked) == asked, "the manager was asked for something"
+    after = service.install(tmp_path / "second", tmp_path / "s", chosen=on, runner=ask, replace=True)
+    assert {units.webui_of(p.name, p.read_bytes()) for p in after.files if p.suffix != ".timer"} == {
+        str(tmp_path / "second")}
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[Service]\nExecStart=/bin/true\n", b"<plist/>"])
+def test_a_service_file_that_somebody_else_wrote_is_not_overwritten(
+    number: int, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    on = managers(tmp_path)[number]
+    path = next(path for path in on.places() if path.suffix != ".timer")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(UsageProblem, match="does not tell"):
+        service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=Recorded())
+    assert path.read_bytes() == content

@@ -117,3 +117,14 @@ def test_a_clock_set_back_does_not_open_the_purse() -> None:
     tomorrow = NOON.timestamp() + 86400
     spent = [Spent(tomorrow + i, 1200.0) for i in range(7)]
     assert len(over_budget(NOON, settings(), spent)) == 2
+
+
+YEAR = 365 * 86400.0
+
+
+@pytest.mark.parametrize("ahead", [3 * 86400.0, 30 * 86400.0, YEAR, 100 * YEAR, 1e15, 1e300])
+def test_sessions_dated_by_a_clock_that_was_wrong_block_nothing(ahead: float) -> None:
+    wrong = [Spent(NOON.timestamp() + ahead, 9000.0, f"w{i}") for i in range(9)]
+    assert over_budget(NOON, settings(), wrong) == []
+    real = [Spent(NOON.timestamp() - 60.0 * i, 60.0, f"r{i}") for i in range(7)]
+    assert over_budget(NOON, settings(), [*wrong, *real]) == ["7 sessions this week, 7 are allowed"]
