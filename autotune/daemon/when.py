@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from autotune.daemon.config import DAYS, Config
 
-
 WEEK = 7 * 86400.0
 AHEAD = 2 * 86400.0
 """Seconds by which a session may lie ahead of the clock and still count (as now: the clock was set back a little).

@@ -125,7 +125,7 @@ def test_a_network_drive_is_looked_at_regularly(tmp_path: Path, monkeypatch: pyt
     class Mount:
         mountpoint, fstype = str(tmp_path.resolve()), "cifs"
 
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [Mount()])  # noqa: A002
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [Mount()])
     watcher = Watcher(threading.Event())
     watcher.watch([tmp_path])
     assert watcher.problem == f"no file events on {tmp_path} (a network drive): looking regularly"
