@@ -122,22 +122,25 @@ class RealWorld:
 
     def parts(self) -> dict[str, str]:
         """Reads the fingerprint and sees to it that the right folders are watched."""
-        from autotune import launchfile
         from autotune.daemon.watch import folders_of
         from autotune.probe import fingerprint, install, interpreter
+        from autotune.session.where import flags_of
         from autotune.workload import profile
 
         root = install.check(self.root)
-        file = install.launch_file(root)
-        words: tuple[str, ...] = launchfile.read(file).words if file is not None else ()
-        parts = dict(fingerprint.cheap(root, words).parts)
+        found = flags_of(root)
+        if found.fault is not None:
+            raise found.fault
+        words = found.file.words if found.file is not None else ()
+        parts = dict(fingerprint.cheap(root, words, found.path).parts)
         config = self._config()
         wanted = profile.load(config.profile)
         if config.added_models == "when_used":
             parts["motion_module"] = in_use(parts["motion_module"], max(one.frames for one in wanted.workloads))
         chosen = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
-        self.watcher.watch(folders_of(root, interpreter.find(root, file), config.file))
+        settings = install.settings_files(root, words)[0].parent
+        self.watcher.watch([*folders_of(root, interpreter.find(root, found.path), config.file), settings])
         return parts
 
     def moved(self) -> bool:

@@ -1,10 +1,10 @@
-"""Which web UI a folder holds and where its flags live, told from the install's own files.
+"""Where the flags of an install live and which of its files counts, told from the install's own files.
 
 Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh
 is what one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh
-reads webui-macos-env.sh first. Forges say what they are in modules_forge/forge_version.py. Stability Matrix
-starts launch.py itself with the options of its settings.json. Pinokio keeps the install in ``app`` beside its own
-scripts and starts webui-user.bat or webui.sh. SD.Next keeps settings in config.json and has no webui-user file.
+reads webui-macos-env.sh first. Stability Matrix starts launch.py itself with the options of its settings.json.
+Pinokio keeps the install in ``app`` beside its own scripts and starts webui-user.bat or webui.sh. SD.Next keeps
+settings in config.json and has no webui-user file.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.launchfile.flavour import container, flavour
 from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import LaunchFile, read
 from autotune.launchfile.values import OWN
 from autotune.model.errors import NothingToWorkOn
 
-MARKER = "reference-webui.json"
 _NAMES = {
     "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
     "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
@@ -34,7 +34,7 @@ _NAMES = {
 class Layout:
     """What an install is and where its flags go.
 
-    ``kind``: a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
+    ``kind``: as ``flavour`` tells it.
     ``host``: the program that starts it (stability-matrix, pinokio, docker), '' if the owner does.
     ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence if not
     manageable; ``where_flags_go``: where its owner would write flags.
@@ -51,7 +51,7 @@ class Layout:
 def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
     """Look at a folder. Never raises for what it holds; an unreadable part counts as absent."""
     environ = os.environ if environ is None else environ
-    kind = _kind(root)
+    kind = flavour(root, environ)
     matrix = _stability_matrix(root, environ)
     if matrix is not None and kind not in ("unknown", "docker"):
         place, listed = matrix
@@ -61,7 +61,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     if kind == "sdnext":
         return Layout(kind, "", False, (), "SD.Next keeps these choices in its settings, not in launch flags",
                       "System settings in its UI (config.json), or arguments of webui.sh / webui.bat")
-    if kind in ("docker", "unknown") or _container(environ):
+    if kind in ("docker", "unknown") or container(environ):
         return _unmanaged(root, kind, environ)
     files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
     host = "pinokio" if _pinokio(root) else ""
@@ -75,7 +75,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
 def _unmanaged(root: Path, kind: str, environ: Mapping[str, str]) -> Layout:
     if kind == "unknown":
         return Layout(kind, "", False, (), f"{root} holds no web UI that autotune knows", "not known")
-    variable = _container(environ) or "CLI_ARGS or WEBUI_ARGS"
+    variable = container(environ) or "CLI_ARGS or WEBUI_ARGS"
     return Layout(kind, "docker", False, (), f"flags of this docker set-up come from {variable}",
                   f"{variable} in docker-compose.yml, its .env file, or the docker run command")
 
@@ -86,49 +86,15 @@ def _file_names(platform: str) -> tuple[str, ...]:
     return ("webui-macos-env.sh", "webui-user.sh") if platform == "darwin" else ("webui-user.sh",)
 
 
+def user_file(root: Path, platform: str | None = None) -> Path | None:
+    """The file that its owner sets things in on this platform, whether its flags count or not; None without one."""
+    names = reversed(_file_names(platform or sys.platform))
+    return next((root / name for name in names if name != "webui.settings.bat" and (root / name).is_file()), None)
+
+
 def _exists(path: Path) -> bool:
     """Also what is no file: reading it says so, in place of "there is none"."""
     return os.path.lexists(path)
-
-
-def _kind(root: Path) -> str:
-    if (root / MARKER).is_file():
-        return "reference"
-    if not (root / "launch.py").is_file():
-        return "docker" if _compose(root) else "unknown"
-    if (root / "installer.py").is_file():
-        return "sdnext"
-    if (root / "modules_forge").is_dir():
-        return _forge(root)
-    if any((root / "modules" / name).exists() for name in ("zluda.py", "zluda_installer.py", "dml")):
-        return "amdgpu"
-    return "a1111" if (root / "modules").is_dir() else "unknown"
-
-
-def _forge(root: Path) -> str:
-    version = re.search(r"version\s*=\s*['\"]([^'\"]*)", _text(root / "modules_forge" / "forge_version.py"))
-    if version and version.group(1).lower() in ("neo", "classic"):
-        return "forge-neo"
-    if "reforge" in _text(root / "README.md")[:2000].lower() or "reforge" in _text(root / ".git" / "config").lower():
-        return "reforge"
-    return "forge2" if (root / "backend" / "args.py").is_file() else "forge"
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(65_536).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _compose(root: Path) -> bool:
-    names = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml", "Dockerfile", ".env")
-    return any(re.search(r"\b(?:CLI_ARGS|WEBUI_ARGS)\b", _text(root / name)) for name in names)
-
-
-def _container(environ: Mapping[str, str]) -> str:
-    return next((name for name in ("CLI_ARGS", "WEBUI_ARGS") if name in environ), "")
 
 
 def _pinokio(root: Path) -> bool:

@@ -24,14 +24,14 @@ from autotune.probe.nvml import Nvml, likely
 _NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
 
 
-def cheap(root: Path, words: Sequence[str]) -> Fingerprint:
-    """The fingerprint of an install whose launch file gives ``words``: the same as ``machine.look`` gives.
+def cheap(root: Path, words: Sequence[str], launch_file: Path | None = None) -> Fingerprint:
+    """The fingerprint of an install whose ``launch_file`` gives ``words``: the same as ``machine.look`` gives.
 
     Reads files, and NVML where there may be a driver; starts no process. Raises NothingToWorkOn.
     """
     warnings: list[str] = []
-    found = installs.inspect(root, words)
-    options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
+    found = installs.inspect(root, words, launch_file)
+    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
     return compose(found, words, options, webui_files.animatediff(found, options, words))
 
 

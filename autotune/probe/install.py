@@ -11,6 +11,9 @@ from pathlib import Path
 
 from autotune.flags import argv
 from autotune.flags.catalogue import load
+from autotune.launchfile import layout
+from autotune.launchfile.flavour import flavour as flavour_of
+from autotune.launchfile.flavour import forge_version
 from autotune.model.errors import NothingToWorkOn
 from autotune.probe import git
 
@@ -19,8 +22,6 @@ NAMES = (
     "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
     "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
 )
-# Only installs of the reference web UI have this file; it names the device that its server uses.
-REFERENCE_MARK = "reference-webui.json"
 _HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
 
 
@@ -90,14 +91,6 @@ def usual_places() -> Iterator[Path]:
             yield base / name
 
 
-def launch_file(root: Path) -> Path | None:
-    """The file whose COMMANDLINE_ARGS the start script reads on this platform; None if there is none."""
-    names = ("webui-user.bat",) if sys.platform == "win32" else ("webui-user.sh",)
-    if sys.platform == "darwin":
-        names = ("webui-user.sh", "webui-macos-env.sh")
-    return next((root / name for name in names if (root / name).is_file()), None)
-
-
 def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> Install:
     """What the folder's files say; ``words`` (the launch file's) may move the data folder; ``file`` overrides
     the launch file. Starts nothing. Raises NothingToWorkOn if it is no web UI."""
@@ -109,31 +102,18 @@ def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> 
         flavour=flavour,
         version=version,
         commit=git.commit(root),
-        launch_file=file or launch_file(root),
+        launch_file=file or layout.user_file(root),
     )
 
 
 def identify(root: Path) -> tuple[str, str | None]:
-    """(flavour, version) from the install's own files; see ``autotune.flags.data/flavours.json``.
+    """(flavour, version) from the install's own files: what it is as ``launchfile.flavour`` tells, and its version.
 
-    A program around it (Stability Matrix, Pinokio) changes where its flags are written, not what it is: see
-    ``autotune.launchfile.layout``.
+    A program around it (Stability Matrix, Pinokio) changes where its flags are written, not what it is.
     """
     if (root / "modules_forge").is_dir():
-        flavour, version = _forge(root)
-    elif (root / "installer.py").is_file() and (root / "modules").is_dir():
-        flavour, version = "sdnext", changelog_version(root)
-    elif (root / REFERENCE_MARK).is_file():
-        flavour, version = "reference", changelog_version(root)
-    elif (root / "modules" / "dml").is_dir() or (root / "modules" / "zluda.py").is_file():
-        flavour, version = "amdgpu", changelog_version(root) or git.tag(root)
-    elif (root / "modules" / "cmd_args.py").is_file():
-        flavour, version = "a1111", changelog_version(root) or git.tag(root)
-    else:
-        flavour, version = "unknown", changelog_version(root) or git.tag(root)
-    if launch_file(root) is None and (os.environ.get("CLI_ARGS") or os.environ.get("WEBUI_ARGS")):
-        return "docker", version
-    return flavour, version
+        return flavour_of(root), forge_version(root)
+    return flavour_of(root), changelog_version(root) or git.tag(root)
 
 
 def changelog_version(root: Path) -> str | None:
@@ -166,27 +146,19 @@ def data_folder(root: Path, words: Sequence[str]) -> Path:
     return (root / given).absolute() if given else root
 
 
-def flag_value(words: Sequence[str], name: str) -> str | None:
+def settings_files(root: Path, words: Sequence[str]) -> tuple[Path, Path]:
+    """The web UI's config.json and ui-config.json, which words may place elsewhere; they need not exist.
+
+    The one place that tells: ``--ui-settings-file`` and ``--ui-config-file``, relative to the web UI's folder as the
+    web UI itself takes them, else the data folder.
+    """
+    data = data_folder(root, words)
+    found = (flag_value(words, "--ui-settings-file"), flag_value(words, "--ui-config-file"))
+    config, ui = (root / given if given else data / name
+                  for given, name in zip(found, ("config.json", "ui-config.json"), strict=True))
+    return config, ui
+
+
+def flag_value(words: Sequence[str], name: str, flavour: str = "a1111") -> str | None:
     """The last value of flag ``name`` among argv words; it may be abbreviated there, or ``--name=VALUE``."""
-    return argv.given(words, load("a1111").flags).get(name)
-
-
-def _forge(root: Path) -> tuple[str, str | None]:
-    """Forge and its descendants: ldm_patched is the old line, backend/ the new one."""
-    version = _forge_version(root)
-    if (root / "ldm_patched").is_dir():
-        if version and "classic" in version:
-            return "unknown", version
-        return ("forge" if (version or "").startswith("0.") else "reforge"), version
-    if (root / "backend").is_dir() and (version or "").startswith(("2.0", "f2")):
-        return "forge2", version
-    return ("forge-neo" if (root / "backend").is_dir() else "unknown"), version
-
-
-def _forge_version(root: Path) -> str | None:
-    try:
-        text = (root / "modules_forge" / "forge_version.py").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"""version[^=\n]*=\s*['"]([^'"]+)['"]""", text)
-    return found[1] if found else None
+    return argv.given(words, load(flavour).flags).get(name)

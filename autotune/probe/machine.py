@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autotune.flags.catalogue import load
 from autotune.flags.words import split
+from autotune.launchfile.flavour import REFERENCE_MARK
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Machine, Runtime, WebUI
 from autotune.probe import fingerprint, interpreter, parser, running, runtime, webui_files
@@ -42,7 +43,7 @@ def look(
     has, complaints = runtime.ask(python, time_limit)
     warnings += complaints
     has = _as_used(has, found)
-    options = webui_files.read_options(webui_files.settings_file(found, words), warnings)
+    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
     extension = webui_files.animatediff(found, options, words)
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
@@ -82,7 +83,7 @@ def _as_used(has: Runtime, found: Install) -> Runtime:
     if found.flavour != "reference":
         return has
     try:
-        mark = json.loads((found.root / installs.REFERENCE_MARK).read_text(encoding="utf-8"))
+        mark = json.loads((found.root / REFERENCE_MARK).read_text(encoding="utf-8"))
         device = mark["device"]
     except (OSError, ValueError, KeyError, TypeError):
         return has

@@ -42,12 +42,6 @@ _EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
 _WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
 
 
-def settings_file(install: Install, words: Sequence[str]) -> Path:
-    """The file that holds the web UI's options: ``--ui-settings-file``, else config.json."""
-    given = flag_value(words, "--ui-settings-file")
-    return (install.root / given) if given else install.data / "config.json"
-
-
 def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
     """All options of a config.json; a missing file has none, an unreadable one is named in ``warnings``."""
     try:
@@ -100,11 +94,18 @@ def extensions(install: Install) -> tuple[tuple[str, str], ...]:
 
 
 def checkpoints(install: Install, words: Sequence[str]) -> tuple[Path, ...]:
-    """Checkpoint files the web UI would list: models/Stable-diffusion, ``--ckpt-dir`` and ``--ckpt``."""
+    """Checkpoint files the web UI would list: models/Stable-diffusion, ``--ckpt-dir`` and ``--ckpt``.
+
+    Forges take models from another web UI's folder, ``--forge-ref-a1111-home``: launch.py adds its folders as
+    ``--ckpt-dir`` and so on, unless that very word is given.
+    """
     models = flag_value(words, "--models-dir")
     base = (install.root / models) if models else install.data / "models"
     folders = [base / "Stable-diffusion"]
     extra, single = flag_value(words, "--ckpt-dir"), flag_value(words, "--ckpt")
+    home = flag_value(words, "--forge-ref-a1111-home", install.flavour)
+    if home and "--ckpt-dir" not in words and (install.root / home / "models/Stable-diffusion").exists():
+        extra = str(Path(home) / "models" / "Stable-diffusion")
     if extra:
         folders.append(install.root / extra)
     found = [path for folder in folders for path in _files(folder, (".ckpt", ".safetensors"))]

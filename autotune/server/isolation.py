@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.model.flagset import SettingValue
+from autotune.probe.install import settings_files
 
 STRIPPED: dict[str, int] = {
     # network and sharing
@@ -112,21 +113,6 @@ def own_words(folder: Path, port: int, credentials: Credentials) -> tuple[str, .
 def quoted(words: Sequence[str]) -> str:
     """The value of COMMANDLINE_ARGS, which the web UI splits with POSIX shlex, on Windows too."""
     return shlex.join(words)
-
-
-def settings_files(root: Path, words: Sequence[str]) -> tuple[Path, Path]:
-    """The user's config.json and ui-config.json, which words may place elsewhere; they need not exist."""
-    places = {"--data-dir": root, "--ui-settings-file": None, "--ui-config-file": None}
-    queue = list(words)
-    for index, word in enumerate(queue):
-        name, _, value = word.partition("=")
-        if name in places:
-            text = value or (queue[index + 1] if index + 1 < len(queue) else "")
-            if text:
-                places[name] = root / text
-    data = places["--data-dir"] or root
-    return (places["--ui-settings-file"] or data / "config.json",
-            places["--ui-config-file"] or data / "ui-config.json")
 
 
 def lay_out(

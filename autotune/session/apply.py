@@ -306,7 +306,7 @@ def _winner(look: Look, places: Places) -> Chosen:
 
 def settings_file(look: Look) -> Path:
     """The web UI's config.json, wherever its flags place it."""
-    from autotune.server.isolation import settings_files
+    from autotune.probe.install import settings_files
 
     return settings_files(look.root, look.machine.webui.flags)[0]
 

@@ -105,9 +105,7 @@ def find(root: Path, config: Path | None = None) -> Running | None:
 def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
     from autotune.probe import install
 
-    given = install.flag_value(words, "--ui-settings-file")
-    place = root / given if given else install.data_folder(root, words) / "config.json"
-    return place.resolve() == config.resolve()
+    return install.settings_files(root, words)[0].resolve() == config.resolve()
 
 
 def _require_same(found: Running, root: Path, config: Path) -> None:

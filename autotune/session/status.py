@@ -30,7 +30,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     path, words, problem = found.path, found.file.words if found.file else (), _problem(found)
     if written is not None and (path is None or path.resolve() != written):
         path, words, problem = written, *_read(written, root)
-    now = fingerprint.cheap(root, words)
+    now = fingerprint.cheap(root, words, path if path is not None and path.is_file() else None)
     meta: dict[str, Any] = dict(applied.meta) if applied else {}
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)

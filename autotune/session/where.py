@@ -31,14 +31,12 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
 
     Raises NothingToWorkOn when a file that was named is not there.
     """
-    from autotune.probe import install
-
     if named is not None:
         layout = None
         path: Path | None = named.expanduser().absolute()
     else:
         layout = layouts.recognise(root)
-        path = layout.launch_files[0] if layout.launch_files else install.launch_file(root)
+        path = layout.launch_files[0] if layout.launch_files else layouts.user_file(root)
     if path is None:
         return Where(None, None, layout.why_not if layout else None, layout)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.launchfile import layout
 from autotune.model.errors import NothingToWorkOn
 from autotune.probe import install
 from tests.probe.installs import repository, webui, write
@@ -134,7 +135,7 @@ def test_launch_file_of_each_platform(tmp_path: Path, monkeypatch: pytest.Monkey
     root = webui(tmp_path / "w")
     for platform, name in (("linux", "webui-user.sh"), ("darwin", "webui-user.sh"), ("win32", "webui-user.bat")):
         monkeypatch.setattr("sys.platform", platform)
-        assert install.launch_file(root) == root / name
+        assert layout.user_file(root) == root / name
 
 
 @pytest.mark.parametrize(

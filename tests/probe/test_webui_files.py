@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotune.probe import webui_files
-from autotune.probe.install import Install, inspect
+from autotune.probe.install import Install, inspect, settings_files
 from tests.probe.installs import git, repository, webui, write
 
 
@@ -77,7 +77,7 @@ def test_data_dir_moves_everything(tmp_path: Path) -> None:
     found = look(root, "--data-dir", str(data))
     words = ("--data-dir", str(data))
     assert webui_files.animatediff(found, {}) is not None
-    assert webui_files.settings_file(found, words) == data / "config.json"
+    assert settings_files(root, words)[0] == data / "config.json"
     assert webui_files.checkpoints(found, words) == (data / "models/Stable-diffusion/model.safetensors",)
 
 
@@ -88,7 +88,7 @@ def test_checkpoints_elsewhere(tmp_path: Path) -> None:
     found = look(root)
     words = ("--ckpt-dir", str(tmp_path / "more"), f"--ckpt={two}")
     assert webui_files.checkpoints(found, words)[1:] == (one, two)
-    assert webui_files.settings_file(found, ("--ui-settings-file", "mine.json")) == root / "mine.json"
+    assert settings_files(root, ("--ui-settings-file", "mine.json"))[0] == root / "mine.json"
 
 
 def test_settings_that_bear_on_tuning_and_differ() -> None:

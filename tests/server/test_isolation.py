@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.model.errors import NothingToWorkOn
+from autotune.probe.install import settings_files
 from autotune.server import LaunchPlan, environment, isolation, own_script, shim, start, tree
 from autotune.server.isolation import STRIPPED, trial_words
 
@@ -69,8 +70,8 @@ def test_the_runs_own_settings(tmp_path: Path, text: str | None) -> None:
 
 
 def test_settings_files_where_words_place_them(tmp_path: Path) -> None:
-    assert isolation.settings_files(tmp_path, ()) == (tmp_path / "config.json", tmp_path / "ui-config.json")
-    assert isolation.settings_files(tmp_path, ("--data-dir", "/d", "--ui-config-file=/e/u.json")) == (
+    assert settings_files(tmp_path, ()) == (tmp_path / "config.json", tmp_path / "ui-config.json")
+    assert settings_files(tmp_path, ("--data-dir", "/d", "--ui-config-file=/e/u.json")) == (
         Path("/d/config.json"), Path("/e/u.json"))
 
 
