@@ -3,7 +3,8 @@
     python -m benchmarks.failures
 
 The excerpts (tests/measure/failures*.json) are short factual lines of public threads and recordings, with personal
-paths removed. Those in failures_fresh.json were gathered after the patterns had been written.
+paths removed. Those in failures_fresh.json were gathered after the patterns had been written; failures_devices.json has
+AMD, Intel, DirectML, Metal and newer cuDNN, and words that only look like them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from autotune.measure.failures import classify
 
 HERE = Path(__file__).resolve().parent.parent / "tests" / "measure"
 NEEDED = 0.95
+FILES = ("failures.json", "failures_fresh.json", "failures_devices.json")
 
 
 def excerpts(name: str) -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ def right(counts: Counter[tuple[str, str]]) -> int:
 
 def main() -> int:
     """Prints the count, the table and what is wrong; 1 when too few are right."""
-    cases = [*excerpts("failures.json"), *excerpts("failures_fresh.json")]
+    cases = [case for name in FILES for case in excerpts(name)]
     counts = confusion(cases)
     print(f"{right(counts)} of {len(cases)} excerpts right (rows: true, columns: decided)\n{table(counts)}")
     for case in cases:

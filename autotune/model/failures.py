@@ -1,15 +1,17 @@
-"""The failure classes of a launch or clip: the words that betray them, and what the user can do.
+"""The failure classes of a launch or clip: the words that betray each, what the user can do, and the one decision.
 
-Patterns are anchored to whole words of messages that torch, the drivers, argparse, uvicorn, the operating
-systems and the web UI print. ``measure.failures`` decides with them over all evidence of a clip; the server
-room uses ``from_log`` for a start that failed.
+Patterns are anchored to whole words of messages that torch, the drivers, argparse, uvicorn, the operating systems
+and the web UI print. ``classify`` decides with them over all evidence there is; what is shown as the reason is the
+line that names the cause (``model.cause``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from autotune.model.cause import cause, evidence, exit_in_words, last_words, tidy
 from autotune.model.study import Failure
 
 ADVICE: dict[Failure, str] = {
@@ -59,24 +61,70 @@ OOM = _words(
     r"\bCannot allocate memory\b", r"\bstd::bad_alloc\b", r"(?i:\bout of memory: killed process\b)",
     r"\bCould not allocate tensor with \d+ bytes\b", r"\bAllocation on device\b(?: \d+ would exceed\b|\W*$)",
     r"\(out of memory\)",
+    # ROCm, Level Zero and OpenCL under torch's XPU backend, Metal, DirectML, CUDA's driver API.
+    r"\bhipErrorOutOfMemory\b", r"\bHIP error: out of memory\b", r"\bHSA_STATUS_ERROR_OUT_OF_RESOURCES\b",
+    r"\b(?:PI|UR|UR_RESULT|ZE_RESULT|CL)_(?:ERROR_)?OUT_OF_(?:HOST_MEMORY|DEVICE_MEMORY|RESOURCES)\b",
+    r"\b(?:PI|UR|UR_RESULT|CL)_(?:ERROR_)?MEM_OBJECT_ALLOCATION_FAILURE\b",
+    r"\bAllocation is out of device memory\b", r"\bcan NOT allocate memory block with size larger than\b",
+    r"\bkIOGPUCommandBufferCallbackErrorOutOfMemory\b", r"\bCUDA driver error: out of memory\b",
+    r"\bE_OUTOFMEMORY\b", r"\b(?:0x)?8007000[Ee]\b", r"\bNot enough memory resources are available\b",
+    r"\b(?:miopen|rocblas|hipblas|hipsparse)_?[Ss]tatus_?(?:[Aa]lloc_?[Ff]ailed|memory_error)\b",
+    r"\b(?:HIPBLAS|MIOPEN|ROCBLAS)_STATUS_ALLOC_FAILED\b", r"\bOOM when allocating tensor\b",
+    r"\bFailed to allocate \d[\d.]* ?[KMGT]?i?B?(?:ytes)? (?:of|on) (?:GPU|device|VRAM)",
 )
 NAN = _words(
     r"\bNansException\b", r"\btensor with (?:all )?NaNs was produced in\b",
     r"\bmodules\.devices\.NansException\b",
 )
-CUDA = _words(
-    r"\b(?:CUDA|HIP) error: \w", r"\bdevice-side assert triggered\b",
-    r"\bCU(?:BLAS|DNN|SOLVER|FFT)_STATUS_[A-Z_]+\b",
+GPU = _words(
+    # CUDA and what stands on it
+    r"\b(?:CUDA|HIP|ROCm|XPU) error: \w", r"\bdevice-side assert triggered\b", r"\bCUDA driver error: \w",
+    r"\bCU(?:BLAS|DNN|SOLVER|FFT|SPARSE|RAND)(?:LT)?_STATUS_(?!SUCCESS)[A-Z_]+\b", r"\bCUDA_ERROR_(?!OUT_OF)[A-Z_]+\b",
     r"\bcuDNN error: \w", r"\bAcceleratorError\b", r"\billegal memory access was encountered\b",
     r"\bno kernel image is available for execution\b",
     r"\bCUDA driver (?:version is insufficient|initialization failed)\b",
     r"\bNVRTC_ERROR\w*\b", r"\bnvrtc: error:", r"\b[Nn]o operator found for `?memory_efficient_attention_\w+",
-    r"\bFlashAttention only supports\b", r"\bCould not run '[\w:.]+' with arguments from the '(?:CUDA|HIP)' backend",
-    r"\bUnexpected error from cudaGetDeviceCount\b",
-    r"\bhipErrorNoBinaryForGpu\b", r"\bUnable to find an engine to execute this computation\b",
+    r"\bFlashAttention only supports\b", r"\bUnexpected error from cudaGetDeviceCount\b",
+    r"\bUnable to find an engine to execute this computation\b",
     r"\bGET was unable to find an engine\b", r"\bCUDA launch failure\b", r"\bNo available kernel\b",
     r"\bFATAL: kernel `\w+` is for sm\d+", r"\bNVML_SUCCESS == \w+ INTERNAL ASSERT FAILED\b",
-    r"(?i:\bunspecified launch failure\b)",
+    r"(?i:\bunspecified launch failure\b)", r"\btriton\.runtime\.errors\.OutOfResources\b",
+    r"\bRuntimeError: No (?:CUDA|HIP|XPU) (?:GPUs|devices) are available\b",
+    # cuDNN's frontend, and a cuDNN that does not fit torch
+    r"\bcuDNN (?:Frontend|Backend) error\b", r"\[cudnn_frontend\] (?:Error|ERROR)\b",
+    r"\bcudnn_frontend::\w*[Ee]rror\b",
+    r"\bNo (?:valid )?(?:execution plans|engine configs) (?:support|for|built)\b", r"\bcuDNN version incompatibility\b",
+    r"\bCUDNN_BACKEND_\w+: cudnn\w+ [Ff]ailed\b", r"\bcudnn(?:Create|Finalize|Get|Set)?\w* ?[Ff]ailed\b",
+    r"\b(?:Could not|Unable to|Cannot) load (?:library |any of |symbol |dynamic library )[^\n]*cudnn",
+    r"\bmha_graph(?:->|\.)\w+", r"\bcudnn_status: CUDNN_STATUS_(?!SUCCESS)",
+    # AMD: HIP, rocBLAS, MIOpen, the HSA runtime, ZLUDA
+    r"\bhipError(?!OutOfMemory|Success)[A-Z]\w+", r"\brocBLAS error\b", r"\brocblas_status_(?!success)\w+",
+    r"\b(?:HIPBLAS|HIPSPARSE|HIPFFT|HIPSOLVER|MIOPEN|ROCBLAS)_STATUS_(?!SUCCESS)[A-Z_]+\b", r"\bHIPRTC_ERROR\w*\b",
+    r"\bmiopenStatus(?!Success)[A-Z]\w+", r"\bMIOpen Error\b", r"\bMIOpen\(HIP\): Error\b", r"\bhipBLASLt error\b",
+    r"\bAMD_COMGR_STATUS_ERROR\w*\b", r"\bHSA_STATUS_ERROR(?!_OUT_OF_RESOURCES)\w*\b", r"\bhsa_init Failed\b",
+    r"\bMemory access fault by GPU\b", r"\bHW Exception by GPU\b", r"(?i:\breason ?: ?GPU hang\b)",
+    r"\bUnable to find code object for all current devices\b", r"\bCannot find Symbol\b.*\bhip",
+    r"\bZLUDA device failed to pass\b", r"\bCannot (?:read|find|load) \S*TensileLibrary",
+    # Intel: SYCL, Level Zero, oneDNN, its compute runtime
+    r"\bNative API failed\b", r"\b(?:PI|UR|UR_RESULT|ZE_RESULT)_ERROR_(?!OUT_OF)[A-Z_]+\b",
+    r"\bsycl::(?:_V1::)?\w*(?:exception|error)\b", r"\bNo device of requested type available\b",
+    r"\bcould not (?:create|execute|initialize) (?:a |an )?(?:primitive|engine|stream|memory|reorder)\b",
+    r"\boneDNN error\b", r"\bLevel[- ]Zero error\b", r"\bAbort was called at \d+ line in file\b",
+    r"\bXPU device count is zero\b", r"\bCL_(?:INVALID|BUILD|DEVICE|COMPILER|OUT_OF_GPU)_[A-Z_]+\b",
+    # DirectML
+    r"\bGPU device instance has been suspended\b", r"\bGetDeviceRemovedReason\b", r"\bDXGI_ERROR_[A-Z_]+\b",
+    r"\bDML_\w*ERROR\w*\b", r"\b(?:0x)?887[Aa]00\d\d\b", r"\bGPU will not respond to more commands\b",
+    r"\bRuntimeError: (?:The parameter is incorrect|Unspecified error)\b",
+    # Metal
+    r"\bfailed assertion\b[^\n]*(?:MPS|MTL|Metal|IOGPU|ommand (?:buffer|encoder)|commit|encod)",
+    r"(?:MPS|MTL|IOGPU|AGX)\w*[^\n]{0,200}\bfailed assertion\b",
+    r"\bINTERNAL ASSERT FAILED at \"\S*MPS", r"\bMPS\w+\.mm\"?:\d+[^\n]*(?i:error|failed|assert)",
+    r"\bkIOGPUCommandBufferCallbackError(?!OutOfMemory)\w+", r"\bcommand buffer exited with error status\b",
+    r"\bMPS backend error\b|\bMPSGraph\w* failed\b", r"loc\(\"mps_\w+\"",
+    r"\bPlaceholder storage has not been allocated on MPS device\b",
+    # any of them: an operator that this device does not have
+    r"\bCould not run '[\w:.]+' with arguments from the '(?:CUDA|HIP|XPU|MPS|DML|PrivateUse1)' backend",
+    r"\bis not (?:currently )?(?:implemented|supported) (?:for|on) the (?:MPS|XPU|DML|HIP|CUDA) (?:device|backend)\b",
 )
 CRASH = _words(
     r"\bSegmentation fault\b", r"\bFatal Python error: \w", r"\(core dumped\)",
@@ -84,7 +132,9 @@ CRASH = _words(
     r"\bWindows fatal exception: \w", r"\bAborted\b(?: \(|$)", r"^Killed\b|\bKilled(?: {2,}|$)",
     r"\bdied with <Signals\.SIG[A-Z]+", r"\bsegmentation fault\b", r"\bIllegal instruction\b",
     r"\bBus error\b", r"\bdouble free or corruption\b",
-    r"\bINTERNAL ASSERT FAILED at\b",
+    r"\bINTERNAL ASSERT FAILED at\b", r"\bAbort trap\b", r"\bLLVM ERROR: \w", r"\boom-kill(?:er)?\b",
+    r"\bTrace/breakpoint trap\b", r"\bstack smashing detected\b", r"\bmalloc\(\): \w", r"\bcorrupted size vs\b",
+    r"\bThe remote compute process|\bcrashed with exit code\b",
 )
 STARTUP = _words(
     r"\b(?:ModuleNotFoundError|ImportError): ", r"\bDLL load failed while importing\b",
@@ -97,16 +147,47 @@ STARTUP = _words(
     r"\bis not installed, aborting\b", r"\bTorch not compiled with CUDA enabled\b",
     r"\bFound no NVIDIA driver on your system\b", r"\bPytorchStreamReader failed\b",
     r"\bINCOMPATIBLE PYTHON VERSION\b",
-    r"\bCouldn't launch python\b", r"\bCannot locate Python\b",
+    r"\bCouldn't launch python\b", r"\bCannot locate Python\b", r"\bcan't open file '",
+    r"\bis not recognized as an internal or external command\b", r"\bPython was not found\b",
+    r"\bsyntax error near unexpected token\b", r"\bunexpected EOF while looking for matching\b",
+    r"\bunbound variable\b", r"\bUnable to create venv\b", r"\bFailed to activate virtual environment\b",
+    r"\bpython3-venv is not installed\b", r"\bNo matching distribution found for\b",
+    r"\berror: externally-managed-environment\b", r"\bbad interpreter: ",
+    r"\b(?:command not found|not a valid Win32)\b",
+    r"\bTorch not compiled with (?:XPU|HIP|MPS) enabled\b", r"\[WinError (?:126|127|193|1114)\]",
 )
 
 PROMPTS = re.compile(r"^\W*Arguments: ")
 """Log lines that repeat a request, prompt included: whatever words stand there say nothing about a failure."""
 
 SIGNS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
-    ("oom", OOM), ("nan", NAN), ("cuda_error", CUDA), ("port", PORT), ("crash", CRASH), ("startup", STARTUP),
+    ("oom", OOM), ("nan", NAN), ("cuda_error", GPU), ("port", PORT), ("crash", CRASH), ("startup", STARTUP),
 )
 """In order of what explains the others: memory that ran out is the cause of the model that failed to load."""
+WORDS = {**dict(SIGNS), "bad_flag": BAD_FLAG}
+OF_A_JOB = ("oom", "cuda_error", "nan")
+"""Classes that a log can name for a job whose own answer says nothing."""
+
+LOG_LINES = 80
+"""Lines from the end of the log that count for a clip: what was printed before is about earlier clips."""
+NEAR, JUST = 25, 12
+"""Lines that are about the end of a process, and about the job that was answered just now."""
+
+NOT_ANIMATED = frozenset({"not_a_gif", "wrong_count", "all_alike", "not_animated"})
+"""Refusals of ``workload.clip.check`` that show ordinary stills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A failure class, what was taken as the evidence, and what the user can do."""
+
+    failure: Failure
+    why: str
+
+    @property
+    def advice(self) -> str:
+        """One sentence for the user."""
+        return ADVICE[self.failure]
 
 
 def without_prompts(lines: Sequence[str]) -> tuple[str, ...]:
@@ -133,11 +214,109 @@ def died_of(exit_code: int | None) -> Failure | None:
 
 def from_log(lines: Sequence[str], exit_code: int | None) -> Failure:
     """Why a start failed, from the last lines of output (oldest first) and the exit code."""
-    lines = without_prompts(lines)
+    lines = evidence(without_prompts(lines))
     # A flag that argparse refuses ends the program at once, so the words stand near the end.
-    if any(BAD_FLAG.search(line) for line in lines[-12:]) and exit_code not in (None, 0):
+    if any(BAD_FLAG.search(line) for line in lines[-JUST:]) and exit_code not in (None, 0):
         return "bad_flag"
-    for failure, pattern in SIGNS:
-        if any(pattern.search(line) for line in lines):
-            return failure
-    return died_of(exit_code) or "startup"
+    return named_in("\n".join(lines)) or died_of(exit_code) or "startup"
+
+
+def classify(
+    exit_code: int | None = None,
+    http_status: int | None = None,
+    body: str = "",
+    log_tail: Sequence[str] = (),
+    clip_check: str | None = None,
+    *,
+    died: bool = False,
+    broke: bool = False,
+    timed_out: bool = False,
+    interrupted: bool = False,
+    spilled: bool = False,
+    starting: bool = False,
+) -> Classified | None:
+    """The class of a failure, None when nothing failed.
+
+    ``exit_code``: of the web UI's process, None while it lives or when unknown (``died`` says that it ended).
+    ``http_status`` and ``body``: the answer (the web UI's error class and message), 200 and "" if it was a
+    clip. ``log_tail``: its last lines, oldest first. ``clip_check``: the kind of refusal of
+    ``workload.clip.check``, None for a valid clip. ``starting``: the process was not ready yet.
+    ``broke``: the answer broke off, and the process lives on.
+
+    Order of evidence: our own interruption; the answer's own words; the process's death, with what its log
+    says of it; time-out; the clip itself; memory over-full and slow.
+    """
+    if interrupted:
+        return Classified("interrupted", "interrupted")
+    log = without_prompts(log_tail)
+    log = log if starting else log[-LOG_LINES:]
+    if body and (http_status is None or http_status >= 400):
+        named = named_in(body)
+        if named and named not in ("startup", "port"):
+            # A library that could not do its work for want of memory says so in the log only.
+            said = _of_job(log, 4) if named == "cuda_error" else None
+            return said if said and said.failure == "oom" else Classified(named, _line(body))
+    if starting and (died or exit_code is not None or log) and not timed_out:
+        return _of_start(exit_code, log)
+    if died or exit_code is not None:
+        return _of_death(exit_code, log)
+    if broke:
+        return _of_job(log) or Classified("invalid_output", "the answer broke off, and the web UI lives on")
+    if timed_out:
+        # A dead CUDA context can leave the request hanging after its message.
+        found = _of_job(log)
+        return found if found and found.failure != "nan" else Classified("hang", "no answer in time")
+    if http_status is not None and http_status >= 400:
+        return _of_status(http_status, body, log)
+    if clip_check is not None:
+        failure: Failure = "not_animated" if clip_check in NOT_ANIMATED else "invalid_output"
+        return Classified(failure, clip_check)
+    return Classified("spilled", "memory full and far slower than its kind") if spilled else None
+
+
+def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
+    """A start that came to nothing."""
+    failure = from_log(log, exit_code)
+    if failure == "crash" and died_of(exit_code) == "crash":
+        # What the system ended may have printed an error long before that it got over.
+        return Classified(failure, cause(log[-JUST:], CRASH) or exit_in_words(exit_code))
+    # Words of this class stand also in what the web UI reports of extensions and goes on from.
+    why = cause(log, WORDS.get(failure) if failure != "startup" else None)
+    why = why or (cause(log, STARTUP) if failure == "startup" else None)
+    if why is None and exit_code in (None, 0, 1):
+        why = last_words(log)
+    return Classified(failure, why or (exit_in_words(exit_code) if exit_code is not None else "no output"))
+
+
+def _of_death(exit_code: int | None, log: tuple[str, ...]) -> Classified:
+    """A process that ended while it should have rendered."""
+    near = log[-NEAR:]
+    found = _of_job(near, NEAR)
+    if found:
+        return found
+    if exit_code == 2 and any(BAD_FLAG.search(line) for line in log[-JUST:]):
+        return Classified("bad_flag", cause(log, BAD_FLAG) or exit_in_words(exit_code))
+    why = cause(near if died_of(exit_code) is None else near[-JUST:], CRASH)
+    return Classified("crash", why or exit_in_words(exit_code))
+
+
+def _of_job(log: tuple[str, ...], lines: int = JUST) -> Classified | None:
+    """What the log's end says of the job that failed just now."""
+    end = evidence(log[-lines:])
+    named = named_in("\n".join(end))
+    if named not in OF_A_JOB:
+        return None
+    return Classified(named, cause(log[-lines:], WORDS[named]) or _line(end[-1]))
+
+
+def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
+    """An HTTP error whose own words name no class."""
+    if "motion module" in body or (status == 422 and "AnimateDiff" in body):
+        return Classified("not_animated", _line(body))
+    # The library that failed may have printed its reason, and torch have raised another: the end of the log tells.
+    found = _of_job(log, 4 if body else JUST)
+    return found or Classified("invalid_output", f"HTTP {status} {_line(body)}".strip())
+
+
+def _line(text: str) -> str:
+    return " ".join(tidy(text.replace("\r", "\n")).split())[:200]

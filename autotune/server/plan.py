@@ -41,8 +41,9 @@ class LaunchPlan:
 class LaunchFailed(AutotuneError):
     """The web UI did not come up (exit 4 when it is the user's current set).
 
-    ``failure`` is the class of the contract, ``startup`` the seconds it took to fail, ``log_tail`` the last
-    lines of its output without credentials, ``exit_code`` None when it had not ended by itself.
+    ``failure`` is the class of the contract, ``why`` the line that names its cause ("" where there is none),
+    ``startup`` the seconds it took to fail, ``log_tail`` the last lines of its output without credentials,
+    ``exit_code`` None when it had not ended by itself.
     """
 
     code = 4
@@ -56,9 +57,11 @@ class LaunchFailed(AutotuneError):
         startup: float,
         log_tail: tuple[str, ...],
         exit_code: int | None,
+        why: str = "",
     ) -> None:
-        super().__init__(message, hint)
+        super().__init__(f"{message}: {why}" if why and why not in message else message, hint)
         self.failure: Failure = failure
+        self.why = why
         self.startup = startup
         self.log_tail = log_tail
         self.exit_code = exit_code

@@ -17,15 +17,16 @@ from types import TracebackType
 import psutil
 
 import autotune
+from autotune.model.cause import exit_in_words
 from autotune.model.errors import Interrupted, NothingToWorkOn, StateDamaged
-from autotune.model.failures import from_log, hint
+from autotune.model.failures import classify, hint
 from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
 from autotune.server import environment, inventory, isolation, own_script, ready, run_folder, tree
 from autotune.server.client import Client
 from autotune.server.inventory import Trace
 from autotune.server.plan import LaunchFailed, LaunchPlan
-from autotune.server.server_log import ServerLog
+from autotune.server.server_log import KEEP, ServerLog
 
 PORT_TRIES = 3
 GUARD_START = 20.0
@@ -345,17 +346,26 @@ def _await(server: Server, begun: float, cancel: threading.Event | None) -> None
     if cancel is not None and cancel.is_set():
         raise Interrupted("interrupted while the web UI was starting")
     failure: Failure
+    why = ""
     if stranger is not None:
         failure, what = "port" if stranger.port_taken else "startup", str(stranger)
     elif server.log.model_failed:
-        failure, what = from_log(server.log_tail(200), None), "its model cannot be loaded"
+        failure, why = _judged(server, None)
+        what = "its model cannot be loaded"
     elif server.alive():
         failure, what = "hang", f"it was not ready within {server.plan.start_limit:g} s"
     else:
         # What it printed last may still be on its way.
         server.stop(now=True)
-        failure = from_log(server.log_tail(200), server.exit_code)
-        what = server.exit_detail or f"it ended with exit code {server.exit_code}"
+        failure, why = _judged(server, server.exit_code)
+        what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
     raise LaunchFailed(
         f"the web UI did not start: {what}", hint(failure), failure=failure, startup=time.monotonic() - begun,
-        log_tail=server.log_tail(), exit_code=server.exit_code)
+        log_tail=server.log_tail(), exit_code=server.exit_code, why=why)
+
+
+def _judged(server: Server, exit_code: int | None) -> tuple[Failure, str]:
+    """The class of a start that failed and the line that names its cause, from all that is kept of its output."""
+    found = classify(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True)
+    assert found is not None, "a start that failed has a class"
+    return found.failure, found.why

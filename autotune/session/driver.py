@@ -212,10 +212,8 @@ class Driver:
         except server.LaunchFailed as failed:
             startup = time.monotonic() - began
             words = without_prompts(failed.log_tail)
-            why = measure.classify(failed.exit_code, log_tail=words, starting=True) if words else None
-            said = f"{failed.message}: {why.why}" if why and why.why not in failed.message else failed.message
-            self._record_launch(number, candidate, cold, startup, failed.failure, said)
-            self._say(f"  it did not start: {failed.failure}: {said}")
+            self._record_launch(number, candidate, cold, startup, failed.failure, failed.message)
+            self._say(f"  it did not start: {failed.failure}: {failed.message}")
             if words:
                 self._say(f"  its last words are in {self._study.keep_words(f'start-{number}', words)}")
             return None

@@ -52,8 +52,7 @@ def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> S
                     break
             return Seen(started.given_words, flags, options, started.attention_logged())
     except server.LaunchFailed as failed:
-        last = failed.log_tail[-1] if failed.log_tail else ""
-        raise BaselineFailed(f"{failed.message} ({failed.failure})", last or failed.hint) from None
+        raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
     except ApiProblem as problem:
         raise BaselineFailed(f"the web UI started but did not answer: {problem.message}", "") from None
 

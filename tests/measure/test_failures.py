@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -17,15 +17,24 @@ CASES = excerpts("failures.json")
 FRESH = excerpts("failures_fresh.json")
 """Gathered after the patterns were written: 22 of 23 were right at first sight. The miss, a TensorFlow message that
 no web UI prints, is left as it is."""
+DEVICES = excerpts("failures_devices.json")
+"""AMD, Intel, DirectML, Metal, newer cuDNN; and false friends, whose words only look like those."""
 
 
 def test_at_least_95_percent_are_right(capsys: pytest.CaptureFixture[str]) -> None:
-    cases = CASES + FRESH
+    cases = CASES + FRESH + DEVICES
     assert main() == 0
     assert f"{right(confusion(cases))} of {len(cases)} excerpts right" in capsys.readouterr().out
     assert len(CASES) >= 60 and right(confusion(cases)) >= 0.95 * len(cases)
     wrong = [(case["from"], case["expect"], decided(case)) for case in CASES if decided(case) != case["expect"]]
     assert not wrong
+
+
+@pytest.mark.parametrize("case", DEVICES, ids=lambda case: case["from"])
+def test_every_device_and_no_false_friend(case: dict[str, Any]) -> None:
+    assert decided(case) == case["expect"]
+    found = classify(**case["given"])
+    assert found is not None and not found.why.startswith("exit code")
 
 
 def test_every_class_is_there_with_advice() -> None:

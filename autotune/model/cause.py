@@ -1,0 +1,232 @@
+"""The one line of a web UI's output that says why it ended: not a banner, a progress bar or "Press any key".
+
+A start that failed prints much around its reason: the frames of a traceback, pip's output, the box of webui.sh,
+the pause of a batch file, lines of threads that end later. The rule is the same for every start and every death.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LONGEST = 240
+"""Characters of a reason."""
+AHEAD, BACK = 15, 40
+"""Lines after and before a line such as "Couldn't install torch" in which its own reason is looked for."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_PIPES = re.compile(r"^(?:[\w.-]+ +)?[ \t]*[|+][ \t|+-]*(?=[A-Za-z\"'])")
+"""What docker compose and exception groups set before a line."""
+_STAMP = re.compile(r"^(?:\[?\d[\d\-/:.,T ]*\]?[ -]*)?(?:\[?(?:ERROR|CRITICAL|FATAL)\]?[:\s-]*)?(?:root:)?\s*")
+
+_NOISE = re.compile(
+    r"^\W*$"                                                # rules, boxes, carets
+    r"|^\s*[│┃║╭╰╔╚├└┌]"                                     # the box of a traceback
+    r"|\d+%\|"                                              # a progress bar
+    r"|\. \. \.?\s*$"                                       # the pause of a batch file, whatever its language
+    r"|(?i:^\s*press any key\b|^appuyez sur une touche|^drücken sie eine)"
+    r"|^(?:Launch unsuccessful\. Exiting\.?|Exiting\.*|stdout:|stderr:|Error code: \d+|exit code: \d+)\s*$"
+    r"|^(?:\s*)(?:For debugging consider passing|Compile with `TORCH_USE|CUDA kernel errors might be async"
+    r"|HIP kernel errors might be async|During handling of the above|The above exception was the direct)"
+)
+_USUAL = re.compile(
+    r"^\W*(?:Model loaded in|Weights loaded in|Startup time:|Applying (?:cross )?attention optimi[sz]ation|Launching "
+    r"|Loading weights|Loading VAE|Loaded state_dict|Loading model:|Creating model from"
+    r"|Running on (?:local|public|\S+ user)"
+    r"|To create a public link|LatentDiffusion:|DiffusionWrapper has|Working with z of shape|making attention of type"
+    r"|Python \d|Version: |Commit hash:|venv \"|Installing |Requirement already|Collecting |Downloading |Using cached"
+    r"|Successfully |Install script for|Tested on |Repo already cloned|Create and activate python venv|Looking in "
+    r"|Textual inversion embeddings|Calculating sha256|Using (?:TCMalloc|xformers|device)|Checking |Uvicorn running"
+    r"|Cannot locate TCMalloc|no module 'xformers'|glibc version|Disabled experimental|Interrogate will be fallen back"
+    r"|AnimateDiff - |INFO\b|DEBUG\b|Reusing loaded model|Already up to date|usage: |\[-|options:"
+    r"|Thread 0x|Current thread 0x)")
+"""Lines of a web UI that is well, or of its parser's usage: printed before, and by threads also after the reason."""
+_WARNING = re.compile(
+    r"^\W*(?:[\w./\\:<>-]+:? ?\d*:? ?)?(?:\w*Warning|WARN(?:ING)?(?:\[\w+\])?|warn(?:ing)?)\b(?!s)"
+    r"|^[\w./\\: ()-]{0,200}\b\w*Warning: |\bMIOpen\(HIP\): (?:Warning|Info)\b| - WARNING - |\[(?:warning|WARNING|W)\]")
+_HANDLED = re.compile(
+    r"^\W*Error (?:loading script|running|executing callback|calling|completing)|^Exception in thread ")
+_ERROR = re.compile(
+    r"(?i)\b(?:error|errors|fatal|failed|failure|cannot|can't|could ?n[o']t|could not|unable|not found|denied|refused"
+    r"|no such|no module|invalid|missing|abort|aborted|aborting|assert\w*|incompatible|must not|exception|panic|corrupt"
+    r"|corrupted|unsupported|not recogni[sz]ed|not installed|is not able|not a valid|no python|killed|in use|misspelled"
+    r"|segmentation|access violation|does not exist|undefined symbol|unbound variable)\b")
+_NAMED = re.compile(
+    r"^(?:[A-Za-z_][\w]*\.)*[A-Za-z_]*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout|Exhausted|Group|Fault)"
+    r"(?: ?\([^)]*\))?(?::(?: .*)?)?$")
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
+_DIRECT = "The above exception was the direct cause"
+_WEAK = re.compile(r"^(?:subprocess\.)?CalledProcessError|^(?:SystemExit|KeyboardInterrupt)\b")
+_HEAD = re.compile(r"\bCouldn't \w+|\bterminate called after throwing|:\s*$|\bfailed building wheel", re.IGNORECASE)
+_EXIT_CODE = re.compile(r"\s*exit code: \d+\s*$")
+_SIGNALS = {4: "illegal instruction", 6: "aborted", 7: "bus error", 9: "killed", 11: "segmentation fault",
+            15: "told to end"}
+_WINDOWS = {0xC0000005: "access violation", 0xC0000409: "stack buffer overrun", 0xC00000FD: "stack overflow",
+            0xC000001D: "illegal instruction", 0xC0000135: "a DLL is missing", 0xC0000142: "a DLL failed to start",
+            0xC0000374: "heap corruption", 0xC000013A: "interrupted", 0x40010004: "ended by the debugger"}
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception's own line. ``handled``: the program printed it and went on."""
+
+    at: int
+    text: str
+    handled: bool
+
+
+def tidy(line: str) -> str:
+    """A line as a reader sees it: no colours, the last state of a progress bar, no prefix of a container."""
+    plain = _ESCAPES.sub("", line)
+    states = [part for part in plain.split("\r") if part.strip()]
+    plain = (states[-1] if states else "").rstrip()
+    plain = re.sub(r"^\*\*\*( ?)", "    ", plain)
+    return _PIPES.sub("", plain)
+
+
+def evidence(lines: Sequence[str]) -> list[str]:
+    """The lines that may say something of a failure, tidied: no warnings, bars, rules or pauses."""
+    return [line for line in map(tidy, lines) if not _NOISE.search(line) and not _WARNING.search(line)]
+
+
+def cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> str | None:
+    """The line that names the cause, with its detail; None where no line says anything of a failure.
+
+    ``signs``: words of the failure's class; a line with them comes before any other.
+    """
+    tidied = [tidy(line) for line in lines]
+    speaks = [not _NOISE.search(line) and not _WARNING.search(line) for line in tidied]
+    if signs is not None:
+        hits = [at for at, line in enumerate(tidied) if speaks[at] and signs.search(line)]
+        if hits:
+            return _told(tidied, _best_of(hits, tidied))
+    raised = exceptions(tidied)
+    strong = [one for one in raised if not _WEAK.search(one.text)]
+    fatal = [one for one in strong if not one.handled]
+    spoken = [at for at, line in enumerate(tidied) if speaks[at] and _says_error(line)]
+    if fatal:
+        return _told(tidied, fatal[-1].at, fatal[-1].text)
+    if (told := _of_batch_file(tidied)) is not None:
+        return told
+    if spoken and not (strong and strong[-1].at >= spoken[-1]):
+        return _told(tidied, _cluster(spoken)[0])
+    if strong or raised:
+        last = (strong or raised)[-1]
+        return _told(tidied, last.at, last.text)
+    return None
+
+
+def last_words(lines: Sequence[str]) -> str | None:
+    """The last line that is more than decoration; None where there is none."""
+    told = [line.strip() for line in evidence(lines) if not _USUAL.search(line)]
+    return told[-1][:LONGEST] if told else None
+
+
+def exit_in_words(code: int | None) -> str:
+    """``exit code -11 (segmentation fault)``."""
+    if code is None:
+        return "the process ended"
+    windows = code & 0xFFFFFFFF
+    if code < -64 or (windows in _WINDOWS and code > 255):
+        name = _WINDOWS.get(windows)
+        return f"exit code {windows:#x}" + (f" ({name})" if name else "")
+    signal = -code if code < 0 else code - 128 if 128 < code < 160 else 0
+    return f"exit code {code}" + (f" ({_SIGNALS[signal]})" if signal in _SIGNALS else "")
+
+
+def exceptions(tidied: Sequence[str]) -> list[Raised]:
+    """The exceptions that a log shows, in order: of a chain its direct cause, else what was raised last."""
+    found: list[Raised] = []
+    base: int | None = None
+    heading, chain, direct = -9, False, False
+    for at, line in enumerate(tidied):
+        indent = len(line) - len(line.lstrip())
+        if _HANDLED.search(line):
+            heading = at
+        start = _TRACEBACK.search(line)
+        if start:
+            # A progress bar may stand before it on its line.
+            base = start.start() if not line[: start.start()].strip() else 0
+            continue
+        if _DIRECT in line or line.strip().startswith("During handling of the above"):
+            chain, direct = True, _DIRECT in line
+            continue
+        if not line.strip() or (base is not None and indent > base) or re.match(r"\s*[│╭╰]", line):
+            continue
+        text = line.strip() if base is not None else _STAMP.sub("", line.strip())
+        if base is None and not (_NAMED.match(text) and indent <= 4):
+            continue
+        handled = (base or indent) > 0 or (at - heading < 60 and heading >= 0)
+        if chain and found:
+            found[-1] = found[-1] if direct else Raised(at, text, handled)
+        else:
+            found.append(Raised(at, text, handled))
+        base, chain, direct = None, False, False
+        heading = -9
+    return found
+
+
+def _of_batch_file(tidied: Sequence[str]) -> str | None:
+    """What webui.bat says of a program that it could not run: its heading, the exit code, the program's words."""
+    at = next((at for at, line in enumerate(tidied) if _EXIT_CODE.match(line)), None)
+    head = next((one for one in range((at or 0) - 1, -1, -1) if tidied[one].strip()), None)
+    return None if at is None or head is None else _told(tidied, head)
+
+
+def _says_error(line: str) -> bool:
+    return bool(_ERROR.search(line)) and not _USUAL.search(line) and not _HANDLED.search(line) and not _frame(line)
+
+
+def _frame(line: str) -> bool:
+    return bool(re.match(r"\s*File \"|\s{4,}(?:return|raise|from|import|with|assert|if|self)\b", line))
+
+
+def _best_of(hits: Sequence[int], tidied: Sequence[str]) -> int:
+    """Of the lines with a class's words: where they last come close together, the first that is not source code."""
+    group = _cluster(hits)
+    return next((at for at in group if not _frame(tidied[at])), group[0])
+
+
+def _cluster(hits: Sequence[int]) -> list[int]:
+    """The last group of positions without a gap of more than three lines."""
+    group = [hits[-1]]
+    for at in reversed(hits[:-1]):
+        if group[0] - at > 3:
+            break
+        group.insert(0, at)
+    return group
+
+
+def _told(tidied: Sequence[str], at: int, text: str | None = None) -> str:
+    """The line, and what it announces, where it only says that something else failed."""
+    head = _short(text or tidied[at])
+    code = next((line for line in tidied[at + 1 : at + 4] if _EXIT_CODE.match(line)), "")
+    if not code and not _HEAD.search(head):
+        return head
+    detail = _detail(tidied, at, head)
+    said = f"{head} ({code.strip().replace(': ', ' ')})" if code else head
+    return _short(f"{said.rstrip(' :.')}: {detail}") if detail else said
+
+
+def _detail(tidied: Sequence[str], at: int, head: str) -> str | None:
+    after = [line for line in tidied[at + 1 : at + 1 + AHEAD] if line.strip()]
+    after = [re.sub(r"^\s*stderr:\s*(?=\S)", "", line) for line in after]
+    if re.search(r":\s*$|terminate called", head):
+        lines = [line for line in after if not _NOISE.search(line)]
+        return _short(lines[0]) if lines else None
+    before = [line for line in tidied[max(0, at - BACK) : at] if line.strip()]
+    for lines in (after, before):
+        for line in lines:
+            if re.match(r"\s*(?:ERROR|error|fatal): ", line) and not _WARNING.search(line):
+                return _short(line)
+    for number, line in enumerate(tidied[at + 1 : at + 1 + AHEAD], at + 1):
+        if line.strip() == "stderr:":
+            lines = [one for one in tidied[number + 1 : number + 4] if one.strip() and not _NOISE.search(one)]
+            return _short(lines[0]) if lines else None
+    spoken = [line for line in after if not _NOISE.search(line) and _says_error(line)]
+    return _short(spoken[-1]) if spoken else None
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:LONGEST]
