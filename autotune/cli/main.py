@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from autotune import __version__
-from autotune.cli.output import print_error
+from autotune.cli.output import never_fail, print_error
 from autotune.cli.settings import GLOBAL_OPTIONS
 from autotune.model.errors import AutotuneError, Interrupted
 
@@ -108,6 +108,7 @@ def _signals() -> list[signal.Signals]:
 
 def main() -> NoReturn:
     """Entry point of the command ``autotune``."""
+    never_fail()
     for number in _signals():
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
             signal.signal(number, _on_signal)

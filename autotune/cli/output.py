@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Mapping
@@ -15,19 +16,34 @@ def document(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": kind, **body}
 
 
+def never_fail() -> None:
+    """Characters that a terminal or code page cannot show are replaced on stdout and stderr from now on.
+
+    On Windows what is piped is encoded in the ANSI code page, which lacks most of the world's letters.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def print_json(kind: str, body: Mapping[str, Any]) -> None:
-    """Prints exactly one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document(kind, body), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    """Prints exactly one JSON document on stdout, in UTF-8 whatever the platform's code page is.
+
+    Bytes of a file name that are no UTF-8 (they come as lone surrogates) appear as JSON escapes.
+    """
+    text = json.dumps(document(kind, body), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # replaced by something that takes text only
+        sys.stdout.write(text)
+    else:
+        buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
 
 
 def print_text(text: str) -> None:
-    """Prints a result for people on stdout; characters that the terminal cannot show are replaced."""
-    try:
-        sys.stdout.write(text.rstrip("\n") + "\n")
-    except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding).rstrip("\n") + "\n")
+    """Prints a result for people on stdout."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
 
 

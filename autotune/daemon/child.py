@@ -36,7 +36,8 @@ def _watch(command: list[str]) -> int:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, creationflags=flags)
 
     def end_with_agent() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         interrupt(process)
         try:
             process.wait(GRACE)

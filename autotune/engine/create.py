@@ -110,7 +110,16 @@ def _venv(folder: Path) -> None:
     paths = {"base": str(folder), "platbase": str(folder)}
     site = Path(sysconfig.get_path("purelib", scheme=_scheme(), vars=paths))
     site.mkdir(parents=True, exist_ok=True)
-    (site / "creator.pth").write_text("".join(f"{path}\n" for path in _package_folders()), encoding="utf-8")
+    (site / "creator.pth").write_text("".join(f"{_pth_line(path)}\n" for path in _package_folders()), encoding="ascii")
+
+
+def _pth_line(path: str) -> str:
+    """A line of a .pth file that adds a folder, whatever its name.
+
+    Before Python 3.13 such files are read in the system's code page, so a name beyond ASCII is spelled by escapes;
+    a line that begins with ``import`` is run.
+    """
+    return path if path.isascii() else f"import sys; sys.path.append({path!a})"
 
 
 def _scheme() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ _SH = re.compile(
 _BAT = re.compile(
     r"""^[ \t]*@?set[ \t]+"?(VENV_DIR|PYTHON|SKIP_VENV)="?([^"\r\n]*)""", re.MULTILINE | re.IGNORECASE
 )
+
+_APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)""")
+"""How the reference web UI's installs spell a folder beyond ASCII in a .pth file."""
 
 
 def settings(launch_file: Path | None) -> dict[str, str]:
@@ -149,5 +153,7 @@ def _added(folder: Path) -> Iterator[Path]:
         except OSError:
             continue
         for line in map(str.strip, lines):
-            if line and not line.startswith(("#", "import ", "import\t")) and (folder / line).is_dir():
-                yield folder / line
+            spelled = _APPENDED.fullmatch(line)
+            place = str(ast.literal_eval(spelled[1])) if spelled else line
+            if place and not place.startswith(("#", "import ", "import\t")) and (folder / place).is_dir():
+                yield folder / place

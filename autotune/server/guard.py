@@ -1,9 +1,10 @@
 """The guard: parent of one web UI, which ends the whole tree when autotune stops, dies or says so.
 
 Started as ``python -m autotune.server.guard`` in a session of its own. Standard input brings one line of JSON
-(argv, cwd, env, run id, folder, grace and limit in seconds) and stays open: "stop" or its end, which comes
-with the death of autotune, however it died, ends the web UI. Standard output tells what happened, one JSON
-object a line: ``started`` {pid}, ``exit`` {code}, ``gone`` {left}. Standard error is the web UI's output.
+(argv, or on Windows a command line, cwd, env, run id, folder, grace and limit in seconds) and stays open: "stop"
+or its end, which comes with the death of autotune, however it died, ends the web UI. Standard output tells what
+happened, one JSON object a line: ``started`` {pid}, ``exit`` {code}, ``gone`` {left}. Standard error is the web
+UI's output.
 When autotune died, the guard also puts the install's files back and removes the run's folder.
 """
 
@@ -150,7 +151,8 @@ def main() -> int:
     try:
         child = Child(spec, die_with_us if subreaper else None)
     except OSError as error:
-        _tell("exit", code=127, detail=f"cannot start {spec['argv'][0]}: {error.strerror}")
+        program = spec["argv"] if isinstance(spec["argv"], str) else spec["argv"][0]
+        _tell("exit", code=127, detail=f"cannot start {program}: {error.strerror}")
         _tell("gone", left=[])
         return 0
     _tell("started", pid=child.pid)

@@ -18,6 +18,18 @@ from autotune.server import isolation, shim
 
 GIVEN = "given.json"
 
+SCRIPT = "AUTOTUNE_SCRIPT"
+"""Variable that holds the path of the start script on Windows."""
+
+
+def cmd_line(cmd: str) -> str:
+    """The command line by which cmd.exe runs the script that SCRIPT names, whatever its folder is called.
+
+    With /s cmd takes off the outer quotes alone. The path comes in by a variable inside quotes: blanks, ``( ) & ^ %``
+    and ``!`` in it then mean nothing (/v:off), where a path in the line itself is expanded once more.
+    """
+    return f'"{cmd}" /d /v:off /s /c ""%{SCRIPT}%""'
+
 
 def given_words(folder: Path) -> tuple[str, ...]:
     """The words that the start script gave, without those a trial is not given; () if there was none."""
@@ -33,8 +45,10 @@ def given_words(folder: Path) -> tuple[str, ...]:
 
 def start_of(
     root: Path, folder: Path, own: Sequence[str], shell: Mapping[str, str]
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[tuple[str, ...] | str, dict[str, str]]:
     """(argv, variables to add) of a start by script. Raises NothingToWorkOn without a script or its shell.
+
+    On Windows a command line in place of argv: cmd.exe has rules of its own for quotes.
 
     ``shell``: variables that webui-user.sh sets (``environment.StartEnvironment.shell``).
     """
@@ -54,7 +68,8 @@ def start_of(
         door: str(copy if door == "LAUNCH_SCRIPT" else place),
     }
     if os.name == "nt":
-        return (os.environ.get("COMSPEC", "cmd.exe"), "/d", "/c", str(root / script_name)), variables
+        variables[SCRIPT] = str(root / script_name)
+        return cmd_line(os.environ.get("COMSPEC", "cmd.exe")), variables
     bash = shutil.which("bash")
     if bash is None:
         raise NothingToWorkOn("bash is not on the PATH", "webui.sh needs it")

@@ -141,9 +141,12 @@ class Server:
             time.sleep(0.02)
         return self.log.attention
 
-    def launch(self, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
-        """Starts guard and web UI. Raises StateDamaged when the guard cannot be started."""
-        spec = {"argv": list(argv), "cwd": str(cwd), "env": {**env, tree.MARKER: self.run_id},
+    def launch(self, argv: tuple[str, ...] | str, cwd: Path, env: dict[str, str]) -> None:
+        """Starts guard and web UI; ``argv`` may be a whole command line on Windows.
+
+        Raises StateDamaged when the guard cannot be started.
+        """
+        spec = {"argv": argv, "cwd": str(cwd), "env": {**env, tree.MARKER: self.run_id},
                 "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace,
                 "limit": self.plan.stop_limit}
         guard_env = {**environment.base(), tree.MARKER: self.run_id}
@@ -155,7 +158,8 @@ class Server:
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "autotune.server.guard"], cwd=self.folder, env=guard_env,
+                # Not in the run's own folder: on Windows nobody can remove a folder that a process stands in.
+                [sys.executable, "-m", "autotune.server.guard"], cwd=self.folder.parent, env=guard_env,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, creationflags=flags,
                 start_new_session=os.name == "posix")
         except OSError as error:
@@ -311,7 +315,7 @@ def _attempt(
 def _command(
     plan: LaunchPlan, folder: Path, port: int, credentials: isolation.Credentials,
     found: environment.StartEnvironment,
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[tuple[str, ...] | str, dict[str, str]]:
     own = isolation.own_words(folder, port, credentials)
     temp = {name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
     if plan.own_script:

@@ -1,0 +1,46 @@
+"""How cmd.exe is made to run a start script, whatever its folder is called: seen on Windows alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.server import own_script
+
+HOSTILE = (
+    "plain", "with blank", " leading", "two  blanks", "(brackets)", "a (x86) b", "R&D", "a & b", "caret^", "^^a^b",
+    "100%", "%PATH%", "%~dp0", "bang!", "!PATH!", "semi;colon", "comma,equals=", "apostrophe's", "Müller",
+    "アニメ", "#1 + 'x' @y", "{curly} [square]", "-dash", "%AUTOTUNE_SCRIPT%", "a^&(b) %x% !y!",
+)
+
+WINE_EXPANDS_TWICE = ("%PATH%", "%AUTOTUNE_SCRIPT%")
+"""Wine 8 fills in variables of a variable's value once more (and crashes where it names itself); Windows does not."""
+
+
+def under_wine() -> bool:
+    """Is this Windows' own cmd.exe, or wine's?"""
+    import ctypes
+
+    return sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="cmd.exe's own rules for quotes")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_script_runs_from_any_folder(tmp_path: Path, name: str) -> None:
+    if name in WINE_EXPANDS_TWICE and under_wine():
+        pytest.skip("wine's cmd expands variables twice")
+    folder = tmp_path / name
+    folder.mkdir()
+    script = folder / "webui-user.bat"
+    script.write_bytes(b"@echo off\r\nset COMMANDLINE_ARGS=--api\r\ncall webui.bat\r\n")
+    (folder / "webui.bat").write_bytes(b"@echo off\r\necho %COMMANDLINE_ARGS%>ran.txt\r\n")
+    env = {**os.environ, own_script.SCRIPT: str(script), "PATHS": "x"}
+    line = own_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"))
+    done = subprocess.run(line, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                          timeout=60)
+    assert (folder / "ran.txt").is_file(), done
+    assert (folder / "ran.txt").read_text().strip() == "--api"
