@@ -151,6 +151,6 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
             chosen = file
         line = len(file.reading.line_words) if file.reading else 0
         if file.words[line:]:
-            environ[OWN] = joined(file.words[line:])
+            environ = {**environ, OWN: joined(file.words[line:])}  # a new one: the file read keeps its own
     assert chosen is not None
     return chosen

@@ -55,8 +55,20 @@ class LaunchFile:
             given = next((value for key, value in self.environ.items() if key.upper() == name), None)
         else:
             given = self.environ.get(name)
-        found = known.get(name, Variable(given))
+        found = known.get(name)
+        if found is None:
+            found = Variable(given, given is not None, self._beside(name))
         return replace(found, depends=tuple(dict.fromkeys((*found.depends, *opaque))))
+
+    def _beside(self, name: str) -> tuple[str, ...]:
+        """What else may have set a variable that the file does not set."""
+        passing = self.reading.passing if self.reading else ()
+        if self.kind != "sh":
+            return passing
+        from autotune.launchfile.sh_words import GIVEN_OR_SET, SET_BY_BASH
+
+        itself = name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ)
+        return (*passing, "what bash sets itself") if itself else passing
 
 
 def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None = None) -> LaunchFile:
@@ -105,7 +117,10 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     base = found.base if found else data
     reading = scan(base, kind, environ, path)
     if reading.trouble:
-        raise Refused(f"{path}: {reading.trouble}", "Mend that line first; the web UI cannot start with it.")
+        hint = "Mend that line first; the web UI cannot start with it."
+        if kind == "sh":
+            hint = "Mend that line if bash complains about it too (bash -n FILE), or set the flags by hand."
+        raise Refused(f"{path}: {reading.trouble}", hint)
     plain = replace(interpret(base, path, kind, reading, environ), data=data, base=base)
     if found is None:
         return plain

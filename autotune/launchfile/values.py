@@ -245,6 +245,8 @@ class Reading:
     """Every variable the file sets, exports or takes away, by name (upper case in batch files, where case is blind)."""
     opaque: tuple[str, ...] = ()
     """Commands that may have changed any variable, also one the file never names ("eval in line 3"); empty: none."""
+    passing: tuple[str, ...] = ()
+    """Commands that may have changed variables set before them, and those that are not in ``variables``."""
     value: Value = field(default_factory=Value)
     assigned: bool = False
     exported: bool = True

@@ -13,10 +13,10 @@ from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from tests.launchfile.judges import TARGET, owns
 
 CASES: tuple[tuple[str, bytes, str], ...] = (
-    ("webui-user.sh", b'export COMMANDLINE_ARGS="--api\n', "never closed"),
-    ("webui-user.sh", b'echo $(date\nexport COMMANDLINE_ARGS="--api"\n', "never closed"),
+    ("webui-user.sh", b'export COMMANDLINE_ARGS="--api\n', "line 1 .*without closing quote"),
+    ("webui-user.sh", b'echo $(date\nexport COMMANDLINE_ARGS="--api"\n', "line 1 .*without matching"),
     ("webui-user.sh", b"export COMMANDLINE_ARGS=\"--theme 'dark\"\n", "never closed"),
-    ("webui-user.sh", b'if true; then\nexport COMMANDLINE_ARGS="--api"\n', "block is not closed"),
+    ("webui-user.sh", b'if true; then\nexport COMMANDLINE_ARGS="--api"\n', "line 1 .*must end with `fi`"),
     ("webui-user.bat", b"set COMMANDLINE_ARGS=--theme 'dark\r\n", "never closed"),
     ("webui-user.bat", b"if exist x (\r\nset COMMANDLINE_ARGS=--a\r\n", "block is not closed"),
     ("webui-user.bat", b"set COMMANDLINE_ARGS=" + b"-" * 9000 + b"\r\n", "longer than cmd.exe takes"),

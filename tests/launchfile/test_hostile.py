@@ -17,7 +17,7 @@ from tests.launchfile.grammar import hostile
 from tests.launchfile.judges import owns, run_wine, wine
 
 FLAG = "--sub-quad-q-chunk-size"
-NUMBER = 10_000
+NUMBER = 1_000
 SHELL = (
     b'export COMMANDLINE_ARGS="--xformers --api"\n', b"export COMMANDLINE_ARGS='--api --xformers'\n",
     b"export COMMANDLINE_ARGS=--xformers\n", b"export COMMANDLINE_ARGS=$'--xformers --api'\n",
@@ -99,11 +99,11 @@ def test_batch_words_in_words_out(quick_path: Path, wine_prefix: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sh", "bat"])
-def test_read_back_for_ten_thousand(name: str) -> None:
+def test_read_back(name: str) -> None:
     """Without a judge: our own reader finds each value again, and a second edit changes nothing."""
     random = Random(9)
     table = SHELL if name == "sh" else BATCH
-    for i in range(NUMBER // 5):
+    for i in range(NUMBER):
         value = hostile(random)
         file = parse(table[i % len(table)], Path(f"x.{name}"), {})
         try:

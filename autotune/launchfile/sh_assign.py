@@ -1,0 +1,222 @@
+"""What sets variables in bash for good: assignments, export and its like, unset."""
+
+from __future__ import annotations
+
+import re
+
+from autotune.launchfile.sh_commands import FATAL_NAMES
+from autotune.launchfile.sh_state import ShState
+from autotune.launchfile.sh_tree import Node, kind, start, stop
+from autotune.launchfile.sh_words import NAME, SET_BY_BASH, UNSET
+from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Ref, Value
+
+
+class ShAssigns(ShState):
+    """Records assignments; ``nested``: they may not be reached."""
+
+    def _unset(self, args: list[str | None], nested: bool, line: int) -> None:
+        functions = bool(args) and args[0] == "-f"
+        names = args[1:] if args and args[0] in ("-v", "-f") else args
+        if any(n is None or not NAME.fullmatch(n) or n in self.functions or n in self.readonly or n in FATAL_NAMES
+               for n in names):
+            self._any(f"the unset in line {line}")
+            return
+        for name in names if not functions else []:
+            assert name is not None
+            if nested:
+                self._doubt(name, f"a condition or loop in line {line}")
+            else:
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self.words.variables[name] = UNSET if name not in SET_BY_BASH else Value((), ("bash itself",))
+        self.words.arrays.pop(name, None)
+        self.exported.discard(name)
+        self.attributes.pop(name, None)
+        self.export_doubt.pop(name, None)
+        if name == OWN:
+            self.pending = True
+            if self.out.array is not None:
+                self.out.array, self.out.refuse = None, ""
+
+    # -- assignments
+
+    def _assign(self, one: Node, nested: bool, export: bool) -> bool:
+        """Record one NAME=value. True if it is an assignment of COMMANDLINE_ARGS alone."""
+        name = self._name(one)
+        self._expand(one)
+        own, line, append = name == OWN, self._at(one), bool(one.get("Append"))
+        if name in FATAL_NAMES or name in self.readonly or not NAME.fullmatch(name):
+            self._any(f"the assignment in line {line}")
+        if one.get("Index") or one.get("Array"):
+            value = self._array(name, one, append, nested)
+        else:
+            value = self._plain(one, name, append, nested)
+        if export or (own and nested):
+            self._export(name, nested and not own, line)
+        if own and nested:
+            self._influenced(f"a condition, loop or function around line {line}")
+            return True
+        if nested:
+            old = self.words.variables.get(name) or self.words.look(name, (start(one), start(one)))
+            value = Value((Ref(old, False),), (f"a condition or loop in line {line}",))
+        elif name in SET_BY_BASH and name not in ("IFS", "SCRIPT_DIR", "OPTARG", "REPLY", "COLUMNS", "LINES"):
+            value = Value(value.parts, (*value.reasons, "bash itself"))
+        elif name in self.attributes:
+            value = Value(value.parts, (*value.reasons, self.attributes[name]))
+        self.words.variables[name] = value
+        self.pending = self.pending or own
+        return own
+
+    def _export(self, name: str, nested: bool, line: int) -> None:
+        if not nested:
+            self.exported.add(name)
+            self.export_doubt.pop(name, None)
+        elif name not in self.exported:
+            self.export_doubt[name] = f"a condition or loop in line {line}"
+
+    def _plain(self, one: Node, name: str, append: bool, nested: bool) -> Value:
+        own, at = name == OWN, stop(one["Name"]) + (2 if append else 1)
+        word = one.get("Value")
+        end = stop(word) if word else at
+        parts, tail = self.words.value(word, own) if word else ([], Insertion(at, "bare"))
+        if append:
+            parts.insert(0, Ref(self.words.look(name, (at, at)), own))
+        value = Value(tuple(parts))
+        if name in self.words.arrays:  # a plain assignment to an array sets its first element
+            self.words.arrays[name] = [value, *self.words.arrays[name][1:]]
+            if nested or append:
+                self.words.arrays.pop(name)
+                self.attributes[name] = f"an array in line {self._at(one)}"
+        if own:
+            self.out.assigned = True
+            self.out.assignments.append(Assignment(self._at(one), at, end, tail, nested, append))
+        return value
+
+    def _array(self, name: str, one: Node, append: bool, nested: bool) -> Value:
+        """``NAME=(...)``, ``NAME+=(...)``, ``NAME[0]=...``: what ``$NAME`` is then, its first element."""
+        line = self._at(one)
+        if name == OWN:
+            self._becomes_array(line, nested)
+        found = self.words.elements(one["Array"]) if one.get("Array") and not nested else None
+        old = self.words.arrays.pop(name, None)
+        if append and old is None and name in self.words.variables:
+            old = [self.words.variables[name]]
+        if one.get("Index"):
+            raw = self.s[start(one["Index"]) : stop(one["Index"])]
+            if not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
+                self._any(f"the subscript in line {line}")
+        if found is None or (append and old is None):
+            self.attributes[name] = f"an array in line {line}"
+            return Value((), (f"an array in line {line}",))
+        self.words.arrays[name] = [*(old or []), *found] if append else found
+        return next(iter(self.words.arrays[name]), Value())
+
+    def _declare(self, command: Node, nested: bool) -> None:
+        variant, line = str(command["Variant"]["Value"]), self._at(command)
+        args = command.get("Args") or []
+        options, names = self._split(args)
+        letters = "".join(o[1:] for o in options if o[0] == "-")
+        allowed = "pfn" if variant == "export" else "xriulcaAgpfFt"
+        if any(o[0] == "+" and o != "+x" for o in options) or set(letters) - set(allowed):
+            self._any(f"{variant} {' '.join(options)} in line {line}")
+        elif variant in self.functions or names is None or (variant == "local" and not self.calls):
+            self._any(f"the {variant} in line {line}")
+        for one in args:
+            self._expand(one)
+        if "f" in letters or "F" in letters:
+            return
+        exports = (variant == "export" and "n" not in letters) or "x" in letters
+        for one in names or []:
+            self._declared(one, variant, letters, exports or (self.allexport and bool(one.get("Value"))), nested)
+            name = self._declared_name(one)
+            if (variant == "export" and "n" in letters) or "+x" in options:
+                self.exported.discard(name)
+                if nested:
+                    self.export_doubt[name] = f"a condition or loop in line {line}"
+
+    def _split(self, args: list[Node]) -> tuple[list[str], list[Node] | None]:
+        """Options and the rest; the rest is None where a word is known only when it runs."""
+        options: list[str] = []
+        names: list[Node] = []
+        for one in args:
+            if one.get("Name"):
+                names.append(one)
+                continue
+            text, parts = self._quoted(one)
+            if text is None:
+                return options, None
+            if text[:1] in ("-", "+") and not names and text != "--":
+                options.append(text)
+            elif "=" in text and parts:
+                names.append(one)
+            elif text != "--" or names:
+                return options, None
+        return options, names
+
+    def _quoted(self, one: Node) -> tuple[str | None, bool]:
+        """The literal text before what is only known when it runs, and whether that names a variable: ``"X=..."``."""
+        word = one.get("Value") or {}
+        parts, _ = self.words.value(word, False)
+        text = ""
+        for part in parts:
+            if not isinstance(part, Atom) or part.depends:
+                break
+            text += part.text
+        named = re.match(r"([A-Za-z_][A-Za-z0-9_]*)=", text) is not None
+        bare = any(kind(p) not in ("SglQuoted", "DblQuoted", "Lit")
+                   or (kind(p) == "Lit" and re.search(r"[*?\[{~]", self.s[start(p) : stop(p)]))
+                   for p in word.get("Parts") or [])
+        whole = len(text) == sum(1 for _ in parts)
+        return (text, named) if (named and not bare) or whole else (None, False)
+
+    def _declared_name(self, one: Node) -> str:
+        return self._name(one) if one.get("Name") else (self._quoted(one)[0] or "").partition("=")[0]
+
+    def _declared(self, one: Node, variant: str, letters: str, export: bool, nested: bool) -> None:
+        """One name of export, declare, typeset, readonly or local."""
+        name, line = self._declared_name(one), self._at(one)
+        valued = bool(one.get("Value")) or bool(one.get("Array")) or not one.get("Naked")
+        literals = [n for n in (one.get("Value") or {}).get("Parts") or [] if kind(n) == "Lit"]
+        if any("{" in self.s[start(n) : stop(n)] for n in literals):
+            self._any(f"the braces in line {line}")
+        if set("iulc") & set(letters):
+            self.attributes[name] = f"declare -{letters} in line {line}"
+            self._doubt(name, self.attributes[name])
+        if one.get("Name") and valued:
+            self._assign(one, nested, export)
+        elif not one.get("Name"):
+            self._quoted_assign(one, name, nested, export)
+        elif export:
+            self._export(name, nested, line)
+        if name in FATAL_NAMES or (name in self.words.arrays and export):
+            self._any(f"{variant} in line {line}")
+        if set("aA") & set(letters):
+            self.words.arrays.pop(name, None)
+            self.attributes[name] = f"an array in line {line}"
+            if name == OWN:
+                self._becomes_array(line, nested)
+        if variant == "local" or (variant in ("declare", "typeset") and self.calls):
+            self._doubt(name, f"the {variant} in line {line}")
+        if variant == "readonly" or "r" in letters:
+            self.readonly.add(name)
+
+    def _quoted_assign(self, one: Node, name: str, nested: bool, export: bool) -> None:
+        """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
+        own, line = name == OWN, self._at(one)
+        parts, tail = self.words.value(one["Value"], own)
+        if own:
+            self.out.assigned = True
+            self.out.assignments.append(Assignment(line, start(one), stop(one), tail, nested))
+        if name in self.readonly:
+            self._any(f"the assignment in line {line}")
+        if nested:
+            self._doubt(name, f"a condition, loop or function around line {line}")
+            if own:
+                self.exported.add(OWN)
+            return
+        if export:
+            self._export(name, False, line)
+        reasons = (self.attributes[name],) if name in self.attributes else ()
+        self.words.variables[name] = Value(tuple(parts[len(name) + 1 :]), reasons)
+        self.pending = self.pending or own
