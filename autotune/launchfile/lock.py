@@ -1,16 +1,22 @@
-"""One writer at a time: a file lock that the operating system releases when its holder dies.
+"""One writer at a time: a lock that the operating system releases when its holder dies.
 
 Linux and macOS: flock; Windows: msvcrt locking of one byte beyond the text, so that others can read who holds
 it. The file itself is never deleted (deleting a lock file lets two holders in).
+
+Two state folders may be used for one web UI, even by two users. So its folder is locked as well, where the system
+locks folders: whatever path led to it, it is one folder, and nothing is written into it. Who holds it stands in a
+note in the user's cache folder, which is itself locked; on Windows, which locks no folders, that alone has to do.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +26,13 @@ from autotune.model.errors import Busy, StateDamaged
 
 _FAR = 1 << 20
 """Offset of the locked byte on Windows, where locked bytes cannot be read by others."""
+
+
+@contextlib.contextmanager
+def exclusively(lock: Path, webui: Path, what: str = "autotune") -> Iterator[None]:
+    """Holds a state folder's ``lock`` and the web UI's folder itself. Raises Busy and StateDamaged as Lock does."""
+    with Lock(lock, what), FolderLock(webui, what):
+        yield
 
 
 class Lock:
@@ -64,7 +77,7 @@ class Lock:
         """What the last holder wrote: pid, host, started, what. Empty if it cannot be read."""
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -94,6 +107,92 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+class FolderLock(Lock):
+    """Holds a folder. Where neither the folder nor the note can be locked, nothing is held and nobody is refused."""
+
+    def __init__(self, folder: Path, what: str = "autotune") -> None:
+        super().__init__(_note_of(folder), what)
+        self.folder = folder
+        self._folder: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock. Raises Busy."""
+        self._folder = self._lock_folder()
+        if not self.path.is_absolute():
+            return  # no home folder is known
+        try:
+            super().acquire()
+        except StateDamaged:
+            return  # no note can be written: the folder is held all the same
+        except Busy:
+            self._let_go()
+            raise
+
+    def _lock_folder(self) -> int | None:
+        if sys.platform == "win32":
+            return None
+        try:
+            handle = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # gone, or closed to us
+            return None
+        try:
+            _lock(handle)
+        except BlockingIOError:
+            os.close(handle)
+            raise self._busy() from None
+        except OSError:  # a file system that locks no folders
+            os.close(handle)
+            return None
+        return handle
+
+    def holder(self) -> dict[str, object]:
+        """Who holds it: as its note says, unless the system knows better (another user, a note that stayed behind)."""
+        said, pid = super().holder(), _flock_holder(self.folder)
+        return said if pid in (None, said.get("pid")) else {"pid": pid}
+
+    def _let_go(self) -> None:
+        if self._folder is not None:
+            handle, self._folder = self._folder, None
+            _unlock(handle)
+            os.close(handle)
+
+    def release(self) -> None:
+        """Let go. Safe to call twice."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)  # nobody gets past the folder to it
+        super().release()
+        self._let_go()
+
+
+def _note_of(folder: Path) -> Path:
+    """One file a folder and user, whichever path leads to the folder."""
+    import platformdirs
+
+    try:
+        seen = folder.stat()
+        name = f"{seen.st_dev:x}-{seen.st_ino:x}" if seen.st_ino else ""
+    except OSError:
+        name = ""
+    if not name:
+        real = os.path.normcase(os.path.realpath(folder))
+        name = hashlib.sha256(os.fsencode(real)).hexdigest()[:20]
+    return Path(platformdirs.user_cache_dir("autotune", appauthor=False)) / "locks" / name
+
+
+def _flock_holder(folder: Path) -> int | None:
+    """The process that holds a folder, as Linux tells it; None where nobody does or the system does not tell."""
+    try:
+        seen = folder.stat()
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    for words in map(str.split, lines):
+        if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(seen.st_ino):
+            return int(words[4]) if words[4].isdigit() and words[4] != "0" else None
+    return None
 
 
 if sys.platform == "win32":

@@ -13,7 +13,7 @@ from autotune.flags.space import OPTION_DEFAULTS
 from autotune.flags.words import split
 from autotune.launchfile import LaunchFile, config_json, diff, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.lock import Lock
+from autotune.launchfile.lock import exclusively
 from autotune.launchfile.options import spelled
 from autotune.launchfile.records import Change, Checkpoint
 from autotune.launchfile.redact import shown
@@ -137,7 +137,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
     from autotune.session import proof
 
     plan.require_possible()
-    with Lock(places.lock, "apply"):
+    with exclusively(places.lock, look.root, "apply"):
         store = Checkpoints(places.checkpoints(look.root), running=holder_of(look.root))
         store.recover()
         if store.newest() != plan.newest:
@@ -186,7 +186,7 @@ def rollback(
     when settings are to be put back that a running web UI holds and does not let go).
     """
     recover(places, root)
-    with Lock(places.lock, "rollback"):
+    with exclusively(places.lock, root, "rollback"):
         store = Checkpoints(places.checkpoints(root), running=holder_of(root))
         store.recover()
         manager = _manager_runs(file.path for one in store.applied() for file in one.files if not file.keys)

@@ -63,12 +63,12 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     ``rollback``: a tune's apply that a loss gives reason to take back, ``cost``. Raises NothingToWorkOn, Busy,
     StateDamaged, Interrupted; all samples taken are kept.
     """
-    from autotune.launchfile.lock import Lock
+    from autotune.launchfile.lock import exclusively
     from autotune.server.sweep import sweep
     from autotune.session import quiet
 
     look.require_tunable()
-    with Lock(places.lock, "verify"):
+    with exclusively(places.lock, look.root, "verify"):
         sweep(places.runs)
         subject = _subject(look, places, options)
         if isinstance(subject, str):

@@ -42,7 +42,7 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
     yield from _machine(look)
     yield _state(places)
     yield replace(_loopback(), prevents=("port",))
-    yield _lock(places)
+    yield _lock(places, look.root)
     yield _quiet(look)
 
 
@@ -165,14 +165,14 @@ def _loopback() -> Check:
     return Check("loopback port", True, "127.0.0.1 can be listened on")
 
 
-def _lock(places: Places) -> Check:
-    from autotune.launchfile.lock import Lock
-
-    if not places.lock.exists():
-        return Check("no other autotune", True, "none runs")
+def _lock(places: Places, root: Path) -> Check:
+    from autotune.launchfile.lock import FolderLock, Lock
 
     def take() -> None:
-        with Lock(places.lock):
+        if places.lock.exists():
+            with Lock(places.lock):
+                pass
+        with FolderLock(root):
             pass
 
     return _asked("no other autotune", take, "none runs")

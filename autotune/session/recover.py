@@ -24,8 +24,8 @@ def recover(places: Places, root: Path) -> None:
 
     unsettled = any(one.state in (TEMPORARY, IN_PROGRESS) for one in Checkpoints(folder).entries())
     if unsettled or any(folder.glob("*.new")):
-        from autotune.launchfile.lock import Lock
+        from autotune.launchfile.lock import exclusively
         from autotune.session.live import holder_of
 
-        with contextlib.suppress(Busy), Lock(places.lock, "recover"):
+        with contextlib.suppress(Busy), exclusively(places.lock, root, "recover"):
             Checkpoints(folder, running=holder_of(root)).recover()

@@ -56,12 +56,12 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     Raises NothingToWorkOn, Busy, BaselineFailed (the current flags do not start or render), StateDamaged
     (records cannot be written), Interrupted; whatever it raises, all samples taken are kept.
     """
-    from autotune.launchfile.lock import Lock
+    from autotune.launchfile.lock import exclusively
     from autotune.server.sweep import sweep
     from autotune.session import quiet
 
     look.require_tunable()
-    with Lock(places.lock):
+    with exclusively(places.lock, look.root, "tune"):
         sweep(places.runs)
         watch = Stopwatch()
         quiet.require_idle(look.machine)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile.lock import Lock
+from autotune.launchfile.lock import Lock, exclusively
 from tests.session.conftest import Bench, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -83,6 +83,17 @@ def test_wrong_words(bench: Bench, words: tuple[str, ...]) -> None:
 def test_another_autotune(bench: Bench) -> None:
     with Lock(bench.state / "lock"):
         assert str(os.getpid()) in error(bench, 6, "tune", "--profile", "tiny")
+
+
+@pytest.mark.parametrize("words", [
+    ("tune", "--profile", "tiny"), ("apply", "--flags", "--opt-sdp-attention", "--yes", "--no-start"),
+    ("verify", "--no-start", "--measure"),
+])
+def test_another_autotune_with_another_state_folder(words: tuple[str, ...], bench: Bench) -> None:
+    before = bench.launch_file.read_bytes()
+    with exclusively(bench.folder / "another state" / "lock", bench.root):
+        assert str(os.getpid()) in error(bench, 6, *words)
+    assert bench.launch_file.read_bytes() == before
 
 
 def test_applying_before_any_tune(bench: Bench) -> None:
