@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from autotune.model.secrets import masked
+
 SCHEMA = 1
 
 
@@ -48,7 +50,8 @@ def print_text(text: str) -> None:
 
 
 def print_error(code: int, message: str, hint: str, as_json: bool) -> int:
-    """Prints an error on stderr and, with --json, as a document on stdout; returns its code."""
+    """Prints an error on stderr and, with --json, as a document on stdout; returns its code. No credential in it."""
+    message, hint = masked(message), masked(hint)
     if as_json:
         print_json("error", {"code": code, "message": message, "hint": hint})
     sys.stderr.write(f"autotune: {message}\n")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from autotune.model.secrets import masked
+
 NAME = "autotune.agent"
 
 
@@ -34,7 +36,7 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
     logging.raiseExceptions = False
 
     def say(text: str) -> None:
-        logger.info("%s", " ".join(text.split()))
+        logger.info("%s", " ".join(masked(text).split()))
 
     return say
 

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+from autotune.model.secrets import masked
+
 LIMIT = 5.0
 """Seconds a notifier may take."""
 
@@ -31,7 +33,7 @@ def command(title: str, text: str) -> list[str] | None:
 
 def show(title: str, text: str) -> bool:
     """Shows a notification; False where that was not possible. Raises nothing."""
-    words = command(title, text)
+    words = command(title, masked(text))
     if words is None:
         return False
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from autotune.model.secrets import masked_script, masked_words
+from autotune.model.secrets import masked_script
 
 
 def diff(before: bytes, after: bytes, name: str) -> str:
@@ -15,7 +13,3 @@ def diff(before: bytes, after: bytes, name: str) -> str:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (before)", f"{name} (after)", lineterm="")
     return "".join(line + "\n" for line in lines)
 
-
-def shown(words: Sequence[str]) -> list[str]:
-    """Argv words for people and documents: passwords and tokens as ``***``."""
-    return masked_words(words)

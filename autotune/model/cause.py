@@ -139,11 +139,12 @@ def exceptions(tidied: Sequence[str]) -> list[Raised]:
     """The exceptions that a log shows, in order: of a chain its direct cause, else what was raised last."""
     found: list[Raised] = []
     base: int | None = None
-    heading, chain, direct = -9, False, False
+    headed, chain, direct = False, False, False
     for at, line in enumerate(tidied):
         indent = len(line) - len(line.lstrip())
         if _HANDLED.search(line):
-            heading = at
+            headed = True
+            continue
         start = _TRACEBACK.search(line)
         if start:
             # A progress bar may stand before it on its line.
@@ -156,14 +157,14 @@ def exceptions(tidied: Sequence[str]) -> list[Raised]:
             continue
         text = line.strip() if base is not None else _STAMP.sub("", line.strip())
         if base is None and not (_NAMED.match(text) and indent <= 4):
+            headed = False
             continue
-        handled = (base or indent) > 0 or (at - heading < 60 and heading >= 0)
+        handled = headed or indent > 0
         if chain and found:
             found[-1] = found[-1] if direct else Raised(at, text, handled)
         else:
             found.append(Raised(at, text, handled))
-        base, chain, direct = None, False, False
-        heading = -9
+        base, headed, chain, direct = None, False, False, False
     return found
 
 

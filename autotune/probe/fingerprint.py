@@ -9,12 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune.flags import argv
-from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
-from autotune.model.secrets import is_secret
+from autotune.model.secrets import masked_words
 from autotune.probe import install as installs
 from autotune.probe import interpreter, webui_files
 from autotune.probe.install import Install
@@ -87,29 +86,9 @@ def gpu_parts() -> dict[str, str]:
     return {"gpu": ", ".join(names), "gpu_memory": ", ".join(sizes), "driver": driver, "cuda_driver": cuda}
 
 
-def without_secrets(words: Sequence[str], catalogue: Catalogue) -> list[str]:
-    """The words with the values of credential flags replaced by ``…``, abbreviated and unknown flags too."""
-    shown: list[str] = []
-    hide = False
-    for piece in argv.pieces(words, catalogue.flags):
-        first, equals, _ = words[piece.start].partition("=")
-        if piece.flag is None and not first.startswith("-"):
-            shown.append("…" if hide else words[piece.start])
-            hide = False
-            continue
-        hide = False
-        if not is_secret(piece.flag or first):
-            shown += words[piece.start : piece.end]
-            continue
-        shown.append(f"{first}=…" if equals else first)
-        shown += ["…"] * (piece.end - piece.start - 1)
-        hide = not equals and piece.flag is None
-    return shown
-
-
 def _kept_flags(found: Install, words: Sequence[str]) -> str:
     catalogue = load(found.flavour, found.version)
-    return " ".join(without_secrets(split(words, catalogue).kept, catalogue))
+    return " ".join(masked_words(split(words, catalogue).kept))
 
 
 def _system() -> str:

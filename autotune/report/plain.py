@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autotune.model.secrets import masked
 from autotune.report import words
-from autotune.report.secrets import masked
 
 Document = Mapping[str, Any]
 

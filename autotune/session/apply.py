@@ -16,7 +16,6 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
 from autotune.launchfile.options import spelled
 from autotune.launchfile.records import Change, Checkpoint
-from autotune.launchfile.redact import shown
 from autotune.model import codec
 from autotune.model.errors import (
     AutotuneError,
@@ -28,6 +27,7 @@ from autotune.model.errors import (
     UsageProblem,
 )
 from autotune.model.flagset import SettingValue
+from autotune.model.secrets import masked_words
 from autotune.session.drift import file_drift
 from autotune.session.live import holder_of
 from autotune.session.look import Look
@@ -81,8 +81,8 @@ class Plan:
         return {
             "changed": changed,
             "file": str(self.file.path),
-            "before": shown(self.file.words),
-            "after": shown(self.after),
+            "before": masked_words(self.file.words),
+            "after": masked_words(self.after),
             "flags": list(self.flags),
             "settings": dict(self.settings),
             "diff": self.diff,
@@ -226,7 +226,7 @@ def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
     if data is None:
         return []
     try:
-        return shown(parse(data, path, {}, root).words)
+        return masked_words(parse(data, path, {}, root).words)
     except AutotuneError:
         return []
 

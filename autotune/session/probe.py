@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from autotune.flags import space as spaces
-from autotune.launchfile.redact import shown
 from autotune.model import codec
 from autotune.model.machine import WebUI
+from autotune.model.secrets import masked_words
 from autotune.session.document import candidate_json, flags_json
 from autotune.session.look import Look
 
@@ -55,7 +55,7 @@ def probe_json(look: Look) -> dict[str, Any]:
 def _webui(webui: WebUI, why_not: str | None) -> dict[str, Any]:
     body: dict[str, Any] = codec.dump(webui)
     for key in ("flags", "tuned_flags", "kept_flags"):
-        body[key] = shown(getattr(webui, key))
+        body[key] = masked_words(getattr(webui, key))
     if body["manageable"] and why_not:
         body.update(manageable=False, why_not=why_not)
     return body

@@ -99,9 +99,9 @@ def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints
 def _shown(words: Sequence[str]) -> list[str]:
     if not words:
         return []
-    from autotune.launchfile.redact import shown
+    from autotune.model.secrets import masked_words
 
-    return shown(words)
+    return masked_words(words)
 
 
 def _daemon(places: Places) -> dict[str, Any] | None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from autotune.launchfile import config_json, edit, stability
 from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
-from autotune.launchfile.redact import diff, shown
+from autotune.launchfile.redact import diff
 from autotune.model.errors import Refused
+from autotune.model.secrets import masked_words
 from tests.launchfile.judges import TARGET, owns
 
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,
@@ -178,7 +179,7 @@ nasty = st.text(alphabet="ab '\"\\$`%^&!;:é", max_size=6)
        where=st.sampled_from(("bare", "double", "single", "ansi", "plain", "quoted")))
 def test_no_password_whatever_it_holds_is_shown(before: str, after: str, where: str, joint: str) -> None:
     password = f"me:{before}hunter2{after}"
-    assert "hunter2" not in " ".join(shown(("--api", "--api-auth", password, f"--gradio-auth={password}")))
+    assert "hunter2" not in " ".join(masked_words(("--api", "--api-auth", password, f"--gradio-auth={password}")))
     text = f"--api --api-auth{joint}{for_shlex(password)} --listen"
     if where in ("plain", "quoted"):
         value = for_cmd(text, where)
@@ -193,4 +194,4 @@ def test_no_password_whatever_it_holds_is_shown(before: str, after: str, where: 
 
 def test_words_that_are_no_secret_are_shown() -> None:
     words = ("--api", "--ckpt-dir", "x", "--ngrok-region", "eu", "--port", "7860", "--api-auth")
-    assert shown(words) == list(words)
+    assert masked_words(words) == list(words)
