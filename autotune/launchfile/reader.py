@@ -200,8 +200,8 @@ def interpret(
         texts = [w.text for w in reading.line_words]
     why_not = reading.refuse or None
     if why_not is None and not reading.exported:
-        line = reading.assignments[-1].line
-        why_not = f"{OWN} is set in line {line} but never exported, so the web UI does not get it"
+        where = f"in line {reading.assignments[-1].line} " if reading.assignments else ""
+        why_not = f"{OWN} is set {where}but never exported, so the web UI does not get it"
     if reading.line_unknown:
         depends.append(f"variables on the starting line {reading.launch_line}")
     try:

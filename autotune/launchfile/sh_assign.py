@@ -52,8 +52,8 @@ class ShAssigns(ShState):
             value = self._array(name, one, append, nested)
         else:
             value = self._plain(one, name, append, nested)
-        if export or (own and nested):
-            self._export(name, nested and not own, line)
+        if export:
+            self._export(name, nested, line)
         if own and nested:
             self._influenced(f"a condition, loop or function around line {line}")
             return True
@@ -81,7 +81,9 @@ class ShAssigns(ShState):
         end = stop(word) if word else at
         parts, tail = self.words.value(word, own) if word else ([], Insertion(at, "bare"))
         if append:
+            before, self.words.before = self.words.before, None
             parts.insert(0, Ref(self.words.look(name, (at, at)), own))
+            self.words.before = before
         value = Value(tuple(parts))
         if name in self.words.arrays:  # a plain assignment to an array sets its first element
             self.words.arrays[name] = [value, *self.words.arrays[name][1:]]
@@ -127,6 +129,7 @@ class ShAssigns(ShState):
         if "f" in letters or "F" in letters:
             return
         exports = (variant == "export" and "n" not in letters) or "x" in letters
+        self.words.before = (dict(self.words.variables), dict(self.words.arrays))
         for one in names or []:
             self._declared(one, variant, letters, exports or (self.allexport and bool(one.get("Value"))), nested)
             name = self._declared_name(one)
@@ -134,6 +137,7 @@ class ShAssigns(ShState):
                 self.exported.discard(name)
                 if nested:
                     self.export_doubt[name] = f"a condition or loop in line {line}"
+        self.words.before = None
 
     def _split(self, args: list[Node]) -> tuple[list[str], list[Node] | None]:
         """Options and the rest; the rest is None where a word is known only when it runs."""
@@ -200,6 +204,8 @@ class ShAssigns(ShState):
             self._doubt(name, f"the {variant} in line {line}")
         if variant == "readonly" or "r" in letters:
             self.readonly.add(name)
+            if name == OWN:
+                self.out.refuse = self.out.refuse or f"line {line} makes {OWN} read-only"
 
     def _quoted_assign(self, one: Node, name: str, nested: bool, export: bool) -> None:
         """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
@@ -212,8 +218,8 @@ class ShAssigns(ShState):
             self._any(f"the assignment in line {line}")
         if nested:
             self._doubt(name, f"a condition, loop or function around line {line}")
-            if own:
-                self.exported.add(OWN)
+            if export:
+                self._export(name, True, line)
             return
         if export:
             self._export(name, False, line)

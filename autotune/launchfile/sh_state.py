@@ -117,7 +117,8 @@ class ShState:
         elif own is None:
             own = self._from_environment()
         out.value = Value((Ref(own, True),), out.opaque) if out.opaque else own
-        out.exported = not out.assigned or OWN in self.exported or OWN in self.environ
+        sets = out.assigned or OWN in self.words.variables
+        out.exported = not sets or bool(out.opaque) or OWN in self.exported or OWN in self.export_doubt
 
     def _from_environment(self) -> Value:
         if not self.environ.get(OWN) and not self.words.passing:
@@ -127,7 +128,7 @@ class ShState:
     def _variables(self) -> dict[str, Variable]:
         found, left = {}, _BUDGET
         names = {*self.words.variables, *self.attributes, *self.export_doubt, *self.words.arrays}
-        for name in sorted({*names, *(self.exported - set(self.environ))}):
+        for name in sorted(names | (self.exported ^ set(self.environ))):
             value = self.words.variables.get(name) or self.words.look(name, (0, 0))
             reasons = [self.attributes[name]] if name in self.attributes else []
             reasons += [self.export_doubt[name]] if name in self.export_doubt else []

@@ -57,6 +57,8 @@ class Words:
         self.s, self.environ, self.line = text, environ, line
         self.variables: dict[str, Value] = {}
         self.arrays: dict[str, list[Value]] = {}
+        self.before: tuple[dict[str, Value], dict[str, list[Value]]] | None = None
+        """Variables and arrays as they were, while a command such as ``export A=1 B=$A`` expands all its words."""
         self.passing: list[str] = []
         """Commands that may have changed variables which the file has not set since."""
 
@@ -64,7 +66,7 @@ class Words:
 
     def look(self, name: str, at: tuple[int, int], where: str = "bare") -> Value:
         """What ``$name`` gives here; UNSET where it has no value. ``at``: the bytes of the expansion."""
-        known = self.variables.get(name)
+        known = self._now.get(name)
         if known is not None:
             return known
         if name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ):
@@ -76,11 +78,19 @@ class Words:
 
     def is_set(self, name: str) -> bool:
         """Whether a variable has a value, as far as is known."""
-        known = self.variables.get(name)
+        known = self._now.get(name)
         return known is not UNSET if known is not None else name in self.environ
 
     def _guess(self, why: str, at: tuple[int, int], where: str, text: str = "") -> Value:
         return Value((Atom(text, *at, where, why, False),))
+
+    @property
+    def _now(self) -> dict[str, Value]:
+        return self.before[0] if self.before else self.variables
+
+    @property
+    def _lists(self) -> dict[str, list[Value]]:
+        return self.before[1] if self.before else self.arrays
 
     # -- words
 
@@ -186,17 +196,17 @@ class Words:
         at = (start(node), stop(node))
         name = str((node.get("Param") or {}).get("Value", "")) if kind(node) == "ParamExp" else ""
         told = [key for key in _TOLD if node.get(key)]
-        if NAME.fullmatch(name) and not told and name not in self.arrays:
+        if NAME.fullmatch(name) and not told and name not in self._lists:
             value = self.look(name, at, where)
-            parts.extend([Ref(value, own and name == "COMMANDLINE_ARGS")] if name in self.variables
+            parts.extend([Ref(value, own and name == "COMMANDLINE_ARGS")] if name in self._now
                          else self._here(value))
         elif NAME.fullmatch(name) and not told:
-            parts.extend(Ref(one, False) for one in self.arrays[name][:1])
-        elif name in self.arrays and told == ["Index"] and self._whole(node):
-            for number, element in enumerate(self.arrays[name]):
+            parts.extend(Ref(one, False) for one in self._lists[name][:1])
+        elif name in self._lists and told == ["Index"] and self._whole(node):
+            for number, element in enumerate(self._lists[name]):
                 parts.extend([Atom(" ", *at, where, "", False)] if number else [])
                 parts.append(Ref(element, False))
-        elif NAME.fullmatch(name) and told == ["Exp"] and node["Exp"]["Op"] in _OPERATORS and name not in self.arrays:
+        elif NAME.fullmatch(name) and told == ["Exp"] and node["Exp"]["Op"] in _OPERATORS and name not in self._lists:
             parts.extend(self._default(node, name, where))
         else:
             what = "a command" if kind(node) == "CmdSubst" else "an expansion"
@@ -209,7 +219,7 @@ class Words:
 
     def _whole(self, node: Node) -> bool:
         """``[@]`` or ``[*]``, joined by blanks: IFS decides about that."""
-        return self.s[start(node["Index"]) : stop(node["Index"])] in ("@", "*") and "IFS" not in self.variables
+        return self.s[start(node["Index"]) : stop(node["Index"])] in ("@", "*") and "IFS" not in self._now
 
     def _default(self, node: Node, name: str, where: str) -> list[Atom | Ref]:
         """``${X:-word}``, ``${X-word}``, ``${X:+word}``, ``${X+word}``."""
@@ -220,7 +230,7 @@ class Words:
         out: list[Atom | Ref] = []
         if unsure(flat.reasons) or name in SET_BY_BASH:
             out.append(Atom("", *at, where, f"an expansion in line {self.line(at[0])}", False))
-        elif flat.reasons or name not in self.variables:
+        elif flat.reasons or name not in self._now:
             out.append(Atom("", *at, where, f"{ENVIRONMENT}{name}", False))
         if filled == (op[-1] == "+"):
             out.extend(self._word(word, where))

@@ -1,0 +1,301 @@
+"""A copy of a bash file in which nothing can start, write, read or fetch anything: what is left only sets variables.
+
+Every command is looked at before bash sees it. Builtins that only bear on variables stay; programs whose outcome does
+not matter become ``:``; redirections to nowhere are dropped; the start of the web UI is cut off. Where that could
+change what a variable holds (a program in a condition, a file read, a device, a date), the copy is refused instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from autotune.launchfile import sh_commands
+from autotune.launchfile.sh_tree import Node, kind, start, stop, tree, walk
+from autotune.launchfile.sh_words import NAME, names
+from autotune.launchfile.values import OWN, Reading
+
+PATH = "_at_path"
+"""What PATH is called in the copy: the shell's own PATH leads nowhere."""
+
+_SETS = names(": true false echo printf test [ shift set unset read mapfile readarray return break continue exit pwd "
+              "shopt alias unalias local declare export typeset readonly let")
+_SAYS = names(": true echo printf")
+_UNSTABLE = names("""
+    BASH BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_COMMAND BASH_ENV BASH_EXECUTION_STRING BASH_LINENO
+    BASH_SOURCE BASH_SUBSHELL BASH_XTRACEFD COLUMNS DIRSTACK EPOCHREALTIME EPOCHSECONDS FUNCNAME GROUPS HISTCMD LINENO
+    LINES OLDPWD PIPESTATUS PPID PROMPT_COMMAND PS4 RANDOM SCRIPT_DIR SECONDS SHELLOPTS SHLVL SRANDOM _""")
+_UNSTABLE_WORD = re.compile(r"(?<!\w)(?:" + "|".join(sorted(_UNSTABLE - {"_"})) + r")(?!\w)")
+_FILE_TEST = frozenset(f"-{c}" for c in "abcdefghkprsuwxGLNOS") | {"-nt", "-ot", "-ef"}
+_NOWHERE = re.compile(r"[0-9]*(?:>|>>|&>|&>>|>\|)\s*/dev/null|[0-9]*[<>]&[0-9-]|>&\s*/dev/null")
+_OPTIONS = re.compile(r"[-+][euaxf]+|-[euaxf]*o|errexit|nounset|pipefail|allexport|xtrace|noglob")
+
+
+class Refusal(Exception):
+    """Why a file cannot be asked; the argument is one clause."""
+
+
+class Where(NamedTuple):
+    """What surrounds a statement: is its outcome looked at, is it in a function, is its output read?"""
+
+    judged: bool = False
+    function: bool = False
+    read: bool = False
+
+
+class Harmless:
+    """Makes the copy of one file. ``text()`` raises Refusal."""
+
+    def __init__(self, source: str, reading: Reading) -> None:
+        self.s, self.reading = source, reading
+        self.root = tree(source)
+        self.changes: list[tuple[int, int, str]] = []
+        self.functions = {self._name(n): n["Body"] for n in walk(self.root) if kind(n) == "FuncDecl"}
+        self.programs: list[int] = []
+        self.looks: list[int] = []
+        self.end = len(source)
+
+    def _line(self, node: Node | int) -> int:
+        return self.s.count("\n", 0, node if isinstance(node, int) else start(node)) + 1
+
+    def _name(self, node: Node) -> str:
+        return self.s[start(node["Name"]) : stop(node["Name"])]
+
+    def _raw(self, node: Node) -> str:
+        return self.s[start(node) : stop(node)]
+
+    def names(self) -> set[str]:
+        """Every variable that the file assigns, declares or names."""
+        found = {OWN, *self.reading.variables}
+        return found | {self._name(n) for n in walk(self.root) if n.get("Name") and kind(n) not in ("FuncDecl",)}
+
+    def text(self) -> str:
+        """The copy (Latin-1). Raises Refusal."""
+        if re.search(r"/dev/(?:tcp|udp)", self.s):
+            raise Refusal("it opens network connections")
+        self._functions()
+        statements = self._until_the_start(self.root.get("Stmts") or [])
+        for one in statements:
+            self._statement(one, Where())
+        self._expansions(statements)
+        if self.programs and self.looks and min(self.programs) < max(self.looks):
+            raise Refusal(f"line {self._line(min(self.programs))} may change what line "
+                          f"{self._line(max(self.looks))} looks at")
+        out, at = [], 0
+        for a, b, put in sorted(self.changes):
+            if a < at:
+                raise Refusal(f"line {self._line(a)} cannot be taken apart")
+            out += [self.s[at:a], put]
+            at = b
+        return "".join([*out, self.s[at : max(at, self.end)]])
+
+    def _functions(self) -> None:
+        if taken := sorted((sh_commands.LEAVE_ALONE | sh_commands.OTHER_BUILTINS) & self.functions.keys()):
+            raise Refusal(f"it gives {taken[0]} another meaning")
+        bodies = [n for n in walk(self.root) if kind(n) == "FuncDecl"]
+        if len(bodies) != len(self.functions):
+            raise Refusal("a function is defined twice")
+        calls = {name: self._called(body) for name, body in self.functions.items()}
+        for name, called in calls.items():
+            reach, new = set(called), set(called)
+            while new:
+                new = {c for n in new for c in calls[n]} - reach
+                reach |= new
+            if name in reach:
+                raise Refusal(f"the function {name} calls itself")
+
+    def _called(self, body: Node) -> set[str]:
+        heads = (self._raw(n["Args"][0]) for n in walk(body) if kind(n) == "CallExpr" and n.get("Args"))
+        return {h for h in heads if h in self.functions}
+
+    def _until_the_start(self, statements: list[Node]) -> list[Node]:
+        """The statements before the web UI is started; an assignment before that command is kept as an export."""
+        at = self.reading.launch_at
+        if at is None:
+            return statements
+        for number, one in enumerate(statements):
+            command = one.get("Cmd") or {}
+            if kind(command) == "CallExpr" and command.get("Args") and start(command["Args"][0]) == at:
+                assigns = command.get("Assigns") or []
+                self.end = start(one)
+                if assigns:
+                    self.changes.append((start(one), start(one), "export " + " ".join(map(self._raw, assigns))))
+                return statements[:number]
+            if start(one) <= at < stop(one) and self.reading.opaque:
+                break
+        if any("the start of the web UI" in reason for reason in self.reading.opaque):
+            raise Refusal(f"the web UI is started inside a block in line {self._line(at)}")
+        return statements
+
+    # -- statements
+
+    def _all(self, statements: Iterable[Node], where: Where) -> None:
+        for one in statements:
+            self._statement(one, where)
+
+    def _statement(self, one: Node, where: Where) -> None:
+        command, line = one.get("Cmd"), self._line(one)
+        if one.get("Background"):
+            if any(n.get("Hdoc") for n in walk(one)):
+                raise Refusal(f"line {line} runs in the background")
+            end = self.s.find("&", stop(command) if command else stop(one)) if command else stop(one)
+            redirects = one.get("Redirs") or []
+            end = self.s.find("&", max([end, *map(stop, redirects)]))
+            self.changes.append((start(one), end + 1, ":;" if self.s[end + 1 : end + 2] not in ("\n", "") else ":"))
+            return
+        where = where._replace(judged=where.judged or bool(one.get("Negated")))
+        says = self._simple(command) if command else True
+        for redirect in one.get("Redirs") or []:
+            self._redirect(redirect, says, where)
+        if command is not None:
+            self._command(command, where, one)
+
+    def _simple(self, command: Node) -> bool:
+        """A program, or a builtin that only says something."""
+        if kind(command) != "CallExpr" or not command.get("Args"):
+            return False
+        head = self._raw(command["Args"][0])
+        return head == "exec" or head in _SAYS or self._program(head)
+
+    def _program(self, head: str) -> bool:
+        plain = re.fullmatch(r"[\w./+-]+", head, re.ASCII) is not None
+        builtin = sh_commands.LEAVE_ALONE | sh_commands.OTHER_BUILTINS | sh_commands.FUNCTIONS_ELSEWHERE
+        return (plain or head == "\r") and head not in builtin and head not in self.functions
+
+    def _redirect(self, redirect: Node, says: bool, where: Where) -> None:
+        raw, line = self._raw(redirect), self._line(redirect)
+        if str(redirect["Op"]) in ("<<", "<<-", "<<<"):
+            return
+        if redirect.get("N") and "{" in str(redirect["N"].get("Value")):
+            raise Refusal(f"line {line} opens a file")
+        if _NOWHERE.fullmatch(raw):
+            self.changes.append((start(redirect), stop(redirect), " "))
+        elif says and not where.judged and ">" in str(redirect["Op"]) and str(redirect["Op"]) != "<>":
+            self.programs.append(start(redirect))
+            self.changes.append((start(redirect), stop(redirect), " "))
+        else:
+            raise Refusal(f"line {line} reads or writes a file")
+
+    def _command(self, command: Node, where: Where, statement: Node) -> None:
+        what, line = kind(command), self._line(command)
+        if what == "CallExpr":
+            self._call(command, where, statement)
+        elif what in ("DeclClause", "ArithmCmd", "LetClause"):
+            pass
+        elif what == "TestClause":
+            for node in walk(command):
+                self._test(str(node.get("Op", "")), node)
+        elif what == "BinaryCmd":
+            list_ = command["Op"] in ("&&", "||")
+            harmless = list_ and all(self._says_only(n) for n in walk(command) if kind(n) == "CallExpr")
+            inner = where._replace(judged=where.judged or (list_ and not harmless))
+            self._all([command["X"], command["Y"]], inner)
+        elif what in ("Block", "Subshell"):
+            self._all(command.get("Stmts") or [], where)
+        elif what in ("IfClause", "WhileClause", "ForClause", "CaseClause") and not command.get("Select"):
+            self._compound(command, where)
+        elif what == "FuncDecl":
+            self._statement(command["Body"], where._replace(judged=True, function=True))
+        else:
+            raise Refusal(f"{what or 'something'} in line {line}")
+
+    def _says_only(self, call: Node) -> bool:
+        return not call.get("Assigns") and self._simple(call) and self._raw(call["Args"][0]) != "exec"
+
+    def _compound(self, command: Node, where: Where) -> None:
+        self._all(command.get("Cond") or [], where._replace(judged=True))
+        for key in ("Then", "Do"):
+            self._all(command.get(key) or [], where)
+        if kind(command) == "CaseClause":
+            for item in command.get("Items") or []:
+                self._all(item.get("Stmts") or [], where)
+        if command.get("Else"):
+            self._compound(command["Else"], where)
+        loop = command.get("Loop") or {}
+        if kind(loop) == "WordIter" and not loop.get("Items") and not where.function:
+            raise Refusal(f"line {self._line(command)} depends on what the script is called with")
+
+    def _call(self, command: Node, where: Where, statement: Node) -> None:
+        words = command.get("Args") or []
+        if not words:
+            return
+        head, line = self._raw(words[0]), self._line(command)
+        args = [self._raw(w) for w in words[1:]]
+        if head in self.functions:
+            return
+        too_late = head == "trap" and sh_commands.of_builtin(head, list(args)) == sh_commands.NOTHING
+        if head in ("umask", "ulimit", "hash") or too_late or (head == "exec" and not args):
+            self.changes.append((start(words[0]), stop(words[0]), ":"))
+        elif head in _SETS:
+            self._builtin(head, args, line, statement, command)
+        elif self._program(head) and not where.judged and not where.read:
+            self.programs.append(start(command))
+            self.changes.append((start(words[0]), stop(words[0]), ":"))
+        elif self._program(head):
+            raise Refusal(f"{head.strip() or 'a command'} in line {line} decides about it, and is not run")
+        else:
+            raise Refusal(f"{head.split()[0][:40]} in line {line}")
+
+    def _builtin(self, head: str, args: list[str], line: int, statement: Node, command: Node) -> None:
+        if head == "set" and not (args[:1] == ["--"] or all(_OPTIONS.fullmatch(a) for a in args)):
+            raise Refusal(f"set {' '.join(args)[:40]} in line {line}")
+        if head == "shopt" and sh_commands.of_builtin("shopt", list(args)) != sh_commands.NOTHING:
+            raise Refusal(f"shopt in line {line}")
+        if head == "printf" and any(")T" in a for a in args):
+            raise Refusal(f"line {line} tells the time")
+        if head in ("read", "mapfile", "readarray"):
+            fed = [r for r in statement.get("Redirs") or [] if str(r["Op"]) in ("<<", "<<-", "<<<")]
+            if not fed or any(a.startswith(("-u", "-C", "-t", "-p")) for a in args):
+                raise Refusal(f"line {line} asks for something")
+        if head in ("test", "["):
+            for word in command["Args"][1:]:
+                self._test(self._raw(word), word)
+        if head in ("export", "declare", "typeset", "local", "readonly", "let", "unset") and "PATH" in args:
+            raise Refusal(f"{head} PATH in line {line}")
+
+    def _test(self, operator: str, node: Node) -> None:
+        if operator in _FILE_TEST:
+            self.looks.append(start(node))
+        elif operator in ("-t", "-R"):
+            raise Refusal(f"line {self._line(node)} looks at the terminal")
+
+    # -- words
+
+    def _expansions(self, statements: list[Node]) -> None:
+        """Inside words, too: command substitutions, variables that differ from start to start."""
+        inside = {id(n) for body in self.functions.values() for n in walk(body)}
+        for statement in statements:
+            for node in walk(statement):
+                self._expansion(node, id(node) in inside)
+
+    def _expansion(self, node: Node, function: bool) -> None:
+        what, line = kind(node), self._line(node) if "Pos" in node else 0
+        if what == "ProcSubst":
+            raise Refusal(f"line {line} reads from a command")
+        if what == "CmdSubst":
+            if node.get("Backquotes") and "\\" in self._raw(node):
+                raise Refusal(f"line {line} nests backquotes")
+            self._all(node.get("Stmts") or [], Where(judged=True, function=function, read=True))
+        elif what == "ParamExp":
+            self._parameter(node, function, line)
+        elif what == "Lit" and re.search(r"(?<!\\)[*?\[]", self._raw(node)):
+            self.looks.append(start(node))
+        if what in ("ArithmExp", "ArithmCmd", "LetClause") and _UNSTABLE_WORD.search(self._raw(node)):
+            raise Refusal(f"line {line} differs from start to start")
+        name = node.get("Name") or (node.get("Param") if what == "ParamExp" else None)
+        if name and what != "FuncDecl" and self._raw(name) == "PATH":
+            self.changes.append((start(name), stop(name), PATH))
+        if node.get("Name") and what != "FuncDecl" and self._raw(node["Name"]) in _UNSTABLE:
+            raise Refusal(f"line {line} sets {self._raw(node['Name'])}")
+
+    def _parameter(self, node: Node, function: bool, line: int) -> None:
+        name = str((node.get("Param") or {}).get("Value", ""))
+        if name in _UNSTABLE or name in ("$", "!", "-", "0"):
+            raise Refusal(f"line {line} differs from start to start")
+        if name == "?" and any(kind(n) == "CallExpr" and n.get("Args") and self._simple(n) for n in walk(self.root)):
+            raise Refusal(f"line {line} looks at how a command ended")
+        if not NAME.fullmatch(name) and name != "?" and not function:
+            raise Refusal(f"line {line} depends on what the script is called with")
+        if node.get("Excl") or node.get("Names") or (node.get("Exp") or {}).get("Op") == "@":
+            raise Refusal(f"line {line} names a variable by another")
