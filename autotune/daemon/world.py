@@ -131,15 +131,14 @@ class RealWorld:
         found = flags_of(root)
         if found.fault is not None:
             raise found.fault
-        words = found.file.words if found.file is not None else ()
-        parts = dict(fingerprint.cheap(root, words, found.path).parts)
+        parts = dict(fingerprint.cheap(root, found.words, found.path).parts)
         config = self._config()
         wanted = profile.load(config.profile)
         if config.added_models == "when_used":
             parts["motion_module"] = in_use(parts["motion_module"], max(one.frames for one in wanted.workloads))
         chosen = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
-        settings = install.settings_files(root, words)[0].parent
+        settings = install.settings_files(root, found.words)[0].parent
         self.watcher.watch([*folders_of(root, interpreter.find(root, found.path), config.file), settings])
         return parts
 

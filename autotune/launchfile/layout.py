@@ -14,12 +14,12 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.launchfile.flavour import container, flavour
 from autotune.launchfile.quoting import joined
-from autotune.launchfile.reader import LaunchFile, read
+from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, read
 from autotune.launchfile.values import OWN
 from autotune.model.errors import NothingToWorkOn
 
@@ -140,17 +140,20 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
     That is the last file that sets COMMANDLINE_ARGS, else webui-user.*. Raises NothingToWorkOn (not
     manageable) and what ``read`` raises.
     """
-    environ = dict(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
     if not layout.manageable:
         raise NothingToWorkOn(layout.why_not or "this install is not managed",
                               f"Its flags go here: {layout.where_flags_go}")
     chosen: LaunchFile | None = None
+    doubt: tuple[str, ...] = ()
     for path in layout.launch_files:
         file = read(path, environ, root)
+        builds_on_it = not file.assignments or f"{ENVIRONMENT}{OWN}" in file.depends
+        doubt = (*doubt, *file.uncertain) if builds_on_it else file.uncertain
         if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):
             chosen = file
         line = len(file.reading.line_words) if file.reading else 0
         if file.words[line:]:
             environ = {**environ, OWN: joined(file.words[line:])}  # a new one: the file read keeps its own
     assert chosen is not None
-    return chosen
+    return replace(chosen, others=tuple(dict.fromkeys(doubt)))

@@ -14,6 +14,8 @@ from autotune.launchfile.blocks import Block
 from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Variable, Word, flatten, split
 from autotune.model.errors import NothingToWorkOn, Refused
 
+ENVIRONMENT = "variable "
+"""How a reason begins that is only a variable of the environment, whose value is known here as well."""
 MAX_FILE = 4 * 1024 * 1024
 """Bytes. Launch files are a few kilobytes; a bigger one is something else."""
 
@@ -41,6 +43,17 @@ class LaunchFile:
     block: Block | None = field(default=None, repr=False, compare=False)
     root: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    others: tuple[str, ...] = ()
+    """What the words depend on because of other files of the same start, which are read before or after it."""
+
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """What only the shell knows and the words depend on; with nothing here ``words`` are a fact, else a guess.
+
+        Variables of the environment are no such thing: their values are known here as well.
+        """
+        own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT))
+        return tuple(dict.fromkeys((*own, *self.others)))
 
     def variable(self, name: str) -> Variable:
         """A variable where the web UI is started: the file's own, else the one of the environment it was read with.

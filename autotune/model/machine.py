@@ -66,6 +66,8 @@ class WebUI:
     ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
     ``python`` is the interpreter its start script would use, None if missing.
     ``lacks``: flags that its flavour usually has but this install's parser would refuse.
+    ``certain``: the flags follow from the launch file; else ``depends`` says on what they depend that only the shell
+    knows, and ``flags`` are what the shell gave when it was asked, or a guess.
     """
 
     flavour: str
@@ -80,6 +82,8 @@ class WebUI:
     running: bool
     manageable: bool
     why_not: str | None = None
+    certain: bool = True
+    depends: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
 

@@ -45,6 +45,8 @@ def status_lines(doc: Document) -> list[str]:
     lines += _install_lines(doc.get("install"))
     stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
+    if doc.get("depends"):
+        lines.append(f"Uncertain: {clean(doc['depends'])}")
     return lines + _daemon_lines(doc.get("daemon"))
 
 

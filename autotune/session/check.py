@@ -68,6 +68,7 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     from autotune.session import quiet
 
     look.require_tunable()
+    look.require_certain()
     with exclusively(places.lock, look.root, "verify"):
         sweep(places.runs)
         subject = _subject(look, places, options)

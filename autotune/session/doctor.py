@@ -109,6 +109,10 @@ def _modules(look: Look) -> Iterator[Check]:
 
 def _words(look: Look) -> Check:
     words, name = look.machine.webui.flags, "command line"
+    said = look.uncertainty
+    if said is not None and not look.asked:
+        return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
+                     "until then nothing is measured.", ("bad_flag", "startup"))
     lenient = LENIENT in os.environ or (look.file is not None and LENIENT.encode() in look.file.data)
     asked = look.catalogue.tuned and not lenient
     why = parser.refused(look.root, words, look.catalogue) if asked else None
@@ -117,7 +121,7 @@ def _words(look: Look) -> Check:
         if at and words[at - 1] == "--precision":
             why = "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
     if why is None:
-        return Check(name, True, "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
+        return Check(name, True, said or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
     return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",
                  ("bad_flag", "startup"))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from autotune.flags.catalogue import Catalogue, load
 from autotune.launchfile import LaunchFile
 from autotune.launchfile.layout import Layout
-from autotune.model.errors import AutotuneError, NothingToWorkOn
+from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
 from autotune.session.recover import recover
-from autotune.session.where import flags_of
+from autotune.session.where import depends_on, flags_of
 from autotune.store.places import Places
 
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
@@ -26,7 +26,8 @@ USUAL_CONTEXT = 32
 class Look:
     """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``, ``fault``).
 
-    ``layout``: what the install is and where its flags go; None when the launch file was named.
+    ``layout``: what the install is and where its flags go; None when the launch file was named. ``asked``: the flags
+    are uncertain by the file alone and are those that bash in the sandbox gave.
     """
 
     machine: Machine
@@ -36,11 +37,31 @@ class Look:
     catalogue: Catalogue
     fault: AutotuneError | None = None
     layout: Layout | None = None
+    asked: bool = False
 
     @property
     def root(self) -> Path:
         """The web UI's folder."""
         return self.machine.webui.root
+
+    @property
+    def uncertainty(self) -> str | None:
+        """What the flags depend on that only the shell knows, in a sentence; None where they are certain."""
+        webui = self.machine.webui
+        if webui.certain or self.path is None:
+            return None
+        return depends_on(self.path.name, webui.depends, webui.flags, self.asked)
+
+    def require_certain(self) -> str | None:
+        """Raises Refused when nobody knows which flags the web UI gets: then there is no set to compare with.
+
+        Otherwise what to tell the user of flags that bash had to be asked for; None where they are certain.
+        """
+        said = self.uncertainty
+        if said is not None and not self.asked:
+            raise Refused(said, f"Give the flags in one plain line of {self.path}, COMMANDLINE_ARGS, outside of any "
+                          "condition, loop or function; nothing was started or changed.")
+        return said
 
     def require_tunable(self) -> None:
         """Raises NothingToWorkOn when this install cannot be tuned: what is missing, and what to do."""
@@ -102,12 +123,14 @@ def look(
     root = install.find(webui, configured)
     recover(places, root)
     found = flags_of(root, launch_file)
-    words = found.file.words if found.file else ()
+    words = found.words
     # A pipe under that name would hold up whoever opens it; a folder has nothing to say.
     ordinary = found.path if found.path is not None and found.path.is_file() else None
     seen = machine.look(root, ordinary, words)
     layout = found.layout
     if layout is not None and not layout.manageable and seen.webui.manageable:
         seen = replace(seen, webui=replace(seen.webui, manageable=False, why_not=layout.why_not))
+    if found.depends:
+        seen = replace(seen, webui=replace(seen.webui, certain=False, depends=found.depends))
     catalogue = load(seen.webui.flavour, seen.webui.version)
-    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout)
+    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked)

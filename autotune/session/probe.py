@@ -27,6 +27,8 @@ def probe_json(look: Look) -> dict[str, Any]:
         warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
     elif look.why_not_editable:
         warnings.append(f"{look.path}: cannot be edited: {look.why_not_editable}")
+    if look.uncertainty is not None:
+        warnings.append(look.uncertainty)
     animatediff = machine.animatediff
     return {
         "gpus": [codec.dump(gpu) for gpu in machine.gpus],

@@ -61,9 +61,12 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     from autotune.session import quiet
 
     look.require_tunable()
+    said = look.require_certain()
     with exclusively(places.lock, look.root, "tune"):
         sweep(places.runs)
         watch = Stopwatch()
+        if said is not None:
+            progress.say(said)
         quiet.require_idle(look.machine)
         ground = _ground(look, places, options)
         study = _study(look, places, options, ground.space)

@@ -22,7 +22,7 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     BaselineFailed when that does not start.
     """
     applied = Checkpoints(places.checkpoints(look.root)).current()
-    words = look.file.words if look.file else ()
+    words = look.machine.webui.flags
     dimensions = applied.meta.get("dimensions", ()) if applied else ()
     present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue)
     wanted = tuple(applied.meta.get("flags", ())) if applied else present

@@ -1,4 +1,4 @@
-"""Which file of an install holds the flags that count? Light enough for `status`."""
+"""Which file of an install holds the flags that count, and which flags are they? Light enough for `status`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Where:
     """``path``: the file, None where there is none; ``file``: as read, None if it cannot be.
 
     ``why_not``: why it cannot be edited, ``fault``: why it cannot be read; ``layout``: what the install is, None
-    for a file that was named.
+    for a file that was named. ``words``: the flags it gives, a fact when ``depends`` (what only the shell knows) is
+    empty, or as bash in the sandbox gave them (``asked``); else a guess, and no ground to measure or write on.
     """
 
     path: Path | None
@@ -24,6 +25,9 @@ class Where:
     why_not: str | None
     layout: Layout | None
     fault: AutotuneError | None = None
+    words: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+    asked: bool = False
 
 
 def flags_of(root: Path, named: Path | None = None) -> Where:
@@ -47,4 +51,29 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
         if named is not None:
             raise
         return Where(path, None, error.message, layout, error)
-    return Where(file.path, file, file.why_not or (layout.why_not if layout else None), layout)
+    words = answer(root, file)
+    return Where(
+        file.path, file, file.why_not or (layout.why_not if layout else None), layout,
+        words=file.words if words is None else words, depends=file.uncertain, asked=words is not None)
+
+
+def answer(root: Path, file: LaunchFile) -> tuple[str, ...] | None:
+    """The words of an uncertain file as bash in the sandbox gives them; None where it cannot, or need not be asked."""
+    from autotune.launchfile.start import read_start
+
+    if not file.uncertain or file.kind != "sh":
+        return None
+    try:
+        return read_start(root, file.path).words()
+    except AutotuneError:
+        return None
+
+
+def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...], asked: bool) -> str:
+    """One sentence for people: on what the flags depend, and what bash says of them."""
+    from autotune.launchfile.redact import shown
+
+    said = f"the flags in {name} depend on {', '.join(depends)}"
+    if not asked:
+        return f"{said}: which flags the web UI gets is not certain"
+    return f"{said}; bash gives: {' '.join(shown(words)) or 'none'}"

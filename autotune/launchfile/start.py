@@ -1,0 +1,99 @@
+"""What a start of the web UI gets from its launch file, each value a fact or said to be uncertain. Runs nothing.
+
+A start may read two files in one shell: on macOS webui-macos-env.sh, then webui-user.sh; on Windows webui-user.bat,
+then, called by webui.bat, webui.settings.bat. What the reading leaves uncertain is asked of bash in a sandbox, which
+runs none of the file's own commands (``ask_bash``); what it cannot say either stays uncertain.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from autotune.launchfile.reader import LaunchFile, kind_of, load, parse
+from autotune.launchfile.values import OWN, Variable
+
+MACOS, SETTINGS = "webui-macos-env.sh", "webui.settings.bat"
+
+
+class Start:
+    """The variables where the web UI is started from one launch file. ``files``: what was read, in order."""
+
+    def __init__(self, root: Path, files: tuple[LaunchFile, ...], environ: Mapping[str, str]) -> None:
+        self.root, self.files, self.environ = root, files, environ
+
+    def variable(self, name: str) -> Variable:
+        """A variable of that start: certain when it was read, or when bash in the sandbox could say."""
+        found = self._read(name)
+        if found.certain or self._asked is None:
+            return found
+        return self._asked.get(name, Variable(None, False))
+
+    def words(self) -> tuple[str, ...] | None:
+        """What launch.py receives, as bash in the sandbox gives it; None where it cannot say."""
+        import shlex
+
+        reading = self.files[-1].reading
+        if reading is None or reading.line_unknown:
+            return None
+        own = None if self._asked is None else self._asked.get(OWN, Variable("", True))
+        if own is None or not own.certain:
+            return None
+        try:
+            words = shlex.split(own.text or "") if own.exported else []
+        except ValueError:
+            return None
+        return (*(word.text for word in reading.line_words), *words)
+
+    def exported(self) -> dict[str, Variable]:
+        """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
+        names = {name for file in self.files if file.reading for name in file.reading.variables}
+        if any(file.reading and file.reading.opaque for file in self.files):
+            names |= {*self.environ, *(self._asked or ())}
+        return {name: self.variable(name) for name in sorted(names) if name != OWN}
+
+    def _read(self, name: str) -> Variable:
+        last = self.files[-1]
+        if len(self.files) == 1:
+            return last.variable(name)
+        found, known = self.files[0].variable(name), last.reading.variables if last.reading else {}
+        text = last.data.decode("latin-1").upper()
+        doubts = [reason for key, one in (self.files[0].reading.variables if self.files[0].reading else {}).items()
+                  if f"%{key.upper()}" in text for reason in one.depends]
+        if name.upper() in known:
+            found = last.variable(name)
+        else:
+            doubts += last.reading.opaque if last.reading else ()
+        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *doubts))))
+
+    @cached_property
+    def _asked(self) -> Mapping[str, Variable] | None:
+        """All variables as bash in the sandbox has them; None where nobody can be asked, or it cannot say."""
+        return None
+
+
+def read_start(
+    root: Path, launch_file: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform
+) -> Start:
+    """Read what a start by ``launch_file`` reads. Raises NothingToWorkOn and Refused, as ``reader.read`` does."""
+    environ = os.environ if environ is None else environ
+    data, kind = load(launch_file), kind_of(launch_file)
+    if kind == "sh" and platform == "darwin" and launch_file.name != MACOS and (root / MACOS).is_file():
+        # One shell reads both, so that one reading of both is what it has in the end.
+        data = load(root / MACOS) + b"\n" + data
+    if kind != "cmd":
+        return Start(root, (parse(data, launch_file, environ, root),), environ)
+    second = launch_file.with_name(SETTINGS)
+    if launch_file.name.lower() == SETTINGS and launch_file.with_name("webui-user.bat").is_file():
+        launch_file = launch_file.with_name("webui-user.bat")
+        data = load(launch_file)
+    first = parse(data, launch_file, environ, root)
+    if launch_file == second or not second.is_file():
+        return Start(root, (first,), environ)
+    known = first.reading.variables if first.reading else {}
+    after = {**environ, **{name: one.text for name, one in known.items() if one.certain and one.text is not None}}
+    return Start(root, (first, parse(load(second), second, after, root)), environ)
