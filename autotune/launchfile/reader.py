@@ -53,7 +53,7 @@ class LaunchFile:
         Variables of the environment are no such thing: their values are known here as well.
         """
         own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT))
-        return tuple(dict.fromkeys((*own, *self.others)))
+        return tuple(dict.fromkeys((*own, *self.variable(OWN).depends, *self.others)))
 
     def variable(self, name: str) -> Variable:
         """A variable where the web UI is started: the file's own, else the one of the environment it was read with.

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Settings of webui-user files that choose the interpreter: on POSIX and on Windows.
-_SH = re.compile(
-    r"""^\s*(?:export\s+)?(venv_dir|python_cmd)=(?:"([^"$`]*)"|'([^']*)'|([^\s"'$`;#]+))""", re.MULTILINE
-)
+from autotune.launchfile.start import read_start
+from autotune.launchfile.values import Variable
+from autotune.model.errors import AutotuneError
+
+# Settings of webui-user.bat that choose the interpreter.
 _BAT = re.compile(
     r"""^[ \t]*@?set[ \t]+"?(VENV_DIR|PYTHON|SKIP_VENV)="?([^"\r\n]*)""", re.MULTILINE | re.IGNORECASE
 )
@@ -20,18 +21,19 @@ _APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)"
 """How the reference web UI's installs spell a folder beyond ASCII in a .pth file."""
 
 
-def settings(launch_file: Path | None) -> dict[str, str]:
-    """venv_dir, python_cmd and skip_venv as literal assignments of a webui-user file give them.
+def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, str]:
+    """venv_dir, python_cmd and skip_venv as a start by this launch file has them, as far as that is certain.
 
     An environment variable of the same name stands in for what the file does not say.
     """
     windows = launch_file is not None and launch_file.suffix.lower() == ".bat"
-    keys = ("VENV_DIR", "PYTHON", "SKIP_VENV") if windows else ("venv_dir", "python_cmd")
-    found = {key.lower(): os.environ[key] for key in keys if os.environ.get(key)}
+    if not windows:
+        return {key: one.text for key, one in _read(root, launch_file).items() if one.certain and one.text}
+    found = {key.lower(): os.environ[key] for key in ("VENV_DIR", "PYTHON", "SKIP_VENV") if os.environ.get(key)}
     text = _text(launch_file)
-    if windows and launch_file is not None:
+    if launch_file is not None:
         text += "\n" + _text(launch_file.with_name("webui.settings.bat"))  # webui.bat calls it, and it wins
-    for match in (_BAT if windows else _SH).finditer(text):
+    for match in _BAT.finditer(text):
         value = next((part for part in match.groups()[1:] if part is not None), "").strip().strip('"')
         if value:
             found[match[1].lower()] = value
@@ -40,19 +42,45 @@ def settings(launch_file: Path | None) -> dict[str, str]:
     return found
 
 
+def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
+    """venv_dir and python_cmd at a start by a shell file; without one, or with none that can be read, as they are."""
+    names = ("venv_dir", "python_cmd")
+    if launch_file is not None:
+        try:
+            start = read_start(root or launch_file.parent, launch_file)
+            return {name: start.variable(name) for name in names}
+        except AutotuneError:
+            pass
+    return {name: Variable(os.environ.get(name)) for name in names}
+
+
+def doubt(root: Path, launch_file: Path | None) -> str | None:
+    """Why it is not certain which interpreter the start script would choose, in a sentence; None where it is."""
+    if launch_file is None or launch_file.suffix.lower() in (".bat", ".cmd"):
+        return None
+    found = _read(root, launch_file)
+    for name in ("venv_dir", "python_cmd"):
+        if not found[name].certain:
+            return f"{name} in {launch_file} depends on {', '.join(found[name].depends)}"
+        if found["venv_dir"].text != "-":
+            break  # python_cmd only makes the venv
+    return None
+
+
 def find(root: Path, launch_file: Path | None) -> Path | None:
     """The interpreter as the start script would choose it: the venv's, else the named or usual command.
 
     The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
-    none, as before the web UI's first start.
+    none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
     """
-    said = settings(launch_file)
+    if doubt(root, launch_file) is not None:
+        return None
+    said = settings(launch_file, root)
     bundled = root.parent / "system" / "python" / "python.exe"
     if bundled.is_file() and (root.parent / "environment.bat").is_file():
         return bundled  # the ready-made Windows package: environment.bat sets SKIP_VENV and this Python
-    venv = said.get("venv_dir", "venv")
-    if venv != "-" and said.get("skip_venv") != "1":
-        folder = root / venv
+    folder = _venv(root, said)
+    if folder is not None:
         inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
         for path in inside:
             if path.is_file():
@@ -67,6 +95,16 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
         if where:
             return Path(where).absolute()
     return None
+
+
+def folder(root: Path, launch_file: Path | None) -> Path | None:
+    """The venv that the start script would use, whether it is there or not; None where it would use none."""
+    return _venv(root, settings(launch_file, root))
+
+
+def _venv(root: Path, said: dict[str, str]) -> Path | None:
+    venv = said.get("venv_dir", "venv")
+    return None if venv == "-" or said.get("skip_venv") == "1" else root / venv
 
 
 def version(python: Path) -> str | None:

@@ -36,8 +36,13 @@ def look(
         warnings += nvml.warnings
     python = interpreter.find(found.root, found.launch_file)
     if python is None:
+        why = interpreter.doubt(found.root, found.launch_file)
+        if why is not None:
+            raise NothingToWorkOn(f"which Python runs the web UI is not certain: {why}",
+                                  "set it in one plain line, outside of any condition, loop or function")
+        where = interpreter.folder(found.root, found.launch_file) or "the usual places"
         raise NothingToWorkOn(
-            f"{found.root} has no Python interpreter of its own",
+            f"the web UI in {found.root} has no Python interpreter in {where}",
             "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
         )
     has, complaints = runtime.ask(python, time_limit)

@@ -1,26 +1,24 @@
-"""The environment that the web UI's own start script would make.
+"""The environment that the web UI's own start script would make, as its launch file reads. Runs nothing of it.
 
-webui.sh sources webui-user.sh, so bash is asked what it exports; webui-user.bat's plain ``set`` lines are
-read. COMMANDLINE_ARGS is left out: the caller says the words.
+webui.sh sources webui-user.sh, so what that sets is read; what the reading leaves open is asked of bash in a sandbox
+(``launchfile.start``), and what stays open and matters is said. COMMANDLINE_ARGS is left out: the caller says the
+words.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autotune.launchfile.start import Start, read_start
+from autotune.model.errors import AutotuneError
 from autotune.server import tree
-
-TIME_LIMIT = 15.0
-"""Seconds that webui-user.sh may take; it should only set variables."""
 
 SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH_SCRIPT", "ACCELERATE",
                    "NO_TCMALLOC")
@@ -31,25 +29,17 @@ OURS = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "COMMANDLINE_ARGS", "
         tree.MARKER)
 """Variables of autotune's own surroundings that the web UI must not inherit."""
 
-# `exec` ends the questioning: some files start the web UI themselves in their last line. Builtins only, so
-# that a changed PATH cannot break it; compgen -e names the exported variables on bash 3.2 (macOS) too.
-_ASK = r"""
-tell() {
-  for name in $(compgen -e); do printf 'e%s=%s\0' "$name" "${!name}" >&3; done
-  for name in $AUTOTUNE_ASKED; do [ -n "${!name+x}" ] && printf 's%s=%s\0' "$name" "${!name}" >&3; done
-  printf 'done\0' >&3
-}
-exec() { if [ $# -gt 0 ]; then tell; builtin exit 0; else builtin exec; fi; }
-[ "$1" = "" ] || source "$1" >/dev/null 2>&1
-source "$2" >/dev/null 2>&1
-tell
-"""
+_MATTER = re.compile(
+    r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|venv_dir|python_cmd|"
+    r"(?:CUDA|CUBLAS|CUDNN|NVIDIA|PYTORCH|TORCH|HIP|HSA|ROCR?|MIOPEN|OMP|MKL)_\w+")
+"""Names of variables that bear on which program runs or how fast: what they are must not be left unsaid."""
+_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", "COMMANDLINE_ARGS", tree.MARKER)
 
 
 @dataclass(frozen=True, slots=True)
 class StartEnvironment:
-    """Exported variables, and ``shell``: those of SHELL_VARIABLES that are set. ``problem``: why it could not
-    be asked, in words, the variables then being autotune's own environment without its private part."""
+    """Exported variables, and ``shell``: those of SHELL_VARIABLES that are set. ``problem``: what of it is
+    not known, in words; such variables are then those of autotune's own environment, without its private part."""
 
     variables: dict[str, str]
     shell: dict[str, str] = field(default_factory=dict)
@@ -67,74 +57,6 @@ def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     for name in OURS:
         env.pop(name, None)
     return env
-
-
-def ask_bash(launch_file: Path, root: Path, limit: float = TIME_LIMIT) -> StartEnvironment:
-    """What bash exports after sourcing ``launch_file`` in ``root``, as webui.sh does.
-
-    The file runs in a process group of its own with a time limit; whatever it started is ended.
-    """
-    env = base()
-    bash = shutil.which("bash", path=env.get("PATH"))
-    if bash is None:
-        return StartEnvironment(env, problem="bash is not on the PATH")
-    macos = root / "webui-macos-env.sh"
-    first = str(macos) if sys.platform == "darwin" and macos.is_file() else ""
-    reading, writing = os.pipe()
-    env["AUTOTUNE_ASKED"] = " ".join(SHELL_VARIABLES)
-    mark = f"ask-{os.getpid()}-{reading}-{os.urandom(4).hex()}"
-    with os.fdopen(reading, "rb") as answer:
-        try:
-            process = subprocess.Popen(
-                # Descriptor 3 is the answer's; the file's own output goes nowhere.
-                [bash, "--noprofile", "--norc", "-c", f"exec 3>&{writing}\n{_ASK}", "ask", first,
-                 str(launch_file)],
-                cwd=root, env={**env, tree.MARKER: mark}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, pass_fds=(writing,), start_new_session=True)
-        finally:
-            os.close(writing)
-        data, ended = _read(answer.fileno(), process, limit)
-    tree.end(lambda: tree.marked(mark), grace=0.0, limit=3.0)
-    if not ended:
-        return StartEnvironment(base(), problem=f"{launch_file.name} did not end within {limit:g} s")
-    return _parse(data, launch_file)
-
-
-def _read(number: int, process: subprocess.Popen[bytes], limit: float) -> tuple[bytes, bool]:
-    """The answer up to its end mark; False when it did not come in time. The process group is ended."""
-    import selectors
-    import time
-
-    until = time.monotonic() + limit
-    data = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(number, selectors.EVENT_READ)
-        while not data.endswith(b"done\0"):
-            if not selector.select(max(0.0, until - time.monotonic())):
-                break
-            piece = os.read(number, 65536)
-            if not piece:
-                break
-            data += piece
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return data, data.endswith(b"done\0")
-
-
-def _parse(data: bytes, launch_file: Path) -> StartEnvironment:
-    variables: dict[str, str] = {}
-    shell: dict[str, str] = {}
-    for item in data.split(b"\0"):
-        name, equals, value = os.fsdecode(item).partition("=")
-        if not equals:
-            continue
-        (variables if name[0] == "e" else shell)[name[1:]] = value
-    for name in ("AUTOTUNE_ASKED", "_", "SHLVL", "PWD", "OLDPWD", "COMMANDLINE_ARGS", tree.MARKER):
-        variables.pop(name, None)
-    if not variables:
-        return StartEnvironment(base(), problem=f"bash told nothing about {launch_file.name}")
-    return StartEnvironment(variables, shell)
 
 
 _SET = re.compile(
@@ -179,9 +101,42 @@ def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
         return StartEnvironment(base())
     if launch_file.suffix.lower() in (".bat", ".cmd"):
         return read_bat(launch_file)
-    if os.name != "posix":
-        return StartEnvironment(base())
-    return ask_bash(launch_file, root)
+    try:
+        start = read_start(root, launch_file, base())
+    except AutotuneError as error:
+        return StartEnvironment(base(), problem=error.message)
+    return _as_read(start, launch_file.name)
+
+
+def _as_read(start: Start, name: str) -> StartEnvironment:
+    variables, open_ = base(), dict[str, tuple[str, ...]]()
+    for key, found in start.exported().items():
+        if not found.certain:
+            open_[key] = found.depends
+        elif key in _BASHS_OWN:
+            continue
+        elif found.exported and found.text is not None:
+            variables[key] = found.text
+        else:
+            variables.pop(key, None)
+    shell: dict[str, str] = {}
+    for key in SHELL_VARIABLES:
+        found = start.variable(key)
+        if not found.certain:
+            open_[key] = found.depends
+        elif found.text is not None:
+            shell[key] = found.text
+    return StartEnvironment(variables, shell, _unknown(open_, name))
+
+
+def _unknown(open_: Mapping[str, tuple[str, ...]], name: str) -> str | None:
+    """One sentence on the variables that matter and are not known; None when there are none."""
+    names = [key for key in open_ if _MATTER.fullmatch(key)]
+    if not names:
+        return None
+    reasons = ", ".join(dict.fromkeys(reason for key in names for reason in open_[key]))
+    which = ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and others"
+    return f"{which} in {name} depend{'s' if len(names) == 1 else ''} on {reasons}: trials start without that"
 
 
 def for_python(start: StartEnvironment, python: Path) -> dict[str, str]:

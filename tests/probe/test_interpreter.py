@@ -122,3 +122,49 @@ def test_our_own_interpreter_is_read_right() -> None:
     python = Path(sys.executable)
     assert interpreter.package_version(python, "hypothesis") == importlib.metadata.version("hypothesis")
     assert (interpreter.version(python) or "").startswith(".".join(platform.python_version_tuple()[:2]))
+
+
+SHELL = (
+    ('venv_dir="$HOME/sdvenv"', "home/sdvenv"),
+    ("venv_dir=~/sdvenv", "home/sdvenv"),
+    ('base="@HOME@"\nvenv_dir="$base/sdvenv"', "home/sdvenv"),
+    ('export venv_dir="${HOME}"/sdvenv', "home/sdvenv"),
+    ('A="$HOME"; B="$A/sd"; venv_dir="${B}venv"', "home/sdvenv"),
+    ("venv_dir=elsewhere\nvenv_dir=", "w/venv"),
+    ("venv_dir=elsewhere\nunset venv_dir", "w/venv"),
+    ("venv_dir='sd venv'", "w/sd venv"),
+    ("git pull\nvenv_dir=other", "w/other"),
+    ("#venv_dir=elsewhere", "w/venv"),
+    ("cat <<X\nvenv_dir=elsewhere\nX", "w/venv"),
+    ("exec ./webui.sh\nvenv_dir=elsewhere", "w/venv"),
+    ('venv_dir="${NOWHERE_SET:-other}"', "w/other"),
+)
+
+
+@pytest.mark.parametrize(("text", "place"), SHELL)
+def test_venv_dir_as_bash_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str) -> None:
+    """Beside every one of them stands root/venv, which must not be taken for the one that is meant."""
+    root, home = webui(tmp_path / "w"), tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    file = write(root / "webui-user.sh", text.replace("@HOME@", str(home)) + "\n")
+    python = root / "venv/bin/python" if place == "w/venv" else venv(tmp_path / place)
+    assert interpreter.find(root, file) == python
+    tell = 'tell() { echo "said ${venv_dir:-venv}"; }; exec() { tell; builtin exit; }; git() { :; }'
+    judge = subprocess.run(["bash", "-c", f'{tell}; . "{file}"; tell'], cwd=root, text=True, capture_output=True,
+                           check=True)
+    assert root / judge.stdout.rpartition("said ")[2].strip() == tmp_path / place
+
+
+@pytest.mark.parametrize("text", [
+    'source ./else.sh', 'eval "$(./which.sh)"', "venv_dir=$(cat /nowhere)", "read venv_dir < /nowhere/x",
+])
+def test_an_uncertain_venv_dir_is_never_another_python(tmp_path: Path, text: str) -> None:
+    root = webui(tmp_path / "w")
+    file = write(root / "webui-user.sh", f"#!/bin/bash\n{text}\n")
+    assert interpreter.find(root, file) is None
+    assert "venv_dir in" in (interpreter.doubt(root, file) or "") and "line 2" in (interpreter.doubt(root, file) or "")
+    from autotune.model.errors import NothingToWorkOn
+    from autotune.probe import machine
+
+    with pytest.raises(NothingToWorkOn, match=r"is not certain: venv_dir in .* depends on .*line 2"):
+        machine.look(root, file, ())

@@ -90,7 +90,7 @@ def user_file(folder: Path, text: str) -> Path:
 
 
 @posix
-def test_bash_tells_what_the_file_exports(tmp_path: Path) -> None:
+def test_what_the_file_exports_is_read(tmp_path: Path) -> None:
     file = user_file(tmp_path, """
 echo noise; echo noise >&2
 export COMMANDLINE_ARGS="--share"
@@ -98,37 +98,63 @@ export PYTORCH_CUDA_ALLOC_CONF="garbage_collection_threshold:0.6,max_split_size_
 export LINES=$'two\\nlines'
 python_cmd="python3.10"
 venv_dir=-
-export LD_PRELOAD_TEST="$PWD"
+export PATH="$HOME/bin:$PATH"
+unset HIDDEN
 """)
     found = environment.of_start_script(tmp_path, file)
     assert found.problem is None
     assert found.variables["PYTORCH_CUDA_ALLOC_CONF"].endswith("128") and found.variables["LINES"] == "two\nlines"
-    assert found.variables["LD_PRELOAD_TEST"] == str(tmp_path)
+    assert found.variables["PATH"] == f"{os.environ['HOME']}/bin:{environment.base()['PATH']}"
     assert "COMMANDLINE_ARGS" not in found.variables and tree.MARKER not in found.variables
     assert found.shell == {"python_cmd": "python3.10", "venv_dir": "-"}
 
 
-@posix
-def test_a_file_that_starts_the_web_ui_itself_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "webui.sh").write_text("touch started", encoding="utf-8")
-    found = environment.of_start_script(tmp_path, user_file(tmp_path, "export A=1\nexec bash ./webui.sh\n"))
-    assert found.variables["A"] == "1" and not (tmp_path / "started").exists()
+HARMFUL = """
+touch RAN; touch RAN2 & (touch RAN3)
+git pull && touch RAN4
+rm -rf keep
+X=$(touch RAN5; echo 1)
+curl -o RAN6 file:///etc/hostname
+cp keep RAN7; echo > RAN8
+trap 'touch RAN9' EXIT
+"""
+"""Commands of the user's own, each of which leaves a file or takes one away when it runs."""
 
 
 @posix
-def test_a_file_that_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    file = user_file(tmp_path, "setsid sleep 300 & sleep 300\n")
-    found = environment.ask_bash(file, tmp_path, limit=0.5)
-    assert found.problem is not None and "0.5 s" in found.problem
-    assert found.variables.get("PATH")
+@pytest.mark.parametrize("rest", ["", "if [ -d /nowhere ]; then export PATH=/x; fi\n", "eval 'export PATH=/x'\n",
+                                  "source ./other.sh\n", "exec ./webui.sh --listen\n", "./webui.sh --listen &\n"])
+def test_nothing_of_the_file_runs_at_a_trials_start(tmp_path: Path, rest: str) -> None:
+    for name in ("keep", "webui.sh", "other.sh"):
+        (tmp_path / name).write_text("touch RAN10\n", encoding="utf-8")
+    (tmp_path / "webui.sh").chmod(0o755)
+    file = user_file(tmp_path, HARMFUL + 'export CUDA_VISIBLE_DEVICES=1\n' + rest)
+    before = sorted(tmp_path.iterdir())
+    found = environment.of_start_script(tmp_path, file)
+    assert sorted(tmp_path.iterdir()) == before
+    assert found.variables["PATH"] in (environment.base()["PATH"], "/x")
+    assert found.problem is not None or found.variables["CUDA_VISIBLE_DEVICES"] == "1"
 
 
 @posix
-@pytest.mark.parametrize("text", ["exit 3\n", "if then fi (\n", "kill -9 $$\n"])
+@pytest.mark.parametrize(("text", "known"), [
+    ("export CUDA_VISIBLE_DEVICES=$(cat /nowhere/card)\n", False),
+    ("source /nowhere/else.sh\n", False),
+    ("[ -f $(cat /nowhere/x) ] && export HSA_OVERRIDE_GFX_VERSION=10.3.0\n", False),
+    ("export MY_PROMPTS=$(cat /nowhere/card)\n", True),  # nothing that bears on a trial
+    ("export CUDA_VISIBLE_DEVICES=1\n", True),
+])
+def test_what_stays_unknown_and_matters_is_said(tmp_path: Path, text: str, known: bool) -> None:
+    problem = environment.of_start_script(tmp_path, user_file(tmp_path, text)).problem
+    assert (problem is None) == known
+    assert known or "line 1" in (problem or "")
+
+
+@posix
+@pytest.mark.parametrize("text", ["if then fi (\n", "export A='\n"])
 def test_a_broken_file_is_told(tmp_path: Path, text: str) -> None:
-    found = environment.ask_bash(user_file(tmp_path, text), tmp_path, limit=5)
-    assert found.variables.get("PATH")
-    assert found.problem is not None or "COMMANDLINE_ARGS" not in found.variables
+    found = environment.of_start_script(tmp_path, user_file(tmp_path, text))
+    assert found.variables.get("PATH") and found.problem is not None
 
 
 def test_set_lines_of_a_bat(tmp_path: Path) -> None:
