@@ -1,0 +1,120 @@
+"""A reading that is not certain is never used as a fact; judged by bash, and by a file that leaves traces when run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.model.errors import Refused
+from autotune.session.doctor import checks
+from autotune.session.look import Look, look
+from autotune.session.probe import probe_json
+from autotune.session.status import status
+from autotune.session.tune import Progress, TuneOptions, tune
+from autotune.session.where import flags_of
+from autotune.store.places import Places
+from autotune.workload import profile as profiles
+from tests.session.conftest import Bench
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="bash files")
+
+FAST, PLAIN = "--no-half-vae --opt-split-attention-v1 --theme dark", "--use-cpu all"
+SHAPES: dict[str, str] = {
+    "if": f'if [ -f launch.py ]; then\n  export COMMANDLINE_ARGS="{FAST}"\nelse\n'
+          f'  export COMMANDLINE_ARGS="{PLAIN}"\nfi\n',
+    "elif": f'if [ -f nowhere ]; then\n  export COMMANDLINE_ARGS="{PLAIN}"\nelif [ -d modules ]; then\n'
+            f'  export COMMANDLINE_ARGS="{FAST}"\nfi\n',
+    "and": f'export COMMANDLINE_ARGS="{PLAIN}"\n[ -f launch.py ] && export COMMANDLINE_ARGS="{FAST}"\n',
+    "or": f'export COMMANDLINE_ARGS="{PLAIN}"\n[[ -f nowhere ]] || COMMANDLINE_ARGS="{FAST}"\n',
+    "case": f'case "$OSTYPE" in\n  none*) export COMMANDLINE_ARGS="{PLAIN}" ;;\n'
+            f'  *) export COMMANDLINE_ARGS="{FAST}" ;;\nesac\n',
+    "function": f'pick() {{\n  local speed=""\n  if [ -d modules ]; then speed="{FAST}"; fi\n'
+                '  export COMMANDLINE_ARGS="${speed} ${COMMANDLINE_ARGS}"\n}\npick\n',
+    "for": f'export COMMANDLINE_ARGS=""\nfor word in {FAST}; do\n  COMMANDLINE_ARGS="$COMMANDLINE_ARGS $word"\ndone\n',
+    "while": 'export COMMANDLINE_ARGS=""\nn=0\nwhile [ $n -lt 2 ]; do\n  n=$((n + 1))\n'
+             '  COMMANDLINE_ARGS="$COMMANDLINE_ARGS --part$n"\ndone\n',
+    "eval": f"eval 'export COMMANDLINE_ARGS=\"{FAST}\"'\n",
+    "read": f'read -r COMMANDLINE_ARGS <<< "{FAST}"\nexport COMMANDLINE_ARGS\n',
+    "printf": 'printf -v COMMANDLINE_ARGS "%s %s" --no-half-vae --opt-split-attention-v1\nexport COMMANDLINE_ARGS\n',
+    "nameref": f'declare -n args=COMMANDLINE_ARGS\nargs="{FAST}"\nexport COMMANDLINE_ARGS\n',
+    "unset": f'export COMMANDLINE_ARGS="{FAST}"\nfor n in COMMANDLINE_ARGS; do unset "$n"; done\n',
+    "source": f'export COMMANDLINE_ARGS="{PLAIN}"\nsource ./flags.sh\n',
+    "command": 'export COMMANDLINE_ARGS="$(cat flags.txt)"\n',
+}
+"""Ways to give flags that only a shell follows. Beside them lie flags.sh and flags.txt."""
+CERTAIN: dict[str, str] = {
+    "plain": f'export COMMANDLINE_ARGS="{FAST}"\n',
+    "git pull": f'git pull\nexport COMMANDLINE_ARGS="{FAST}"\n',
+    "append": f'export COMMANDLINE_ARGS="--theme dark"\nCOMMANDLINE_ARGS="$COMMANDLINE_ARGS {FAST}"\n',
+    "pipe": f'uname -a | grep -q none\nexport COMMANDLINE_ARGS="{FAST}"\n',
+    "branch of others": f'if [ -f nowhere ]; then export OTHER=1; fi\nexport COMMANDLINE_ARGS="{FAST}"\n',
+}
+
+
+def install(root: Path, text: str) -> Path:
+    for name in ("launch.py", "modules/cmd_args.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    (root / "flags.sh").write_text(f'COMMANDLINE_ARGS="{FAST}"\n')
+    (root / "flags.txt").write_text(FAST + "\n")
+    (root / "webui-user.sh").write_text(f"#!/bin/bash\n{text}")
+    return root
+
+
+def by_bash(root: Path) -> tuple[str, ...]:
+    """What launch.py would receive: bash sources the file as webui.sh does, and a program looks at its environment."""
+    script = 'git() { :; }; . ./webui-user.sh > /dev/null; exec python3 -c "import os; print(os.environ.get(\'X\', ' \
+             'os.environ.get(\'COMMANDLINE_ARGS\', \'\')))"'
+    env = {key: value for key, value in os.environ.items() if key not in ("COMMANDLINE_ARGS", "X")}
+    done = subprocess.run(["bash", "-c", script], cwd=root, env=env, capture_output=True, text=True, check=True)
+    return tuple(shlex.split(done.stdout))
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COMMANDLINE_ARGS", raising=False)
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *CERTAIN])
+def test_words_are_those_of_bash_or_said_to_be_uncertain(tmp_path: Path, name: str) -> None:
+    root = install(tmp_path / "w", {**SHAPES, **CERTAIN}[name])
+    found = flags_of(root)
+    assert found.fault is None
+    if not found.depends or found.asked:
+        assert found.words == by_bash(root)
+    assert bool(found.depends) == (name in SHAPES)
+    said = status(root, Places(tmp_path / "state"))
+    assert said["certain"] == (name in CERTAIN)
+    assert name in CERTAIN or "depend on" in said["depends"]
+
+
+@pytest.mark.parametrize("name", ["if", "function", "case", "command"])
+@pytest.mark.e2e
+def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: str) -> None:
+    """Either bash could be asked, and its words are the baseline, or nothing is measured (exit 5)."""
+    install(bench.root / "x", SHAPES[name])
+    for beside in ("flags.sh", "flags.txt"):
+        (bench.root / beside).write_bytes((bench.root / "x" / beside).read_bytes())
+    bench.launch_file.write_text(f"#!/bin/bash\n{SHAPES[name]}")
+    right = by_bash(bench.root)
+    places = Places(bench.state)
+    seen: Look = look(bench.root, None, None, places)
+    document = probe_json(seen)
+    assert document["webui"]["certain"] is False and document["webui"]["depends"]
+    assert any("depend on" in line for line in document["warnings"])
+    row = next(one for one in checks(seen, places) if one.name == "command line")
+    assert "depend on" in row.detail and row.ok == seen.asked
+    if seen.asked:
+        assert tuple(document["webui"]["flags"]) == right
+        assert document["webui"]["tuned_flags"] == ["--no-half-vae", "--opt-split-attention-v1"]
+        return
+    profile = profiles.load(str(bench.profile))
+    with pytest.raises(Refused) as refusal:
+        tune(seen, places, TuneOptions(profile), Progress())
+    assert "depend on" in refusal.value.message and str(bench.launch_file) in refusal.value.hint
+    assert not list(bench.state.glob("installs/*/studies/*"))
