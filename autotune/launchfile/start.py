@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autotune.launchfile.reader import LaunchFile, kind_of, load, parse
 from autotune.launchfile.values import OWN, Variable
+
+if TYPE_CHECKING:
+    from autotune.launchfile.ask_bash import Answered
 
 MACOS, SETTINGS = "webui-macos-env.sh", "webui.settings.bat"
 
@@ -28,32 +32,20 @@ class Start:
 
     def variable(self, name: str) -> Variable:
         """A variable of that start: certain when it was read, or when bash in the sandbox could say."""
-        found = self._read(name)
-        if found.certain or self._asked is None:
-            return found
-        return self._asked.get(name, Variable(None, False))
+        found, asked = self._read(name), None
+        if not found.certain and self._asked is not None:
+            asked = self._asked.variable(name) or Variable(self.environ.get(name), name in self.environ)
+        return asked or found
 
     def words(self) -> tuple[str, ...] | None:
         """What launch.py receives, as bash in the sandbox gives it; None where it cannot say."""
-        import shlex
-
-        reading = self.files[-1].reading
-        if reading is None or reading.line_unknown:
-            return None
-        own = None if self._asked is None else self._asked.get(OWN, Variable("", True))
-        if own is None or not own.certain:
-            return None
-        try:
-            words = shlex.split(own.text or "") if own.exported else []
-        except ValueError:
-            return None
-        return (*(word.text for word in reading.line_words), *words)
+        return None if self._asked is None else self._asked.words
 
     def exported(self) -> dict[str, Variable]:
         """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
         names = {name for file in self.files if file.reading for name in file.reading.variables}
         if any(file.reading and file.reading.opaque for file in self.files):
-            names |= {*self.environ, *(self._asked or ())}
+            names |= {*self.environ, *(self._asked.variables if self._asked else ())}
         return {name: self.variable(name) for name in sorted(names) if name != OWN}
 
     def _read(self, name: str) -> Variable:
@@ -71,9 +63,14 @@ class Start:
         return replace(found, depends=tuple(dict.fromkeys((*found.depends, *doubts))))
 
     @cached_property
-    def _asked(self) -> Mapping[str, Variable] | None:
-        """All variables as bash in the sandbox has them; None where nobody can be asked, or it cannot say."""
-        return None
+    def _asked(self) -> Answered | None:
+        """What bash in the sandbox says; None where nobody can be asked, or it cannot say."""
+        from autotune.launchfile.ask_bash import ask
+
+        if len(self.files) > 1 or self.files[0].kind != "sh":
+            return None
+        found = ask(self.files[0], self.root, self.environ)
+        return None if isinstance(found, str) else found
 
 
 def read_start(

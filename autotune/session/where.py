@@ -71,9 +71,9 @@ def answer(root: Path, file: LaunchFile) -> tuple[str, ...] | None:
 
 def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...], asked: bool) -> str:
     """One sentence for people: on what the flags depend, and what bash says of them."""
-    from autotune.launchfile.redact import shown
+    from autotune.model.secrets import masked_words
 
     said = f"the flags in {name} depend on {', '.join(depends)}"
     if not asked:
         return f"{said}: which flags the web UI gets is not certain"
-    return f"{said}; bash gives: {' '.join(shown(words)) or 'none'}"
+    return f"{said}; bash gives: {' '.join(masked_words(words)) or 'none'}"

@@ -138,6 +138,10 @@ SHELL = (
     ("cat <<X\nvenv_dir=elsewhere\nX", "w/venv"),
     ("exec ./webui.sh\nvenv_dir=elsewhere", "w/venv"),
     ('venv_dir="${NOWHERE_SET:-other}"', "w/other"),
+    ('if [ -d /nowhere ]; then\n  venv_dir="/nowhere"\nfi', "w/venv"),
+    ('if [ -d models ]; then\n  venv_dir="$HOME/sdvenv"\nfi', "home/sdvenv"),
+    ('case "$HOME" in */home) venv_dir=other ;; *) venv_dir=no ;; esac', "w/other"),
+    ('pick() { venv_dir="$1"; }\npick other', "w/other"),
 )
 
 
