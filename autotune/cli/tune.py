@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from autotune.cli.output import print_json
 from autotune.cli.settings import Settings, verb
 from autotune.model.errors import UsageProblem
 from autotune.model.study import History
+from autotune.report.words import plural
+from autotune.session.document import counts
 from autotune.session.tune import Progress, TuneOptions, tune
 
 UNITS = {"": 60.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -42,11 +45,10 @@ class _OnScreen(Progress):
         sys.stderr.flush()
 
     def update(self, history: History, left: float) -> None:
-        good = [sample for sample in history.samples if sample.state == "ok"]
-        sets = len({sample.candidate for sample in good})
+        done = counts(history)
         text = (
-            f"[{_clock(time.monotonic() - self._started)} gone, at most {_clock(left)} left] "
-            f"{len(good)} clips of {sets} sets, {len(history.launches)} launches"
+            f"[{_clock(time.monotonic() - self._started)} elapsed, up to {_clock(left)} left] "
+            f"{plural(done['clips'], 'clip')}, {plural(done['sets'], 'set')}, {plural(done['launches'], 'launch')}"
         )
         if text != self._said:
             self.say(text)
@@ -82,13 +84,15 @@ def tune_command(
     from autotune.session.look import look
     from autotune.workload import profile as profiles
 
+    started = time.monotonic()
     profile = profiles.load(profile_name)
     options = TuneOptions(
         profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=strategy, cause=cause,
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
-    progress = Progress() if settings.quiet else _OnScreen(time.monotonic())
+    progress = Progress() if settings.quiet else _OnScreen(started)
+    options = replace(options, taken=time.monotonic() - started)
     document = tune(seen, settings.places, options, progress)
     if then_apply and document["decision"] == "apply":
         from autotune.cli.apply import apply_flow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ PATIENCE = 15.0
 """Seconds that an interrupted job is given to answer; one given up as too slow may take until its time limit, as it
 ends at the end of a step and the VAE still decodes."""
 
-Ending = Literal["done", "died", "interrupted", "too_slow", "hang"]
+Ending = Literal["done", "died", "interrupted", "too_slow", "hang", "out_of_time"]
 
 
 class Renderer(Protocol):
@@ -104,6 +105,7 @@ def clip(
     *,
     observers: Sequence[Observer] = (),
     time_limit: float = 600.0,
+    left: float = math.inf,
     best: float | None = None,
     family: Sequence[float] = (),
     slow: float = SLOW,
@@ -123,6 +125,7 @@ def clip(
     ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
     ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
     seconds; after it the clip counts as hung, also if it was given up as too slow and never came to its end.
+    ``left``: seconds after which there is no time for it any more, which is no fault of it ("interrupted").
     A job that somebody else interrupted answers 200 with what it has: each clip is asked about, and "interrupted".
     """
     give_up = threading.Event()
@@ -133,13 +136,10 @@ def clip(
         try:
             future = pool.submit(
                 client.txt2img, workload, seed, motion_module=motion_module, request_id=request_id,
-                limit=time_limit + PATIENCE, cancel=give_up)
-            ending = _watch(future, start, time_limit, _Patience(best, slow, family, sampler), alive, cancel)
+                limit=min(time_limit, left) + PATIENCE, cancel=give_up)
+            ending = _watch(future, start, time_limit, left, _Patience(best, slow, family, sampler), alive, cancel)
             watched = time.perf_counter() - start
-            if ending == "interrupted":
-                _interrupt(client, future, alive, PATIENCE)
-            elif ending == "too_slow":
-                ending = _interrupt(client, future, alive, max(PATIENCE, time_limit - watched))
+            ending = _let_end(ending, client, future, alive, time_limit - watched, max(0.0, left - watched))
         finally:
             give_up.set()
             pool.shutdown(wait=False)
@@ -180,7 +180,7 @@ class _Patience:
 
 
 def _watch(
-    future: Future[Rendered], start: float, time_limit: float, patience: _Patience,
+    future: Future[Rendered], start: float, time_limit: float, left: float, patience: _Patience,
     alive: Callable[[], bool], cancel: threading.Event | None,
 ) -> Ending:
     while True:
@@ -197,8 +197,24 @@ def _watch(
             return "died"
         if elapsed > time_limit:
             return "hang"
+        if elapsed > left:
+            return "out_of_time"
         if patience.ends(elapsed):
             return "too_slow"
+
+
+def _let_end(
+    ending: Ending, client: Renderer, future: Future[Rendered], alive: Callable[[], bool], patience: float, rest: float
+) -> Ending:
+    """Has a job that is given up end in good order where there is time: ``rest`` seconds until there is none left,
+    ``patience`` until it counts as hung."""
+    if ending == "interrupted":
+        _interrupt(client, future, alive, min(PATIENCE, rest))
+    elif ending == "too_slow":
+        ending = _interrupt(client, future, alive, min(max(PATIENCE, patience), rest))
+        if ending == "hang" and rest < patience:
+            return "out_of_time"
+    return ending
 
 
 def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], bool], patience: float) -> Ending:
@@ -208,7 +224,7 @@ def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], b
     """
     until = time.perf_counter() + patience
     try:
-        client.interrupt()
+        client.interrupt(limit=min(5.0, patience + LOOK))
     except ApiProblem:
         until = min(until, time.perf_counter() + PATIENCE)
     while not future.done() and alive() and time.perf_counter() < until:
@@ -237,6 +253,9 @@ def _somebody_interrupted(client: Renderer) -> bool:
 
 
 def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
+    if ending == "out_of_time":
+        why = f"the budget ended after {cost:.1f} s of this clip"
+        return ClipResult(None, cost, failure="interrupted", detail=why, restart=True, seen=seen)
     found = classify(log_tail=log, died=ending == "died", timed_out=ending == "hang",
                      interrupted=ending == "interrupted")
     assert found is not None

@@ -52,7 +52,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was."""
+    """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was;
+    ``installing``: seconds more, not part of ``startup``, in which it installed packages once."""
 
     number: int
     candidate: str
@@ -61,6 +62,7 @@ class Launch:
     startup: float
     failure: Failure | None = None
     detail: str = ""
+    installing: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

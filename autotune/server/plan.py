@@ -20,7 +20,8 @@ class LaunchPlan:
     top of what the start script would make; the value "" removes one. ``launch_file``: the webui-user file
     whose exported variables the process gets. ``own_script``: start through webui.sh or webui-user.bat, the
     words then being those that the script gives (``words`` is ignored). ``start_limit``, ``stop_limit`` and
-    ``term_grace`` (how long SIGTERM is given before SIGINT, and SIGINT before SIGKILL) in seconds.
+    ``term_grace`` (how long SIGTERM is given before SIGINT, and SIGINT before SIGKILL) in seconds; ``install_limit``:
+    seconds more in which its log shows that it installs or downloads something once.
     ``port``: try this one first; None takes a free one.
     """
 
@@ -35,6 +36,7 @@ class LaunchPlan:
     start_limit: float = 300.0
     stop_limit: float = 20.0
     term_grace: float = 1.5
+    install_limit: float = 0.0
     port: int | None = None
 
 
@@ -43,7 +45,8 @@ class LaunchFailed(AutotuneError):
 
     ``failure`` is the class of the contract, ``why`` the line that names its cause ("" where there is none),
     ``startup`` the seconds it took to fail, ``log_tail`` the last lines of its output without credentials,
-    ``exit_code`` None when it had not ended by itself.
+    ``exit_code`` None when it had not ended by itself; ``installing``: seconds of ``startup`` in which it installed
+    something.
     """
 
     code = 4
@@ -58,6 +61,7 @@ class LaunchFailed(AutotuneError):
         log_tail: tuple[str, ...],
         exit_code: int | None,
         why: str = "",
+        installing: float = 0.0,
     ) -> None:
         super().__init__(f"{message}: {why}" if why and why not in message else message, hint)
         self.failure: Failure = failure
@@ -65,3 +69,4 @@ class LaunchFailed(AutotuneError):
         self.startup = startup
         self.log_tail = log_tail
         self.exit_code = exit_code
+        self.installing = installing

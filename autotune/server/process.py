@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -254,12 +254,36 @@ class Server:
         return StopReport(stubborn, port_free, gone, traces, time.monotonic() - start)
 
 
-def start(plan: LaunchPlan, *, cancel: threading.Event | None = None) -> Server:
+def _nobody(_: str) -> None:
+    """Tells nobody."""
+
+
+class _Deadline:
+    """When a start has had its time, on the clock of time.monotonic; later while its log shows that it installs
+    something, which is said once, with the limit."""
+
+    def __init__(self, server: Server, begun: float, say: Callable[[str], None]) -> None:
+        self._log, self._plan, self._begun, self._say = server.log, server.plan, begun, say
+        self._said = False
+
+    def __call__(self) -> float:
+        installing = self._log.installing()
+        if installing and self._plan.install_limit and not self._said:
+            self._said = True
+            self._say(f"  the web UI installs or downloads something at this start: it is given up to "
+                      f"{self._plan.install_limit / 60.0:.0f} min more for that, once, beside the budget")
+        return self._begun + self._plan.start_limit + min(self._plan.install_limit, installing)
+
+
+def start(
+    plan: LaunchPlan, *, cancel: threading.Event | None = None, say: Callable[[str], None] = _nobody
+) -> Server:
     """Starts a web UI and waits until it is ready: ours, with its model, answering.
 
     A busy port is tried again on another one. Raises LaunchFailed with the class of the failure, Interrupted
     when ``cancel`` was set, NothingToWorkOn when there is no launch.py or interpreter, StateDamaged when the
-    run's folder cannot be written. Whatever it raises, nothing of the attempt is left.
+    run's folder cannot be written. Whatever it raises, nothing of the attempt is left. ``say``: told when it installs
+    something, which takes longer.
     """
     if not (plan.root / "launch.py").is_file():
         raise NothingToWorkOn(f"{plan.root} has no launch.py", "name the web UI's folder with --webui")
@@ -271,7 +295,7 @@ def start(plan: LaunchPlan, *, cancel: threading.Event | None = None) -> Server:
     for attempt in range(PORT_TRIES):
         port = plan.port if plan.port is not None and attempt == 0 else ready.free_port()
         try:
-            return _attempt(plan, port, found, begun, cancel)
+            return _attempt(plan, port, found, begun, cancel, say)
         except LaunchFailed as failed:
             if failed.failure != "port" or attempt == PORT_TRIES - 1:
                 raise
@@ -280,7 +304,7 @@ def start(plan: LaunchPlan, *, cancel: threading.Event | None = None) -> Server:
 
 def _attempt(
     plan: LaunchPlan, port: int, found: environment.StartEnvironment, begun: float,
-    cancel: threading.Event | None,
+    cancel: threading.Event | None, say: Callable[[str], None],
 ) -> Server:
     if not ready.is_free(port):
         raise LaunchFailed(f"port {port} is in use", hint("port"), failure="port",
@@ -303,7 +327,7 @@ def _attempt(
         except OSError as error:
             raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
                                "free some space there") from None
-        _await(server, begun, cancel)
+        _await(server, begun, cancel, _Deadline(server, begun, say))
         server.startup = time.monotonic() - begun
     finally:
         if not server.startup:
@@ -335,8 +359,9 @@ def _command(
     return argv, env
 
 
-def _await(server: Server, begun: float, cancel: threading.Event | None) -> None:
-    deadline = begun + server.plan.start_limit
+def _await(
+    server: Server, begun: float, cancel: threading.Event | None, deadline: Callable[[], float]
+) -> None:
     stranger: ready.NotOurs | None = None
     try:
         if ready.await_ready(
@@ -357,7 +382,7 @@ def _await(server: Server, begun: float, cancel: threading.Event | None) -> None
         failure, why = _judged(server, None)
         what = "its model cannot be loaded"
     elif server.alive():
-        failure, what = "hang", f"it was not ready within {server.plan.start_limit:g} s"
+        failure, what = "hang", f"it was not ready within {deadline() - begun:.3g} s"
     else:
         # What it printed last may still be on its way.
         server.stop(now=True)
@@ -365,7 +390,7 @@ def _await(server: Server, begun: float, cancel: threading.Event | None) -> None
         what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
     raise LaunchFailed(
         f"the web UI did not start: {what}", hint(failure), failure=failure, startup=time.monotonic() - begun,
-        log_tail=server.log_tail(), exit_code=server.exit_code, why=why)
+        log_tail=server.log_tail(), exit_code=server.exit_code, why=why, installing=server.log.installing())
 
 
 def _judged(server: Server, exit_code: int | None) -> tuple[Failure, str]:

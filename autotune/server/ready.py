@@ -126,11 +126,12 @@ def await_ready(
     log: ServerLog,
     tree: Callable[[], list[psutil.Process]],
     alive: Callable[[], bool],
-    deadline: float,
+    deadline: Callable[[], float],
     cancelled: Callable[[], bool],
 ) -> bool:
     """True once the server is ours, has its model and answers a cheap request; False when it ended, when its
-    log says that the model cannot be loaded, when ``cancelled`` says so, or at ``deadline`` (time.monotonic).
+    log says that the model cannot be loaded, when ``cancelled`` says so, or at ``deadline`` (time.monotonic; asked
+    again at each look).
     Raises NotOurs.
 
     The log line "Model loaded in" tells of the model ("Applying attention optimization" does not: it comes
@@ -139,19 +140,20 @@ def await_ready(
     stranger = Client(client.base_url)
     answered: float | None = None
     begun = time.monotonic()
-    while alive() and not cancelled() and time.monotonic() < deadline:
+    while alive() and not cancelled() and time.monotonic() < deadline():
         try:
             if log.model_failed:
                 return False
             # Short at first, so that a death is seen at once; longer for a machine that is slow for long.
-            limit = min(5.0, 1.0 + 0.05 * (time.monotonic() - begun))
+            now = time.monotonic()
+            limit = min(5.0, 1.0 + 0.05 * (now - begun), max(0.1, deadline() - now))
             if answered is None and prove_ours(client, stranger, port, tree(), limit):
                 answered = time.monotonic()
             if answered is not None and log.model_loaded:
                 client.options(limit)
                 return True
             if answered is not None and time.monotonic() - answered > LOG_PATIENCE:
-                client.still(limit=max(1.0, deadline - time.monotonic()))
+                client.still(limit=max(1.0, deadline() - time.monotonic()))
                 return True
         except ApiProblem as problem:
             # 401: credentials are refused, so this is a server, but not ours.

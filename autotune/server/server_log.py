@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from autotune.model.secrets import masked
 
@@ -18,6 +19,10 @@ LONGEST = 2000
 ATTENTION = re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?done")
 MODEL_LOADED = re.compile(r"^Model loaded in \d")
 MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
+INSTALLS = re.compile(
+    r"^\s*(?:Installing |Collecting |Downloading\b|Cloning |Fetching updates for |Looking in indexes|Building wheel|"
+    r"Preparing metadata|Successfully installed|Create and activate python venv)")
+INSTALLED = re.compile(r"^(?:Launching |Loading weights |Model loaded in |Running on |Startup time)")
 VAE_FLIP = re.compile(r"^Web UI will now convert VAE into ")
 
 
@@ -27,7 +32,10 @@ class ServerLog:
     tqdm redraws its bar with carriage returns; each state counts as one line and replaces the one before.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._installs_since: float | None = None
+        self._installed = 0.0
         self._secrets = tuple(secret for secret in secrets if secret)
         self._lines: deque[str] = deque(maxlen=KEEP)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -64,10 +72,24 @@ class ServerLog:
             self._applied += 1
         if MODEL_LOADED.search(clean):
             self._loaded = True
+        self._take_install(clean)
         if VAE_FLIP.search(clean):
             self._flipped = True
         if MODEL_FAILED.search(clean):
             self._failed = True
+
+    def _take_install(self, line: str) -> None:
+        """Notes the time between the first line of pip or git and the first one of the web UI itself."""
+        if self._installs_since is None and INSTALLS.search(line):
+            self._installs_since = self._clock()
+        elif self._installs_since is not None and INSTALLED.search(line):
+            self._installed += self._clock() - self._installs_since
+            self._installs_since = None
+
+    def installing(self) -> float:
+        """Seconds so far in which it installed or downloaded something."""
+        with self._lock:
+            return self._installed + (0.0 if self._installs_since is None else self._clock() - self._installs_since)
 
     def redact(self, text: str) -> str:
         """The text without this run's credentials and without the value of any flag that holds a secret."""

@@ -18,7 +18,7 @@ from autotune.model.workload import Profile
 from autotune.session.check_rule import Finding, Question, finding, next_step
 from autotune.session.drift import file_drift
 from autotune.session.look import Look
-from autotune.session.stopwatch import Stopwatch
+from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.session.tune import Progress
 from autotune.store import events
 from autotune.store.places import Places
@@ -77,7 +77,7 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
         quiet.require_idle(look.machine)
         study = _open(look, places, subject, options)
         _measure(look, places, subject.question, study, options, progress)
-        history = study.history(options.budget, study.cost()["wall"], None)
+        history = study.history(options.budget, study.spent(), None)
         return _record(look, places, options, subject, study, finding(history, subject.question))
 
 
@@ -87,13 +87,12 @@ def _measure(
     from autotune.probe.nvml import Nvml
     from autotune.session.driver import Driver
 
-    watch, before = Stopwatch(), study.cost()["wall"]
+    budget = Budget(options.budget, Stopwatch(), study.spent())
     ground = _ground(look, places, question)
-    with Nvml() as nvml, Driver(ground, study, watch, nvml, progress.say) as driver:
+    with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
         while True:
-            spent = before + watch.seconds()["wall"]
-            history = study.history(options.budget, spent, driver.live_launch)
-            progress.update(history, max(0.0, options.budget - spent))
+            history = study.history(budget.seconds, budget.spent(), driver.live_launch)
+            progress.update(history, max(0.0, budget.left()))
             proposal = next_step(history, question)
             if proposal is None:
                 break
@@ -103,8 +102,8 @@ def _measure(
             try:
                 driver.carry_out(proposal)
             finally:
-                study.set_cost(watch.seconds())
-    study.set_cost(watch.seconds())
+                study.set_cost(budget.watch.seconds())
+    study.set_cost(budget.watch.seconds())
 
 
 def _ground(look: Look, places: Places, question: Question) -> Ground:

@@ -75,7 +75,6 @@ def tune_json(
     fingerprint: Fingerprint,
 ) -> dict[str, Any]:
     """The whole document. ``head`` is the study's own: id, profile, objective, created, web UI, GPU."""
-    clips = [sample for sample in history.samples if sample.seconds is not None]
     return {
         "study": head["id"],
         "profile": head["profile"],
@@ -90,10 +89,17 @@ def tune_json(
         "trials": trials_json(history, space),
         "excluded": [{**flags_json(row.flags), "reason": row.reason} for row in space.excluded],
         "cost": {part: round(seconds, 3) for part, seconds in cost.items()},
-        "launches": len(history.launches),
-        "clips": len(clips),
+        **counts(history),
         "fingerprint": {"id": fingerprint.id, "parts": dict(fingerprint.parts)},
     }
+
+
+def counts(history: History) -> dict[str, int]:
+    """How much was done, as the screen and the document both say it: clips that have a time (warm-ups too), sets that
+    were tried, starts."""
+    tried = {one.candidate for one in history.samples} | {one.candidate for one in history.launches if one.failure}
+    timed = sum(sample.seconds is not None for sample in history.samples)
+    return {"clips": timed, "sets": len(tried), "launches": len(history.launches)}
 
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:

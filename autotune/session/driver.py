@@ -24,13 +24,14 @@ from autotune.model.api import ApiProblem
 from autotune.model.failures import without_prompts
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Machine
+from autotune.model.secrets import masked_words
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
-from autotune.server import gpu_memory
+from autotune.server import gpu_memory, isolation
 from autotune.server.inventory import ASIDE
 from autotune.session import card, pace
 from autotune.session.reference import Reference
-from autotune.session.stopwatch import Stopwatch
+from autotune.session.stopwatch import Budget
 from autotune.store.journal import cannot_write
 from autotune.store.studies import Study
 from autotune.workload import clip
@@ -84,11 +85,12 @@ class Driver:
     """Owns at most one web UI process at a time. Use as a context manager."""
 
     def __init__(
-        self, ground: Ground, study: Study, stopwatch: Stopwatch, nvml: Nvml, say: Callable[[str], None]
+        self, ground: Ground, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
     ) -> None:
         self._ground = ground
         self._study = study
-        self._watch = stopwatch
+        self._budget = budget
+        self._watch = budget.watch
         self._nvml = nvml
         self._say = say
         self._live: _Live | None = None
@@ -117,7 +119,7 @@ class Driver:
         if live is not None:
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
-                server.settle(self._nvml, self._idle_memory)
+                server.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
             if traces:
                 names = sorted(trace.path for trace in traces)
                 self._warn((f"the web UI, or an extension of it, wrote into its folder during trials "
@@ -125,7 +127,8 @@ class Driver:
                             f"what was written lies in {self._ground.run_root / ASIDE}",))
 
     def carry_out(self, proposal: Proposal) -> None:
-        """Measures what is proposed. Failures are recorded, not raised; the process then starts anew."""
+        """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then
+        starts anew."""
         candidate = self._ground.space[proposal.candidate]
         live = self._ensure(candidate, proposal)
         if live is None or not self._in_effect(live, candidate, proposal):
@@ -147,20 +150,21 @@ class Driver:
         workload, told = self._ground.profile.workloads[index], None
         if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
             told = fidelity.shorter(samples, index, workload, baseline)
-        if not self._clip(live, candidate, proposal, index, workload, number, told=told):
+        if self._budget.left() <= 0.0 or not self._clip(live, candidate, proposal, index, workload, number, told=told):
             return False
         steps = fidelity.short_steps(workload)
         if told or steps is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
             return True
         short = replace(workload, steps=steps)
-        return self._clip(live, candidate, proposal, index, short, number, state="check")
+        return self._budget.left() > 0.0 and self._clip(live, candidate, proposal, index, short, number, state="check")
 
     def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
-        budget = float(self._study.head.get("budget", 0.0))
         for index, workload in enumerate(self._ground.profile.workloads):
             short = replace(workload, steps=min(workload.steps, pace.WARMUP_STEPS))
-            while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, budget):
+            while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, self._budget.seconds):
+                if self._budget.left() <= 0.0:
+                    return False
                 if not self._clip(live, candidate, proposal, index, short, number, state="warmup"):
                     return False
         live.warmed.add(candidate.id)
@@ -172,7 +176,7 @@ class Driver:
         if live is not None and live.server.alive() and self._serves(live, candidate, proposal):
             return live
         self.close()
-        return self._launch(candidate, proposal)
+        return self._launch(candidate, proposal) if self._budget.left() > 0.0 else None
 
     @staticmethod
     def _serves(live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
@@ -185,9 +189,10 @@ class Driver:
             switches_live(candidate) and (live.screening or candidate.effective.attention != "xformers")
         )
 
-    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
-        ground, number = self._ground, len(self._study.launches)
-        cold = proposal.fresh or not switches_live(candidate)
+    def _plan(self, candidate: Candidate, cold: bool, start_limit: float) -> server.LaunchPlan:
+        """What a start of this set is asked to do; ``cold``: with exactly its words, else with those that let it be
+        switched to."""
+        ground = self._ground
         managed = launch_words(candidate, ground.space, cold)
         words = replace_words(
             ground.machine.webui.flags, FlagSet(managed), ground.catalogue, opened(ground.space)
@@ -195,29 +200,31 @@ class Driver:
         settings = cold_settings(candidate) if cold else live_settings(candidate)
         python = ground.machine.webui.python
         assert python is not None, "the probe refuses an install without interpreter"
-        plan = server.LaunchPlan(
+        return server.LaunchPlan(
             root=ground.machine.webui.root,
             python=python,
             words=words,
             run_root=ground.run_root,
             settings=tuple(settings.items()),
             launch_file=ground.launch_file,
-            start_limit=pace.start_limit(self._study.launches),
+            start_limit=start_limit,
+            install_limit=pace.install_limit(self._study.launches),
         )
-        self._say(f"starting the web UI with {' '.join(managed) or 'no tuning flag'}")
-        began = time.monotonic()
+
+    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+        number, cold = len(self._study.launches), proposal.fresh or not switches_live(candidate)
+        limits = pace.start_limits(self._study.launches, self._budget.left())
+        plan = self._plan(candidate, cold, limits.first)
+        self._say(f"starting the web UI with {' '.join(masked_words(isolation.trial_words(plan.words))) or 'no flag'}")
         try:
             with self._watch.on("startup"):
-                started = server.start(plan)
+                started = server.start(plan, say=self._say)
         except server.LaunchFailed as failed:
-            startup = time.monotonic() - began
-            words = without_prompts(failed.log_tail)
-            self._record_launch(number, candidate, cold, startup, failed.failure, failed.message)
-            self._say(f"  it did not start: {failed.failure}: {failed.message}")
-            if words:
-                self._say(f"  its last words are in {self._study.keep_words(f'start-{number}', words)}")
+            self._not_started(Launch(number, candidate.id, candidate.launch_key, cold, failed.startup), failed, limits)
             return None
-        self._record_launch(number, candidate, cold, time.monotonic() - began)
+        installing = started.log.installing()
+        self._record_launch(
+            Launch(number, candidate.id, candidate.launch_key, cold, started.startup - installing), installing)
         self._warn(started.warnings)
         held = (candidate.id, proposal.block) if proposal.fresh else None
         observers = self._observers(started)
@@ -241,46 +248,62 @@ class Driver:
             return (gpu, TorchObserver(started.client.memory))
         return (RamObserver(started.descendants), TorchObserver(started.client.memory))
 
-    def _record_launch(
-        self, number: int, candidate: Candidate, cold: bool, startup: float,
-        failure: Failure | None = None, detail: str = "",
-    ) -> None:
-        launch = Launch(number, candidate.id, candidate.launch_key, cold, startup, failure, detail)
-        self._study.add_launch(launch)
+    def _not_started(self, launch: Launch, failed: server.LaunchFailed, limits: pace.Limits) -> None:
+        """Records and tells why a start failed; one that the budget ended is no failure of its set."""
+        words = without_prompts(failed.log_tail)
+        failure, said = failed.failure, failed.message
+        if failure == "hang" and failed.startup - failed.installing < min(limits.hang, limits.surely):
+            failure, said = "interrupted", f"the budget ended after {failed.startup:.0f} s of this start"
+        elif failure == "hang":
+            said += f" ({limits.known})"
+        startup = failed.startup - failed.installing
+        self._record_launch(replace(launch, startup=startup, failure=failure, detail=said), failed.installing)
+        self._say(f"  it did not start: {failure}: {said}")
+        if words and failure != "interrupted":
+            self._say(f"  its last words are in {self._study.keep_words(f'start-{launch.number}', words)}")
+
+    def _record_launch(self, launch: Launch, installing: float) -> None:
+        """Records a start; ``installing``: seconds of it that are not the budget's."""
+        self._budget.excuse(installing)
+        self._study.add_launch(replace(launch, installing=installing or None))
         self._study.set_cost(self._watch.seconds())
 
     def _in_effect(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
         """Switches where needed and looks whether the set really acts (guarantee 6)."""
-        with self._watch.on("waiting"):
-            problem = self._switch(live, candidate)
+        failure: Failure = "bad_flag"
+        try:
+            with self._watch.on("waiting"):
+                problem = self._switch(live, candidate)
+        except ApiProblem as fault:
+            problem = f"the web UI could not be asked: {fault}"
+            failure = "hang" if fault.kind == "timeout" else "invalid_output" if live.server.alive() else "crash"
         if problem is None:
             live.now = candidate.id
             return True
-        self._add(live, candidate, proposal, 0, 0, state="failed", failure="bad_flag", detail=problem)
+        self._add(live, candidate, proposal, 0, 0, state="failed", failure=failure, detail=problem)
+        self._say(f"  {failure}: {problem}")
         self.close()
         return False
 
     def _switch(self, live: _Live, candidate: Candidate) -> str | None:
-        """None when the set is in effect, else what is not."""
-        try:
-            if live.now != candidate.id:
-                live.server.client.set_options(live_settings(candidate))
-            flags = live.server.client.cmd_flags()
-            deadline = time.monotonic() + EFFECT_LIMIT
-            while True:
-                wrong = mismatches(
-                    candidate.effective,
-                    flags,
-                    live.server.client.options(),
-                    live.server.attention_logged(),
-                    self._ground.machine.runtime,
-                    self._ground.catalogue,
-                )
-                if not wrong or time.monotonic() > deadline:
-                    return "; ".join(wrong) or None
-                live.server.wait_ended(0.05)
-        except ApiProblem as problem:
-            return f"the web UI could not be asked: {problem}"
+        """None when the set is in effect, else what is not. Raises ApiProblem."""
+        client = live.server.client
+        if live.now != candidate.id:
+            client.set_options(live_settings(candidate), pace.switch_limit(self._budget.left()))
+        flags = client.cmd_flags()
+        deadline = time.monotonic() + EFFECT_LIMIT
+        while True:
+            wrong = mismatches(
+                candidate.effective,
+                flags,
+                client.options(),
+                live.server.attention_logged(),
+                self._ground.machine.runtime,
+                self._ground.catalogue,
+            )
+            if not wrong or time.monotonic() > deadline:
+                return "; ".join(wrong) or None
+            live.server.wait_ended(0.05)
 
     def _clip(
         self,
@@ -331,7 +354,7 @@ class Driver:
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
         elif state == "discarded":
-            pause = pace.rest(self._study.samples)
+            pause = min(pace.rest(self._study.samples), max(0.0, self._budget.left()))
             self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
             with self._watch.on("waiting"):
                 live.server.wait_ended(pause)
@@ -353,12 +376,14 @@ class Driver:
             best = None if best is None else told.shrink(best)
             family = tuple(map(told.shrink, family))
         first = all(sample.launch != live.launch for sample in samples)
+        limits = pace.clip_limits(samples, index, workload, first, self._budget.left())
         result = measure.clip(
             live.server.client,
             workload,
             SEED,
             motion_module=self._ground.motion_module,
-            time_limit=pace.clip_limit(samples, index, first),
+            time_limit=limits.hang,
+            left=limits.ends,
             alive=live.server.alive,
             log_tail=live.server.log_tail,
             observers=live.observers,
@@ -367,6 +392,10 @@ class Driver:
             family=family,
             usual_clocks=() if state == "warmup" else tuple(self._clocks),
         )
+        ended = result.failure == "interrupted" and result.restart
+        if result.failure == "hang" or (ended and result.cost >= limits.surely):
+            why = f"no answer within {result.cost:.0f} s ({limits.known})"
+            result = replace(result, failure="hang", detail=why)
         if result.seen.lost:
             self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
                         "since then",))

@@ -5,8 +5,10 @@ All of it is worked out from the samples and launches recorded so far, so a resu
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from autotune.measure import guards
@@ -19,10 +21,21 @@ WARMUP_STEPS = 2
 WARMUP_SHARE = 0.02
 """Share of the budget that clips may take which only find out how many warm-up clips this machine needs."""
 FIRST_START = 900.0
-"""Seconds for the first start: a real web UI may install or download something once."""
+"""Seconds for the first start, before anything is known of this machine."""
+INSTALL = 900.0
+"""Seconds more, in all starts of a study together, in which a web UI may install packages; its log shows that."""
 FIRST_CLIP = 1800.0
+"""Seconds for the first clip, before anything is known of this machine."""
+SHARE = 0.5
+"""Share of the budget left that the first start, or the first clip, may take before it counts as hung: one more try
+must find room, or nothing is known of a web UI that hangs but that the budget is gone."""
 PATIENCE = 8.0
 """A clip or a start that takes this many times the slowest one seen hangs."""
+GUESSED = 2.0
+"""A first clip may take this many times what its warm-up clips promise, however little of the budget is left."""
+SWITCH, LEAST_SWITCH = 120.0, 10.0
+SETTLE, LEAST_SETTLE = 30.0, 8.0
+"""Seconds at most, and with no budget left: somebody else may have taken the memory that is waited for."""
 LEAST_START = 60.0
 LEAST_LIMIT = 30.0
 LOADING = 60.0
@@ -36,14 +49,49 @@ MANY = 0.2
 SLOWEST = 16.0
 """Power of SLOW beyond which no clip waits for its end anyway (656 times the best): a workload of next to no weight
 asks for powers that no number holds."""
+FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
 CUT = ("screen", "race")
 """Purposes whose clips may be given up; a comparison that decides rests on whole clips."""
 
 
-def start_limit(launches: Sequence[Launch]) -> float:
-    """Seconds that a start may take."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds from now: ``hang``, after which it hangs, and ``ends``, at which the budget does; ``surely``: what ran as
+    long as this hung even if the budget ended it. ``known``: what is known of the usual time, in words."""
+
+    hang: float
+    ends: float
+    known: str
+    surely: float = math.inf
+
+    @property
+    def first(self) -> float:
+        """The one that comes first."""
+        return min(self.hang, self.ends)
+
+
+def start_limits(launches: Sequence[Launch], left: float) -> Limits:
+    """How long a start may take with ``left`` seconds of the budget."""
     seen = [launch.startup for launch in launches if not launch.failure]
-    return max(LEAST_START, PATIENCE * max(seen)) if seen else FIRST_START
+    if seen:
+        surely = PATIENCE * max(seen)
+        return Limits(max(LEAST_START, surely), max(0.0, left), f"{max(seen):.0f} s were enough before", surely)
+    return Limits(min(FIRST_START, max(LEAST_START, SHARE * left)), max(0.0, left), FIRST_OF_ALL)
+
+
+def switch_limit(left: float) -> float:
+    """Seconds that a switch of options may take; it takes 0.03 s, more only where it loads something."""
+    return min(SWITCH, max(LEAST_SWITCH, left))
+
+
+def settle_limit(left: float) -> float:
+    """Seconds to wait for GPU memory to come back after a stop; it takes one or two."""
+    return min(SETTLE, max(LEAST_SETTLE, left))
+
+
+def install_limit(launches: Sequence[Launch]) -> float:
+    """Seconds that the next start may take for installing packages, beside its own limit."""
+    return max(0.0, INSTALL - sum(launch.installing or 0.0 for launch in launches))
 
 
 def family(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
@@ -51,10 +99,27 @@ def family(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
     return tuple(seconds for times in _times(samples, workload).values() for seconds in times)
 
 
-def clip_limit(samples: Sequence[Sample], workload: int, first_of_process: bool) -> float:
-    """Seconds after which a clip hangs."""
-    seen = family(samples, workload)
-    return max(LEAST_LIMIT, PATIENCE * max(seen)) + (LOADING if first_of_process else 0.0) if seen else FIRST_CLIP
+def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first_of_process: bool,
+                left: float) -> Limits:
+    """How long a clip may take with ``left`` seconds of the budget; ``index``: place of ``workload`` in the profile.
+
+    The budget may be overdrawn by one usual clip: what good ones took, or, before there are any, the fastest warm-up
+    clip, which is shorter. What hangs is told by the slowest good one, or by what that warm-up clip promises if all of
+    it were steps, which is more than a whole clip takes.
+    """
+    loading = LOADING if first_of_process else 0.0
+    seen = family(samples, index)
+    if seen:
+        ends = max(0.0, left) + median(seen)
+        surely = PATIENCE * max(seen) + loading
+        return Limits(max(LEAST_LIMIT + loading, surely), ends, f"{median(seen):.1f} s are usual", surely)
+    warm = [seconds for runs in _warmups(samples, index).values() for seconds in runs]
+    if warm:
+        promised = min(warm) * max(1.0, workload.steps / WARMUP_STEPS)
+        hang = max(LEAST_LIMIT, min(PATIENCE * promised, max(GUESSED * promised, SHARE * left))) + loading
+        known = f"{promised:.1f} s are enough by its warm-up clips"
+        return Limits(hang, max(0.0, left) + min(warm), known, PATIENCE * promised + loading)
+    return Limits(min(FIRST_CLIP, max(LEAST_LIMIT, SHARE * left)), max(0.0, left), FIRST_OF_ALL)
 
 
 def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:

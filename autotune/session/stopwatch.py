@@ -43,3 +43,28 @@ class Stopwatch:
         self._seconds[before] += now - self._since
         self._since = now
         return before
+
+
+class Budget:
+    """What a session may take, in seconds, and what is left of it. ``before``: what earlier sittings took.
+
+    Time in which a web UI installs packages once is excused: it has its own limit, which is said on the screen.
+    """
+
+    def __init__(self, seconds: float, watch: Stopwatch, before: float = 0.0) -> None:
+        self.seconds = seconds
+        self.watch = watch
+        self._before = before
+        self._excused = 0.0
+
+    def spent(self) -> float:
+        """Seconds taken so far, by all sittings."""
+        return self._before + self.watch.seconds()["wall"] - self._excused
+
+    def left(self) -> float:
+        """Seconds left; below nought when it is overdrawn."""
+        return self.seconds - self.spent()
+
+    def excuse(self, seconds: float) -> None:
+        """Takes time off what was spent."""
+        self._excused += seconds

@@ -17,7 +17,7 @@ from autotune.model.study import History, Verdict
 from autotune.model.workload import Profile
 from autotune.session.document import tune_json
 from autotune.session.look import Look
-from autotune.session.stopwatch import Stopwatch
+from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import Study, key_of, open_study
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TuneOptions:
-    """What to tune for. ``budget`` in seconds; ``cause``: who asked, for the history."""
+    """What to tune for. ``budget`` in seconds; ``cause``: who asked, for the history; ``taken``: seconds of the budget
+    that looking at the install took."""
 
     profile: Profile
     objective: str = "speed"
@@ -38,6 +39,7 @@ class TuneOptions:
     seed: int = 0
     strategy: str = "screen"
     cause: str = "asked"
+    taken: float = 0.0
 
 
 class Progress:
@@ -72,14 +74,13 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         study = _study(look, places, options, ground.space)
         if study.samples:
             progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
-        before = study.cost()["wall"]
-        if _loop(ground, study, options, watch, before, progress):
+        if _loop(ground, study, options, Budget(options.budget, watch, study.spent() + options.taken), progress):
             study.set_cost(watch.seconds())
         return _conclude(look, places, options, ground, study)
 
 
 def _loop(
-    ground: Ground, study: Study, options: TuneOptions, watch: Stopwatch, before: float, progress: Progress
+    ground: Ground, study: Study, options: TuneOptions, budget: Budget, progress: Progress
 ) -> int:
     """Asks, measures, records, until the strategy wants nothing more; how many proposals that were."""
     from autotune import search
@@ -93,11 +94,10 @@ def _loop(
     strategy = search.make(
         options.strategy, ground.space, options.profile, options.objective, options.seed, prior
     )
-    with Nvml() as nvml, Driver(ground, study, watch, nvml, progress.say) as driver:
+    with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
         for done in itertools.count():
-            spent = before + watch.seconds()["wall"]
-            history = study.history(options.budget, spent, driver.live_launch)
-            progress.update(history, max(0.0, options.budget - spent))
+            history = study.history(budget.seconds, budget.spent(), driver.live_launch)
+            progress.update(history, max(0.0, budget.left()))
             proposal = strategy.next(history)
             if proposal is None:
                 return done
@@ -105,7 +105,7 @@ def _loop(
             try:
                 driver.carry_out(proposal)
             finally:
-                study.set_cost(watch.seconds())
+                study.set_cost(budget.watch.seconds())
     raise AssertionError("a count has no end")
 
 
@@ -181,7 +181,7 @@ def _conclude(
     from autotune.flags.space import opened
     from autotune.session import pace
 
-    history = study.history(options.budget, study.cost()["wall"], None)
+    history = study.history(options.budget, study.spent(), None)
     broken = failures(history, ground.space).baseline
     verdict = decide(history, ground.space, options.profile, options.objective)
     document = tune_json(

@@ -67,6 +67,10 @@ class Study:
         rows = self._sittings.values()
         return {part: sum(row.get(part, 0.0) for row in rows) for part in ("wall", *COST_PARTS)}
 
+    def spent(self) -> float:
+        """Seconds of the budget that all sittings took: all but those in which a web UI installed packages once."""
+        return self.cost()["wall"] - sum(launch.installing or 0.0 for launch in self.launches)
+
     def history(self, budget: float, spent: float, live_launch: int | None) -> History:
         """What a strategy reads. ``budget`` and ``spent`` in seconds."""
         return History(tuple(self.samples), tuple(self.launches), spent, budget, live_launch)

@@ -127,6 +127,27 @@ def test_a_hang_ends_at_the_limit() -> None:
     assert result.failure == "hang" and result.restart and result.cost >= 0.4
 
 
+def test_a_clip_ends_with_the_budget_and_is_not_to_blame() -> None:
+    with client(badserver.never) as api:
+        result = measure.clip(api, CLIP, 1, time_limit=600.0, left=0.4)
+    assert result.failure == "interrupted" and result.restart and 0.4 <= result.cost < 15.0
+    assert "the budget ended" in result.detail
+    deaf = threading.Event()
+
+    def handler(connection: socket.socket, request: bytes, stop: threading.Event) -> None:
+        if b"/interrupt" in request.split(b"\r\n")[0]:
+            reply(connection, b"{}")
+        else:
+            deaf.wait(30)
+
+    try:
+        with client(handler) as api:  # too slow, and it does not end when it is asked to
+            result = measure.clip(api, CLIP, 1, time_limit=600.0, left=0.8, best=0.1)
+    finally:
+        deaf.set()
+    assert result.failure == "interrupted" and result.restart and result.cost < 15.0
+
+
 def test_an_interruption_ends_the_job() -> None:
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()

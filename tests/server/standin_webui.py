@@ -125,6 +125,9 @@ def misbehave(found: dict[str, str], port: int) -> None:
 
 def main() -> None:
     args = parse()
+    if "installs" in faults():
+        print("Installing requirements", flush=True)
+        time.sleep(float(faults()["installs"]))
     print(f"Launching API server with arguments: {' '.join(sys.argv[1:])} {os.environ.get('COMMANDLINE_ARGS')}",
           flush=True)
     found = faults()

@@ -192,3 +192,19 @@ def test_a_port_is_waited_for_until_its_holder_is_quite_gone() -> None:
 def test_the_colon_that_stops_a_web_ui_does_not_reach_a_trial() -> None:
     assert isolation.trial_words(("--api", "--api-auth", "me:a:b", "--xformers")) == ("--xformers",)
     assert isolation.trial_words(("--api-auth=me:a:b", "--medvram")) == ("--medvram",)
+
+
+def test_the_log_tells_how_long_packages_were_installed() -> None:
+    """Lines as launch.py, pip and webui.sh print them; what follows "Launching" is the web UI itself."""
+    now = [0.0]
+    log = ServerLog(clock=lambda: now[0])
+    steps = [(1.0, "Python 3.10.6"), (2.0, "Installing torch and torchvision"),
+             (5.0, "Looking in indexes: https://pypi.org/simple"), (90.0, "Collecting torch==2.1.2"),
+             (200.0, "Launching Web UI with arguments: --xformers"), (900.0, "Loading weights [abc]")]
+    for moment, line in steps:
+        now[0] = moment
+        log.feed(f"{line}\n".encode())
+    assert log.installing() == 198.0
+    quiet = ServerLog(clock=lambda: now[0])
+    quiet.feed(b"Launching Web UI\nModel loaded in 2.0s\nApplying attention optimization: x... done.\n")
+    assert quiet.installing() == 0.0

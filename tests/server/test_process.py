@@ -200,6 +200,20 @@ def test_never_ready_is_hang(root: Path) -> None:
     assert caught.value.failure == "hang" and caught.value.startup >= 1.5 and not runs(root)
 
 
+def test_a_start_that_installs_has_its_own_limit_and_says_so_once(root: Path) -> None:
+    said: list[str] = []
+    with start(plan(root, "installs:0.5", install_limit=60.0), say=said.append) as server:
+        assert 0.5 <= server.log.installing() <= server.startup
+    assert len(said) == 1 and "installs" in said[0] and "1 min" in said[0]
+    with pytest.raises(LaunchFailed) as caught:
+        start(plan(root, "installs:600", start_limit=1.0, install_limit=0.5), say=said.append)
+    assert caught.value.failure == "hang" and caught.value.installing >= 0.5 and len(said) == 2
+    assert 1.5 <= caught.value.startup < 30.0 and not runs(root)
+    with pytest.raises(LaunchFailed):  # nothing installs: its own limit alone
+        start(plan(root, "never", start_limit=1.0, install_limit=600.0), say=said.append)
+    assert len(said) == 2
+
+
 @pytest.mark.parametrize(("fault", "failure"), [("open", "startup"), ("no_auth", "port")])
 def test_a_server_open_to_others_or_not_ours_is_refused(root: Path, fault: str, failure: str) -> None:
     with pytest.raises(LaunchFailed) as caught:

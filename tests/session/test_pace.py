@@ -81,10 +81,16 @@ def test_a_workload_of_any_weight_has_a_limit(weight: float, others: list[float]
 
 def test_limits() -> None:
     starts = [Launch(0, "a", "k", False, 20.0), Launch(1, "a", "k", False, 500.0, "hang")]
-    assert pace.start_limit([]) == pace.FIRST_START and pace.start_limit(starts) == 160.0
+    assert pace.start_limits([], 1e6).hang == pace.FIRST_START and pace.start_limits(starts, 1e6).hang == 160.0
+    assert pace.start_limits([], 180.0).hang == 90.0 and pace.start_limits(starts, 20.0).first == 20.0
     samples = [sample(0, "a", 30.0, "warmup"), sample(1, "a", 10.0)]
-    assert pace.clip_limit([], 0, True) == pace.FIRST_CLIP
-    assert pace.clip_limit(samples, 0, False) == 80.0 and pace.clip_limit(samples, 0, True) == 140.0
+    assert pace.clip_limits([], 0, CLIP, True, 1e6).hang == pace.FIRST_CLIP
+    assert pace.clip_limits([], 0, CLIP, True, 180.0).hang == 90.0
+    assert pace.clip_limits(samples, 0, CLIP, False, 1e6).hang == 80.0
+    assert pace.clip_limits(samples, 0, CLIP, True, 1e6).hang == 140.0
+    assert pace.clip_limits(samples, 0, CLIP, True, 5.0).first == 15.0
+    assert pace.clip_limits(samples[:1], 0, CLIP, False, 1e6).hang == 8 * 30.0 * CLIP.steps / 2
+    assert pace.clip_limits(samples[:1], 0, CLIP, False, 5.0).first == 35.0
 
 
 def test_a_clip_that_must_not_count_is_repeated_after_a_rest() -> None:
