@@ -27,14 +27,20 @@ _CAUSE = click.option("--cause", default="asked", hidden=True, help="Who asked; 
 @click.option("--flags", "words", metavar='"WORDS"', help="This set instead of the winner; \"\" for no tuning flag.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show the change, write nothing.")
-@click.option("--no-start", is_flag=True, help="Do not prove it by starting the web UI once.")
+@click.option("--no-start", is_flag=True,
+              help="Do not prove it by starting the web UI once; also while yours runs: in effect at its next start.")
 @_LAUNCH_FILE
 @_CAUSE
 def apply_command(
     settings: Settings, words: str | None, yes: bool, dry_run: bool, no_start: bool, launch_file: Path | None,
     cause: str,
 ) -> None:
-    """Writes the winning set into the launch file, reversibly, and proves that it is in effect."""
+    """Writes the winning set into the launch file, reversibly, and proves that it is in effect.
+
+    The proof is one start of the web UI, so while yours runs this is refused (exit code 6), unless --no-start is
+    given: then the file is written, and counts from the next start on. A batch file that cmd is running is never
+    replaced: close the web UI first.
+    """
     result = apply_flow(settings, launch_file, words=words, yes=yes, dry_run=dry_run, start=not no_start, cause=cause)
     _show(settings, "apply", result)
 
@@ -53,7 +59,7 @@ def apply_flow(
         _note(note)
     if dry_run or not plan.changed:
         return plan.document(changed=False)
-    plan.require_possible()
+    plan.require_possible(seen.root, start)
     if not yes:
         _ask(settings, plan.diff)
     return apply.carry_out(seen, settings.places, plan, start=start, say=_quiet(settings))
@@ -77,7 +83,10 @@ def _ask(settings: Settings, diff: str) -> None:
 def rollback_command(
     settings: Settings, to: str | None, force: bool, broken_words: bool, launch_file: Path | None, cause: str
 ) -> None:
-    """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study."""
+    """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study.
+
+    While your web UI runs it counts from the next start on; a batch file that cmd is running is not replaced.
+    """
     from autotune.session import apply
 
     del launch_file  # the checkpoint knows its file
@@ -115,6 +124,7 @@ def verify_command(
 ) -> int:
     """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted.
 
+    A web UI of yours that runs is asked; a second one is never started beside it.
     With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
     """
     from autotune.session import verify

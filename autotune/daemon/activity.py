@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import http.client
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from autotune.daemon.when import Situation
+from autotune.server import running
 
 ASK_LIMIT = 2.0
 """Seconds that a helper program has for an answer."""
-ANSWER_LIMIT = 1.0
-"""Seconds that the owner's web UI has for an answer that takes it a few thousandths when it is idle."""
 CLOCK_SLACK = 60.0
 """Seconds that a date may lie ahead of the clock: clocks are corrected by little all the time."""
-WORKING = 50.0
-"""Percent of one core from which a web UI that will not say is taken to be working."""
 _IDLE_BUSES = (
     (
         "org.gnome.Mutter.IdleMonitor",
@@ -43,20 +37,20 @@ class Activity:
     """Looks at the machine. Keeps what it learnt of processes, so that a later look costs little."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._kinds: dict[tuple[int, float], bool] = {}
-        self._seen: dict[int, tuple[int, float]] = {}
-        self._working: dict[int, Any] = {}
+        self._ours: frozenset[int] = frozenset()
+        self._watch = running.Watch(root, lambda: self._ours)
 
     def situation(self, ours: frozenset[int], session: bool) -> Situation:
         """The machine as it is now, processes of ``ours`` left out; ``session``: one of ours is measuring."""
         import psutil
 
-        pids = self.webui_pids(ours)
+        self._ours = ours
+        states = self._watch.look()
         gpu = _gpu(ours, session)
         return Situation(
-            webui_runs=bool(pids),
-            job=self._job(pids),
+            webui_runs=any(state.webui.certain for state in states),
+            job=next((state.evidence for state in states if state.busy), None),
+            doubt=next((str(state) for state in states if state.busy is None), None),
             gpu_present=bool(gpu["present"]),
             gpu_percent=gpu["percent"],
             gpu_memory=gpu["memory"],
@@ -67,86 +61,9 @@ class Activity:
             on_battery=on_battery(),
         )
 
-    def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
-        """Processes of the owner's web UI. Only processes that were not there before are looked into."""
-        import psutil
-
-        now = set(psutil.pids())
-        for pid in [pid for pid in self._seen if pid not in now]:
-            self._kinds.pop(self._seen.pop(pid), None)
-        for pid in now - set(self._seen):
-            try:
-                process = psutil.Process(pid)
-                key = (pid, process.create_time())
-                self._kinds[key] = self._is_webui(process)
-                # A shell that has not yet become python is looked at again.
-                # A date of birth in the future (the clock was set back) makes no process young for good.
-                if self._kinds[key] or not 0 <= time.time() - key[1] <= ASK_LIMIT:
-                    self._seen[pid] = key
-            except (psutil.Error, OSError):
-                continue
-        return tuple(sorted(p for p, key in self._seen.items() if self._kinds.get(key) and p not in ours))
-
-    def _is_webui(self, process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported where used
-        words = process.cmdline()
-        script = next((w for w in words[1:8] if Path(w).name in ("launch.py", "webui.py")), None)
-        if script is None or "AUTOTUNE_RUN" in process.environ():
-            return False
-        return bool((Path(process.cwd()) / script).resolve().parent == self.root.resolve())
-
-    def listens(self, pid: int) -> tuple[int, ...]:
-        """Loopback ports on which a process can be asked."""
-        import psutil
-
-        try:
-            connections = psutil.Process(pid).net_connections(kind="inet")
-        except (psutil.Error, OSError):
-            return ()
-        return tuple(sorted({c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}))
-
-    def _job(self, pids: Iterable[int]) -> str | None:
-        for pid in pids:
-            answers = [job_of(port) for port in self.listens(pid)]
-            for answer in answers:
-                if answer:
-                    return answer
-            if None in answers and self._works(pid):
-                return "its process is at work"
-        return None
-
-    def _works(self, pid: int) -> bool:
-        """Whether a process that will not say used much CPU since the last look."""
-        import psutil
-
-        try:
-            process = self._working.setdefault(pid, psutil.Process(pid))
-            return float(process.cpu_percent(interval=None)) >= WORKING
-        except psutil.Error:
-            self._working.pop(pid, None)
-            return False
-
-
-def job_of(port: int) -> str | None:
-    """What a web UI on this loopback port renders: "" for nothing, None where it will not say.
-
-    One that listens and is too busy to answer is at work.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT)
-    try:
-        connection.request("GET", "/sdapi/v1/progress?skip_current_image=true")
-        answer = connection.getresponse()
-        if answer.status != 200:
-            return None
-        state = json.loads(answer.read(1_000_000)).get("state") or {}
-    except TimeoutError:
-        return "it is too busy to answer"
-    except (OSError, http.client.HTTPException, ValueError, AttributeError):
-        return None
-    finally:
-        connection.close()
-    if state.get("job_count") or state.get("job"):
-        return f"job {str(state.get('job') or '')[:40]}".strip()
-    return ""
+    def listening(self, ours: frozenset[int]) -> dict[int, bool]:
+        """Processes of the user's web UI, each with whether it has opened a port."""
+        return {one.pid: one.listens != () for one in self._watch.finder.look(ours) if one.certain}
 
 
 def _gpu(ours: frozenset[int], session: bool) -> dict[str, Any]:

@@ -20,11 +20,13 @@ class Situation:
     """What the machine looks like. None: cannot be told, which blocks nothing.
 
     Percentages and memory (MiB) are of processes other than ours; ``user_idle`` in seconds since the last
-    key or mouse; ``job``: what the owner's web UI is rendering, None for nothing.
+    key or mouse; ``job``: what the owner's web UI is rendering, None for nothing; ``doubt``: why that cannot be
+    told, which blocks as a job does.
     """
 
     webui_runs: bool = False
     job: str | None = None
+    doubt: str | None = None
     gpu_present: bool = False
     gpu_percent: float | None = None
     gpu_memory: float | None = None
@@ -56,6 +58,8 @@ def busy(now: Situation, config: Config) -> list[str]:
     reasons = []
     if now.job is not None:
         reasons.append(f"the web UI renders ({now.job})")
+    elif now.doubt is not None:
+        reasons.append(now.doubt)
     elif now.webui_runs and now.gpu_present:
         reasons.append("your web UI is running and holds the GPU")
     if now.gpu_percent is not None and 100 > config.gpu_busy_percent <= now.gpu_percent:
@@ -78,7 +82,7 @@ def webui_alone(now: Situation, config: Config, clock: datetime, spent: Sequence
     """
     if not now.webui_runs or not now.gpu_present or now.job is not None:
         return False
-    closed = replace(now, webui_runs=False, gpu_memory=None, user_idle=None)
+    closed = replace(now, webui_runs=False, doubt=None, gpu_memory=None, user_idle=None)
     return not why_not(closed, config, clock, None, spent, due)
 
 

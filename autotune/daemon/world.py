@@ -108,7 +108,8 @@ class RealWorld:
         self.watcher = Watcher(self.woken)
         self.activity = Activity(root)
         # A look of its own: it is asked from the thread that gets the events.
-        self.openings = Openings(root, lambda: Activity(root).webui_pids(frozenset()))
+        self.openings = Openings(root, lambda: Activity(root).listening(frozenset()))
+        self._listening: dict[int, bool] = {}
         self.problems: Callable[[], list[str]] = list
         self._published: dict[str, Any] = {}
 
@@ -152,15 +153,16 @@ class RealWorld:
 
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
         """Processes of the owner's web UI, and once those of starts that have ended already."""
-        return tuple(sorted({*self.activity.webui_pids(ours), *self.openings.take()} - ours))
+        self._listening = self.activity.listening(ours)
+        return tuple(sorted({*self._listening, *self.openings.take()} - ours))
 
     def follow_starts(self, wanted: bool) -> None:
         """Watches for starts while they matter."""
         self.openings.watch(wanted)
 
     def listens(self, pid: int) -> bool:
-        """Whether that process has opened a port."""
-        return bool(self.activity.listens(pid))
+        """Whether that process has opened a port, as of the last call of ``webui_pids``."""
+        return self._listening.get(pid, False)
 
     def tuned_before(self) -> bool:
         """Whether the history holds a tune of this web UI."""

@@ -112,6 +112,7 @@ def build(ui: WebUI) -> Starlette:
         routes.append(Route("/internal/ping", _ping))
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
+        routes.append(Route("/run/predict", _predict(ui), methods=["POST"]))
     handlers: dict[Any, Any] = {HTTPException: _http_error, shape.Invalid: _invalid}
     handlers.update(dict.fromkeys(FORESEEN, _error))
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
@@ -157,6 +158,22 @@ def _txt2img(ui: WebUI) -> Endpoint:
     return endpoint
 
 
+def _predict(ui: WebUI) -> Endpoint:
+    """What the page's Generate button does, on gradio's path: a job without /sdapi, with or without --api, outside its
+    credentials. ``data`` holds one txt2img request; the answer only says how long it took, as there is no page."""
+
+    async def endpoint(request: Request) -> Response:
+        data = (await _body(request)).get("data")
+        if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
+            raise shape.Invalid(["body", "data"], "value is not a list of one request", "value_error")
+        body, started = shape.txt2img(data[0]), time.perf_counter()
+        shape.scripts(body, ui.extension is not None)
+        await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
+        return JSONResponse({"data": [], "is_generating": False, "duration": time.perf_counter() - started})
+
+    return endpoint
+
+
 def _set_options(ui: WebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         changes = await _body(request)
@@ -190,7 +207,8 @@ async def _ping(_request: Request) -> Response:
 
 async def _page(_request: Request) -> Response:
     return HTMLResponse("<!doctype html><title>Stable Diffusion</title><p>The reference web UI of autotune has no page "
-                        "to draw with; its API is under /sdapi/v1 when --api is given.")
+                        "to draw with; POST /run/predict does what its button would, and its API is under /sdapi/v1 "
+                        "when --api is given.")
 
 
 async def _docs(_request: Request) -> Response:

@@ -11,7 +11,7 @@ from autotune.flags.words import split
 from autotune.launchfile.flavour import REFERENCE_MARK
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Machine, Runtime, WebUI
-from autotune.probe import fingerprint, interpreter, parser, running, runtime, webui_files
+from autotune.probe import fingerprint, interpreter, parser, runtime, webui_files
 from autotune.probe import install as installs
 from autotune.probe.install import Install
 from autotune.probe.nvml import Nvml
@@ -110,7 +110,7 @@ def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[st
         flags=words,
         tuned_flags=parts.tuned,
         kept_flags=parts.kept,
-        running=bool(running.pids(found.root)),
+        running=False,  # told by a room above: it takes asking processes and ports
         manageable=why_not is None,
         why_not=why_not,
         lacks=lacks,

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autotune.server.gpu_memory import settle
-    from autotune.server.owner import owner_busy
     from autotune.server.plan import LaunchFailed, LaunchPlan
     from autotune.server.process import Server, StopReport, start
 
-__all__ = ["LaunchFailed", "LaunchPlan", "Server", "StopReport", "owner_busy", "settle", "start"]
+__all__ = ["LaunchFailed", "LaunchPlan", "Server", "StopReport", "settle", "start"]
 
 _HOME = {
     "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
-    "start": "process", "settle": "gpu_memory", "owner_busy": "owner",
+    "start": "process", "settle": "gpu_memory",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ from autotune.model.errors import (
 )
 from autotune.model.flagset import SettingValue
 from autotune.model.secrets import masked_words
+from autotune.session import in_use
 from autotune.session.drift import file_drift
 from autotune.session.live import holder_of
 from autotune.session.look import Look
-from autotune.session.owner import stability_matrix
 from autotune.session.recover import recover
 from autotune.store import events
 from autotune.store.places import Places
@@ -63,10 +63,12 @@ class Plan:
         """False when the files already hold this set."""
         return bool(self.changes)
 
-    def require_possible(self) -> None:
-        """Raises Busy when the change cannot be made as long as the owner's web UI runs as it does."""
-        if self.blocked is not None:
-            raise self.blocked
+    def require_possible(self, root: Path, start: bool) -> None:
+        """Raises Busy when the change cannot be made, or with ``start`` not proven, as long as another program runs
+        as it does: the user's own web UI above all."""
+        why = self.blocked or (in_use.no_second(root) if start else None)
+        if why is not None:
+            raise why
 
     def document(
         self, changed: bool, checkpoint: str | None = None, verified: bool | None = None
@@ -106,13 +108,14 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     changes = [] if after == file.data else [Change(file.path, file.data, after)]
     shown_diff = diff(file.data, after, file.path.name)
     option, blocked = _option_change(look, settings)
-    blocked = blocked or _manager_runs(change.path for change in changes)
+    blocked = blocked or in_use.holder(look.root, (change.path for change in changes))
     if option is not None:
         changes.append(option)
         shown_diff += _settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
     notes += _edited_since(look, places, file)
+    notes += filter(None, [in_use.at_next_start(look.root) if look.machine.webui.running else None])
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
@@ -131,12 +134,12 @@ def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> 
 def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
     """Makes the change and proves it by one start; takes it back when it does not come into effect.
 
-    Raises Busy (also when the owner's web UI runs and cannot be asked to change its settings), Refused,
-    StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
+    Raises Busy (also when the user's web UI runs: with ``start``, or where it cannot be asked to change its settings),
+    Refused, StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
     """
     from autotune.session import proof
 
-    plan.require_possible()
+    plan.require_possible(look.root, start)
     with exclusively(places.lock, look.root, "apply"):
         store = Checkpoints(places.checkpoints(look.root), running=holder_of(look.root))
         store.recover()
@@ -189,12 +192,16 @@ def rollback(
     with exclusively(places.lock, root, "rollback"):
         store = Checkpoints(places.checkpoints(root), running=holder_of(root))
         store.recover()
-        manager = _manager_runs(file.path for one in store.applied() for file in one.files if not file.keys)
+        manager = in_use.holder(root, (file.path for one in store.applied() for file in one.files if not file.keys))
         if manager is not None:
             raise manager
         done = store.rollback(to, force, {"cause": cause})
         _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
-    return _rolled_back(store, done, root)
+    document = _rolled_back(store, done, root)
+    note = in_use.at_next_start(root) if done.files else None
+    if note is not None:
+        document.update(notes=[*document["notes"], note], message=f"{document['message']}\n{note}")
+    return document
 
 
 def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any]:
@@ -332,15 +339,6 @@ def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Chang
             return None, None
         return _in_file(config, data, keys), busy
     return (_in_file(config, data, keys) if keys else None), None
-
-
-def _manager_runs(launch_files: Iterable[Path]) -> Busy | None:
-    """Stability Matrix writes its settings.json anew while it runs: what is changed in it then would be lost."""
-    if not any(path.suffix == ".json" for path in launch_files):
-        return None
-    pid = stability_matrix()
-    return Busy(f"Stability Matrix runs (pid {pid}) and would write over its settings",
-                "Close it and run again.") if pid is not None else None
 
 
 def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> Change:

@@ -183,9 +183,18 @@ def _lock(places: Places, root: Path) -> Check:
 
 
 def _quiet(look: Look) -> Check:
-    from autotune.session.quiet import require_idle
+    from autotune.session import quiet
 
-    return _asked("machine is free", lambda: require_idle(look.machine), "no job runs", "interrupted", "hang")
+    name = "machine is free"
+    prevents: Classes = ("interrupted", "hang")
+    found = _asked(name, lambda: quiet.require_idle(look.machine), "no job runs", *prevents)
+    if not found.ok or quiet.holds_gpu(look.machine):
+        return found
+    used, told = quiet.cpu_load()
+    if used > quiet.BUSY_CPU:
+        return Check(name, False, f"no job runs in the web UI, but {told}, and the CPU is what is measured",
+                     "Wait until they are done, or close them.", prevents)
+    return Check(name, True, f"no job runs; {told}", "", prevents)
 
 
 def doctor_json(found: list[Check], root: Path) -> dict[str, object]:

@@ -1,13 +1,12 @@
 """The options of the owner's own web UI while it runs: read, changed and proven through its API.
 
 A POST to /options answers 200 also when a change was not made, so each one is read back, and found in the file
-that the web UI saves (WEBUI.md, "The API"). Credentials come from the process's own command line and go to a
-port of that process on this machine, nowhere else.
+that the web UI saves (WEBUI.md, "The API").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from autotune.launchfile import config_json
 from autotune.launchfile.options import Find
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy, Refused
-from autotune.session.owner import OwnWebUI, web_uis
+from autotune.server.running import OwnWebUI, clients, web_uis
 
 if TYPE_CHECKING:
     from autotune.server.client import Client
@@ -81,7 +80,8 @@ def holder_of(root: Path) -> Find:
 def find(root: Path, config: Path | None = None) -> Running | None:
     """The owner's running web UI of this install, None if none runs; ``config``: only one that keeps its options
     there. Raises Busy when one runs and does not answer."""
-    own = [one for one in web_uis(root) if config is None or one.words is None or _keeps(root, one.words, config)]
+    own = [one for one in web_uis(root) if one.certain]
+    own = [one for one in own if config is None or one.words is None or _keeps(root, one.words, config)]
     found: list[Running] = []
     why: Busy | None = None
     for one in own:
@@ -117,12 +117,14 @@ def _require_same(found: Running, root: Path, config: Path) -> None:
 
 def _reach(one: OwnWebUI) -> Running:
     """The port of this process that is its API. Raises Busy."""
+    if one.listens is None:
+        raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
     if not one.listens:
         raise Busy(f"a web UI (pid {one.pid}) is starting, or has no port",
                    "Run again when it has started, or close it.")
     why = "has no API that answers (it was started without --api)"
     for host, port in one.listens:
-        for client in _clients(one, host, port):
+        for client in clients(one, host, port):
             try:
                 client.options()
             except ApiProblem as problem:
@@ -133,17 +135,3 @@ def _reach(one: OwnWebUI) -> Running:
                 continue
             return Running(one.pid, port, client)
     raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)
-
-
-def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
-    """Ways to ask: without and with its own credentials; its certificate, the owner's own, is not checked."""
-    from autotune.probe import install
-    from autotune.server.client import Client
-
-    words = one.words or ()
-    pair = (install.flag_value(words, "--api-auth") or "").split(",")[0].partition(":")
-    auth = (pair[0].strip(), pair[2].strip()) if pair[1] else None
-    tls = install.flag_value(words, "--tls-keyfile") is not None
-    scheme = "https" if tls else "http"
-    for credentials in (None, auth) if auth else (None,):
-        yield Client(f"{scheme}://{host}:{port}", credentials, verify=not tls)

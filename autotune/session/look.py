@@ -119,6 +119,7 @@ def look(
     Raises NothingToWorkOn (no web UI, or a launch file that was named and is not there).
     """
     from autotune.probe import install, machine
+    from autotune.server import running
 
     root = install.find(webui, configured)
     recover(places, root)
@@ -127,6 +128,7 @@ def look(
     # A pipe under that name would hold up whoever opens it; a folder has nothing to say.
     ordinary = found.path if found.path is not None and found.path.is_file() else None
     seen = machine.look(root, ordinary, words)
+    seen = replace(seen, webui=replace(seen.webui, running=running.runs(root)))
     layout = found.layout
     if layout is not None and not layout.manageable and seen.webui.manageable:
         seen = replace(seen, webui=replace(seen.webui, manageable=False, why_not=layout.why_not))

@@ -20,7 +20,8 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.daemon.activity import Activity, job_of
+from autotune.daemon.activity import Activity
+from autotune.server.running import OwnWebUI, ask
 from tests.daemon.test_loop import agent, status, webui
 from tests.daemon.test_runner import until
 
@@ -67,11 +68,16 @@ def owner(root: Path) -> Iterator[int]:
     with (root.parent / "owner.log").open("wb") as log:
         process = subprocess.Popen(words, cwd=root, stdout=log, stderr=log)
     try:
-        assert until(lambda: job_of(port) == "", 60), (root.parent / "owner.log").read_text()[-2000:]
+        assert until(lambda: idle(port), 60), (root.parent / "owner.log").read_text()[-2000:]
         yield port
     finally:
         process.kill()
         process.wait()
+
+
+def idle(port: int) -> bool:
+    """Whether a web UI answers there, and has no job."""
+    return ask(OwnWebUI(0, (("127.0.0.1", port),), ())).kind == "none"
 
 
 def post(port: int, path: str, body: dict[str, Any]) -> None:
@@ -118,15 +124,15 @@ def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
     with owner(webui) as port:
         assert until(lambda: look.situation(frozenset(), False).webui_runs, 10)
         assert look.situation(frozenset(), False).job is None
-        (pid,) = look.webui_pids(frozenset())
-        assert look.listens(pid) == (port,)
-        assert look.webui_pids(frozenset({pid})) == ()
+        ((pid, listens),) = look.listening(frozenset()).items()
+        assert listens
+        assert look.listening(frozenset({pid})) == {}
         work = threading.Thread(target=post, args=(port, "txt2img", JOB), daemon=True)
         work.start()
         assert until(lambda: look.situation(frozenset(), False).job is not None, 10)
         post(port, "interrupt", {})
         work.join(30)
-        assert look.situation(frozenset(), False).job is None
+        assert until(lambda: look.situation(frozenset(), False).job is None, 10)
     assert until(lambda: not look.situation(frozenset(), False).webui_runs, 10)
 
 

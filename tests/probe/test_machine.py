@@ -13,7 +13,6 @@ from autotune.flags import space
 from autotune.flags.catalogue import load
 from autotune.model import codec
 from autotune.model.errors import NothingToWorkOn
-from autotune.probe import running
 from autotune.probe.fingerprint import cheap
 from autotune.probe.machine import look, require_animatediff
 from tests.nvml_fake import Fake
@@ -102,31 +101,6 @@ def test_the_installs_own_parser_has_the_last_word(tmp_path: Path) -> None:
     for odd in ("", "def (", "parser = make_parser()\n"):
         write(root / "modules/cmd_args.py", odd)
         assert look(root, None, ()).webui.lacks == ()
-
-
-def test_a_web_ui_running_from_there_is_seen(tmp_path: Path) -> None:
-    root = webui(tmp_path / "mine")
-    other = webui(tmp_path / "other")
-    write(root / "launch.py", "import sys\nprint('up', flush=True)\nsys.stdin.read()\n")
-    for start in ([sys.executable, "launch.py"], [sys.executable, "-u", str(root / "launch.py"), "--api"]):
-        with subprocess.Popen(start, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None and process.stdout.readline() == b"up\n"
-            assert running.pids(root) == (process.pid,)
-            assert running.pids(other) == ()
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(30)
-        assert running.pids(root) == ()
-
-
-def test_another_program_that_has_launch_py_as_argument_is_not_it(tmp_path: Path) -> None:
-    root = webui(tmp_path)
-    write(root / "editor.py", "import sys\nprint('up', flush=True)\nsys.stdin.read()\n")
-    start = [sys.executable, "editor.py", "launch.py"]
-    with subprocess.Popen(start, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"up\n"
-        assert running.pids(root) == ()
-        process.communicate(timeout=30)
 
 
 @pytest.mark.e2e

@@ -16,9 +16,9 @@ import pytest
 
 from autotune.model.api import ApiProblem
 from autotune.model.workload import Workload
-from autotune.server import owner_busy
+from autotune.server import running
 from autotune.server.client import Client, payload
-from autotune.server.owner import any_busy
+from autotune.server.running import OwnWebUI
 from autotune.server.transport import Transport
 from tests.server import badserver
 from tests.server.badserver import Handler, answers, reply, serving
@@ -126,7 +126,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_owners_tls_server_with_its_own_certificate_is_asked(certificate: Path) -> None:
     with serving(answers(WORKING), certificate) as port:
-        assert owner_busy(port).busy is True
+        for words in (("--tls-keyfile", "x"), None):  # named on its command line, or that cannot be read
+            assert running.ask(OwnWebUI(1, (("127.0.0.1", port),), words)).kind == "job"
         with pytest.raises(ApiProblem) as plain:
             Client(f"http://127.0.0.1:{port}").options()
         with pytest.raises(ApiProblem) as checked:
@@ -249,32 +250,4 @@ def test_memory_in_mib(body: object, full: float | None) -> None:
         assert (memory.cuda_used, memory.cuda_total, memory.reserved_peak, memory.oom_count) == (1.0, 4.0, 2.0, 2)
 
 
-def test_a_web_ui_under_a_subpath_is_found_there_only() -> None:
-    def under_sd(connection: socket.socket, request: bytes, _stop: threading.Event) -> None:
-        if request.startswith(b"GET /sd/sdapi/v1/progress"):
-            reply(connection, json.dumps(WORKING).encode())
-        else:
-            reply(connection, b'{"detail": "Not Found"}', "404 Not Found")
-
-    with serving(under_sd) as port:
-        assert owner_busy(port, subpath="/sd").busy is True
-        assert owner_busy(port, subpath="sd/").busy is True
-        assert owner_busy(port).busy is None and owner_busy(port).detail == "its API is off"
-        assert Client(f"http://127.0.0.1:{port}/sd/").is_busy()
-
-
-IDLE = {"progress": 0.0, "state": {"job": "", "job_count": 0, "sampling_step": 0, "sampling_steps": 0}}
 WORKING = {"progress": 0.4, "state": {"job": "txt2img", "job_count": 1, "sampling_step": 2, "sampling_steps": 5}}
-
-
-def test_the_owners_job_is_seen() -> None:
-    with serving(answers(WORKING)) as busy, serving(answers(IDLE)) as idle:
-        assert owner_busy(busy).busy is True
-        assert owner_busy(f"http://127.0.0.1:{busy}/sub/").busy is True
-        assert owner_busy(idle) == owner_busy(idle, subpath="/sd")
-        assert owner_busy(idle).found and owner_busy(idle).busy is False
-        assert any_busy((idle, busy)).busy is True and any_busy((idle,)).busy is False
-    with serving(answers({"detail": "no"}, "401 Unauthorized")) as closed:
-        assert owner_busy(closed).found and owner_busy(closed).busy is None
-    with serving(answers(b"<html>", "200 OK")) as other:
-        assert not owner_busy(other).found

@@ -63,13 +63,16 @@ def test_up_and_up(overriding: Bench) -> None:
     before, script = config(overriding).read_bytes(), overriding.launch_file.read_bytes()
     with owner(overriding) as live:
         live.wait_for_log("Applying attention optimization: V1")
-        done = overriding.json(*APPLY[:-1])
-        assert done["verified"] is True
+        assert "second one" in refused(overriding, *APPLY[:-1])[0]
+        done = overriding.json(*APPLY)
+        assert done["verified"] is None
+        assert any("next start" in note for note in done["notes"])
         assert done["settings"] == {ATTENTION: "Automatic"}
         assert f"-{ATTENTION}: {V1}\n+{ATTENTION}: Automatic" in done["diff"]
         assert held(live) == "Automatic" == saved(overriding)[ATTENTION]
         assert live.log().count("Applying attention optimization") == 2, "in effect at once"
         undone = overriding.json("rollback")
+        assert "next start" in undone["message"]
         assert f"-{ATTENTION}: Automatic\n+{ATTENTION}: {V1}" in undone["diff"]
         assert held(live) == V1
         assert overriding.json("status")["applied"] is None
