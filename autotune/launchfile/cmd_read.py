@@ -1,7 +1,10 @@
-"""The cmd reader: walks a batch file's commands and follows COMMANDLINE_ARGS through them.
+"""The cmd reader: walks a batch file's commands and follows every variable through them.
 
-Top-level ``set`` lines are followed exactly. Blocks, IF, FOR, labels and GOTO, ``set /p`` make the value
-uncertain from there on; nothing is guessed and nothing is run.
+What always runs is followed exactly, and so is what hangs on facts (which files exist, what variables hold). What
+hangs on anything else makes the variables it sets uncertain; a command that may change any variable (a called
+file, a jump, a program that may be a batch file) makes all of them uncertain until they are set again. Nothing is
+guessed and nothing is run. A value of COMMANDLINE_ARGS that hangs on a fact is known for now, and still named as
+depending on it: the next start may find another fact.
 """
 
 from __future__ import annotations
@@ -9,9 +12,21 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from autotune.launchfile.cmd_scan import DELIMITERS, LineReader, LineTooLong, Tok, text_of, words_of
-from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value
+from autotune.launchfile.cmd_facts import compared, leaves_variables_alone, upper
+from autotune.launchfile.cmd_scan import (
+    DELIMITERS,
+    LineReader,
+    LineTooLong,
+    Tok,
+    text_of,
+    without_redirections,
+    words_of,
+)
+from autotune.launchfile.cmd_state import DEAD, SURE, UNSURE, CmdState
+from autotune.launchfile.cmd_tree import ALWAYS, PIPED, Command, Condition, For, Group, If, Odd, Parser, Step
+from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value, Variable, flatten
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _MENTION = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[^\n]*\bCOMMANDLINE_ARGS=", re.IGNORECASE)
@@ -19,324 +34,439 @@ _SET = re.compile(r"set(?:[=/\"]|$)")
 _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re.IGNORECASE)
 _MENTIONED = re.compile(r"\bwebui\.bat\b|\blaunch\.py\b|\bwebui\.py\b", re.IGNORECASE)
 _STARTERS = frozenset(("call", "start", "cmd", "py", "uv", "accelerate", "conda", ""))
-_COMPARE = re.compile(r"==|^(?:equ|neq|lss|leq|gtr|geq)$", re.IGNORECASE)
 _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^\r\n]\r?|\r?)(?:\n|\Z)", re.IGNORECASE)
 """Empty lines and comments that no caret joins to the next line: nothing to look into."""
 
+class CmdReader(CmdState):
+    """One pass over a batch file. ``read()`` gives the Reading.
 
-class CmdReader:
-    """One pass over a batch file. ``read()`` gives the Reading."""
+    ``before``: variables that a file called earlier in the same start left behind, certain or not.
+    """
 
-    def __init__(self, text: str, environ: Mapping[str, str], folder: str = "") -> None:
+    def __init__(self, text: str, environ: Mapping[str, str], path: Path,
+                 before: Mapping[str, Variable] | None = None) -> None:
         self.s = text
         self.newlines = [m.start() for m in re.finditer("\n", text)]
-        self.environ = {name.upper(): value for name, value in environ.items()}
-        self.folder = folder
-        self.vars: dict[str, Value] = {}
-        self.depth = 0
-        self.jumpy = False
-        self.pending = False
-        self.ended = False
-        self.line_start = 0
-        self.out = Reading("cmd")
-        self.lines = LineReader(text, self._look, self._env)
-
-    def _look(self, name: str) -> Value | None:
-        return self.vars.get(name.upper())
-
-    def _env(self, name: str) -> str | None:
-        value = self.environ.get(name.upper())
-        return None if value is None else value.encode("utf-8", "surrogateescape").decode("latin-1")
+        super().__init__(environ, path, before)
+        self.kept: list[tuple[dict[str, Value], str, bool]] = []
+        self.stack: list[str] = []
+        self.jumpy = self.unsure = self.ended = self.started = False
+        self.jump: int | None = None
+        self.after = 0
+        self.maybe_left = 0
+        self.unit = 0
+        self.lines = LineReader(text, self)
 
     def line(self, at: int) -> int:
         """Line number of a byte offset, from 1."""
         return bisect.bisect_left(self.newlines, at) + 1
+
+    # -- the whole file
 
     def read(self) -> Reading:
         """The whole file. A line longer than cmd.exe takes ends up in ``trouble``."""
         pos, out = 0, self.out
         try:
             while pos < len(self.s):
-                self.line_start = pos
-                idle = _IDLE.match(self.s, pos)
-                if idle:
-                    pos = idle.end()
-                else:
-                    toks, pos = self.lines.logical(pos)
-                    self._line(toks)
-                if self.depth == 0 and self.pending and not self.ended:
-                    out.block_at, self.pending = pos, False
-                if self.depth == 0 and not self.ended and _COMMENTED.match(self.s, self.line_start):
-                    out.default_at = pos
-                if self.depth == 0 and not self.ended and out.mention_at is None and _MENTION.match(
-                        self.s, self.line_start):
-                    out.mention_at = self.line_start
+                pos = self._unit(pos)
         except LineTooLong as error:
             out.trouble = f"line {self.line(int(error.args[0]))} is longer than cmd.exe takes (8191 characters)"
-        if self.depth and not out.trouble:
-            out.trouble = "a ( block is not closed"
         if not self.ended:
             out.plain_at = None if self.jumpy else len(self.s)
         if out.block_at is not None and out.launch_at is not None:
             out.block_at = None if out.block_at > out.launch_at else out.plain_at
         elif out.block_at is not None and self.jumpy:
             out.block_at = None
+        if not self.started:
+            self._leave()
         own = self.vars.get(OWN)
-        out.value = own if own is not None else self._from_environment()
+        out.value = own if own is not None else self._own_given()
+        out.variables = {name: self._variable(value) for name, value in self.vars.items()}
         return out
 
-    def _from_environment(self) -> Value:
-        given = self._env(OWN)
-        return Value((Atom(given, 0, 0, "plain", f"variable {OWN}", False),)) if given else Value()
+    def _unit(self, pos: int) -> int:
+        out, self.unit = self.out, pos
+        idle = _IDLE.match(self.s, pos)
+        if idle:
+            after = idle.end()
+        else:
+            parser = Parser(self.lines, pos)
+            steps = parser.unit()
+            self.after = after = parser.pos
+            if parser.open and not out.trouble:
+                out.trouble = "a ( block is not closed"
+            self._run(steps, SURE, nested=False)
+        if self.ended:
+            return after
+        if self.pending:
+            out.block_at, self.pending = after, False
+        if _COMMENTED.match(self.s, pos):
+            out.default_at = after
+        if out.mention_at is None and _MENTION.match(self.s, pos):
+            out.mention_at = pos
+        jump, self.jump = self.jump, None
+        return after if jump is None else jump
 
-    # -- one logical line
+    def _leave(self) -> None:
+        """The file ended without a start: what SETLOCAL kept is put back, and the caller goes on."""
+        if self.kept:
+            self.vars = self.kept[0][0]
+            self.out.plain_at = self.out.block_at = None  # what were written here would be taken back
+        if self.maybe_left or (self.kept and self.unsure):
+            self._all_uncertain(f"the exit in line {self.maybe_left}" if self.maybe_left else "the setlocal")
 
-    def _line(self, toks: list[Tok]) -> None:
-        i, conditional, piped = 0, False, False
-        while i < len(toks):
-            tok = toks[i]
-            if tok.special and tok.atom.text == "(":
-                self.depth += 1
-                i += 1
-            elif tok.special and tok.atom.text == ")":
-                if not self.depth:
-                    return
-                self.depth -= 1
-                i += 1
-            elif tok.special and tok.atom.text in "&|":
-                double = i + 1 < len(toks) and toks[i + 1].special and toks[i + 1].atom.text == tok.atom.text
-                piped = tok.atom.text == "|" and not double
-                conditional = conditional or double
-                i += 1 + double
-            elif tok.atom.text and tok.atom.text in DELIMITERS + "@" and not tok.quoted:
-                i += 1
-            elif tok.atom.text == ":":
-                return  # a label: it matters only to a jump, and jumps are seen where they start
-            else:
-                stop = self._command_end(toks, i)
-                header = self._header(toks[i:stop], toks, i)
-                if header:
-                    conditional = True
-                    self._other(toks[i:header])
-                    i = header
-                    continue
-                to_pipe = stop < len(toks) and toks[stop].atom.text == "|" and toks[stop + 1 : stop + 2] != []
-                to_pipe = to_pipe and toks[stop + 1].atom.text != "|"
-                nested = conditional or piped or to_pipe or self.depth > 0
-                if not self.ended:
-                    self._command(toks[i:stop], nested, odd=separated(toks, i))
-                i = stop
+    # -- chains, blocks, conditions
 
-    def _command_end(self, toks: list[Tok], i: int) -> int:
-        if text_of(toks[i : i + 4]).lower().rstrip(DELIMITERS + "/") == "rem":
-            return len(toks)
-        for k in range(i, len(toks)):
-            text = toks[k].atom.text
-            if toks[k].special and (text in "&|" or (text == ")" and self.depth)):
-                if text == "&" and k > i and toks[k - 1].special and toks[k - 1].atom.text in "<>":
-                    continue  # 2>&1
-                return k
-        return len(toks)
+    def _run(self, steps: list[Step], mode: int, nested: bool) -> None:
+        for step in steps:
+            if self.ended or self.jump is not None:
+                return
+            chained = step.how != ALWAYS
+            now = min(mode, UNSURE) if chained or self.unsure else mode
+            self._node(step, now, nested or chained)
 
-    def _header(self, command: list[Tok], toks: list[Tok], i: int) -> int:
-        """Index after an ``if COND``, ``else`` or ``for ... do``; 0 for any other command."""
-        words = words_of(command)
-        head = text_of(words[0]).lower() if words else ""
-        head = head.split("(", 1)[0]
-        if head == "else":
-            return i + 4
-        if head == "for":
-            match = re.search(r"[\s)]do(?=[\s(])", "".join(t.atom.text[:1] or "?" for t in toks[i:]), re.IGNORECASE)
-            return i + match.end() if match else 0
-        if head != "if":
-            return 0
-        return self._condition(toks, i + 2)
+    def _node(self, step: Step, mode: int, nested: bool) -> None:
+        node = step.node
+        if isinstance(node, Command):
+            self._command(node, mode, nested, step.how == PIPED)
+        elif isinstance(node, Group):
+            if node.toks and mode == SURE and without_redirections(node.toks)[1] not in ("", "nul"):
+                mode = UNSURE
+            self._run(node.body, mode, True)
+        elif isinstance(node, If):
+            self._other(node.head)
+            holds = self._holds(node.condition) if mode == SURE else None
+            self._run(node.body, mode if holds else min(mode, UNSURE if holds is None else DEAD), True)
+            self._run(node.other, min(mode, UNSURE) if holds is None else DEAD if holds else mode, True)
+        elif isinstance(node, For):
+            self._other(node.head)
+            self._run(node.body, min(mode, UNSURE), True)
+        elif isinstance(node, Odd):
+            self._all_uncertain(f"{node.what} in line {self.line(node.at)}")
 
-    @staticmethod
-    def _condition(toks: list[Tok], i: int) -> int:
-        """Index where the command of an IF begins."""
-
-        def word(at: int) -> tuple[str, int]:
-            while at < len(toks) and toks[at].atom.text in tuple(" \t") and not toks[at].quoted:
-                at += 1
-            begin = at
-            while at < len(toks) and (toks[at].quoted or toks[at].atom.text not in tuple(" \t")):
-                if toks[at].special and at > begin:
-                    break
-                at += 1
-            return "".join(t.atom.text or "?" for t in toks[begin:at]), at
-
-        text, i = word(i)
-        while text.lower() in ("/i", "not"):
-            text, i = word(i)
-        if text.lower() in ("exist", "defined", "errorlevel", "cmdextversion"):
-            return word(i)[1]
-        if "==" in text and not text.endswith("=="):
-            return i
-        if text.endswith("=="):
-            return word(i)[1]
-        operator, i = word(i)
-        if _COMPARE.search(operator) and (not operator.startswith("==") or operator == "=="):
-            i = word(i)[1]
-        return i
+    def _holds(self, asked: Condition) -> bool | None:
+        """Whether a condition is true now, None where only the start tells."""
+        if not asked.kind or not self._certain([*asked.left, *asked.right]):
+            return None
+        left, right = text_of(asked.left), text_of(asked.right)
+        answer: bool | None
+        if asked.kind == "exist":
+            answer = self.places.exists(left)
+        elif asked.kind == "defined":
+            value = flatten(self.variable(left))
+            answer = value.text != "" if all(self._is_fact(r) for r in value.reasons) else None
+        else:
+            answer = compared(asked.kind, left, right, asked.caseless)
+        return answer if answer is None else answer != asked.negated
 
     # -- commands
 
     def _other(self, toks: list[Tok]) -> None:
-        if toks:
-            self.out.others.append("".join(t.atom.text or t.atom.depends for t in toks))
+        """Keep a command as written, without what expansions brought: an edit must not change it."""
+        spans = dict.fromkeys((t.atom.start, t.atom.end) for t in toks if t.atom.start >= self.unit)
+        if spans:
+            self.out.others.append("".join(self.s[start:end] for start, end in spans))
 
-    def _influenced(self, reason: str) -> None:
-        self.pending = True
-        before = self.vars.get(OWN) or self._from_environment()
-        self.vars[OWN] = Value(before.parts, (*before.reasons, reason))
-
-    def _command(self, toks: list[Tok], nested: bool, odd: bool = False) -> None:
-        toks, redirected = without_redirections(toks)
+    def _command(self, node: Command, mode: int, nested: bool, piped: bool) -> None:
+        toks, target = without_redirections(node.toks)
         while toks and toks[0].atom.text and toks[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
             toks = toks[1:]
         words = words_of(toks)
-        if not words:
+        head = text_of(words[0]).lower() if words else ""
+        if not words or head == "rem" or head.startswith("rem/"):
             return
-        head = text_of(words[0]).lower()
-        first = toks[0].atom.start
-        if head == "rem" or head.startswith("rem/"):
-            return
+        if mode != DEAD and not self._certain(words[0]):
+            self._all_uncertain(f"the command in line {self.line(toks[0].atom.start)}")
         if _SET.match(head):
-            odd = odd or (len(toks) > 3 and toks[3].atom.text in tuple(",;="))
-            self._set(toks, nested or self.jumpy or odd, redirected)
+            odd = node.odd or (len(toks) > 3 and toks[3].atom.text in tuple(",;="))
+            self._set(toks, min(mode, UNSURE) if odd else mode, nested or self.jumpy or odd, target)
             return
         self._other(toks)
+        if not self._jumps(head, toks, words, mode, nested or piped) and not self._about_here(head, words, mode):
+            self._launch(head, words, mode, nested)
+
+    def _jumps(self, head: str, toks: list[Tok], words: list[list[Tok]], mode: int, nested: bool) -> bool:
+        """GOTO, EXIT, CALL of a label or of SET: True if it is one of them."""
+        line = self.line(words[0][0].atom.start)
         args = [text_of(w) for w in words[1:]]
         if head.startswith("goto") and not head.endswith(":eof") and [a.lower() for a in args[:1]] != [":eof"]:
-            self.jumpy = True
+            self._goto((head[4:] or "".join(args[:1])).lstrip(":"), line, mode, nested)
+        elif head in ("exit", "exit/b") or head.startswith("goto"):
+            if mode == SURE:
+                self._end(nested)
+            elif mode == UNSURE:
+                self.maybe_left = line
         elif head == "call" and args and args[0].startswith(":"):
             self.jumpy = True
-            self._influenced(f"the subroutine called in line {self.line(first)}")
+            self._gone(f"the subroutine called in line {line}", mode)
         elif head == "call" and args and _SET.match(args[0].lower()):
-            if OWN in text_of(toks).upper():
-                self._influenced(f"the call of set in line {self.line(first)}")
-        elif head == "setlocal":
-            self.out.delayed |= any(a.lower() == "enabledelayedexpansion" for a in args)
-        elif head == "endlocal":
-            self._influenced(f"the endlocal in line {self.line(first)}")
-        elif head in ("exit", "exit/b") or head.startswith("goto"):
-            if not nested:
-                self._end()
+            at = next(k for k, t in enumerate(toks) if t is words[1][0])
+            self._call_set(toks[at:], line, mode, nested)
         else:
-            self._launch(head, words, nested)
+            return False
+        return True
 
-    def _end(self) -> None:
+    def _gone(self, reason: str, mode: int) -> None:
+        if mode == DEAD:
+            self._influenced(reason, DEAD)
+        else:
+            self._all_uncertain(reason)
+
+    def _goto(self, label: str, line: int, mode: int, nested: bool) -> None:
+        ahead = re.compile(rf"^[ \t=,;]*:[ \t]*{re.escape(label)}(?![^\s:=,;+])[^\n]*\n?", re.IGNORECASE | re.MULTILINE)
+        found = ahead.search(self.s, self.after) if label else None
+        if mode == SURE and not nested and found:
+            self.jump = found.start()
+            return
+        self.jumpy = True
+        if mode == SURE and found:
+            self.jump = found.start()
+            self._influenced(f"the jump in line {line}", SURE)
+        elif mode != DEAD:
+            self.unsure = True
+            self._all_uncertain(f"the jump in line {line}")
+
+    def _about_here(self, head: str, words: list[list[Tok]], mode: int) -> bool:
+        """Commands about folders, scopes and single variables: True if it is one of them."""
+        line = self.line(words[0][0].atom.start)
+        args = words[1:]
+        moved = re.match(r"(?:cd|chdir|pushd|popd)(?=$|[\\/.])", head)
+        if moved:
+            self._move(moved.group(), head[moved.end():], args, line, mode)
+        elif re.fullmatch(r"[a-z]:", head):
+            if mode != DEAD:
+                self._lose_folder(f"the change of drive in line {line}")
+        elif head == "setlocal":
+            self._setlocal([text_of(a).lower() for a in args], line, mode)
+        elif head == "endlocal":
+            self._endlocal(line, mode)
+        elif head == "shift":
+            self.shifted |= mode != DEAD
+        elif head in ("path", "prompt"):
+            if mode != DEAD and (args or head == "prompt"):
+                self._doubt(upper(head), f"the {head} in line {line}")
+        else:
+            return False
+        return True
+
+    def _move(self, how: str, glued: str, args: list[list[Tok]], line: int, mode: int) -> None:
+        if mode == DEAD or (not args and not glued and how in ("cd", "chdir", "pushd")):
+            return
+        reason = f"the {how} in line {line}"
+        far = any(text_of(a).lower() == "/d" for a in args) or how == "pushd"
+        args = [a for a in args if text_of(a).lower() != "/d"]
+        if how == "pushd":
+            self.stack.append(self.places.here)
+        if how == "popd":
+            self.places.here = self.stack.pop() if self.stack else self.places.here
+        elif len(args) == 1 and not glued and self._certain(args[0]) and (far or ":" not in text_of(args[0])):
+            self.places.enter(text_of(args[0]))
+        else:
+            self.places.enter(glued if not args and glued.startswith(".") else "")
+        if mode == UNSURE:
+            self.places.here = ""
+        if not self.places.here:
+            self._lose_folder(reason)
+
+    def _setlocal(self, args: list[str], line: int, mode: int) -> None:
+        if mode == DEAD:
+            return
+        self.kept.append((dict(self.vars), self.places.here, self.out.delayed))
+        if "enabledelayedexpansion" in args:
+            self.out.delayed = True
+        elif "disabledelayedexpansion" in args and mode == SURE:
+            self.out.delayed = False
+        if mode == UNSURE or "disableextensions" in args:
+            self.unsure = True
+            self._all_uncertain(f"the setlocal in line {line}")
+
+    def _endlocal(self, line: int, mode: int) -> None:
+        if mode == DEAD:
+            return
+        reason = f"the endlocal in line {line}"
+        if mode == UNSURE:
+            self._all_uncertain(reason)
+        elif self.kept:
+            own = self.vars.get(OWN)
+            self.vars, self.places.here, self.out.delayed = self.kept.pop()
+            if own is not None and own is not self.vars.get(OWN):
+                self._influenced(reason, SURE)  # the assignments before it are still in the file: not to be edited
+
+    def _end(self, nested: bool = False) -> None:
         self.ended = True
-        self.out.plain_at = self.line_start
-        if self.pending and self.out.launch_at is not None:
+        self.out.plain_at = None if nested else self.unit
+        if nested or (self.pending and self.out.launch_at is not None):
             self.out.block_at = None
         self.pending = False
 
-    def _launch(self, head: str, words: list[list[Tok]], nested: bool) -> None:
+    def _launch(self, head: str, words: list[list[Tok]], mode: int, nested: bool) -> None:
         texts = [text_of(w).replace('"', "") for w in words]
         script = next((k for k, t in enumerate(texts) if _SCRIPT.search(t)), None)
         known = re.sub(r'"|\.exe$', "", head).rsplit("\\", 1)[-1]
-        starts = known in _STARTERS or known.startswith("python") or any(t.atom.depends for t in words[0])
+        starts = known in _STARTERS or known.startswith("python") or not self._certain(words[0]) or any(
+            t.atom.depends for t in words[0])
         if script is None and starts and _MENTIONED.search(" ".join(texts)):
             script = len(words)  # cmd /k "webui.bat --api": its words are not told apart
             self.out.line_unknown = True
-        if script is None or (script and not starts):
-            called = texts[1].lower() if head == "call" and len(texts) > 1 else ""
-            if called.endswith((".bat", ".cmd")) and not called.endswith(("activate.bat", "environment.bat")):
-                self._influenced(f"the file called in line {self.line(words[0][0].atom.start)}")
-            return
         out, first = self.out, words[0][0].atom.start
+        line = self.line(first)
+        if script is None or (script and not starts):
+            if head == "call":
+                self._gone(f"the file called in line {line}", mode)
+            elif not leaves_variables_alone(head):
+                self._gone(f"the command {text_of(words[0])} in line {line}", mode)
+            return
+        elsewhere = self.places.here != self.places.folder and (self.places.here or self.cd_lost not in out.opaque)
+        if mode != DEAD and elsewhere and "\\" not in texts[min(script, len(texts) - 1)]:
+            self._all_uncertain(f"the folder that line {line} is run in")
         if out.launch_at is None:
-            out.launch_at, out.launch_line = first, self.line(first)
-        for word in words[script + 1 :]:
-            literal = all(not t.atom.depends for t in word)
-            if literal:
-                text = text_of(word)
-                plain = '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
-                out.line_words.append(Plain(text.replace('"', ""), word[0].atom.start, word[-1].atom.end, plain))
-            elif not all(t.atom.depends.startswith("the argument") or t.atom.text == '"' for t in word):
-                out.line_unknown = True
-        if not nested:
+            out.launch_at, out.launch_line = first, line
+        self._words_on_line(words[script + 1 :])
+        if mode == SURE:
+            self.started = True
+        if mode == SURE and not nested:
+            self._end()
+        elif not nested and self.unsure:
+            self.started = True
             self._end()
         else:
-            self._influenced(f"the start of the web UI inside a condition in line {out.launch_line}")
+            reason = f"the start of the web UI inside a condition in line {line}"
+            if mode == UNSURE:
+                self._all_uncertain(reason)
+            self._influenced(reason, mode)
+            if mode == SURE:
+                self._end(nested=True)
 
-    def _set(self, toks: list[Tok], nested: bool, redirected: bool) -> None:
+    def _words_on_line(self, words: list[list[Tok]]) -> None:
+        for word in words:
+            if all(not t.atom.depends for t in word):
+                text = text_of(word)
+                here = all(t.atom.start >= self.unit for t in word)
+                plain = here and '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
+                self.out.line_words.append(Plain(text.replace('"', ""), word[0].atom.start, word[-1].atom.end, plain))
+            elif not all(t.atom.depends.startswith("the argument") or t.atom.text == '"' for t in word):
+                self.out.line_unknown = True
+
+    # -- set
+
+    def _call_set(self, rest: list[Tok], line: int, mode: int, nested: bool) -> None:
+        """``call set``: percent signs are expanded once more, when it runs."""
+        text = text_of(rest)
+        reason = f"the call of set in line {line}"
+        if mode == DEAD:
+            if OWN in text.upper():
+                self._influenced(reason, DEAD)
+            return
+        if re.search(r"[\^&|<>!]", text) or not self._certain(rest):
+            named = re.match(r'set[ \t]+"?([^=%!^"]+)=', text, re.IGNORECASE)
+            self._doubt(upper(named.group(1)), reason) if named else self._all_uncertain(reason)
+            return
+        at = rest[0].atom.start
+        again = [Tok(a._replace(start=at, end=at, editable=False), False, False)
+                 for a in LineReader(text, self).physical(0)[0]]
+        name, value = assigned(again)
+        if name == OWN and self._certain(again) and mode == SURE:
+            self.vars[OWN] = Value(tuple(t.atom for t in value))
+            self._influenced(reason, SURE)
+        elif name == OWN:
+            self._influenced(reason)
+        else:
+            self._set(again, mode, nested or self.jumpy, "")
+
+    def _set(self, toks: list[Tok], mode: int, nested: bool, target: str) -> None:
         line = self.line(toks[0].atom.start)
         args = toks[3:]
         while args and args[0].atom.text and args[0].atom.text in DELIMITERS and not args[0].quoted:
             args = args[1:]
-        text = "".join(t.atom.text or "?" for t in args)
+        text = text_of(args)
         if text.startswith("/"):
             self._other(toks)
-            if OWN in text.upper():
-                self._influenced(f"the set {text[:2]} in line {line}")
+            self._computed(text, args, line, mode)
             return
-        if args and args[0].atom.text == '"':
-            args = args[1:]
-            close = max((k for k, t in enumerate(args) if t.atom.text == '"'), default=len(args))
-            args = args[:close]
+        args = unquoted(args)
         equals = next((k for k, t in enumerate(args) if t.atom.text == "="), None)
-        name = text_of(args[:equals]).upper() if equals is not None else ""
-        if name != OWN:
+        if not equals or not text_of(args[:equals]):  # shows variables, or is no assignment ("set =1")
             self._other(toks)
-            if name:
-                parts = tuple(t.atom._replace(editable=False) for t in args[(equals or 0) + 1 :])
-                reasons = (f"a condition or loop before line {line}",) if nested else ()
-                self.vars[name] = Value(parts, reasons)
-            elif any(t.atom.depends for t in args[:equals]):
-                self._influenced(f"the set in line {line}")
+            if not self._certain(args) and mode != DEAD:
+                self._all_uncertain(f"the set in line {line}")
             return
-        assert equals is not None
+        name = upper(text_of(args[:equals]))
         sign, value = args[equals], args[equals + 1 :]
-        self._assign(line, sign, value, nested, redirected)
+        if name == OWN and self._certain(args[:equals]):
+            self._assign(line, sign, value, mode, nested, target)
+            return
+        self._other(toks)
+        if mode == DEAD:
+            return
+        if not self._certain(args[:equals]) or (nested and "%" in name):
+            self._all_uncertain(f"the set in line {line}")
+        elif mode == UNSURE:
+            self._doubt(name, f"a condition, block or jump around line {line}")
+        else:
+            parts = tuple(t.atom._replace(editable=False) for t in value)
+            self.vars[name] = Value((*parts, *self._loose(value, line, target)))
 
-    def _assign(self, line: int, sign: Tok, value: list[Tok], nested: bool, redirected: bool) -> None:
+    def _loose(self, value: list[Tok], line: int, target: str) -> list[Atom]:
+        """Atoms that name what else the outcome of a SET depends on."""
+        at = value[-1].atom.end if value else 0
+        found: list[str] = []
+        if self.out.delayed and "!" in text_of(value):
+            found.append("delayed expansion (!)")
+        if target:
+            found.append(f"the redirection in line {line}")
+            if target == "nul":
+                self.settled.add(found[-1])
+        return [Atom("", at, at, "plain", reason, False) for reason in found]
+
+    def _computed(self, text: str, args: list[Tok], line: int, mode: int) -> None:
+        """``set /a`` and ``set /p``: the variables they name get values that only the start tells."""
+        reason = f"the set {text[:2]} in line {line}"
+        if mode == DEAD:
+            if OWN in text.upper():
+                self._influenced(reason, DEAD)
+            return
+        if text[:2].lower() == "/p":
+            match = re.match(r'/p[ \t,;]*"?([^=]+)=', text, re.IGNORECASE)
+            names = [match.group(1)] if match else []
+        else:
+            names = re.findall(r"[^\W\d]\w*", text[2:])
+        if not names or not self._certain(args) or any(c in "".join(names) for c in "%!^"):
+            self._all_uncertain(reason)
+        for name in names:
+            self._doubt(upper(name), reason)
+
+    def _assign(self, line: int, sign: Tok, value: list[Tok], mode: int, nested: bool, target: str) -> None:
         out = self.out
         out.assigned = True
         last = value[-1] if value else sign
-        here = [t for t in (sign, *value) if t.atom.start >= self.line_start]
+        here = [t for t in (sign, *value) if t.atom.start >= self.unit]
         end = max(t.atom.end for t in here)
         quoted = last.quoted if last.atom.text != '"' else sum(t.atom.text == '"' for t in (*value,)) % 2 == 1
         where = "quoted" if quoted or (not value and sign.quoted) else "plain"
         out.assignments.append(Assignment(line, sign.atom.end, end, Insertion(end, where), nested))
-        parts = tuple(t.atom for t in value)
-        if self.out.delayed and any(a.text == "!" for a in parts):
-            parts = (*parts, Atom("", end, end, where, "delayed expansion (!)", False))
-        if redirected:
-            parts = (*parts, Atom("", end, end, where, f"the redirection in line {line}", False))
-        if nested:
-            self._influenced(f"a condition, block or jump around line {line}")
-        else:
+        loose = [a._replace(start=end, end=end, where=where) for a in self._loose(value, line, target)]
+        parts = (*(t.atom for t in value), *loose)
+        reason = f"a condition, block or jump around line {line}"
+        if mode == SURE:
             self.vars[OWN] = Value(parts)
             self.pending = True
+        if nested or mode != SURE:
+            self._influenced(reason, mode)
 
 
-def separated(toks: list[Tok], i: int) -> bool:
-    """Whether one of , ; = stands before the command at ``i``. cmd.exe skips it, other shells for batch files do
-    not: whether a ``set`` after it acts is not certain."""
-    while i and toks[i - 1].atom.text in tuple(DELIMITERS + "@") and not toks[i - 1].quoted:
-        i -= 1
-        if toks[i].atom.text in tuple(",;="):
-            return True
-    return False
+def unquoted(args: list[Tok]) -> list[Tok]:
+    """What SET makes of its arguments: a quote that begins them goes, and all from the last one on."""
+    if not args or args[0].atom.text != '"':
+        return args
+    args = args[1:]
+    return args[: max((k for k, t in enumerate(args) if t.atom.text == '"'), default=len(args))]
 
 
-def without_redirections(toks: list[Tok]) -> tuple[list[Tok], bool]:
-    """Take ``> file``, ``2>&1`` and the like out of a command."""
-    kept: list[Tok] = []
-    i, found = 0, False
-    while i < len(toks):
-        if not (toks[i].special and toks[i].atom.text in "<>"):
-            kept.append(toks[i])
-            i += 1
-            continue
-        found = True
-        while i < len(toks) and toks[i].special and toks[i].atom.text in "<>&":
-            i += 1
-        while i < len(toks) and toks[i].atom.text in (" ", "\t"):
-            i += 1
-        while i < len(toks) and (toks[i].quoted or toks[i].atom.text not in tuple(" \t<>&|")):
-            i += 1
-    return kept, found
+def assigned(toks: list[Tok]) -> tuple[str, list[Tok]]:
+    """The variable that a SET command assigns, and its new value; no name where it assigns none."""
+    args = toks[3:]
+    while args and args[0].atom.text and args[0].atom.text in DELIMITERS:
+        args = args[1:]
+    args = unquoted(args)
+    equals = next((k for k, t in enumerate(args) if t.atom.text == "="), 0)
+    return upper(text_of(args[:equals])), args[equals + 1 :]

@@ -8,8 +8,7 @@ ordinary one, and at the end of a line it joins the next line, whose first chara
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from autotune.launchfile.values import OWN, Atom, Value, flatten
 
@@ -33,15 +32,21 @@ class LineTooLong(Exception):
     """A line outgrew MAX_LINE; the argument is its byte offset."""
 
 
-Look = Callable[[str], Value | None]
-Env = Callable[[str], str | None]
+class Source(Protocol):
+    """What percent expansion asks for: a variable's value, and what an argument such as ``%~dp0`` stands for."""
+
+    def variable(self, name: str) -> Value:
+        """The value now. No parts: not set. Atoms of the environment name the variable they depend on."""
+
+    def argument(self, spelled: str) -> str | None:
+        """The text of ``%~dp0`` and its like, None where only the start tells."""
 
 
 class LineReader:
     """Reads logical lines of a batch file."""
 
-    def __init__(self, s: str, look: Look, env: Env) -> None:
-        self.s, self.look, self.env = s, look, env
+    def __init__(self, s: str, source: Source) -> None:
+        self.s, self.source = s, source
 
     def logical(self, pos: int) -> tuple[list[Tok], int]:
         """Characters of the logical line that starts at ``pos``, and the offset of the next line."""
@@ -56,7 +61,10 @@ class LineReader:
             elif atom.text != "^" or quoted:
                 special = not quoted and atom.text in ("&", "|", "<", ">", "(", ")")
                 toks.append(Tok(self._here(atom, quoted), quoted, special))
-            elif i + 1 < len(atoms):
+            elif any(a.text for a in atoms[i + 1 :]):
+                while not atoms[i + 1].text:
+                    toks.append(Tok(self._here(atoms[i + 1], False), False, False))
+                    i += 1
                 following = atoms[i + 1]
                 if following.editable and atom.end == following.start:
                     following = following._replace(start=atom.start)
@@ -113,23 +121,55 @@ class LineReader:
             return i + 2
         argument = _ARGUMENT.match(s, i, stop)
         if argument:
-            atoms.append(Atom("", i, argument.end(), "plain", f"the argument {argument.group()}", False))
+            known = self.source.argument(argument.group())
+            if known is None:
+                atoms.append(Atom("", i, argument.end(), "plain", f"the argument {argument.group()}", False))
+            else:
+                atoms.extend(Atom(c, i, argument.end(), "plain", "", False) for c in known)
             return argument.end()
         match = _VARIABLE.match(s, i, stop)
         if not match:
             return i + 1
         name, change = match.group(1), match.group(2)
-        known = None if change else self.look(name)
-        if known is None:
-            text = "" if change else self.env(name) or ""
-            atoms.append(Atom(text, i, match.end(), "plain", f"variable {name}", False))
+        value = flatten(self.source.variable(name))
+        reasons = [r for r in value.reasons if not any(a.depends == r for a in value.atoms if a.text)]
+        spell: list[Atom]
+        if change:
+            if not value.text:  # cmd takes "%NAME:" away and reads on behind the colon
+                atoms.extend(Atom("", i, match.end(1) + 1, "plain", r, False) for r in reasons)
+                return match.end(1) + 1 if all(r.startswith("variable ") for r in reasons) else match.end()
+            new = changed(value.text, change)
+            reason = f"variable {name}" if new is not None else f"the changed variable {name}"
+            spell = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
+            reasons = [*value.reasons, reason]
+        elif name.upper() == OWN:
+            spell = [a for a in value.atoms if a.text]
         else:
-            flat = flatten(known)
-            own = name.upper() == OWN
-            atoms.extend(a if own else a._replace(editable=False) for a in flat.atoms)
-            if flat.reasons and not any(a.depends for a in flat.atoms):
-                atoms.append(Atom("", i, match.end(), "plain", flat.reasons[0], False))
+            spell = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]
+        atoms.extend(Atom("", i, match.end(), "plain", r, False) for r in reasons)
+        atoms.extend(spell)
         return match.end()
+
+
+def changed(text: str, change: str) -> str | None:
+    """``%X:~1,3%``, ``%X:a=b%`` and ``%X:*a=b%`` as cmd computes them; None where that is not known."""
+    if any(ord(c) > 126 for c in text + change):
+        return None  # cmd counts characters, these are bytes
+    cut = re.fullmatch(r":~ *(-?\d+)?(?:, *(-?\d+))?", change)
+    if cut:
+        begin = int(cut.group(1) or 0)
+        begin = max(0, len(text) + begin) if begin < 0 else min(begin, len(text))
+        if cut.group(2) is None:
+            return text[begin:]
+        length = int(cut.group(2))
+        return text[begin : max(begin, len(text) + length)] if length < 0 else text[begin : begin + length]
+    old, equals, new = change[1:].partition("=")
+    if not equals or not old or old.startswith("~") or old == "*":
+        return None
+    if old.startswith("*"):
+        found = re.search(re.escape(old[1:]), text, re.IGNORECASE)
+        return new + text[found.end() :] if found else text
+    return re.sub(re.escape(old), lambda _: new, text, flags=re.IGNORECASE)
 
 
 def finished_remark(toks: list[Tok]) -> bool:
@@ -142,8 +182,8 @@ def finished_remark(toks: list[Tok]) -> bool:
 
 
 def text_of(toks: list[Tok]) -> str:
-    """The characters of some tokens, unknown expansions left out."""
-    return "".join(t.atom.text for t in toks if not t.atom.depends)
+    """The characters of some tokens; what is not known gives none."""
+    return "".join(t.atom.text for t in toks)
 
 
 def words_of(toks: list[Tok]) -> list[list[Tok]]:
@@ -158,3 +198,27 @@ def words_of(toks: list[Tok]) -> list[list[Tok]]:
         else:
             current.append(tok)
     return [*words, current] if current else words
+
+
+def without_redirections(toks: list[Tok]) -> tuple[list[Tok], str]:
+    """Take ``> file``, ``2>&1`` and the like out of a command; also the target (``nul`` in any case), '' without."""
+    kept: list[Tok] = []
+    i, target = 0, ""
+    while i < len(toks):
+        if not (toks[i].special and toks[i].atom.text in "<>"):
+            kept.append(toks[i])
+            i += 1
+            continue
+        if kept and kept[-1].atom.text in tuple("0123456789") and kept[-1].atom.text and not kept[-1].quoted and (
+                len(kept) == 1 or kept[-2].atom.text in tuple(DELIMITERS)):
+            kept.pop()  # 2>nul
+        while i < len(toks) and toks[i].special and toks[i].atom.text in "<>&":
+            i += 1
+        while i < len(toks) and toks[i].atom.text in (" ", "\t"):
+            i += 1
+        begin = i
+        while i < len(toks) and (toks[i].quoted or toks[i].atom.text not in tuple(" \t<>&|")):
+            i += 1
+        text = text_of(toks[begin:i]).lower()
+        target = "nul" if text in ("nul", "1", "2") and target in ("", "nul") else text or "?"
+    return kept, target

@@ -65,6 +65,8 @@ class LaunchFile:
         known = self.reading.variables if self.reading else {}
         if self.kind == "cmd":
             name = name.upper()
+            if name in known:
+                return known[name]  # says itself which commands may have changed it; set after them, it is certain
             given = next((value for key, value in self.environ.items() if key.upper() == name), None)
         else:
             given = self.environ.get(name)
@@ -175,7 +177,7 @@ def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Rea
     if kind == "cmd":
         from autotune.launchfile.cmd_read import CmdReader
 
-        return CmdReader(text, environ, str(path.parent)).read()
+        return CmdReader(text, environ, path).read()
     from autotune.launchfile.sh_read import ShReader
 
     return ShReader(text, environ).read()

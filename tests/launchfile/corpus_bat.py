@@ -90,16 +90,17 @@ BAT: tuple[Raw, ...] = (
     ("if-block", normal("set COMMANDLINE_ARGS=--api --xformers\nif exist lan.txt (\n"
                         "  set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --listen\n)"), ("--api", "--xformers")),
     ("if-else", normal('if "%MODE%"=="low" (\n  set COMMANDLINE_ARGS=--lowvram --api\n) else (\n'
-                       "  set COMMANDLINE_ARGS=--xformers --api\n)"), ()),
+                       "  set COMMANDLINE_ARGS=--xformers --api\n)"), ("--xformers", "--api")),
     ("if-one-line", normal("set COMMANDLINE_ARGS=--xformers\nif defined LAN set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --listen"),
      ("--xformers",)),
     ("goto", normal("if exist low.txt goto low\nset COMMANDLINE_ARGS=--xformers\ngoto start\n:low\n"
-                    "set COMMANDLINE_ARGS=--lowvram\n:start"), ()),
+                    "set COMMANDLINE_ARGS=--lowvram\n:start"), ("--xformers",)),
     ("label-loop-after", normal("set COMMANDLINE_ARGS=--xformers --api", ":again\ncall webui.bat\nif exist again.txt goto again\n"),
      ("--xformers", "--api")),
     ("label-loop-around", normal(":loop\nset COMMANDLINE_ARGS=--xformers --api", "call webui.bat\nif exist again.txt goto loop\n"),
      ("--xformers", "--api")),
-    ("menu-before", normal(":menu\nif exist no.txt goto menu\nset COMMANDLINE_ARGS=--xformers --api"), ()),
+    ("menu-before", normal(":menu\nif exist no.txt goto menu\nset COMMANDLINE_ARGS=--xformers --api"),
+     ("--xformers", "--api")),
     ("call-with-path", normal("set COMMANDLINE_ARGS=--medvram %1", 'call "%~dp0webui.bat" --listen\n'), ("--listen", "--medvram")),
     ("comments-rem", normal("rem set COMMANDLINE_ARGS=--lowvram\nset COMMANDLINE_ARGS=--api --xformers\nREM set COMMANDLINE_ARGS=--medvram"),
      ("--api", "--xformers")),
@@ -132,17 +133,14 @@ BAT: tuple[Raw, ...] = (
     ("drive-path", normal("set COMMANDLINE_ARGS=--medvram --ckpt-dir %MODELS%/sd"), ("--medvram", "--ckpt-dir", "/sd")),
     ("quotes-everywhere", normal('set COMMANDLINE_ARGS="--api" "--xformers" \'--listen\''), ("--api", "--xformers", "--listen")),
     ("call-set-in-a-loop", normal("for %%a in (--api --xformers) do call set COMMANDLINE_ARGS=%%COMMANDLINE_ARGS%% %%a"), ()),
-    ("call-set", normal('set COMMANDLINE_ARGS=--api\ncall set "COMMANDLINE_ARGS=%%COMMANDLINE_ARGS%% --xformers"'), ("--api",)),
+    ("call-set", normal('set COMMANDLINE_ARGS=--api\ncall set "COMMANDLINE_ARGS=%%COMMANDLINE_ARGS%% --xformers"'),
+     ("--api", "--xformers")),
     ("redirection-first", normal("set COMMANDLINE_ARGS=--api\n>nul set COMMANDLINE_ARGS=--xformers --listen"),
      ("--xformers", "--listen")),
 )
 
 JUDGED: dict[str, tuple[str, ...]] = {
-    "if-else": ("--xformers", "--api"),
-    "goto": ("--xformers",),
-    "menu-before": ("--xformers", "--api"),
     "call-set-in-a-loop": ("--api", "--xformers"),
-    "call-set": ("--api", "--xformers"),
 }
 """What wine gives for files whose words depend on what happens when they run, with the judge's own folder."""
 

@@ -127,3 +127,39 @@ def _wine_result(home: Path) -> list[str] | None:
     value = match.group(1) if match else ""
     line = (home / "line.txt").read_text().strip() if (home / "line.txt").exists() else ""
     return [*line.split(), *shlex.split(value)]
+
+
+def wine_variables(
+    files: Sequence[bytes], folder: Path, prefix: Path, beside: dict[str, bytes], environ: dict[str, str] | None = None,
+) -> tuple[dict[str, str], list[dict[str, str] | None]]:
+    """By wine's cmd.exe: the variables before, and those each file leaves where it starts the web UI (else at its end).
+
+    Names in upper case; the judge's folder reads as this system spells it. None where a file left nothing to look at.
+    """
+    driver = ["@echo off", ">base.txt set"]
+    for number, data in enumerate(files):
+        home = folder / str(number)
+        for name, content in {**beside, "webui-user.bat": data}.items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_bytes(content)
+        start = f"@if not exist {_windows(folder)}\\{number}.start >{_windows(folder)}\\{number}.start set\r\n"
+        (home / "webui.bat").write_bytes(start.encode())
+        driver += ["setlocal", f"cd {number}", "call webui-user.bat >nul 2>nul <nul",
+                   f">{_windows(folder)}\\{number}.end set", f"cd /d {_windows(folder)}", "endlocal"]
+    (folder / "driver.bat").write_bytes("\r\n".join([*driver, ""]).encode())
+    run_wine(folder, prefix, environ)
+
+    def dump(path: Path, home: Path = folder) -> dict[str, str] | None:
+        if not path.exists():
+            return None
+        text = path.read_bytes().decode("utf-8", "surrogateescape").replace(_windows(home), str(home))
+        pairs = (line.partition("=") for line in text.split("\r\n") if line[:1] not in ("", "="))
+        return {name.upper(): content for name, _, content in pairs}
+
+    homes = [folder / str(number) for number in range(len(files))]
+    found = [dump(home.with_suffix(".start"), home) or dump(home.with_suffix(".end"), home) for home in homes]
+    return dump(folder / "base.txt") or {}, found
+
+
+def _windows(folder: Path) -> str:
+    return "Z:" + str(folder).replace("/", "\\")

@@ -1,0 +1,314 @@
+"""A batch file's commands as a tree: chains, ( ) blocks, IF and FOR, one unit at a time.
+
+A unit is what cmd.exe reads before it runs any of it: a logical line, or all lines up to the ``)`` that closes a
+block begun there. Every ``%X%`` in a unit is expanded before its first command runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from autotune.launchfile.cmd_scan import DELIMITERS, LineReader, Tok, text_of, without_redirections
+from autotune.launchfile.values import Atom
+
+ALWAYS, MAYBE, PIPED = "always", "maybe", "piped"
+"""How a command in a chain runs: in any case; behind ``&&`` or ``||``; in a child process, behind or before ``|``."""
+
+_OPERATORS = frozenset(("==", "equ", "neq", "lss", "leq", "gtr", "geq"))
+
+
+@dataclass(slots=True)
+class Command:
+    """A simple command. ``odd``: one of ``, ; =`` stands before it, which not every cmd skips."""
+
+    toks: list[Tok]
+    odd: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """A ( ) block; ``toks``: the redirections behind it."""
+
+    body: list[Step]
+    toks: list[Tok]
+
+
+class Condition(NamedTuple):
+    """What an IF asks. ``kind``: exist, defined, one of == equ neq lss leq gtr geq, or '' for anything else."""
+
+    kind: str
+    left: list[Tok]
+    right: list[Tok]
+    negated: bool
+    caseless: bool
+
+
+@dataclass(slots=True)
+class If:
+    """An IF: its head as written, what it asks, and both branches."""
+
+    head: list[Tok]
+    condition: Condition
+    body: list[Step]
+    other: list[Step] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class For:
+    """A FOR: its head up to DO, and what it repeats."""
+
+    head: list[Tok]
+    body: list[Step]
+
+
+@dataclass(slots=True)
+class Odd:
+    """Something whose meaning is not known: a label inside a block, a FOR without DO."""
+
+    what: str
+    at: int
+
+
+Node = Command | Group | If | For | Odd
+
+
+@dataclass(slots=True)
+class Step:
+    """A node in a chain, and how it runs."""
+
+    node: Node
+    how: str = ALWAYS
+
+
+class Parser:
+    """Reads one unit that starts at byte ``pos``; ``pos`` is then that of the next one."""
+
+    def __init__(self, lines: LineReader, pos: int) -> None:
+        self.lines = lines
+        self.toks, self.pos = lines.logical(pos)
+        self.i = 0
+        self.depth = 0
+        self.open = False
+        """The file ended inside a block."""
+
+    def unit(self) -> list[Step]:
+        """The chain of the unit's commands."""
+        return self._sequence(one_line=True)
+
+    # -- tokens
+
+    def _tok(self) -> Tok | None:
+        """The token here; inside a block the next line is read where this one ends."""
+        while self.i >= len(self.toks):
+            if not self.depth or self.pos >= len(self.lines.s):
+                return None
+            at = self.pos
+            toks, self.pos = self.lines.logical(self.pos)
+            self.toks += [Tok(Atom("\n", at, at, "plain", "", False), False, True), *toks]
+        return self.toks[self.i]
+
+    def _special(self, text: str) -> bool:
+        tok = self._tok()
+        return tok is not None and tok.special and tok.atom.text == text
+
+    def _skip(self, also: str = "") -> bool:
+        """Skip blanks; True where one of , ; = was among them."""
+        odd = False
+        while (tok := self._tok()) is not None and not tok.quoted and tok.atom.text in tuple(DELIMITERS + also):
+            odd |= tok.atom.text in tuple(",;=")
+            self.i += 1
+        return odd
+
+    # -- grammar
+
+    def _sequence(self, one_line: bool) -> list[Step]:
+        steps: list[Step] = []
+        how = ALWAYS
+        while True:
+            odd = self._skip("@")
+            tok = self._tok()
+            if tok is None:
+                self.open |= self.depth > 0
+                return steps
+            if self._special("\n"):
+                if one_line and self.depth:
+                    return steps
+                how = ALWAYS
+                self.i += 1
+            elif self._special(")"):
+                if not self.depth:
+                    self.i = len(self.toks)  # cmd takes the rest of such a line for a remark
+                return steps
+            elif self._special("&") or self._special("|"):
+                how = self._operator(steps)
+            elif not tok.atom.text and self._nothing_before_sign():
+                self.i += 1
+                if not tok.atom.depends.startswith("variable "):
+                    steps.append(Step(Odd(tok.atom.depends, tok.atom.start)))
+            elif tok.atom.text == ":" and not tok.quoted:
+                self._to_line_end()
+                if self.depth:
+                    steps.append(Step(Odd("the label inside a block", tok.atom.start)))
+            else:
+                steps.append(Step(self._command(odd), how))
+
+    def _nothing_before_sign(self) -> bool:
+        """An expansion that brought nothing, and then a sign: cmd sees the sign alone."""
+        following = next((t for t in self.toks[self.i :] if t.atom.text), None)
+        return following is None or following.special or following.atom.text in tuple(DELIMITERS + "@:")
+
+    def _operator(self, steps: list[Step]) -> str:
+        sign = self.toks[self.i].atom.text
+        self.i += 1
+        if self.i < len(self.toks) and self._special(sign):
+            self.i += 1
+            return MAYBE
+        if sign == "|" and steps:
+            steps[-1].how = PIPED
+        return PIPED if sign == "|" else ALWAYS
+
+    def _to_line_end(self) -> None:
+        while self.i < len(self.toks) and not self._special("\n"):
+            self.i += 1
+
+    def _command(self, odd: bool) -> Node:
+        if self._special("("):
+            return self._group()
+        begin = self.i
+        head = self._word_ahead()
+        if head in ("if", "if/i"):
+            return self._if()
+        if head == "for":
+            return self._for()
+        if head == "rem" or head.startswith("rem/"):
+            self._to_line_end()
+        else:
+            self._to_command_end()
+        return Command(self.toks[begin : self.i], odd)
+
+    def _word_ahead(self) -> str:
+        """The command's name, in lower case; IF and FOR end at ( too."""
+        text = ""
+        for tok in self.toks[self.i : self.i + 8]:
+            if tok.quoted or tok.special or tok.atom.text in tuple(DELIMITERS):
+                break
+            text += tok.atom.text
+        return text.lower()
+
+    def _to_command_end(self) -> None:
+        while self.i < len(self.toks):
+            tok = self.toks[self.i]
+            text = tok.atom.text
+            if tok.special and (text == "\n" or text in "&|" or (text == ")" and self.depth)):
+                before = self.toks[self.i - 1]
+                if not (text == "&" and before.special and before.atom.text in "<>"):  # 2>&1
+                    return
+            self.i += 1
+
+    def _group(self) -> Node:
+        self.i += 1
+        self.depth += 1
+        body = self._sequence(one_line=False)
+        self.depth -= 1
+        if self.i < len(self.toks) and self._special(")"):
+            self.i += 1
+        begin = self.i
+        if not self._else_ahead():
+            self._to_command_end()
+        behind = self.toks[begin : self.i]
+        if self.i < len(self.toks) and self._special(")") and not self.depth:
+            self._to_line_end()
+            return Odd("the second )", self.toks[begin - 1].atom.start)
+        if any(t.atom.text.strip(DELIMITERS) for t in without_redirections(behind)[0]):
+            return Odd("the text behind the )", behind[0].atom.start)
+        return Group(body, behind)
+
+    def _else_ahead(self) -> bool:
+        at = self.i
+        while at < len(self.toks) and self.toks[at].atom.text in tuple(DELIMITERS):
+            at += 1
+        word = text_of(self.toks[at : at + 4]).lower()
+        return word == "else" and (len(self.toks) == at + 4 or self.toks[at + 4].atom.text in tuple(DELIMITERS + "(\n"))
+
+    def _branch(self) -> tuple[list[Step], bool]:
+        """What an IF, ELSE or DO runs, and whether it was a block and nothing more."""
+        self._skip("@")
+        if not self._special("("):
+            return self._sequence(one_line=True), False
+        block = Step(self._group())
+        if self._else_ahead():
+            return [block], True
+        rest = self._sequence(one_line=True)
+        for step in rest:
+            step.how = MAYBE if step.how == ALWAYS else step.how
+        return [block, *rest], not rest
+
+    def _if(self) -> If:
+        begin = self.i
+        self.i += 2
+        condition = self._condition()
+        head = self.toks[begin : self.i]
+        body, block = self._branch()
+        found = If(head, condition, body)
+        if block and self._else_ahead():
+            self._skip()
+            self.i += 4
+            found.other = self._branch()[0]
+        return found
+
+    def _condition_word(self) -> list[Tok]:
+        self._skip_blanks()
+        begin = self.i
+        while (self.i < len(self.toks)) and (
+                self.toks[self.i].quoted or self.toks[self.i].atom.text not in tuple(" \t,;")):
+            tok = self.toks[self.i]
+            if self._special("\n") or (tok.special and self.i > begin) or self._equals(begin):
+                break
+            self.i += 1
+        return self.toks[begin : self.i]
+
+    def _equals(self, begin: int) -> bool:
+        """At ``==``, between two words or as a word of its own."""
+        two = self.toks[self.i : self.i + 2]
+        return self.i > begin and text_of(two) == "==" and len(two) == 2 and not two[0].quoted
+
+    def _skip_blanks(self) -> None:
+        while self.i < len(self.toks) and not self.toks[self.i].quoted and self.toks[self.i].atom.text in (" ", "\t"):
+            self.i += 1
+
+    def _condition(self) -> Condition:
+        negated = caseless = False
+        word = self._condition_word()
+        while (text := text_of(word).lower()) in ("/i", "not"):
+            negated ^= text == "not"
+            caseless |= text == "/i"
+            word = self._condition_word()
+        if text in ("exist", "defined", "errorlevel", "cmdextversion"):
+            kind = text if text in ("exist", "defined") else ""
+            return Condition(kind, self._condition_word(), [], negated, caseless)
+        self._skip_blanks()
+        two = self.toks[self.i : self.i + 2]
+        if len(two) == 2 and text_of(two) == "==":
+            self.i += 2
+            return Condition("==", word, self._condition_word(), negated, caseless)
+        kind = text_of(self._condition_word()).lower()
+        return Condition(kind if kind in _OPERATORS else "", word, self._condition_word(), negated, caseless)
+
+    def _for(self) -> Node:
+        begin = self.i
+        while self.i < len(self.toks) and not self._special("(") and not self._special("\n"):
+            self.i += 1
+        self.depth += 1
+        while (tok := self._tok()) is not None and not (tok.special and tok.atom.text == ")"):
+            self.i += 1
+        self.depth -= 1
+        self.i += 1
+        self._skip()
+        if text_of(self.toks[self.i : self.i + 2]).lower() != "do":
+            self.i = min(self.i, len(self.toks))
+            self._to_line_end()
+            return Odd("the loop", self.toks[begin].atom.start)
+        self.i += 2
+        head = self.toks[begin : self.i]
+        return For(head, self._branch()[0])

@@ -1,0 +1,75 @@
+"""No batch file that is called certain is read wrongly, and none is edited so that a kept word is lost: wine judges."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from autotune.launchfile import edit
+from autotune.launchfile.reader import LaunchFile, parse
+from autotune.model.errors import Refused
+from tests.launchfile.batch_maker import HELPERS, batch
+from tests.launchfile.judges import TARGET, owns, wine, wine_variables
+from tests.launchfile.test_corpus import split, wanted
+
+SEEDS = (11, 12)
+FILES = 100
+"""A seed."""
+
+
+def windows(text: str | None) -> str:
+    """Folders as either system spells them: the judge's are on a drive of Windows."""
+    return (text or "").replace("/", "\\")
+
+
+def wrong(file: LaunchFile, judged: dict[str, str], names: set[str]) -> list[str]:
+    """Variables that are called certain and are something else."""
+    return [name for name in sorted(names | set(judged))
+            if file.variable(name).certain and windows(file.variable(name).text) != windows(judged.get(name))]
+
+
+@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_called_certain_is_so_and_no_kept_word_is_lost(seed: int, quick_path: Path, wine_prefix: Path) -> None:
+    random = Random(seed)
+    files = [batch(random) for _ in range(FILES)]
+    outside, found = wine_variables(files, quick_path / "before", wine_prefix, HELPERS)
+    started: list[tuple[LaunchFile, dict[str, str]]] = []
+    certain = opaque = 0
+    for number, (data, judged) in enumerate(zip(files, found, strict=True)):
+        try:
+            file = parse(data, quick_path / "before" / str(number) / "webui-user.bat", outside)
+        except Refused:
+            continue
+        assert file.reading is not None and judged is not None
+        begun = (quick_path / "before" / f"{number}.start").exists()
+        if file.reading.launch_at is not None and not begun:
+            continue  # it ended before the start, so nothing is claimed of it
+        assert wrong(file, judged, {*outside, *file.reading.variables}) == [], data.decode()
+        if file.static:
+            assert list(file.words) == shlex.split(judged.get("COMMANDLINE_ARGS", "")), data.decode()
+        opaque += bool(file.reading.opaque)
+        certain += not file.reading.opaque and all(v.certain for v in file.reading.variables.values())
+        started.append((file, judged))
+    assert certain > len(started) // 5 and opaque < len(started) // 2, (certain, opaque, len(started))
+    _no_word_lost(started, quick_path / "after", wine_prefix)
+
+
+def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, prefix: Path) -> None:
+    edits: list[tuple[bytes, bytes, list[str]]] = []
+    for file, judged in started:
+        try:
+            edited = edit(file, TARGET, owns)
+            was = judged.get("COMMANDLINE_ARGS", "").replace(str(file.path.parent), "HERE")
+            edits.append((file.data, edited, shlex.split(was)))
+        except (Refused, ValueError):
+            continue
+    assert len(edits) > len(started) // 3
+    _, after = wine_variables([data for _, data, _ in edits], home, prefix, HELPERS)
+    for number, ((before, data, was), now) in enumerate(zip(edits, after, strict=True)):
+        assert now is not None
+        words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
+        assert split(words) == wanted(was), f"{before.decode()}\n=====\n{data.decode()}"
