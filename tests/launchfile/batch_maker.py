@@ -74,7 +74,7 @@ def lines(random: Random, depth: int = 0) -> list[str]:
         lambda: [f"if {condition(random)} {one}"],
         lambda: [f"if {condition(random)} (", *inner, ")"],
         lambda: [f"if {condition(random)} (", *inner, ") else (", "  " + simple(random), ")"],
-        lambda: [f"if {condition(random)} ({one}) else {simple(random)}"],
+        lambda: [f"if {condition(random)} ({setting(random, alone=True)}) else {simple(random)}"],
         lambda: ["(", *inner, ")"],
         lambda: [random.choice(("echo hello", "cls", "echo %A%", "title x", "echo. & echo x", "ver >nul"))],
         lambda: [random.choice((f"echo x && {one}", f"ver >nul & {one}", f"cd models && {one}"))],
