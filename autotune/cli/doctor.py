@@ -19,8 +19,10 @@ def doctor_command(settings: Settings) -> int:
     else:
         lines = []
         for one in found:
-            lines.append(f"{'ok  ' if one.ok else 'MEND'}  {one.name}: {one.detail}")
-            if not one.ok and one.hint:
+            # Nothing stands in the way of tuning, and still there is something to know.
+            word = "MEND" if not one.ok else "note" if one.hint else "ok  "
+            lines.append(f"{word}  {one.name}: {one.detail}")
+            if one.hint:
                 lines.append(f"        {one.hint}")
         print_text("\n".join(lines))
     return 0 if all(one.ok for one in found) else 3

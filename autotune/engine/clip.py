@@ -88,7 +88,8 @@ def read(args: list[Json]) -> Clip | None:
 
 def motion_file(extension: Path, name: str) -> Path:
     """The motion module's file. Raises Unusable when the extension has none of that name."""
-    path = extension / "model" / Path(name).name
-    if not path.is_file():
+    folder = (extension / "model").resolve()
+    path = folder / name  # the extension joins them too: a module in a subfolder is named with it
+    if not path.is_file() or not path.resolve().is_relative_to(folder):
         raise Unusable(f"Motion module {name} not found in {extension / 'model'}")
     return path

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from autotune.flags import attention
 from autotune.flags.catalogue import Catalogue, load
-from autotune.flags.effective import given, of_given
+from autotune.flags.effective import Given, given, of_given
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 
 # What the log gives when no optimisation is applied ("Disabling attention optimization").
 _NO_ATTENTION = {"", "none", "disabled", "disabling"}
+_MEMORY = ("--medvram", "--lowvram", "--medvram-sdxl")
+_ONLY_WITH = {"--sub-quad-": "sub-quad", "--xformers-flash": "xformers"}
+"""Beginnings of flags that change one attention class: its name."""
+_MADE_REDUNDANT = ("--no-half-vae", "--no-half", "--upcast-sampling", "--opt-channelslast")
 _OPTION_LABEL = "Cross attention optimization"
 
 
@@ -136,6 +140,60 @@ def _attention_state(
     if logged is not None and class_logged(logged) != known.name:
         return FlagState(flag, True, False, f"the log says that {logged} was applied")
     return FlagState(flag, True, True)
+
+
+def idle_flags(
+    words: Sequence[str], settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue | None = None
+) -> list[tuple[str, str]]:
+    """The flags among ``words`` that would do nothing on this machine with these saved settings, each with why."""
+    catalogue = catalogue or load("a1111")
+    if not catalogue.tuned:
+        return []
+    flags = given(words, catalogue)
+    found = ((flag, _idle(flag, flags, settings, runtime, catalogue)) for flag in flags)
+    return [(flag, why) for flag, why in found if why]
+
+
+def _idle(
+    flag: str, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue
+) -> str | None:
+    if catalogue.flags[flag].kind == "no-op":
+        return "this version of the web UI takes it and ignores it"
+    if flag in _MEMORY and runtime.device == "cpu":
+        return "the web UI computes on the CPU, there is no GPU memory to save"
+    if catalogue.attention == "a1111":
+        known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
+        if known:
+            return _idle_attention(known, flags, settings, runtime)
+        needed = next((name for start, name in _ONLY_WITH.items() if flag.startswith(start)), None)
+        option = settings.get(attention.OPTION, attention.AUTOMATIC)
+        if needed and attention.chosen(flags, option, runtime) != needed:
+            return f"it acts only with {attention.BY_NAME[needed].title} attention, which is not in effect"
+    if flag == "--medvram" and "--lowvram" in flags:
+        return "--lowvram is used instead"
+    if flag not in _MADE_REDUNDANT or flag == "--precision":
+        return None
+    without = {name: value for name, value in flags.items() if name != flag}
+    same = of_given(flags, settings, runtime, catalogue.attention) == of_given(
+        without, settings, runtime, catalogue.attention)
+    return "another flag makes it redundant" if same else None
+
+
+def _idle_attention(
+    known: attention.AttentionClass, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime
+) -> str | None:
+    option = settings.get(attention.OPTION, attention.AUTOMATIC)
+    chosen = attention.chosen(flags, option, runtime)
+    if option != attention.AUTOMATIC:
+        title = attention.BY_NAME[chosen].title
+        return f'the setting "{_OPTION_LABEL}" is "{option}" and overrides it: {title} is used'
+    if chosen == known.name:
+        return None
+    obstacle = None
+    if not attention.available(known.name, flags, runtime):
+        obstacle = attention.xformers_obstacle(runtime) if known.name == "xformers" else attention.sdp_obstacle(runtime)
+    because = f"{obstacle}; " if obstacle else ""
+    return f"{because}{attention.BY_NAME[chosen].title} is used instead"
 
 
 def class_logged(logged: str | None) -> str | None:

@@ -42,7 +42,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class MotionModule:
-    """One motion module file. ``size`` in bytes."""
+    """One motion module file. ``name``: its path below the extension's model folder, ``size`` in bytes."""
 
     name: str
     path: Path
@@ -51,12 +51,16 @@ class MotionModule:
 
 @dataclass(frozen=True)
 class AnimateDiff:
-    """The AnimateDiff extension of an install; ``root`` is its folder."""
+    """The AnimateDiff extension of an install; ``root`` is its folder.
+
+    ``option``: the saved "path" setting, where it names a folder of motion modules of its own.
+    """
 
     root: Path
     version: str | None
     commit: str | None
     motion_modules: tuple[MotionModule, ...]
+    option: str | None = None
 
 
 @dataclass(frozen=True)

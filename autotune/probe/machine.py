@@ -10,7 +10,7 @@ from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.launchfile.flavour import REFERENCE_MARK
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.machine import Machine, Runtime, WebUI
+from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
 from autotune.probe import fingerprint, interpreter, parser, runtime, webui_files
 from autotune.probe import install as installs
 from autotune.probe.install import Install
@@ -76,11 +76,32 @@ def require_animatediff(machine: Machine) -> None:
             f"{machine.webui.root}",
             "install sd-webui-animatediff on the web UI's Extensions tab, and enable it",
         )
-    if not machine.animatediff.motion_modules:
-        raise NothingToWorkOn(
-            f"AnimateDiff at {machine.animatediff.root} has no motion module",
-            "put one, such as mm_sd15_v3.safetensors, into its model folder",
-        )
+    if machine.animatediff.motion_modules:
+        return
+    if machine.animatediff.option is not None:
+        raise _option_misses(machine.webui.root, machine.animatediff)
+    raise NothingToWorkOn(
+        f"AnimateDiff at {machine.animatediff.root} has no motion module",
+        "put one, such as mm_sd15_v3.safetensors, into its model folder",
+    )
+
+
+def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
+    """The saved folder of motion modules holds none: named with what is wrong with it."""
+    said = extension.option or ""
+    folder = root / said
+    shown = f'"{said}" (the name ends in a blank)' if said != said.rstrip() else said
+    if said != said.lstrip():
+        shown = f'"{said}" (the name begins with a blank)'
+    what = "holds no motion module" if folder.is_dir() else "is no folder" if folder.exists() else "does not exist"
+    own = webui_files.motion_modules(extension.root / "model")
+    hint = "mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it"
+    if (root / said.strip()).is_dir() and said != said.strip():
+        hint = "take the blank out of that setting"
+    elif own:
+        hint += f"; with that setting empty, {own[0].name} in {extension.root / 'model'} is found"
+    return NothingToWorkOn(
+        f"Settings > AnimateDiff > path ({webui_files.MOTION_OPTION}) points to {shown}, which {what}", hint)
 
 
 def _as_used(has: Runtime, found: Install) -> Runtime:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.model.flagset import SettingValue
@@ -39,7 +43,18 @@ RELEVANT: dict[str, SettingValue | None] = {
     "animatediff_model_path": None,
 }
 _EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
+MOTION_OPTION = "animatediff_model_path"
+_JUNCTION = 0xA0000003
 _WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link in a model folder: where it leads, and why nothing is found behind it (None: something is)."""
+
+    path: Path
+    target: str
+    trouble: str | None
 
 
 def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
@@ -51,7 +66,10 @@ def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
     except (OSError, ValueError) as fault:
         warnings.append(f"{path} cannot be read, so saved settings are unknown: {fault}")
         return {}
-    return document if isinstance(document, dict) else {}
+    if not isinstance(document, dict):
+        warnings.append(f"{path} holds no JSON object, so saved settings are unknown")
+        return {}
+    return document
 
 
 def relevant_settings(options: Mapping[str, object]) -> tuple[tuple[str, SettingValue], ...]:
@@ -83,7 +101,8 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
             root=root,
             version=git.tag(root) or _stated_version(root) or _documented_version(root),
             commit=git.commit(root),
-            motion_modules=tuple(_motion_modules(root, install, options)),
+            motion_modules=tuple(motion_modules(_motion_folder(root, install, options))),
+            option=_motion_option(options),
         )
     return None
 
@@ -93,15 +112,19 @@ def extensions(install: Install) -> tuple[tuple[str, str], ...]:
     return tuple((path.name, git.commit(path) or "") for path in _folders(install.data / "extensions"))
 
 
+def checkpoint_folder(install: Install, words: Sequence[str]) -> Path:
+    """The web UI's own folder of checkpoints."""
+    models = flag_value(words, "--models-dir")
+    return ((install.root / models) if models else install.data / "models") / "Stable-diffusion"
+
+
 def checkpoints(install: Install, words: Sequence[str]) -> tuple[Path, ...]:
     """Checkpoint files the web UI would list: models/Stable-diffusion, ``--ckpt-dir`` and ``--ckpt``.
 
     Forges take models from another web UI's folder, ``--forge-ref-a1111-home``: launch.py adds its folders as
     ``--ckpt-dir`` and so on, unless that very word is given.
     """
-    models = flag_value(words, "--models-dir")
-    base = (install.root / models) if models else install.data / "models"
-    folders = [base / "Stable-diffusion"]
+    folders = [checkpoint_folder(install, words)]
     extra, single = flag_value(words, "--ckpt-dir"), flag_value(words, "--ckpt")
     home = flag_value(words, "--forge-ref-a1111-home", install.flavour)
     if home and "--ckpt-dir" not in words and (install.root / home / "models/Stable-diffusion").exists():
@@ -121,17 +144,37 @@ def _extension_folders(install: Install) -> list[Path]:
     return list(dict.fromkeys((*named, *alike)))
 
 
-def _motion_modules(root: Path, install: Install, options: Mapping[str, object]) -> list[MotionModule]:
-    """Motion modules in the folder the extension reads: its option, else ``model`` beside its scripts."""
-    said = options.get("animatediff_model_path")
-    folder = install.root / said if isinstance(said, str) and said else root / "model"
+def _motion_option(options: Mapping[str, object]) -> str | None:
+    said = options.get(MOTION_OPTION)
+    return said if isinstance(said, str) and said else None
+
+
+def _motion_folder(root: Path, install: Install, options: Mapping[str, object]) -> Path:
+    """The folder that the extension reads: its option as it stands, else ``model`` beside its scripts."""
+    said = _motion_option(options)
+    return install.root / said if said else root / "model"
+
+
+def motion_modules(folder: Path) -> list[MotionModule]:
+    """Motion modules below ``folder``, named as the extension loads them: by joining folder and name."""
     found = []
     for path in _files(folder, _WEIGHTS):
         try:
-            found.append(MotionModule(path.name, path, path.stat().st_size))
+            found.append(MotionModule(path.relative_to(folder).as_posix(), path, path.stat().st_size))
         except OSError:
             continue
     return found
+
+
+def links(folder: Path) -> Iterator[Link]:
+    """Every link at or below ``folder`` that the web UI would follow there, and what is wrong with it."""
+    if _is_link(folder):
+        yield Link(folder, os.path.realpath(folder), _trouble(folder, ()))
+    for here, names, files, above in _walk(folder):
+        for name in (*names, *files):
+            path = here / name
+            if _is_link(path):
+                yield Link(path, os.path.realpath(path), _trouble(path, above))
 
 
 def _stated_version(root: Path) -> str | None:
@@ -165,7 +208,62 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files below ``folder``, in linked folders too, as the web UI lists them."""
+    found = [here / name for here, _, files, _ in _walk(folder) for name in files]
+    return sorted(path for path in found if path.suffix.lower() in suffixes and _is_file(path))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str], tuple[str, ...]]]:
+    """``os.walk`` through links, each folder once: a link to a folder above would go round for ever.
+
+    Each step: the folder, its folders, its other entries, the real paths of the folders above it and its own.
+    """
+    seen: set[str] = set()
+    waiting: list[tuple[Path, tuple[str, ...]]] = [(folder, ())]
+    while waiting:
+        here, above = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(here) as entries:
+                names = sorted((entry.name, _is_folder(entry)) for entry in entries)
+        except OSError:
+            continue
+        folders = [name for name, is_folder in names if is_folder]
+        yield here, folders, [name for name, is_folder in names if not is_folder], (*above, real)
+        waiting += [(here / name, (*above, real)) for name in reversed(folders)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return sorted(one for one in folder.rglob("*") if one.suffix.lower() in suffixes and one.is_file())
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
     except OSError:
-        return []
+        return False
+
+
+def _is_link(path: Path) -> bool:
+    """A symbolic link, or a junction of Windows."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
+
+
+def _trouble(path: Path, above: Sequence[str]) -> str | None:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "it leads nowhere"
+    except OSError as error:
+        return "it leads back to itself" if error.errno == errno.ELOOP else f"it cannot be followed: {error.strerror}"
+    return "it leads back to a folder above it" if os.path.realpath(path) in above else None

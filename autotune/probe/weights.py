@@ -1,15 +1,22 @@
-"""Is a weights file whole? Read from its head and its size alone, never loaded."""
+"""Is a weights file whole, and is it what its name says? Read from its head, its end and its size, never loaded."""
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 LONGEST_HEAD = 100 * 1024 * 1024
 """Bytes that the format allows for a safetensors head."""
-STARTS = (b"PK", b"\x80")
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 """A torch checkpoint is a ZIP archive, or a plain pickle before torch 1.6."""
+ZIP_END = b"PK\x05\x06"
+"""Begins the record at the end of every ZIP archive: without it no entry can be found."""
+ZIP_TAIL = 65536 + 22
+"""The record with its longest comment."""
+UNFINISHED = ".aria2"
+"""Lies beside a file of full size until its download has filled it."""
 
 
 def damage(path: Path) -> str | None:
@@ -17,23 +24,50 @@ def damage(path: Path) -> str | None:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(8)
-            if path.suffix != ".safetensors":
-                if start.startswith(b"version "):
-                    return "it is a Git LFS pointer, not the file itself"
-                return None if start.startswith(STARTS) else "it is no torch checkpoint"
-            if start == b"version ":
-                return "it is a Git LFS pointer, not the file itself"
-            if len(start) < 8:
-                return f"it has {size} bytes only"
-            (length,) = struct.unpack("<Q", start)
-            if length > min(size - 8, LONGEST_HEAD):
-                return "it is no safetensors file, or a download that broke off"
-            head = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in head.items() if name != "__metadata__"]
+            start = file.read(512)
+            other = _something_else(start, size)
+            if other is not None:
+                return other
+            if path.with_name(path.name + UNFINISHED).exists():
+                return f"a download that is not finished: {path.name}{UNFINISHED} lies beside it"
+            if path.suffix.lower() == ".safetensors":
+                if start.startswith((ZIP, PICKLE + b"\x02", PICKLE + b"\x04")):
+                    return "it is a torch checkpoint under the name of a safetensors file"
+                file.seek(0)
+                return _damage_of_safetensors(file.read(8), size, file.read)
+            if start[8:9] == b"{" and start[:8] != bytes(8) and struct.unpack("<Q", start[:8])[0] <= LONGEST_HEAD:
+                return "it is a safetensors file under another name: let its name end in .safetensors"
+            if start.startswith(b"PK"):
+                file.seek(max(0, size - ZIP_TAIL))
+                return None if ZIP_END in file.read() else "it has no end: a download that broke off"
+            return None if start.startswith(PICKLE) else "it is no torch checkpoint"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
+
+
+def _something_else(start: bytes, size: int) -> str | None:
+    """What is often saved in place of weights: nothing, a pointer, a page that says why there is no file."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not start.strip(b"\0"):
+        return f"it has {size} bytes only" if size < 8 else "it begins with zeros only: a download that broke off"
+    if text.startswith(b"version https://git-lfs") or text.startswith(b"version "):
+        return "it is a Git LFS pointer, not the file itself: `git lfs pull` fetches it"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<script")):
+        return "it is a web page, not the file itself: a download that was refused or needs a login"
+    refusals = (b'{"', b"entry not found", b"invalid username", b"not found", b"access denied", b"unauthorized")
+    if text.startswith(refusals) and b"\0" not in start[:16]:  # a head's length may be any number
+        return "it is a site's answer in words, not the file itself: a download that was refused or needs a login"
+    return f"it has {size} bytes only" if size < 8 else None
+
+
+def _damage_of_safetensors(start: bytes, size: int, read: Callable[[int], bytes]) -> str | None:
+    (length,) = struct.unpack("<Q", start)
+    if length > min(size - 8, LONGEST_HEAD):
+        return "it is no safetensors file, or a download that broke off"
+    try:
+        head = json.loads(read(length))
+        ends = [entry["data_offsets"][1] for name, entry in head.items() if name != "__metadata__"]
+        told = 8 + length + max(ends, default=0)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return "its head is no safetensors head"
-    told = 8 + length + max(ends, default=0)
     return f"it has {size} bytes, its head tells of {told}: a download that broke off" if size < told else None

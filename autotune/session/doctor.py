@@ -12,16 +12,14 @@ from pathlib import Path
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
 from autotune.probe import parser
-from autotune.probe.weights import damage
 from autotune.session import card
+from autotune.session.install_checks import of_install
 from autotune.session.look import Look
-from autotune.session.preconditions import Check, Classes, of_machine
+from autotune.session.preconditions import Check, of_machine
 from autotune.store.places import Places
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
 """With this variable the web UI goes on where its parser refuses a flag."""
-UNREADABLE = "so saved settings are unknown"
-CHOSEN = "sd_model_checkpoint"
 FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
@@ -34,9 +32,7 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
                  "startup", "not_animated", "invalid_output")
     yield _launch_file(look)
     yield _words(look)
-    yield _models(look)
-    yield from _modules(look)
-    yield from _settings(look)
+    yield from of_install(look)
     yield from _numbers(look)
     yield _gpu(look)
     yield from _machine(look)
@@ -82,31 +78,6 @@ def _launch_file(look: Look) -> Check:
     return Check("launch file", True, str(look.path))
 
 
-def _models(look: Look) -> Check:
-    prevents: Classes = ("startup",)
-    hint = "Put a Stable Diffusion 1.5 checkpoint there."
-    if not look.machine.models:
-        return Check("checkpoint", False, "no checkpoint in models/Stable-diffusion", hint, prevents)
-    for path in look.machine.models:
-        why = damage(path)
-        if why is not None:
-            # The web UI hashes and lists all of them; it loads the one that is chosen, which may be this one.
-            chosen = len(look.machine.models) == 1 or path.name in str(dict(look.machine.settings).get(CHOSEN, ""))
-            return Check("checkpoint", not chosen, f"{path}: {why}", "Download it again, or remove it.", prevents)
-    return Check("checkpoint", True, ", ".join(path.name for path in look.machine.models[:5]), "", prevents)
-
-
-def _modules(look: Look) -> Iterator[Check]:
-    found = look.machine.animatediff.motion_modules if look.machine.animatediff else ()
-    broken = [(module.path, why) for module in found if (why := damage(module.path)) is not None]
-    for path, why in broken:
-        yield Check("motion module", False, f"{path}: {why}", "Download it again, or remove it.",
-                    ("not_animated", "invalid_output"))
-    if found and not broken:
-        yield Check("motion module", True, ", ".join(module.name for module in found[:5]), "",
-                    ("not_animated", "invalid_output"))
-
-
 def _words(look: Look) -> Check:
     words, name = look.machine.webui.flags, "command line"
     said = look.uncertainty
@@ -124,21 +95,6 @@ def _words(look: Look) -> Check:
         return Check(name, True, said or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
     return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",
                  ("bad_flag", "startup"))
-
-
-def _settings(look: Look) -> Iterator[Check]:
-    for line in look.machine.warnings:
-        if UNREADABLE in line:
-            yield Check("saved settings", True, f"{line}; trials start with defaults",
-                        "The web UI moves such a file aside at its next start.")
-    settings = dict(look.machine.settings)
-    option = settings.get("cross_attention_optimization", "Automatic")
-    if option != "Automatic":
-        yield Check(
-            "attention setting", True,
-            f'"Cross attention optimization" is "{option}" and overrides every attention flag; '
-            "a winning set puts it back to Automatic",
-        )
 
 
 def _gpu(look: Look) -> Check:

@@ -98,13 +98,18 @@ def preferred_module(names: Iterable[str], frames: int) -> str | None:
     fitting = [name for name in ordered if _context(name) >= frames] or ordered
     for word in PREFERRED_MODULES:
         for name in fitting:
-            if word in name.lower():
+            if word in _own_name(name):
                 return name
     return fitting[0] if fitting else None
 
 
+def _own_name(name: str) -> str:
+    """The file's name: a folder called v3 says nothing of the module in it."""
+    return name.rpartition("/")[2].lower()
+
+
 def _context(name: str) -> int:
-    text = name.lower()
+    text = _own_name(name)
     for word, frames in CONTEXT.items():
         if word in text or (word == "v1" and ("v14" in text or text.endswith(("v15.ckpt", "v15.safetensors")))):
             return frames

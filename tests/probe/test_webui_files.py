@@ -68,7 +68,7 @@ def test_motion_modules_where_the_option_says(tmp_path: Path) -> None:
     write(tmp_path / "motion/sub/mm_sd_v15_v2.ckpt", "xx")
     write(tmp_path / "motion/readme.txt")
     found = webui_files.animatediff(look(root), {"animatediff_model_path": str(tmp_path / "motion")})
-    assert found and [module.name for module in found.motion_modules] == ["mm_sd_v15_v2.ckpt"]
+    assert found and [module.name for module in found.motion_modules] == ["sub/mm_sd_v15_v2.ckpt"]
 
 
 def test_data_dir_moves_everything(tmp_path: Path) -> None:
