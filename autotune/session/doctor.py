@@ -15,7 +15,7 @@ from autotune.probe import parser
 from autotune.session import card
 from autotune.session.install_checks import of_install
 from autotune.session.look import Look
-from autotune.session.preconditions import Check, of_machine
+from autotune.session.preconditions import Check, Classes, of_machine
 from autotune.store.places import Places
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
