@@ -9,8 +9,8 @@ from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Sample
 from autotune.model.workload import Profile
 
-DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag"})
-"""Failures that come back when the same set is tried again; the others get one more try."""
+DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag", "machine_down"})
+"""Failures that come back when the same set is tried again, or must not be seen again; the others get one more try."""
 HINDERED = 4
 """So often may others get in the way of the baseline's first clip (a taken port, an interruption) before it is given
 up: they are no fault of the set, but without the current flags' time there is nothing to compare with."""
@@ -166,6 +166,8 @@ def failures(history: History, space: Space) -> Failures:
     if not given_up and not fine and len(hindered) >= HINDERED:
         reason = (f"the current flags could not be measured in {len(hindered)} tries "
                   f"({', '.join(sorted(set(hindered)))})")
+    if "machine_down" in mine:
+        reason = "the machine went down while the current flags ran"
     count = sum(map(len, clips.values())) + sum(map(len, starts.values()))
     return Failures(frozenset(dropped), reason, count)
 

@@ -22,6 +22,7 @@ ADVICE: dict[Failure, str] = {
     "nan": "the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half",
     "cuda_error": "the GPU driver reported an error: check the driver, torch and xformers versions",
     "crash": "the web UI's process died: look at the end of its log, and at memory and driver messages",
+    "machine_down": "the whole machine went down: look at its power supply, heat and driver; --fresh tries it again",
     "hang": "it did not answer in time: look at its log; a first start may need a longer time limit",
     "startup": "the web UI does not start: start it by hand once and mend what its log says",
     "bad_flag": "the web UI refuses a flag: check its version, or remove the flag from the launch file",

@@ -9,7 +9,7 @@ Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
 SampleState = Literal["ok", "warmup", "check", "failed", "discarded", "too_slow"]
 Failure = Literal[
     "oom", "spilled", "invalid_output", "not_animated", "nan", "cuda_error",
-    "crash", "hang", "startup", "bad_flag", "port", "interrupted",
+    "crash", "machine_down", "hang", "startup", "bad_flag", "port", "interrupted",
 ]
 
 

@@ -37,6 +37,10 @@ MEANING = {
         "Process ended",
         "The web UI stopped while it rendered. Its log says why; with one set only, avoid that set.",
     ),
+    "machine_down": (
+        "Machine went down",
+        "The whole machine went down while this set ran. It is not tried again unless you ask with --fresh.",
+    ),
     "hang": ("No answer in time", "The clip took far longer than the others and was stopped."),
     "startup": ("Did not start", "The web UI did not come up with this set. Its own log names the cause."),
     "bad_flag": ("Flag refused", "This version of the web UI does not know a flag of the set."),

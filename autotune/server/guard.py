@@ -5,7 +5,8 @@ Started as ``python -m autotune.server.guard`` in a session of its own. Standard
 or its end, which comes with the death of autotune, however it died, ends the web UI. Standard output tells what
 happened, one JSON object a line: ``started`` {pid}, ``exit`` {code}, ``gone`` {left}. Standard error is the web
 UI's output.
-When autotune died, the guard also puts the install's files back and removes the run's folder.
+When autotune died, the guard also puts the install's files back, removes the run's folder and takes the note away that
+says which set runs.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ def _clean(spec: dict[str, Any]) -> None:
     folder = Path(spec["folder"])
     inventory.restore(folder)
     run_folder.remove(folder)
+    if spec.get("in_flight"):
+        Path(spec["in_flight"]).unlink(missing_ok=True)
 
 
 def main() -> int:

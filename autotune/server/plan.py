@@ -22,7 +22,8 @@ class LaunchPlan:
     words then being those that the script gives (``words`` is ignored). ``start_limit``, ``stop_limit`` and
     ``term_grace`` (how long SIGTERM is given before SIGINT, and SIGINT before SIGKILL) in seconds; ``install_limit``:
     seconds more in which its log shows that it installs or downloads something once.
-    ``port``: try this one first; None takes a free one.
+    ``port``: try this one first; None takes a free one. ``in_flight``: the file that says which set runs, to be taken
+    away when nothing of it does although autotune was killed.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class LaunchPlan:
     term_grace: float = 1.5
     install_limit: float = 0.0
     port: int | None = None
+    in_flight: Path | None = None
 
 
 class LaunchFailed(AutotuneError):

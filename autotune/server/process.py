@@ -148,7 +148,8 @@ class Server:
         """
         spec = {"argv": argv, "cwd": str(cwd), "env": {**env, tree.MARKER: self.run_id},
                 "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace,
-                "limit": self.plan.stop_limit}
+                "limit": self.plan.stop_limit,
+                "in_flight": str(self.plan.in_flight) if self.plan.in_flight is not None else None}
         guard_env = {**environment.base(), tree.MARKER: self.run_id}
         # The guard must find this very package, wherever it was imported from.
         home = str(Path(autotune.__file__).resolve().parent.parent)

@@ -20,7 +20,7 @@ from autotune.session.drift import file_drift
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.session.tune import Progress
-from autotune.store import events
+from autotune.store import events, in_flight
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, key_of, open_study, sorted_studies
 from autotune.workload import profile as profiles
@@ -90,6 +90,8 @@ def _measure(
     budget = Budget(options.budget, Stopwatch(), study.spent())
     ground = _ground(look, places, question)
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
+        ground.in_flight.settle()
+        driver.bar(ground.in_flight.sets())
         while True:
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
             progress.update(history, max(0.0, budget.left()))
@@ -113,6 +115,7 @@ def _ground(look: Look, places: Places, question: Question) -> Ground:
         machine=look.machine, space=question.space, profile=question.profile, catalogue=look.catalogue,
         launch_file=look.path, run_root=places.runs,
         motion_module=look.motion_module(max(one.frames for one in question.profile.workloads)),
+        in_flight=in_flight.of(places, look.root),
     )
 
 

@@ -135,7 +135,8 @@ def _failures(history: History) -> Mapping[str, int]:
     found: dict[str, int] = {}
     for sample in history.samples:
         if sample.state == "failed" and sample.failure != "interrupted":
-            found[sample.candidate] = found.get(sample.candidate, 0) + 1
+            times = TRIES if sample.failure == "machine_down" else 1
+            found[sample.candidate] = found.get(sample.candidate, 0) + times
     for launch in history.launches:
         if launch.failure not in (None, "interrupted", "port"):
             found[launch.candidate] = found.get(launch.candidate, 0) + 1
@@ -174,6 +175,11 @@ def _after_failure(history: History, question: Question, name: str) -> Proposal 
 
 
 def _of_failures(history: History, question: Question) -> Finding:
+    down = {sample.candidate for sample in history.samples if sample.failure == "machine_down"}
+    for name, who in ((question.space.baseline, "the set in use"), (question.other, "the set before it")):
+        if name in down:
+            return Finding("unknown", None, f"the machine went down while {who} ran: it is not measured again unasked "
+                                            "(`autotune tune --fresh` does)")
     current, failed = question.space.baseline, _failures(history)
     if failed.get(current, 0) >= TRIES and not _renders(history, current):
         if _renders(history, question.other):

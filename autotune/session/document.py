@@ -147,7 +147,7 @@ def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
         and launch.candidate in _ids(space)
         and (launch.number, launch.candidate) not in tried
     )
-    return sorted(rows, key=lambda row: int(row["launch"]))
+    return sorted(rows, key=lambda row: -1 if row["launch"] is None else int(row["launch"]))
 
 
 def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sample]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sa
         "state": state,
         "failure": failed.failure if failed else None,
         "detail": failed.detail if failed else samples[-1].detail if state == "too_slow" else "",
-        "launch": key[0],
+        "launch": key[0] if key[0] >= 0 else None,
         "purpose": key[1],
         "samples": [round(seconds, 4) for seconds in good],
         "steps": next((sample.steps for sample in samples if sample.state == "ok"), None),

@@ -7,10 +7,10 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autotune import measure, server
 from autotune.flags.catalogue import Catalogue
@@ -21,6 +21,7 @@ from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
+from autotune.model.errors import AutotuneError
 from autotune.model.failures import without_prompts
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Machine
@@ -32,6 +33,8 @@ from autotune.server.inventory import ASIDE
 from autotune.session import card, pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
+from autotune.store import in_flight
+from autotune.store.in_flight import InFlight
 from autotune.store.journal import cannot_write
 from autotune.store.studies import Study
 from autotune.workload import clip
@@ -48,6 +51,8 @@ EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
 TOLD = 6
 """Names of files in one warning."""
+BEFORE = -1
+"""Number of the process of a sample that no process of this study rendered."""
 LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
@@ -65,6 +70,7 @@ class Ground:
     launch_file: Path | None
     run_root: Path
     motion_module: str | None
+    in_flight: InFlight
 
 
 @dataclass
@@ -119,6 +125,7 @@ class Driver:
         if live is not None:
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
+                self._ground.in_flight.end()
                 server.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
             if traces:
                 names = sorted(trace.path for trace in traces)
@@ -209,6 +216,7 @@ class Driver:
             launch_file=ground.launch_file,
             start_limit=start_limit,
             install_limit=pace.install_limit(self._study.launches),
+            in_flight=ground.in_flight.path,
         )
 
     def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
@@ -216,10 +224,14 @@ class Driver:
         limits = pace.start_limits(self._study.launches, self._budget.left())
         plan = self._plan(candidate, cold, limits.first)
         self._say(f"starting the web UI with {' '.join(masked_words(isolation.trial_words(plan.words))) or 'no flag'}")
+        self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
                 started = server.start(plan, say=self._say)
-        except server.LaunchFailed as failed:
+        except AutotuneError as failed:
+            self._ground.in_flight.end()
+            if not isinstance(failed, server.LaunchFailed):
+                raise
             self._not_started(Launch(number, candidate.id, candidate.launch_key, cold, failed.startup), failed, limits)
             return None
         installing = started.log.installing()
@@ -289,6 +301,7 @@ class Driver:
         """None when the set is in effect, else what is not. Raises ApiProblem."""
         client = live.server.client
         if live.now != candidate.id:
+            self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
             client.set_options(live_settings(candidate), pace.switch_limit(self._budget.left()))
         flags = client.cmd_flags()
         deadline = time.monotonic() + EFFECT_LIMIT
@@ -423,6 +436,20 @@ class Driver:
             why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
             return "invalid_output", why, likeness
         return None, "", likeness
+
+    def bar(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Records that sets must not be tried again, because the machine went down while they ran."""
+        known = {one.candidate for one in self._study.samples if one.failure == "machine_down"}
+        for entry in entries:
+            name = str(entry["candidate"])
+            if name in known or all(one.id != name for one in self._ground.space.candidates):
+                continue
+            self._study.add_sample(Sample(
+                number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
+                workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
+                detail=in_flight.why_not(dict(entry))))
+            flags = " ".join(self._ground.space[name].flags.words) or "no tuning flag"
+            self._say(f"{flags}: {in_flight.why_not(dict(entry))}; not tried again, --fresh does")
 
     def _add(
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,

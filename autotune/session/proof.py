@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune import server
-from autotune.flags.effective import effective
+from autotune.flags.effective import describe, effective
 from autotune.flags.in_effect import FlagState, flag_states, mismatches
 from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue
 from autotune.session.look import Look
+from autotune.store import in_flight
 from autotune.store.places import Places
 
 LOG_LIMIT = 5.0
@@ -38,13 +39,21 @@ def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> S
     """
     python = look.machine.webui.python
     assert python is not None
+    flights = in_flight.of(places, look.root)
     plan = server.LaunchPlan(
         root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),
         run_root=places.runs, launch_file=look.path,
         own_script=look.file is None or look.file.kind != "stability-matrix",
+        in_flight=flights.path,
     )
+    running = effective(plan.words, dict(look.machine.settings), look.machine.runtime, look.catalogue)
+    flights.settle()
+    down = next((one for one in flights.sets() if one["candidate"] == describe(running)), None)
+    if down is not None:
+        raise BaselineFailed(f"not started: {in_flight.why_not(down)}",
+                             "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
     try:
-        with server.start(plan) as started:
+        with flights.during(describe(running), plan.words, "proof"), server.start(plan) as started:
             flags, options = started.client.cmd_flags(), started.client.options()
             deadline = time.monotonic() + LOG_LIMIT
             while started.attention_logged() is None and time.monotonic() < deadline:

@@ -18,7 +18,7 @@ from autotune.model.workload import Profile
 from autotune.session.document import tune_json
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
-from autotune.store import events
+from autotune.store import events, in_flight
 from autotune.store.places import Places
 from autotune.store.studies import Study, key_of, open_study
 from autotune.workload import profile as profiles
@@ -71,6 +71,9 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
             progress.say(said)
         quiet.require_idle(look.machine)
         ground = _ground(look, places, options)
+        ground.in_flight.settle()
+        if options.fresh:
+            ground.in_flight.forgive()
         study = _study(look, places, options, ground.space)
         if study.samples:
             progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
@@ -95,6 +98,7 @@ def _loop(
         options.strategy, ground.space, options.profile, options.objective, options.seed, prior
     )
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
+        driver.bar(ground.in_flight.sets())
         for done in itertools.count():
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
             progress.update(history, max(0.0, budget.left()))
@@ -129,6 +133,7 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
         launch_file=look.path,
         run_root=places.runs,
         motion_module=look.motion_module(max(one.frames for one in options.profile.workloads)),
+        in_flight=in_flight.of(places, look.root),
     )
 
 
@@ -197,6 +202,12 @@ def _conclude(
             decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
             flags=document["winner"]["flags"], settings=document["winner"]["settings"],
             cost=document["cost"]["wall"],
+        )
+    if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
+                                  for one in study.samples):
+        raise BaselineFailed(
+            f"{broken}: they are not measured again without being asked",
+            "If it went down for another reason (a power cut, a reset), `autotune tune --fresh` measures them again.",
         )
     if broken is not None:
         detail, words = _last_failure(study, ground.space.baseline)

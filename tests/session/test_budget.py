@@ -21,11 +21,13 @@ import pytest
 from autotune import measure, search, server
 from autotune.flags import space as spaces
 from autotune.flags.catalogue import load
+from autotune.model.flagset import Space
 from autotune.model.study import Failure
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.session import driver as drivers
 from autotune.session.driver import Driver, Ground
 from autotune.session.stopwatch import Budget, Stopwatch
+from autotune.store.in_flight import InFlight, this_boot
 from autotune.store.studies import Study, open_study
 from tests.flags.machines import machine
 
@@ -117,6 +119,8 @@ class Run:
     wall: float
     study: Study
     said: list[str]
+    space: Space
+    profile: Profile
 
 
 @pytest.fixture
@@ -129,7 +133,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     def run(budget: float, webui: WebUI, workloads: int = 1, strategy: str = "screen") -> Run:
         clips = tuple(Workload(512, 512, 16, 20, weight=float(n + 1)) for n in range(workloads))
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
-        ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None)
+        ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, InFlight(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
         monkeypatch.setattr(drivers.server, "start", webui.begin)
         monkeypatch.setattr(
@@ -139,6 +143,8 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
         asked = search.make(strategy, space, profile, "speed", 0, None)
         with VirtualDriver(ground, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
+            ground.in_flight.settle()
+            driver.bar(ground.in_flight.sets())
             for _ in range(3000):
                 proposal = asked.next(study.history(budget, kept.spent(), driver.live_launch))
                 if proposal is None:
@@ -146,7 +152,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
                 driver.carry_out(proposal)
             else:
                 raise AssertionError("it does not end")
-        return Run(webui.clock.now, study, said)
+        return Run(webui.clock.now, study, said, space, profile)
 
     yield run
 
