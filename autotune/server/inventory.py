@@ -1,11 +1,11 @@
-"""What an install's folder held before a run, and putting it back: for extensions that write where they like.
+"""What a trial wrote into the web UI's folder is put back; what anybody else wrote there is left.
 
-Looked at: the install without its interpreter, git data, models, repositories and the web UI's hash cache. A file
-that appeared during the run is moved out, from the outputs too (a trial has an outputs folder of its own, so only an
-extension that does not ask for it writes there); a file of the web UI or an extension that changed is put back from a
-copy, as long as it is small. Launch files and programs are never touched: if one changed, its owner did it. Nothing
-is put back while a web UI of the user's own runs from the same folder, for then the change may be its. Standard
-library and psutil only: the guard does this too when autotune died.
+Isolation (``isolation``) keeps the web UI itself from writing into the install; an extension may still do so. Who
+wrote what is not guessed from the files: the trial's own Python notes it while it runs (``site_hook``). Put back is a
+file that the trial wrote, that stands as the trial left it, and nothing else. Where somebody wrote it since, where
+that cannot be told, or where a program that is no Python wrote it, it stays and is named. Whatever is taken out of
+the install lies in the ``aside`` folder beside the runs' folders, and nothing there is ever deleted by us. Standard
+library only: the guard does this too when autotune died.
 """
 
 from __future__ import annotations
@@ -15,46 +15,268 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import psutil
-
-from autotune.server.tree import GONE
+from autotune.server import site_hook
+from autotune.server.site_hook import COPIES, JOURNAL, SKIPPED, State
 
 LIST = "inventory.json"
-COPIES = "kept"
+HOOK = "hook"
 ASIDE = "aside"
 """Folder beside the runs' folders that takes what a trial left in the install, so that nothing is lost."""
-KEPT = 5
-"""Runs whose things are kept aside, the newest; an extension that writes at each start would fill the disk."""
-
-SKIPPED = frozenset({
-    ".git", "__pycache__", "models", "repositories", "cache", "node_modules", ".cache",
-    "embeddings", "venv", ".venv", "model",
-})
-NEVER_PUT_BACK = (".sh", ".bat", ".cmd", ".ps1", ".py", ".pyc", ".exe", ".so", ".dll", ".safetensors", ".ckpt",
-                  ".pt", ".pth", ".lock")
-OUTPUTS = frozenset({"outputs", "output"})
-"""Folders of the install that may hold very many files: of those only the names are noted."""
-SETTINGS = (".json", ".txt", ".csv", ".ini", ".toml", ".yaml", ".yml", ".cfg", ".log")
-"""What is copied first, as there is room for ``MOST_COPIED`` bytes."""
-LARGEST_COPY = 256 * 1024
-MOST_COPIED = 32 * 1024 * 1024
-MOST_FILES = 200_000
+BEFORE = "before"
+"""Folder in a run's part of it: what files held before the trial, where that was not put back."""
+JUST_NOW = 1_000_000_000
+"""Nanoseconds: a trial that was killed while it wrote wrote last at most so long after it was last looked at."""
+MOST_NAMED = 200
+TOLD = 5
+"""Files that a warning names."""
+MOST_LOOKED_AT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One thing put back. ``what``: "moved out" (it was new) or "put back" (it had changed)."""
+    """One file of the install that was written during a run. ``what``: "moved out" (the trial made it), "put back"
+    (the trial changed or removed it), "left" (by somebody else, or that cannot be told)."""
 
     path: str
     what: str
 
 
-def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
-    """Regular files and folders below ``root`` that are looked at; links are not followed."""
+@dataclass(slots=True)
+class _Written:
+    """What the trial's processes told of one file: as it was before, as they left it."""
+
+    name: str
+    before: State
+    how: dict[str, Any]
+    left: State = None
+    sure: bool = False
+    goes: bool = False
+    wall: int = 0
+
+
+@dataclass(slots=True)
+class _Told:
+    """All that the trial's processes told."""
+
+    files: dict[str, _Written] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+
+
+def take(root: Path, folder: Path) -> None:
+    """Prepares a run's ``folder`` so that what the trial writes into ``root`` is noted. Raises OSError."""
+    for name in (COPIES, JOURNAL, HOOK):
+        (folder / name).mkdir(mode=0o700)
+    shutil.copyfile(site_hook.__file__, folder / HOOK / "sitecustomize.py")
+    part = folder / f"{LIST}.part"
+    part.write_text(json.dumps({"root": str(root), "began": time.time_ns()}), encoding="utf-8")
+    part.replace(folder / LIST)
+
+
+def variables(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that make the trial's Python note what it writes, on top of ``env``."""
+    path = os.pathsep.join(filter(None, (str(folder / HOOK), env.get("PYTHONPATH", ""))))
+    return {"PYTHONPATH": path, site_hook.VARIABLE: json.dumps({"root": str(root), "folder": str(folder)})}
+
+
+def restore(folder: Path) -> tuple[Trace, ...]:
+    """Puts back what the trial wrote and names what else changed; call it when no process of the run lives.
+
+    Does nothing without what ``take`` prepared. A file that cannot be put back stays; the rest goes on. Safe to
+    call again where it was stopped.
+    """
+    try:
+        listing = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        root, began = Path(listing["root"]), int(listing["began"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    if not root.is_dir():
+        return ()
+    told = _read(folder / JOURNAL)
+    aside = folder.parent / ASIDE / folder.name
+    traces = [Trace(name, "left") for name in told.moved]
+    for real, one in told.files.items():
+        what = _settle(Path(real), one, folder, aside)
+        if what is not None:
+            traces.append(Trace(one.name, what))
+        if what == "left":
+            _keep_copy(one, folder, aside)
+    for path in sorted(told.gone, key=len):
+        with contextlib.suppress(OSError):
+            Path(path).mkdir()
+    for path in sorted(set(told.made) - set(told.gone), key=len, reverse=True):
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
+    known = {*told.files, *(os.path.realpath(root / trace.path) for trace in traces)}
+    traces += [Trace(name, "left") for name in _others(root, began, known)]
+    return tuple(traces)
+
+
+def told(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
+    """What a run's traces come to, as warnings."""
+    undone = _names(trace.path for trace in traces if trace.what != "left")
+    left = _names(trace.path for trace in traces if trace.what == "left")
+    out = []
+    if undone:
+        out.append(f"the web UI, or an extension of it, wrote into its folder during trials ({undone}); that is as it "
+                   f"was again, what was written lies in {run_root / ASIDE}")
+    if left:
+        out.append(f"also written in the web UI's folder during trials, by somebody else or by whom cannot be told, "
+                   f"and left as it is: {left}")
+    return tuple(out)
+
+
+def _names(paths: Iterable[str]) -> str:
+    names = sorted(set(paths))
+    return ", ".join(names[:TOLD]) + (f" and {len(names) - TOLD} more" if len(names) > TOLD else "")
+
+
+# -- what was told
+
+
+def _read(journal: Path) -> _Told:
+    records: list[dict[str, Any]] = []
+    with contextlib.suppress(OSError):
+        for path in journal.iterdir():
+            for line in path.read_bytes().splitlines():
+                # The last line of a process that was killed may be torn.
+                with contextlib.suppress(ValueError):
+                    records.append(json.loads(line))
+    told = _Told()
+    for record in sorted(records, key=lambda one: int(one["at"])):
+        _take_in(told, record)
+    return told
+
+
+def _take_in(told: _Told, record: dict[str, Any]) -> None:
+    op, real = record["op"], record.get("real", "")
+    one = told.files.get(real)
+    if op == "folder":
+        told.made.append(real)
+    elif op == "no folder":
+        told.gone.append(real)
+    elif op == "moved":
+        told.moved += [record["name"], record["to"]]
+    elif op == "write":
+        # What stands there is the trial's own where it left it so, or has just begun to write it.
+        own = one is not None and (one.left == record["before"] if one.sure else True)
+        if one is None or not own:
+            one = told.files[real] = _Written(record["name"], record["before"], record)
+        one.sure = False
+    elif one is not None:
+        one.sure = op == "left"
+        one.left = record.get("state", one.left)
+    if one is not None:
+        one.wall = record["wall"]
+        one.goes = record.get("goes", one.goes)
+
+
+# -- putting back
+
+
+def _settle(path: Path, one: _Written, folder: Path, aside: Path) -> str | None:
+    """Brings one file back to what it was before the trial, where only the trial wrote it since."""
+    try:
+        now = site_hook.state_of(str(path))
+    except OSError:
+        return "left"
+    if _same(now, one.before):
+        return None
+    if not _trials(now, one):
+        return "left"
+    try:
+        if one.before is None:
+            if now is not None:
+                _move(path, aside / one.name)
+            return "moved out" if now is not None else None
+        return _put_back(path, one, now, folder, aside)
+    except OSError:
+        return "left"
+
+
+def _same(now: State, before: State) -> bool:
+    """Kind, size, time and mode; a file that was put back is another inode."""
+    return (now is None) == (before is None) and (now is None or (*now[:3], now[4]) == (*before[:3], before[4]))
+
+
+def _trials(now: State, one: _Written) -> bool:
+    """Does the file stand as the trial left it?"""
+    if now == one.left and (one.sure or one.left is not None):
+        return True
+    # The trial was killed as it wrote: nobody looked at the file after its last byte.
+    return not one.sure and (one.goes if now is None else now[2] <= one.wall + JUST_NOW)
+
+
+def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) -> str | None:
+    part = path.with_name(f".{path.name[:100]}.autotune-part")
+    part.unlink(missing_ok=True)
+    if one.before[0] == "l":
+        part.symlink_to(one.how["link"])
+    else:
+        if not one.how.get("copy"):
+            return "left"
+        copy = folder / COPIES / one.how["copy"]
+        if now is not None and now[0] == "f" and now[1] == one.before[1] and path.read_bytes() == copy.read_bytes():
+            path.chmod(one.before[4])
+            os.utime(path, ns=(one.before[2], one.before[2]))
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(copy, part)
+        part.chmod(one.before[4])
+        os.utime(part, ns=(one.before[2], one.before[2]))
+    try:
+        if now is not None:
+            _keep(path, aside / one.name)
+        if site_hook.state_of(str(path)) != now:
+            return "left"
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return "put back"
+
+
+def _free(place: Path) -> Path:
+    """``place``, or a name beside it that nothing has: what lies aside is never written over."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    number, free = 1, place
+    while os.path.lexists(free):
+        number, free = number + 1, place.with_name(f"{place.name}.{number}")
+    return free
+
+
+def _keep(path: Path, place: Path) -> None:
+    """What a file holds now, aside; it stays where it is too."""
+    shutil.copy2(path, _free(place), follow_symlinks=False)
+
+
+def _move(path: Path, place: Path) -> None:
+    try:
+        path.rename(_free(place))
+    except OSError:
+        # Another disk.
+        shutil.copy2(path, _free(place), follow_symlinks=False)
+        path.unlink()
+
+
+def _keep_copy(one: _Written, folder: Path, aside: Path) -> None:
+    """What a file held before the trial, aside, where it was not put back. A rename: it needs no room."""
+    if one.how.get("copy"):
+        with contextlib.suppress(OSError):
+            (folder / COPIES / one.how["copy"]).rename(_free(aside / BEFORE / one.name))
+
+
+# -- what else changed
+
+
+def _others(root: Path, began: int, known: set[str]) -> Iterator[str]:
+    """Files written since the run began that the trial did not tell of, by name."""
+    named = looked = 0
     todo = [str(root)]
     while todo:
         here = todo.pop()
@@ -63,141 +285,16 @@ def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
         except OSError:
             continue
         for entry in entries:
-            try:
+            looked += 1
+            if looked > MOST_LOOKED_AT or named >= MOST_NAMED:
+                return
+            with contextlib.suppress(OSError):
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name in SKIPPED or (Path(entry.path) / "pyvenv.cfg").is_file():
-                        continue
-                    todo.append(entry.path)
-                    yield entry
-                elif entry.is_symlink() or (entry.is_file(follow_symlinks=False) and entry.name != "cache.json"):
-                    yield entry
-            except OSError:
-                continue
-
-
-def take(root: Path, folder: Path) -> None:
-    """Writes what ``root`` holds into a run's ``folder``. Raises OSError when that cannot be written."""
-    copies = folder / COPIES
-    copies.mkdir()
-    files: dict[str, list[int | str]] = {}
-    folders: list[str] = []
-    small: list[tuple[bool, str, int]] = []
-    for entry in _walk(root):
-        name = os.path.relpath(entry.path, root)
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(name)
-            continue
-        if len(files) >= MOST_FILES:
-            # Not an install as we know it; better no trace hunting than minutes of it.
-            return
-        if _is_output(name):
-            files[name] = []
-            continue
-        with contextlib.suppress(OSError):
-            state = entry.stat(follow_symlinks=False)
-            files[name] = [state.st_size, state.st_mtime_ns]
-            if state.st_size <= LARGEST_COPY and not entry.is_symlink() and not _left_alone(entry.name):
-                small.append((not entry.name.endswith(SETTINGS), name, state.st_size))
-    copied = 0
-    for number, (_, name, size) in enumerate(sorted(small)):
-        copied += size
-        if copied > MOST_COPIED:
-            break
-        with contextlib.suppress(OSError):
-            shutil.copy2(root / name, copies / str(number))
-            files[name].append(str(number))
-    listing = {"root": str(root), "began": time.time_ns(), "files": files, "folders": folders}
-    part = folder / f"{LIST}.part"
-    part.write_text(json.dumps(listing), encoding="utf-8")
-    part.replace(folder / LIST)
-
-
-def _is_output(name: str) -> bool:
-    return Path(name).parts[0] in OUTPUTS
-
-
-def _left_alone(name: str) -> bool:
-    """Launch files and programs: whoever changed them, it was no trial."""
-    return name.lower().endswith(NEVER_PUT_BACK) or name.startswith("webui-user")
-
-
-def _used_by_others(root: Path) -> bool:
-    """True when a process works in ``root``; our own tree has ended when this is asked."""
-    real = root.resolve()
-    for process in psutil.process_iter():
-        with contextlib.suppress(*GONE, OSError):
-            # Somebody's shell or editor may stand in the folder; only a Python there is a web UI.
-            if process.pid != os.getpid() and "python" in process.name().lower() and Path(process.cwd()) == real:
-                return True
-    return False
-
-
-def restore(folder: Path) -> tuple[Trace, ...]:
-    """Puts the install back as ``take`` found it; what was changed or new lies in the aside folder then.
-
-    Does nothing without an inventory. A file that cannot be moved stays; the rest goes on.
-    """
-    try:
-        listing = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        root, files = Path(listing["root"]), listing["files"]
-        folders = set(listing["folders"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-    if not root.is_dir():
-        return ()
-    changed: list[tuple[str, bool]] = []
-    new_folders: list[str] = []
-    for entry in _walk(root):
-        name = os.path.relpath(entry.path, root)
-        if entry.is_dir(follow_symlinks=False):
-            if name not in folders:
-                new_folders.append(name)
-            continue
-        if _left_alone(entry.name):
-            continue
-        with contextlib.suppress(OSError):
-            state = entry.stat(follow_symlinks=False)
-            known = files.get(name)
-            if known is None:
-                if state.st_mtime_ns >= listing["began"] - 1_000_000_000:
-                    changed.append((name, True))
-            elif known[:2] != [state.st_size, state.st_mtime_ns] and len(known) > 2:
-                changed.append((name, False))
-    changed += [(name, False) for name, known in files.items()
-                if len(known) > 2 and not (root / name).exists() and (root / name).parent.is_dir()]
-    if not (changed or new_folders) or _used_by_others(root):
-        return ()
-    traces = [trace for name, new in changed if (trace := _undo(root, folder, name, files.get(name), new))]
-    for name in sorted(new_folders, key=len, reverse=True):
-        with contextlib.suppress(OSError):
-            (root / name).rmdir()
-    _prune(folder.parent / ASIDE)
-    return tuple(traces)
-
-
-def _prune(aside: Path) -> None:
-    with contextlib.suppress(OSError):
-        for old in sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _undo(root: Path, folder: Path, name: str, known: list[int | str] | None, new: bool) -> Trace | None:
-    path = root / name
-    copy = folder / COPIES / str(known[2]) if known and not new else None
-    try:
-        if copy is not None and path.exists() and path.read_bytes() == copy.read_bytes():
-            state = copy.stat()
-            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-            return None
-        if path.exists():
-            aside = folder.parent / ASIDE / folder.name / name
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, aside)
-        if copy is not None:
-            part = path.with_name(path.name + ".autotune-part")
-            shutil.copy2(copy, part)
-            part.replace(path)
-            return Trace(name, "put back")
-    except OSError:
-        return None
-    return Trace(name, "moved out")
+                    if entry.name not in SKIPPED and not Path(entry.path, "pyvenv.cfg").is_file():
+                        todo.append(entry.path)
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                if (max(found.st_mtime_ns, found.st_ctime_ns) >= began
+                        and entry.name != "cache.json" and os.path.realpath(entry.path) not in known):
+                    named += 1
+                    yield os.path.relpath(entry.path, root)

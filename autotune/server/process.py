@@ -36,7 +36,8 @@ GUARD_START = 20.0
 @dataclass(frozen=True, slots=True)
 class StopReport:
     """How a server ended. ``left``: pids that would not die (normally none); ``port_free`` and
-    ``folder_gone`` as found afterwards; ``traces``: what was put back in the install; ``seconds`` it took."""
+    ``folder_gone`` as found afterwards; ``traces``: what was written in the install meanwhile, and what became of
+    it; ``seconds`` it took."""
 
     left: tuple[int, ...]
     port_free: bool
@@ -357,6 +358,7 @@ def _command(
             env[name] = value
         else:
             env.pop(name, None)
+    env.update(inventory.variables(plan.root, folder, env))
     return argv, env
 
 

@@ -28,8 +28,7 @@ from autotune.model.machine import Machine
 from autotune.model.secrets import masked_words
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
-from autotune.server import gpu_memory, isolation
-from autotune.server.inventory import ASIDE
+from autotune.server import gpu_memory, inventory, isolation
 from autotune.session import card, pace
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
@@ -49,8 +48,6 @@ CLOCKS_KEPT = 9
 lower for good becomes the usual."""
 EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
-TOLD = 6
-"""Names of files in one warning."""
 BEFORE = -1
 """Number of the process of a sample that no process of this study rendered."""
 LEAST_SPACE = 512 * 1024
@@ -127,11 +124,7 @@ class Driver:
                 traces = live.server.stop().traces
                 self._ground.in_flight.end()
                 server.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
-            if traces:
-                names = sorted(trace.path for trace in traces)
-                self._warn((f"the web UI, or an extension of it, wrote into its folder during trials "
-                            f"({', '.join(names[:TOLD])}{', …' if len(names) > TOLD else ''}); all is as it was again, "
-                            f"what was written lies in {self._ground.run_root / ASIDE}",))
+            self._warn(inventory.told(traces, self._ground.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then

@@ -4,7 +4,8 @@ For tests and benchmarks of the server room that need hundreds of starts; whatev
 reference web UI. STANDIN_FAULTS, a comma list, makes it misbehave: fork, double_fork (a grandchild in a session
 of its own), ignore_sigterm, ignore_all (SIGINT too), crash:S (dies S seconds after its start), exit:N, slow:S,
 never (no port at all), open (listens on all addresses), no_auth, port_holder (a child that goes on holding the
-port), dirty (writes into the install), late_fork (a child every 50 ms while it runs).
+port), dirty (writes into the install), extension (FOLDER/extensions/*/at_*.py are run at the start, at each POST and
+at the end), late_fork (a child every 50 ms while it runs).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import base64
 import json
 import os
+import runpy
 import shlex
 import signal
 import subprocess
@@ -84,11 +86,19 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         if not self.allowed():
             return
+        extensions("job")
         if self.path == "/sdapi/v1/options":
             self.options.update(json.loads(body))
             self.answer(None)
         else:
             self.answer({"detail": "Not Found"}, 404)
+
+
+def extensions(when: str) -> None:
+    if "extension" in faults():
+        here = Path(__file__).parent
+        for script in sorted(here.glob(f"extensions/*/at_{when}.py")):
+            runpy.run_path(str(script), {"root": here})
 
 
 def misbehave(found: dict[str, str], port: int) -> None:
@@ -128,6 +138,7 @@ def main() -> None:
     if "installs" in faults():
         print("Installing requirements", flush=True)
         time.sleep(float(faults()["installs"]))
+    extensions("start")
     print(f"Launching API server with arguments: {' '.join(sys.argv[1:])} {os.environ.get('COMMANDLINE_ARGS')}",
           flush=True)
     found = faults()

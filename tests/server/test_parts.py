@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.model.machine import Gpu
-from autotune.server import inventory, isolation, ready, run_folder, settle, tree
+from autotune.server import isolation, ready, run_folder, settle, tree
 from autotune.server.gpu_memory import level
 from autotune.server.server_log import ServerLog
 from autotune.server.sweep import sweep
@@ -99,61 +99,6 @@ def test_sweep_passes_over_what_is_not_a_run(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     assert sweep(tmp_path).runs == 0 and sweep(tmp_path / "absent").runs == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["aside", "notes", f".new-{os.getpid()}-abc"])
-
-
-def fill(root: Path) -> None:
-    for name, text in {"config.json": "{}", "webui-user.sh": "#", "extensions/a/state.json": "1", "a.py": "x",
-                       "extensions/a/style.css": "c", "models/big.ckpt": "m",
-                       "outputs/1.png": "o", "venv/pyvenv.cfg": "", "venv/lib/x.json": "1",
-                       "styles.csv": "s"}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
-
-
-def test_the_install_is_put_back_and_nothing_is_lost(tmp_path: Path) -> None:
-    root, folder = tmp_path / "ui", tmp_path / "runs" / "1-0123456789ab"
-    fill(root)
-    folder.mkdir(parents=True)
-    inventory.take(root, folder)
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    (root / "config.json").write_text('{"changed": 1}', encoding="utf-8")
-    (root / "extensions/a/state.json").unlink()
-    (root / "extensions/a/new/deep").mkdir(parents=True)
-    (root / "extensions/a/new/deep/log.txt").write_text("trace", encoding="utf-8")
-    (root / "webui-user.sh").write_text("# edited by its owner meanwhile", encoding="utf-8")
-    (root / "a.py").write_text("edited too", encoding="utf-8")
-    (root / "models/new.ckpt").write_text("downloaded meanwhile", encoding="utf-8")
-    (root / "outputs/day").mkdir()
-    (root / "outputs/day/2.png").write_text("by an extension that asks for no folder", encoding="utf-8")
-    (root / "outputs/1.png").write_text("the owner's, edited by its owner", encoding="utf-8")
-    (root / "extensions/a/style.css").write_text("other", encoding="utf-8")
-    traces = {trace.path: trace.what for trace in inventory.restore(folder)}
-    assert traces == {"config.json": "put back", "extensions/a/state.json": "put back",
-                      str(Path("extensions/a/new/deep/log.txt")): "moved out",
-                      str(Path("outputs/day/2.png")): "moved out", str(Path("extensions/a/style.css")): "put back"}
-    assert not (root / "extensions/a/new").exists() and not (root / "outputs/day").exists()
-    now = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    edited = {root / "webui-user.sh", root / "a.py", root / "models/new.ckpt", root / "outputs/1.png"}
-    assert {path: when for path, when in now.items() if path not in edited} == {
-        path: when for path, when in before.items() if path not in edited}
-    aside = tmp_path / "runs" / "aside" / folder.name
-    assert (aside / "config.json").read_text(encoding="utf-8") == '{"changed": 1}'
-    assert (aside / "extensions/a/new/deep/log.txt").read_text(encoding="utf-8") == "trace"
-    assert inventory.restore(tmp_path / "nothing") == ()
-
-
-def test_nothing_is_put_back_under_a_running_web_ui(tmp_path: Path) -> None:
-    root, folder = tmp_path / "ui", tmp_path / "runs" / "1-0123456789ab"
-    fill(root)
-    folder.mkdir(parents=True)
-    inventory.take(root, folder)
-    (root / "config.json").write_text('{"changed": 1}', encoding="utf-8")
-    owner = subprocess.Popen([sys.executable, "-c", "print('up', flush=True); input()"], cwd=root,
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert owner.stdout is not None and owner.stdout.readline() == b"up\n"
-    assert inventory.restore(folder) == ()
-    owner.communicate(b"\n")
-    assert [trace.path for trace in inventory.restore(folder)] == ["config.json"]
 
 
 class Card:

@@ -198,3 +198,30 @@ def test_the_start_script_gives_what_the_file_says(install: Path) -> None:
         assert server.stop().clean
     finally:
         file.write_bytes(original)
+
+
+def test_what_an_extension_wrote_beside_the_reference_web_ui_is_put_back(install: Path, tmp_path: Path) -> None:
+    """The extension is a thread that the interpreter's own sitecustomize starts: it writes as long as it runs."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, threading, time\n"
+        f"root = {str(install)!r}\n"
+        "def write():\n"
+        "    while True:\n"
+        "        for name in ('config.json', 'params.txt', 'outputs/by-extension.txt'):\n"
+        "            os.makedirs(root + '/outputs', exist_ok=True)\n"
+        "            with open(os.path.join(root, name), 'w') as file: file.write(str(time.time()))\n"
+        "        time.sleep(0.05)\n"
+        "if any(word.endswith('launch.py') for word in sys.orig_argv):\n"
+        "    threading.Thread(target=write, daemon=True).start()\n", encoding="utf-8")
+    before = snapshot(install)
+    for number in range(3):
+        with start(plan(install, env=(("PYTHONPATH", str(tmp_path)),))) as server:
+            assert verdict(render(server)) is None
+            (install / "styles.csv").write_text(f"mine {number}", encoding="utf-8")
+            (install / f"mine-{number}.txt").write_text("mine", encoding="utf-8")
+            changed = snapshot(install)
+        assert changed["config.json"] != before["config.json"]
+        mine = {f"mine-{n}.txt": b"mine" for n in range(number + 1)}
+        assert snapshot(install) == {**before, **mine, "styles.csv": f"mine {number}".encode()}
+    for name in ("styles.csv", "mine-0.txt", "mine-1.txt", "mine-2.txt"):
+        (install / name).unlink()

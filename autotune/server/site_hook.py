@@ -1,0 +1,373 @@
+"""Runs inside the web UI's own interpreter, as ``sitecustomize``: notes which files of the install a trial writes.
+
+A copy of this file lies in the run's folder, first on PYTHONPATH, so every Python process of a trial loads it. It
+only listens (``sys.addaudithook``): before this very process first writes, renames or removes a file of the install,
+the file's state and a copy of it are noted in the run's folder; just after, how it was left. With that,
+``inventory.restore`` puts back what the trial wrote and nothing that somebody else wrote. Where no file of the install
+is written, it costs a function call per audited event and nothing else. Standard library only, Python 3.8 and later;
+whatever goes wrong in here must never reach the web UI.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from typing import Any
+
+VARIABLE = "AUTOTUNE_WRITES"
+"""Environment variable with the install's ``root`` and the run's ``folder``, as JSON."""
+JOURNAL = "journal"
+"""Folder in the run's folder: one file of JSON lines for each process."""
+COPIES = "kept"
+"""Folder in the run's folder: files as they were before the trial wrote them."""
+
+SKIPPED = frozenset({
+    ".git", "__pycache__", "models", "repositories", "cache", "node_modules", ".cache", "venv", ".venv",
+})
+"""Folders where what a web UI downloads or installs for itself stays: it would only do it again."""
+LARGEST_COPY = 64 * 1024 * 1024
+"""Bytes of the largest file that is copied before it is written; a larger one is left as the trial leaves it."""
+MOST_IN_A_TREE = 5000
+FIRST_LOOK, LAST_LOOK = 0.0005, 0.5
+"""Seconds between looks at a file that was just written: soon, then ever more seldom while it is held open."""
+BEGINS = 0.25
+"""Seconds that a call is given to open, rename or remove what it announced."""
+STEADY = 0.05
+"""Where it cannot be asked who holds a file: unchanged for so long, it is taken for written."""
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+FAULTS = (OSError, ValueError, TypeError, AttributeError, NameError, LookupError, RuntimeError, MemoryError)
+"""All that can go wrong here, also while the interpreter is being taken down."""
+
+Call = Any
+"""``(thread, frame's id, instruction)`` of a call, to see whether it has returned; None where it cannot be told."""
+Pending = Any
+"""``[when it was announced, state as last told, the call that writes]``."""
+State = Any
+"""``[kind, size, mtime_ns, inode, mode]`` of a file ("f") or link ("l"); None where there is none."""
+
+
+def state_of(path: str) -> State:
+    """How a path stands now. Raises OSError for what is neither file, link nor absent."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    kind = "f" if stat.S_ISREG(found.st_mode) else "l" if stat.S_ISLNK(found.st_mode) else "d"
+    if kind == "d":
+        raise IsADirectoryError(path)
+    return [kind, found.st_size, found.st_mtime_ns, found.st_ino, stat.S_IMODE(found.st_mode)]
+
+
+class Writes:
+    """The files of one install that this process writes."""
+
+    def __init__(self, root: str, folder: str) -> None:
+        self.roots = sorted({os.path.abspath(root), os.path.realpath(root)})
+        self.folder = os.path.realpath(folder)
+        prefix = os.path.realpath(sys.prefix)
+        # An interpreter that lies in the install; not an install that lies in an interpreter's folder.
+        self.own = [prefix] if any(_below(prefix, top) is not None for top in self.roots) else []
+        self.left: dict[str, State] = {}
+        self.pending: dict[str, Pending] = {}
+        self.beside: dict[str, str] = {}
+        self.call: Call = None
+        self.count = 0
+        self.reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.reset)
+
+    def reset(self) -> None:
+        """As in a process that has just begun: another thread may have held the lock at the fork."""
+        self.pending.clear()
+        self.lock = threading.RLock()
+        self.wake = threading.Event()
+        self.follower: threading.Thread | None = None
+        self.inside: set[int] = set()
+
+    # -- what is told
+
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """The audit hook."""
+        handler = HANDLERS.get(event)
+        if handler is None:
+            return
+        if event == "open" and not (isinstance(args[2], int) and args[2] & WRITING):
+            return
+        thread = threading.get_ident()
+        if thread in self.inside:
+            return
+        self.inside.add(thread)
+        try:
+            with self.lock:
+                caller = sys._getframe(1)
+                self.call = (thread, id(caller), caller.f_lasti)
+                handler(self, args)
+        except FAULTS:
+            pass
+        finally:
+            self.inside.discard(thread)
+
+    def place(self, path: Any, at: Any = -1, *, follow: bool = False) -> tuple[str, str] | None:
+        """(Real path, name in the install) of a path that is watched. ``at``: the folder's descriptor."""
+        if isinstance(path, int) or path is None:
+            return None
+        text = os.fsdecode(path)
+        if isinstance(at, int) and at >= 0 and not os.path.isabs(text):
+            text = os.path.join(os.readlink(f"/proc/self/fd/{at}"), text)
+        full = os.path.abspath(text)
+        folder, base = os.path.split(full)
+        real = os.path.realpath(full) if follow else os.path.join(os.path.realpath(folder), base)
+        for one in (full, real):
+            for root in self.roots:
+                name = _below(one, root)
+                if name is not None and not self._skipped(real, name):
+                    return real, name
+        return None
+
+    def _skipped(self, real: str, name: str) -> bool:
+        parts = name.replace("\\", "/").split("/")
+        mine = any(_below(real, folder) is not None for folder in (self.folder, *self.own))
+        return mine or not SKIPPED.isdisjoint(parts)
+
+    def note(self, path: Any, at: Any = -1, *, follow: bool = False, goes: bool = False) -> None:
+        """A file is about to be written or replaced; with ``goes``, removed."""
+        found = self.place(path, at, follow=follow)
+        if found is None:
+            return
+        real, name = found
+        before = state_of(real)
+        if real not in self.pending:
+            if real in self.left and self.left[real] == before:
+                self.tell({"op": "again", "real": real, "goes": goes})
+            else:
+                self.tell({"op": "write", "real": real, "name": name, "goes": goes, "before": before,
+                           **self.copy(real, before)})
+        self.left.pop(real, None)
+        self.pending[real] = [time.monotonic(), before, self.call]
+        self.wake.set()
+        if self.follower is None or not self.follower.is_alive():
+            self.follower = threading.Thread(target=self.follow, name="autotune-writes", daemon=True)
+            self.follower.start()
+
+    def copy(self, real: str, before: State) -> dict[str, Any]:
+        """Keeps what a file holds now; {} where there is none."""
+        if before is None:
+            return {}
+        if before[0] == "l":
+            return {"link": os.readlink(real)}
+        if before[1] > LARGEST_COPY:
+            return {"copy": None}
+        self.count += 1
+        name = f"{os.getpid()}-{time.monotonic_ns()}-{self.count}"
+        place = os.path.join(self.folder, COPIES, name)
+        try:
+            with open(real, "rb") as source, open(place, "xb") as target:
+                target.write(source.read())
+                target.flush()
+                os.fsync(target.fileno())
+            whole = state_of(real) == before
+        except OSError:
+            return {"copy": None}
+        # Somebody writes it at this very moment: half of theirs is nothing to put back.
+        return {"copy": name if whole else None}
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Appends one line; the file is opened each time, for a daemon closes what it finds open."""
+        record = {"at": time.monotonic_ns(), "wall": time.time_ns(), **record}
+        path = os.path.join(self.folder, JOURNAL, f"{os.getpid()}.jsonl")
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, json.dumps(record).encode() + b"\n")
+        finally:
+            os.close(handle)
+
+    # -- how it was left
+
+    def follow(self) -> None:
+        """Looks at what was just written until it is closed."""
+        self.inside.add(threading.get_ident())
+        pause = FIRST_LOOK
+        while True:
+            try:
+                self.look()
+            except FAULTS:
+                return
+            woken = self.wake.wait(pause if self.pending else None)
+            pause = FIRST_LOOK if woken else min(2 * pause, LAST_LOOK)
+            self.wake.clear()
+
+    def look(self, *, last: bool = False) -> None:
+        """Notes how each file that was written stands now. ``last``: the process ends."""
+        with self.lock:
+            # Looked at, asked who holds it, looked at again: a file opened in between is not taken for closed.
+            first = {real: _state_or(real) for real in self.pending}
+            calls, held = _calls(), _held_open()
+            for real, known in list(self.pending.items()):
+                since, seen, call = known
+                now, age = _state_or(real), time.monotonic() - since
+                # A file is cut to nothing before its opening returns; a call from C may be the same for long.
+                busy = call in calls and age < BEGINS
+                if held is None:
+                    busy = busy or (now is not None and (seen != now or age < STEADY))
+                else:
+                    busy = busy or now != first[real] or real in held or self.beside.get(real) in held
+                if last or not busy:
+                    self.pending.pop(real, None)
+                    self.left[real] = now
+                    self.tell({"op": "left", "real": real, "state": now})
+                elif seen != now:
+                    self.pending[real] = [time.monotonic() if held is None else since, now, call]
+                    self.tell({"op": "held", "real": real, "state": now})
+
+    def end(self) -> None:
+        """At the interpreter's own end."""
+        self.inside.add(threading.get_ident())
+        try:
+            self.look(last=True)
+        except FAULTS:
+            pass
+        finally:
+            self.inside.discard(threading.get_ident())
+
+    # -- events
+
+    def renamed(self, args: tuple[Any, ...]) -> None:
+        """A file takes another's place; a folder that goes elsewhere is only noted."""
+        source, target, at, to = (*args, -1, -1)[:4]
+        found = self.place(source, at)
+        if found is not None and os.path.isdir(found[0]) and not os.path.islink(found[0]):
+            goal = self.place(target, to)
+            self.tell({"op": "moved", "name": found[1], "to": goal[1] if goal else os.fsdecode(target)})
+            return
+        self.note(source, at, goes=True)
+        self.note(target, to)
+
+    def folder_made(self, args: tuple[Any, ...]) -> None:
+        """A folder is about to be made."""
+        found = self.place(args[0], args[2] if len(args) > 2 else -1)
+        if found is not None and not os.path.lexists(found[0]):
+            self.tell({"op": "folder", "real": found[0], "name": found[1]})
+
+    def folder_removed(self, args: tuple[Any, ...]) -> None:
+        """An empty folder is about to be removed."""
+        found = self.place(args[0], args[1] if len(args) > 1 else -1)
+        if found is not None and os.path.isdir(found[0]):
+            self.tell({"op": "no folder", "real": found[0], "name": found[1]})
+
+    def tree_removed(self, args: tuple[Any, ...]) -> None:
+        """A folder is about to be removed with all in it."""
+        found = self.place(args[0], args[1] if len(args) > 1 and args[1] is not None else -1)
+        if found is None:
+            return
+        for number, (here, _, files) in enumerate(os.walk(found[0])):
+            self.folder_removed((here,))
+            for name in files:
+                self.note(os.path.join(here, name), goes=True)
+            if number > MOST_IN_A_TREE:
+                return
+
+    def database(self, args: tuple[Any, ...]) -> None:
+        """SQLite writes by itself, beside the database too."""
+        text = os.fsdecode(args[0])
+        if text and not text.startswith((":", "file:")):
+            for ending in ("", "-journal", "-wal", "-shm"):
+                self.beside[os.path.realpath(text + ending)] = os.path.realpath(text)
+                self.note(text + ending, follow=True)
+
+
+HANDLERS = {
+    "open": lambda to, args: to.note(args[0], follow=True),
+    "os.truncate": lambda to, args: to.note(args[0], follow=True),
+    "os.chmod": lambda to, args: to.note(args[0], args[2] if len(args) > 2 else -1, follow=True),
+    "os.utime": lambda to, args: to.note(args[0], args[3] if len(args) > 3 else -1, follow=True),
+    "os.remove": lambda to, args: to.note(*args[:2], goes=True),
+    "os.link": lambda to, args: to.note(args[1], args[3] if len(args) > 3 else -1),
+    "os.symlink": lambda to, args: to.note(args[1], args[2] if len(args) > 2 else -1),
+    "_winapi.CopyFile2": lambda to, args: to.note(args[1], follow=True),
+    "os.rename": Writes.renamed,
+    "os.mkdir": Writes.folder_made,
+    "os.rmdir": Writes.folder_removed,
+    "shutil.rmtree": Writes.tree_removed,
+    "sqlite3.connect": Writes.database,
+}
+"""Audit event: what to do before it comes about."""
+
+
+def _state_or(path: str) -> State:
+    """As ``state_of``; for a folder in its place a state that no file has."""
+    try:
+        return state_of(path)
+    except OSError:
+        return ["d", 0, 0, 0, 0]
+
+
+def _below(path: str, root: str) -> str | None:
+    """``path`` as seen from ``root``, None when it is not in there; case-blind where the system is."""
+    full, top = os.path.normcase(path), os.path.normcase(root).rstrip("\\/") + os.sep
+    return path[len(top):] if full.startswith(top) else None
+
+
+def _calls() -> set[Call]:
+    """Where each thread is now."""
+    frames = sys._current_frames()
+    return {(thread, id(frame), frame.f_lasti) for thread, frame in frames.items()}
+
+
+def _held_open() -> set[str] | None:
+    """Real paths of all files that this process holds open; None where the system does not say."""
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except OSError:
+        return None
+    found = set()
+    for number in numbers:
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            continue
+    return found
+
+
+def _go_on(run: str) -> None:
+    """Loads the ``sitecustomize`` that would have been loaded without us: the run's own shim, then the user's."""
+    import importlib.machinery
+    import importlib.util
+
+    while True:
+        sys.path[:] = [path for path in sys.path if not path or _below(os.path.realpath(path), run) is None]
+        spec = importlib.machinery.PathFinder.find_spec("sitecustomize", _searched(run))
+        if spec is None or spec.loader is None:
+            return
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
+        if _below(os.path.realpath(spec.origin or ""), run) is None:
+            return
+        _done.add(os.path.dirname(os.path.realpath(spec.origin or "")))
+
+
+_done: set[str] = set()
+
+
+def _searched(run: str) -> list[str]:
+    """Where to look for the next one: the run's other folders on PYTHONPATH first."""
+    ours = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            if path and _below(os.path.realpath(path), run) is not None and os.path.realpath(path) not in _done]
+    return [*ours, *sys.path]
+
+
+if __name__ == "sitecustomize" and VARIABLE in os.environ:
+    try:
+        _told = json.loads(os.environ[VARIABLE])
+        _writes = Writes(_told["root"], _told["folder"])
+        atexit.register(_writes.end)
+        sys.addaudithook(_writes.hear)
+        _done.add(os.path.dirname(os.path.realpath(__file__)))
+    finally:
+        _go_on(os.path.realpath(json.loads(os.environ[VARIABLE])["folder"]))
