@@ -26,7 +26,7 @@ from autotune.launchfile.cmd_scan import (
 )
 from autotune.launchfile.cmd_state import DEAD, SURE, UNSURE, CmdState
 from autotune.launchfile.cmd_tree import ALWAYS, PIPED, Command, Condition, For, Group, If, Odd, Parser, Step
-from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value, Variable, flatten
+from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value, flatten
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _MENTION = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[^\n]*\bCOMMANDLINE_ARGS=", re.IGNORECASE)
@@ -40,11 +40,11 @@ _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^
 class CmdReader(CmdState):
     """One pass over a batch file. ``read()`` gives the Reading.
 
-    ``before``: variables that a file called earlier in the same start left behind, certain or not.
+    ``before``: the reading of the file that ran before it in the same start and left its variables.
     """
 
     def __init__(self, text: str, environ: Mapping[str, str], path: Path,
-                 before: Mapping[str, Variable] | None = None) -> None:
+                 before: Reading | None = None) -> None:
         self.s = text
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         super().__init__(environ, path, before)

@@ -19,9 +19,10 @@ class CmdState:
     ``settled`` holds reasons that are facts for now (a file exists, a variable holds this).
     """
 
-    def __init__(self, environ: Mapping[str, str], path: Path, before: Mapping[str, Variable] | None) -> None:
+    def __init__(self, environ: Mapping[str, str], path: Path, before: Reading | None) -> None:
         self.environ = {upper(name): value for name, value in environ.items()}
-        self.before = before or {}
+        self.before = before.variables if before else {}
+        self.doubted = before.opaque if before else ()
         self.places = Places(path)
         self.vars: dict[str, Value] = {}
         self.settled: set[str] = set()
@@ -47,7 +48,7 @@ class CmdState:
                 return Value((), (self.cd_lost or "the folder",))
         elif given is None and key in DYNAMIC:
             return Value((), (f"the changing variable {name}",))
-        return Value(self._from_outside(name, given), tuple(self.out.opaque))
+        return Value(self._from_outside(name, given), (*self.doubted, *self.out.opaque))
 
     def _from_outside(self, name: str, text: str | None) -> tuple[Atom, ...]:
         raw = (text or "").encode("utf-8", "surrogateescape").decode("latin-1")

@@ -43,6 +43,8 @@ class LaunchFile:
     block: Block | None = field(default=None, repr=False, compare=False)
     root: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    before: LaunchFile | None = field(default=None, repr=False, compare=False)
+    """The batch file that set variables before this one in the same start."""
     others: tuple[str, ...] = ()
     """What the words depend on because of other files of the same start, which are read before or after it."""
 
@@ -67,6 +69,9 @@ class LaunchFile:
             name = name.upper()
             if name in known:
                 return known[name]  # says itself which commands may have changed it; set after them, it is certain
+            if self.before is not None:
+                left = self.before.variable(name)
+                return replace(left, depends=tuple(dict.fromkeys((*left.depends, *opaque))))
             given = next((value for key, value in self.environ.items() if key.upper() == name), None)
         else:
             given = self.environ.get(name)
@@ -118,8 +123,12 @@ def load(path: Path) -> bytes:
         raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", "Check the path.") from None
 
 
-def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None = None) -> LaunchFile:
-    """Read a launch file's bytes; ``path`` only names it and tells its kind. Raises Refused."""
+def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None = None,
+          before: LaunchFile | None = None) -> LaunchFile:
+    """Read a launch file's bytes; ``path`` only names it and tells its kind. Raises Refused.
+
+    ``before``: the batch file that ran before this one in the same start.
+    """
     kind = kind_of(path)
     if kind == "stability-matrix":
         from autotune.launchfile import stability
@@ -130,13 +139,13 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
         raise Refused(f"{path} holds NUL bytes, so it is no script", hint)
     found = blocks.find(data, kind)
     base = found.base if found else data
-    reading = scan(base, kind, environ, path)
+    reading = scan(base, kind, environ, path, before)
     if reading.trouble:
         hint = "Mend that line first; the web UI cannot start with it."
         if kind == "sh":
             hint = "Mend that line if bash complains about it too (bash -n FILE), or set the flags by hand."
         raise Refused(f"{path}: {reading.trouble}", hint)
-    plain = replace(interpret(base, path, kind, reading, environ), data=data, base=base)
+    plain = replace(interpret(base, path, kind, reading, environ), data=data, base=base, before=before)
     if found is None:
         return plain
     if found.block is None:
@@ -163,21 +172,21 @@ def kind_of(path: Path) -> str:
     return "stability-matrix" if suffix == ".json" else "sh"
 
 
-def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Reading:
+def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None = None) -> Reading:
     """Run the reader of that kind over the bytes. Raises Refused when it is nested too deeply to follow."""
     try:
-        return _scan(data, kind, environ, path)
+        return _scan(data, kind, environ, path, before)
     except RecursionError:
         raise Refused(f"{path}: something in it is nested too deeply to follow",
                       "Take expansions like ${A:-${B:-...}} apart, or set the flags by hand.") from None
 
 
-def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path) -> Reading:
+def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None) -> Reading:
     text = data.decode("latin-1")
     if kind == "cmd":
         from autotune.launchfile.cmd_read import CmdReader
 
-        return CmdReader(text, environ, path).read()
+        return CmdReader(text, environ, path, before.reading if before else None).read()
     from autotune.launchfile.sh_read import ShReader
 
     return ShReader(text, environ).read()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,18 +48,7 @@ class Start:
         return {name: self.variable(name) for name in sorted(names) if name != OWN}
 
     def _read(self, name: str) -> Variable:
-        last = self.files[-1]
-        if len(self.files) == 1:
-            return last.variable(name)
-        found, known = self.files[0].variable(name), last.reading.variables if last.reading else {}
-        text = last.data.decode("latin-1").upper()
-        doubts = [reason for key, one in (self.files[0].reading.variables if self.files[0].reading else {}).items()
-                  if f"%{key.upper()}" in text for reason in one.depends]
-        if name.upper() in known:
-            found = last.variable(name)
-        else:
-            doubts += last.reading.opaque if last.reading else ()
-        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *doubts))))
+        return self.files[-1].variable(name)
 
     @cached_property
     def _asked(self) -> Answered | None:
@@ -91,6 +79,4 @@ def read_start(
     first = parse(data, launch_file, environ, root)
     if launch_file == second or not second.is_file():
         return Start(root, (first,), environ)
-    known = first.reading.variables if first.reading else {}
-    after = {**environ, **{name: one.text for name, one in known.items() if one.certain and one.text is not None}}
-    return Start(root, (first, parse(load(second), second, after, root)), environ)
+    return Start(root, (first, parse(load(second), second, environ, root, before=first)), environ)

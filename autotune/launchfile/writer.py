@@ -126,7 +126,7 @@ class _Job:
         """The file as it would read without our block."""
         if self.file.block is None:
             return self.file
-        return parse(self.file.base, self.file.path, self.file.environ)
+        return parse(self.file.base, self.file.path, self.file.environ, before=self.file.before)
 
     def _text(self) -> str:
         return joined(self.target).encode("utf-8", "surrogateescape").decode("latin-1")
@@ -230,7 +230,7 @@ class _Job:
             if removed is None:
                 return None
             start = apply_changes(text, tidy(text, removed[0], self.reading)).encode("latin-1")
-            base = parse(start, self.file.path, self.file.environ)
+            base = parse(start, self.file.path, self.file.environ, before=self.file.before)
         assert base.reading is not None
         at = base.reading.block_at
         if at is None and not base.reading.assigned:
@@ -276,7 +276,7 @@ class _Job:
     def proves(self, data: bytes) -> bool:
         """Read the result again: the expected words, every other command as it was."""
         try:
-            after = parse(data, self.file.path, self.file.environ)
+            after = parse(data, self.file.path, self.file.environ, before=self.file.before)
         except Refused:
             return False
         before = self._base()

@@ -6,16 +6,12 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from autotune.launchfile.start import read_start
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
-
-# Settings of webui-user.bat that choose the interpreter.
-_BAT = re.compile(
-    r"""^[ \t]*@?set[ \t]+"?(VENV_DIR|PYTHON|SKIP_VENV)="?([^"\r\n]*)""", re.MULTILINE | re.IGNORECASE
-)
 
 _APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)""")
 """How the reference web UI's installs spell a folder beyond ASCII in a .pth file."""
@@ -26,43 +22,48 @@ def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, st
 
     An environment variable of the same name stands in for what the file does not say.
     """
-    windows = launch_file is not None and launch_file.suffix.lower() == ".bat"
-    if not windows:
-        return {key: one.text for key, one in _read(root, launch_file).items() if one.certain and one.text}
-    found = {key.lower(): os.environ[key] for key in ("VENV_DIR", "PYTHON", "SKIP_VENV") if os.environ.get(key)}
-    text = _text(launch_file)
-    if launch_file is not None:
-        text += "\n" + _text(launch_file.with_name("webui.settings.bat"))  # webui.bat calls it, and it wins
-    for match in _BAT.finditer(text):
-        value = next((part for part in match.groups()[1:] if part is not None), "").strip().strip('"')
-        if value:
-            found[match[1].lower()] = value
-    if "python" in found:
-        found["python_cmd"] = found.pop("python")
-    return found
+    return {key: one.text for key, one in _read(root, launch_file).items() if one.certain and one.text}
+
+
+def _is_batch(launch_file: Path | None) -> bool:
+    return launch_file is not None and launch_file.suffix.lower() in (".bat", ".cmd")
 
 
 def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
-    """venv_dir and python_cmd at a start by a shell file; without one, or with none that can be read, as they are."""
-    names = ("venv_dir", "python_cmd")
+    """What chooses the interpreter at a start by this file; without one, or with none that can be read, as it is."""
+    names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd"}
+    if _is_batch(launch_file):
+        names = {"venv_dir": "VENV_DIR", "python_cmd": "PYTHON", "skip_venv": "SKIP_VENV"}
     if launch_file is not None:
         try:
             start = read_start(root or launch_file.parent, launch_file)
-            return {name: start.variable(name) for name in names}
+            return {key: _path(start.variable(name), _is_batch(launch_file)) for key, name in names.items()}
         except AutotuneError:
             pass
-    return {name: Variable(os.environ.get(name)) for name in names}
+    return {key: Variable(os.environ.get(name)) for key, name in names.items()}
+
+
+def _path(found: Variable, batch: bool) -> Variable:
+    """A path of a batch file without the quotes webui.bat puts its own around, as this system spells it."""
+    if not batch or not found.text:
+        return found
+    text = found.text.strip().strip('"')
+    on_drive = text[1:2] == ":" or os.name == "nt"  # C:\x is nothing to this system, and stays readable
+    return replace(found, text=text if on_drive else text.replace("\\", "/"))
 
 
 def doubt(root: Path, launch_file: Path | None) -> str | None:
     """Why it is not certain which interpreter the start script would choose, in a sentence; None where it is."""
-    if launch_file is None or launch_file.suffix.lower() in (".bat", ".cmd"):
+    if launch_file is None:
         return None
     found = _read(root, launch_file)
-    for name in ("venv_dir", "python_cmd"):
+    for name in ("skip_venv", "venv_dir", "python_cmd"):
+        if name not in found:
+            continue
         if not found[name].certain:
-            return f"{name} in {launch_file} depends on {', '.join(found[name].depends)}"
-        if found["venv_dir"].text != "-":
+            spelled = name if not _is_batch(launch_file) else name.upper().replace("_CMD", "")
+            return f"{spelled} in {launch_file} depends on {', '.join(found[name].depends)}"
+        if name == "venv_dir" and _venv(root, {key: one.text for key, one in found.items() if one.text}) is not None:
             break  # python_cmd only makes the venv
     return None
 
@@ -73,12 +74,12 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
     none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
     """
-    if doubt(root, launch_file) is not None:
-        return None
-    said = settings(launch_file, root)
     bundled = root.parent / "system" / "python" / "python.exe"
     if bundled.is_file() and (root.parent / "environment.bat").is_file():
         return bundled  # the ready-made Windows package: environment.bat sets SKIP_VENV and this Python
+    if doubt(root, launch_file) is not None:
+        return None
+    said = settings(launch_file, root)
     folder = _venv(root, said)
     if folder is not None:
         inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]

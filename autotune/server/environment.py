@@ -30,7 +30,7 @@ OURS = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "COMMANDLINE_ARGS", "
 """Variables of autotune's own surroundings that the web UI must not inherit."""
 
 _MATTER = re.compile(
-    r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|venv_dir|python_cmd|"
+    r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|(?i:venv_dir)|python_cmd|"
     r"(?:CUDA|CUBLAS|CUDNN|NVIDIA|PYTORCH|TORCH|HIP|HSA|ROCR?|MIOPEN|OMP|MKL)_\w+")
 """Names of variables that bear on which program runs or how fast: what they are must not be left unsaid."""
 _BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", "COMMANDLINE_ARGS", tree.MARKER)
@@ -59,36 +59,9 @@ def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
-_SET = re.compile(
-    r"^\s*@?set\s+(?:\"(?P<quoted>[^\"=]+)=(?P<inner>[^\"]*)\"|(?P<name>[^=\"]+)=(?P<value>.*))",
-    re.IGNORECASE)
-
-
 def read_bat(launch_file: Path) -> StartEnvironment:
-    """The plain ``set NAME=value`` lines of a .bat, %VARIABLES% filled in; no blocks, no jumps."""
-    env = base()
-    shell: dict[str, str] = {}
-    try:
-        text = launch_file.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        return StartEnvironment(env, problem=f"cannot read {launch_file}: {error.strerror}")
-    for line in text.splitlines():
-        found = _SET.match(line)
-        if not found:
-            continue
-        name = found["quoted"] or found["name"] or ""
-        value = found["inner"] if found["quoted"] else found["value"]
-        if name.upper() == "COMMANDLINE_ARGS" or name.lower().startswith(("/a", "/p")):
-            continue
-        value = re.sub(r"%([^%]+)%", lambda hit: env.get(hit[1], ""), value)
-        env[name] = value
-        if name.upper() == "VENV_DIR":
-            shell["venv_dir"] = value
-        if name.upper() == "ACCELERATE":
-            shell["ACCELERATE"] = value
-        if value == "":
-            env.pop(name, None)
-    return StartEnvironment(env, shell)
+    """What a start by a .bat makes of this process's environment; webui.settings.bat beside it is called too."""
+    return of_start_script(launch_file.parent, launch_file)
 
 
 def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
@@ -99,8 +72,6 @@ def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
     """
     if launch_file is None or not launch_file.is_file() or launch_file.suffix.lower() == ".json":
         return StartEnvironment(base())
-    if launch_file.suffix.lower() in (".bat", ".cmd"):
-        return read_bat(launch_file)
     try:
         start = read_start(root, launch_file, base())
     except AutotuneError as error:
@@ -110,17 +81,20 @@ def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
 
 def _as_read(start: Start, name: str) -> StartEnvironment:
     variables, open_ = base(), dict[str, tuple[str, ...]]()
-    for key, found in start.exported().items():
+    batch = start.files[0].kind == "cmd"
+    spelled = {key.upper(): key for key in variables} if batch else {}
+    for name_, found in start.exported().items():
+        key = spelled.get(name_, name_)
         if not found.certain:
             open_[key] = found.depends
-        elif key in _BASHS_OWN:
+        elif key in _BASHS_OWN and not batch:
             continue
         elif found.exported and found.text is not None:
             variables[key] = found.text
         else:
             variables.pop(key, None)
     shell: dict[str, str] = {}
-    for key in SHELL_VARIABLES:
+    for key in SHELL_VARIABLES if not batch else ("venv_dir", "ACCELERATE"):
         found = start.variable(key)
         if not found.certain:
             open_[key] = found.depends

@@ -71,7 +71,7 @@ def lines(random: Random, depth: int = 0) -> list[str]:
     shapes: list[Callable[[], list[str]]] = [
         *[lambda: [one]] * 10,
         lambda: [f"rem {one} x"],
-        lambda: [f"if {condition(random)} {one}"],
+        lambda: [f"if {condition(random)} {setting(random, alone=depth > 0).replace("(b)", "b")}"],
         lambda: [f"if {condition(random)} (", *inner, ")"],
         lambda: [f"if {condition(random)} (", *inner, ") else (", "  " + simple(random), ")"],
         lambda: [f"if {condition(random)} ({setting(random, alone=True)}) else {simple(random)}"],
