@@ -64,6 +64,7 @@ def condition(random: Random) -> str:
 def lines(random: Random, depth: int = 0) -> list[str]:
     """A command, or a block of some."""
     one = setting(random, alone=depth > 0)
+    plain = setting(random, alone=depth > 0).replace("(b)", "b")  # wine takes a ) behind an IF for an end
     inner = lines(random, depth + 1) if depth < 2 else [setting(random, alone=True)]
     # Not behind a caret: wine drops blanks there.
     inner = [line if before.endswith("^") else f"  {line}" for before, line in zip(["", *inner], inner, strict=False)]
@@ -71,7 +72,7 @@ def lines(random: Random, depth: int = 0) -> list[str]:
     shapes: list[Callable[[], list[str]]] = [
         *[lambda: [one]] * 10,
         lambda: [f"rem {one} x"],
-        lambda: [f"if {condition(random)} {setting(random, alone=depth > 0).replace("(b)", "b")}"],
+        lambda: [f"if {condition(random)} {plain}"],
         lambda: [f"if {condition(random)} (", *inner, ")"],
         lambda: [f"if {condition(random)} (", *inner, ") else (", "  " + simple(random), ")"],
         lambda: [f"if {condition(random)} ({setting(random, alone=True)}) else {simple(random)}"],
