@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import Runtime
+from autotune.model.versions import numbers
 
 OPTION = "cross_attention_optimization"
 AUTOMATIC = "Automatic"
@@ -119,8 +120,5 @@ def default(kept: Collection[str], runtime: Runtime) -> str:
 
 
 def _pair(version: str | None) -> tuple[int, int] | None:
-    parts = (version or "").split("+")[0].split(".")
-    if len(parts) < 2 or not parts[0].isdigit():
-        return None
-    minor = "".join(char for char in parts[1] if char.isdigit())
-    return int(parts[0]), int(minor or 0)
+    found = numbers(version)
+    return (found[0], found[1]) if len(found) > 1 else None

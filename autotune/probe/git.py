@@ -1,17 +1,27 @@
-"""Commit and tag of a git checkout by reading its files; git itself is never run."""
+"""Commit and tag of a git checkout by reading its files; git itself is asked only where it alone can read them."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from autotune.model.versions import order
+
+LIMIT = 5.0
+"""Seconds that git may take to answer."""
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 def commit(root: Path) -> str | None:
     """The commit that HEAD of the checkout at ``root`` is on; None if it is no checkout or unreadable."""
     folder = git_folder(root)
-    return _resolve(folder, "HEAD") if folder else None
+    if folder is None:
+        return None
+    if _has_reftable(folder):
+        said = _ask(root, "rev-parse", "--verify", "--quiet", "HEAD")
+        return said if said and _COMMIT.fullmatch(said) else None
+    return _resolve(folder, "HEAD")
 
 
 def tag(root: Path) -> str | None:
@@ -22,11 +32,13 @@ def tag(root: Path) -> str | None:
     folder, here = git_folder(root), commit(root)
     if folder is None or here is None:
         return None
+    if _has_reftable(folder):
+        return max((_ask(root, "tag", "--points-at", "HEAD") or "").split(), key=order, default=None)
     common = _common(folder)
     names = {path.relative_to(common / "refs/tags").as_posix() for path in _loose_tags(common, here)}
     packed = {name for name, at in _packed(common).items() if at == here and name.startswith("refs/tags/")}
     names |= {name.removeprefix("refs/tags/") for name in packed}
-    return max(names, default=None)
+    return max(names, key=order, default=None)
 
 
 def git_folder(root: Path) -> Path | None:
@@ -39,6 +51,26 @@ def git_folder(root: Path) -> Path | None:
         there = (root / text.removeprefix("gitdir:").strip()).resolve()
         return there if there.is_dir() else None
     return None
+
+
+def _has_reftable(folder: Path) -> bool:
+    """Are the refs kept in git's newer store? Plain files of refs are then left over from before, or made up."""
+    return any((place / "reftable").is_dir() for place in (folder, _common(folder)))
+
+
+def _ask(root: Path, *words: str) -> str | None:
+    """What git says; None where there is no git, one that is too old, or one that does not trust the folder."""
+    import subprocess  # not needed for an ordinary checkout, and `status` must be quick
+
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"):
+        env.pop(name, None)  # of the checkout that autotune itself may be started from, by a hook
+    try:
+        done = subprocess.run(["git", "-C", str(root), *words], env=env, capture_output=True, encoding="utf-8",
+                              errors="replace", stdin=subprocess.DEVNULL, timeout=LIMIT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _resolve(folder: Path, name: str, depth: int = 0) -> str | None:
