@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 
 if TYPE_CHECKING:
     from autotune.daemon.service import Report
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @verb("daemon")
 @click.option("--once", is_flag=True, help="One pass, then the end: for a timer or a scheduled task.")
+@YES
 def daemon_command(settings: Settings, once: bool) -> int:
     """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
     from autotune.daemon import loop
@@ -55,6 +56,7 @@ def _install(settings: Settings, timer: bool, replace: bool) -> None:
 
 
 @verb("uninstall")
+@YES
 def _uninstall(settings: Settings) -> None:
     """Ends the service and removes its files; the agent's records stay."""
     from autotune.daemon import service

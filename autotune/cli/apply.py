@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _ask(settings: Settings, diff: str) -> None:
 @click.option("--force", is_flag=True, help="Also when the file was changed by someone else since.")
 @click.option("--broken-words", is_flag=True, hidden=True,
               help="Also when it was changed, if only in the words that the newest apply wrote. For the agent.")
+@YES
 @_LAUNCH_FILE
 @_CAUSE
 def rollback_command(
@@ -85,17 +86,18 @@ def rollback_command(
 ) -> None:
     """Puts the launch file back, byte for byte. Needs neither the web UI's Python nor any study.
 
-    While your web UI runs it counts from the next start on; a batch file that cmd is running is not replaced.
+    With --launch-file, what was written to that file last. While your web UI runs it counts from the next start on; a
+    batch file that cmd is running is not replaced.
     """
     from autotune.session import apply
 
-    del launch_file  # the checkpoint knows its file
     root = _rolled_back_root(settings)
     if broken_words and to is None:
         from autotune.session.edited import only_our_words
 
-        force = force or only_our_words(root, settings.places)
-    done = apply.rollback(root, settings.places, to, _quiet(settings), force=force, cause=cause)
+        force = force or only_our_words(root, settings.places, launch_file)
+    done = apply.rollback(
+        root, settings.places, to, _quiet(settings), force=force, cause=cause, launch_file=launch_file)
     _show(settings, "rollback", done)
 
 

@@ -17,7 +17,7 @@ import click
 
 from autotune.cli.engine import create
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import AutotuneError, Refused
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"
@@ -66,6 +66,7 @@ class _Stage:
               show_default=True, help="Where the report goes.")
 @click.option("--minutes", type=click.FloatRange(1, 60), default=3.0, show_default=True, help="Budget of the tune.")
 @click.option("--seed", type=int, default=0)
+@YES
 def demo_command(settings: Settings, report: Path, minutes: float, seed: int) -> None:
     """Shows the whole path on a small web UI of our own: probe, tune, apply, verify, rollback.
 

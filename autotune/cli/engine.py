@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 NEEDS = ("torch", "diffusers", "starlette", "uvicorn")
@@ -48,6 +48,7 @@ def engine_command() -> None:
 @click.option("--size", type=click.Choice(["tiny", "sd15"]), default="tiny", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@YES
 def _create(settings: Settings, folder: Path, size: str, device: str, force: bool) -> None:
     """Lays out an install of the reference web UI in DIR."""
     said = create(folder, size, device, force)

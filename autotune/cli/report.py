@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 
 
 @verb("report")
 @click.argument("study", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (else beside the study).")
+@YES
 def report_command(settings: Settings, study: str | None, output: Path | None) -> None:
     """Writes a self-contained HTML page on the newest tune, or on the study named."""
     from autotune.report.page import write

@@ -54,6 +54,10 @@ GLOBAL_OPTIONS = (
 )
 
 
+YES = click.option("--yes", is_flag=True, expose_value=False, help="Without a question; this verb asks none anyway.")
+"""For the verbs that change something without asking: scripts may say it to all of them."""
+
+
 def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
     """Makes a command of a function whose first argument is Settings; adds the options everywhere."""
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn
 
 
 @verb("export")
 @click.argument("study", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (else stdout).")
+@YES
 def export_command(settings: Settings, study: str | None, output: Path | None) -> None:
     """Writes a study (the newest, or the one named) as one JSON file: question, every sample, result."""
     from autotune.session import studies
@@ -35,6 +36,7 @@ def export_command(settings: Settings, study: str | None, output: Path | None) -
 
 @verb("import")
 @click.argument("file", type=click.Path(path_type=Path))
+@YES
 def import_command(settings: Settings, file: Path) -> None:
     """Adds an exported study to this web UI's store. It is never applied without being measured again."""
     from autotune.session import studies

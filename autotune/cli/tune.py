@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from autotune.cli.output import print_json
-from autotune.cli.settings import Settings, verb
+from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import UsageProblem
 from autotune.model.study import History
 from autotune.report.words import plural
@@ -72,6 +72,7 @@ def _clock(seconds: float) -> str:
               type=click.Choice(["screen", "tpe", "gp", "random", "exhaustive"]))
 @click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
 @click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
+@YES
 def tune_command(
     settings: Settings, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
     seed: int, strategy: str, launch_file: Path | None, cause: str,

@@ -12,6 +12,7 @@ old values only, and whatever undoes it asks first whether the web UI runs now.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,12 +32,13 @@ from autotune.launchfile.records import (
     Change,
     Checkpoint,
     SavedFile,
+    Since,
     digest,
+    one_file,
+    same_file,
+    stands,
 )
 from autotune.model.errors import AutotuneError, Busy, NothingToWorkOn, Refused, StateDamaged
-
-Since = Literal["unmanaged", "same", "before", "edited", "missing"]
-"""How a file stands to our last apply: never applied, as we left it, as it was before, changed, gone."""
 
 _ID = re.compile(r"\d{4,}")
 
@@ -74,13 +76,11 @@ class Checkpoints:
 
     def damaged(self) -> tuple[Path, ...]:
         """Folders of checkpoints whose record cannot be read."""
-        bad = []
-        for path in self._folders():
-            try:
-                records.load(path)
-            except StateDamaged:
-                bad.append(path)
-        return tuple(bad)
+        return tuple(path for path in self._folders() if not records.is_readable(path))
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the records or the saved bytes, a sentence each. Nothing of it is ever deleted."""
+        return tuple(fault for path in self._folders() if (fault := records.fault(path)) is not None)
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -105,7 +105,7 @@ class Checkpoints:
         for checkpoint in reversed(self.applied()):
             for file in checkpoint.files:
                 if file.path == real:
-                    return _stands(file, self._now(real))
+                    return stands(file, self._now(real))
         return "unmanaged"
 
     def held(self, checkpoint: Checkpoint, path: Path, side: Literal["before", "after"]) -> bytes | None:
@@ -156,13 +156,13 @@ class Checkpoints:
         None where the newest apply stands: that an older one began from the same bytes means nothing then.
         """
         known = [c for c in self.applied() if {f.path for f in c.files} & paths]
-        stands = [{f.path: "live" if f.live else _stands(f, self._now(f.path)) for f in c.files} for c in known]
+        ways = [{f.path: "live" if f.live else stands(f, self._now(f.path)) for f in c.files} for c in known]
         for at in reversed(range(len(known))):
-            if at == len(known) - 1 and "same" in stands[at].values():
+            if at == len(known) - 1 and "same" in ways[at].values():
                 return []
-            if set(stands[at].values()) == {"before"}:
-                return [c for c, each in zip(known[at:], stands[at:], strict=True)
-                        if all(how == "before" or (how != "live" and path in stands[at]) for path, how in each.items())]
+            if set(ways[at].values()) == {"before"}:
+                return [c for c, each in zip(known[at:], ways[at:], strict=True)
+                        if all(how == "before" or (how != "live" and path in ways[at]) for path, how in each.items())]
         return []
 
     def finish(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -173,14 +173,18 @@ class Checkpoints:
         """Take a change in progress back."""
         return self._settle(checkpoint, "before")
 
-    def rollback(self, to: str | None = None, force: bool = False, meta: Mapping[str, Any] | None = None) -> Checkpoint:
+    def rollback(
+        self, to: str | None = None, force: bool = False, meta: Mapping[str, Any] | None = None, of: Path | None = None
+    ) -> Checkpoint:
         """Put files back as they were before the latest apply, or before apply ``to`` and all later ones.
+
+        ``of``: only applies that wrote this file count; where none in force did, Refused.
 
         A file that its owner changed since is left alone (Refused) unless ``force``; options of a config.json
         that the web UI rewrote are put back by key. Raises NothingToWorkOn (nothing applied, no such id),
         StateDamaged (the saved bytes are not intact).
         """
-        undone = self._to_undo(to)
+        undone = self.to_undo(to, of)
         files: dict[Path, Undo] = {}
         notes: list[str] = []
         for checkpoint in reversed(undone):
@@ -220,7 +224,8 @@ class Checkpoints:
             raise Busy(f"the web UI was started, closed or set otherwise while autotune was at work on "
                        f"{change.path.name}", "Run the command again.")
 
-    def _to_undo(self, to: str | None) -> list[Checkpoint]:
+    def to_undo(self, to: str | None = None, of: Path | None = None) -> list[Checkpoint]:
+        """The applies that a rollback would take back, oldest first. See ``rollback``."""
         applied = list(self.applied())
         if not applied:
             bad = self.damaged()
@@ -228,13 +233,20 @@ class Checkpoints:
                 raise StateDamaged(f"the only checkpoints cannot be read: {', '.join(p.name for p in bad)}",
                                    f"The saved bytes are in {bad[-1]}.")
             raise NothingToWorkOn("nothing is applied, so there is nothing to roll back", "See: autotune history")
-        if to is None:
-            return applied[-1:]
         known = [c.id for c in applied]
-        wanted = to.zfill(4)
-        if wanted not in known:
+        wanted = to.zfill(4) if to is not None else None
+        if wanted is not None and wanted not in known:
             raise NothingToWorkOn(f"there is no checkpoint {to!r} in force", f"In force: {', '.join(known)}")
-        return applied[known.index(wanted) :]
+        if of is not None:
+            written = sorted({str(f.path) for c in applied for f in c.files if not f.keys})
+            applied = [c for c in applied if any(same_file(f.path, of) for f in c.files if not f.keys)]
+            if not applied or (wanted is not None and wanted not in [c.id for c in applied]):
+                which = f"checkpoint {wanted}" if applied else "nothing that is in force"
+                raise Refused(f"{which} was written to {of}, so nothing was rolled back",
+                              f"Written by autotune and in force: {', '.join(written) or 'options only'}{self._lost()}")
+        if wanted is None:
+            return applied[-1:]
+        return applied[[c.id for c in applied].index(wanted) :]
 
     def _goal(
         self, file: SavedFile, now: bytes | None, folder: Path, number: int, force: bool
@@ -242,11 +254,11 @@ class Checkpoints:
         """What a file shall hold after undoing one checkpoint, and notes. Raises Refused."""
         if file.live:
             return in_file(file, now, "before")
-        stands = _stands(file, now)
-        if stands == "before":
+        how = stands(file, now)
+        if how == "before":
             return now, []
         before = records.blob(folder, number, "before", file.before)
-        if stands == "same":
+        if how == "same":
             return before, []
         if file.keys and now is not None:
             undone, left = config_json.undo(now, file.keys, str(file.path))
@@ -382,6 +394,7 @@ class Checkpoints:
     def _settle(self, checkpoint: Checkpoint, side: Literal["before", "after"]) -> Checkpoint:
         """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
         notes: list[str] = []
+        damage: StateDamaged | None = None
         # Files first: should the web UI not let its options go now, the launch file is put right all the same.
         for number, file in sorted(enumerate(checkpoint.files), key=lambda one: bool(one[1].keys)):
             sweep(self.layer, file.path, checkpoint.id)
@@ -390,15 +403,20 @@ class Checkpoints:
                 continue
             now = digest(self._now(file.path))
             goal, other = (file.before, file.after) if side == "before" else (file.after, file.before)
-            split = len(file.links) > 1 and not _one_file(file.links)
+            split = len(file.links) > 1 and not one_file(file.links)
             if now == goal and not split:
                 continue
             if now == other or (now == goal and split):
-                self._swap(checkpoint, *self._stage(checkpoint, number, file, side))
+                try:
+                    self._swap(checkpoint, *self._stage(checkpoint, number, file, side))
+                except StateDamaged as error:
+                    damage = damage or error
             elif file.keys:
                 notes += self._settle_options(checkpoint, file, side)
             else:
                 notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
+        if damage is not None:
+            raise damage  # what could be settled is
         return self._mark(checkpoint, UNDONE if side == "before" else FINAL, tuple(notes))
 
     def _settle_options(self, checkpoint: Checkpoint, file: SavedFile, side: options.Side) -> list[str]:
@@ -419,46 +437,54 @@ class Checkpoints:
     def recover(self) -> tuple[str, ...]:
         """Settle what a dead process left. One sentence for each thing done; empty if all was well.
 
-        Raises Refused or NothingToWorkOn when a file cannot be put back right now; the next call tries again.
+        What cannot be settled, for its saved bytes are damaged, is closed with a note and kept. Raises Refused,
+        NothingToWorkOn or Busy when a file cannot be put back right now, all others being settled; the next call
+        tries again.
         """
         done: list[str] = []
+        waits: AutotuneError | None = None
         if not self.folder.is_dir():
             return ()
         for path in sorted(self.folder.iterdir()):
-            if path.name.endswith(".new") and _ID.match(path.name):
+            if path.name.endswith(".new") and _ID.match(path.name) and path.is_dir():
                 self._discard(path)
-                done.append(f"an unfinished checkpoint ({path.name}) was removed; nothing had been changed")
+                if not path.exists():
+                    done.append(f"an unfinished checkpoint ({path.name}) was removed; nothing had been changed")
         for checkpoint in self.entries():
-            folder = self.folder / checkpoint.id
-            if (folder / f"{RECORD}.new").exists():
-                self.layer.unlink(folder / f"{RECORD}.new")
-            if checkpoint.state in (TEMPORARY, IN_PROGRESS):
-                side: Literal["before", "after"] = "before" if checkpoint.kind == "apply" else "after"
-                if checkpoint.state == TEMPORARY:
-                    side = "before"
-                try:
-                    self._settle(checkpoint, side)
-                except OSError as error:
-                    raise Refused(f"an interrupted {checkpoint.kind} cannot be settled: {error.strerror or error}",
-                                  "Allow writing or make room; the next command tries again.") from None
-                what = "taken back" if side == "before" else "carried through"
-                done.append(f"an interrupted {checkpoint.kind} ({checkpoint.id}) was {what}")
+            try:
+                done += self._settled(checkpoint)
+            except OSError as error:
+                waits = waits or Refused(
+                    f"an interrupted {checkpoint.kind} cannot be settled: {error.strerror or error}",
+                    "Allow writing or make room; the next command tries again.")
+            except AutotuneError as error:
+                waits = waits or error
+        if waits is not None:
+            raise waits
         return tuple(done)
+
+    def _settled(self, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Settles one checkpoint, if it needs that, and says so."""
+        left = self.folder / checkpoint.id / f"{RECORD}.new"
+        if left.is_dir():  # not of our making; it would be in the way for ever
+            self.layer.replace(left, left.with_name(f"{left.name}.{os.getpid()}.aside"))
+        elif left.exists():
+            self.layer.unlink(left)
+        if checkpoint.state not in (TEMPORARY, IN_PROGRESS):
+            return ()
+        back = checkpoint.state == TEMPORARY or checkpoint.kind == "apply"
+        try:
+            self._settle(checkpoint, "before" if back else "after")
+        except StateDamaged as error:
+            if records.fault(self.folder / checkpoint.id) is None:
+                raise
+            note = f"an interrupted {checkpoint.kind} ({checkpoint.id}) cannot be settled and was closed: " \
+                   f"{error.message}; its files are as they were found"
+            self._mark(checkpoint, UNDONE, (note,))
+            return (note,)
+        what = "taken back" if back else "carried through"
+        return (f"an interrupted {checkpoint.kind} ({checkpoint.id}) was {what}",)
 
     def list(self) -> tuple[Checkpoint, ...]:
         """The same as ``entries()``."""
         return self.entries()
-
-
-def _one_file(names: Sequence[Path]) -> bool:
-    """Are all these names still one file? (Interrupted between two of them, they are not.)"""
-    return len({(p.stat().st_dev, p.stat().st_ino) for p in names if p.exists()}) == 1
-
-
-def _stands(file: SavedFile, now: bytes | None) -> Since:
-    hashed = digest(now)
-    if hashed == file.after:
-        return "same"
-    if hashed == file.before:
-        return "before"
-    return "missing" if now is None else "edited"

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from autotune.launchfile.config_json import Keys
 from autotune.model.errors import StateDamaged
 
 TEMPORARY, IN_PROGRESS, FINAL, UNDONE = "temporary", "in progress", "final", "undone"
+KINDS, STATES = ("apply", "rollback"), (TEMPORARY, IN_PROGRESS, FINAL, UNDONE)
 RECORD = "record.json"
+FORMAT = 1
+
+Since = Literal["unmanaged", "same", "before", "edited", "missing"]
+"""How a file stands to our last apply: never applied, as we left it, as it was before, changed, gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def dump(checkpoint: Checkpoint) -> bytes:
               "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links], "live": f.live}
              for f in checkpoint.files]
     document = {
-        "format": 1, "id": checkpoint.id, "kind": checkpoint.kind, "state": checkpoint.state,
+        "format": FORMAT, "id": checkpoint.id, "kind": checkpoint.kind, "state": checkpoint.state,
         "time": checkpoint.time, "undoes": list(checkpoint.undoes), "notes": list(checkpoint.notes),
         "files": files, "meta": dict(checkpoint.meta),
     }
@@ -90,18 +96,46 @@ def load(folder: Path) -> Checkpoint:
     """The record in a checkpoint folder. Raises StateDamaged."""
     try:
         raw = json.loads((folder / RECORD).read_bytes().decode("utf-8", "surrogatepass"))
+        if raw["format"] != FORMAT:
+            raise ValueError(f"format {raw['format']!r} is another version's")
+        if raw["kind"] not in KINDS or raw["state"] not in STATES or raw["id"] != folder.name:
+            raise ValueError(f"no {' or '.join(KINDS)} of that number")
         files = tuple(
-            SavedFile(Path(f["path"]), str(f["before"]), str(f["after"]), _keys(f["keys"]),
-                      tuple(Path(p) for p in f["links"]), f.get("live") is True) for f in raw["files"])
-        return Checkpoint(str(raw["id"]), str(raw["kind"]), str(raw["state"]), str(raw["time"]), files,
-                          dict(raw["meta"]), _texts(raw["undoes"]), _texts(raw["notes"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            SavedFile(_path(f["path"]), _text(f["before"]), _text(f["after"]), _keys(f["keys"]),
+                      tuple(_path(p) for p in f["links"]), f.get("live") is True) for f in raw["files"])
+        return Checkpoint(raw["id"], raw["kind"], raw["state"], _text(raw["time"]), files,
+                          _meta(raw["meta"]), _texts(raw["undoes"]), _texts(raw["notes"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise StateDamaged(f"the checkpoint record {folder / RECORD} cannot be read: {error}",
                            f"The saved bytes beside it are intact as far as they go; see {folder}.") from None
 
 
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise ValueError(f"{raw!r:.40} is no text")
+    return raw
+
+
+def _path(raw: object) -> Path:
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError(f"{raw!r:.40} is no path")
+    return Path(raw)
+
+
+def _meta(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the caller noted; of what other verbs rely on, only what has the shape they rely on."""
+    meta = dict(raw.items())
+    shapes = {"flags": list, "dimensions": list, "settings": dict, "fingerprint": dict}
+    wrong = [name for name, shape in shapes.items() if name in meta and not isinstance(meta[name], shape)]
+    if wrong or not all(isinstance(word, str) for name in ("flags", "dimensions") for word in meta.get(name, ())):
+        raise ValueError(f"what it says of {', '.join(wrong) or 'the flags'} has another shape")
+    return meta
+
+
 def _texts(raw: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(item) for item in raw)
+    if not isinstance(raw, list):
+        raise ValueError(f"{raw!r:.40} is no list")
+    return tuple(_text(item) for item in raw)
 
 
 def _keys(raw: Mapping[str, Sequence[Any]]) -> Keys:
@@ -120,3 +154,43 @@ def blob(folder: Path, number: int, side: str, expected: str) -> bytes | None:
     if digest(data) != expected:
         raise StateDamaged(f"the saved bytes {path} are not what was saved", f"See {folder}.")
     return data
+
+
+def is_readable(folder: Path) -> bool:
+    """Can the record in a checkpoint folder be read?"""
+    try:
+        load(folder)
+    except StateDamaged:
+        return False
+    return True
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with a checkpoint's record or its saved bytes, None if it is whole."""
+    try:
+        for number, file in enumerate(load(folder).files):
+            for side, expected in (("before", file.before), ("after", file.after)):
+                blob(folder, number, side, expected)
+    except StateDamaged as error:
+        return error.message
+    return None
+
+
+def stands(file: SavedFile, now: bytes | None) -> Since:
+    """How a file of a checkpoint stands to it, by its bytes now."""
+    hashed = digest(now)
+    if hashed == file.after:
+        return "same"
+    if hashed == file.before:
+        return "before"
+    return "missing" if now is None else "edited"
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Is ``other``, links followed, the real path ``one``?"""
+    return os.path.normcase(one) == os.path.normcase(other.resolve())
+
+
+def one_file(names: Sequence[Path]) -> bool:
+    """Are all these names still one file? (Interrupted between two of them, they are not.)"""
+    return len({(p.stat().st_dev, p.stat().st_ino) for p in names if p.exists()}) == 1

@@ -181,21 +181,28 @@ def _record(places: Places, root: Path, verb: str, cause: str, say: Say, **facts
 
 
 def rollback(
-    root: Path, places: Places, to: str | None, say: Say, *, force: bool = False, cause: str = "asked"
+    root: Path, places: Places, to: str | None, say: Say, *, force: bool = False, cause: str = "asked",
+    launch_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Puts everything back as it was before the newest apply, or before apply ``to``.
+    """Puts everything back as it was before the newest apply, or before apply ``to``; of ``launch_file``, if given.
 
-    Raises NothingToWorkOn (nothing applied), Refused (its owner changed the file since), StateDamaged, Busy (also
+    Raises NothingToWorkOn (nothing applied), Refused (its owner changed the file since, or nothing that is in force
+    was written to ``launch_file``), StateDamaged, Busy (also
     when settings are to be put back that a running web UI holds and does not let go).
     """
     recover(places, root)
     with exclusively(places.lock, root, "rollback"):
         store = Checkpoints(places.checkpoints(root), running=holder_of(root))
-        store.recover()
-        manager = in_use.holder(root, (file.path for one in store.applied() for file in one.files if not file.keys))
+        try:
+            store.recover()
+        except (Refused, NothingToWorkOn) as error:
+            # Another file's trouble; where it is this one's, it stands as nobody left it, and is refused below.
+            say(error.message)
+        undone = store.to_undo(to, launch_file)
+        manager = in_use.holder(root, (file.path for one in undone for file in one.files if not file.keys))
         if manager is not None:
             raise manager
-        done = store.rollback(to, force, {"cause": cause})
+        done = store.rollback(to, force, {"cause": cause}, launch_file)
         _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
     document = _rolled_back(store, done, root)
     note = in_use.at_next_start(root) if done.files else None

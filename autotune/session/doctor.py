@@ -37,6 +37,7 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
     yield _gpu(look)
     yield from _machine(look)
     yield _state(places)
+    yield _checkpoints(places, look)
     yield replace(_loopback(), prevents=("port",))
     yield _lock(places, look.root)
     yield _quiet(look)
@@ -114,6 +115,21 @@ def _state(places: Places) -> Check:
     if free < FREE_STATE:
         return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
     return Check("state folder", True, f"{places.root} ({free / 1024:.1f} GiB free)")
+
+
+def _checkpoints(places: Places, look: Look) -> Check:
+    """Are the records of what was written whole, and is nothing left half-way?"""
+    from autotune.launchfile.checkpoints import Checkpoints
+
+    name = "checkpoints"
+    if look.unsettled is not None:
+        return Check(name, False, f"a change was interrupted: {look.unsettled.message}", look.unsettled.hint)
+    folder = places.checkpoints(look.root)
+    faults = Checkpoints(folder).faults()
+    if faults:
+        return Check(name, False, "; ".join(faults), f"It is left out and kept in {folder}; the others can be rolled "
+                     "back (autotune rollback). Look at your launch file, then move what is damaged away.")
+    return Check(name, True, "all that was written can be undone" if folder.is_dir() else "nothing was written yet")
 
 
 def _loopback() -> Check:

@@ -21,11 +21,13 @@ ALIKE = 0.6
 but for the attention flags among each other, which are ours in any case."""
 
 
-def only_our_words(root: Path, places: Places) -> bool:
-    """Whether the edits since the newest apply lie all within the words that it wrote. False when in doubt."""
+def only_our_words(root: Path, places: Places, launch_file: Path | None = None) -> bool:
+    """Whether the edits since the newest apply (to ``launch_file``, if given) lie all within the words that it wrote.
+    False when in doubt."""
     store = Checkpoints(places.checkpoints(root))
-    applied = store.current()
-    if applied is None:
+    try:
+        (applied,) = store.to_undo(of=launch_file)
+    except AutotuneError:
         return False
     for saved in applied.files:
         if saved.keys:

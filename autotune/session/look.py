@@ -27,7 +27,8 @@ class Look:
     """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``, ``fault``).
 
     ``layout``: what the install is and where its flags go; None when the launch file was named. ``asked``: the flags
-    are uncertain by the file alone and are those that bash in the sandbox gave.
+    are uncertain by the file alone and are those that bash in the sandbox gave. ``unsettled``: why an edit that was
+    interrupted cannot be settled now.
     """
 
     machine: Machine
@@ -38,6 +39,7 @@ class Look:
     fault: AutotuneError | None = None
     layout: Layout | None = None
     asked: bool = False
+    unsettled: AutotuneError | None = None
 
     @property
     def root(self) -> Path:
@@ -68,6 +70,8 @@ class Look:
         from autotune.probe.machine import require_animatediff
 
         webui = self.machine.webui
+        if self.unsettled is not None:
+            raise self.unsettled
         if not self.catalogue.tuned:
             raise NothingToWorkOn(
                 f"{self.root}: {self.catalogue.title} is not tuned: {self.catalogue.why_not}",
@@ -127,7 +131,7 @@ def look(
     from autotune.server import running
 
     root = install.find(webui, configured)
-    recover(places, root)
+    unsettled = recover(places, root)
     found = flags_of(root, launch_file)
     words = found.words
     # A pipe under that name would hold up whoever opens it; a folder has nothing to say.
@@ -140,4 +144,5 @@ def look(
     if found.depends:
         seen = replace(seen, webui=replace(seen.webui, certain=False, depends=found.depends))
     catalogue = load(seen.webui.flavour, seen.webui.version)
-    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked)
+    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked,
+                unsettled)

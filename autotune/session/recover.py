@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from autotune.model.errors import Busy
+from autotune.model.errors import AutotuneError, Busy
 from autotune.store.places import Places
 
 
-def recover(places: Places, root: Path) -> None:
+def recover(places: Places, root: Path) -> AutotuneError | None:
     """Finishes or undoes an edit of this install that was interrupted; quick when there is none.
 
-    While another autotune holds the lock its edit is its own business. Options that a running web UI holds and
-    does not let go are left for the next command, too; the verbs that write do not go on before that. Raises
-    Refused when a file cannot be put back right now; the next command tries again.
+    While another autotune holds the lock its edit is its own business. What cannot be settled right now (a file that
+    is read-only or gone, options that a running web UI does not let go) is returned, for looking goes on without it;
+    the next command tries again, and verbs that write or measure do not go on before that.
     """
     folder = places.checkpoints(root)
     if not folder.is_dir():
-        return
+        return None
     from autotune.launchfile.checkpoints import Checkpoints
     from autotune.launchfile.records import IN_PROGRESS, TEMPORARY
 
@@ -27,5 +27,9 @@ def recover(places: Places, root: Path) -> None:
         from autotune.launchfile.lock import exclusively
         from autotune.session.live import holder_of
 
-        with contextlib.suppress(Busy), exclusively(places.lock, root, "recover"):
-            Checkpoints(folder, running=holder_of(root)).recover()
+        try:
+            with contextlib.suppress(Busy), exclusively(places.lock, root, "recover"):
+                Checkpoints(folder, running=holder_of(root)).recover()
+        except AutotuneError as error:
+            return error
+    return None

@@ -41,7 +41,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         problem = file_drift(words, meta.get("flags", ()), catalogue_of(root), meta.get("dimensions", ()))
     return {
         "root": str(root),
-        "applied": {"flags": meta["flags"], "settings": meta.get("settings", {})} if applied else None,
+        "applied": {"flags": meta.get("flags", []), "settings": meta.get("settings", {})} if applied else None,
         "since": applied.time if applied else None,
         "speedup": meta.get("speedup"),
         "checkpoint": applied.id if applied else None,
