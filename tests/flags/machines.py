@@ -42,7 +42,7 @@ def machine(
     """A machine whose launch file gives ``words``; ``memory``: MiB of its GPU, None for no GPU."""
     webui = WebUI(
         flavour, version, None, Path("/w"), Path("/w/venv/bin/python"), Path("/w/webui-user.sh"), words, (), (),
-        False, True, None, lacks,
+        False, True, lacks=lacks,
     )
     gpus = (gpu(memory),) if memory and runtime.device == "cuda" else ()
     saved = tuple(sorted((settings or {}).items()))
