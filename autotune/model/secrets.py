@@ -212,8 +212,11 @@ def _word_or_more(text: str, begin: int, script: bool) -> tuple[int, int, str]:
     found = re.compile(_TO_NEXT_FLAG if more else _ONE_WORD).match(text, begin)
     if found is None or not found[0]:
         return begin, begin, ""
+    value = found[0]
+    if script and len(value) > 1 and value[0] == value[-1] and value[0] in ("'", '"'):
+        return begin + 1, found.end() - 1, _MARK
     # In a script the quote at the end most often closes the whole line's value.
-    return begin, found.end(), _MARK + (found[0][-1] if script and found[0][-1] in ("'", '"') else "")
+    return begin, found.end(), _MARK + (value[-1] if script and value[-1] in ("'", '"') else "")
 
 
 def _assignments(text: str, script: bool) -> str:
