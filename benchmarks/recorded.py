@@ -90,7 +90,7 @@ def surface(document: dict[str, Any]) -> Recorded:
         profile = profiles.from_json(document["study"]["profile"])
         samples = tuple(codec.load(Sample, row) for row in document["samples"])
         launches = tuple(codec.load(Launch, row) for row in document["launches"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise UsageProblem(f"the study is damaged: {error}", "Export it again.") from None
     scores: dict[str, list[float]] = {}
     for one in rounds(History(samples, launches), profile):

@@ -27,9 +27,11 @@ def history_command(settings: Settings) -> None:
     """Every tune, apply, check and rollback of this web UI, with its cause."""
     from autotune.store import events
 
-    rows = events.read(settings.places.history(settings.find_webui()))
+    rows, unread = events.read_all(settings.places.history(settings.find_webui()))
+    for line in unread:
+        sys.stderr.write(f"autotune: not a record of the history: {line}\n")
     if settings.as_json:
-        print_json("history", {"events": rows})
+        print_json("history", {"events": rows, "unread": unread})
         return
     if not rows:
         print_text("Nothing has happened yet.")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from autotune.daemon.triggers import Action, stronger
 from autotune.daemon.when import Spent, recent
+from autotune.model import codec
 from autotune.store.journal import Journal, write_whole
 
 KEEP_SESSIONS = 8 * 86400.0
@@ -102,18 +103,18 @@ def fold(state: State, event: Mapping[str, Any]) -> State:
 
 
 def _believed(state: State, event: Mapping[str, Any]) -> State:
-    known = replace(state, known=dict(event["parts"]))
+    known = replace(state, known=codec.load(dict[str, str], event["parts"]))
     if event["action"] == "nothing":
         return known
-    causes, action, since = tuple(event["causes"]), event["action"], float(event["at"])
+    due = codec.load(Due, {**event, "since": event["at"]})
     if state.due is not None:
-        causes = tuple(dict.fromkeys([*state.due.causes, *causes]))
-        action, since = stronger(state.due.action, action), state.due.since
-    return replace(known, due=Due(str(event["id"]), action, causes, since))
+        causes = tuple(dict.fromkeys([*state.due.causes, *due.causes]))
+        due = Due(due.id, stronger(state.due.action, due.action), causes, state.due.since)
+    return replace(known, due=due)
 
 
 def _began(state: State, event: Mapping[str, Any]) -> State:
-    running = Running(event["session"], event["kind"], event["due"], float(event["at"]))
+    running = codec.load(Running, {**event, "began": event["at"]})
     return replace(state, running=running, count=state.count + 1)
 
 
@@ -138,7 +139,7 @@ def _with_due(state: State, due: Mapping[str, Any] | None) -> State:
     """What a session's end makes due itself; it joins what is due already, and the stronger action counts."""
     if due is None:
         return state
-    fresh = Due(str(due["id"]), due["action"], tuple(due["causes"]), float(due["since"]))
+    fresh = codec.load(Due, due)
     if state.due is None:
         return replace(state, due=fresh)
     causes = tuple(dict.fromkeys([*state.due.causes, *fresh.causes]))
@@ -164,7 +165,7 @@ def _measured(state: State, running: Running, event: Mapping[str, Any]) -> State
 
 
 def _with_follow(state: State, follow: Mapping[str, Any] | None) -> State:
-    return replace(state, follow=Follow(**follow)) if follow else state
+    return replace(state, follow=codec.load(Follow, follow)) if follow else state
 
 
 def _last(event: Mapping[str, Any], running: Running) -> dict[str, Any]:
@@ -257,29 +258,10 @@ class Keeper:
 
 def dump(state: State) -> dict[str, Any]:
     """The state as JSON values."""
-    from autotune.model import codec
-
     written: dict[str, Any] = codec.dump(state)
     return written
 
 
 def restore(value: Mapping[str, Any]) -> State:
-    """The state that ``dump`` wrote."""
-
-    def some(kind: type[Any], item: Any) -> Any:  # noqa: ANN401 - any of the records above
-        if item is None:
-            return None
-        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in item.items()}
-        return kind(**fields)
-
-    return State(
-        known=value["known"],
-        due=some(Due, value["due"]),
-        follow=some(Follow, value["follow"]),
-        running=some(Running, value["running"]),
-        applied=some(Applied, value["applied"]),
-        sessions=tuple(Spent(**s) for s in value["sessions"]),
-        last=value["last"],
-        count=value["count"],
-        asked=value.get("asked"),  # not in records of earlier versions
-    )
+    """The state that ``dump`` wrote. Raises Misfit (see model/codec.py)."""
+    return codec.load(State, value)

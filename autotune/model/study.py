@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autotune.model.bounds import ClipSeconds, Count, Decibels, Joules, Mebibytes, Seconds, Similarity
+
 Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
 SampleState = Literal["ok", "warmup", "check", "failed", "discarded", "too_slow"]
 Failure = Literal[
@@ -29,25 +31,25 @@ class Sample:
     rendered short beside a whole one, and its ``seconds`` are its own.
     """
 
-    number: int
+    number: Count
     candidate: str
     purpose: Purpose
-    launch: int
+    launch: Count
     cold: bool
-    workload: int
-    round: int
+    workload: Count
+    round: Count
     state: SampleState
-    seconds: float | None
-    cost: float
+    seconds: ClipSeconds | None
+    cost: Seconds
     failure: Failure | None = None
     detail: str = ""
-    memory_peak: float | None = None
-    block: int | None = None
-    ssim: float | None = None
-    psnr: float | None = None
-    energy: float | None = None
-    steps: int | None = None
-    rendered: float | None = None
+    memory_peak: Mebibytes | None = None
+    block: Count | None = None
+    ssim: Similarity | None = None
+    psnr: Decibels | None = None
+    energy: Joules | None = None
+    steps: Count | None = None
+    rendered: ClipSeconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class Launch:
     """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was;
     ``installing``: seconds more, not part of ``startup``, in which it installed packages once."""
 
-    number: int
+    number: Count
     candidate: str
     launch_key: str
     cold: bool
-    startup: float
+    startup: Seconds
     failure: Failure | None = None
     detail: str = ""
     installing: float | None = None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
     "attention": ("xformers", "split", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none"),
@@ -19,13 +22,13 @@ SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
 class Workload:
     """One AnimateDiff clip. Sizes in pixels; ``weight`` is its share in the weighted geometric mean."""
 
-    width: int
-    height: int
-    frames: int
-    steps: int
-    cfg_scale: float = 7.0
+    width: Annotated[int, Meta(ge=1, le=1 << 20)]
+    height: Annotated[int, Meta(ge=1, le=1 << 20)]
+    frames: Annotated[int, Meta(ge=1, le=1 << 20)]
+    steps: Annotated[int, Meta(ge=1, le=1 << 20)]
+    cfg_scale: Annotated[float, Meta(ge=0.0, le=1000.0)] = 7.0
     sampler: str = "Euler a"
-    weight: float = 1.0
+    weight: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class SearchSpec:
 class DecideSpec:
     """``min_gain``: smallest gain worth a change, as a share (0.02 = 2 %); ``confidence`` in (0.5, 1)."""
 
-    min_gain: float = 0.02
-    confidence: float = 0.95
+    min_gain: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
+    confidence: Annotated[float, Meta(ge=0.5, lt=1.0)] = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,21 @@ class Profile:
     search: SearchSpec
     decide: DecideSpec = DecideSpec()
     minutes: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRecord:
+    """A profile's time budget, as its file has it."""
+
+    minutes: Annotated[float, Meta(gt=0.0, le=1e6)]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRecord:
+    """A profile as a document has it: the sections of its file."""
+
+    name: str
+    workload: Annotated[tuple[Workload, ...], Meta(min_length=1, max_length=1000)]
+    search: dict[str, tuple[str, ...]]
+    decide: DecideSpec
+    budget: BudgetRecord

@@ -161,6 +161,7 @@ def _study_behind(look: Look, places: Places, applied: Checkpoint | None) -> Stu
         return None
     try:
         study = find_study(places.studies(look.root), name)
+        study.whole()
     except AutotuneError:
         return None
     return None if study.head.get("imported") or study.document() is None else study

@@ -120,9 +120,7 @@ def _shown(words: Sequence[str]) -> list[str]:
 
 def _daemon(places: Places) -> dict[str, Any] | None:
     """What the agent last said of itself, None when it never ran with this state folder."""
-    from autotune.store.journal import load_json
-
-    said = load_json(places.daemon / "status.json")
+    said = _said(places.daemon / "status.json")
     if said is not None and said.get("running") and not lives(said.get("pid")):
         said["running"] = False  # it was killed and could not say so
     problem = _cannot_write(places.daemon)
@@ -132,6 +130,24 @@ def _daemon(places: Places) -> dict[str, Any] | None:
         # The agent cannot write it down itself.
         said["problems"] = [*(said.get("problems") or ()), problem]
     return said
+
+
+def _said(path: Path) -> dict[str, Any] | None:
+    """What stands in the agent's file; where it is damaged, that: it is written anew and worth no error."""
+    if not path.exists():
+        return None
+    from autotune.model import codec
+    from autotune.model.errors import StateDamaged
+    from autotune.model.records import AgentStatus
+    from autotune.store.journal import load_json
+
+    try:
+        said = load_json(path)
+        codec.load(AgentStatus, said)
+        return said
+    except (codec.Misfit, StateDamaged) as problem:
+        why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
+        return {"running": False, "problems": [why]}
 
 
 def _cannot_write(folder: Path) -> str | None:

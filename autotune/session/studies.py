@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autotune.model import codec
+from autotune.model import codec, records
+from autotune.model.codec import Misfit
 from autotune.model.errors import UsageProblem
-from autotune.model.flagset import Space
-from autotune.model.study import History, Launch, Sample
+from autotune.model.study import History
 from autotune.session.document import verdict_json
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, sorted_studies
@@ -22,7 +23,11 @@ EXPORT_SCHEMA = 1
 
 
 def export(study: Study) -> dict[str, Any]:
-    """The whole study as one document: question, every sample and launch, result. Holds no secret."""
+    """The whole study as one document: question, every sample and launch, result. Holds no secret.
+
+    Raises StateDamaged when it is damaged.
+    """
+    study.whole()
     return {
         "schema": EXPORT_SCHEMA,
         "kind": EXPORT_KIND,
@@ -37,22 +42,24 @@ def export(study: Study) -> dict[str, Any]:
 def read_export(path: Path) -> dict[str, Any]:
     """Reads an exported study. Raises UsageProblem when the file is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = codec.decode(path.read_bytes())
     except OSError as error:
         raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
-    except ValueError as error:
-        raise UsageProblem(f"{path}: not JSON: {error}", "Give a file made by `autotune export`.") from None
+    except Misfit as misfit:
+        raise UsageProblem(f"{path}: not JSON: {misfit}", "Give a file made by `autotune export`.") from None
     if not isinstance(document, dict) or document.get("kind") != EXPORT_KIND:
         raise UsageProblem(f"{path}: not an exported study", "Give a file made by `autotune export`.")
-    if document.get("schema") != EXPORT_SCHEMA:
-        raise UsageProblem(f"{path}: schema {document.get('schema')} is not known here", "Update autotune.")
+    schema = document.get("schema")
+    if schema is not True and isinstance(schema, int) and schema > EXPORT_SCHEMA:
+        raise UsageProblem(f"{path}: schema {schema} is not known here", "Update autotune.")
+    _content(document, f"{path}: ")
     return document
 
 
 def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> Study:
     """Adds an exported study to the store of a web UI. Raises UsageProblem, StateDamaged."""
     folders = places.studies(webui)
-    _, samples, launches = _content(document)
+    found, _ = _content(document)
     head = dict(document["study"])
     name = str(head.get("id", ""))
     if not re.fullmatch(r"\d{1,6}-[0-9a-f]{8,64}(-i\d+)?", name):
@@ -70,9 +77,9 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
     folder = folders / name
     write_whole(folder / "study.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
     study = Study(folder, head)
-    for launch in launches:
+    for launch in found.launches:
         study.add_launch(launch)
-    for sample in samples:
+    for sample in found.samples:
         study.add_sample(sample)
     if isinstance(document.get("result"), dict):
         study.save_document({**document["result"], "study": name})
@@ -86,39 +93,39 @@ def replay(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     from autotune.decide import verdict
 
-    space, samples, launches = _content(document)
-    head = document["study"]
-    profile = profiles.from_json(head["profile"])
-    cost = document.get("cost") or {}
-    budget = float(head.get("budget", profile.minutes * 60))
-    history = History(samples, launches, float(cost.get("wall", 0.0)), budget, None)
-    again = verdict_json(verdict(history, space, profile, str(head["objective"])), space, samples)
-    recorded = document.get("result")
+    found, asked = _content(document)
+    profile = profiles.from_json(document["study"]["profile"])
+    budget = profile.minutes * 60 if asked.budget is None else asked.budget
+    history = History(found.samples, found.launches, found.cost.get("wall", 0.0), budget, None)
+    again = verdict_json(verdict(history, asked.space, profile, asked.objective), asked.space, found.samples)
+    recorded = found.result
     same = None
-    if isinstance(recorded, dict):
+    if recorded is not None:
         same = json.dumps({key: recorded.get(key) for key in again}, sort_keys=True) == json.dumps(
             again, sort_keys=True
         )
-    return {"study": head["id"], **again, "same_as_recorded": same}
+    return {"study": asked.id, **again, "same_as_recorded": same}
 
 
 def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]:
     """An exported document by file name, or by study id of a web UI's store."""
-    if name is not None and (Path(name).suffix == ".json" or Path(name).is_file()):
+    if name is not None and (Path(name).suffix == ".json" or os.path.isfile(name)):  # noqa: PTH113 - never raises
         return read_export(Path(name))
     if webui is None:
         raise UsageProblem("no web UI given", "Use --webui DIR, or give an exported file.")
     return export(find_study(places.studies(webui), name))
 
 
-def _content(document: Mapping[str, Any]) -> tuple[Space, tuple[Sample, ...], tuple[Launch, ...]]:
+def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.Export, records.Question]:
+    """The parts of an exported study, all of them sound and fitting one another. Raises UsageProblem."""
     try:
-        space = codec.load(Space, document["study"]["space"])
-        samples = tuple(codec.load(Sample, row) for row in document["samples"])
-        launches = tuple(codec.load(Launch, row) for row in document["launches"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageProblem(f"the study is damaged: {error}", "Export it again.") from None
-    return space, samples, launches
+        found = codec.load(records.Export, document)
+        asked = records.question(found.study, found.samples, found.launches)
+        if found.result is not None:
+            records.result(found.result, asked.space, found.samples, found.launches)
+    except Misfit as misfit:
+        raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
+    return found, asked
 
 
 __all__ = ["export", "import_study", "load", "read_export", "replay"]

@@ -75,6 +75,10 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         if options.fresh:
             ground.in_flight.forgive()
         study = _study(look, places, options, ground.space)
+        study.mend_result()
+        study.whole()
+        if study.mended is not None:
+            progress.say(study.mended)
         if study.samples:
             progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
         if _loop(ground, study, options, Budget(options.budget, watch, study.spent() + options.taken), progress):

@@ -1,8 +1,8 @@
 """An append-only journal of JSON lines: each line is on disk before ``append`` returns.
 
 A kill in the middle of a write leaves a torn last line; it is cut off before the next append, so that a
-later line never joins it. A line damaged elsewhere (a bad disk, an editor) is moved aside with all that
-follows it, because order is part of the meaning.
+later line never joins it. A line damaged elsewhere (a bad disk, an editor) is moved aside by ``read`` with all that
+follows it, because order is part of the meaning; ``lines`` only looks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from autotune.model import codec
+from autotune.model.codec import Misfit
 from autotune.model.errors import StateDamaged
+
+Record = dict[str, Any]
+
+
+MOVE_AWAY = "Move the file away and run again."
 
 
 class Journal:
@@ -21,14 +29,17 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mended = False
+        self.mended: str | None = None
+        """What ``read`` moved aside, in words; None when all was whole."""
+        self._tail_is_whole = False
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record and waits until it is on the disk. Raises StateDamaged (disk full, read-only)."""
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        line = text.encode("utf-8", "replace") + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._mended:
+            if not self._tail_is_whole:
                 self._cut_torn_tail()
             with self.path.open("ab") as file:
                 size = file.tell()
@@ -43,39 +54,65 @@ class Journal:
         except OSError as error:
             raise cannot_write(self.path, error) from None
 
-    def read(self) -> list[dict[str, Any]]:
-        """All whole records, in order. Raises StateDamaged when the file cannot be read at all."""
+    def read(self, take: Callable[[Record], object] | None = None) -> list[Record]:
+        """All records up to the first damaged line, in order; what follows is moved aside (see ``mended``).
+
+        ``take`` gets each record and raises Misfit at one that makes no sense: it counts as damaged. Raises
+        StateDamaged when the file cannot be read or mended.
+        """
+        data = self._data()
+        records: list[Record] = []
+        for number, start, found in _lines(data):
+            try:
+                if isinstance(found, Misfit):
+                    raise found
+                if take is not None:
+                    take(found)
+            except Misfit as misfit:
+                self._set_aside(data, start)
+                self.mended = (f"{self.path}: line {number}: {misfit}; the {number - 1} before it are whole, and it "
+                               f"and all that follows is kept in {self._aside.name}")
+                break
+            records.append(found)
+        return records
+
+    def lines(self) -> Iterator[tuple[int, Record | Misfit]]:
+        """Number and record of each line, or what is wrong with it; a torn last line is left out. Changes nothing.
+
+        Raises StateDamaged when the file cannot be read.
+        """
+        for number, _, found in _lines(self._data()):
+            yield number, found
+
+    def _data(self) -> bytes:
         try:
-            data = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return b""
         except OSError as error:
             raise StateDamaged(
                 f"{self.path}: cannot be read: {error.strerror}", "Check its permissions."
             ) from None
-        records, whole = _parse(data)
-        if whole < len(data) and b"\n" in data[whole:]:
-            self._set_aside(data, whole)
-        return records
 
     def _cut_torn_tail(self) -> None:
-        self._mended = True
+        self._tail_is_whole = True
         if not self.path.exists():
             return
         data = self.path.read_bytes()
-        _, whole = _parse(data)
+        whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            if b"\n" in data[whole:]:
-                self._set_aside(data, whole)
             with self.path.open("r+b") as file:
                 file.truncate(whole)
                 os.fsync(file.fileno())
 
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_name(self.path.name + ".damaged")
+
     def _set_aside(self, data: bytes, whole: int) -> None:
         """Moves everything from the first damaged line on into FILE.damaged; nothing is thrown away."""
-        aside = self.path.with_name(self.path.name + ".damaged")
         try:
-            with aside.open("ab") as file:
+            with self._aside.open("ab") as file:
                 file.write(data[whole:])
                 os.fsync(file.fileno())
             with self.path.open("r+b") as file:
@@ -101,35 +138,34 @@ def cannot_write(path: Path, error: OSError) -> StateDamaged:
 def load_json(path: Path) -> dict[str, Any] | None:
     """A JSON object of ours, None when absent. Raises StateDamaged when it is not one."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = codec.decode(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise StateDamaged(f"{path}: {error}", "Move the file away and run again.") from None
+    except OSError as error:
+        raise StateDamaged(f"{path}: cannot be read: {error.strerror}", "Check its permissions.") from None
+    except Misfit as misfit:
+        raise StateDamaged(f"{path}: {misfit}", MOVE_AWAY) from None
     if not isinstance(found, dict):
-        raise StateDamaged(f"{path}: not a JSON object", "Move the file away and run again.")
+        raise StateDamaged(f"{path}: not a JSON object", MOVE_AWAY)
     return found
 
 
-def _parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """(records, bytes that hold whole records) up to the first line that is torn or damaged."""
-    records: list[dict[str, Any]] = []
-    start = 0
+def _lines(data: bytes) -> Iterator[tuple[int, int, Record | Misfit]]:
+    """(number, place in the file, record or what is wrong with it) of each line that ends."""
+    start = number = 0
     while (end := data.find(b"\n", start)) >= 0:
+        number += 1
         try:
-            record = json.loads(data[start:end])
-        except ValueError:
-            return records, start
-        if not isinstance(record, dict):
-            return records, start
-        records.append(record)
+            found = codec.decode(data[start:end])
+            yield number, start, found if isinstance(found, dict) else Misfit("not a JSON object")
+        except Misfit as misfit:
+            yield number, start, misfit
         start = end + 1
-    return records, start
 
 
 def write_whole(path: Path, text: str) -> None:
     """``write_whole_bytes`` for text, as UTF-8."""
-    write_whole_bytes(path, text.encode())
+    write_whole_bytes(path, text.encode("utf-8", "replace"))
 
 
 def write_whole_bytes(path: Path, data: bytes) -> None:

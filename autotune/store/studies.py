@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autotune.model.errors import NothingToWorkOn
+from autotune.model import codec, records
+from autotune.model.bounds import Seconds
+from autotune.model.codec import Misfit
+from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import History, Launch, Sample
-from autotune.store.journal import Journal, load_json, write_whole
+from autotune.store.journal import MOVE_AWAY, Journal, load_json, write_whole
 
 COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 
@@ -20,7 +24,9 @@ COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 class Study:
     """An open study: appends go to disk at once, ``history`` gives everything recorded so far."""
 
-    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, head: dict[str, Any], mend: bool = False) -> None:
+        """Reads it. A damaged line raises StateDamaged; with ``mend`` it and what follows are moved aside and
+        ``mended`` says so: only who goes on measuring may go on without them."""
         self.folder = folder
         self.head = head
         self._journal = Journal(folder / "samples.jsonl")
@@ -28,13 +34,61 @@ class Study:
         self.launches: list[Launch] = []
         self._sittings: dict[str, dict[str, float]] = {}
         self._sitting = uuid.uuid4().hex[:12]
-        for record in self._journal.read():
-            self._take(record)
+        if mend:
+            self._journal.read(self._read)
+            return
+        for number, record in self._journal.lines():
+            try:
+                self._read(record)
+            except Misfit as misfit:
+                raise StateDamaged(
+                    f"{self._journal.path}: line {number}: {misfit}",
+                    f"The {number - 1} lines before it are whole; `autotune tune` of the same question goes on from "
+                    f"them, with --fresh it begins anew.") from None
 
     @property
     def id(self) -> str:
         """The study's name: the same in the store, in Optuna's storage and on the command line."""
         return str(self.head["id"])
+
+    @property
+    def mended(self) -> str | None:
+        """What could not be read and was moved aside, in words."""
+        return self._journal.mended
+
+    def whole(self) -> records.Question:
+        """What it asks, once its parts are certain to be sound and to fit one another.
+
+        Raises StateDamaged, naming file and place.
+        """
+        place = self.folder / "study.json"
+        try:
+            asked = records.question(self.head, self.samples, self.launches)
+            found = self.document()
+            place = self.folder / "result.json"
+            if found is not None:
+                records.result(found, asked.space, self.samples, self.launches)
+        except Misfit as misfit:
+            if str(misfit).startswith(("samples[", "launches[")):
+                place = self._journal.path
+            kept = f"Its {len(self.samples)} clips are kept in {self._journal.path.name}; `autotune tune` of the " \
+                   "same question goes on from them, with --fresh it begins anew."
+            raise StateDamaged(f"{place}: {misfit}", kept) from None
+        return asked
+
+    def mend_result(self) -> None:
+        """Moves a result aside that is damaged, or tells of clips that are gone: who goes on makes it anew."""
+        path = self.folder / "result.json"
+        try:
+            asked = records.question(self.head, self.samples, self.launches)
+            found = self.document()
+            if found is not None:
+                records.result(found, asked.space, self.samples, self.launches)
+        except (Misfit, StateDamaged) as problem:
+            if path.exists():
+                path.replace(path.with_name("result.json.damaged"))
+                why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
+                self._journal.mended = self._journal.mended or f"{why}; it is kept in result.json.damaged"
 
     def add_sample(self, sample: Sample) -> None:
         """Records a sample. Raises StateDamaged when it cannot be written."""
@@ -90,16 +144,24 @@ class Study:
         """The result document, None while the study has none."""
         return load_json(self.folder / "result.json")
 
+    def _read(self, record: dict[str, Any] | Misfit) -> None:
+        """Takes a record from the disk: in order, none missing, none twice. Raises Misfit."""
+        if isinstance(record, Misfit):
+            raise record
+        wanted = {"sample": len(self.samples), "launch": len(self.launches)}.get(str(record.get("kind")))
+        if wanted is not None and record.get("number") != wanted:
+            raise Misfit(f"number: {record.get('number')!r} instead of {wanted}")
+        self._take(record)
+
     def _take(self, record: dict[str, Any]) -> None:
-        record = dict(record)
-        kind = record.pop("kind", None)
+        kind = record.get("kind")
         if kind == "sample":
-            self.samples.append(Sample(**_known(Sample, record)))
+            self.samples.append(codec.load(Sample, {"seconds": None, **record}))
         elif kind == "launch":
-            self.launches.append(Launch(**_known(Launch, record)))
+            self.launches.append(codec.load(Launch, record))
         elif kind == "cost":
-            sitting = str(record.pop("sitting"))
-            self._sittings[sitting] = {key: float(value) for key, value in record.items()}
+            parts = {key: value for key, value in record.items() if key not in ("kind", "sitting")}
+            self._sittings[codec.load(str, record.get("sitting"))] = codec.load(dict[str, Seconds], parts)
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
@@ -115,9 +177,10 @@ def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) ->
     """
     if not fresh:
         for folder in reversed(sorted_studies(studies)):
-            found = load_json(folder / "study.json")
+            # A head that is damaged is no concern of other questions.
+            found = _head(folder) if folder.name.endswith(f"-{key}") else None
             if found is not None and found.get("key") == key:
-                return Study(folder, found)
+                return Study(folder, found, mend=True)
     number = 1 + max((int(folder.name.split("-")[0]) for folder in sorted_studies(studies)), default=0)
     folder = studies / f"{number:04d}-{key}"
     document = {**head, "id": folder.name, "key": key}
@@ -129,7 +192,7 @@ def sorted_studies(studies: Path) -> list[Path]:
     """Study folders, oldest first."""
     if not studies.is_dir():
         return []
-    return sorted(path for path in studies.iterdir() if path.name.split("-")[0].isdigit())
+    return sorted(path for path in studies.iterdir() if re.match(r"[0-9]{1,9}-", path.name) and path.is_dir())
 
 
 def find_study(studies: Path, name: str | None) -> Study:
@@ -143,13 +206,27 @@ def find_study(studies: Path, name: str | None) -> Study:
     else:
         folders = [folder for folder in folders if (folder / "result.json").exists()] or folders
     for folder in reversed(folders):
-        head = load_json(folder / "study.json")
+        head = _head(folder)
         if head is not None:
             return Study(folder, head)
     raise NothingToWorkOn(
         f"no study {name!r} is recorded" if name else "no study is recorded for this web UI",
         "Run `autotune tune` first.",
     )
+
+
+def _head(folder: Path) -> dict[str, Any] | None:
+    """``study.json`` of a study, None without one. Raises StateDamaged."""
+    path = folder / "study.json"
+    found = load_json(path)
+    try:
+        if found is not None:
+            codec.load(records.Head, found)
+            if found.get("id") != folder.name:
+                raise Misfit("id: not the name of its folder")
+    except Misfit as misfit:
+        raise StateDamaged(f"{path}: {misfit}", f"{MOVE_AWAY} The clips beside it stay where they are.") from None
+    return found
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:
@@ -159,12 +236,3 @@ def _compact(record: dict[str, Any]) -> dict[str, Any]:
         for key, value in record.items()
         if value is not None and value != ""
     }
-
-
-def _known(kind: type[Sample] | type[Launch], record: dict[str, Any]) -> dict[str, Any]:
-    """Fields this version knows, so that a newer version's records stay readable; absent ones are None."""
-    names = {field.name for field in fields(kind)}
-    known = {key: value for key, value in record.items() if key in names}
-    if kind is Sample:
-        known.setdefault("seconds", None)
-    return known

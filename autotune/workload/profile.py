@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.model import codec
 from autotune.model.errors import UsageProblem
-from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, SearchSpec, Workload
+from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 TOP_KEYS = ("name", "workload", "search", "decide", "budget")
@@ -84,14 +85,10 @@ def to_json(profile: Profile) -> dict[str, Any]:
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
-    """The profile that ``to_json`` wrote."""
-    return Profile(
-        name=str(document["name"]),
-        workloads=tuple(Workload(**row) for row in document["workload"]),
-        search=SearchSpec(tuple((name, tuple(levels)) for name, levels in document["search"].items())),
-        decide=DecideSpec(**document["decide"]),
-        minutes=float(document["budget"]["minutes"]),
-    )
+    """The profile that ``to_json`` wrote. Raises Misfit (see model/codec.py)."""
+    found = codec.load(ProfileRecord, document)
+    search = SearchSpec(tuple(found.search.items()))
+    return Profile(found.name, found.workload, search, found.decide, found.budget.minutes)
 
 
 def _workload(table: Table) -> Workload:

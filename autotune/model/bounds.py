@@ -1,0 +1,21 @@
+"""Bounds of stored numbers and texts: a value outside them was never measured here, whoever wrote it down."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(ge=0.0, le=1e8)]
+"""A span of up to three years."""
+ClipSeconds = Annotated[float, Meta(gt=0.0, le=1e8)]
+"""What a clip took: never nothing, as its logarithm is taken."""
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Mebibytes = Annotated[float, Meta(ge=0.0, le=1e9)]
+Joules = Annotated[float, Meta(ge=0.0, le=1e12)]
+Similarity = Annotated[float, Meta(ge=-1.0, le=1.0001)]
+Decibels = Annotated[float, Meta(ge=-1000.0, le=1000.0)]
+Ratio = Annotated[float, Meta(gt=0.0, le=1e12)]
+"""A quotient of two times."""
+Difference = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]

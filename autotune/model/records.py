@@ -1,0 +1,285 @@
+"""What stands in a study's files, as types, and whether the parts of a study fit one another.
+
+Keys that are not named here are passed over, so that a newer version's files stay readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta
+
+from autotune.model import codec
+from autotune.model.bounds import Count, Decibels, Difference, Mebibytes, Ratio, Seconds, Share, Similarity
+from autotune.model.codec import Misfit
+from autotune.model.flagset import SettingValue, Space
+from autotune.model.machine import Fingerprint
+from autotune.model.study import Failure, Launch, Sample
+from autotune.model.workload import ProfileRecord
+
+Objective = Literal["speed", "vram", "balanced"]
+
+
+class WebUIRecord(TypedDict):
+    """Which web UI was measured."""
+
+    flavour: str
+    version: str | None
+    root: str
+
+
+class Head(TypedDict, total=False):
+    """``study.json``: what was asked. A check's has some of it."""
+
+    id: str
+    key: str
+    created: str
+    autotune: str
+    profile: ProfileRecord
+    objective: Objective
+    strategy: str
+    seed: int
+    webui: WebUIRecord
+    gpu: str
+    stand_in: bool
+    fingerprint: Fingerprint
+    space: Space
+    budget: Seconds
+    prior: dict[str, Any] | None
+    warnings: list[str]
+    imported: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a verdict needs of a head, and what a report shows of it."""
+
+    id: str
+    profile: ProfileRecord
+    objective: Objective
+    space: Space
+    webui: WebUIRecord
+    gpu: str
+    created: str
+    stand_in: bool
+    budget: Seconds | None = None
+
+
+class _Flags(TypedDict):
+    flags: list[str]
+    settings: dict[str, SettingValue]
+
+
+class _Times(TypedDict):
+    median: Seconds
+    low: Seconds
+    high: Seconds
+
+
+class Interval(TypedDict):
+    """A measured quotient; ``confidence`` is None where nothing was measured."""
+
+    estimate: Ratio
+    low: Ratio
+    high: Ratio
+    confidence: Share | None
+
+
+class _Side(_Flags):
+    effective: dict[str, str | bool]
+    seconds: _Times | None
+    memory_peak: Mebibytes | None
+    launches: Count
+    samples: Count
+
+
+class _Challenger(_Side):
+    speedup: Interval | None
+    memory_saving: Difference | None
+
+
+class _Image(TypedDict):
+    valid: bool
+    ssim: Similarity | None
+    psnr: Decibels | None
+
+
+class _Effect(TypedDict):
+    flag: str
+    effect: Ratio
+    low: Ratio
+    high: Ratio
+    significant: bool
+
+
+class _Trial(_Flags):
+    effective: dict[str, str | bool]
+    seconds: Seconds | None
+    state: str
+    failure: Failure | None
+    detail: str
+    launch: Count
+    samples: list[Seconds]
+
+
+class _Front(_Flags):
+    score: Ratio | None
+    memory_peak: Mebibytes
+
+
+class _Excluded(_Flags):
+    reason: str
+
+
+class _Print(TypedDict):
+    id: str
+    parts: dict[str, str]
+
+
+class _Change(TypedDict):
+    file: str
+    diff: str
+    refused: str | None
+    hint: str
+
+
+class _Verdict(TypedDict):
+    decision: Literal["apply", "keep"]
+    reason: str
+    sure: bool
+    baseline: _Side
+    winner: _Side
+    speedup: Interval
+    challenger: _Challenger | None
+    memory_saving: Difference | None
+    image: _Image
+    ablation: list[_Effect]
+    fingerprint: _Print
+    cost: dict[str, Seconds]
+
+
+class Result(_Verdict, total=False):
+    """``result.json`` of a tune: its document."""
+
+    study: str
+    objective: Objective
+    created: str
+    webui: WebUIRecord
+    gpu: str
+    stand_in: bool
+    expected_from: str | None
+    front: list[_Front]
+    trials: list[_Trial]
+    excluded: list[_Excluded]
+    launches: Count
+    clips: Count
+    change: _Change | None
+    warnings: list[str]
+
+
+class AgentStatus(TypedDict, total=False):
+    """``status.json``: what the agent last said of itself."""
+
+    running: bool
+    pid: Annotated[int, Meta(ge=1, lt=1 << 31)] | None
+    doing: str
+    due: list[str]
+    waiting: list[str]
+    asked: float | None
+    problems: list[str]
+    last: dict[str, Any]
+    follow: str | None
+
+
+class _What(TypedDict):
+    at: str
+    verb: str
+    cause: str
+
+
+class Event(_What, total=False):
+    """A line of the history."""
+
+    study: str | None
+    decision: str | None
+    reason: str | None
+    outcome: str | None
+    speedup: dict[str, Ratio | None] | Ratio | None
+    checkpoint: str | None
+    flags: list[str] | None
+    cost: Seconds | None
+
+
+@dataclass(frozen=True)
+class Export:
+    """A study as one file."""
+
+    schema: Literal[1]
+    kind: Literal["autotune-study"]
+    study: dict[str, Any]
+    samples: Annotated[tuple[Sample, ...], Meta(max_length=1_000_000)]
+    launches: Annotated[tuple[Launch, ...], Meta(max_length=100_000)]
+    cost: dict[str, Seconds]
+    result: dict[str, Any] | None = None
+
+
+def question(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Question:
+    """What a study asks, once it is certain that its parts fit one another: every clip is of a set, a process and a
+    workload that there is, and none is missing or there twice. Raises Misfit.
+    """
+    codec.load(Head, head)
+    asked = codec.load(Question, head)
+    _check_space(asked.space)
+    known = {candidate.id for candidate in asked.space.candidates}
+    for number, launch in enumerate(launches):
+        _require(launch.number == number, f"launches[{number}]", f"its number is {launch.number}")
+        _require(launch.candidate in known, f"launches[{number}]", f"no set is called {launch.candidate!r}")
+    for number, sample in enumerate(samples):
+        place = f"samples[{number}]"
+        _require(sample.number == number, place, f"its number is {sample.number}")
+        _require(sample.candidate in known, place, f"no set is called {sample.candidate!r}")
+        _require(sample.launch < len(launches), place, f"there is no launch {sample.launch}")
+        _require(sample.workload < len(asked.profile.workload), place, f"there is no workload {sample.workload}")
+        _require(sample.state != "ok" or sample.seconds is not None, place, "a good clip took no time")
+        _require(sample.state == "failed" or sample.failure is None, place, f"{sample.state}, and failed")
+    return asked
+
+
+def result(
+    found: Mapping[str, Any], space: Space, samples: Sequence[Sample], launches: Sequence[Launch]
+) -> None:
+    """Checks a result against its study: what it would write is one of the sets, and all that it tells of is there.
+
+    Raises Misfit. A study may hold more than its result tells of: it went on and was interrupted.
+    """
+    checked = codec.load(Result, found)
+    sides = {"baseline": checked["baseline"], "winner": checked["winner"], "challenger": checked["challenger"]}
+    known = [(list(c.flags.words), dict(c.flags.settings)) for c in space.candidates]
+    for name, side in sides.items():
+        _require(side is None or (side["flags"], side["settings"]) in known, f"result.{name}", "not a set of its study")
+    adopts = checked["decision"] == "apply"
+    _require(adopts or checked["winner"] == checked["baseline"], "result.winner", "not the baseline, which is kept")
+    told = (checked.get("launches", 0), checked.get("clips", 0))
+    there = (len(launches), sum(sample.seconds is not None for sample in samples))
+    fewer = any(one < other for one, other in zip(there, told, strict=True))
+    _require(not fewer, "result", "it tells of {} launches and {} clips, {} and {} are there".format(*told, *there))
+
+
+def _check_space(space: Space) -> None:
+    ids = [candidate.id for candidate in space.candidates]
+    _require(len(set(ids)) == len(ids), "study.space.candidates", "a set stands twice")
+    _require(space.baseline in ids, "study.space.baseline", "not one of the sets")
+    names = [dimension.name for dimension in space.dimensions]
+    _require(len(set(names)) == len(names), "study.space.dimensions", "a dimension stands twice")
+    levels = {dimension.name: dimension.levels for dimension in space.dimensions}
+    for number, candidate in enumerate(space.candidates):
+        fits = [name for name, _ in candidate.levels] == names
+        fits = fits and all(level in levels[name] for name, level in candidate.levels)
+        _require(fits, f"study.space.candidates[{number}].levels", "they are not those of the dimensions")
+
+
+def _require(holds: bool, place: str, otherwise: str) -> None:
+    if not holds:
+        raise Misfit(f"{place}: {otherwise}")
