@@ -54,6 +54,7 @@ class CmdReader(CmdState):
         self.jump: int | None = None
         self.after = 0
         self.maybe_left = 0
+        self.unseen: set[str] = set()
         self.unit = 0
         self.lines = LineReader(text, self)
 
@@ -81,6 +82,7 @@ class CmdReader(CmdState):
             self._leave()
         own = self.vars.get(OWN)
         out.value = own if own is not None else self._own_given()
+        out.unseen = not self.unseen.isdisjoint(flatten(out.value).reasons)
         out.variables = {name: self._variable(value) for name, value in self.vars.items()}
         return out
 
@@ -210,6 +212,7 @@ class CmdReader(CmdState):
         if mode == DEAD:
             self._influenced(reason, DEAD)
         else:
+            self.unseen.add(reason)
             self._all_uncertain(reason)
 
     def _goto(self, label: str, line: int, mode: int, nested: bool) -> None:

@@ -270,6 +270,8 @@ class Reading:
     """Why the file can be read but must not be edited, '' if it may."""
     line_unknown: bool = False
     """Words on the starting line depend on variables."""
+    unseen: bool = False
+    """cmd: the value may come from a called file, a subroutine or a program, so that what is in it is not known."""
     delayed: bool = False
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)

@@ -307,9 +307,11 @@ def _quoted_form(base: LaunchFile) -> bool | None:
     """Which form of ``set`` a block in a batch file may use, so that no value runs anything when it is expanded.
 
     ``set X=%X%`` is safe where the owner's own lines have that form, ``set "X=%X%"`` where no quotes are in
-    play. Mixed forms with quotes or special characters are refused (None).
+    play. Mixed forms with quotes or special characters are refused (None), and a value that comes from elsewhere.
     """
     assert base.reading is not None
+    if base.reading.unseen:
+        return None
     text = base.data.decode("latin-1")
     forms = {a.tail.where == "quoted" for a in base.reading.assignments}
     values = [text[a.start : a.end] for a in base.reading.assignments]
