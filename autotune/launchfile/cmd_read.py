@@ -40,14 +40,15 @@ _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^
 class CmdReader(CmdState):
     """One pass over a batch file. ``read()`` gives the Reading.
 
+    ``text``: the file as ``codepage.masked`` gives it; ``page``: what its letters are read in.
     ``before``: the reading of the file that ran before it in the same start and left its variables.
     """
 
     def __init__(self, text: str, environ: Mapping[str, str], path: Path,
-                 before: Reading | None = None) -> None:
+                 before: Reading | None = None, page: int | None = None) -> None:
         self.s = text
         self.newlines = [m.start() for m in re.finditer("\n", text)]
-        super().__init__(environ, path, before)
+        super().__init__(environ, path, before, page)
         self.kept: list[tuple[dict[str, Value], str, bool]] = []
         self.stack: list[str] = []
         self.jumpy = self.unsure = self.ended = self.started = False
@@ -113,7 +114,8 @@ class CmdReader(CmdState):
         """The file ended without a start: what SETLOCAL kept is put back, and the caller goes on."""
         if self.kept:
             self.vars = self.kept[0][0]
-            self.out.plain_at = self.out.block_at = None  # what were written here would be taken back
+        if self.kept or self.maybe_left:
+            self.out.plain_at = self.out.block_at = None  # what were written here would be taken back, or never run
         if self.maybe_left or (self.kept and self.unsure):
             self._all_uncertain(f"the exit in line {self.maybe_left}" if self.maybe_left else "the setlocal")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from autotune.launchfile import codepage
 from autotune.launchfile.cmd_facts import DYNAMIC, Places, upper
 from autotune.launchfile.cmd_scan import Tok, text_of
 from autotune.launchfile.values import OWN, Atom, Reading, Value, Variable, flatten
@@ -19,7 +20,7 @@ class CmdState:
     ``settled`` holds reasons that are facts for now (a file exists, a variable holds this).
     """
 
-    def __init__(self, environ: Mapping[str, str], path: Path, before: Reading | None) -> None:
+    def __init__(self, environ: Mapping[str, str], path: Path, before: Reading | None, page: int | None) -> None:
         self.environ = {upper(name): value for name, value in environ.items()}
         self.before = before.variables if before else {}
         self.doubted = before.opaque if before else ()
@@ -28,7 +29,7 @@ class CmdState:
         self.settled: set[str] = set()
         self.shifted = self.pending = False
         self.cd_lost = ""
-        self.out = Reading("cmd")
+        self.out = Reading("cmd", page=page)
 
     # -- what percent expansion asks for
 
@@ -51,7 +52,7 @@ class CmdState:
         return Value(self._from_outside(name, given), (*self.doubted, *self.out.opaque))
 
     def _from_outside(self, name: str, text: str | None) -> tuple[Atom, ...]:
-        raw = (text or "").encode("utf-8", "surrogateescape").decode("latin-1")
+        raw = codepage.foreign(text or "")
         depends = f"variable {name}"
         return tuple(Atom(c, 0, 0, "plain", depends, False) for c in raw) or (
             Atom("", 0, 0, "plain", depends, False),)
@@ -59,11 +60,11 @@ class CmdState:
     def argument(self, spelled: str) -> str | None:
         """``%~dp0`` and its like; what the user gives at the start is not known."""
         known = None if self.shifted else self.places.argument(spelled)
-        return known if known is None or known.isascii() else known.encode("utf-8", "surrogateescape").decode("latin-1")
+        return None if known is None else codepage.foreign(known)
 
     def _variable(self, value: Value) -> Variable:
         flat = flatten(value)
-        text = flat.text.encode("latin-1").decode("utf-8", "surrogateescape")
+        text = codepage.decoded(flat.text, self.out.page)
         return Variable(text or None, True, tuple(r for r in flat.reasons if not self._is_fact(r)))
 
     def _is_fact(self, reason: str) -> bool:

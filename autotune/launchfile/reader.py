@@ -157,7 +157,7 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     else:
         left = blocks.substituted(spell(reading).flat.text, found.block)
         try:
-            more = shlex.split(left.encode("latin-1").decode("utf-8"))
+            more = shlex.split(text_of(left, reading))
         except ValueError:
             raise Refused(f"{path}: autotune's block breaks a quote", "Run: autotune rollback") from None
         kept = (*plain.words[: len(reading.line_words)], *more)
@@ -182,11 +182,11 @@ def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before:
 
 
 def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None) -> Reading:
-    text = data.decode("latin-1")
     if kind == "cmd":
-        from autotune.launchfile.cmd_read import CmdReader
+        from autotune.launchfile.cmd_pages import read_in_its_page
 
-        return CmdReader(text, environ, path, before.reading if before else None).read()
+        return read_in_its_page(data, environ, path, before.reading if before else None)
+    text = data.decode("latin-1")
     from autotune.launchfile.sh_read import ShReader
 
     return ShReader(text, environ).read()
@@ -204,6 +204,15 @@ def spell(reading: Reading) -> Spelled:
     """Flatten and split the value. Raises Unbalanced, TooLong."""
     flat = flatten(reading.value)
     return Spelled(flat, split(flat.atoms))
+
+
+def text_of(taken: str, reading: Reading) -> str:
+    """Text that a reader took out of a file. Raises UnicodeDecodeError for a shell file that is not UTF-8."""
+    if reading.kind == "cmd":
+        from autotune.launchfile.codepage import decoded
+
+        return decoded(taken, reading.page)
+    return taken.encode("latin-1").decode("utf-8")
 
 
 def interpret(
@@ -229,7 +238,7 @@ def interpret(
     if reading.line_unknown:
         depends.append(f"variables on the starting line {reading.launch_line}")
     try:
-        words = tuple(t.encode("latin-1").decode("utf-8") for t in texts)
+        words = tuple(text_of(t, reading) for t in texts)
     except UnicodeDecodeError:
         raise Refused(f"{path}: the value of {OWN} is not UTF-8 text", "Save the file as UTF-8.") from None
     numbers = tuple(a.line for a in reading.assignments)

@@ -272,6 +272,8 @@ class Reading:
     """Words on the starting line depend on variables."""
     unseen: bool = False
     """cmd: the value may come from a called file, a subroutine or a program, so that what is in it is not known."""
+    page: int | None = None
+    """cmd: the code page its letters beyond ASCII are read in, None where that is not known."""
     delayed: bool = False
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)

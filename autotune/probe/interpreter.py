@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.launchfile import codepage
 from autotune.launchfile.start import read_start
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
@@ -37,19 +38,36 @@ def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
     if launch_file is not None:
         try:
             start = read_start(root or launch_file.parent, launch_file)
-            return {key: _path(start.variable(name), _is_batch(launch_file)) for key, name in names.items()}
+            place = root or launch_file.parent
+            return {key: _path(start.variable(name), place) if _is_batch(launch_file) else start.variable(name)
+                    for key, name in names.items()}
         except AutotuneError:
             pass
     return {key: Variable(os.environ.get(name)) for key, name in names.items()}
 
 
-def _path(found: Variable, batch: bool) -> Variable:
-    """A path of a batch file without the quotes webui.bat puts its own around, as this system spells it."""
-    if not batch or not found.text:
+def _path(found: Variable, root: Path) -> Variable:
+    """A path of a batch file without the quotes webui.bat puts its own around, as this system spells it.
+
+    In letters of a code page that is not known, the folder that is there tells which it is. Without one such a path
+    stays a row of bytes.
+    """
+    if not found.text:
         return found
     text = found.text.strip().strip('"')
-    on_drive = text[1:2] == ":" or os.name == "nt"  # C:\x is nothing to this system, and stays readable
-    return replace(found, text=text if on_drive else text.replace("\\", "/"))
+    if _in_unknown_page(text):
+        there = {one for one in map(_spelled, codepage.readings(text)) if (root / one).exists()}
+        return replace(found, text=there.pop() if len(there) == 1 else text)
+    return replace(found, text=_spelled(text))
+
+
+def _spelled(path: str) -> str:
+    on_drive = path[1:2] == ":" or os.name == "nt"  # C:\\x is nothing to this system, and stays readable
+    return path if on_drive else path.replace("\\", "/")
+
+
+def _in_unknown_page(text: str) -> bool:
+    return any("\udc80" <= c <= "\udcff" for c in text)
 
 
 def doubt(root: Path, launch_file: Path | None) -> str | None:
@@ -63,6 +81,10 @@ def doubt(root: Path, launch_file: Path | None) -> str | None:
         if not found[name].certain:
             spelled = name if not _is_batch(launch_file) else name.upper().replace("_CMD", "")
             return f"{spelled} in {launch_file} depends on {', '.join(found[name].depends)}"
+        text = found[name].text or ""
+        if _in_unknown_page(text) and not (root / text).exists():
+            return (f"{name.upper()} in {launch_file} is not UTF-8, and which code page Windows reads it in is "
+                    "not known here")
         if name == "venv_dir" and _venv(root, {key: one.text for key, one in found.items() if one.text}) is not None:
             break  # python_cmd only makes the venv
     return None
