@@ -36,6 +36,7 @@ VERBS = {
     "dashboard": "studies",
     "engine": "engine",
     "demo": "demo",
+    "shortcut": "shortcut",
 }
 """Verb: the module of this room that holds it."""
 

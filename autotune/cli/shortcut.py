@@ -1,0 +1,100 @@
+"""`autotune shortcut`: a double-clickable starter for people without a terminal, and what it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from autotune.cli import starters
+from autotune.cli.output import print_json, print_text
+from autotune.cli.settings import Settings, verb
+from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
+
+
+@verb("shortcut")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Also over another file of that name.")
+@click.option("--run", "go", is_flag=True, help="Do what the shortcut does: look, tune, ask, apply, show the report.")
+def shortcut_command(settings: Settings, folder: Path | None, yes: bool, go: bool) -> int:
+    """Writes a file to double-click into FOLDER (else the desktop): probe, tune, ask, apply, report.
+
+    It names this Python, this web UI and this state folder, so it keeps working from anywhere.
+    """
+    root = settings.find_webui()
+    if go:
+        return walk(settings, root)
+    place = _folder(folder) / starters.name()
+    content = starters.content([sys.executable, "-m", "autotune", *_where(settings, root), "shortcut", "--run"])
+    changed = _write(place, content, yes)
+    if settings.as_json:
+        print_json("shortcut", {"file": str(place), "changed": changed, "webui": str(root)})
+    else:
+        print_text(f"{place}\nDouble-click it: it looks, tunes, asks before it changes anything, and shows the report.")
+    return 0
+
+
+def _where(settings: Settings, root: Path) -> list[str]:
+    words = ["--webui", str(root), "--state-dir", str(settings.places.root.absolute())]
+    return [*words, "--config", str(settings.config.absolute())] if settings.config else words
+
+
+def _folder(named: Path | None) -> Path:
+    import platformdirs
+
+    folder = named.expanduser().absolute() if named is not None else Path(platformdirs.user_desktop_dir())
+    if not folder.is_dir():
+        raise NothingToWorkOn(f"{folder} is not a folder", "Name one: autotune shortcut FOLDER")
+    return folder
+
+
+def _write(place: Path, content: bytes, yes: bool) -> bool:
+    """False when it says this already. Raises UsageProblem (another file is there), StateDamaged."""
+    try:
+        there = place.read_bytes() if place.exists() else None
+        if there == content:
+            return False
+        if there is not None and starters.MARK.encode() not in there and not yes:
+            raise UsageProblem(f"{place} exists and is not autotune's", "Name another folder, or add --yes.")
+        place.write_bytes(content)
+        place.chmod(0o755)
+    except OSError as error:
+        raise StateDamaged(f"{place}: cannot be written: {error.strerror}", "Name another folder.") from None
+    return True
+
+
+def walk(settings: Settings, root: Path) -> int:
+    """Probe, tune, ask, apply, report, for somebody who double-clicked; the exit code of the step that ended it.
+
+    Each step is the verb itself, so what it says, refuses and records is the same as in a terminal.
+    """
+    from autotune.cli.main import run
+    from autotune.store.studies import find_study
+
+    def step(title: str, *words: str) -> int:
+        print_text(f"\n== {title}")
+        return run([*_where(settings, root), *words])
+
+    code = step("Looking at this machine (nothing is changed)", "doctor")
+    if code == 0:
+        code = step("Measuring in your web UI (nothing is changed; Ctrl-C stops, and it goes on from there)", "tune")
+    if code != 0:
+        print_text("\nNothing was changed. What to do stands above.")
+        return code
+    document = find_study(settings.places.studies(root), None).document()
+    if document is not None and document["decision"] == "apply":
+        code = step("Applying (you are asked first; `autotune rollback` undoes it)", "apply")
+    _show_report(settings, root)
+    return code
+
+
+def _show_report(settings: Settings, root: Path) -> None:
+    import webbrowser
+
+    from autotune.report.page import write
+
+    place = write(settings.places, root, None, None)
+    print_text(f"\n== The report: {place}")
+    webbrowser.open(place.as_uri())
+

@@ -1,0 +1,108 @@
+"""The double-clickable starter: the shell that will run it is asked what it makes of it, for any folder name."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.cli import starters
+from tests.cli.test_output import run, webui
+from tests.server.test_windows_start import under_wine
+
+HOSTILE = ("plain", "with blank", "(x86) & more", "100% %PATH%", "it's \"quoted\"" if os.name == "posix" else "it's",
+           "Müller アニメ", "back`tick $HOME", "caret^ bang!")
+
+
+def answers(place: Path) -> list[str]:
+    """A command that writes down the words it was given."""
+    code = "import json, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:]))"
+    return [sys.executable, "-c", code, str(place)]
+
+
+def desktop_exec(data: bytes) -> list[str]:
+    """The argv of a desktop entry by its specification: the value unescaped, then quoting, then %%."""
+    entry = configparser.ConfigParser(interpolation=None)
+    entry.read_string(data.decode())
+    value = entry["Desktop Entry"]["exec"].replace("\\\\", "\0").replace("\\s", " ").replace("\0", "\\")
+    words: list[str] = []
+    text, quoted, at = "", False, 0
+    while at < len(value):
+        char = value[at]
+        if quoted and char == "\\" and value[at + 1] in '"`$\\':
+            at += 1
+            text += value[at]
+        elif char == '"':
+            quoted = not quoted
+        elif char == " " and not quoted:
+            words.append(text)
+            text = ""
+        else:
+            text += char
+        at += 1
+    return [word.replace("%%", "%") for word in [*words, text]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bash and desktop entries")
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_a_shell_gets_the_words_back(tmp_path: Path, name: str, system: str) -> None:
+    place = tmp_path / "given.json"
+    data = starters.content([*answers(place), "--webui", name, "a b"], system)
+    if system == "darwin":
+        file = tmp_path / starters.name(system)
+        file.write_bytes(data)
+        command = ["bash", str(file)]
+    else:
+        command = desktop_exec(data)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    assert json.loads(place.read_text()) == ["--webui", name, "a b"]
+
+
+def encodable(text: str) -> bool:
+    """Does the system's OEM code page have these letters?"""
+    try:
+        text.encode(starters.oem_encoding())
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="cmd.exe")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_cmd_gets_the_words_back(tmp_path: Path, name: str) -> None:
+    if under_wine() and not encodable(str(tmp_path) + name):
+        pytest.skip("wine's cmd does not heed chcp 65001")
+    folder = tmp_path / name.replace("`", "")
+    folder.mkdir()
+    place, file = tmp_path / "given.json", folder / starters.name("win32")
+    script = tmp_path / "told.py"
+    script.write_text("import json, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:]))\n")
+    file.write_bytes(starters.content([sys.executable, str(script), str(place), "--webui", name, "a b"], "win32"))
+    # By its name from its own folder: how cmd takes a path on its command line is another test's matter.
+    subprocess.run(["cmd", "/d", "/c", file.name], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+                   check=False, timeout=60)
+    assert json.loads(place.read_text()) == ["--webui", name, "a b"]
+
+
+def test_it_is_written_once_and_over_nobody_elses_file(tmp_path: Path) -> None:
+    root = webui(tmp_path / "webui")
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    first = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
+    assert first["changed"] is True
+    file = Path(first["file"])
+    assert file.name == starters.name()
+    assert b"webui" in file.read_bytes()
+    again = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
+    assert again["changed"] is False
+    file.write_bytes(b"mine")
+    assert run(root, "utf-8", "shortcut", str(desk)).returncode == 2
+    assert file.read_bytes() == b"mine"
+    assert run(root, "utf-8", "shortcut", str(desk), "--yes").returncode == 0
+    assert run(root, "utf-8", "shortcut", str(tmp_path / "nowhere")).returncode == 3
