@@ -16,6 +16,7 @@ shows it.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,6 +141,16 @@ def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
         if not skip:
             left.append(word)
     return tuple(left)
+
+
+def added(block: Block) -> tuple[str, ...]:
+    """The words that a block adds."""
+    return tuple(shlex.split(block.text.encode("latin-1").decode("utf-8")))
+
+
+def through(words: Sequence[str], block: Block) -> tuple[str, ...]:
+    """What a bash block makes of the words that the file gives without it."""
+    return (*kept(words, block), *added(block))
 
 
 def substituted(value: str, block: Block) -> str:

@@ -151,7 +151,7 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     if found.block is None:
         why = f"autotune's block in line {found.line} was changed by hand; take the block out or roll back first"
         return replace(plain, static=False, why_not=why)
-    appended = tuple(shlex.split(found.block.text.encode("latin-1").decode("utf-8")))
+    appended = blocks.added(found.block)
     if kind == "sh":
         kept = blocks.kept(plain.words, found.block)
     else:

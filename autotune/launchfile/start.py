@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.launchfile import blocks
 from autotune.launchfile.reader import LaunchFile, kind_of, load, parse
 from autotune.launchfile.values import OWN, Variable
 
@@ -57,16 +59,25 @@ class Start:
 
         if len(self.files) > 1 or self.files[0].kind != "sh":
             return None
-        found = ask(self.files[0], self.root, self.environ)
-        return None if isinstance(found, str) else found
+        file = self.files[0]
+        # A block of ours is no part of what its owner wrote: it takes words out of what that gives, and adds some.
+        plain = file if file.block is None else parse(file.base, file.path, file.environ, file.root)
+        found = ask(plain, self.root, self.environ)
+        if isinstance(found, str):
+            return None
+        return found if file.block is None else replace(found, words=blocks.through(found.words, file.block))
 
 
 def read_start(
-    root: Path, launch_file: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform
+    root: Path, launch_file: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform,
+    data: bytes | None = None,
 ) -> Start:
-    """Read what a start by ``launch_file`` reads. Raises NothingToWorkOn and Refused, as ``reader.read`` does."""
+    """Read what a start by ``launch_file`` reads; ``data``: bytes that it is to have, in place of those it has.
+
+    Raises NothingToWorkOn and Refused, as ``reader.read`` does.
+    """
     environ = os.environ if environ is None else environ
-    data, kind = load(launch_file), kind_of(launch_file)
+    data, kind = load(launch_file) if data is None else data, kind_of(launch_file)
     if kind == "sh" and platform == "darwin" and launch_file.name != MACOS and (root / MACOS).is_file():
         # One shell reads both, so that one reading of both is what it has in the end.
         data = load(root / MACOS) + b"\n" + data

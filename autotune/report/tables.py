@@ -252,6 +252,8 @@ def _verify_notes(doc: Document) -> list[str]:
         f"{item['setting']}: {clean(item.get('now'))} instead of {clean(item.get('expected'))}"
         for item in doc.get("settings") or ()
     ]
+    lines += [clean(line) for line in doc.get("words") or ()]
+    lines += [f"Not certain: {clean(doc['depends'])}"] if doc.get("depends") else []
     lines += since_lines(doc)
     return lines + ([f"Asked: {clean(doc['asked'])}"] if doc.get("asked") else [])
 

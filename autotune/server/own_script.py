@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.model.errors import NothingToWorkOn
+from autotune.model.secrets import masked_words
 from autotune.server import isolation, shim
 
 GIVEN = "given.json"
@@ -31,26 +34,60 @@ def cmd_line(cmd: str) -> str:
     return f'"{cmd}" /d /v:off /s /c ""%{SCRIPT}%""'
 
 
-def given_words(folder: Path) -> tuple[str, ...]:
-    """The words that the start script gave, without those a trial is not given; () if there was none."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The words that the start script gave launch.py, in order. ``texts``: readable, for those that a trial is not
+    given their flag or ``***`` alone; ``marks``: a keyed digest of each whole word, since values may be secret."""
+
+    words: tuple[str, ...]
+    texts: tuple[str, ...]
+    marks: tuple[str, ...]
+    key: str
+
+    def differences(self, expected: Sequence[str]) -> list[str]:
+        """In words how this is not what was expected; nothing when it is, word by word. Credentials are masked."""
+        wanted = [shim.mark(self.key, word) for word in expected]
+        if wanted == list(self.marks):
+            return []
+        more, less = Counter(self.marks) - Counter(wanted), Counter(wanted) - Counter(self.marks)
+        missing = _picked(less, wanted, masked_words(expected))
+        extra = _picked(more, self.marks, masked_words(self.texts))
+        found = [f"launch.py did not get {' '.join(missing)}"] if missing else []
+        found += [f"launch.py also got {' '.join(extra)}"] if extra else []
+        return found or ["launch.py got the flags in another order"]
+
+
+def _picked(wanted: Counter[str], marks: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """The texts of so many words as ``wanted`` counts."""
+    left, found = Counter(wanted), []
+    for mark, text in zip(marks, texts, strict=True):
+        if left[mark]:
+            left[mark] -= 1
+            found.append(text)
+    return found
+
+
+def given(folder: Path, key: str) -> Given | None:
+    """The words that the start script gave; None when the shim wrote none."""
     try:
-        words = json.loads((folder / GIVEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ()
-    if not isinstance(words, list):
-        return ()
-    # -f is ours, for webui.sh, and goes on to launch.py, which ignores it.
-    return tuple(word for word in words if isinstance(word, str) and word != "-f")
+        rows = json.loads((folder / GIVEN).read_text(encoding="utf-8"))
+        whole = [(str(kept), str(text), str(mark)) for kept, text, mark in rows]
+    except (OSError, ValueError, TypeError):
+        return None
+    if whole and whole[0][1] == "-f" and os.name == "posix" and os.geteuid() == 0:
+        del whole[0]  # ours, for webui.sh, which passes it on to launch.py; that ignores it
+    words = tuple(text for kept, text, _ in whole if kept == "kept")
+    return Given(words, tuple(text for _, text, _ in whole), tuple(mark for _, _, mark in whole), key)
 
 
 def start_of(
-    root: Path, folder: Path, own: Sequence[str], shell: Mapping[str, str]
+    root: Path, folder: Path, own: Sequence[str], shell: Mapping[str, str], key: str = ""
 ) -> tuple[tuple[str, ...] | str, dict[str, str]]:
     """(argv, variables to add) of a start by script. Raises NothingToWorkOn without a script or its shell.
 
     On Windows a command line in place of argv: cmd.exe has rules of its own for quotes.
 
-    ``shell``: variables that webui-user.sh sets (``environment.StartEnvironment.shell``).
+    ``shell``: variables that webui-user.sh sets (``environment.StartEnvironment.shell``). ``key``: see ``Given``.
     """
     script_name = "webui-user.bat" if os.name == "nt" else "webui.sh"
     if not (root / script_name).is_file():
@@ -64,7 +101,7 @@ def start_of(
     variables = {
         "AUTOTUNE_SHIM": json.dumps({
             "stripped": isolation.STRIPPED, "shortest": isolation.SHORTEST, "words": list(own),
-            "given": str(folder / GIVEN), "launch": str(launch)}),
+            "given": str(folder / GIVEN), "key": key, "launch": str(launch)}),
         door: str(copy if door == "LAUNCH_SCRIPT" else place),
     }
     if os.name == "nt":

@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 import autotune
+from autotune.launchfile.values import OWN
 from autotune.model.cause import exit_in_words
 from autotune.model.errors import Interrupted, NothingToWorkOn, StateDamaged
 from autotune.model.failures import classify, hint
@@ -56,7 +57,8 @@ class Server:
 
     ``startup``: seconds from the start to ready. ``pid``: its first process (the interpreter, or the shell of
     its start script). ``port``, ``folder``: its own, until it is stopped. ``given_words``: what a start by
-    script was given by it. ``warnings``: what could not be done as its owner's start would, in words.
+    script was given by it; ``given``: the same, to be compared with what was expected. ``warnings``: what could not
+    be done as its owner's start would, in words.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Server:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_detail = ""
+        self.given: own_script.Given | None = None
         self.given_words: tuple[str, ...] = ()
         self.warnings: tuple[str, ...] = ()
         self.client = Client(f"http://127.0.0.1:{port}", (credentials.user, credentials.password))
@@ -334,8 +337,14 @@ def _attempt(
     finally:
         if not server.startup:
             server.stop(now=True)
-    server.given_words = own_script.given_words(folder)
+    server.given = own_script.given(folder, credentials.password) if plan.own_script else None
+    server.given_words = server.given.words if server.given is not None else ()
     return server
+
+
+def _inherited() -> dict[str, str]:
+    """COMMANDLINE_ARGS of this shell, which a launch file may build on: its owner's start gets it as well."""
+    return {OWN: os.environ[OWN]} if OWN in os.environ else {}
 
 
 def _command(
@@ -345,8 +354,8 @@ def _command(
     own = isolation.own_words(folder, port, credentials)
     temp = {name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
     if plan.own_script:
-        argv, added = own_script.start_of(plan.root, folder, own, found.shell)
-        env = {**environment.base(), **added}
+        argv, added = own_script.start_of(plan.root, folder, own, found.shell, credentials.password)
+        env = {**environment.base(), **_inherited(), **added}
     else:
         words = isolation.trial_words(plan.words) + own
         argv = (*environment.command(found, plan.python), str(plan.root / "launch.py"))

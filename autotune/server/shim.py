@@ -8,6 +8,8 @@ that the script gave are written to ``given.json``. Standard library only, Pytho
 
 from __future__ import annotations
 
+import hmac
+import itertools
 import json
 import os
 import runpy
@@ -17,32 +19,58 @@ import sys
 
 def rewrite(given: list[str], stripped: dict[str, int], shortest: int) -> list[str]:
     """``given`` without the words in ``stripped`` (flag -> number of values), abbreviations included."""
+    return list(itertools.compress(given, _kept(given, stripped, shortest)))
+
+
+def _kept(given: list[str], stripped: dict[str, int], shortest: int) -> list[bool]:
+    """For each word: does it stay?"""
     out = []
     skip = 0
     for word in given:
         if skip:
             skip -= 1
+            out.append(False)
             continue
         name = word.split("=", 1)[0]
         flag = name if name in stripped else None
         if flag is None and name.startswith("--") and len(name) >= shortest:
             flag = next((known for known in stripped if known.startswith(name)), None)
-        if flag is None:
-            out.append(word)
-        elif "=" not in word:
+        out.append(flag is None)
+        if flag is not None and "=" not in word:
             skip = stripped[flag]
     return out
 
 
-def prepare(argv: list[str]) -> str:
-    """Sets COMMANDLINE_ARGS for the real launch.py and returns its path. ``argv``: words to move into it."""
+def mark(key: str, word: str) -> str:
+    """A keyed digest of a word: two words can be compared without either being written down."""
+    return hmac.new(key.encode(), word.encode("utf-8", "surrogateescape"), "sha256").hexdigest()
+
+
+def _row(key: str, word: str, kept: bool) -> list[str]:
+    """What is written down of a word: whole if it stays, else its flag alone."""
+    name = word.split("=", 1)[0]
+    return ["kept" if kept else "left", word if kept else name if name.startswith("--") else "***", mark(key, word)]
+
+
+def prepare(argv: list[str], stays: bool = False) -> str:
+    """Sets COMMANDLINE_ARGS for the real launch.py and returns its path. ``argv``: words to move into it, or, with
+    ``stays``, words that launch.py gets in any case."""
     spec = json.loads(os.environ.pop("AUTOTUNE_SHIM"))
-    given = argv + shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
-    kept = rewrite(given, spec["stripped"], spec["shortest"])
+    line = shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
+    given = argv + line
+    kept = _kept(given, spec["stripped"], spec["shortest"])
     with open(spec["given"], "w", encoding="utf-8") as file:  # noqa: PTH123 (older interpreters, few imports)
-        json.dump(kept, file)
-    os.environ["COMMANDLINE_ARGS"] = " ".join(shlex.quote(word) for word in kept + spec["words"])
+        json.dump(list(map(_row, itertools.repeat(spec["key"]), given, kept)), file)
+    moved = rewrite(line if stays else given, spec["stripped"], spec["shortest"])
+    os.environ["COMMANDLINE_ARGS"] = " ".join(shlex.quote(word) for word in moved + spec["words"])
     return str(spec["launch"])
+
+
+def _after_launch() -> list[str]:
+    """As sitecustomize: the words that follow launch.py on the command line, which is not sys.argv yet."""
+    words = list(sys.orig_argv)
+    at = next(i for i, word in enumerate(words) if os.path.basename(word) == "launch.py")  # noqa: PTH119
+    return words[at + 1 :]
 
 
 def _starts_launch() -> bool:
@@ -58,4 +86,4 @@ if "AUTOTUNE_SHIM" in os.environ:
         sys.path[0] = os.path.dirname(launch)  # noqa: PTH120
         runpy.run_path(launch, run_name="__main__")
     elif __name__ == "sitecustomize" and _starts_launch():
-        prepare([])
+        prepare(_after_launch(), stays=True)

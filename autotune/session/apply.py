@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from autotune.session.drift import file_drift
 from autotune.session.live import holder_of
 from autotune.session.look import Look
 from autotune.session.recover import recover
+from autotune.session.where import answer
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
@@ -43,6 +44,9 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Plan:
     """A change that is ready to be shown and made. ``notes``: what the user should know before saying yes.
+
+    ``after``: the words that launch.py is to receive; ``unproven``: what they depend on that nobody here knows, '' when
+    they are certain.
 
     ``blocked``: why it cannot be made now, although it can be shown. ``newest``: the checkpoint it was worked out on.
     """
@@ -57,6 +61,8 @@ class Plan:
     notes: tuple[str, ...]
     blocked: Busy | None = None
     newest: str | None = None
+    before: tuple[str, ...] = ()
+    unproven: str = ""
 
     @property
     def changed(self) -> bool:
@@ -83,7 +89,7 @@ class Plan:
         return {
             "changed": changed,
             "file": str(self.file.path),
-            "before": masked_words(self.file.words),
+            "before": masked_words(self.before),
             "after": masked_words(self.after),
             "flags": list(self.flags),
             "settings": dict(self.settings),
@@ -119,9 +125,12 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
-    again = _reread(file, after)
+    again, unproven = _reread(look, file, after)
+    if unproven:
+        notes.append(f"which other flags the web UI gets depends on {unproven}: only the tuning flags can be proven")
     newest = Checkpoints(places.checkpoints(look.root)).newest()
-    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked, newest)
+    return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked, newest,
+                look.machine.webui.flags, unproven)
 
 
 def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
@@ -151,7 +160,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
         try:
             if start:
                 say("starting the web UI once by its own script, to see whether the flags are in effect")
-                proof.prove(look, places, plan.after, plan.settings)
+                proof.prove(look, places, plan.after, plan.settings, None if not plan.unproven else plan.flags)
                 verified = True
         except (AutotuneError, KeyboardInterrupt) as error:
             store.abandon(checkpoint)
@@ -264,8 +273,9 @@ def _require_startable(look: Look, file: LaunchFile, dimensions: Sequence[str]) 
     """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
     from autotune.probe import parser
 
-    kept = split(file.words, look.catalogue, dimensions).kept
-    why = parser.complaint(look.root, kept) if file.static else None
+    webui = look.machine.webui
+    kept = split(webui.flags, look.catalogue, dimensions).kept
+    why = parser.complaint(look.root, kept) if webui.certain or look.asked else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")
@@ -373,17 +383,23 @@ def _edited_since(look: Look, places: Places, file: LaunchFile) -> list[str]:
     stands, applied, name = store.changed_since(file.path), store.current(), file.path.name
     if stands not in ("edited", "before") or applied is None:
         return []
-    gone = file_drift(file.words, applied.meta.get("flags", ()), look.catalogue, applied.meta.get("dimensions", ()))
+    words, meta = look.machine.webui.flags, applied.meta
+    gone = file_drift(words, meta.get("flags", ()), look.catalogue, meta.get("dimensions", ()))
     difference = f": {gone}" if gone else ""
     if stands == "before":
         return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
     return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]
 
 
-def _reread(file: LaunchFile, after: bytes) -> tuple[str, ...]:
+def _reread(look: Look, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...], str]:
+    """The words that the file gives once it is written, and what they depend on where they are not certain."""
     from autotune.launchfile.reader import parse
 
-    return parse(after, file.path, file.environ, file.root).words
+    again = replace(parse(after, file.path, file.environ, file.root), others=file.others)
+    words = answer(look.root, again, after)
+    if words is not None:
+        return words, ""
+    return again.words, ", ".join(again.uncertain)
 
 
 __all__ = ["Plan", "carry_out", "edited", "plan", "read", "rollback", "settings_file"]

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune import server
+from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.effective import describe, effective
 from autotune.flags.in_effect import FlagState, flag_states, mismatches
+from autotune.flags.words import canonical, split
 from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue
+from autotune.server.own_script import Given
 from autotune.session.look import Look
 from autotune.store import in_flight
 from autotune.store.places import Places
@@ -25,7 +28,7 @@ LOG_LIMIT = 5.0
 class Seen:
     """What a started web UI said of itself."""
 
-    given: tuple[str, ...]
+    given: Given | None
     cmd_flags: Mapping[str, Any]
     options: Mapping[str, Any]
     attention: str | None
@@ -59,24 +62,49 @@ def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> S
             while started.attention_logged() is None and time.monotonic() < deadline:
                 if started.wait_ended(0.05):
                     break
-            return Seen(started.given_words, flags, options, started.attention_logged())
+            return Seen(started.given, flags, options, started.attention_logged())
     except server.LaunchFailed as failed:
         raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
     except ApiProblem as problem:
         raise BaselineFailed(f"the web UI started but did not answer: {problem.message}", "") from None
 
 
-def prove(look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue]) -> Seen:
-    """Raises BaselineFailed unless a start shows ``words`` and ``settings`` in effect."""
+def prove(
+    look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue],
+    managed: Sequence[str] | None = None,
+) -> Seen:
+    """Raises BaselineFailed unless a start shows ``words``, each of them and no other, and ``settings`` in effect.
+
+    ``managed``: nobody knows all the words, so that these, the tuning flags among them, are what can be proven.
+    """
     seen = observe(look, places, words)
+    wrong = word_faults(look, seen, words, managed)
+    if managed is not None and seen.given is not None:
+        words = seen.given.words
     saved = {**dict(look.machine.settings), **settings}
     expected = effective(words, saved, look.machine.runtime)
-    wrong = mismatches(
+    wrong += mismatches(
         expected, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue
     )
     if wrong:
         raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
     return seen
+
+
+def word_faults(
+    look: Look, seen: Seen, words: Sequence[str], managed: Sequence[str] | None = None
+) -> list[str]:
+    """In words how what launch.py received is not what it should be: kept words too (see ``prove``)."""
+    if seen.given is None:
+        return []
+    if managed is not None:
+        got = canonical(split(seen.given.words, look.catalogue, EVERY_DIMENSION).tuned, look.catalogue)
+        missing = [word for word in managed if word not in got]
+        return [f"launch.py did not get {' '.join(missing)}"] if missing else []
+    if look.file is not None and look.file.kind == "cmd" and look.layout and len(look.layout.launch_files) > 1:
+        # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
+        return [fault for fault in seen.given.differences(words) if "did not get" in fault]
+    return seen.given.differences(words)
 
 
 def states(look: Look, words: Sequence[str], seen: Seen | None) -> list[FlagState]:

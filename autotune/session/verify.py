@@ -30,17 +30,28 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     rows = [_row(state, wanted, present) for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
     settings = dict(applied.meta.get("settings", {})) if applied else {}
     wrong_settings = _settings(settings, look, seen)
+    words_wrong = [] if seen is None else _words(look, seen)
     stands = Checkpoints(places.checkpoints(look.root)).changed_since(look.path) if look.path else "unmanaged"
-    ok = all(row["ok"] for row in rows) and not wrong_settings
+    ok = all(row["ok"] for row in rows) and not wrong_settings and not words_wrong
     return {
         "flags": rows,
         "settings": wrong_settings,
+        "words": words_wrong,
+        "certain": look.uncertainty is None,
+        "depends": look.uncertainty,
         "applied": applied.id if applied else None,
         "file": str(look.path) if look.path else None,
         "file_since_apply": stands,
         "asked": asked,
         "ok": ok,
     }
+
+
+def _words(look: Look, seen: proof.Seen) -> list[str]:
+    """How the words that launch.py received are not those of the launch file; nothing where these are not certain."""
+    if look.machine.webui.certain or look.asked:
+        return proof.word_faults(look, seen, look.machine.webui.flags)
+    return []
 
 
 def _extra(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -81,7 +92,7 @@ def _ask(
     try:
         running = find(look.root)
         if running is not None:
-            return proof.Seen((), running.client.cmd_flags(), running.client.options(), None), running.name
+            return proof.Seen(None, running.client.cmd_flags(), running.client.options(), None), running.name
     except (Busy, ApiProblem) as problem:
         say(f"{problem.message}: it cannot be asked")
         return None, None

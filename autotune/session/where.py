@@ -57,14 +57,17 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
         words=file.words if words is None else words, depends=file.uncertain, asked=words is not None)
 
 
-def answer(root: Path, file: LaunchFile) -> tuple[str, ...] | None:
-    """The words of an uncertain file as bash in the sandbox gives them; None where it cannot, or need not be asked."""
+def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:
+    """The words of an uncertain file as bash in the sandbox gives them; None where it cannot, or need not be asked.
+
+    ``data``: the bytes that are to be asked about, when they are not those on disk.
+    """
     from autotune.launchfile.start import read_start
 
     if not file.uncertain or file.kind != "sh":
         return None
     try:
-        return read_start(root, file.path).words()
+        return read_start(root, file.path, data=data).words()
     except AutotuneError:
         return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune import server
 from autotune.model.errors import Refused
 from autotune.session.doctor import checks
 from autotune.session.look import Look, look
@@ -118,3 +119,44 @@ def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: 
         tune(seen, places, TuneOptions(profile), Progress())
     assert "depend on" in refusal.value.message and str(bench.launch_file) in refusal.value.hint
     assert not list(bench.state.glob("installs/*/studies/*"))
+
+
+RUNS = "touch @/RAN\ngit pull\nrm -f @/keep\ncurl -s -o @/FETCHED file:///etc/hostname\n"
+"""Commands of the owner's own; @ is a folder outside of the install."""
+
+
+@pytest.mark.e2e
+def test_only_the_proving_start_runs_the_file_and_every_word_counts(bench: Bench) -> None:
+    """probe, doctor, status and a trial's start leave no trace of the file's own commands; apply runs it once."""
+    ran, keep = bench.folder / "RAN", bench.folder / "keep"
+    keep.write_text("")
+    text = f'#!/bin/bash\n{RUNS.replace("@", str(bench.folder))}{SHAPES["for"]}'
+    bench.launch_file.write_text(text)
+    for words in (("probe",), ("status",), ("apply", "--flags", "", "--dry-run"), ("verify", "--no-start")):
+        bench.json(*words)
+    assert bench.json("status")["flags_now"] == FAST.split()
+    bench.run("doctor")
+    seen = look(bench.root, None, None, Places(bench.state))
+    assert seen.machine.webui.python is not None
+    plan = server.LaunchPlan(bench.root, seen.machine.webui.python, seen.machine.webui.flags, bench.folder / "runs",
+                             launch_file=bench.launch_file)
+    with server.start(plan) as trial:
+        assert trial.attention_logged() == "V1" and not trial.warnings
+    assert keep.exists() and not ran.exists() and not (bench.folder / "FETCHED").exists()
+    # A script that changes a word of the owner's: the set is in effect, the owner's own flag is not.
+    script = bench.root / "webui.sh"
+    whole = script.read_text()
+    at = "# Defaults for what"
+    apply = ("apply", "--flags", "--opt-sdp-attention --no-half-vae", "--yes")
+    script.write_text(whole.replace(at, f'COMMANDLINE_ARGS="${{COMMANDLINE_ARGS/--theme dark/--no-hashing}}"\n{at}'))
+    refused = bench.json(*apply, code=4)["message"]
+    assert "did not get --theme dark" in refused and "also got --no-hashing" in refused and "as it was" in refused
+    assert bench.launch_file.read_text() == text
+    script.write_text(whole)
+    assert ran.exists() and not keep.exists()
+    done = bench.json(*apply)
+    assert done["verified"] is True and done["before"] == FAST.split()
+    assert sorted(done["after"]) == sorted(["--theme", "dark", "--opt-sdp-attention", "--no-half-vae"])
+    assert by_bash(bench.root) == tuple(done["after"])
+    bench.json("rollback")
+    assert bench.launch_file.read_text() == text
