@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -61,7 +62,8 @@ class Link:
 def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
     """All options of a config.json; a missing file has none, an unreadable one is named in ``warnings``."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = path.read_bytes()
+        document = json.loads(data.decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as fault:
@@ -70,6 +72,9 @@ def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
     if not isinstance(document, dict):
         warnings.append(f"{path} holds no JSON object, so saved settings are unknown")
         return {}
+    if data.startswith(codecs.BOM_UTF8):
+        warnings.append(f"{path} begins with a byte order mark, which the web UI cannot read, "
+                        "so saved settings are unknown to it")
     return document
 
 

@@ -40,7 +40,7 @@ def test_every_device_and_no_false_friend(case: dict[str, Any]) -> None:
 def test_every_class_is_there_with_advice() -> None:
     assert set(ADVICE) == set(get_args(Failure))
     assert all(len(advice) < 110 for advice in ADVICE.values())
-    covered = {case["expect"] for case in CASES} | {"hang", "spilled"}
+    covered = {case["expect"] for case in CASES} | {"hang", "spilled", "machine_down"}
     assert covered == set(get_args(Failure))
 
 

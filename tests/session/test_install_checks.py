@@ -100,6 +100,7 @@ HARMS: dict[str, tuple[Callable[[Path], None], str, str, bool]] = {
     "config a list": (config("[]"), "saved settings", "no JSON object", False),
     "config a word": (config('"x"'), "saved settings", "no JSON object", False),
     "config broken": (config('{"a": 1'), "saved settings", "cannot be read", False),
+    "config with a mark": (config("\ufeff{}"), "saved settings", "byte order mark", False),
     "config empty": (config(""), "saved settings", "cannot be read", False),
     "chosen one deleted": (config('{"sd_model_checkpoint": "sd15/gone.safetensors [6ce0161689]"}'), "checkpoint",
                            "gone.safetensors", False),
