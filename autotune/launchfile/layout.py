@@ -19,7 +19,7 @@ from pathlib import Path
 
 from autotune.launchfile.flavour import container, flavour
 from autotune.launchfile.quoting import joined
-from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, read
+from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, in_pinokio, read
 from autotune.launchfile.values import OWN
 from autotune.model.errors import NothingToWorkOn
 
@@ -64,7 +64,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     if kind in ("docker", "unknown") or container(environ):
         return _unmanaged(root, kind, environ)
     files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
-    host = "pinokio" if _pinokio(root) else ""
+    host = "pinokio" if in_pinokio(root) else ""
     main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
     where = f"{OWN} in {main}"
     if not files:
@@ -95,11 +95,6 @@ def user_file(root: Path, platform: str | None = None) -> Path | None:
 def _exists(path: Path) -> bool:
     """Also what is no file: reading it says so, in place of "there is none"."""
     return os.path.lexists(path)
-
-
-def _pinokio(root: Path) -> bool:
-    above = root.parent
-    return any((above / name).is_file() for name in ("pinokio.js", "pinokio.json"))
 
 
 def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:

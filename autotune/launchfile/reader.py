@@ -42,6 +42,8 @@ class LaunchFile:
     base: bytes = field(default=b"", repr=False, compare=False)
     block: Block | None = field(default=None, repr=False, compare=False)
     root: Path | None = None
+    rewritten: bool = False
+    """Another program (Pinokio) rewrites the first line that names COMMANDLINE_ARGS, a comment too."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     before: LaunchFile | None = field(default=None, repr=False, compare=False)
     """The batch file that set variables before this one in the same start."""
@@ -97,7 +99,13 @@ def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None
     Raises NothingToWorkOn (no such file, dangling link, a folder) and Refused (unreadable, too big, NUL bytes,
     a value that is not UTF-8 or whose quotes do not balance).
     """
-    return parse(load(path), path, os.environ if environ is None else environ, root)
+    file = parse(load(path), path, os.environ if environ is None else environ, root)
+    return replace(file, rewritten=in_pinokio(path.parent))
+
+
+def in_pinokio(root: Path) -> bool:
+    """Does Pinokio start this install? It keeps its own scripts in the folder above."""
+    return any((root.parent / name).is_file() for name in ("pinokio.js", "pinokio.json"))
 
 
 def load(path: Path) -> bytes:

@@ -24,7 +24,7 @@ from autotune.launchfile.sh_tree import (
     walk,
 )
 from autotune.launchfile.sh_words import NAME
-from autotune.launchfile.values import OWN, Atom, Plain, Reading
+from autotune.launchfile.values import OWN, Atom, Plain, Reading, Value
 
 _SURE = re.compile(r"[<>&|]+\s*(?:/dev/null|[0-9]|&?-)")
 """Redirections that cannot fail."""
@@ -49,7 +49,7 @@ class ShReader(ShAssigns):
         except NoParser:
             out.opaque = ("the bash parser, which is missing here",)
             out.refuse = "the bash parser is missing here (pip install shfmt-py puts it in)"
-            out.block_at = out.plain_at = None
+            out.value, out.block_at, out.plain_at = Value((), out.opaque), None, None
             return out
         for name in sorted(self.environ):
             if name.startswith("BASH_FUNC_") or name in ("BASH_ENV", "ENV", "POSIXLY_CORRECT", "SHELLOPTS", "BASHOPTS"):

@@ -158,7 +158,7 @@ class Words:
         """``~`` at the start of a value or after a colon: the home folder, where only a slash or the end follows."""
         following = self.s[i + 1 : i + 2] if i + 1 < end else ""
         plain = following in ("/", ":") if following else end == whole
-        if plain and (not parts or self.s[i - 1] == ":"):
+        if plain and (not parts or self.s[i - 1] == ":") and self._now.get("HOME") is not UNSET:
             parts.append(Ref(self.look("HOME", (i, i + 1)), False))
         else:
             parts.append(Atom("~", i, i + 1, "bare", f"a home folder in line {self.line(i)}", False))

@@ -7,10 +7,9 @@ One policy, in this order, and why:
    managed words are taken out where they stand, the wanted words go where the first of them stood, or to the end
    of the last assignment that always runs. Every other byte of the value stays, so comments, alignment, quoting
    and secrets are not rewritten, and a tool that edits the first matching line finds that line where it was.
-3. Nothing assigns COMMANDLINE_ARGS: one line is added before the first comment that spells an assignment out
-   (the shipped default has two), else before the line that starts the web UI, else at the end. So a tool that
-   makes the first matching line its own finds ours, not a comment above it that ours would then override; and
-   so does an owner who uncomments a line below.
+3. Nothing assigns COMMANDLINE_ARGS: one line is added below the last commented-out default, else below the comment
+   that spells an assignment out, else before the line that starts the web UI, else at the end. Where Pinokio starts
+   the web UI it stands above them: Pinokio makes the first line that names COMMANDLINE_ARGS its own, a comment too.
 4. The value depends on variables, commands or conditions: a marked block (see blocks.py) decides when the script
    runs. No expanded value is ever written, so no secret of the environment ends up in a file.
 5. Managed words on the starting line itself (``call webui.bat --xformers``) are taken out there.
@@ -35,6 +34,9 @@ from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import LaunchFile, parse, spell
 from autotune.launchfile.values import OWN, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
+
+_COMMENT = re.compile(rb"[ \t@]*(?:#|::|rem\b)", re.IGNORECASE)
+"""How a line of comment begins, in either language."""
 
 Owns = Callable[[Sequence[str]], tuple[bool, ...]]
 """For each argv word (values of valued flags included): may autotune edit it?"""
@@ -190,7 +192,9 @@ class _Job:
         base, reading = self._base(), self.reading
         if not base.static or reading.assigned or not self.target or base.words:
             return None
-        places = [reading.mention_at, reading.default_at, reading.plain_at]
+        places = [reading.default_at, self._below(reading.mention_at), reading.plain_at]
+        if self.file.rewritten:
+            places.insert(0, reading.mention_at)
         launch = len(self.file.base) if reading.launch_at is None else reading.launch_at
         at = next((place for place in places if place is not None and place <= launch), None)
         if at is None:
@@ -200,6 +204,14 @@ class _Job:
             return None
         line = f'export {OWN}="{text}"' if self.file.kind == "sh" else f"set {OWN}={text}"
         return self._insert(self.file.base, at, line, self._eol())
+
+    def _below(self, at: int | None) -> int | None:
+        """After the paragraph of comments that a line is in: what it explains comes below it."""
+        data = self.file.base
+        while at is not None and at < len(data) and _COMMENT.match(data, at):
+            end = data.find(b"\n", at)
+            at = len(data) if end < 0 else end + 1
+        return at
 
     def _eol(self) -> str:
         crlf = self.file.base.count(b"\r\n")

@@ -11,8 +11,8 @@ from __future__ import annotations
 Edit = tuple[tuple[int, int, bytes], ...] | None
 
 SH: dict[str, Edit] = {
-    "default": ((8, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
-    "default-crlf": ((8, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\r\n'),),
+    "default": ((10, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
+    "default-crlf": ((10, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\r\n'),),
     "empty-file": ((0, 0, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
     "only-comment-no-newline": ((0, 1, b'# mine\nexport COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"'),),
     "empty-value": ((0, 1, b'export COMMANDLINE_ARGS="--opt-sdp-attention --opt-channelslast"\n'),),
@@ -212,7 +212,7 @@ BAT: dict[str, Edit] = {
     "call-with-path": ((7, 0, b'<block>\r\n'),),
     "comments-rem": ((6, 1, b'set COMMANDLINE_ARGS=--api --opt-sdp-attention --opt-channelslast\r\n'),),
     "comments-colons": ((6, 1, b'set COMMANDLINE_ARGS=--api --opt-sdp-attention --opt-channelslast\r\n'),),
-    "only-commented": ((5, 0, b'set COMMANDLINE_ARGS=--opt-sdp-attention --opt-channelslast\r\n'),),
+    "only-commented": ((6, 0, b'set COMMANDLINE_ARGS=--opt-sdp-attention --opt-channelslast\r\n'),),
     "no-assignment": ((1, 0, b'set COMMANDLINE_ARGS=--opt-sdp-attention --opt-channelslast\r\n'),),
     "flags-on-call": (
         (5, 1, b'set COMMANDLINE_ARGS=--api --opt-sdp-attention --opt-channelslast\r\n'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def test_read(kind: str, name: str, data: bytes, words: tuple[str, ...]) -> None
     assert file.words == words
     assert file.data == data
     assert file.static == (not file.depends)
+
+
+def hosted(data: bytes, kind: str) -> LaunchFile:
+    """As ``read``, in an install that a program starts which takes the first matching line."""
+    return replace(read(data, kind), rewritten=True)
 
 
 def first_match(data: bytes) -> int:
@@ -166,7 +172,7 @@ def test_a_tool_that_takes_the_first_matching_line_is_not_overruled(tool: str, t
     names = [name for name, data, _ in corpus_sh.SH if TOOLS[tool].search(data)]
     files = {name: data for name, data, _ in corpus_sh.SH}
     before = bash_words([rewritten(files[name]) for name in names], tmp_path / "before")
-    edited = [rewritten(edit(read(files[name], "sh"), TARGET, owns)) for name in names]
+    edited = [rewritten(edit(hosted(files[name], "sh"), TARGET, owns)) for name in names]
     after = bash_words(edited, tmp_path / "after")
     assert len(names) > 50
     for name, was, now in zip(names, before, after, strict=True):
@@ -185,7 +191,7 @@ def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, wine_pr
     names = [name for name, data, _ in corpus_bat.BAT if line.search(data)]
     files = {name: data for name, data, _ in corpus_bat.BAT}
     before = wine_words([rewritten(files[name]) for name in names], tmp_path / "before", wine_prefix)
-    edited = [rewritten(edit(read(files[name], "bat"), TARGET, owns)) for name in names]
+    edited = [rewritten(edit(hosted(files[name], "bat"), TARGET, owns)) for name in names]
     after = wine_words(edited, tmp_path / "after", wine_prefix)
     assert len(names) > 60
     for name, was, now in zip(names, before, after, strict=True):
