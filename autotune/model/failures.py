@@ -14,21 +14,97 @@ from dataclasses import dataclass
 from autotune.model.cause import cause, evidence, exit_in_words, last_words, tidy
 from autotune.model.study import Failure
 
-ADVICE: dict[Failure, str] = {
-    "oom": "memory ran out: close other programs on the GPU, or try a smaller clip or --medvram",
-    "spilled": "GPU memory is over-full and spills over: make room, try a smaller clip or --medvram",
-    "invalid_output": "no sound clip came back: see the web UI's log; if it is black, try --no-half-vae",
-    "not_animated": "stills came back, not a clip: check AnimateDiff and whether its motion module fits",
-    "nan": "the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half",
-    "cuda_error": "the GPU driver reported an error: check the driver, torch and xformers versions",
-    "crash": "the web UI's process died: look at the end of its log, and at memory and driver messages",
-    "machine_down": "the whole machine went down: look at its power supply, heat and driver; --fresh tries it again",
-    "hang": "it did not answer in time: look at its log; a first start may need a longer time limit",
-    "startup": "the web UI does not start: start it by hand once and mend what its log says",
-    "bad_flag": "the web UI refuses a flag: check its version, or remove the flag from the launch file",
-    "port": "the port was taken by another program: close it, or try again",
-    "interrupted": "it was interrupted: run the command again, it goes on where it stopped",
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a failure class is called, what it says of the set that failed, and what its owner can do."""
+
+    title: str
+    of_a_set: str
+    advice: str
+
+
+MEANINGS: dict[Failure, Meaning] = {
+    "oom": Meaning(
+        "Out of memory",
+        "This set needs more GPU memory than is free. A smaller clip, or a memory flag, may let it run; "
+        "autotune leaves it out.",
+        "memory ran out: close other programs on the GPU, or try a smaller clip or --medvram",
+    ),
+    "spilled": Meaning(
+        "Memory over-full",
+        "The driver moved GPU memory to system memory, which is many times slower. Render smaller clips, "
+        "close other GPU programs, or keep away from this set.",
+        "GPU memory is over-full and spills over: make room, try a smaller clip or --medvram",
+    ),
+    "invalid_output": Meaning(
+        "Invalid clip",
+        "Frames came out black, constant, of the wrong size or cut short. Keeping the VAE in fp32 "
+        "(--no-half-vae) cures most black frames.",
+        "no sound clip came back: see the web UI's log; if it is black, try --no-half-vae",
+    ),
+    "not_animated": Meaning(
+        "Not animated",
+        "The answer was stills, not a clip: AnimateDiff did not act. Check that the extension is enabled "
+        "and its motion module fits the model.",
+        "stills came back, not a clip: check AnimateDiff and whether its motion module fits",
+    ),
+    "nan": Meaning(
+        "NaN in the numbers",
+        "Half precision overflowed. --no-half-vae cures it when the VAE is named; otherwise stay with a "
+        "set that keeps fp32.",
+        "the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half",
+    ),
+    "cuda_error": Meaning(
+        "GPU error",
+        "The GPU, its driver or one of its libraries failed. If it happens with one set only, avoid that "
+        "set; with all of them, look at the driver and at the card's temperature.",
+        "the GPU driver reported an error: check the driver, torch and xformers versions",
+    ),
+    "crash": Meaning(
+        "Process ended",
+        "The web UI stopped while it rendered. Its log says why; with one set only, avoid that set.",
+        "the web UI's process died: look at the end of its log, and at memory and driver messages",
+    ),
+    "machine_down": Meaning(
+        "Machine went down",
+        "The whole machine went down while this set ran. It is not tried again unless you ask with "
+        "--fresh.",
+        "the whole machine went down: look at its power supply, heat and driver; --fresh tries it again",
+    ),
+    "hang": Meaning(
+        "No answer in time",
+        "The clip took far longer than the others and was stopped.",
+        "it did not answer in time: look at its log; a first start may need a longer time limit",
+    ),
+    "startup": Meaning(
+        "Did not start",
+        "The web UI did not come up with this set. Its own log names the cause.",
+        "the web UI does not start: start it by hand once and mend what its log says",
+    ),
+    "bad_flag": Meaning(
+        "Flag refused",
+        "This version of the web UI does not know a flag of the set.",
+        "the web UI refuses a flag: check its version, or remove the flag from the launch file",
+    ),
+    "port": Meaning(
+        "Port in use",
+        "Another program took the port; trying again is enough.",
+        "the port was taken by another program: close it, or try again",
+    ),
+    "interrupted": Meaning(
+        "Interrupted",
+        "The clip was stopped from outside; run tune again to go on.",
+        "it was interrupted: run the command again, it goes on where it stopped",
+    ),
 }
+ADVICE: dict[Failure, str] = {failure: one.advice for failure, one in MEANINGS.items()}
+
+
+def meaning(failure: str | None) -> Meaning:
+    """What a failure class means; a class of another version of autotune is called by its name."""
+    known = next((one for name, one in MEANINGS.items() if name == failure), None)
+    return known or Meaning(failure or "Failed", "", "")
 
 
 def hint(failure: Failure) -> str:

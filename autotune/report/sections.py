@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autotune.report import advice, plots, words
+from autotune.model.failures import meaning
+from autotune.report import plots, words
 from autotune.report.elements import code, diff, esc, figure, prose, section, table
 from autotune.report.outcome import Side, bounds, median
 from autotune.report.rows import SetRow, Story, pairs
@@ -278,8 +279,8 @@ def failures(told: Story) -> str:
             some = " (other clips of it succeeded)" if row.clips else ""
             items.append(
                 f"<li><strong>{esc(row.label)}</strong>{written}: "
-                f'<span class="bad">{esc(advice.title(name))}</span> {code(name)}{some}'
-                f"<br>{esc(advice.advice(name))}{detail}</li>"
+                f'<span class="bad">{esc(meaning(name).title)}</span> {code(name)}{some}'
+                f"<br>{esc(meaning(name).of_a_set)}{detail}</li>"
             )
     listed = f'<ul class="plain">{"".join(items)}</ul>' if items else ""
     return section("failures", "Sets that failed" if items else "Sets left out", listed, _left_out(told))

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from autotune.report import advice, labels, words
+from autotune.model.failures import meaning
+from autotune.report import labels, words
 from autotune.report.outcome import Side, bounds, median, outcome, side_id
 from autotune.report.plain import clean, since_lines, speed, status_lines
 
@@ -181,7 +182,7 @@ def _trials(doc: Document) -> Table:
             named[name],
             words.flags(t.get("flags", ()), t.get("settings")),
             words.seconds(t.get("seconds")),
-            advice.title(t.get("failure")) if t.get("failure") else "",
+            meaning(t.get("failure")).title if t.get("failure") else "",
         )
         for name, t in ordered
     ]
