@@ -14,6 +14,10 @@ from collections.abc import Sequence
 MASK = "***"
 LOOK_BACK = 600
 """Characters of a line that are read again for each name in it."""
+SHORTEST = 8
+"""Characters of a value that is told from ordinary words, so that it can be hidden wherever it stands."""
+MOST = 50
+"""So many of them are looked for: a launch file has a handful."""
 _MARK = "\0"
 """Stands for a masked value until all rules have run, so that no rule reads what another one hid."""
 
@@ -136,8 +140,11 @@ def _mask(text: str, script: bool) -> str:
     text = text.replace(_MARK, "\ufffd")
     if "OptionValue" in text:
         text = re.sub(_JSON_NAME, _option_value, text)
-    text = _flags(text, script)
-    text = _assignments(text, script)
+    hidden: list[str] = []
+    text = _flags(text, script, hidden)
+    text = _assignments(text, script, hidden)
+    if script:
+        text = _elsewhere(text, hidden)
     text = _addresses(text)
     text = re.sub(_SHAPES, _MARK, text)
     return text.replace(_MARK, MASK)
@@ -167,7 +174,16 @@ def _parameter(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}={_MARK}" if is_secret(match[2]) else match[0]
 
 
-def _flags(text: str, script: bool) -> str:
+def _elsewhere(text: str, hidden: Sequence[str]) -> str:
+    """What is hidden in one place of a file is hidden in all: a comment may repeat the password."""
+    parts = {part.strip(" \t\"'\\") for value in hidden for part in (value, *re.split(r"[:,]", value))}
+    known = [part for part in parts if len(part) >= SHORTEST and not re.match(r"[$%{(]|--|\d+$", part)]
+    for part in sorted(set(known), key=len, reverse=True)[:MOST]:
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MARK, text)
+    return text
+
+
+def _flags(text: str, script: bool, hidden: list[str]) -> str:
     """The values of flags: a word of its own, behind ``=``, as the next entry of a list."""
     out: list[str] = []
     at = 0
@@ -177,6 +193,7 @@ def _flags(text: str, script: bool) -> str:
         begin, end, shown = _value_of_flag(text, match, script)
         if end > begin:
             out += (text[at:begin], shown)
+            hidden.append(text[begin:end])
             at = end
     return "".join(out) + text[at:]
 
@@ -219,7 +236,7 @@ def _word_or_more(text: str, begin: int, script: bool) -> tuple[int, int, str]:
     return begin, found.end(), _MARK + (value[-1] if script and value[-1] in ("'", '"') else "")
 
 
-def _assignments(text: str, script: bool) -> str:
+def _assignments(text: str, script: bool, hidden: list[str]) -> str:
     """The values behind names: ``NAME=x``, ``name: x``, ``{'name': 'x'}``, ``set "NAME=x"``, headers."""
     out: list[str] = []
     at = 0
@@ -229,6 +246,7 @@ def _assignments(text: str, script: bool) -> str:
         begin, end, shown = _value_of_name(text, match, script)
         if end > begin and _MARK not in text[begin : begin + 2]:
             out += (text[at:begin], shown)
+            hidden.append(text[begin:end])
             at = end
     text = "".join(out) + text[at:]
     return re.sub(r"(?im)(^\W*(?:setx|setenv|set +-\w+) +(\w+) +)([^\0\n]+)", _set_by_command, text)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from autotune.model.api import ApiProblem
+from autotune.model.secrets import MASK, masked
 
 if TYPE_CHECKING:
     import requests
@@ -38,7 +39,8 @@ class Answer:
 def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
     text = body[: 8 * EXCERPT].decode("utf-8", errors="replace")
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = text.replace(secret, MASK)
+    text = masked(text)
     return " ".join(LONG_TEXT.sub("…", text).split())[:EXCERPT]
 
 

@@ -162,6 +162,13 @@ def test_text_without_secrets_stays(words: list[str]) -> None:
     assert masked(text) == text and masked_script(text) == text
 
 
+def test_a_comment_that_repeats_a_password_is_hidden_too() -> None:
+    before = (b"# login: me, hunter2-x9 (old one)\n"
+              b"export COMMANDLINE_ARGS='--api-auth me:hunter2-x9 --xformers'\n# end\n")
+    shown = diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.sh")
+    assert "hunter2" not in shown and "old one" in shown and "# end" in shown and "--medvram" in shown
+
+
 def test_a_diff_hides_what_it_quotes() -> None:
     before = b'set "X_TOKEN=s3cret word"\r\nset COMMANDLINE_ARGS=--api-auth me:s3cret --xformers\r\n'
     shown = diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.bat")
