@@ -23,6 +23,7 @@ from autotune.launchfile import sh_harmless
 from autotune.launchfile.reader import LaunchFile
 from autotune.launchfile.sh_harmless import Harmless, Refusal
 from autotune.launchfile.sh_tree import NoParser, NotUnderstood
+from autotune.launchfile.sh_words import SET_BY_BASH
 from autotune.launchfile.values import OWN, Variable
 
 TIME_LIMIT = 5.0
@@ -67,6 +68,8 @@ class Answered:
 
     def variable(self, name: str) -> Variable | None:
         """One of them; None where the file does not touch it."""
+        if name in SET_BY_BASH:
+            return Variable(None, False, ("what bash sets itself",))
         return self.variables.get(name)
 
 
@@ -87,7 +90,7 @@ def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> Answered | s
         return f"variables on the starting line {file.reading.launch_line}"
     try:
         copy = Harmless(file.data.decode("latin-1"), file.reading)
-        text, names = copy.text(), sorted(copy.names())
+        text, names = copy.text(), sorted(copy.names() - SET_BY_BASH)
     except (Refusal, NotUnderstood, NoParser, RecursionError) as error:
         return str(error) or "it is not understood"
     with tempfile.TemporaryDirectory(prefix="autotune-ask-") as folder:

@@ -54,6 +54,7 @@ class Harmless:
         self.functions = {self._name(n): n["Body"] for n in walk(self.root) if kind(n) == "FuncDecl"}
         self.programs: list[int] = []
         self.looks: list[int] = []
+        self.gone: list[tuple[int, int]] = []
         self.end = len(source)
 
     def _line(self, node: Node | int) -> int:
@@ -186,6 +187,8 @@ class Harmless:
         elif what == "TestClause":
             for node in walk(command):
                 self._test(str(node.get("Op", "")), node)
+        elif what == "BinaryCmd" and self._or_exit(command):
+            self._drop(command)
         elif what == "BinaryCmd":
             list_ = command["Op"] in ("&&", "||")
             harmless = list_ and all(self._says_only(n) for n in walk(command) if kind(n) == "CallExpr")
@@ -199,6 +202,25 @@ class Harmless:
             self._statement(command["Body"], where._replace(judged=True, function=True))
         else:
             raise Refusal(f"{what or 'something'} in line {line}")
+
+    def _or_exit(self, command: Node) -> bool:
+        """``cd "$HERE" || exit``: where the web UI is started, the first part has worked."""
+        first, last = command["X"].get("Cmd"), command["Y"].get("Cmd")
+        if command["Op"] != "||" or kind(first) != "CallExpr" or kind(last) != "CallExpr" or not last.get("Args"):
+            return False
+        words = first.get("Args") or []
+        head = self._raw(words[0]) if words else ""
+        return self._raw(last["Args"][0]) == "exit" and (head == "cd" or self._program(head))
+
+    def _drop(self, command: Node) -> None:
+        """Take a change of folder, or a program, out as a whole."""
+        if any(n.get("Hdoc") for n in walk(command)) or re.search(r"\b(?:OLD)?PWD\b|\bpwd\b", self.s):
+            raise Refusal(f"line {self._line(command)} changes the folder")
+        if sh_commands.of_words(command, self.s, lambda _: False) != sh_commands.NOTHING:
+            raise Refusal(f"line {self._line(command)} sets a variable on the way")
+        self.programs.append(start(command))
+        self.gone.append((start(command), stop(command)))
+        self.changes.append((start(command), stop(command), ":"))
 
     def _says_only(self, call: Node) -> bool:
         return not call.get("Assigns") and self._simple(call) and self._raw(call["Args"][0]) != "exec"
@@ -227,6 +249,8 @@ class Harmless:
         too_late = head == "trap" and sh_commands.of_builtin(head, list(args)) == sh_commands.NOTHING
         if head in ("umask", "ulimit", "hash") or too_late or (head == "exec" and not args):
             self.changes.append((start(words[0]), stop(words[0]), ":"))
+        elif head == "cd" and not where.judged and not where.read and not command.get("Assigns"):
+            self._drop(command)
         elif head in _SETS:
             self._builtin(head, args, line, statement, command)
         elif self._program(head) and not where.judged and not where.read:
@@ -267,6 +291,8 @@ class Harmless:
         inside = {id(n) for body in self.functions.values() for n in walk(body)}
         for statement in statements:
             for node in walk(statement):
+                if "Pos" in node and any(a <= start(node) and stop(node) <= b for a, b in self.gone):
+                    continue
                 self._expansion(node, id(node) in inside)
 
     def _expansion(self, node: Node, function: bool) -> None:
@@ -279,8 +305,10 @@ class Harmless:
             self._all(node.get("Stmts") or [], Where(judged=True, function=function, read=True))
         elif what == "ParamExp":
             self._parameter(node, function, line)
-        elif what == "Lit" and re.search(r"(?<!\\)[*?\[]", self._raw(node)):
-            self.looks.append(start(node))
+        elif what == "CallExpr" and node.get("Args") and not self._program(self._raw(node["Args"][0])):
+            self._patterns(node["Args"][1:])
+        elif what == "WordIter" or "Elems" in node:
+            self._patterns(node.get("Items") or [e["Value"] for e in node.get("Elems") or [] if e.get("Value")])
         if what in ("ArithmExp", "ArithmCmd", "LetClause") and _UNSTABLE_WORD.search(self._raw(node)):
             raise Refusal(f"line {line} differs from start to start")
         name = node.get("Name") or (node.get("Param") if what == "ParamExp" else None)
@@ -288,6 +316,13 @@ class Harmless:
             self.changes.append((start(name), stop(name), PATH))
         if node.get("Name") and what != "FuncDecl" and self._raw(node["Name"]) in _UNSTABLE:
             raise Refusal(f"line {line} sets {self._raw(node['Name'])}")
+
+    def _patterns(self, words: list[Node]) -> None:
+        """A pattern outside quotes looks at the names of files."""
+        for word in words:
+            bare = [self._raw(p) for p in word.get("Parts") or [] if kind(p) == "Lit"]
+            if any(re.search(r"(?<!\\)[*?\[]", text) for text in bare):
+                self.looks.append(start(word))
 
     def _parameter(self, node: Node, function: bool, line: int) -> None:
         name = str((node.get("Param") or {}).get("Value", ""))

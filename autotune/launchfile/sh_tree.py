@@ -12,7 +12,6 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -40,9 +39,10 @@ class NoParser(Exception):
 def program() -> str | None:
     """Where shfmt is: beside this Python, else on the PATH; None where it is missing."""
     name = "shfmt.exe" if os.name == "nt" else "shfmt"
-    folders = [sysconfig.get_path("scripts"), str(Path(sys.executable).parent),
-               *os.environ.get("PATH", "").split(os.pathsep)]
-    return next((str(Path(f, name)) for f in folders if f and Path(f, name).is_file()), None) or _installed(name)
+    for folder in (str(Path(sys.executable).parent), *os.environ.get("PATH", "").split(os.pathsep)):
+        if folder and Path(folder, name).is_file():
+            return str(Path(folder, name))
+    return _installed(name)
 
 
 def _installed(name: str) -> str | None:

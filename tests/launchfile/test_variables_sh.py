@@ -140,6 +140,29 @@ def test_flags_that_depend_on_a_condition_are_asked_of_bash(
     assert isinstance(other, Answered) and other.words != answer.words
 
 
+CLEAN = "if [[ $OSTYPE == linux* ]]; then export COMMANDLINE_ARGS=--api; fi\n"
+
+
+@pytest.mark.parametrize(("lines", "gives"), [
+    ('cd "$(dirname "$0")" || exit 1\n' + CLEAN, ["--api"]),
+    ("git pull\nchmod +x webui.sh\ntouch marker\n" + CLEAN + "./webui.sh --listen\n", ["--listen", "--api"]),
+    ("exec > log.txt 2>&1\necho hello >&2\n" + CLEAN, ["--api"]),
+    ("sleep 9 && xdg-open http://127.0.0.1:7860 &\n" + CLEAN + 'python launch.py "$@"\n', ["--api"]),
+    ("trap 'kill 0' EXIT\nset -eu\n" + CLEAN, ["--api"]),
+    ('export PATH="$HOME/bin:$PATH"\n' + CLEAN.replace("--api", '"--x $PATH"'),
+     ["--x", "/home/someone/bin:/usr/bin:/bin"]),
+    ("git pull\n" + CLEAN.replace("$OSTYPE == linux*", "-f launch.py"), None),
+    (CLEAN.replace("[[ $OSTYPE == linux* ]]", "nvidia-smi | grep -q 4090"), None),
+    (CLEAN.replace("$OSTYPE == linux*", "$RANDOM -gt 5"), None),
+    (CLEAN.replace("--api", '"$(cat flags.txt)"'), None),
+    ("read -p 'which? ' A\n" + CLEAN, None),
+])
+def test_a_program_matters_only_where_its_outcome_does(tmp_path: Path, lines: str, gives: list[str] | None) -> None:
+    answer = ask(read(lines.encode()), tmp_path, ENVIRON)
+    assert (list(answer.words) if isinstance(answer, Answered) else None) == gives, answer
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_quotes_inside_a_default_in_quotes_are_no_part_of_the_value(tmp_path: Path) -> None:
     file = read((CASES / "nested-quotes.sh").read_bytes())
     assert file.words == ("--api", "--listen", "--xformers", "--port", "3000")
