@@ -28,7 +28,7 @@ def export_command(settings: Settings, study: str | None, output: Path | None) -
     if output is None:
         print_text(text)
         return
-    write_whole(output.absolute(), text + "\n")
+    write_whole(output.absolute(), text + "\n", private=False)
     if settings.as_json:
         print_json("export", {"study": document["study"]["id"], "file": str(output)})
     else:

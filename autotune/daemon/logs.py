@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from autotune.disk.files import make_folder, open_to_append
 from autotune.model.secrets import masked
 
 NAME = "autotune.agent"
@@ -22,7 +24,8 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
     close_log()
     line = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        os.close(open_to_append(folder / "agent.log"))
         file = logging.handlers.RotatingFileHandler(
             folder / "agent.log", maxBytes=int(mib * 1048576), backupCount=files, encoding="utf-8"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from autotune.daemon.child import interrupt
+from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.model.errors import StateDamaged
 
 ASKING = 2.5
@@ -36,8 +37,9 @@ class Session:
         """Begins ``autotune WORDS``. Raises StateDamaged when the folder cannot be written."""
         self.folder, self.name = folder, name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            out, log = (folder / f"{name}.json").open("wb"), (folder / f"{name}.log").open("ab")
+            make_folder(folder)
+            remove(folder / f"{name}.json")
+            out, log = (os.fdopen(open_to_append(folder / f"{name}.{end}"), "ab") for end in ("json", "log"))
         except OSError as error:
             raise StateDamaged(f"{folder}: cannot be written: {error.strerror}", "Free some space.") from None
         with out, log:

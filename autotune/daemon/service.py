@@ -15,6 +15,7 @@ from pathlib import Path
 
 from autotune.daemon import units
 from autotune.daemon.units import Target
+from autotune.disk.files import make_folder
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.store.journal import write_whole_bytes
 
@@ -222,7 +223,7 @@ def install(
         _refuse_another(on, webui)
     report = Report()
     wanted = on.files(units.target(python, webui, state, config))
-    state.mkdir(parents=True, exist_ok=True)
+    make_folder(state)
     changed = False
     other = [path for path in on.places() if path not in wanted and path.exists()]
     if other:
@@ -233,7 +234,7 @@ def install(
         if _content(path) == content:
             report.lines.append(f"{path}: is as wanted")
         else:
-            write_whole_bytes(path, content)
+            write_whole_bytes(path, content, private=False)
             changed = True
             report.lines.append(f"{path}: written")
         report.files.append(path)

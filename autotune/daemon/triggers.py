@@ -121,7 +121,7 @@ def merged(before: Parts, after: Parts) -> dict[str, str]:
 def trigger_id(parts: Parts, action: Action) -> str:
     """A short id of one state of the world and what it asks for: equal states are one trigger."""
     text = json.dumps([action, sorted(parts.items())], ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

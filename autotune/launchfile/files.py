@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.disk import files as disk
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -22,28 +23,19 @@ class FileLayer:
 
     def make_folder(self, path: Path) -> None:
         """Create one folder that only its owner may enter (it may hold passwords)."""
-        path.mkdir(mode=0o700)
+        path.mkdir(mode=disk.PRIVATE_FOLDER)
 
     def write(self, path: Path, data: bytes) -> None:
         """Create a new file, readable by its owner alone, with these bytes. It must not exist."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags, 0o600), "wb") as out:
-            out.write(data)
+        disk.write_new(path, data)
 
     def sync(self, path: Path) -> None:
         """Have a file's bytes on disk before anything that follows."""
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+        disk.sync(path)
 
     def sync_folder(self, path: Path) -> None:
         """Have a folder's names on disk before anything that follows (Windows does so by itself)."""
-        if sys.platform == "win32":
-            return
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        disk.sync_folder(path)
 
     def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
         """Give a file the owner, mode and extended attributes of another."""
@@ -63,11 +55,11 @@ class FileLayer:
 
     def replace(self, path: Path, target: Path) -> None:
         """Rename over ``target``, in one step."""
-        path.replace(target)
+        disk.replace(path, target)
 
     def unlink(self, path: Path) -> None:
         """Remove a file; one that is gone already is no error."""
-        path.unlink(missing_ok=True)
+        disk.remove(path)
 
     def remove_folder(self, path: Path) -> None:
         """Remove an empty folder."""
@@ -120,6 +112,9 @@ def examine(path: Path) -> Target:
 def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
     """The fault of a record that could not be written: a full disk is no damage, only no safe way to edit now."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if disk.is_held(error):
+        return Refused(f"{message} (another program has it open)", "Close that program (an editor, a virus scanner), "
+                       "then run the command again.")
     return Refused(message, hint) if full else StateDamaged(message, hint)
 
 

@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
+from autotune.disk import files as disk
 from autotune.launchfile.files import cannot_write
 from autotune.model.errors import Busy, StateDamaged
 
@@ -48,7 +49,7 @@ class Lock:
         if self._handle is not None:
             raise Busy(f"this process (pid {os.getpid()}) holds {self.path.name} already")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.path.parent)
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise cannot_write(error, f"the lock {self.path} cannot be made: {error.strerror}",

@@ -66,7 +66,7 @@ def sign(parts: dict[str, str]) -> Fingerprint:
     """The fingerprint of these parts: sorted by name, with a SHA-256 id over all of them."""
     ordered = tuple(sorted(parts.items()))
     text = json.dumps(ordered, ensure_ascii=True, separators=(",", ":"))
-    return Fingerprint(hashlib.sha256(text.encode()).hexdigest()[:16], ordered)
+    return Fingerprint(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16], ordered)
 
 
 def gpu_parts() -> dict[str, str]:

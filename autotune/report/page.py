@@ -34,5 +34,5 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
     change = tuned.get("change") or {}
     page = render(surroundings, study.samples, study.launches, change.get("diff") or None)
     place = (output or study.folder / "report.html").absolute()
-    write_whole(place, page)
+    write_whole(place, page, private=output is None)
     return place

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune.disk import files as disk
 from autotune.server import site_hook
 from autotune.server.site_hook import COPIES, JOURNAL, SKIPPED, State
 
@@ -74,9 +75,7 @@ def take(root: Path, folder: Path) -> None:
     for name in (COPIES, JOURNAL, HOOK):
         (folder / name).mkdir(mode=0o700)
     shutil.copyfile(site_hook.__file__, folder / HOOK / "sitecustomize.py")
-    part = folder / f"{LIST}.part"
-    part.write_text(json.dumps({"root": str(root), "began": time.time_ns()}), encoding="utf-8")
-    part.replace(folder / LIST)
+    disk.write_whole(folder / LIST, json.dumps({"root": str(root), "began": time.time_ns()}).encode())
 
 
 def variables(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
@@ -243,7 +242,7 @@ def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) 
 
 def _free(place: Path) -> Path:
     """``place``, or a name beside it that nothing has: what lies aside is never written over."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_folder(place.parent)
     number, free = 1, place
     while os.path.lexists(free):
         number, free = number + 1, place.with_name(f"{place.name}.{number}")

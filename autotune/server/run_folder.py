@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from autotune.disk import files as disk
 from autotune.server.tree import identity
 
 RECORD = "run.json"
@@ -42,7 +43,7 @@ def create(run_root: Path, root: Path, port: int = 0) -> tuple[Path, RunRecord]:
 
     It appears under its name only when the record is complete, so a sweep never meets one without owner.
     """
-    run_root.mkdir(parents=True, exist_ok=True)
+    disk.make_folder(run_root)
     run_id = f"{os.getpid()}-{secrets.token_hex(6)}"
     record = RunRecord(run_id, os.getpid(), identity(os.getpid()), root=str(root), port=port)
     new = run_root / f"{NEW}{run_id}"
@@ -55,9 +56,7 @@ def create(run_root: Path, root: Path, port: int = 0) -> tuple[Path, RunRecord]:
 
 def write(folder: Path, record: RunRecord) -> None:
     """Replaces the record whole. Raises OSError."""
-    part = folder / f"{RECORD}.part"
-    part.write_text(json.dumps(asdict(record)), encoding="utf-8")
-    part.replace(folder / RECORD)
+    disk.write_whole(folder / RECORD, json.dumps(asdict(record)).encode())
 
 
 def read(folder: Path) -> RunRecord | None:

@@ -7,7 +7,6 @@ set that ran when it went down; such a set is kept in a list and not tried again
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from autotune.model.errors import StateDamaged
 from autotune.store import events
-from autotune.store.journal import load_json, write_whole_bytes
+from autotune.store.journal import load_json, write_whole
 from autotune.store.places import Places
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -115,15 +114,7 @@ class InFlight:
     def _write(path: Path, document: dict[str, Any]) -> None:
         import json
 
-        write_whole_bytes(path, (json.dumps(document, ensure_ascii=False) + "\n").encode())
-        if os.name == "posix":
-            # The new name is on the disk only when its folder is.
-            with suppress(OSError):
-                folder = os.open(path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+        write_whole(path, json.dumps(document, ensure_ascii=False) + "\n")
 
 
 def of(places: Places, root: Path) -> InFlight:

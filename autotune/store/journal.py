@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from autotune.disk import files as disk
 from autotune.model import codec
 from autotune.model.codec import Misfit
 from autotune.model.errors import StateDamaged
@@ -35,13 +36,12 @@ class Journal:
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record and waits until it is on the disk. Raises StateDamaged (disk full, read-only)."""
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        line = text.encode("utf-8", "replace") + b"\n"
+        line = encoded(json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)) + b"\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.path.parent)
             if not self._tail_is_whole:
                 self._cut_torn_tail()
-            with self.path.open("ab") as file:
+            with os.fdopen(disk.open_to_append(self.path), "ab") as file:
                 size = file.tell()
                 try:
                     file.write(line)
@@ -112,7 +112,7 @@ class Journal:
     def _set_aside(self, data: bytes, whole: int) -> None:
         """Moves everything from the first damaged line on into FILE.damaged; nothing is thrown away."""
         try:
-            with self._aside.open("ab") as file:
+            with os.fdopen(disk.open_to_append(self._aside), "ab") as file:
                 file.write(data[whole:])
                 os.fsync(file.fileno())
             with self.path.open("r+b") as file:
@@ -131,6 +131,9 @@ def cannot_write(path: Path, error: OSError) -> StateDamaged:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space and run the same command again: it goes on from there."
         return StateDamaged(f"{path}: the disk is full", hint)
+    if disk.is_held(error):
+        return StateDamaged(f"{path}: another program has it open",
+                            "Close that program (an editor, a virus scanner), then run the command again.")
     hint = "Check the folder, or choose another with --state-dir."
     return StateDamaged(f"{path}: cannot be written: {error.strerror}", hint)
 
@@ -163,23 +166,19 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, Record | Misfit]]:
         start = end + 1
 
 
-def write_whole(path: Path, text: str) -> None:
+def encoded(text: str) -> bytes:
+    """UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) become escapes, which JSON reads back as such."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def write_whole(path: Path, text: str, *, private: bool = True) -> None:
     """``write_whole_bytes`` for text, as UTF-8."""
-    write_whole_bytes(path, text.encode("utf-8", "replace"))
+    write_whole_bytes(path, encoded(text), private=private)
 
 
-def write_whole_bytes(path: Path, data: bytes) -> None:
-    """Replaces a small file of ours atomically (temporary file, fsync, rename). Raises StateDamaged."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+def write_whole_bytes(path: Path, data: bytes, *, private: bool = True) -> None:
+    """Replaces a file of ours whole (``disk.files.write_whole``). Raises StateDamaged."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        disk.write_whole(path, data, private=private)
     except OSError as error:
         raise cannot_write(path, error) from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from autotune.disk.files import make_folder, open_to_append
 from autotune.model.errors import StateDamaged
 from autotune.model.flagset import Space
 from autotune.model.study import Sample, Verdict
@@ -31,7 +34,9 @@ def mirror(path: Path, study_id: str, space: Space, samples: Sequence[Sample], v
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with suppress(OSError):
+        os.close(open_to_append(path))  # SQLite leaves a file's mode as it finds it
     trials = _trials(space, samples)
     try:
         storage = optuna.storages.RDBStorage(url(path))

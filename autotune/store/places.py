@@ -39,9 +39,10 @@ class Places:
 
     def install(self, webui: Path) -> Path:
         """Folder of one web UI, named after its folder and a hash of its real path."""
-        real = str(webui.resolve())
+        # A name that is no UTF-8 has lone surrogates.
+        real = str(webui.resolve()).encode("utf-8", "surrogatepass")
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", webui.resolve().name)[:40] or "webui"
-        return self.root / "installs" / f"{name}-{hashlib.sha256(real.encode()).hexdigest()[:10]}"
+        return self.root / "installs" / f"{name}-{hashlib.sha256(real).hexdigest()[:10]}"
 
     def studies(self, webui: Path) -> Path:
         """Folder of all studies of one web UI."""

@@ -167,7 +167,7 @@ class Study:
 def key_of(parts: Mapping[str, Any]) -> str:
     """The name of a question: equal questions (fingerprint, profile, baseline, objective, seed) resume."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) -> Study:

@@ -1,0 +1,1 @@
+"""How a file of ours is written, in one place."""
