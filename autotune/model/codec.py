@@ -25,26 +25,9 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except msgspec.MsgspecError as error:
-        if "surrogate" in str(error):
-            return _with_odd_names(data)
         raise Misfit(_words(error)) from None
     except UnicodeDecodeError as error:
         raise Misfit(f"not UTF-8: {error.reason}") from None
-    except RecursionError:
-        raise Misfit("nested too deep") from None
-
-
-def _with_odd_names(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """As ``decode``, by the slower reader that knows bytes of file names that are no UTF-8 (lone surrogates)."""
-    import json
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
-
-    try:
-        return json.loads(data.decode("utf-8-sig"), parse_constant=refuse)
-    except ValueError as error:
-        raise Misfit(str(error)) from None
     except RecursionError:
         raise Misfit("nested too deep") from None
 
@@ -53,7 +36,17 @@ def dump(value: Any) -> Any:  # noqa: ANN401 - any of our values
     """Dataclasses become objects, tuples lists, paths texts."""
     import msgspec
 
-    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    except UnicodeEncodeError:
+        # A file name with bytes that are no UTF-8 (lone surrogates).
+        return _lists(msgspec.to_builtins(value, enc_hook=str))
+
+
+def _lists(value: Any) -> Any:  # noqa: ANN401 - JSON values and tuples
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def load(kind: type[T], value: Any) -> T:  # noqa: ANN401 - any JSON value

@@ -167,8 +167,8 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, Record | Misfit]]:
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) become escapes, which JSON reads back as such."""
-    return text.encode("utf-8", "backslashreplace")
+    """UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) are written as question marks."""
+    return text.encode("utf-8", "replace")
 
 
 def write_whole(path: Path, text: str, *, private: bool = True) -> None:

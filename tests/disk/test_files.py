@@ -145,19 +145,21 @@ def test_a_permission_that_is_missing_for_good_is_not_waited_for() -> None:
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.dictionaries(st.text(st.characters(), max_size=4),
+@given(st.dictionaries(st.text("abcé", max_size=4),
                        st.text(st.characters(exclude_categories=()) | st.sampled_from("\udc80\udcff\ud800é\u2028"))))
-def test_any_text_comes_back_as_it_was(tmp_path: Path, facts: dict[str, str]) -> None:
-    """Names of files may hold bytes that are no UTF-8: they are lone surrogates in Python."""
+def test_any_text_comes_back(tmp_path: Path, facts: dict[str, str]) -> None:
+    """Names of files may hold bytes that are no UTF-8, lone surrogates in Python: nothing fails, those alone change."""
     journal.write_whole(tmp_path / "f.json", json.dumps(facts, ensure_ascii=False))
-    pairs = {key: _joined(value) for key, value in facts.items()}
+    pairs = {key: value.encode("utf-8", "replace").decode() for key, value in facts.items()}
     assert load_json(tmp_path / "f.json") == pairs
     log = Journal(tmp_path / "j.jsonl")
     log.append(facts)
     assert log.read()[-1] == pairs
 
 
-def _joined(text: str) -> str:
-    """JSON takes two halves of a surrogate pair for the character they make."""
-    found: str = json.loads(json.dumps(text))
-    return found
+
+def test_a_path_that_is_no_utf8_is_a_json_value_too() -> None:
+    from autotune.model import codec
+
+    assert codec.dump({"path": Path("/x\udc80"), "words": ("a", "\udcff")}) == {
+        "path": str(Path("/x\udc80")), "words": ["a", "\udcff"]}
