@@ -69,8 +69,8 @@ def default_spec(machine: Machine) -> SearchSpec:
 def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     """Expands ``spec`` (None: the default safe search) for this machine into distinct effective sets.
 
-    The user's current set is always a member, written as the user has it; each other set has the fewest
-    words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
+    The user's current set is always a member, in canonical order and else as the user has it; each other set has
+    the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
     """
     wanted = spec or default_spec(machine)
     ground = _ground(machine, wanted)
@@ -241,7 +241,7 @@ def _baseline(ground: _Ground) -> Candidate:
         for key, usual in OPTION_DEFAULTS.items()
         if ground.saved.get(key, usual) != usual
     }
-    return _candidate(ground, ground.mine, saved)
+    return _candidate(ground, canonical(ground.mine, ground.site.catalogue), saved)
 
 
 def _candidate(ground: _Ground, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Candidate:

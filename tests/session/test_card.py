@@ -59,3 +59,26 @@ def test_the_start_script_tells_which_cards_are_visible(tmp_path: Path) -> None:
     found = replace(usual, gpus=TWO, webui=replace(usual.webui, root=tmp_path, launch_file=file))
     assert cards.of_machine(found) == 1
     assert cards.of_machine(replace(found, gpus=TWO[:1])) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash files")
+@pytest.mark.parametrize(("text", "index"), [
+    ("export CUDA_VISIBLE_DEVICES=1\n", 1),
+    ('CARDS="1,0"\nexport CUDA_VISIBLE_DEVICES="$CARDS"\n', 1),
+    ("for one in 0 1; do export CUDA_VISIBLE_DEVICES=$one; done\n", 1),  # bash in the sandbox says it
+    ("CUDA_VISIBLE_DEVICES=1\nunset CUDA_VISIBLE_DEVICES\n", 0),
+    ("exec ./webui.sh --listen\nexport CUDA_VISIBLE_DEVICES=1\n", 0),
+])
+def test_the_card_is_read_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, index: int) -> None:
+    """With two cards the launch file chooses; none of its commands runs to find that out."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    ran = tmp_path / "RAN"
+    (tmp_path / "webui.sh").write_text(f"#!/bin/bash\ntouch '{ran}'\n")
+    (tmp_path / "webui.sh").chmod(0o755)
+    file = tmp_path / "webui-user.sh"
+    usual = machine()
+    both = (gpu(24576.0), replace(gpu(24576.0), index=1, uuid="GPU-1"))
+    seen = replace(usual, gpus=both, webui=replace(usual.webui, root=tmp_path, launch_file=file))
+    file.write_text(f"#!/bin/bash\ntouch '{ran}'\n{text}")
+    assert cards.of_machine(seen) == index
+    assert not ran.exists()

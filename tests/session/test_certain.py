@@ -110,9 +110,12 @@ def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: 
     assert any("depend on" in line for line in document["warnings"])
     row = next(one for one in checks(seen, places) if one.name == "command line")
     assert "depend on" in row.detail and row.ok == seen.asked
+    assert seen.asked == (name != "command")
     if seen.asked:
         assert tuple(document["webui"]["flags"]) == right
-        assert document["webui"]["tuned_flags"] == ["--no-half-vae", "--opt-split-attention-v1"]
+        assert document["webui"]["kept_flags"] == ["--theme", "dark"]
+        current = next(one for one in document["candidates"] if one.get("current"))
+        assert current["flags"] == ["--opt-split-attention-v1", "--no-half-vae"]
         return
     profile = profiles.load(str(bench.profile))
     with pytest.raises(Refused) as refusal:
