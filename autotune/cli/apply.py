@@ -12,6 +12,7 @@ import click
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
+from autotune.model.homes import expanded
 
 if TYPE_CHECKING:
     from autotune.session.look import Look
@@ -106,7 +107,7 @@ def _rolled_back_root(settings: Settings) -> Path:
     try:
         return settings.find_webui()
     except NothingToWorkOn:
-        named = settings.webui.expanduser().absolute() if settings.webui is not None else None
+        named = expanded(settings.webui).absolute() if settings.webui is not None else None
         if named is None or not settings.places.checkpoints(named).is_dir():
             raise
         return named

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -92,7 +95,24 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output went away (`| head`); there is nobody left to tell.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        return _system_fault(error, as_json)
     return result if isinstance(result, int) else 0
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _system_fault(error: OSError, as_json: bool) -> int:
+    """What the system would not do, wherever it was asked for: a path too long, a disk that is full or broken."""
+    if error.filename is None and error.errno in FULL:
+        # It is our output that finds no room; what is left of it must not be tried again at the end.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return print_error(8, "the result finds no room where it is written to", "Free some space.", False)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    code = 8 if error.errno in (*FULL, errno.EROFS, errno.EIO) else 3
+    return print_error(code, f"{where}{error.strerror or error}", "See to that path or disk, and run again.", as_json)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001

@@ -14,6 +14,7 @@ from typing import Any
 
 from autotune.daemon.triggers import RULES
 from autotune.model.errors import UsageProblem
+from autotune.model.homes import expanded
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 Value = Any
@@ -120,7 +121,7 @@ def _folder(table: Table, key: str, default: Value) -> Path | None:
         return None
     if not isinstance(value, str):
         raise table.problem(key, "must be a folder, as a text")
-    return Path(value).expanduser()
+    return expanded(value)
 
 
 def _words(table: Table, key: str, default: list[str], known: tuple[str, ...]) -> tuple[str, ...]:

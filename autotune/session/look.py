@@ -131,6 +131,7 @@ def look(
     from autotune.server import running
 
     root = install.find(webui, configured)
+    places.require_outside(root)
     unsettled = recover(places, root)
     found = flags_of(root, launch_file)
     words = found.words

@@ -9,6 +9,7 @@ from autotune.launchfile import layout as layouts
 from autotune.launchfile.layout import Layout
 from autotune.launchfile.reader import LaunchFile, read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
+from autotune.model.homes import expanded
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
     """
     if named is not None:
         layout = None
-        path: Path | None = named.expanduser().absolute()
+        path: Path | None = expanded(named).absolute()
     else:
         layout = layouts.recognise(root)
         path = layout.launch_files[0] if layout.launch_files else layouts.user_file(root)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.model.errors import StateDamaged, UsageProblem
+from autotune.model.homes import expanded
+
 ENVIRONMENT = "AUTOTUNE_STATE_DIR"
+NAME_ONE = "Name a folder for autotune's records with --state-dir."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,12 @@ class Places:
         """The agent's own folder."""
         return self.root / "daemon"
 
+    def require_outside(self, webui: Path) -> None:
+        """Raises UsageProblem where the state folder lies in the web UI's: nothing of ours is to be left there."""
+        root, ours = Path(os.path.realpath(webui)), Path(os.path.realpath(self.root))
+        if root == ours or root in ours.parents:
+            raise UsageProblem(f"{self.root}: the state folder lies in the web UI's folder {webui}", NAME_ONE)
+
     def install(self, webui: Path) -> Path:
         """Folder of one web UI, named after its folder and a hash of its real path."""
         # A name that is no UTF-8 has lone surrogates.
@@ -62,11 +73,26 @@ class Places:
 
 
 def state_dir(option: Path | None) -> Places:
-    """The state folder: the option, else AUTOTUNE_STATE_DIR, else the platform's own."""
+    """The state folder: the option, else AUTOTUNE_STATE_DIR, else the platform's own.
+
+    Raises UsageProblem (no such home folder, an impossible name), StateDamaged (a file stands there).
+    """
     if option is None and os.environ.get(ENVIRONMENT):
         option = Path(os.environ[ENVIRONMENT])
     if option is None:
         import platformdirs
 
         option = Path(platformdirs.user_state_dir("autotune", appauthor=False))
-    return Places(option.expanduser().absolute())
+    root = expanded(option)
+    if str(root).startswith("~"):
+        raise UsageProblem(f"{root}: whose home folder is that?", NAME_ONE)
+    root = root.absolute()
+    try:
+        taken = stat.S_ISREG(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        taken = False
+    except (OSError, ValueError) as error:
+        raise UsageProblem(f"{root}: {getattr(error, 'strerror', None) or error}", NAME_ONE) from None
+    if taken:
+        raise StateDamaged(f"{root}: the state folder is a file", NAME_ONE)
+    return Places(root)

@@ -8,6 +8,7 @@ from typing import Any
 
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
+from autotune.model.homes import expanded
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
 from autotune.workload.tomlfile import Table, TomlFile, read
 
@@ -42,7 +43,7 @@ def locate(name_or_path: str) -> Path:
     names = shipped()
     if name_or_path in names:
         return names[name_or_path]
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if path.suffix == ".toml" or path.exists():
         return path
     hint = f"Shipped profiles: {', '.join(names) or 'none'}; or give a .toml file."
