@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from autotune.model import codec, records
 from autotune.model.codec import Misfit
-from autotune.model.errors import UsageProblem
+from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.model.study import History
 from autotune.session.document import verdict_json
 from autotune.store.places import Places
@@ -75,14 +76,20 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
     from autotune.store.journal import write_whole
 
     folder = folders / name
-    write_whole(folder / "study.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
     study = Study(folder, head)
-    for launch in found.launches:
-        study.add_launch(launch)
-    for sample in found.samples:
-        study.add_sample(sample)
-    if isinstance(document.get("result"), dict):
-        study.save_document({**document["result"], "study": name})
+    try:
+        for launch in found.launches:
+            study.add_launch(launch)
+        for sample in found.samples:
+            study.add_sample(sample)
+        study.set_cost(found.cost)
+        if found.result is not None:
+            study.save_document({**found.result, "study": name})
+        # Last: a folder without it is no study, whenever this is interrupted.
+        write_whole(folder / "study.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
+    except StateDamaged:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return study
 
 

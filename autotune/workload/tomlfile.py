@@ -30,7 +30,9 @@ class TomlFile:
         self.name = name
         try:
             self.table: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except RecursionError:
+            raise UsageProblem(f"{name}: not valid TOML: nested too deep", ADVICE) from None
+        except ValueError as error:  # TOMLDecodeError, or a whole number of thousands of digits
             place = re.search(r"line (\d+)", str(error))
             where = f"{name}:{place.group(1)}" if place else name
             raise UsageProblem(f"{where}: not valid TOML: {error}", ADVICE) from None
@@ -103,10 +105,12 @@ class Table:
     def number(self, key: str, default: float, low: float, high: float) -> float:
         """A finite number within [low, high]."""
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.problem(key, "must be a number")
+        if isinstance(value, float) and not math.isfinite(value):
             raise self.problem(key, "must be a number")
         if not low <= value <= high:
-            raise self.problem(key, f"{value} is outside {low:g} to {high:g}")
+            raise self.problem(key, f"{_shown(value)} is outside {low:g} to {high:g}")
         return float(value)
 
     def whole(self, key: str, default: int | None, low: int, high: int) -> int:
@@ -117,7 +121,7 @@ class Table:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.problem(key, "must be a whole number")
         if not low <= value <= high:
-            raise self.problem(key, f"{value} is outside {low} to {high}")
+            raise self.problem(key, f"{_shown(value)} is outside {low} to {high}")
         return value
 
 
@@ -127,9 +131,15 @@ def read(path: Path) -> TomlFile:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageProblem(f"{path}: not UTF-8", "Save the file as UTF-8 and run again.") from None
-    except OSError as error:
-        raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
+    except (OSError, ValueError) as error:  # ValueError: no path holds a NUL
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageProblem(f"{path}: cannot be read: {why}", "Check the path.") from None
     return TomlFile(text, str(path))
+
+
+def _shown(value: float) -> str:
+    """A number for a message; of one with thousands of digits, that."""
+    return str(value) if abs(value) < 1e30 else "a number of that size" if isinstance(value, int) else f"{value:g}"
 
 
 def _index(text: str) -> dict[tuple[str | int, ...], int]:

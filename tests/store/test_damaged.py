@@ -144,6 +144,17 @@ def test_a_damaged_study_is_named_and_kept(name: str, store: Store) -> None:
     assert store.ask("replay")[1] == verdict
 
 
+@pytest.mark.parametrize("name", ["reference-sd15-h200-tune", "race-sd15-h200", "race-sd15-h200-4m"])
+def test_an_imported_study_gives_the_verdict_of_its_file(name: str, store: Store) -> None:
+    found = json.loads((DATA / f"{name}.json").read_bytes())
+    for number, document in enumerate(found if isinstance(found, list) else [found]):
+        file = store.state / f"{number}.json"
+        file.write_text(json.dumps(document))
+        study = store.ask("import", str(file))[1]["study"]
+        told = store.ask("replay", study)[1]
+        assert {**told, "study": document["study"]["id"]} == store.ask("replay", str(file))[1]
+
+
 def test_what_is_missing_never_gives_a_verdict_on_the_rest(store: Store) -> None:
     """Lines lost at the end leave a journal that is sound in itself: the result tells that there were more."""
     path = store.study / "samples.jsonl"
