@@ -30,13 +30,16 @@ def discard(
 ) -> str | None:
     """Why a finished clip's time must not count, None when it may.
 
-    It must not when the card throttled, when a process that is not ours computed on it, when its clock was far
+    It must not when the user's own web UI worked beside it, when the card throttled, when a process that is not ours
+    computed on it, when its clock was far
     below the ``usual_clocks`` (MHz, see ``wrong_clocks``), or when the request waited: ``seconds`` is our clock's
     time, ``process_time`` the server's own, None when it said nothing. That one comes from the wall clock there:
     below nought it tells of a clock that was set, not of a wait.
     """
     if seen.widest > STOOD_STILL:
         return f"the machine, or this program, stood still for {seen.widest:.1f} s"
+    if seen.disturbed:
+        return seen.disturbed
     if seen.throttled:
         return f"the card throttled ({', '.join(seen.throttled)})"
     if seen.foreign:

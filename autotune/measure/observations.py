@@ -29,5 +29,7 @@ class Observations:
     looks: int = 0
     widest: float = 0.0
     lost: bool = False
+    disturbed: str = ""
+    """Why the clip's time must not count, in words: the user's own web UI worked beside it."""
     torch_peak: float | None = None
     """MiB that torch had reserved at most since the process began (it never resets this by itself)."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autotune.server.gpu_memory import settle
-    from autotune.server.plan import LaunchFailed, LaunchPlan
+    from autotune.server.plan import Cancelled, LaunchFailed, LaunchPlan
     from autotune.server.process import Server, StopReport, start
 
-__all__ = ["LaunchFailed", "LaunchPlan", "Server", "StopReport", "settle", "start"]
+__all__ = ["Cancelled", "LaunchFailed", "LaunchPlan", "Server", "StopReport", "settle", "start"]
 
 _HOME = {
-    "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
+    "Cancelled": "plan", "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
     "start": "process", "settle": "gpu_memory",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotune.model.errors import AutotuneError
+from autotune.model.errors import AutotuneError, Interrupted
 from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
 
@@ -40,6 +40,10 @@ class LaunchPlan:
     install_limit: float = 0.0
     port: int | None = None
     in_flight: Path | None = None
+
+
+class Cancelled(Interrupted):
+    """The start was called off by who asked for it, not by a signal."""
 
 
 class LaunchFailed(AutotuneError):

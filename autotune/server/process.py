@@ -19,14 +19,14 @@ import psutil
 import autotune
 from autotune.launchfile.values import OWN
 from autotune.model.cause import exit_in_words
-from autotune.model.errors import Interrupted, NothingToWorkOn, StateDamaged
+from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.failures import classify, hint
 from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
 from autotune.server import environment, inventory, isolation, own_script, ready, run_folder, tree
 from autotune.server.client import Client
 from autotune.server.inventory import Trace
-from autotune.server.plan import LaunchFailed, LaunchPlan
+from autotune.server.plan import Cancelled, LaunchFailed, LaunchPlan
 from autotune.server.server_log import KEEP, ServerLog
 
 PORT_TRIES = 3
@@ -285,7 +285,7 @@ def start(
 ) -> Server:
     """Starts a web UI and waits until it is ready: ours, with its model, answering.
 
-    A busy port is tried again on another one. Raises LaunchFailed with the class of the failure, Interrupted
+    A busy port is tried again on another one. Raises LaunchFailed with the class of the failure, Cancelled
     when ``cancel`` was set, NothingToWorkOn when there is no launch.py or interpreter, StateDamaged when the
     run's folder cannot be written. Whatever it raises, nothing of the attempt is left. ``say``: told when it installs
     something, which takes longer.
@@ -385,7 +385,7 @@ def _await(
     except ready.NotOurs as problem:
         stranger = problem
     if cancel is not None and cancel.is_set():
-        raise Interrupted("interrupted while the web UI was starting")
+        raise Cancelled("interrupted while the web UI was starting")
     failure: Failure
     why = ""
     if stranger is not None:

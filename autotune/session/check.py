@@ -93,6 +93,7 @@ def _measure(
         ground.in_flight.settle()
         driver.bar(ground.in_flight.sets())
         while True:
+            driver.give_way()
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
             progress.update(history, max(0.0, budget.left()))
             proposal = next_step(history, question)

@@ -40,7 +40,7 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
     yield _checkpoints(places, look)
     yield replace(_loopback(), prevents=("port",))
     yield _lock(places, look.root)
-    yield _quiet(look)
+    yield free(look)
 
 
 def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) -> Check:
@@ -154,7 +154,8 @@ def _lock(places: Places, root: Path) -> Check:
     return _asked("no other autotune", take, "none runs")
 
 
-def _quiet(look: Look) -> Check:
+def free(look: Look) -> Check:
+    """Whether nobody else works: the user's web UI, programs on the GPU, or on the CPU where that is measured."""
     from autotune.session import quiet
 
     name = "machine is free"

@@ -29,7 +29,8 @@ from autotune.model.secrets import masked_words
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, Workload
 from autotune.server import gpu_memory, inventory, isolation
-from autotune.session import card, pace
+from autotune.session import card, pace, quiet
+from autotune.session.give_way import GiveWay, OwnWork
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
 from autotune.store import in_flight
@@ -102,12 +103,33 @@ class Driver:
         self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._reference = Reference(study.folder, ground.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
+        root = ground.machine.webui.root
+        self._way = GiveWay(root, quiet.holds_gpu(ground.machine), self._hand_back)
+        self._own_work = OwnWork(root)
 
     def __enter__(self) -> Driver:
+        self._way.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._way.stop()
         self.close()
+
+    def _hand_back(self) -> None:
+        """Ends the process at once, from any thread: the user's web UI wants the machine."""
+        live = self._live
+        if live is not None:
+            live.server.stop(now=True)
+
+    def give_way(self) -> None:
+        """Waits while the user's web UI has the machine, at most until the budget ends; else returns at once."""
+        if not self._way.taken.is_set():
+            return
+        self._say(f"paused, the machine is yours: {self._way.why}")
+        self.close()
+        with self._watch.on("waiting"):
+            free = self._way.wait_free(max(1.0, self._budget.left()))
+        self._say("going on" if free else "the budget ended while your web UI had the machine")
 
     @property
     def live_launch(self) -> int | None:
@@ -123,7 +145,8 @@ class Driver:
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
                 self._ground.in_flight.end()
-                server.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
+                if not self._way.taken.is_set():  # else what is in use is not ours
+                    server.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
             self._warn(inventory.told(traces, self._ground.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
@@ -220,9 +243,11 @@ class Driver:
         self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
-                started = server.start(plan, say=self._say)
+                started = server.start(plan, say=self._say, cancel=self._way.taken)
         except AutotuneError as failed:
             self._ground.in_flight.end()
+            if isinstance(failed, server.Cancelled):
+                return None  # not the set's fault, and nothing of it is left
             if not isinstance(failed, server.LaunchFailed):
                 raise
             self._not_started(Launch(number, candidate.id, candidate.launch_key, cold, failed.startup), failed, limits)
@@ -234,6 +259,9 @@ class Driver:
         held = (candidate.id, proposal.block) if proposal.fresh else None
         observers = self._observers(started)
         self._live = _Live(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
+        if self._way.taken.is_set():
+            self._hand_back()
+            return None
         return self._live
 
     def _warn(self, warnings: Sequence[str]) -> None:
@@ -250,8 +278,8 @@ class Driver:
         if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
             idle = self._idle_memory.get(self._card)
             gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle)
-            return (gpu, TorchObserver(started.client.memory))
-        return (RamObserver(started.descendants), TorchObserver(started.client.memory))
+            return (gpu, TorchObserver(started.client.memory), self._own_work)
+        return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
 
     def _not_started(self, launch: Launch, failed: server.LaunchFailed, limits: pace.Limits) -> None:
         """Records and tells why a start failed; one that the budget ended is no failure of its set."""
@@ -285,6 +313,8 @@ class Driver:
         if problem is None:
             live.now = candidate.id
             return True
+        if self._way.taken.is_set():
+            return False
         self._add(live, candidate, proposal, 0, 0, state="failed", failure=failure, detail=problem)
         self._say(f"  {failure}: {problem}")
         self.close()
@@ -332,6 +362,10 @@ class Driver:
             workload = replace(workload, steps=told.steps)
         with self._watch.on("warmup" if state == "warmup" else "measuring"):
             result = self._render(live, proposal, index, workload, state, told)
+        if self._way.taken.is_set():
+            if result.seconds is None:
+                return False  # cut short, and repeated when the machine is ours again
+            result = replace(result, discard=result.discard or self._way.why)
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.vae_flipped:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
@@ -368,7 +402,7 @@ class Driver:
             self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):
             self.close()
-        return failure is None
+        return failure is None and not self._way.taken.is_set()
 
     def _render(
         self, live: _Live, proposal: Proposal, index: int, workload: Workload, state: SampleState,
@@ -391,6 +425,7 @@ class Driver:
             time_limit=limits.hang,
             left=limits.ends,
             alive=live.server.alive,
+            cancel=self._way.taken,
             log_tail=live.server.log_tail,
             observers=live.observers,
             best=best,

@@ -104,6 +104,7 @@ def _loop(
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
         driver.bar(ground.in_flight.sets())
         for done in itertools.count():
+            driver.give_way()
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
             progress.update(history, max(0.0, budget.left()))
             proposal = strategy.next(history)

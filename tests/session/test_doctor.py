@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from autotune.flags.catalogue import load
 from autotune.model.failures import ADVICE
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
 from autotune.probe.webui_files import read_options
 from autotune.probe.weights import damage
-from autotune.session.doctor import checks
+from autotune.session.doctor import checks, free
 from autotune.session.look import Look, look
 from autotune.session.preconditions import Check, of_machine
 from autotune.store.places import Places
 from tests.flags.machines import CUDA, machine
+from tests.server.own_webui import crowd, install, up
 from tests.session.conftest import Bench
 
-LOADED = "machine is free"
+LOADED, BEFORE = "machine is free", "no other autotune"
 
 
 def on_card(**changes: object) -> Machine:
@@ -89,6 +92,25 @@ def in_any_case(bench: Bench) -> dict[str, Any]:
     return document
 
 
+def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
+    """Other programs that take all of it are no job of the web UI, but the machine is not free."""
+    root = install(tmp_path / "mine")
+    here = machine()
+    here = replace(here, gpus=(), runtime=replace(here.runtime, device="cpu"), webui=replace(here.webui, root=root))
+    seen = Look(here, None, None, None, load("a1111", "1.10.1"))
+    with crowd(2 * (os.cpu_count() or 1)), up(root, '{"status": 404}'):
+        crowded = free(seen)
+    assert not crowded.ok and "no job runs" in crowded.detail and " % of the CPU, load " in crowded.detail
+    with up(root, '{"status": 404, "burn": true}'):
+        assert "has a job running" in free(seen).detail
+    with up(root, '{"port": false}'):
+        unknown = free(seen)
+    assert not unknown.ok and "may have a job running: it is starting" in unknown.detail and "Close it" in unknown.hint
+    card = Look(replace(here, gpus=machine().gpus), None, None, None, seen.catalogue)
+    with up(root, '{"status": 404}'):
+        assert "holds GPU memory" in free(card).detail
+
+
 def words(text: str) -> Callable[[Look], Look]:
     return lambda seen: replace(
         seen, machine=replace(seen.machine, webui=replace(seen.machine.webui, flags=tuple(text.split()))))
@@ -124,6 +146,14 @@ BROKEN: dict[str, tuple[Callable[[Look], Look], str, str, bool]] = {
 }
 
 
+def cheap(seen: Look, places: Places) -> Iterator[Check]:
+    """All checks but the last, which takes a second to look at the CPU."""
+    for one in checks(seen, places):
+        yield one
+        if one.name == BEFORE:
+            return
+
+
 @pytest.mark.e2e
 def test_broken_installs_one_after_another(bench: Bench) -> None:
     """One look at one install, broken and mended again for each case: looking costs a start of its interpreter."""
@@ -132,11 +162,11 @@ def test_broken_installs_one_after_another(bench: Bench) -> None:
     preload.write_text('def preload(parser):\n    parser.add_argument("--of-an-extension")\n')
     places = Places(bench.state)
     whole = look(bench.root, None, None, places)
-    assert all(one.ok for one in checks(whole, places) if one.name != LOADED)
+    assert all(one.ok for one in cheap(whole, places))
     for name, (harm, check, says, ok) in BROKEN.items():
         kept = {path: path.read_bytes() for pattern in (CHECKPOINT, MODULE, PARSER, "config.json")
                 for path in bench.root.glob(pattern)}
-        found = [one for one in checks(harm(whole), places) if one.name == check]
+        found = [one for one in cheap(harm(whole), places) if one.name == check]
         assert [(one.ok, says in one.detail) for one in found] == [(ok, True)], (name, found)
         assert ok or (found[0].hint and found[0].prevents)
         for path, data in kept.items():

@@ -84,7 +84,7 @@ def test_however_it_is_ended_it_goes_on_from_there(bench: Bench, number: signal.
     assert len(kept) >= 3
     if number == signal.SIGKILL:
         # Its own guard ends the web UI when autotune is gone; the next command clears what is left of the run.
-        bench.run("doctor", "-q")
+        bench.run("status", "-q")
     assert wait_for(lambda: not [one for one in bench.leftovers() if not one.startswith(str(running.pid))], 20)
     assert bench.tree() == before
     document = bench.json(*words[:-1], "40s")  # a study goes on under another budget, too
