@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from autotune.model.api import ApiProblem
 from autotune.server.cpu_use import Meter, Use
-from autotune.server.tree import MARKER
+from autotune.server.tree import MARKER, alive
 
 if TYPE_CHECKING:
     import psutil
@@ -107,7 +107,7 @@ class Finder:
                     self._kinds[pid] = kind
             except (psutil.Error, OSError):
                 continue
-        found = {pid: kind for pid, kind in self._kinds.items() if kind is not None and pid not in ours}
+        found = {pid: kind for pid, kind in self._kinds.items() if kind is not None and pid not in ours and _lives(pid)}
         return tuple(_folded(found))
 
 
@@ -119,6 +119,16 @@ def web_uis(root: Path) -> tuple[OwnWebUI, ...]:
 def runs(root: Path) -> bool:
     """Whether the user's own web UI runs from ``root``."""
     return any(one.certain for one in web_uis(root))
+
+
+def _lives(pid: int) -> bool:
+    """One that has ended stays in the list until its parent asks for its exit code, which some never do."""
+    import psutil
+
+    try:
+        return alive(psutil.Process(pid))
+    except (psutil.Error, OSError):
+        return False
 
 
 def _settled(process: psutil.Process) -> bool:

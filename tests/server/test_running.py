@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from autotune.server import running
@@ -132,6 +133,19 @@ def test_looking_again_sees_a_job_begin_and_end(tmp_path: Path) -> None:
             assert sorted(str(state.busy) for state in watch.look(SPAN)) == ["False", "True"]
         assert [state.busy for state in watch.look(SPAN)] == [False]
     assert watch.look() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no ended process in its list")
+def test_one_that_has_ended_is_none_though_nobody_asked_for_its_exit_code(tmp_path: Path) -> None:
+    root = install(tmp_path / "mine")
+    finder = running.Finder(root)
+    with up(root, "{}") as process:
+        assert [one.pid for one in finder.look()] == [process.pid]
+        process.kill()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert process.returncode is None
+        assert finder.look() == ()
+        assert web_uis(root) == ()
 
 
 LOOK = "from pathlib import Path; from autotune.server import running; import sys\n" \
