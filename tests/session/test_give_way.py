@@ -172,8 +172,9 @@ def test_a_job_in_mid_tune_pauses_it(bench: Bench) -> None:
             with rendering(live) as began:
                 assert wait_for(lambda: not trials(bench), WITHIN), running.poll()
                 took = time.monotonic() - began
-                kept = len(bench.samples())
-            assert wait_for(lambda: len(bench.samples()) > kept or running.poll() is not None, 120)
+                last = max(one["launch"] for one in bench.samples())
+            again = wait_for(lambda: any(one["launch"] > last for one in bench.samples()), 120)
+            assert again or running.poll() is not None
             assert running.poll() is None, running.communicate()
         finally:
             running.terminate()
