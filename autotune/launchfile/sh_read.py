@@ -286,7 +286,8 @@ class ShReader(ShAssigns):
         ends = head in ("exit", "return") and not self.calls and not (head == "return" and nested)
         if not (ends or (head == "exec" and len(words) > 1) or starts):
             return False
-        if out.launch_at is None:
+        # An exit that may not be reached is no end: where the web UI is started, it was not.
+        if out.launch_at is None and (starts or head == "exec" or not nested):
             out.launch_at, out.launch_line = first, self.line(first)
             self._starts = starts
         if script is not None:

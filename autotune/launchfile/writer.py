@@ -87,6 +87,8 @@ def _check(target: tuple[str, ...], owns: Owns) -> None:
 
 def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
     """What to write by hand, and where."""
+    if file.kind == "sh" and file.reading is not None and (instead := _not_by_pasting(file.reading)):
+        return instead
     line = file.reading.launch_line if file.reading else None
     where = f"as the last line of {file.path.name}"
     if line:
@@ -102,6 +104,17 @@ def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
     else:
         text = f'export {OWN}="${OWN} {for_sh(joined(target), "double")}"'
     return f"Paste {where}{also}: {text}"
+
+
+def _not_by_pasting(reading: Reading) -> str:
+    """What to change where one more line would not help, '' where it would."""
+    if reading.array is None and not reading.exported:
+        numbers = list(dict.fromkeys(a.line for a in reading.assignments))
+        where = f"line {numbers[-1]}" if numbers else "the line that sets it"
+        return f"Write export before {OWN} in {where}, so that the web UI gets these flags; then run this again."
+    if reading.refuse.endswith("read-only"):
+        return f"Take that out (readonly, or -r): nothing can change {OWN} after it. Then run this again."
+    return ""
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ def test_no_file_that_is_called_certain_is_read_wrongly_and_no_edit_loses_a_word
     for (one, file, was, _), now in zip(edits, after, strict=True):
         before, given = words(was), words(now) if now else None
         own = was["COMMANDLINE_ARGS"]
-        differs = b"RANDOM" in one.data or b"PWD" in one.data or (own is not None and not own[1])
+        differs = any(name in one.data for name in (b"RANDOM", b"SECONDS", b"PWD")) or (own is not None and not own[1])
         if before is None or differs:
             continue
         assert given is not None, one.data.decode()
@@ -138,6 +138,26 @@ def test_flags_that_depend_on_a_condition_are_asked_of_bash(
     assert isinstance(answer, Answered) and list(answer.words) == gives.split()
     other = ask(file, tmp_path / "venv", environ)
     assert isinstance(other, Answered) and other.words != answer.words
+
+
+@pytest.mark.parametrize(("data", "followed"), [
+    (b"COMMANDLINE_ARGS='--api --xformers'\n", b"export COMMANDLINE_ARGS='--api --xformers'\n"),
+    (b"[ -n x ] && COMMANDLINE_ARGS='--api --xformers'\n", b"[ -n x ] && export COMMANDLINE_ARGS='--api --xformers'\n"),
+    (b"readonly COMMANDLINE_ARGS='--api --xformers'; export COMMANDLINE_ARGS\n",
+     b"COMMANDLINE_ARGS='--api --xformers'; export COMMANDLINE_ARGS\n"),
+])
+def test_advice_for_a_file_that_is_refused_leads_to_the_flags(tmp_path: Path, data: bytes, followed: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        edit(read(data), TARGET, owns)
+    assert ("Write export" in caught.value.hint) == (b"readonly" not in data) and "run this again" in caught.value.hint
+    (found,) = bash_words([edit(read(followed), TARGET, owns)], tmp_path)
+    assert found[0] == "--api" and sorted(found[1:]) == sorted(TARGET)
+
+
+def test_an_exit_that_is_not_reached_is_no_start(tmp_path: Path) -> None:
+    data = b'[ -n "$HOME" ] || exit 1; A=1\n'
+    edited = edit(read(data), TARGET, owns)
+    assert bash_words([edited], tmp_path) == [list(TARGET)]
 
 
 CLEAN = "if [[ $OSTYPE == linux* ]]; then export COMMANDLINE_ARGS=--api; fi\n"
