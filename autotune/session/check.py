@@ -20,6 +20,7 @@ from autotune.session.drift import file_drift
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.session.tune import Progress
+from autotune.session.where import known_words
 from autotune.store import events, in_flight
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, key_of, open_study, sorted_studies
@@ -131,7 +132,10 @@ def _subject(look: Look, places: Places, options: CheckOptions) -> _Subject | st
     spaces = _Spaces(look, profile)
     other: Candidate | None = None
     if applied is not None:
-        other = spaces.candidate(_machine_before(look, places, applied))
+        before = _machine_before(look, places, applied)
+        if before is None:
+            return "which flags the web UI got before the apply depends on what only the shell knows"
+        other = spaces.candidate(before)
     elif study is not None:
         other = _rival(study)
     if other is None:
@@ -151,7 +155,7 @@ def _in_force(look: Look, places: Places) -> Checkpoint | None:
     if applied is None or look.file is None:
         return None
     return None if file_drift(
-        look.file.words, applied.meta.get("flags", ()), look.catalogue, applied.meta.get("dimensions", ())
+        look.machine.webui.flags, applied.meta.get("flags", ()), look.catalogue, applied.meta.get("dimensions", ())
     ) else applied
 
 
@@ -177,8 +181,9 @@ def _rival(study: Study) -> Candidate | None:
     return space[name] if name is not None else None
 
 
-def _machine_before(look: Look, places: Places, applied: Checkpoint) -> Machine:
-    """The machine as a rollback would leave it: the launch file's words and the options from before."""
+def _machine_before(look: Look, places: Places, applied: Checkpoint) -> Machine | None:
+    """The machine as a rollback would leave it: the launch file's words and the options from before; None where these
+    words are not certain."""
     from autotune.launchfile.config_json import ABSENT
     from autotune.launchfile.reader import parse
 
@@ -193,8 +198,11 @@ def _machine_before(look: Look, places: Places, applied: Checkpoint) -> Machine:
             else:
                 settings[key] = old
         if saved.path == look.file.path.resolve():
-            data = store.held(applied, saved.path, "before")
-            words = parse(data or b"", saved.path, look.file.environ, look.file.root).words
+            data = store.held(applied, saved.path, "before") or b""
+            known = known_words(look.root, parse(data, saved.path, look.file.environ, look.file.root), data)
+            if known is None:
+                return None
+            words = known
     tuned = split(words, look.catalogue).tuned
     webui = replace(look.machine.webui, flags=words, tuned_flags=tuned)
     return replace(look.machine, webui=webui, settings=tuple(settings.items()))

@@ -27,15 +27,13 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     applied, store = _applied(root, places)
     written = next((file.path for file in applied.files if not file.keys), None) if applied else None
     found = flags_of(root)
-    path, words, problem = found.path, found.words, _problem(found)
-    doubt = _doubt(found)
-    if written is not None and (path is None or path.resolve() != written):
-        path, words, problem, doubt = written, *_read(written, root)
+    counts = found if written is None or (found.path and found.path.resolve() == written) else _of_file(root, written)
+    path, words, problem = counts.path, counts.words, counts.fault.message if counts.fault else None
     now = fingerprint.cheap(root, words, path if path is not None and path.is_file() else None)
     meta: dict[str, Any] = dict(applied.meta) if applied else {}
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)
-    if applied and not problem:
+    if applied and not problem and counts.known:
         from autotune.session.drift import catalogue_of, file_drift
 
         problem = file_drift(words, meta.get("flags", ()), catalogue_of(root), meta.get("dimensions", ()))
@@ -50,8 +48,8 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "install": _install(found),
         "file_since_apply": store.changed_since(path) if path and store else "unmanaged",
         "flags_now": _shown(words),
-        "certain": doubt is None,
-        "depends": doubt,
+        "certain": counts.doubt is None,
+        "depends": counts.doubt,
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
@@ -59,29 +57,14 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     }
 
 
-def _read(path: Path, root: Path) -> tuple[tuple[str, ...], str | None, str | None]:
-    """Words of the file that the apply in force wrote, when it is not the one that counts; what is wrong, and what
-    they depend on."""
-    from autotune.session.where import flags_of
+def _of_file(root: Path, path: Path) -> Where:
+    """The file that the apply in force wrote, when it is not the one that counts."""
+    from autotune.session.where import Where, flags_of
 
     try:
-        found = flags_of(root, path)
+        return flags_of(root, path)
     except AutotuneError as error:
-        return (), error.message, None
-    return found.words, _problem(found), _doubt(found)
-
-
-def _doubt(found: Where) -> str | None:
-    """What the flags depend on that only the shell knows, in a sentence; None where they are certain."""
-    from autotune.session.where import depends_on
-
-    if not found.depends or found.path is None:
-        return None
-    return depends_on(found.path.name, found.depends, found.words, found.asked)
-
-
-def _problem(found: Where) -> str | None:
-    return found.fault.message if found.fault is not None else None
+        return Where(path, None, error.message, None, error)
 
 
 def _install(found: Where) -> dict[str, Any] | None:

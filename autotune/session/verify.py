@@ -24,10 +24,12 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     applied = Checkpoints(places.checkpoints(look.root)).current()
     words = look.machine.webui.flags
     dimensions = applied.meta.get("dimensions", ()) if applied else ()
-    present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue)
+    known = look.machine.webui.certain or look.asked
+    present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue) if known else ()
     wanted = tuple(applied.meta.get("flags", ())) if applied else present
     seen, asked = _ask(look, places, start, say)
-    rows = [_row(state, wanted, present) for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
+    rows = [_row(state, wanted, present if known else None)
+            for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
     settings = dict(applied.meta.get("settings", {})) if applied else {}
     wrong_settings = _settings(settings, look, seen)
     words_wrong = [] if seen is None else _words(look, seen)
@@ -58,8 +60,9 @@ def _extra(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return [word for word in present if word not in wanted]
 
 
-def _row(state: Any, wanted: Sequence[str], present: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401
-    expected, in_file = state.flag in wanted, state.flag in present
+def _row(state: Any, wanted: Sequence[str], present: Sequence[str] | None) -> dict[str, Any]:  # noqa: ANN401
+    """``present``: the managed words of the file; None where nobody knows them."""
+    expected, in_file = state.flag in wanted, None if present is None else state.flag in present
     seen = [value for value in (in_file, state.on_command_line, state.in_effect) if value is not None]
     return {
         "flag": state.flag,

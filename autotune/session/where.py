@@ -30,6 +30,18 @@ class Where:
     depends: tuple[str, ...] = ()
     asked: bool = False
 
+    @property
+    def known(self) -> bool:
+        """Whether ``words`` are a fact, and no guess."""
+        return not self.depends or self.asked
+
+    @property
+    def doubt(self) -> str | None:
+        """What the flags depend on that only the shell knows, in a sentence; None where they are certain."""
+        if not self.depends or self.path is None:
+            return None
+        return depends_on(self.path.name, self.depends, self.words, self.asked)
+
 
 def flags_of(root: Path, named: Path | None = None) -> Where:
     """The file that was named, else the one whose words count (see ``layouts.in_effect``).
@@ -71,6 +83,14 @@ def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str
         return read_start(root, file.path, data=data).words()
     except AutotuneError:
         return None
+
+
+def known_words(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:
+    """The words of a file where they are a fact, by reading it or by asking bash; else None.
+
+    ``data`` as for ``answer``.
+    """
+    return answer(root, file, data) if file.uncertain else file.words
 
 
 def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...], asked: bool) -> str:
