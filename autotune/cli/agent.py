@@ -22,7 +22,9 @@ def daemon_command(settings: Settings, once: bool) -> int:
     from autotune.daemon import loop
 
     quiet = settings.quiet or settings.as_json
-    code = loop.run(settings.find_webui(), settings.places.root, settings.config, once=once, quiet=quiet)
+    webui = settings.find_webui()
+    settings.places.require_outside(webui)
+    code = loop.run(webui, settings.places.root, settings.config, once=once, quiet=quiet)
     if settings.as_json:
         published = settings.places.daemon / "status.json"
         status = json.loads(published.read_text(encoding="utf-8")) if published.exists() else {}
@@ -51,6 +53,7 @@ def _install(settings: Settings, timer: bool, replace: bool) -> None:
     from autotune.daemon import service
 
     webui = settings.find_webui()
+    settings.places.require_outside(webui)
     found = service.install(webui, settings.places.root, settings.config, timer=timer, replace=replace)
     _say(settings, "install", found)
 

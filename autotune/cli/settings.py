@@ -32,15 +32,12 @@ class Settings:
         return load(self.config).webui
 
     def find_webui(self) -> Path:
-        """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn, and
-        UsageProblem where the state folder lies in it."""
+        """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
         from autotune.probe import install
 
         # Only a web UI that is named nowhere else is looked up in the configuration: reading it takes time.
         named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
-        found = install.find(self.webui, None if named else self.configured_webui())
-        self.places.require_outside(found)
-        return found
+        return install.find(self.webui, None if named else self.configured_webui())
 
 
 def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes

@@ -106,6 +106,7 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
 
     Raises NothingToWorkOn (no launch file, no tune), UsageProblem (a word that is not managed), Refused.
     """
+    places.require_outside(look.root)
     file = _editable(look)
     flags, settings, meta, notes = _given(look, words) if words is not None else _winner(look, places)
     dimensions: Sequence[str] = meta.get("dimensions", ())

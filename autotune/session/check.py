@@ -69,6 +69,7 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     from autotune.session import quiet
 
     look.require_tunable()
+    places.require_outside(look.root)
     look.require_certain()
     with exclusively(places.lock, look.root, "verify"):
         sweep(places.runs)

@@ -131,7 +131,6 @@ def look(
     from autotune.server import running
 
     root = install.find(webui, configured)
-    places.require_outside(root)
     unsettled = recover(places, root)
     found = flags_of(root, launch_file)
     words = found.words

@@ -59,6 +59,7 @@ def read_export(path: Path) -> dict[str, Any]:
 
 def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> Study:
     """Adds an exported study to the store of a web UI. Raises UsageProblem, StateDamaged."""
+    places.require_outside(webui)
     folders = places.studies(webui)
     found, _ = _content(document)
     head = dict(document["study"])

@@ -63,6 +63,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     from autotune.session import quiet
 
     look.require_tunable()
+    places.require_outside(look.root)
     said = look.require_certain()
     with exclusively(places.lock, look.root, "tune"):
         sweep(places.runs)

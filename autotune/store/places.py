@@ -43,7 +43,10 @@ class Places:
         return self.root / "daemon"
 
     def require_outside(self, webui: Path) -> None:
-        """Raises UsageProblem where the state folder lies in the web UI's: nothing of ours is to be left there."""
+        """Raises UsageProblem where the state folder lies in the web UI's: nothing of ours is to be left there.
+
+        For what begins something; what is recorded there already can be looked at and rolled back.
+        """
         root, ours = Path(os.path.realpath(webui)), Path(os.path.realpath(self.root))
         if root == ours or root in ours.parents:
             raise UsageProblem(f"{self.root}: the state folder lies in the web UI's folder {webui}", NAME_ONE)

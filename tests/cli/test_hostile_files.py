@@ -85,6 +85,9 @@ def test_a_hostile_configuration_is_refused_with_its_place(tmp_path: Path, capsy
         capsys.readouterr()
 
 
+BEGINNING = ("daemon --once", "service install")
+"""Verbs that begin something; the others may look at what somebody has put in the wrong place. More in the test below:
+they ask the web UI's Python first."""
 VERBS = ("status", "history", "replay", "report", "export", "rollback", "doctor", "daemon --once", "tune", "verify")
 
 
@@ -124,12 +127,24 @@ def test_state_folders_that_cannot_be(
         if by_environment:
             monkeypatch.setenv("AUTOTUNE_STATE_DIR", place)
             there = []
-        for verb in VERBS:
+        for verb in BEGINNING if "web UI" in name or name.startswith("inside") else VERBS:
             got, document = ask(capsys, *verb.split(), "--webui", str(install), *there)
             assert got == code, (name, verb, document)
             assert "--state-dir" in document["hint"]
     assert sorted(install.rglob("*")) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"][: 2 if os.name == "posix" else 1]
+
+
+@pytest.mark.parametrize("verb", ["tune", "apply", "verify --no-start --measure"])
+def test_nothing_is_begun_with_a_state_folder_in_the_web_ui(
+    verb: str, install: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(install.rglob("*"))
+    place = ["--webui", str(install), "--state-dir", str(install / "state")]
+    code, document = ask(capsys, *verb.split(), *place)
+    assert (code, "--state-dir" in document["hint"]) == (2, True), document
+    assert ask(capsys, "history", *place)[0] == 0
+    assert sorted(install.rglob("*")) == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="homes and limits of POSIX")
