@@ -53,9 +53,10 @@ class Places:
 
     def install(self, webui: Path) -> Path:
         """Folder of one web UI, named after its folder and a hash of its real path."""
-        # A name that is no UTF-8 has lone surrogates.
-        real = str(webui.resolve()).encode("utf-8", "surrogatepass")
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", webui.resolve().name)[:40] or "webui"
+        # Not Path.resolve, which raises on links that go round in circles. A name that is no UTF-8 has lone surrogates.
+        resolved = os.path.realpath(webui)
+        real = resolved.encode("utf-8", "surrogatepass")
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(resolved).name)[:40] or "webui"
         return self.root / "installs" / f"{name}-{hashlib.sha256(real).hexdigest()[:10]}"
 
     def studies(self, webui: Path) -> Path:
