@@ -23,7 +23,10 @@ def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before
     page = codepage.of_file(data, codepage.of_system(environ))
 
     def read(text: str, one: int | None) -> Reading:
-        return CmdReader(text, environ, path, before, one).read()
+        reader = CmdReader(text, environ, path, before, one)
+        reading = reader.read()
+        start = reader.only_start()
+        return reading if start is None else CmdReader(text, environ, path, before, one, start).read()
 
     if page is not None or data.isascii() or codepage.is_utf8(data):
         return read(codepage.masked(data, page), page)

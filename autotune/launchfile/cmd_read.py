@@ -42,11 +42,13 @@ class CmdReader(CmdState):
 
     ``text``: the file as ``codepage.masked`` gives it; ``page``: what its letters are read in.
     ``before``: the reading of the file that ran before it in the same start and left its variables.
+    ``start``: where the only command stands that starts the web UI: what it claims holds where that is reached.
     """
 
     def __init__(self, text: str, environ: Mapping[str, str], path: Path,
-                 before: Reading | None = None, page: int | None = None) -> None:
-        self.s = text
+                 before: Reading | None = None, page: int | None = None,
+                 start: int | None = None) -> None:
+        self.s, self.start = text, start
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         super().__init__(environ, path, before, page)
         self.kept: list[tuple[dict[str, Value], str, bool]] = []
@@ -56,6 +58,7 @@ class CmdReader(CmdState):
         self.after = 0
         self.maybe_left = 0
         self.unseen: set[str] = set()
+        self.starts: set[int] = set()
         self.unit = 0
         self.lines = LineReader(text, self)
 
@@ -83,9 +86,14 @@ class CmdReader(CmdState):
             self._leave()
         own = self.vars.get(OWN)
         out.value = own if own is not None else self._own_given()
+        out.settled = frozenset(self.settled)
         out.unseen = not self.unseen.isdisjoint(flatten(out.value).reasons)
         out.variables = {name: self._variable(value) for name, value in self.vars.items()}
         return out
+
+    def only_start(self) -> int | None:
+        """Where the one command stands that starts the web UI, if nothing says that it always runs."""
+        return next(iter(self.starts)) if len(self.starts) == 1 and not self.started and self.start is None else None
 
     def _unit(self, pos: int) -> int:
         out, self.unit = self.out, pos
@@ -126,7 +134,8 @@ class CmdReader(CmdState):
             if self.ended or self.jump is not None:
                 return
             chained = step.how != ALWAYS
-            now = min(mode, UNSURE) if chained or self.unsure else mode
+            reached = isinstance(step.node, Command) and self.start in [t.atom.start for t in step.node.toks]
+            now = min(mode, UNSURE) if (chained and not reached) or self.unsure else mode
             self._node(step, now, nested or chained)
 
     def _node(self, step: Step, mode: int, nested: bool) -> None:
@@ -140,6 +149,8 @@ class CmdReader(CmdState):
         elif isinstance(node, If):
             self._other(node.head)
             holds = self._holds(node.condition) if mode == SURE else None
+            if mode == SURE and self.start is not None and any(self.start in span for span in node.spans):
+                holds = self.start in node.spans[0]
             self._run(node.body, mode if holds else min(mode, UNSURE if holds is None else DEAD), True)
             self._run(node.other, min(mode, UNSURE) if holds is None else DEAD if holds else mode, True)
         elif isinstance(node, For):
@@ -324,6 +335,7 @@ class CmdReader(CmdState):
         elsewhere = self.places.here != self.places.folder and (self.places.here or self.cd_lost not in out.opaque)
         if mode != DEAD and elsewhere and "\\" not in texts[min(script, len(texts) - 1)]:
             self._all_uncertain(f"the folder that line {line} is run in")
+        self.starts.add(first)
         if out.launch_at is None:
             out.launch_at, out.launch_line = first, line
         self._words_on_line(words[script + 1 :])

@@ -52,6 +52,8 @@ class If:
     condition: Condition
     body: list[Step]
     other: list[Step] = field(default_factory=list)
+    spans: tuple[range, range] = (range(0), range(0))
+    """Where either branch stands in the file."""
 
 
 @dataclass(slots=True)
@@ -249,13 +251,19 @@ class Parser:
         self.i += 2
         condition = self._condition()
         head = self.toks[begin : self.i]
+        begin = self._offset()
         body, block = self._branch()
+        between = self._offset()
         found = If(head, condition, body)
         if block and self._else_ahead():
             self._skip()
             self.i += 4
             found.other = self._branch()[0]
+        found.spans = (range(begin, between), range(between, self._offset()))
         return found
+
+    def _offset(self) -> int:
+        return self.toks[self.i].atom.start if self.i < len(self.toks) else self.pos
 
     def _condition_word(self) -> list[Tok]:
         self._skip_blanks()

@@ -56,7 +56,8 @@ class LaunchFile:
 
         Variables of the environment are no such thing: their values are known here as well.
         """
-        own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT))
+        settled = self.reading.settled if self.reading else frozenset()
+        own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT) and reason not in settled)
         return tuple(dict.fromkeys((*own, *self.variable(OWN).depends, *self.others)))
 
     def variable(self, name: str) -> Variable:

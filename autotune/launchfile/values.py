@@ -270,6 +270,8 @@ class Reading:
     """Why the file can be read but must not be edited, '' if it may."""
     line_unknown: bool = False
     """Words on the starting line depend on variables."""
+    settled: frozenset[str] = frozenset()
+    """cmd: those reasons of the value that are decided for now, by files that exist and what variables hold."""
     unseen: bool = False
     """cmd: the value may come from a called file, a subroutine or a program, so that what is in it is not known."""
     page: int | None = None

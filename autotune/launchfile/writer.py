@@ -86,24 +86,13 @@ def _check(target: tuple[str, ...], owns: Owns) -> None:
 
 
 def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
-    """What to write by hand, and where."""
+    """What to write by hand, and where; tried on a copy before it is given."""
+    from autotune.launchfile import advice
+
     if file.kind == "sh" and file.reading is not None and (instead := _not_by_pasting(file.reading)):
         return instead
-    line = file.reading.launch_line if file.reading else None
-    where = f"as the last line of {file.path.name}"
-    if line:
-        where = f"right before the command in line {line} of {file.path.name} that starts the web UI"
-    gone = [w for w, mine in zip(file.words, owns(file.words), strict=True) if mine and w not in target]
-    also = f" (and take out {' '.join(gone)})" if gone else ""
-    if file.reading is not None and file.reading.array is not None:
-        words = for_sh(joined(target), "double")
-        text = f'args="${{{OWN}[*]}}"; unset {OWN}; export {OWN}="$args {words}"'
-        return f"Paste {where} (and take tuning flags out of the array in line {file.reading.array}): {text}"
-    if file.kind == "cmd":
-        text = f"set {OWN}=%{OWN}% {for_cmd(joined(target), 'plain') or ''}"
-    else:
-        text = f'export {OWN}="${OWN} {for_sh(joined(target), "double")}"'
-    return f"Paste {where}{also}: {text}"
+    in_place = None if file.reading is None else _Job(file, target, owns, KNOWN).in_place(anyway=True)
+    return advice.given(file, target, owns, in_place)
 
 
 def _not_by_pasting(reading: Reading) -> str:
@@ -160,9 +149,13 @@ class _Job:
 
     def literal(self) -> bytes | None:
         """Words edited in place; None where the value depends on anything, or nothing assigns it."""
-        base, reading = self._base(), self.reading
-        if not reading.assigned or spell(reading).flat.open_reasons:
+        if not self.reading.assigned or spell(self.reading).flat.open_reasons:
             return None
+        return self.in_place()
+
+    def in_place(self, anyway: bool = False) -> bytes | None:
+        """The words changed where they stand in the file. ``anyway``: also in a line that does not always run."""
+        base, reading = self._base(), self.reading
         line, inside = self._managed(base)
         file_text = self.file.base.decode("latin-1")
         removed = remove_words(file_text, reading, line, inside, keep_first=bool(self.target))
@@ -170,7 +163,7 @@ class _Job:
             return None
         changes, first = removed
         if self.target:
-            place = first or self._tail()
+            place = first or self._tail(anyway)
             if place is None:
                 return None
             offset, where, blank = place
@@ -189,9 +182,9 @@ class _Job:
             [i - on_line for i in range(on_line, len(mine)) if mine[i]],
         )
 
-    def _tail(self) -> tuple[int, str, bool] | None:
+    def _tail(self, anyway: bool = False) -> tuple[int, str, bool] | None:
         """Where words go that replace none: the end of the last assignment that always runs."""
-        always = [a for a in self.reading.assignments if not a.conditional]
+        always = [a for a in self.reading.assignments if anyway or not a.conditional]
         if not always:
             return None
         atoms = spell(self.reading).flat.atoms
@@ -332,10 +325,12 @@ def _quoted_form(base: LaunchFile) -> bool | None:
     """Which form of ``set`` a block in a batch file may use, so that no value runs anything when it is expanded.
 
     ``set X=%X%`` is safe where the owner's own lines have that form, ``set "X=%X%"`` where no quotes are in
-    play. Mixed forms with quotes or special characters are refused (None), and a value that comes from elsewhere.
+    play. Mixed forms with quotes or special characters are refused (None), a value that comes from
+    elsewhere, and one with ``!`` where that sign is expanded once more.
     """
     assert base.reading is not None
-    if base.reading.unseen:
+    if base.reading.unseen or (base.reading.delayed and ("!" in base.data.decode("latin-1") + spell(
+            base.reading).flat.text)):
         return None
     text = base.data.decode("latin-1")
     forms = {a.tail.where == "quoted" for a in base.reading.assignments}

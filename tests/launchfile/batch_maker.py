@@ -9,7 +9,7 @@ NAMES = ("A", "B", "Speed", "VENV_DIR", "PATH", "PYTHON", "COMMANDLINE_ARGS", "C
 FLAGS = ("--xformers", "--api", "--medvram", "--theme dark", "--port 7861", "--opt-sdp-attention", "--no-half-vae")
 HELPERS = {
     "other.bat": b"@echo off\r\nset A=fromother\r\nset COMMANDLINE_ARGS=--other\r\n",
-    "names.txt": b"one\r\ntwo\r\n",
+    "names.txt": b"one",  # no line end: of a file, wine's set /p takes all lines, line ends included
     "models/here.txt": b"",
 }
 """Files that lie beside each launch file."""

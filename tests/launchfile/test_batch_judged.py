@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from autotune.launchfile import edit
+from autotune.launchfile import advice, edit
 from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
 from tests.launchfile.batch_maker import HELPERS, batch
@@ -56,6 +56,7 @@ def test_what_is_called_certain_is_so_and_no_kept_word_is_lost(seed: int, quick_
         started.append((file, judged))
     assert certain > len(started) // 5 and opaque < len(started) // 2, (certain, opaque, len(started))
     _no_word_lost(started, quick_path / "after", wine_prefix)
+    _advice_holds(started, quick_path / "advised", wine_prefix)
 
 
 def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, prefix: Path) -> None:
@@ -73,3 +74,23 @@ def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
         assert now is not None
         words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
         assert split(words) == wanted(was), f"{before.decode()}\n=====\n{data.decode()}"
+
+
+def _advice_holds(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, prefix: Path) -> None:
+    """What is advised where an edit is refused, followed to the letter: no word of the owner's lost, ours there."""
+    copies: list[tuple[LaunchFile, bytes, list[str]]] = []
+    for file, judged in started:
+        try:
+            edit(file, TARGET, owns)
+        except Refused as error:
+            assert error.hint
+            was = judged.get("COMMANDLINE_ARGS", "").replace(str(file.path.parent), "HERE")
+            ways = list(advice.tried(file, TARGET, owns, None))
+            if ways and ways[0].text == error.hint:
+                copies.append((file, ways[0].data, shlex.split(was)))
+    _, after = wine_variables([data for _, data, _ in copies], home, prefix, HELPERS)
+    for number, ((file, data, was), now) in enumerate(zip(copies, after, strict=True)):
+        assert now is not None
+        words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
+        kept, mine = split(words)
+        assert kept == wanted(was)[0] and set(TARGET) <= set(mine), f"{file.data.decode()}\n=====\n{data.decode()}"

@@ -152,7 +152,8 @@ def test_a_quoted_value_that_substitution_would_break_is_refused() -> None:
     assert "use --xformers now" in read(data, "bat").words
     with pytest.raises(Refused) as caught:
         edit(read(data, "bat"), TARGET, owns)
-    assert "Paste" in caught.value.hint
+    assert caught.value.hint.startswith("Paste right before the command in line 10")
+    assert "(and take out --no-half-vae)" in caught.value.hint
 
 
 TOOLS = {

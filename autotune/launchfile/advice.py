@@ -1,0 +1,198 @@
+"""What to write by hand where a launch file is not edited: tried on a copy first, and read back.
+
+A line is given only if the copy with it gives every word that is the user's and every wanted one. Otherwise it is
+said plainly what has to be where.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from autotune.launchfile.quoting import for_cmd, for_sh, joined
+from autotune.launchfile.reader import LaunchFile, parse, spell, text_of
+from autotune.launchfile.values import OWN
+from autotune.model.errors import Refused
+from autotune.model.secrets import is_secret, masked_words
+
+Owns = Callable[[Sequence[str]], tuple[bool, ...]]
+
+
+class Advice(NamedTuple):
+    """What the user is told, and the file as it would then be."""
+
+    text: str
+    data: bytes
+
+
+def given(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> str:
+    """What to write by hand, and where. ``in_place``: the file with its words changed where they stand, if they can."""
+    file = as_meant(file)
+    for advice in tried(file, target, owns, in_place):
+        return advice.text
+    words = joined(target) or "no tuning flag"
+    if file.reading is None:
+        return f"Set these launch options by hand where {file.path} keeps them: {words}"
+    gone = [w for w, mine in zip(file.words, owns(file.words), strict=True) if mine and w not in target]
+    also = f", take out {' '.join(gone)}" if gone else ""
+    lines = ", ".join(dict.fromkeys(str(n) for n in file.assignments))
+    where = f"in line {lines}" if lines else f"where the web UI is started in line {file.reading.launch_line or '?'}"
+    return (f"No single line is sure to do it here. By hand: {OWN} as set {where} of {file.path.name} should hold "
+            f"{words} beside your own flags{also}; start the web UI and run: autotune verify")
+
+
+def as_meant(file: LaunchFile) -> LaunchFile:
+    """With the words that are set but never exported: the owner meant them to arrive."""
+    if file.reading is None or file.reading.exported or file.kind != "sh" or file.reading.array is not None:
+        return file
+    words = tuple(text_of(word.text, file.reading) for word in spell(file.reading).words)
+    return replace(file, words=(*file.words, *words))
+
+
+def tried(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> Iterator[Advice]:
+    """Ways to write it that give the right words when they are followed to the letter."""
+    if file.reading is None:
+        return
+    ways = [_pasted(file, target, owns), _changed(file, in_place), _pasted(file, target, owns, whole=True)]
+    out = any(mine and w not in target for w, mine in zip(file.words, owns(file.words), strict=True))
+    if out and not any(a.conditional for a in file.reading.assignments):
+        ways = [ways[1], ways[0], ways[2]]  # nothing to take out elsewhere is less to do
+    for way in ways:
+        if way is not None and proves(file, way.data, target, owns):
+            yield way
+
+
+def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], owns: Owns) -> bool:
+    """Does the copy, read back, give the user's own words in their order, and of ours the wanted ones?
+
+    Where only bash knows, bash in the sandbox is asked about both.
+    """
+    try:
+        after = parse(data, file.path, file.environ, before=file.before)
+    except Refused:
+        return False
+    if after.reading is None or file.reading is None:
+        return False
+    if file.reading.array is not None:
+        # What its words are only bash knows. The line joins them all, however the array came about.
+        words = _asked(after)
+        return words is None or words[len(words) - len(target) :] == target
+    was, now = file.words, after.words
+    if file.kind == "sh" and (file.uncertain or after.uncertain):
+        was, now = _asked(file) or was, _asked(after) or now
+    elif not after.reading.exported:
+        return False
+    kept, mine = _apart(now, owns)
+    return kept == _apart(was, owns)[0] and sorted(mine) == sorted(target)
+
+
+def _apart(words: Sequence[str], owns: Owns) -> tuple[list[str], list[str]]:
+    """The user's own words, and those that are managed."""
+    managed = owns(words)
+    return ([w for w, mine in zip(words, managed, strict=True) if not mine],
+            [w for w, mine in zip(words, managed, strict=True) if mine])
+
+
+def _asked(file: LaunchFile) -> tuple[str, ...] | None:
+    from autotune.launchfile.ask_bash import ask
+
+    found = ask(file, file.path.absolute().parent, file.environ)
+    return None if isinstance(found, str) else found.words
+
+
+def _changed(file: LaunchFile, in_place: bytes | None) -> Advice | None:
+    """One line of the file, changed."""
+    if in_place is None:
+        return None
+    old, new = file.base.split(b"\n"), in_place.split(b"\n")
+    differ = [i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
+    if len(old) != len(new) or len(differ) != 1:
+        return None
+    line = _shown(file, new[differ[0]].decode("utf-8", "backslashreplace").strip())
+    return None if line is None else Advice(f"Change line {differ[0] + 1} of {file.path.name} to: {line}", in_place)
+
+
+def _shown(file: LaunchFile, line: str) -> str | None:
+    """A line with its secret words as ``***`` and all the rest as it is; None where that cannot be told apart."""
+    for word, mask in zip(file.words, masked_words(file.words), strict=True):
+        if word == mask:
+            continue
+        if word not in line:
+            return None
+        line = line.replace(word, mask)
+    named = re.findall(r"\b(\w+)\s*=", line)
+    return None if any(is_secret(name) for name in named) else line
+
+
+def _pasted(file: LaunchFile, target: tuple[str, ...], owns: Owns, whole: bool = False) -> Advice | None:
+    """A line of its own before the start. ``whole``: it repeats the user's own words in place of expanding them."""
+    reading = file.reading
+    assert reading is not None
+    if whole and (file.uncertain or reading.line_words):
+        return None
+    mine = owns(file.words)
+    gone = [w for w, m in zip(file.words, mine, strict=True) if m and w not in target]
+    data = file.base
+    if not whole:
+        data = _taken_out(file, [w for w, m in zip(file.words, mine, strict=True) if m])
+    kept = tuple(w for w, m in zip(file.words, mine, strict=True) if not m) if whole else ()
+    line = _line(file, (*kept, *target), whole)
+    if line is None:
+        return None
+    at = len(data)
+    where = f"as the last line of {file.path.name}"
+    if reading.launch_line:
+        where = f"right before the command in line {reading.launch_line} of {file.path.name} that starts the web UI"
+        starts = [0, *(m.end() for m in re.finditer(b"\n", data))]
+        at = starts[reading.launch_line - 1]
+    if file.uncertain and reading.array is None and not _runs_last(file):
+        return None
+    eol = b"\r\n" if b"\r\n" in data else b"\n"
+    lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
+    also = f" (and take out {' '.join(gone)})" if gone and not whole else ""
+    if reading.array is not None:
+        also = f" (and take tuning flags out of the array in line {reading.array})"
+    shown = _shown(file, line) if whole else line
+    return None if shown is None else Advice(
+        f"Paste {where}{also}: {shown}",
+                  data[:at] + lead + line.encode("utf-8", "surrogateescape") + eol + data[at:])
+
+
+def _runs_last(file: LaunchFile) -> bool:
+    """Is a line before the start sure to run, behind all that sets COMMANDLINE_ARGS?"""
+    reading = file.reading
+    if reading is None or reading.plain_at is None:
+        return False
+    if not reading.launch_line:
+        return reading.plain_at == len(file.base)
+    begin = file.base.rfind(b"\n", 0, reading.launch_at or 0) + 1
+    return reading.plain_at == begin and all(line < reading.launch_line for line in file.assignments)
+
+
+def _line(file: LaunchFile, words: tuple[str, ...], whole: bool) -> str | None:
+    assert file.reading is not None
+    if file.kind == "cmd":
+        text = for_cmd(joined(words), "plain")
+        if text is None or (file.reading.delayed and "!" in text):
+            return None
+        return f"set {OWN}={'' if whole else f'%{OWN}% '}{text}"
+    text = for_sh(joined(words), "double")
+    if file.reading.array is not None:
+        return None if whole else f'args="${{{OWN}[*]}}"; unset {OWN}; export {OWN}="$args {text}"'
+    return f'export {OWN}="{"" if whole else f"${OWN} "}{text}"'
+
+
+def _taken_out(file: LaunchFile, words: list[str]) -> bytes:
+    """The file without some words in the lines that set COMMANDLINE_ARGS and in the one that starts the web UI."""
+    assert file.reading is not None
+    lines = file.base.split(b"\n")
+    launch = [file.reading.launch_line] if file.reading.launch_line else []
+    for number in {*file.assignments, *launch, *([file.reading.array] if file.reading.array else [])}:
+        for word in words:
+            spelled = re.escape(word.encode("utf-8", "surrogateescape"))
+            behind = rb"[ \t]" + spelled + rb"(?=[\s\"')]|$)"
+            first = rb"(?<=[=\"'(])" + spelled + rb"(?:[ \t]|(?=[\r\"')]|$))"
+            lines[number - 1] = re.sub(behind + b"|" + first, b"", lines[number - 1])
+    return b"\n".join(lines)
