@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
-from autotune.launchfile.reader import LaunchFile, parse, spell, text_of
+from autotune.launchfile.reader import LaunchFile, parse
 from autotune.launchfile.values import OWN
 from autotune.model.errors import Refused
 from autotune.model.secrets import is_secret, masked_words
@@ -29,7 +28,6 @@ class Advice(NamedTuple):
 
 def given(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> str:
     """What to write by hand, and where. ``in_place``: the file with its words changed where they stand, if they can."""
-    file = as_meant(file)
     for advice in tried(file, target, owns, in_place):
         return advice.text
     words = joined(target) or "no tuning flag"
@@ -41,14 +39,6 @@ def given(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes
     where = f"in line {lines}" if lines else f"where the web UI is started in line {file.reading.launch_line or '?'}"
     return (f"No single line is sure to do it here. By hand: {OWN} as set {where} of {file.path.name} should hold "
             f"{words} beside your own flags{also}; start the web UI and run: autotune verify")
-
-
-def as_meant(file: LaunchFile) -> LaunchFile:
-    """With the words that are set but never exported: the owner meant them to arrive."""
-    if file.reading is None or file.reading.exported or file.kind != "sh" or file.reading.array is not None:
-        return file
-    words = tuple(text_of(word.text, file.reading) for word in spell(file.reading).words)
-    return replace(file, words=(*file.words, *words))
 
 
 def tried(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> Iterator[Advice]:

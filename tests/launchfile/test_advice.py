@@ -91,10 +91,13 @@ def test_advice_for_shell_files(name: str, tmp_path: Path) -> None:
     if name == "start in a block":
         assert error.hint.startswith("No single line") and "line 1" in error.hint
         return
+    if name == "never exported":  # done as told, it can be edited
+        assert error.hint.startswith("Write export before COMMANDLINE_ARGS in line 1")
+        (now,) = bash_words([edit(parse(b"export " + file.data, file.path, {}), TARGET, owns)], tmp_path / "after")
+        assert split(now) == (["--api"], sorted(TARGET))
+        return
     (now,) = bash_words([followed(file, error.hint)], tmp_path / "after")
-    if name == "never exported":
-        assert now == ["--api", *TARGET]
-    elif name == "an array":
+    if name == "an array":
         assert now == ["--api", "--listen", *TARGET]
     else:
         assert split(now) == wanted(list(file.words))
