@@ -34,38 +34,38 @@ class Start:
     def variable(self, name: str) -> Variable:
         """A variable of that start: certain when it was read, or when bash in the sandbox could say."""
         found, asked = self._read(name), None
-        if not found.certain and self._asked is not None:
+        if not found.certain and not isinstance(self._asked, str):
             asked = self._asked.variable(name) or Variable(self.environ.get(name), name in self.environ)
         return asked or found
 
-    def words(self) -> tuple[str, ...] | None:
-        """What launch.py receives, as bash in the sandbox gives it; None where it cannot say."""
-        return None if self._asked is None else self._asked.words
+    def words(self) -> tuple[str, ...] | str:
+        """What launch.py receives, as bash in the sandbox gives it; else why it cannot say."""
+        return self._asked if isinstance(self._asked, str) else self._asked.words
 
     def exported(self) -> dict[str, Variable]:
         """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
         names = {name for file in self.files if file.reading for name in file.reading.variables}
         if any(file.reading and file.reading.opaque for file in self.files):
-            names |= {*self.environ, *(self._asked.variables if self._asked else ())}
+            names |= {*self.environ, *(() if isinstance(self._asked, str) else self._asked.variables)}
         return {name: self.variable(name) for name in sorted(names) if name != OWN}
 
     def _read(self, name: str) -> Variable:
         return self.files[-1].variable(name)
 
     @cached_property
-    def _asked(self) -> Answered | None:
-        """What bash in the sandbox says; None where nobody can be asked, or it cannot say."""
+    def _asked(self) -> Answered | str:
+        """What bash in the sandbox says; else why nobody can be asked, or it cannot say."""
         from autotune.launchfile.ask_bash import ask
 
         if len(self.files) > 1 or self.files[0].kind != "sh":
-            return None
+            return "only a bash file can be asked about"
         file = self.files[0]
         # A block of ours is no part of what its owner wrote: it takes words out of what that gives, and adds some.
         plain = file if file.block is None else parse(file.base, file.path, file.environ, file.root)
         found = ask(plain, self.root, self.environ)
-        if isinstance(found, str):
-            return None
-        return found if file.block is None else replace(found, words=blocks.through(found.words, file.block))
+        if isinstance(found, str) or file.block is None:
+            return found
+        return replace(found, words=blocks.through(found.words, file.block))
 
 
 def read_start(

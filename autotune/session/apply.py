@@ -33,7 +33,7 @@ from autotune.session.drift import file_drift
 from autotune.session.live import holder_of
 from autotune.session.look import Look
 from autotune.session.recover import recover
-from autotune.session.where import answer
+from autotune.session.where import known_words
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
@@ -397,7 +397,7 @@ def _reread(look: Look, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...]
     from autotune.launchfile.reader import parse
 
     again = replace(parse(after, file.path, file.environ, file.root), others=file.others)
-    words = answer(look.root, again, after)
+    words = known_words(look.root, again, after)
     if words is not None:
         return words, ""
     return again.words, ", ".join(again.uncertain)

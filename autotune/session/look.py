@@ -27,8 +27,8 @@ class Look:
     """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``, ``fault``).
 
     ``layout``: what the install is and where its flags go; None when the launch file was named. ``asked``: the flags
-    are uncertain by the file alone and are those that bash in the sandbox gave. ``unsettled``: why an edit that was
-    interrupted cannot be settled now.
+    are uncertain by the file alone and are those that bash in the sandbox gave; ``silent``: why it could not say.
+    ``unsettled``: why an edit that was interrupted cannot be settled now.
     """
 
     machine: Machine
@@ -40,6 +40,7 @@ class Look:
     layout: Layout | None = None
     asked: bool = False
     unsettled: AutotuneError | None = None
+    silent: str = ""
 
     @property
     def root(self) -> Path:
@@ -52,7 +53,7 @@ class Look:
         webui = self.machine.webui
         if webui.certain or self.path is None:
             return None
-        return depends_on(self.path.name, webui.depends, webui.flags, self.asked)
+        return depends_on(self.path.name, webui.depends, webui.flags if self.asked else None, self.silent)
 
     def require_certain(self) -> str | None:
         """Raises Refused when nobody knows which flags the web UI gets: then there is no set to compare with.
@@ -145,4 +146,4 @@ def look(
         seen = replace(seen, webui=replace(seen.webui, certain=False, depends=found.depends))
     catalogue = load(seen.webui.flavour, seen.webui.version)
     return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked,
-                unsettled)
+                unsettled, found.silent)

@@ -18,7 +18,8 @@ class Where:
 
     ``why_not``: why it cannot be edited, ``fault``: why it cannot be read; ``layout``: what the install is, None
     for a file that was named. ``words``: the flags it gives, a fact when ``depends`` (what only the shell knows) is
-    empty, or as bash in the sandbox gave them (``asked``); else a guess, and no ground to measure or write on.
+    empty, or as bash in the sandbox gave them (``asked``); else a guess, and no ground to measure or write on
+    (``silent``: why bash could not say).
     """
 
     path: Path | None
@@ -29,6 +30,7 @@ class Where:
     words: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     asked: bool = False
+    silent: str = ""
 
     @property
     def known(self) -> bool:
@@ -40,7 +42,7 @@ class Where:
         """What the flags depend on that only the shell knows, in a sentence; None where they are certain."""
         if not self.depends or self.path is None:
             return None
-        return depends_on(self.path.name, self.depends, self.words, self.asked)
+        return depends_on(self.path.name, self.depends, self.words if self.asked else None, self.silent)
 
 
 def flags_of(root: Path, named: Path | None = None) -> Where:
@@ -64,25 +66,25 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
         if named is not None:
             raise
         return Where(path, None, error.message, layout, error)
-    words = answer(root, file)
+    words = answer(root, file) if file.uncertain else file.words
+    silent = words if isinstance(words, str) and file.kind == "sh" else ""
     return Where(
         file.path, file, file.why_not or (layout.why_not if layout else None), layout,
-        words=file.words if words is None else words, depends=file.uncertain, asked=words is not None)
+        words=file.words if isinstance(words, str) else words, depends=file.uncertain,
+        asked=bool(file.uncertain) and not isinstance(words, str), silent=silent)
 
 
-def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:
-    """The words of an uncertain file as bash in the sandbox gives them; None where it cannot, or need not be asked.
+def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | str:
+    """The words of an uncertain file as bash in the sandbox gives them; else why it cannot.
 
     ``data``: the bytes that are to be asked about, when they are not those on disk.
     """
     from autotune.launchfile.start import read_start
 
-    if not file.uncertain or file.kind != "sh":
-        return None
     try:
         return read_start(root, file.path, data=data).words()
-    except AutotuneError:
-        return None
+    except AutotuneError as error:
+        return error.message
 
 
 def known_words(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:
@@ -90,14 +92,16 @@ def known_words(root: Path, file: LaunchFile, data: bytes | None = None) -> tupl
 
     ``data`` as for ``answer``.
     """
-    return answer(root, file, data) if file.uncertain else file.words
+    found = answer(root, file, data) if file.uncertain else file.words
+    return None if isinstance(found, str) else found
 
 
-def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...], asked: bool) -> str:
-    """One sentence for people: on what the flags depend, and what bash says of them."""
+def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...] | None, silent: str = "") -> str:
+    """One sentence for people: on what the flags depend, and which ones bash gives, or why it cannot say."""
     from autotune.model.secrets import masked_words
 
     said = f"the flags in {name} depend on {', '.join(depends)}"
-    if not asked:
-        return f"{said}: which flags the web UI gets is not certain"
+    if words is None:
+        why = f" (bash cannot say without running it: {silent})" if silent else ""
+        return f"{said}: which flags the web UI gets is not certain{why}"
     return f"{said}; bash gives: {' '.join(masked_words(words)) or 'none'}"

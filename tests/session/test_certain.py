@@ -165,3 +165,20 @@ def test_only_the_proving_start_runs_the_file_and_every_word_counts(bench: Bench
     assert by_bash(bench.root) == tuple(done["after"])
     bench.json("rollback")
     assert bench.launch_file.read_text() == text
+
+
+@pytest.mark.e2e
+def test_what_nobody_knows_is_said_and_not_proven(bench: Bench) -> None:
+    """Flags out of a command: written as a block all the same, proven as far as that goes, and the rest is named."""
+    (bench.root / "flags.txt").write_text(FAST + "\n")
+    bench.launch_file.write_text(f"#!/bin/bash\n{SHAPES['command']}")
+    profile = str(bench.profile)
+    refused = bench.json("tune", "--profile", profile, code=5)
+    assert "depend on a command in line 2" in refused["message"] and "bash cannot say" in refused["message"]
+    done = bench.json("apply", "--flags", "--opt-sdp-attention --no-half-vae", "--yes")
+    assert done["verified"] is True and any("depends on a command in line 2" in note for note in done["notes"])
+    assert by_bash(bench.root) == ("--theme", "dark", "--opt-sdp-attention", "--no-half-vae")
+    status = bench.json("status")
+    assert status["certain"] is False and status["drift"] is None
+    assert "Uncertain: the flags in webui-user.sh depend on" in bench.run("status").stdout
+    assert bench.json("verify", "--no-start")["flags"][0]["in_file"] is None
