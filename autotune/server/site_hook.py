@@ -19,6 +19,10 @@ import threading
 import time
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 VARIABLE = "AUTOTUNE_WRITES"
 """Environment variable with the install's ``root`` and the run's ``folder``, as JSON."""
 JOURNAL = "journal"
@@ -92,11 +96,19 @@ class Writes:
 
     # -- what is told
 
+    def listener(self) -> Callable[[str, tuple[Any, ...]], None]:
+        """The audit hook. It is called for each ``id()`` too, so what is not watched leaves it at once."""
+        watched, hear = HANDLERS, self.hear
+
+        def listen(event: str, args: tuple[Any, ...]) -> None:
+            if event in watched:
+                hear(event, args)
+
+        return listen
+
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        """The audit hook."""
-        handler = HANDLERS.get(event)
-        if handler is None:
-            return
+        """One of the events that are watched, before it comes about."""
+        handler = HANDLERS[event]
         if event == "open" and not (isinstance(args[2], int) and args[2] & WRITING):
             return
         thread = threading.get_ident()
@@ -105,7 +117,7 @@ class Writes:
         self.inside.add(thread)
         try:
             with self.lock:
-                caller = sys._getframe(1)
+                caller = sys._getframe(2)
                 self.call = (thread, id(caller), caller.f_lasti)
                 handler(self, args)
         except FAULTS:
@@ -367,7 +379,7 @@ if __name__ == "sitecustomize" and VARIABLE in os.environ:
         _told = json.loads(os.environ[VARIABLE])
         _writes = Writes(_told["root"], _told["folder"])
         atexit.register(_writes.end)
-        sys.addaudithook(_writes.hear)
+        sys.addaudithook(_writes.listener())
         _done.add(os.path.dirname(os.path.realpath(__file__)))
     finally:
         _go_on(os.path.realpath(json.loads(os.environ[VARIABLE])["folder"]))
