@@ -153,6 +153,26 @@ def through(words: Sequence[str], block: Block) -> tuple[str, ...]:
     return (*kept(words, block), *added(block))
 
 
+_ONE = re.compile(r"""[ \t\n\v\f\r]*((?:[^ \t\n\v\f\r"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+"""What ``_WORD`` says, in Python."""
+
+
+def rewritten(value: str, block: Block) -> str:
+    """The value that a bash block makes of one (Latin-1), character by character."""
+    rest, left, skip = value, "", False
+    while found := _ONE.match(rest):
+        rest, word = rest[found.end() :], found.group(1)
+        if skip and word.startswith("--"):
+            skip, rest = False, f" {word}{rest}"
+        elif skip:
+            skip = False
+        elif word in block.valued:
+            skip = True
+        elif word not in block.plain and not word.startswith(tuple(f"{flag}=" for flag in block.valued)):
+            left += (" " if left else "") + word
+    return left + rest + (" " + block.text if block.text else "")
+
+
 def substituted(value: str, block: Block) -> str:
     """What a batch block leaves of a value: ``%X:a=b%`` replaces all of it, left to right, whatever the case."""
     value = f" {value} "

@@ -163,6 +163,10 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     appended = blocks.added(found.block)
     if kind == "sh":
         kept = blocks.kept(plain.words, found.block)
+        from autotune.launchfile.sh_read import ShReader
+
+        # The variables are those of the file as it stands; all else is what the owner wrote.
+        reading.variables = ShReader(data.decode("latin-1"), environ, found.block).read().variables
     else:
         left = blocks.substituted(spell(reading).flat.text, found.block)
         try:

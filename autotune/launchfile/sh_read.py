@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from autotune.launchfile import sh_commands
+from autotune.launchfile import blocks, sh_commands
 from autotune.launchfile.sh_assign import ShAssigns
 from autotune.launchfile.sh_commands import ANY, FATAL_NAMES, Effect
 from autotune.launchfile.sh_others import commands, default_at, mention_at
@@ -24,7 +24,7 @@ from autotune.launchfile.sh_tree import (
     walk,
 )
 from autotune.launchfile.sh_words import NAME
-from autotune.launchfile.values import OWN, Atom, Plain, Reading, Value
+from autotune.launchfile.values import OWN, Atom, Flat, Plain, Reading, TooLong, Value, flatten
 
 _SURE = re.compile(r"[<>&|]+\s*(?:/dev/null|[0-9]|&?-)")
 """Redirections that cannot fail."""
@@ -59,6 +59,8 @@ class ShReader(ShAssigns):
                 self.functions.setdefault(self._name(node), []).append(node["Body"])
         out.others = commands(root, self.s)
         self._top(root.get("Stmts") or [])
+        if self.block is not None:
+            self._any("the place of autotune's block")
         end = out.launch_at if self.ended and out.launch_at is not None else len(self.s)
         out.default_at, out.mention_at = default_at(root, self.s, end), mention_at(root, self.s, end)
         self._finish()
@@ -66,7 +68,11 @@ class ShReader(ShAssigns):
 
     def _top(self, statements: list[Node]) -> None:
         done = 0
+        block = range(self.s.find(f"# {blocks.BEGIN}"), self.s.find(f"# {blocks.END}")) if self.block else range(0)
         for number, one in enumerate(statements):
+            if start(one) in block:
+                self._block()
+                continue
             first = self.s.rfind("\n", 0, start(one)) + 1
             self.boundary = first if first >= done else self.boundary
             self._statement(one, False)
@@ -82,6 +88,19 @@ class ShReader(ShAssigns):
         self.out.plain_at = len(self.s)
         if self.pending:
             self.out.block_at = len(self.s)
+
+    def _block(self) -> None:
+        """Our own block is known: what it makes of the value is worked out as bash does it."""
+        if self.block is None:
+            return
+        try:
+            flat = flatten(self.words.look(OWN, (0, 0)))
+        except TooLong:
+            flat = Flat(reasons=["a value too long to follow"])
+        text = blocks.rewritten(flat.text, self.block)
+        self.words.variables[OWN] = Value((Atom(text, 0, 0, "double", "", False),), tuple(flat.reasons))
+        self._export(OWN, False, 0)
+        self.block = None
 
     def _next_line(self, at: int, following: int) -> int | None:
         """Where the line after a statement begins, None if the next statement comes sooner."""

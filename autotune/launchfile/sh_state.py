@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from autotune.launchfile import sh_commands
+from autotune.launchfile.blocks import Block
 from autotune.launchfile.sh_commands import FATAL_NAMES, Effect
 from autotune.launchfile.sh_tree import Node, start, stop
 from autotune.launchfile.sh_words import UNSET, Words, unsure
@@ -19,7 +20,8 @@ _BUDGET = 1_000_000
 class ShState:
     """The variables of one file while it is read, and the Reading that comes of it."""
 
-    def __init__(self, text: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str], block: Block | None = None) -> None:
+        self.block = block
         self.s = text
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         self.environ = environ

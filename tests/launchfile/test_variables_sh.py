@@ -76,7 +76,8 @@ def test_no_file_that_is_called_certain_is_read_wrongly_and_no_edit_loses_a_word
             assert error.hint
     assert len(edits) > 0.8 * FILES
     after = judge([data for *_, data in edits], quick_path / "after")
-    for (one, file, was, _), now in zip(edits, after, strict=True):
+    for (one, file, was, data), now in zip(edits, after, strict=True):
+        assert now is None or not wrong(read(data), now), data.decode()
         before, given = words(was), words(now) if now else None
         own = was["COMMANDLINE_ARGS"]
         differs = any(name in one.data for name in (b"RANDOM", b"SECONDS", b"PWD")) or (own is not None and not own[1])
@@ -152,6 +153,18 @@ def test_advice_for_a_file_that_is_refused_leads_to_the_flags(tmp_path: Path, da
     assert ("Write export" in caught.value.hint) == (b"readonly" not in data) and "run this again" in caught.value.hint
     (found,) = bash_words([edit(read(followed), TARGET, owns)], tmp_path)
     assert found[0] == "--api" and sorted(found[1:]) == sorted(TARGET)
+
+
+def test_the_value_that_a_block_makes_is_told_to_the_character(quick_path: Path) -> None:
+    values = ("--api  --xformers", "--theme 'a  b' --precision full --x",
+              '--n "q \\" --xformers" --precision=half', " ",
+              "", "--precision --api", "--xformers\t--listen\n --medvram", "a\\ b --no-half", "--é ü")
+    data = b'export COMMANDLINE_ARGS="$A"\n'
+    made = edit(read(data), TARGET, owns).replace(data, b"export COMMANDLINE_ARGS=%s\n") + b'B="<$COMMANDLINE_ARGS>"\n'
+    edited = [read(made.replace(b"%s", shlex.quote(value).encode())) for value in values]
+    assert all(one.block is not None for one in edited)
+    for one, now in zip(edited, judge([one.data for one in edited], quick_path), strict=True):
+        assert now is not None and one.variable("COMMANDLINE_ARGS").certain and not wrong(one, now), one.data.decode()
 
 
 def test_an_exit_that_is_not_reached_is_no_start(tmp_path: Path) -> None:
