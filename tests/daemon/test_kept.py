@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from autotune.daemon.state import Event, Keeper, dump, restore
 from autotune.model.errors import StateDamaged
 from tests.daemon.test_agent import BUSY, DAY, FREE, applied, change, events, settled
 from tests.daemon.world import PARTS, START, Life
+from tests.store import mutate
 
 
 def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
@@ -113,6 +115,32 @@ def test_a_machine_that_was_a_year_ahead_goes_on_when_its_clock_is_right(tmp_pat
     life.run(DAY)
     assert len(life.kinds()) > done
     assert life.state.due is None
+
+
+def test_a_damaged_journal_never_stops_the_agent(tmp_path: Path) -> None:
+    """Any line or value of it damaged: the agent begins, says what it could not read, and goes on tuning."""
+    life = applied(tmp_path / "whole")
+    life.world.scene = BUSY
+    change(life, torch="new")
+    life.run(600.0)
+    whole, rng = (tmp_path / "whole" / "journal.jsonl").read_bytes(), random.Random("journal")
+    for number in range(40):
+        (tmp_path / str(number)).mkdir()
+        file = tmp_path / str(number) / "journal.jsonl"
+        if rng.random() < 0.3:
+            record = {"event": "snapshot", "state": dump(life.state)}
+            what, data = mutate.damage(record, rng.choice(mutate.some_places(record, rng)), rng)
+            data += b"\n"
+        else:
+            what, data = mutate.damage_lines(whole, rng)
+        file.write_bytes(data)
+        one = Life(tmp_path / str(number))
+        one.run(60.0)
+        change(one, driver="changed since")
+        one.run(1200.0)
+        assert "retune" in " ".join(one.world.status["due"]) or "tune" in one.kinds(), what
+        aside = file.with_name("journal.jsonl.damaged")
+        assert aside.exists() == ("were damaged" in " ".join(one.world.status["problems"])), what
 
 
 @given(st.integers(0, 10**9))
