@@ -10,7 +10,7 @@ import click
 
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
-from autotune.model.errors import NothingToWorkOn
+from autotune.model.errors import NothingToWorkOn, StateDamaged
 
 
 @verb("export")
@@ -78,7 +78,16 @@ def dashboard_command(settings: Settings, port: int) -> None:
         raise NothingToWorkOn("no study is recorded yet", "Run `autotune tune` first.")
     import optuna
     from optuna_dashboard import run_server
+    from sqlalchemy.exc import SQLAlchemyError
 
-    storage = optuna.storages.RDBStorage(f"sqlite:///{settings.places.optuna}")
+    from autotune.store import optuna_mirror
+
+    try:
+        storage = optuna.storages.RDBStorage(optuna_mirror.url(settings.places.optuna))
+        optuna.get_all_study_summaries(storage)
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, OSError) as problem:
+        raise StateDamaged(
+            f"{settings.places.optuna}: cannot be read: {type(problem).__name__}",
+            "It is only a view of the studies: move it away, and the next tune makes it anew.") from None
     print_text(f"http://127.0.0.1:{port}/")
     run_server(storage, host="127.0.0.1", port=port)

@@ -202,13 +202,13 @@ def _conclude(
     document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
-        _mirror(places, study, ground.space, verdict)
         events.record(
             places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
             decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
             flags=document["winner"]["flags"], settings=document["winner"]["settings"],
             cost=document["cost"]["wall"],
         )
+        _mirror(places, study, ground.space, verdict)
     if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
                                   for one in study.samples):
         raise BaselineFailed(
@@ -257,7 +257,7 @@ def _mirror(places: Places, study: Study, space: Space, verdict: Verdict) -> Non
     """Puts the study into Optuna's storage, so that Optuna's own tools show it."""
     from autotune.store import optuna_mirror
 
-    optuna_mirror.mirror(places.optuna, study.id, space, tuple(study.samples), verdict)
+    optuna_mirror.mirror_anew(places.optuna, study.id, space, tuple(study.samples), verdict)
 
 
 

@@ -57,6 +57,20 @@ def mirror(path: Path, study_id: str, space: Space, samples: Sequence[Sample], v
     return len(trials)
 
 
+def mirror_anew(path: Path, study_id: str, space: Space, samples: Sequence[Sample], verdict: Verdict) -> int:
+    """``mirror``, where a file that is no database any more is moved aside first: it is only a view."""
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
+    try:
+        return mirror(path, study_id, space, samples, verdict)
+    except StateDamaged as problem:
+        cause = problem.__cause__
+        if not isinstance(cause, DatabaseError) or isinstance(cause, OperationalError):
+            raise  # in use, or the disk is full
+        path.replace(path.with_name(path.name + ".damaged"))
+        return mirror(path, study_id, space, samples, verdict)
+
+
 def _attributes(space: Space, verdict: Verdict) -> dict[str, Any]:
     speedup = verdict.speedup
     return {

@@ -252,3 +252,19 @@ def test_a_damaged_study_of_another_question_stops_nobody(tmp_path: Path) -> Non
     assert find_study(tmp_path, "0008").id == study.id
     with pytest.raises(StateDamaged, match=r"0007-other.study\.json"):
         find_study(tmp_path, "0007")
+
+
+def test_a_damaged_view_of_the_studies_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna, dashboard = pytest.importorskip("optuna"), pytest.importorskip("optuna_dashboard")
+    monkeypatch.setattr(dashboard, "run_server", lambda *_, **__: None)
+    path = store.places.optuna
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="a")
+    whole, rng = path.read_bytes(), random.Random("view")
+    codes = []
+    for _ in range(12):
+        what, data = mutate.damage_bytes(whole, rng)
+        path.write_bytes(data)
+        codes.append(run(["dashboard", "--state-dir", str(store.state)]))
+        assert codes[-1] in (0, 8), what
+        store.capsys.readouterr()
+    assert 8 in codes

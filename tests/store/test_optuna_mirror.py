@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from autotune.model.errors import StateDamaged
-from autotune.store.optuna_mirror import mirror, url
+from autotune.store.optuna_mirror import mirror, mirror_anew, url
 from tests.search.test_sessions import play, small
 
 
@@ -45,3 +45,6 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, not at all" * 100)
     with pytest.raises(StateDamaged, match="cannot be written"):
         mirror(path, "study-1", surface.space, session.samples, verdict)
+    count = mirror_anew(path, "study-1", surface.space, session.samples, verdict)
+    assert len(optuna.load_study(study_name="study-1", storage=url(path)).trials) == count
+    assert path.with_name("optuna.db.damaged").exists()
