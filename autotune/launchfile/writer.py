@@ -50,7 +50,9 @@ def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Itera
     """
     target = tuple(target_words)
     _check(target, owns)
-    if units(file.words, owns) == units(target, owns) and file.why_not is None:
+    # A block of ours decides about the managed words, whatever the words before it depend on.
+    known_words = not file.uncertain or file.block is not None
+    if known_words and units(file.words, owns) == units(target, owns) and file.why_not is None:
         return file.data
     if file.kind == "stability-matrix":
         from autotune.launchfile import stability

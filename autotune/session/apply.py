@@ -138,6 +138,9 @@ def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> 
     """The launch file's bytes with exactly these managed words; ``dimensions``: what a study searched, and so may
     edit beside the default ones. Raises Refused with the line to paste."""
     assert look.file is not None
+    held = split(look.machine.webui.flags, look.catalogue, dimensions).tuned
+    if look.asked and sorted(held) == sorted(flags):
+        return look.file.data
     return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions))
 
 

@@ -74,7 +74,7 @@ def test_empty_target_takes_all_managed_words_out(kind: str, name: str, data: by
     edited = edit(file, (), owns)
     after = read(edited, kind)
     assert after.words == tuple(w for w, mine in zip(words, owns(words), strict=True) if not mine)
-    if not any(owns(words)):
+    if not any(owns(words)) and not file.uncertain:
         assert edited == data
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from autotune import server
+from autotune.flags.catalogue import load
+from autotune.launchfile import edit, read
 from autotune.model.errors import Refused
 from autotune.session.doctor import checks
 from autotune.session.look import Look, look
@@ -122,6 +124,28 @@ def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: 
         tune(seen, places, TuneOptions(profile), Progress())
     assert "depend on" in refusal.value.message and str(bench.launch_file) in refusal.value.hint
     assert not list(bench.state.glob("installs/*/studies/*"))
+
+
+GUESSES = (
+    ('export COMMANDLINE_ARGS="--opt-sdp-attention $(cat flags.txt)"\n', "--opt-sdp-attention"),
+    ('export COMMANDLINE_ARGS="--opt-sdp-attention"\n[ -f launch.py ] && COMMANDLINE_ARGS="--xformers --api"\n',
+     "--opt-sdp-attention"),
+    ('export COMMANDLINE_ARGS="--api"\nif [ -f launch.py ]; then COMMANDLINE_ARGS+=" --xformers"; fi\n', ""),
+)
+
+
+@pytest.mark.parametrize(("text", "wanted"), GUESSES)
+def test_a_guess_does_not_hold_the_set_already(tmp_path: Path, text: str, wanted: str) -> None:
+    """What the reader would guess has exactly the wanted flags; what bash gives has not."""
+    root = install(tmp_path / "w", text)
+    file, catalogue = read(root / "webui-user.sh"), load("a1111", "1.10.1")
+    target = tuple(wanted.split())
+    assert tuple(word for word, ours in zip(file.words, catalogue.owns(file.words), strict=True) if ours) == target
+    before = [word for word, ours in zip(by_bash(root), catalogue.owns(by_bash(root)), strict=True) if not ours]
+    (root / "webui-user.sh").write_bytes(edit(file, target, catalogue.owns))
+    assert by_bash(root) == (*before, *target)
+    again = read(root / "webui-user.sh")
+    assert edit(again, target, catalogue.owns) == again.data
 
 
 RUNS = "touch @/RAN\ngit pull\nrm -f @/keep\ncurl -s -o @/FETCHED file:///etc/hostname\n"
