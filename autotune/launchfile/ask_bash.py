@@ -124,7 +124,7 @@ def _run(bash: str, folder: Path, text: str, names: list[str], cwd: Path,
          environ: Mapping[str, str]) -> list[tuple[str, str, str]] | str:
     mark = secrets.token_hex(16)
     (folder / "nothing").mkdir()
-    (folder / "file").write_bytes(_HEAD.encode() + text.encode("latin-1") + b"\n")
+    (folder / "file").write_bytes(_HEAD.encode() + text.encode("latin-1"))
     clean = {name: value for name, value in environ.items() if not _DROPPED.fullmatch(name)}
     clean |= {"PATH": str(folder / "nothing")}
     clean |= {sh_harmless.PATH: environ["PATH"]} if "PATH" in environ else {}

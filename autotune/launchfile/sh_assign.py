@@ -198,6 +198,7 @@ class ShAssigns(ShState):
         if set("aA") & set(letters):
             self.words.arrays.pop(name, None)
             self.attributes[name] = f"an array in line {line}"
+            self._doubt(name, self.attributes[name])
             if name == OWN:
                 self._becomes_array(line, nested)
         if variant == "local" or (variant in ("declare", "typeset") and self.calls):

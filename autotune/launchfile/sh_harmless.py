@@ -75,6 +75,8 @@ class Harmless:
         """The copy (Latin-1). Raises Refusal."""
         if re.search(r"/dev/(?:tcp|udp)", self.s):
             raise Refusal("it opens network connections")
+        if re.search(r"~[-+]", self.s):
+            raise Refusal("it names the folder it was in before")
         self._functions()
         statements = self._until_the_start(self.root.get("Stmts") or [])
         for one in statements:

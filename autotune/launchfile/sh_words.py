@@ -139,8 +139,8 @@ class Words:
         while i < b:
             c = s[i]
             if c == "\\":
-                if s[i + 1 : i + 2] != "\n":
-                    parts.append(Atom(s[i + 1 : i + 2], i, i + 2, "bare", "", own))
+                if s[i + 1 : i + 2] != "\n":  # at the very end of a file, a backslash stands for itself
+                    parts.append(Atom(s[i + 1 : i + 2] or c, i, min(i + 2, b), "bare", "", own))
                 i += 2
             elif c == "~" and (not parts or s[i - 1] in ":="):
                 i = self._tilde(i, b, stop(word), parts)

@@ -442,3 +442,475 @@ export "A="$EXTRA
 export A=$EXTRA B
 #%%
 readonly COMMANDLINE_ARGS="--api"; export COMMANDLINE_ARGS; COMMANDLINE_ARGS=--other
+#%%
+# foo \
+A=1
+#%%
+A=1 \
+B=2
+#%%
+A=1\
+2
+#%%
+﻿A=1
+B=2
+#%%
+A= 1
+#%%
+A=1	B=2
+#%%
+A=1B=2
+#%%
+A=1B=2
+#%%
+A=1
+B=$A
+export COMMANDLINE_ARGS="--api"
+
+#%%
+if true
+then
+A=1
+fi
+
+#%%
+
+A=1
+
+
+#%%
+A=1B=2
+#%%
+A=“x”
+#%%
+export A =1
+#%%
+A= 1
+#%%
+A =1
+#%%
+$A=1
+#%%
+"A"=1
+#%%
+A[0]=x
+#%%
+A+=1 B+=2
+#%%
+{A,B}=1
+#%%
+!A=1
+#%%
+if A=1; B=2; then :; fi
+#%%
+cat <<E
+A=1
+#%%
+A=$(cat <<E
+)
+E
+)
+B=1
+#%%
+A="$(cat <<'E'
+"
+E
+)"
+B=1
+#%%
+A=(
+# c )
+1 # two
+)
+B=$A
+#%%
+declare -a A='(1 2)'; B=$A
+#%%
+export A=(1 2)
+#%%
+((A=1);(B=2))
+#%%
+( (A=1); B=2 )
+#%%
+A=$( (echo x) )
+#%%
+A=$(( (1+2)*3 ))
+#%%
+A=$((echo x); echo y)
+#%%
+[[ a =~ a(b|c)* ]] && A=1
+#%%
+[[ a < b ]]; A=1
+#%%
+[ a \< b ]; A=1
+#%%
+A=`echo \`echo y\``
+#%%
+A=a`true`b
+#%%
+A="a`echo \"q\"`"
+#%%
+A=$'a\
+b'
+#%%
+A="\
+"
+#%%
+A=""""
+#%%
+A=''"x"''
+#%%
+A=\
+#%%
+A=x\
+#%%
+A="x\\"
+#%%
+A=x\ 
+#%%
+A=#x
+#%%
+A=x #y
+#%%
+A=x;#y
+#%%
+echo a#b;A=1
+#%%
+A=$#
+#%%
+A=${#}
+#%%
+A=${#A}
+#%%
+A=$#x
+#%%
+A=$
+#%%
+A=$ 
+#%%
+A="$"
+#%%
+A="a$"
+#%%
+A=a$b$
+#%%
+A=${EXTRA}${N}$N
+#%%
+A=$EXTRA_x
+#%%
+A=$N9
+#%%
+A=${N}9
+#%%
+A=$1x
+#%%
+A=$10
+#%%
+A="$@"
+#%%
+A=$$
+#%%
+A="${EXTRA:-x}" B="${EXTRA-x}" venv_dir="${NO-x}${NO:-y}${NO+z}${NO:+q}"
+#%%
+A= B=${A-x}${A:-y}
+#%%
+A=${B-$(echo a)}
+#%%
+A=${EXTRA-$(echo a)}
+#%%
+A=${EXTRA:+$(echo a)}
+#%%
+A=${NO:+$(echo a)}
+#%%
+export N; N=5
+#%%
+unset N; export N; N=5
+#%%
+unset EXTRA; EXTRA=1
+#%%
+N+=1; unset N; N+=2
+#%%
+A=1; unset -v A B; export A
+#%%
+export A; A+=x
+#%%
+readonly B=1; export B
+#%%
+A=1 B=2 export C
+#%%
+export -- A=1
+#%%
+export -x A=1
+#%%
+export A=1 -n B
+#%%
+declare -- A=1
+#%%
+declare -x -i N=3+4
+#%%
+declare -xi N; N=1+1
+#%%
+declare -gx A=1
+#%%
+declare -p EXTRA >/dev/null; A=1
+#%%
+set -a; A=1; set +a; A=2; B=3
+#%%
+set -a; for A in 1; do :; done
+#%%
+set -a; read -r A <<< x
+#%%
+set -ax; A=1
+#%%
+set -o allexport; A=1
+#%%
+set +o allexport; A=1
+#%%
+set -e -a; A=1
+#%%
+set -- -a; A=1
+#%%
+set - -a; A=1
+#%%
+set a -a; A=1
+#%%
+set -eu -o pipefail; A=1
+#%%
+set -euo pipefail -a; A=1
+#%%
+set -o; A=1
+#%%
+set; A=1
+#%%
+shopt -s nullglob extglob; A=1
+#%%
+shopt; A=1
+#%%
+A=@(x|y)
+#%%
+A=x+(y)
+#%%
+B=!(x)
+#%%
+A=~root
+#%%
+A=~+
+#%%
+A=~-/x
+#%%
+A=~/x:~root:~
+#%%
+A=a:~
+#%%
+A=":~"
+#%%
+A=\~/x
+#%%
+A=~\/x
+#%%
+A=~"/x"
+#%%
+A=~$N
+#%%
+A=~/
+#%%
+export A=~
+#%%
+HOME=/q; export A=~/z B=~
+#%%
+HOME=; A=~/x
+#%%
+A="~"/x
+#%%
+A=x=~/y
+#%%
+A=--x=~/y:~/z
+#%%
+PATH=$PATH:~/bin; A=$PATH
+#%%
+f() { :; }; f; A=1
+#%%
+f() { echo $1; }; f "$(date)"; A=1
+#%%
+f() { A=1; }; ( f ); B=2
+#%%
+f() { A=1; }; f | cat
+#%%
+f() { A=1; }; x=$(f)
+#%%
+f() { A=1; }; command f; B=1
+#%%
+f() { A=1; }; "f"
+#%%
+f() { A=1; }; \f
+#%%
+f() { A=1; }; ff; $f
+#%%
+f () { A=1; }
+f() { :; }
+f
+#%%
+true() { A=1; }; true
+#%%
+:() { A=1; }; :
+#%%
+function true { A=1; }; if true; then :; fi
+#%%
+echo() { A=1; }; echo
+#%%
+printf() { A=2; }; printf x
+#%%
+A=1; { unset A; }; B=2
+#%%
+while read -r A B; do :; done <<< "1 2"
+#%%
+until [ "$A" ]; do A=1; done
+#%%
+for ((A=0; A<3; A++)) { :; }
+#%%
+for A in; do B=1; done
+#%%
+for A in x; { B=$A; }
+#%%
+case x in y) A=1;; esac
+#%%
+case $EXTRA in --*) A=1;;& *) B=2;; esac
+#%%
+if false; then A=1; elif true; then B=1; else N=1; fi
+#%%
+exec 3<<< "A=1"; . /dev/fd/3
+#%%
+exec {B}<launch.py; A=1
+#%%
+exec; A=1
+#%%
+exec -a x true
+#%%
+exec > >(cat >/dev/null); A=1
+#%%
+[ -t 0 ] && A=1
+#%%
+test -v EXTRA && A=1
+#%%
+A=${BASH_VERSION:+x}
+#%%
+A=$BASH
+#%%
+A=$HOSTNAME
+#%%
+A=$UID
+#%%
+A=$IFS
+#%%
+A=$OSTYPE
+#%%
+A=$SHELL
+#%%
+A=$TERM
+#%%
+A=$PATH
+#%%
+A=$SHLVL
+#%%
+A=$_
+#%%
+A=$LANG
+#%%
+LC_ALL=C; A=1
+#%%
+OPTIND=3; A=$OPTIND
+#%%
+REPLY=x; read <<< y; A=$REPLY
+#%%
+MAPFILE=1; A=$MAPFILE
+#%%
+COLUMNS=10; A=$COLUMNS
+#%%
+PS1=x; A=$PS1
+#%%
+PWD=/x; A=$PWD; cd .; B=$PWD
+#%%
+OLDPWD=1; A=$OLDPWD
+#%%
+SHLVL=5; A=$SHLVL
+#%%
+BASHPID=1; A=$BASHPID
+#%%
+LINENO=100; A=$LINENO
+#%%
+HISTCMD=1; A=$HISTCMD
+#%%
+FUNCNAME=x; A=$FUNCNAME
+#%%
+GROUPS=5; A=$GROUPS
+#%%
+DIRSTACK=x; A=$DIRSTACK
+#%%
+_=x; A=$_
+#%%
+BASH_COMMAND=x; A=$BASH_COMMAND
+#%%
+EPOCHSECONDS=1; A=$EPOCHSECONDS
+#%%
+COMP_WORDBREAKS=x; A=$COMP_WORDBREAKS
+#%%
+BASH_ARGV0=zz; A=$0
+#%%
+TMOUT=1; A=$TMOUT
+#%%
+HOSTNAME=q; A=$HOSTNAME
+#%%
+OSTYPE=q; A=$OSTYPE
+#%%
+PPID=1
+A=1
+#%%
+BASH_VERSION=1; A=$BASH_VERSION
+#%%
+BASH=1; A=$BASH
+#%%
+IFS=x; A=$IFS
+#%%
+SHELLOPTS=x; A=1
+#%%
+FUNCNEST=1; A=1
+#%%
+TIMEFORMAT=x; A=1
+#%%
+RANDOM=; A=$RANDOM
+#%%
+unset RANDOM; RANDOM=5; A=$RANDOM
+#%%
+unset PWD; A=$PWD
+#%%
+export RANDOM; A=1
+#%%
+PIPESTATUS=5; A=$PIPESTATUS
+#%%
+BASH_SOURCE=1; A=$BASH_SOURCE
+#%%
+BASH_REMATCH=1; A=$BASH_REMATCH
+#%%
+SECONDS=abc; A=$SECONDS
+#%%
+auto_resume=1; histchars=x; A=1
+#%%
+MAILCHECK=1; OPTERR=0; A=$OPTERR
+#%%
+COPROC=1; A=$COPROC
+#%%
+BASH_XTRACEFD=1; set -x; A=1
+#%%
+BASH_LOADABLES_PATH=/x; A=1
+#%%
+EXECIGNORE=*; A=1
+#%%
+INSIDE_EMACS=1; A=1
+#%%
+READLINE_LINE=x; A=$READLINE_LINE
+#%%
+BASH_ALIASES[x]=y; A=1
+#%%
+BASH_CMDS[x]=y; A=1
+#%%
+DIRSTACK[0]=y; A=1
