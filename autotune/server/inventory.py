@@ -294,6 +294,6 @@ def _others(root: Path, began: int, known: set[str]) -> Iterator[str]:
                     continue
                 found = entry.stat(follow_symlinks=False)
                 if (max(found.st_mtime_ns, found.st_ctime_ns) >= began
-                        and entry.name != "cache.json" and os.path.realpath(entry.path) not in known):
+                        and entry.name != site_hook.OWN_CACHE and os.path.realpath(entry.path) not in known):
                     named += 1
                     yield os.path.relpath(entry.path, root)

@@ -34,6 +34,8 @@ SKIPPED = frozenset({
     ".git", "__pycache__", "models", "repositories", "cache", "node_modules", ".cache", "venv", ".venv",
 })
 """Folders where what a web UI downloads or installs for itself stays: it would only do it again."""
+OWN_CACHE = "cache.json"
+"""The web UI's own hash cache, which stays too."""
 LARGEST_COPY = 64 * 1024 * 1024
 """Bytes of the largest file that is copied before it is written; a larger one is left as the trial leaves it."""
 MOST_IN_A_TREE = 5000
@@ -145,7 +147,7 @@ class Writes:
     def _skipped(self, real: str, name: str) -> bool:
         parts = name.replace("\\", "/").split("/")
         mine = any(_below(real, folder) is not None for folder in (self.folder, *self.own))
-        return mine or not SKIPPED.isdisjoint(parts)
+        return mine or parts[-1] == OWN_CACHE or not SKIPPED.isdisjoint(parts)
 
     def note(self, path: Any, at: Any = -1, *, follow: bool = False, goes: bool = False) -> None:
         """A file is about to be written or replaced; with ``goes``, removed."""

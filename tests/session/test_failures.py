@@ -109,13 +109,15 @@ def test_eight_classes_in_one_tune_in_which_every_other_set_fails(bench: Bench) 
 
 
 LEAK = """
-import os, sys
-if any(word.endswith("launch.py") for word in sys.orig_argv):
+import os, sys, threading
+def write():
     for name in ("params.txt", "styles.csv", "ui-config.json", "config.json", "cache.json", "leak.bin",
                  "extensions/other/state.json", "extensions/sd-webui-animatediff/seen.db", "outputs/day/leak.png"):
         os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
         with open(name, "a") as file:
             file.write("{leak}")
+if any(word.endswith("launch.py") for word in sys.orig_argv):
+    threading.Timer(0.3, write).start()  # as an extension: once the interpreter is up
 """
 ANSWERS = {
     "sdp": ("garbage", "not JSON"), "sdp-no-mem": ("html", "502 Bad Gateway"), "doggettx": ("redirect", "redirect"),
@@ -143,7 +145,7 @@ def test_answers_that_are_none_and_an_extension_that_writes_all_over_the_install
     assert (bench.root / "cache.json").read_text(encoding="utf-8") != "{}"  # the web UI's own: it did write
     assert bench.tree(without=("cache.json",)) == before
     aside = bench.state / "runs" / "aside"
-    assert 1 <= len(list(aside.iterdir())) <= 5
+    assert list(aside.iterdir())
     assert all((run / "outputs/day/leak.png").read_text(encoding="utf-8") == "{leak}" for run in aside.iterdir())
     warned = [line for line in document["warnings"] if "wrote into its folder" in line]
     assert len(warned) == 1 and "config.json" in warned[0] and str(aside) in warned[0]
