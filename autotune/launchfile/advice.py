@@ -139,6 +139,8 @@ def _pasted(file: LaunchFile, target: tuple[str, ...], owns: Owns, whole: bool =
         at = starts[reading.launch_line - 1]
     if file.uncertain and reading.array is None and not _runs_last(file):
         return None
+    if not whole and (reading.unseen or (reading.delayed and b"!" in file.base)):
+        return None  # expanding what is not known may run it, or lose some of it
     eol = b"\r\n" if b"\r\n" in data else b"\n"
     lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
     also = f" (and take out {' '.join(gone)})" if gone and not whole else ""

@@ -376,6 +376,7 @@ class CmdReader(CmdState):
             return
         if re.search(r"[\^&|<>!]", text) or not self._certain(rest):
             named = re.match(r'set[ \t]+"?([^=%!^"]+)=', text, re.IGNORECASE)
+            self.unseen.add(reason)
             self._doubt(upper(named.group(1)), reason) if named else self._all_uncertain(reason)
             return
         at = rest[0].atom.start
@@ -416,6 +417,7 @@ class CmdReader(CmdState):
         if mode == DEAD:
             return
         if not self._certain(args[:equals]) or (nested and "%" in name):
+            self.unseen.add(f"the set in line {line}")
             self._all_uncertain(f"the set in line {line}")
         elif mode == UNSURE:
             self._doubt(name, f"a condition, block or jump around line {line}")
@@ -443,6 +445,7 @@ class CmdReader(CmdState):
                 self._influenced(reason, DEAD)
             return
         if text[:2].lower() == "/p":
+            self.unseen.add(reason)
             match = re.match(r'/p[ \t,;]*"?([^=]+)=', text, re.IGNORECASE)
             names = [match.group(1)] if match else []
         else:

@@ -203,7 +203,7 @@ def words_of(toks: list[Tok]) -> list[list[Tok]]:
 def without_redirections(toks: list[Tok]) -> tuple[list[Tok], str]:
     """Take ``> file``, ``2>&1`` and the like out of a command; also the target (``nul`` in any case), '' without."""
     kept: list[Tok] = []
-    i, target = 0, ""
+    i, target, glued = 0, "", False
     while i < len(toks):
         if not (toks[i].special and toks[i].atom.text in "<>"):
             kept.append(toks[i])
@@ -211,6 +211,7 @@ def without_redirections(toks: list[Tok]) -> tuple[list[Tok], str]:
             continue
         if kept and kept[-1].atom.text in tuple("0123456789") and kept[-1].atom.text and not kept[-1].quoted and (
                 len(kept) == 1 or kept[-2].atom.text in tuple(DELIMITERS)):
+            glued |= len(kept) > 1 and kept[-2].atom.text in tuple(",;=")  # X=1>nul: not every cmd takes 1 for a handle
             kept.pop()  # 2>nul
         while i < len(toks) and toks[i].special and toks[i].atom.text in "<>&":
             i += 1
@@ -221,4 +222,4 @@ def without_redirections(toks: list[Tok]) -> tuple[list[Tok], str]:
             i += 1
         text = text_of(toks[begin:i]).lower()
         target = "nul" if text in ("nul", "1", "2") and target in ("", "nul") else text or "?"
-    return kept, target
+    return kept, "?" if glued else target

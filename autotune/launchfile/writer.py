@@ -338,6 +338,9 @@ def _quoted_form(base: LaunchFile) -> bool | None:
     forms = {a.tail.where == "quoted" for a in base.reading.assignments}
     values = [text[a.start : a.end] for a in base.reading.assignments]
     special = any(re.search(r"[&|<>^]", re.sub(r'"[^"]*"|\^\r?\n', "", v)) for v in values)
+    now = spell(base.reading).flat.text
+    if re.search(r"[&|<>^]", re.sub(r'"[^"]*"', "", now)):
+        return True if '"' not in now and forms <= {True} else None
     if len(forms) == 1:
         quoted = forms.pop()
         return None if special and not quoted else quoted

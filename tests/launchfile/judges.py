@@ -136,6 +136,7 @@ def wine_variables(
 
     Names in upper case; the judge's folder reads as this system spells it. None where a file left nothing to look at.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     driver = ["@echo off", ">base.txt set"]
     for number, data in enumerate(files):
         home = folder / str(number)

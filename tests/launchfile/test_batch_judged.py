@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 from autotune.launchfile import advice, edit
 from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
+from tests.launchfile.batch_hostile import HOSTILE
 from tests.launchfile.batch_maker import HELPERS, batch
 from tests.launchfile.judges import TARGET, owns, wine, wine_variables
 from tests.launchfile.test_corpus import split, wanted
@@ -35,7 +37,17 @@ def wrong(file: LaunchFile, judged: dict[str, str], names: set[str]) -> list[str
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_called_certain_is_so_and_no_kept_word_is_lost(seed: int, quick_path: Path, wine_prefix: Path) -> None:
     random = Random(seed)
-    files = [batch(random) for _ in range(FILES)]
+    _judge([batch(random) for _ in range(FILES)], quick_path, wine_prefix)
+
+
+@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+@pytest.mark.parametrize("name", ["X", "COMMANDLINE_ARGS"])
+def test_files_written_to_trip_the_reader(name: str, quick_path: Path, wine_prefix: Path) -> None:
+    texts = [re.sub(r"\bX\b", name, f"@echo off\n{text}\ncall webui.bat\n") for text in HOSTILE]
+    _judge([text.replace("\n", "\r\n").encode() for text in texts], quick_path, wine_prefix)
+
+
+def _judge(files: list[bytes], quick_path: Path, wine_prefix: Path) -> None:
     outside, found = wine_variables(files, quick_path / "before", wine_prefix, HELPERS)
     started: list[tuple[LaunchFile, dict[str, str]]] = []
     certain = opaque = 0
