@@ -205,7 +205,7 @@ class RealWorld:
 
         whole = {"running": True, "pid": os.getpid(), "webui": str(self.root), **status}
         problems = [*status.get("problems", ()), *self.problems(), *filter(None, [self.watcher.problem])]
-        whole["problems"] = problems
+        whole["problems"] = list(dict.fromkeys(problems))  # those of the last word are said again in the end
         if whole == self._published:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -137,3 +138,21 @@ def test_starts_in_a_folder_that_is_gone(tmp_path: Path) -> None:
     openings.watch(True)
     assert openings.take() == set()
     openings.watch(False)
+
+
+@LINUX
+def test_one_pass_says_once_why_it_cannot_watch(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare")
+    root, config = tmp_path / "webui", tmp_path / "config.toml"
+    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
+    config.write_text('profile = "tiny"\n[agent]\nfirst_tune = false\nsettle_seconds = 1\n')
+    shell = 'echo 0 > /proc/sys/user/max_inotify_instances || exit 77; exec "$@"'
+    words = ["unshare", "-Ur", "bash", "-c", shell, "bash", sys.executable, "-m", "autotune", "daemon", "--once", "-q",
+             "--json", "--webui", str(root), "--state-dir", str(tmp_path / "state"), "--config", str(config)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("needs a user namespace of its own")
+    assert done.returncode == 0, done.stderr
+    problem = "no file events (inotify instance limit reached): looking regularly"
+    assert json.loads(done.stdout)["status"]["problems"] == [problem]
