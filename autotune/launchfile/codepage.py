@@ -120,7 +120,7 @@ def _bytes_as_text(raw: bytes, page: int | None) -> str:
             return raw.decode("utf-8" if page == 65001 else f"cp{page}")
         except (UnicodeDecodeError, LookupError):
             pass
-    return raw.decode("utf-8", "surrogateescape")
+    return raw.decode("utf-8" if is_utf8(raw) else "ascii", "surrogateescape")
 
 
 def readings(text: str) -> set[str]:

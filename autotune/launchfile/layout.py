@@ -19,7 +19,7 @@ from pathlib import Path
 
 from autotune.launchfile.flavour import container, flavour
 from autotune.launchfile.quoting import joined
-from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, in_pinokio, read
+from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, in_pinokio, parse, read
 from autotune.launchfile.values import OWN
 from autotune.model.errors import NothingToWorkOn
 
@@ -140,9 +140,12 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
         raise NothingToWorkOn(layout.why_not or "this install is not managed",
                               f"Its flags go here: {layout.where_flags_go}")
     chosen: LaunchFile | None = None
+    file: LaunchFile | None = None
     doubt: tuple[str, ...] = ()
     for path in layout.launch_files:
-        file = read(path, environ, root)
+        before, file = file, read(path, environ, root)
+        if before is not None and file.kind == "cmd":  # one cmd runs both, and every variable stays
+            file = parse(file.data, path, environ, root, before)
         builds_on_it = not file.assignments or f"{ENVIRONMENT}{OWN}" in file.depends
         doubt = (*doubt, *file.uncertain) if builds_on_it else file.uncertain
         if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):

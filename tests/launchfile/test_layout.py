@@ -94,6 +94,10 @@ def test_settings_bat_wins(tmp_path: Path) -> None:
     (root / "webui.settings.bat").write_text("set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --xformers\n")
     file = layout.in_effect(root, found, {})
     assert file.words == ("--medvram", "--api", "--xformers") and not file.static
+    (root / "webui-user.bat").write_text("set SPEED=--xformers\nset COMMANDLINE_ARGS=--medvram --api\n")
+    (root / "webui.settings.bat").write_text("set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% %SPEED%\n")
+    file = layout.in_effect(root, found, {})
+    assert file.words == ("--medvram", "--api", "--xformers") and file.uncertain == ()
     (root / "webui.settings.bat").write_text("set PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:64\n")
     assert layout.in_effect(root, found, {}).path.name == "webui-user.bat"
 
