@@ -72,7 +72,7 @@ def _cmd(file: Path, own: Iterable[OwnWebUI]) -> int | None:
 
     for process in psutil.process_iter():
         try:
-            if _is_cmd(process) and _names(process.cmdline(), file):
+            if _is_cmd(process) and _names(process, file):
                 return process.pid
         except (psutil.Error, OSError):
             continue
@@ -90,7 +90,15 @@ def _is_cmd(process: psutil.Process) -> bool:
     return process.name().lower() == "cmd.exe"
 
 
-def _names(words: Iterable[str], file: Path) -> bool:
-    """Whether a command line of cmd names the file, by a path or by its name; quotes may be left in its words."""
+def _names(process: psutil.Process, file: Path) -> bool:
+    """Whether a cmd's command line names this file: its whole path, or from the folder that it stands in."""
+    words = process.cmdline()
     text = " ".join(words).replace("\\", "/").lower()
-    return f"/{file.name.lower()}" in text or f" {file.name.lower()}" in text.replace('"', " ")
+    if str(file).replace("\\", "/").lower() in text:
+        return True
+    here = Path(process.cwd())
+    for word in words:
+        named = here / word.strip('" ').replace("\\", "/")
+        if named.name.lower() == file.name.lower() and named.exists() and named.samefile(file):
+            return True
+    return False
