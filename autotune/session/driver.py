@@ -362,10 +362,8 @@ class Driver:
             workload = replace(workload, steps=told.steps)
         with self._watch.on("warmup" if state == "warmup" else "measuring"):
             result = self._render(live, proposal, index, workload, state, told)
-        if self._way.taken.is_set():
-            if result.seconds is None:
-                return False  # cut short, and repeated when the machine is ours again
-            result = replace(result, discard=result.discard or self._way.why)
+        if self._way.taken.is_set() and result.seconds is None:
+            return False  # cut short, and repeated when the machine is ours again
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.vae_flipped:
             failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
@@ -442,7 +440,7 @@ class Driver:
                         "since then",))
         if state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
-        return result
+        return replace(result, discard=result.discard or self._way.why) if self._way.taken.is_set() else result
 
     def _require_space(self) -> None:
         """Raises StateDamaged when the disk is full: a clip that could not be saved is no fault of its set."""
