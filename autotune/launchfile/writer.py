@@ -31,7 +31,7 @@ from autotune.launchfile import blocks
 from autotune.launchfile.known import KNOWN, PAIRS, VALUES
 from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
-from autotune.launchfile.reader import LaunchFile, parse, spell
+from autotune.launchfile.reader import LaunchFile, parse, scan, spell
 from autotune.launchfile.values import OWN, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
 
@@ -302,7 +302,7 @@ class _Job:
         before = self._base()
         if after.reading is None or after.why_not is not None or after.words != self._expected(before, after):
             return False
-        if after.block is None and data != after.base:
+        if (after.block is None and data != after.base) or not _stands_alone(after):
             return False
         gone = [self.reading.line_words[i].text for i in self._managed(before)[0]]
         mine = [_without(c, gone) for c in self.reading.others]
@@ -321,6 +321,15 @@ class _Job:
         first = next((i for i in range(on_line, len(mine)) if mine[i]), len(mine))
         at = sum(not m for m in mine[:first])
         return (*kept[:at], *self.target, *kept[at:])
+
+
+def _stands_alone(file: LaunchFile) -> bool:
+    """Are the lines of a bash block commands of their own, and no end of something that begins above them?"""
+    if file.block is None or file.kind != "sh":
+        return True
+    own = scan(blocks.render(file.block, "\n").encode("latin-1"), "sh", {}, file.path).others[1:]
+    whole, base = scan(file.data, "sh", {}, file.path).others, scan(file.base, "sh", {}, file.path).others
+    return any(base[:at] + own + base[at:] == whole for at in range(1, len(base) + 1))
 
 
 def _quoted_form(base: LaunchFile) -> bool | None:

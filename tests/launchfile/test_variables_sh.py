@@ -167,6 +167,17 @@ def test_the_value_that_a_block_makes_is_told_to_the_character(quick_path: Path)
         assert now is not None and one.variable("COMMANDLINE_ARGS").certain and not wrong(one, now), one.data.decode()
 
 
+@pytest.mark.parametrize("data", [b"A=x\\", b"echo \\", b"cat <<E\nA=1", b"cat <<E\nA=1\n", b"# a \\",
+                                  b"A=1 &&\\\n true \\"])
+def test_lines_are_never_added_to_what_a_file_leaves_open(tmp_path: Path, data: bytes) -> None:
+    try:
+        edited = edit(read(data), TARGET, owns)
+    except Refused as error:
+        assert error.hint
+        return
+    assert bash_words([edited], tmp_path) == [list(TARGET)]
+
+
 def test_an_exit_that_is_not_reached_is_no_start(tmp_path: Path) -> None:
     data = b'[ -n "$HOME" ] || exit 1; A=1\n'
     edited = edit(read(data), TARGET, owns)
