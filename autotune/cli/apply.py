@@ -15,6 +15,7 @@ from autotune.model.errors import NothingToWorkOn, UsageProblem
 from autotune.model.homes import expanded
 
 if TYPE_CHECKING:
+    from autotune.session.apply import Plan
     from autotune.session.look import Look
 
 _LAUNCH_FILE = click.option(
@@ -53,17 +54,32 @@ def apply_flow(
     """Plans, shows, asks, applies. Returns the document of `apply`."""
     from autotune.session import apply
     from autotune.session.look import look
+    from autotune.store import events
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
+    if dry_run:
+        return _planned(seen, settings, words, cause).document(changed=False)
+    with events.noted(settings.places.history(seen.root), "apply", cause) as facts:
+        if words is not None:
+            facts["flags"] = words.split()
+        plan = _planned(seen, settings, words, cause)
+        facts.update(flags=list(plan.flags), settings=plan.settings)
+        if not plan.changed:
+            return plan.document(changed=False)
+        plan.require_possible(seen.root, start)
+        if not yes:
+            _ask(settings, plan.diff)
+        return apply.carry_out(seen, settings.places, plan, start=start, say=_quiet(settings))
+
+
+def _planned(seen: Look, settings: Settings, words: str | None, cause: str) -> Plan:
+    """The change, after its notes are told."""
+    from autotune.session import apply
+
     plan = apply.plan(seen, settings.places, words, cause)
     for note in plan.notes:
         _note(note)
-    if dry_run or not plan.changed:
-        return plan.document(changed=False)
-    plan.require_possible(seen.root, start)
-    if not yes:
-        _ask(settings, plan.diff)
-    return apply.carry_out(seen, settings.places, plan, start=start, say=_quiet(settings))
+    return plan
 
 
 def _ask(settings: Settings, diff: str) -> None:

@@ -16,7 +16,7 @@ from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import UsageProblem
 from autotune.model.study import History
 from autotune.report.words import plural
-from autotune.session.document import counts
+from autotune.session.counts import counts
 from autotune.session.tune import Progress, TuneOptions, tune
 
 UNITS = {"": 60.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

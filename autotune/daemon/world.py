@@ -170,7 +170,7 @@ class RealWorld:
         from autotune.store.places import Places
 
         rows = events.read(Places(self.state).history(self.root))
-        return any(row.get("verb") == "tune" for row in rows)
+        return any(row.get("verb") == "tune" and not row.get("code") for row in rows)
 
     @property
     def sessions(self) -> Path:

@@ -206,6 +206,9 @@ class Event(_What, total=False):
     decision: str | None
     reason: str | None
     outcome: str | None
+    result: str | None
+    code: int | None
+    message: str | None
     speedup: dict[str, Ratio | None] | Ratio | None
     checkpoint: str | None
     flags: list[str] | None

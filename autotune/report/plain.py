@@ -47,7 +47,30 @@ def status_lines(doc: Document) -> list[str]:
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
     if doc.get("depends"):
         lines.append(f"Uncertain: {clean(doc['depends'])}")
-    return lines + _daemon_lines(doc.get("daemon"))
+    return lines + _work_lines(doc) + _daemon_lines(doc.get("daemon"))
+
+
+def _work_lines(doc: Document) -> list[str]:
+    """What runs now, a tune that has no verdict yet, and sets that ran when the machine went down."""
+    now, begun = doc.get("running"), doc.get("unfinished")
+    lines = []
+    if now:
+        lines.append(f"Running:   {clean(now.get('verb'))} (pid {clean(now.get('pid'))}) since "
+                     f"{clean(words.moment(now.get('since')))}")
+        lines += [f"  so far:  {_progress(now['progress'])}"] if now.get("progress") else []
+    elif begun:
+        lines.append(f"Not done:  the tune {clean(begun.get('study'))} has no verdict yet: {_progress(begun)}")
+        lines.append(f"  {clean(begun.get('hint'))}")
+    for one in doc.get("machine_down") or ():
+        lines.append(f"Went down: the machine did while {clean(words.flags(one.get('flags') or ()))} ran "
+                     f"({clean(words.moment(one.get('at')))}); `autotune tune --fresh` tries it again")
+    return lines
+
+
+def _progress(study: Document) -> str:
+    counted = ", ".join(words.plural(int(study.get(key) or 0), noun)
+                        for key, noun in (("clips", "clip"), ("sets", "set"), ("launches", "launch")))
+    return f"{counted}, {words.seconds(study.get('spent'))} of {words.seconds(study.get('budget'))}"
 
 
 _SINCE = {

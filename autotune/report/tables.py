@@ -91,6 +91,8 @@ def _probe_facts(doc: Document) -> list[tuple[str, str]]:
     ]
     facts.append(("Web UI", _join(web.get("flavour"), web.get("version"), web.get("root"))))
     facts.append(("Running now", "yes, it is up" if web.get("running") else "no"))
+    runs = web.get("running")
+    facts.append(("Runs now", "not known" if runs is None else "yes" if runs else "no"))
     facts.append(("Launch file", clean(web.get("launch_file"))))
     if web.get("manageable") is False:
         facts.append(("", f"cannot be managed: {clean(web.get('why_not'))}"))
@@ -211,21 +213,29 @@ def _spent(doc: Document) -> str:
 def history_table(rows: Iterable[Document]) -> Table:
     """Every tune, apply and rollback with its cause, newest last.
 
-    A row's keys: when (ISO time), kind, cause, outcome; also decision, speedup (a number or its document),
-    study, checkpoint, flags where they apply.
+    A row's keys: at (ISO time), verb, cause, result and code (the exit code); also decision, message, speedup (a number
+    or its document), study, checkpoint, flags, settings where they apply.
     """
     body = [
         (
-            words.moment(str(row.get("when") or row.get("at") or "")),
-            row.get("kind") or row.get("verb"),
+            words.moment(str(row.get("at") or "")),
+            row.get("verb"),
             row.get("cause"),
-            row.get("outcome") or row.get("decision"),
+            _end(row),
+            words.flags(row["flags"], row.get("settings")) if row.get("flags") is not None else "",
             speed(row.get("speedup")),
             row.get("checkpoint") or row.get("study"),
         )
         for row in rows
     ]
-    return _table("", ("When", "What", "Cause", "Outcome", "Speed", "Id"), body, "4")
+    return _table("", ("When", "What", "Cause", "End", "Flags and settings", "Speed", "Id"), body, "5")
+
+
+def _end(row: Document) -> str:
+    """How it ended: a tune or a check with its decision; what did not come to its end with exit code and reason."""
+    if row.get("code"):
+        return f"{row.get('result')} (exit {row['code']}): {row.get('message')}"
+    return str(row.get("decision") or row.get("result") or "done")
 
 
 def verify_table(doc: Document) -> Group:

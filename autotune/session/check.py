@@ -71,7 +71,8 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     look.require_tunable()
     places.require_outside(look.root)
     look.require_certain()
-    with exclusively(places.lock, look.root, "verify"):
+    with (events.noted(places.history(look.root), "check", options.cause),
+          exclusively(places.lock, look.root, "verify")):
         sweep(places.runs)
         subject = _subject(look, places, options)
         if isinstance(subject, str):

@@ -14,6 +14,7 @@ from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Interval, Sample, Side, Verdict
 from autotune.model.workload import Profile
+from autotune.session.counts import counts
 from autotune.workload import profile as profiles
 
 
@@ -92,14 +93,6 @@ def tune_json(
         **counts(history),
         "fingerprint": {"id": fingerprint.id, "parts": dict(fingerprint.parts)},
     }
-
-
-def counts(history: History) -> dict[str, int]:
-    """How much was done, as the screen and the document both say it: clips that have a time (warm-ups too), sets that
-    were tried, starts."""
-    tried = {one.candidate for one in history.samples} | {one.candidate for one in history.launches if one.failure}
-    timed = sum(sample.seconds is not None for sample in history.samples)
-    return {"clips": timed, "sets": len(tried), "launches": len(history.launches)}
 
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:

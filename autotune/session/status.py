@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune.model.errors import AutotuneError
+from autotune.store.journal import load_json
 from autotune.store.places import Places
 
 LEAST_ROOM = 4096
 """Bytes: with less, not one more record finds room."""
+
+NUMBER_TAKEN = 2.0
+"""Seconds after a time was noted, in which a clock that is read twice may differ."""
 
 if TYPE_CHECKING:
     from autotune.launchfile.checkpoints import Checkpoints
@@ -53,8 +58,56 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
+        "running": running(places, root),
+        "unfinished": unfinished(places, root),
+        "machine_down": _machine_down(places, root),
         "daemon": _daemon(places),
     }
+
+
+def running(places: Places, root: Path) -> dict[str, Any] | None:
+    """What an autotune of this state folder does right now: verb, pid, since, and how far a tune of this web UI is."""
+    from autotune.launchfile.lock import Lock
+
+    said = Lock(places.lock).holder()
+    begun = str(said.get("started") or "")
+    if not lives(said.get("pid")) or not _as_old(said.get("pid"), begun):
+        return None
+    progress = unfinished(places, root) if said.get("what") == "tune" else None
+    return {"verb": said.get("what"), "pid": said.get("pid"), "since": begun.replace("+00:00", "Z"),
+            "progress": progress}
+
+
+def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
+    """The newest tune of this web UI, if it has no verdict yet: how far it is, and what goes on with it."""
+    from autotune.store.studies import Study, sorted_studies
+
+    try:
+        folder = sorted_studies(places.studies(root))[-1]
+        head = None if (folder / "result.json").exists() else load_json(folder / "study.json")
+        study = Study(folder, head) if head is not None else None
+    except (IndexError, AutotuneError):
+        return None
+    if study is None or study.head.get("imported"):
+        return None
+    from autotune.session.counts import counts
+
+    profile = study.head.get("profile") or {}
+    return {
+        "study": study.id, "created": study.head.get("created"), "profile": profile.get("name"),
+        "objective": study.head.get("objective"), "budget": study.head.get("budget"),
+        "spent": round(study.spent(), 1), **counts(study.history(0.0, 0.0, None)),
+        "hint": "The same `autotune tune` command goes on from there.",
+    }
+
+
+def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
+    """Sets that ran when the machine went down, and are not tried again unasked."""
+    if not places.install(root).is_dir():
+        return []
+    from autotune.store.in_flight import InFlight, this_boot
+
+    return InFlight(places.install(root), this_boot()).sets()
 
 
 def _of_file(root: Path, path: Path) -> Where:
@@ -122,8 +175,6 @@ def _said(path: Path) -> dict[str, Any] | None:
     from autotune.model import codec
     from autotune.model.errors import StateDamaged
     from autotune.model.records import AgentStatus
-    from autotune.store.journal import load_json
-
     try:
         said = load_json(path)
         codec.load(AgentStatus, said)
@@ -144,6 +195,21 @@ def _cannot_write(folder: Path) -> str | None:
         if disk.f_bavail * disk.f_frsize < LEAST_ROOM:
             return f"{folder}: the disk is full"
     return None
+
+
+def _as_old(pid: object, begun: str) -> bool:
+    """Is the process of that number the one that wrote this time? A killed one's number may be another's by now."""
+    import psutil
+
+    if not isinstance(pid, int):
+        return False
+    try:
+        then = datetime.fromisoformat(begun).timestamp()
+        return psutil.Process(pid).create_time() <= then + NUMBER_TAKEN
+    except ValueError:
+        return False
+    except psutil.Error:
+        return True
 
 
 def lives(pid: object) -> bool:

@@ -65,7 +65,8 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     look.require_tunable()
     places.require_outside(look.root)
     said = look.require_certain()
-    with exclusively(places.lock, look.root, "tune"):
+    with (events.noted(places.history(look.root), "tune", options.cause) as facts,
+          exclusively(places.lock, look.root, "tune")):
         sweep(places.runs)
         watch = Stopwatch()
         if said is not None:
@@ -80,6 +81,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         study.whole()
         if study.mended is not None:
             progress.say(study.mended)
+        facts["study"] = study.id
         if study.samples:
             progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
         if _loop(ground, study, options, Budget(options.budget, watch, study.spent() + options.taken), progress):
@@ -202,12 +204,13 @@ def _conclude(
     document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
-        events.record(
-            places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
-            decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
-            flags=document["winner"]["flags"], settings=document["winner"]["settings"],
-            cost=document["cost"]["wall"],
-        )
+        if broken is None:
+            events.record(
+                places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
+                decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
+                flags=document["winner"]["flags"], settings=document["winner"]["settings"],
+                cost=document["cost"]["wall"],
+            )
         _mirror(places, study, ground.space, verdict)
     if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
                                   for one in study.samples):

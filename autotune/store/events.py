@@ -1,15 +1,21 @@
-"""The history of one web UI: every tune, apply and rollback with its time and cause."""
+"""The history of one web UI: every tune, apply, check and rollback with its time, cause and end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from autotune.model import codec
 from autotune.model.codec import Misfit
+from autotune.model.errors import AutotuneError, StateDamaged
 from autotune.model.records import Event
 from autotune.store.journal import Journal
+
+RESULTS = {4: "failed", 5: "refused", 6: "busy", 7: "drifted", 8: "failed", 130: "interrupted"}
+"""What an exit code other than 0 means, for the history. Missing: wrong words (2), nothing to work on (3)."""
 
 
 def now() -> str:
@@ -18,10 +24,30 @@ def now() -> str:
 
 
 def record(path: Path, verb: str, cause: str, **facts: object) -> dict[str, Any]:
-    """Appends one event and returns it. Raises StateDamaged."""
-    event: dict[str, Any] = {"at": now(), "verb": verb, "cause": cause, **facts}
+    """Appends one event and returns it; one that is done unless ``facts`` say another end. Raises StateDamaged."""
+    event: dict[str, Any] = {"at": now(), "verb": verb, "cause": cause, "result": "done", "code": 0, **facts}
     Journal(path).append(event)
     return event
+
+
+@contextmanager
+def noted(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]]:
+    """Appends an event when what is done inside does not come to its end: refused, failed, interrupted. Gives a dict
+    for what is known of it (flags, study). The same end again and again (an agent that finds the machine busy) is one.
+    """
+    facts: dict[str, Any] = {}
+    try:
+        yield facts
+    except (AutotuneError, KeyboardInterrupt) as error:
+        code = error.code if isinstance(error, AutotuneError) else 130
+        if code in RESULTS:
+            message = error.message if isinstance(error, AutotuneError) else "interrupted"
+            end = {"verb": verb, "cause": cause, "result": RESULTS[code], "code": code, "message": message, **facts}
+            with suppress(StateDamaged):
+                last = (read(path) or [{}])[-1]
+                if any(last.get(key) != value for key, value in end.items()):
+                    Journal(path).append({"at": now(), **end})
+        raise
 
 
 def read(path: Path) -> list[dict[str, Any]]:

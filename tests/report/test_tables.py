@@ -80,7 +80,7 @@ def test_probe_without_anything() -> None:
 
 def test_markup_from_outside_is_text() -> None:
     rows = [
-        {"when": "2026-11-23T09:15:00Z", "kind": "tune", "cause": "[red]driver[/red]", "outcome": "apply"}
+        {"at": "2026-11-23T09:15:00Z", "verb": "tune", "cause": "[red]driver[/red]", "decision": "apply"}
     ]
     said = tables.text(tables.history_table(rows))
     assert "[red]driver[/red]" in said

@@ -38,6 +38,7 @@ def test_apply_verify_and_rollback(bench: Bench) -> None:
     assert bench.tree() == tree
     assert bench.json("status")["applied"] is None
     assert [row["verb"] for row in bench.json("history")["events"]] == ["apply", "rollback"]
+    assert bench.json("history")["events"][0]["flags"]
 
 
 def test_the_shipped_default_file(bench: Bench) -> None:

@@ -72,6 +72,9 @@ def test_however_it_is_ended_it_goes_on_from_there(bench: Bench, number: signal.
     try:
         assert wait_for(lambda: len(bench.samples()) >= 3 or running.poll() is not None, 120)
         assert running.poll() is None, running.communicate()
+        now = bench.json("status")
+        assert (now["running"]["verb"], now["running"]["pid"]) == ("tune", running.pid)
+        assert now["running"]["progress"]["clips"] >= 1 and "Running:   tune (pid" in bench.run("status").stdout
         running.send_signal(number)
         out, err = running.communicate(timeout=30)
     finally:
@@ -82,6 +85,12 @@ def test_however_it_is_ended_it_goes_on_from_there(bench: Bench, number: signal.
     assert "Traceback" not in err
     kept = bench.samples()
     assert len(kept) >= 3
+    now = bench.json("status")
+    assert now["running"] is None and now["unfinished"]["study"] and "goes on" in now["unfinished"]["hint"]
+    if number != signal.SIGKILL:
+        event = bench.json("history")["events"][-1]
+        assert (event["verb"], event["result"], event["code"]) == ("tune", "interrupted", 130)
+        assert event["study"] == now["unfinished"]["study"] and "interrupted (exit 130)" in bench.run("history").stdout
     if number == signal.SIGKILL:
         # Its own guard ends the web UI when autotune is gone; the next command clears what is left of the run.
         bench.run("status", "-q")
