@@ -11,6 +11,8 @@ Seconds = Annotated[float, Meta(ge=0.0, le=1e8)]
 ClipSeconds = Annotated[float, Meta(gt=0.0, le=1e8)]
 """What a clip took: never nothing, as its logarithm is taken."""
 Count = Annotated[int, Meta(ge=0, le=10**9)]
+Process = Annotated[int, Meta(ge=-1, le=10**9)]
+"""Number of a process of a study; -1: of none, the machine went down before it could be asked again."""
 Mebibytes = Annotated[float, Meta(ge=0.0, le=1e9)]
 Joules = Annotated[float, Meta(ge=0.0, le=1e12)]
 Similarity = Annotated[float, Meta(ge=-1.0, le=1.0001)]

@@ -120,7 +120,7 @@ class _Trial(_Flags):
     state: str
     failure: Failure | None
     detail: str
-    launch: Count
+    launch: Count | None
     samples: list[Seconds]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from autotune.model.bounds import ClipSeconds, Count, Decibels, Joules, Mebibytes, Seconds, Similarity
+from autotune.model.bounds import ClipSeconds, Count, Decibels, Joules, Mebibytes, Process, Seconds, Similarity
 
 Purpose = Literal["screen", "race", "confirm", "ablate", "drift"]
 SampleState = Literal["ok", "warmup", "check", "failed", "discarded", "too_slow"]
@@ -34,7 +34,7 @@ class Sample:
     number: Count
     candidate: str
     purpose: Purpose
-    launch: Count
+    launch: Process
     cold: bool
     workload: Count
     round: Count

@@ -62,7 +62,7 @@ class WebUI:
         """Seconds of a whole clip that nothing hinders but memory that spills."""
         return self.clip * (8.0 if "spill" in self.faults else 1.0)
 
-    def begin(self, plan: server.LaunchPlan, say: Callable[[str], None]) -> Any:
+    def begin(self, plan: server.LaunchPlan, say: Callable[[str], None], cancel: object = None) -> Any:
         self.starts, self.jobs = self.starts + 1, 0
         installing = min(self.faults.get("install", 0.0) if self.starts == 1 else 0.0, plan.install_limit)
         if installing:
