@@ -41,7 +41,7 @@ BAD: tuple[tuple[str, Callable[[Path], object], int, str], ...] = (
     ("a link to itself", lambda path: path.symlink_to(path), 3, "cannot be read"),
     ("absent", lambda _: None, 3, "has no webui-user"),
     ("100 MB", big, 5, "no launch file is that big"),
-    ("an open quote", holding(b'export COMMANDLINE_ARGS="--api\n'), 5, "never closed"),
+    ("an open quote", holding(b'export COMMANDLINE_ARGS="--api\n'), 5, "without closing quote"),
     ("an open quote for shlex", holding(b"export COMMANDLINE_ARGS=\"--theme 'x\"\n"), 5, "never closed"),
     ("a choice that is none", holding(b'export COMMANDLINE_ARGS="--api --precision bogus"\n'), 5, "'bogus' is none of"),
     ("a number that is none", holding(b'export COMMANDLINE_ARGS="--port many"\n'), 5, "'many' is no whole number"),
