@@ -132,7 +132,8 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
             rest = count - len(got)
             if view.left < view.cost(name, rest):
                 return None
-            return Proposal(name, "confirm", rest, fresh=True, block=number, why="repeats discarded clips")
+            return Proposal(name, "confirm", rest, fresh=True, block=number,
+                            why="repeats discarded clips" if lost else f"pair {number + 1}: the clips it lacks")
         if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
         most = _within(view.left, count, partial(view.cost, name, fresh=True))

@@ -83,7 +83,9 @@ class Plan:
         name = self.file.path.name
         if changed:
             proof = {True: ", and is in effect", None: " (not proven: it was not started)"}.get(verified, "")
-            message = f"{name} is written{proof}. To undo: autotune rollback"
+            written = [change.path.name for change in self.changes]
+            verb = "is" if len(written) == 1 else "are"
+            message = f"{' and '.join(written)} {verb} written{proof}. To undo: autotune rollback"
         else:
             message = f"{name} already holds this set." if not self.changed else "Nothing was written."
         return {
