@@ -84,7 +84,7 @@ def _planned(seen: Look, settings: Settings, words: str | None, cause: str) -> P
 
 def _ask(settings: Settings, diff: str) -> None:
     if settings.as_json or not sys.stdin.isatty():
-        raise UsageProblem("nobody can be asked here", "Add --yes to apply without a question, or --dry-run to look.")
+        raise UsageProblem("not a terminal: add --yes", "Or --dry-run, to look without writing.")
     sys.stderr.write(diff)
     if not click.confirm("Write this change?", default=False, err=True):
         raise UsageProblem("not applied", "Nothing was changed.")
