@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 SettingValue = bool | int | float | str
 
+NONE_TUNED = "none of the flags tuned here"
+"""What a set without any word and setting is called: flags that are kept may stand on the command line all the same."""
+
 
 @dataclass(frozen=True)
 class FlagSet:

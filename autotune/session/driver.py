@@ -23,7 +23,7 @@ from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
 from autotune.model.failures import without_prompts
-from autotune.model.flagset import Candidate, FlagSet, Space
+from autotune.model.flagset import NONE_TUNED, Candidate, FlagSet, Space
 from autotune.model.machine import Machine
 from autotune.model.secrets import masked_words
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
@@ -474,7 +474,7 @@ class Driver:
                 number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
                 detail=in_flight.why_not(dict(entry))))
-            flags = " ".join(self._ground.space[name].flags.words) or "no tuning flag"
+            flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
             self._say(f"{flags}: {in_flight.why_not(dict(entry))}; not tried again, --fresh does")
 
     def _add(

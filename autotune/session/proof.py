@@ -34,9 +34,11 @@ class Seen:
     attention: str | None
 
 
-def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> Seen:
+def observe(
+    look: Look, places: Places, words: Sequence[str] | None = None, settings: Mapping[str, SettingValue] | None = None
+) -> Seen:
     """Starts the web UI once as its owner does, asks, and ends it: by its own script, or, in Stability Matrix,
-    which runs no script, with the words of its settings.json.
+    which runs no script, with the words of its settings.json. ``settings``: options that were changed with them.
 
     Raises BaselineFailed when it does not start or answer.
     """
@@ -49,7 +51,8 @@ def observe(look: Look, places: Places, words: Sequence[str] | None = None) -> S
         own_script=look.file is None or look.file.kind != "stability-matrix",
         in_flight=flights.path,
     )
-    running = effective(plan.words, dict(look.machine.settings), look.machine.runtime, look.catalogue)
+    saved = {**dict(look.machine.settings), **(settings or {})}
+    running = effective(plan.words, saved, look.machine.runtime, look.catalogue)
     flights.settle()
     down = next((one for one in flights.sets() if one["candidate"] == describe(running)), None)
     if down is not None:
@@ -77,7 +80,7 @@ def prove(
 
     ``managed``: nobody knows all the words, so that these, the tuning flags among them, are what can be proven.
     """
-    seen = observe(look, places, words)
+    seen = observe(look, places, words, settings)
     wrong = word_faults(look, seen, words, managed)
     if managed is not None and seen.given is not None:
         words = seen.given.words

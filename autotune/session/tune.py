@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autotune import __version__
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
-from autotune.model.flagset import Space
+from autotune.model.flagset import NONE_TUNED, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Profile
 from autotune.session.document import tune_json
@@ -124,7 +124,7 @@ def _loop(
 def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) -> None:
     words = space[candidate].flags
     settings = [f"{key}={value}" for key, value in words.settings]
-    name = " ".join((*words.words, *settings)) or "no tuning flag"
+    name = " ".join((*words.words, *settings)) or NONE_TUNED
     say(f"{name}" + (f" ({why})" if why else ""))
 
 

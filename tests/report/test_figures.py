@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from autotune.report import tables, words
 from tests.report.examples import document, recorded
@@ -24,3 +26,54 @@ def test_the_summary_tells_counts_and_the_fastest_clips_of_its_document() -> Non
         assert words.plural(doc["clips"], "clip") in said and words.plural(doc["launches"], "launch") in said
         rows = said[said.index("Fastest clip"):said.index("Took")]
         assert set(re.findall(r"\d+\.\d+ s", rows)) == fastest
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every value of a document, and how many a list or table has."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from leaves(one)
+    elif isinstance(value, list | tuple):
+        yield len(value)
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
+
+
+def shaken(value: Any, draw: random.Random, key: str = "") -> Any:
+    """The same document with other figures, so that none is right by chance."""
+    if isinstance(value, dict):
+        return {name: shaken(one, draw, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [shaken(one, draw, key) for one in value]
+    if isinstance(value, bool | str) or value is None or key == "confidence":
+        return value
+    if isinstance(value, int):
+        return max(1, int(value * draw.uniform(0.6, 1.7)) + draw.randrange(3))
+    return value * draw.uniform(0.7, 1.4)
+
+
+def spellings(number: float) -> set[str]:
+    """How a figure of a document may read: as it is, in percent, in GiB, as a change, as the inverse."""
+    forms = ("%.0f", "%.1f", "%.2f", "%.3f", "%.3g", "%.2g")
+    values = (number, number * 100, number / 1024, abs(number - 1) * 100, 1 / number if number else 0.0)
+    return {form % value for value in values for form in forms}
+
+
+def test_every_figure_on_the_screen_is_one_of_the_document() -> None:
+    for seed in range(60):
+        draw = random.Random(seed)
+        doc = shaken(document(recorded(), draw.choice(("apply", "keep")))["tune"], draw)
+        said = tables.text(tables.tune_summary(doc), 300)
+        found = list(leaves(doc))
+        numbers = [float(one) for one in found if isinstance(one, int | float) and not isinstance(one, bool)]
+        known = {text for one in numbers for text in spellings(one)}
+        known |= set(re.findall(r"\d+(?:\.\d+)?", " ".join(one for one in found if isinstance(one, str))))
+        for minutes, seconds in re.findall(r"(\d+) min (\d+) s", said):
+            assert any(abs(int(minutes) * 60 + int(seconds) - one) <= 0.5 for one in numbers), (seed, minutes, seconds)
+        rest = re.sub(r"\d+ min \d+ s", "", said)
+        assert len(re.findall(r"\d", rest)) > 30
+        unknown = [one for one in re.findall(r"\d+(?:\.\d+)?", rest) if one not in known]
+        assert not unknown, (seed, unknown, said)
