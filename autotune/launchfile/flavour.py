@@ -16,6 +16,7 @@ from pathlib import Path
 REFERENCE_MARK = "reference-webui.json"
 """Only installs of the reference web UI have this file; it names the device that its server uses."""
 LAUNCH_FILES = ("webui-user.sh", "webui-user.bat")
+PACKAGE = "environment.bat"
 CONTAINER = ("CLI_ARGS", "WEBUI_ARGS")
 """Variables that docker images take the flags from."""
 _COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml", "Dockerfile", ".env")
@@ -42,6 +43,17 @@ def flavour(root: Path, environ: Mapping[str, str] | None = None) -> str:
     if any((root / "modules" / name).exists() for name in _AMD):
         return "amdgpu"
     return "a1111" if any((root / "modules" / name).is_file() for name in _A1111) else "unknown"
+
+
+def packaged(root: Path) -> Path | None:
+    """The file that sets the variables of a ready-made Windows package before its web UI is started; None elsewhere.
+
+    A1111's sd.webui.zip, and those of the Forges, hold run.bat, environment.bat, system (Python and git) and webui:
+    run.bat calls environment.bat, then webui-user.bat in the folder webui.
+    """
+    above = root.parent
+    ready_made = (above / "run.bat").is_file() or (above / "system").is_dir()
+    return above / PACKAGE if ready_made and (above / PACKAGE).is_file() else None
 
 
 def forge_version(root: Path) -> str | None:

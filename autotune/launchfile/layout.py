@@ -1,10 +1,10 @@
 """Where the flags of an install live and which of its files counts, told from the install's own files.
 
-Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh
-is what one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh
-reads webui-macos-env.sh first. Stability Matrix starts launch.py itself with the options of its settings.json.
-Pinokio keeps the install in ``app`` beside its own scripts and starts webui-user.bat or webui.sh. SD.Next keeps
-settings in config.json and has no webui-user file.
+Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh is what
+one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh reads
+webui-macos-env.sh first; a ready-made Windows package sets variables in environment.bat before. Stability Matrix starts
+launch.py itself with the options of its settings.json. Pinokio keeps the install in ``app`` beside its own scripts and
+starts webui-user.bat or webui.sh. SD.Next keeps settings in config.json and has no webui-user file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autotune.launchfile.flavour import container, flavour
+from autotune.launchfile.flavour import container, flavour, packaged
 from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, in_pinokio, parse, read
 from autotune.launchfile.values import OWN
@@ -140,7 +140,8 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
         raise NothingToWorkOn(layout.why_not or "this install is not managed",
                               f"Its flags go here: {layout.where_flags_go}")
     chosen: LaunchFile | None = None
-    file: LaunchFile | None = None
+    package = packaged(root) if any(path.suffix.lower() == ".bat" for path in layout.launch_files) else None
+    file = None if package is None else read(package, environ, root)
     doubt: tuple[str, ...] = ()
     for path in layout.launch_files:
         before, file = file, read(path, environ, root)

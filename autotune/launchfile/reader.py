@@ -198,11 +198,24 @@ def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before
     if kind == "cmd":
         from autotune.launchfile.cmd_pages import read_in_its_page
 
-        return read_in_its_page(data, environ, path, before.reading if before else None)
+        return read_in_its_page(data, environ, path, _left_by(before) if before else None)
     text = data.decode("latin-1")
     from autotune.launchfile.sh_read import ShReader
 
     return ShReader(text, environ).read()
+
+
+def _left_by(file: LaunchFile) -> Reading | None:
+    """The reading of a batch file with the variables that the ones before it left and it did not set."""
+    if file.reading is None or file.before is None:
+        return file.reading
+    left = _left_by(file.before)
+    if left is None:
+        return file.reading
+    opaque = file.reading.opaque
+    kept = {name: replace(known, depends=tuple(dict.fromkeys((*known.depends, *opaque))))
+            for name, known in left.variables.items()}
+    return replace(file.reading, variables={**kept, **file.reading.variables}, opaque=(*left.opaque, *opaque))
 
 
 @dataclass(slots=True)

@@ -1,8 +1,9 @@
 """What a start of the web UI gets from its launch file, each value a fact or said to be uncertain. Runs nothing.
 
-A start may read two files in one shell: on macOS webui-macos-env.sh, then webui-user.sh; on Windows webui-user.bat,
-then, called by webui.bat, webui.settings.bat. What the reading leaves uncertain is asked of bash in a sandbox, which
-runs none of the file's own commands (``ask_bash``); what it cannot say either stays uncertain.
+A start may read several files in one shell: on macOS webui-macos-env.sh, then webui-user.sh; on Windows environment.bat
+in a ready-made package, then webui-user.bat, then, called by webui.bat, webui.settings.bat. What the reading leaves
+uncertain is asked of bash in a sandbox, which runs none of the file's own commands (``ask_bash``); what it cannot say
+either stays uncertain.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.launchfile import blocks
+from autotune.launchfile.flavour import packaged
 from autotune.launchfile.reader import LaunchFile, kind_of, load, parse
 from autotune.launchfile.values import OWN, Variable
 
@@ -87,7 +89,13 @@ def read_start(
     if launch_file.name.lower() == SETTINGS and launch_file.with_name("webui-user.bat").is_file():
         launch_file = launch_file.with_name("webui-user.bat")
         data = load(launch_file)
-    first = parse(data, launch_file, environ, root)
-    if launch_file == second or not second.is_file():
-        return Start(root, (first,), environ)
-    return Start(root, (first, parse(load(second), second, environ, root, before=first)), environ)
+    files = [(launch_file, data)]
+    package = packaged(root) if launch_file.parent == root else None
+    if package is not None:
+        files.insert(0, (package, load(package)))
+    if launch_file != second and second.is_file():
+        files.append((second, load(second)))
+    read: list[LaunchFile] = []
+    for path, content in files:
+        read.append(parse(content, path, environ, root, read[-1] if read else None))
+    return Start(root, tuple(read), environ)

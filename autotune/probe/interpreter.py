@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autotune.launchfile import codepage
+from autotune.launchfile.flavour import packaged
 from autotune.launchfile.start import read_start
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
@@ -32,6 +33,8 @@ def _is_batch(launch_file: Path | None) -> bool:
 
 def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
     """What chooses the interpreter at a start by this file; without one, or with none that can be read, as it is."""
+    if root is not None and (launch_file is None or not launch_file.exists()):
+        launch_file = packaged(root)  # its variables hold for whatever it starts
     names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd"}
     if _is_batch(launch_file):
         names = {"venv_dir": "VENV_DIR", "python_cmd": "PYTHON", "skip_venv": "SKIP_VENV"}
@@ -96,13 +99,13 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
     none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
     """
-    bundled = root.parent / "system" / "python" / "python.exe"
-    if bundled.is_file() and (root.parent / "environment.bat").is_file():
-        return bundled  # the ready-made Windows package: environment.bat sets SKIP_VENV and this Python
     if doubt(root, launch_file) is not None:
         return None
     said = settings(launch_file, root)
     folder = _venv(root, said)
+    bundled = root.parent / "system" / "python" / "python.exe"
+    if folder is None and packaged(root) and "python_cmd" not in said and bundled.is_file():
+        return bundled  # what "python" is on the PATH that a ready-made Windows package sets
     if folder is not None:
         inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
         for path in inside:

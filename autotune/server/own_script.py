@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.launchfile.flavour import packaged
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.secrets import masked_words
 from autotune.server import isolation, shim
@@ -23,15 +24,20 @@ GIVEN = "given.json"
 
 SCRIPT = "AUTOTUNE_SCRIPT"
 """Variable that holds the path of the start script on Windows."""
+PACKAGE, FOLDER = "AUTOTUNE_PACKAGE", "AUTOTUNE_FOLDER"
+"""Variables that hold the path of a ready-made package's environment.bat, and the web UI's folder."""
 
 
-def cmd_line(cmd: str) -> str:
+def cmd_line(cmd: str, package: bool = False) -> str:
     """The command line by which cmd.exe runs the script that SCRIPT names, whatever its folder is called.
+
+    With ``package`` the one that PACKAGE names runs before it, in the same shell, as run.bat has it.
 
     With /s cmd takes off the outer quotes alone. The path comes in by a variable inside quotes: blanks, ``( ) & ^ %``
     and ``!`` in it then mean nothing (/v:off), where a path in the line itself is expanded once more.
     """
-    return f'"{cmd}" /d /v:off /s /c ""%{SCRIPT}%""'
+    before = f'"%{PACKAGE}%" & cd /d "%{FOLDER}%" & ' if package else ""
+    return f'"{cmd}" /d /v:off /s /c "{before}"%{SCRIPT}%""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,10 @@ def start_of(
     }
     if os.name == "nt":
         variables[SCRIPT] = str(root / script_name)
-        return cmd_line(os.environ.get("COMSPEC", "cmd.exe")), variables
+        package = packaged(root)
+        if package is not None:
+            variables.update({PACKAGE: str(package), FOLDER: str(root)})
+        return cmd_line(os.environ.get("COMSPEC", "cmd.exe"), package is not None), variables
     bash = shutil.which("bash")
     if bash is None:
         raise NothingToWorkOn("bash is not on the PATH", "webui.sh needs it")

@@ -13,6 +13,19 @@ import pytest
 from autotune.probe import interpreter
 from tests.probe.installs import venv, webui, write
 
+PACKAGE = """@echo off\r
+\r
+set DIR=%~dp0system\r
+\r
+set PATH=C:\\Windows\\system32;C:\\Windows;%DIR%\\git\\bin;%DIR%\\python;%DIR%\\python\\Scripts\r
+set PY_LIBS=%DIR%\\python\\Scripts\\Lib;%DIR%\\python\\Scripts\\Lib\\site-packages\r
+set PY_PIP=%DIR%\\python\\Scripts\r
+set SKIP_VENV=1\r
+set PIP_INSTALLER_LOCATION=%DIR%\\python\\get-pip.py\r
+set TRANSFORMERS_CACHE=%DIR%\\transformers-cache\r
+"""
+"""environment.bat of A1111's ready-made Windows package."""
+
 
 @pytest.fixture(autouse=True)
 def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,10 +92,19 @@ def test_webui_settings_bat_wins(tmp_path: Path) -> None:
 def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> None:
     root = webui(tmp_path / "sd.webui/webui")
     python = write(tmp_path / "sd.webui/system/python/python.exe")
-    write(tmp_path / "sd.webui/environment.bat")
+    write(tmp_path / "sd.webui/environment.bat", PACKAGE)
     (tmp_path / "sd.webui/system/python/Lib/site-packages/torch-2.1.2.dist-info").mkdir(parents=True)
     assert interpreter.find(root, root / "webui-user.bat") == python
+    assert interpreter.find(root, None) == python
     assert interpreter.package_version(python, "torch") == "2.1.2"
+    user = write(root / "webui-user.bat", "@echo off\r\n\r\nset PYTHON=\r\nset GIT=\r\nset VENV_DIR=\r\n"
+                 "set COMMANDLINE_ARGS=\r\n\r\ncall webui.bat\r\n")
+    assert interpreter.find(root, user) == python
+    write(tmp_path / "sd.webui/environment.bat", PACKAGE.replace("SKIP_VENV=1", "SKIP_VENV=0"))
+    assert interpreter.find(root, user) == root / "venv/bin/python"
+    write(tmp_path / "sd.webui/environment.bat", f"{PACKAGE}set PYTHON={sys.executable}\r\n")
+    user.write_bytes(b"call webui.bat\r\n")
+    assert interpreter.find(root, user) == Path(sys.executable)
 
 
 def test_missing(tmp_path: Path) -> None:

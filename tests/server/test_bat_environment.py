@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.launchfile import layout
 from autotune.probe import interpreter
 from autotune.server import environment
 
@@ -59,6 +60,34 @@ def test_both_files_in_cmds_order(named: str, tmp_path: Path) -> None:
     assert found.variables["HIP_VISIBLE_DEVICES"] == "1" and found.variables["A"] == "first-second"
     assert "GONE" not in found.variables and found.shell == {"venv_dir": "elsewhere"}
     assert interpreter.settings(tmp_path / named)["venv_dir"] == "elsewhere"
+
+
+def test_a_ready_made_package_sets_variables_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", PATH)
+    for name in ("GIT", "DIR", "HIP_VISIBLE_DEVICES", "SKIP_VENV", "COMMANDLINE_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "webui"
+    root.mkdir()
+    user = root / "webui-user.bat"
+    (tmp_path / "environment.bat").write_bytes(
+        b"@echo off\r\nset DIR=%~dp0system\r\nset PATH=C:\\Windows;%DIR%\\git\\bin;%DIR%\\python\r\nset SKIP_VENV=1\r\n"
+        b"set HIP_VISIBLE_DEVICES=1\r\nset GONE=1\r\nset COMMANDLINE_ARGS=--theme dark\r\n")
+    user.write_bytes(
+        b"set GONE=\r\nset A=%DIR%-a\r\nset COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --api\r\ncall webui.bat\r\n")
+    assert "DIR" not in environment.read_bat(user).variables  # another program's environment.bat is not called
+    (tmp_path / "run.bat").write_bytes(
+        b"@echo off\r\ncall environment.bat\r\ncd %~dp0webui\r\ncall webui-user.bat\r\n")
+    (root / "webui.settings.bat").write_bytes(b"set B=%DIR%-b\r\n")
+    found = environment.read_bat(user)
+    system = f"{tmp_path}\\system"
+    wanted = {"DIR": system, "PATH": f"C:\\Windows;{system}\\git\\bin;{system}\\python", "SKIP_VENV": "1",
+              "HIP_VISIBLE_DEVICES": "1", "A": f"{system}-a", "B": f"{system}-b"}
+    assert found.problem is None and {name: found.variables.get(name) for name in wanted} == wanted
+    assert "GONE" not in found.variables
+    (root / "launch.py").touch()
+    (root / "modules").mkdir()
+    (root / "modules" / "cmd_args.py").touch()
+    assert layout.in_effect(root, layout.recognise(root, "win32", {}), {}).words == ("--theme", "dark", "--api")
 
 
 def test_what_only_the_start_tells_is_said_and_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,3 +44,21 @@ def test_a_script_runs_from_any_folder(tmp_path: Path, name: str) -> None:
                           timeout=60)
     assert (folder / "ran.txt").is_file(), done
     assert (folder / "ran.txt").read_text().strip() == "--api"
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="cmd.exe's own rules for quotes")
+@pytest.mark.parametrize("name", ["sd.webui", "My (sd) Kunst, Ü 100%"])
+def test_a_ready_made_package_sets_its_variables_first(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name / "webui"
+    root.mkdir(parents=True)
+    package, script = root.parent / "environment.bat", root / "webui-user.bat"
+    package.write_bytes(b"@echo off\r\nset DIR=%~dp0system\r\nset SKIP_VENV=1\r\n")
+    script.write_bytes(b"@echo off\r\nset VENV_DIR=\r\ncall webui.bat\r\n")
+    (root / "webui.bat").write_bytes(b'@echo off\r\necho %SKIP_VENV% >ran.txt\r\necho "%DIR%">>ran.txt\r\n')
+    env = {**os.environ, own_script.SCRIPT: str(script), own_script.PACKAGE: str(package), own_script.FOLDER: str(root)}
+    line = own_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"), True)
+    done = subprocess.run(line, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                          timeout=60)
+    assert (root / "ran.txt").is_file(), done
+    told = (root / "ran.txt").read_bytes().splitlines()
+    assert told[0].strip() == b"1" and told[1].strip().endswith(b'\\system"') and b"sd" in told[1]
