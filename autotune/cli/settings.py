@@ -84,4 +84,20 @@ def settle(ctx: click.Context, options: dict[str, Any]) -> Settings:
 
     webui, config, state = take("webui"), take("config"), take("state_dir")
     as_json, verbose, quiet = take("as_json"), take("verbose"), take("quiet")
-    return Settings(webui, config, state_dir(state), bool(as_json), int(verbose or 0), bool(quiet))
+    places = state_dir(state)
+    clean_up(places)
+    return Settings(webui, config, places, bool(as_json), int(verbose or 0), bool(quiet))
+
+
+def clean_up(places: Places) -> None:
+    """Ends and removes what a killed autotune and its guard left, whichever verb comes next. Nearly always nothing is
+    there, and nothing is loaded for it."""
+    try:
+        with os.scandir(places.runs) as entries:
+            found = any(True for _ in entries)
+    except OSError:
+        return
+    if found:
+        from autotune.server.sweep import sweep
+
+        sweep(places.runs)

@@ -169,6 +169,22 @@ def test_a_sweep_ends_what_is_left_when_owner_and_guard_were_killed(root: Path) 
     assert sweep(root.parent / "runs").runs == 0
 
 
+@pytest.mark.parametrize("verb", [("status",), ("profiles", "list")], ids=" ".join)
+def test_the_next_command_of_any_verb_ends_what_is_left(root: Path, verb: tuple[str, ...]) -> None:
+    process, run_id, port = owner(root, "double_fork,dirty")
+    record = run_folder.read(root.parent / "runs" / run_id)
+    assert record is not None and record.guard_pid is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    os.kill(record.guard_pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    assert tree.marked(run_id) and runs(root)
+    subprocess.run([sys.executable, "-m", "autotune", *verb, "--state-dir", str(root.parent), "--webui", str(root)],
+                   capture_output=True, check=False, timeout=60)
+    assert not tree.marked(run_id) and not runs(root) and ready.is_free(port)
+    assert sorted(path.name for path in root.iterdir()) == ["launch.py"]
+
+
 def test_a_killed_guard_is_seen_and_cleaned_up_after(root: Path) -> None:
     server = start(plan(root, "double_fork"))
     assert server.guard_pid is not None
