@@ -37,34 +37,43 @@ def service_command() -> None:
     """The agent as a service of this user: systemd, Windows Task Scheduler or launchd. Needs no admin."""
 
 
-def _say(settings: Settings, what: str, report: Report) -> None:
+UNMANAGED = 3
+"""Exit code: the service manager is not there or refused; the rest is done, and what to give by hand is printed."""
+
+
+def _say(settings: Settings, what: str, report: Report) -> int:
+    """Prints what was done; the exit code of it."""
     if settings.as_json:
         body = {"ok": report.ok, "files": [str(path) for path in report.files]}
         print_json("service", {"action": what, **body, "lines": report.lines, "commands": report.commands})
     else:
         print_text("\n".join([*report.lines, *(f"  {command}" for command in report.commands)]))
+    return 0 if report.ok else UNMANAGED
 
 
 @verb("install")
 @click.option("--timer", is_flag=True, help="A timer that runs one pass now and then, instead of a service.")
 @click.option("--replace", "--yes", is_flag=True, help="In place of a service for another web UI.")
-def _install(settings: Settings, timer: bool, replace: bool) -> None:
-    """Writes, enables and starts the service; doing it twice is doing it once."""
+def _install(settings: Settings, timer: bool, replace: bool) -> int:
+    """Writes, enables and starts the service; doing it twice is doing it once.
+
+    Exit code 3 when the service manager cannot be reached or refuses: what to give it by hand is printed.
+    """
     from autotune.daemon import service
 
     webui = settings.find_webui()
     settings.places.require_outside(webui)
     found = service.install(webui, settings.places.root, settings.config, timer=timer, replace=replace)
-    _say(settings, "install", found)
+    return _say(settings, "install", found)
 
 
 @verb("uninstall")
 @YES
-def _uninstall(settings: Settings) -> None:
-    """Ends the service and removes its files; the agent's records stay."""
+def _uninstall(settings: Settings) -> int:
+    """Ends the service and removes its files; the agent's records stay. Exit code 3 as for install."""
     from autotune.daemon import service
 
-    _say(settings, "uninstall", service.uninstall())
+    return _say(settings, "uninstall", service.uninstall())
 
 
 @verb("status")

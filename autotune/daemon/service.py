@@ -1,7 +1,8 @@
 """Installs, removes and shows the agent as a service of the platform's manager; says what it did.
 
 Linux: systemd user units; Windows: Task Scheduler; macOS: launchd. Never as administrator. Where the manager
-cannot be reached, the files are written and the commands to give are returned instead of run.
+cannot be reached, the files are written and the commands to give are returned instead of run. What a manager says
+is in the language and code page of the system, so only its exit codes are understood; its words are shown.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from pathlib import Path
 
 from autotune.daemon import units
 from autotune.daemon.units import Target
 from autotune.disk.files import make_folder
+from autotune.disk.programs import HIDDEN, windowless_python
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.store.journal import write_whole_bytes
 
@@ -23,6 +26,8 @@ LIMIT = 30.0
 """Seconds that a service manager may take for a command."""
 MAY_FAIL = {"disable", "/End", "/Delete", "bootout"}
 """Commands that end what may not be there."""
+ENCODING = "oem" if sys.platform == "win32" else "utf-8"
+"""What the managers' programs write in: on Windows the console's code page, which is not the one of files."""
 Runner = Callable[[Sequence[str]], "Answer"]
 
 
@@ -44,13 +49,16 @@ class Report:
     ok: bool = True
 
 
-def run_command(command: Sequence[str]) -> Answer:
-    """Runs a service manager's command. Raises nothing."""
+def run_command(command: Sequence[str], encoding: str = ENCODING) -> Answer:
+    """Runs a service manager's command, which writes in ``encoding``. Raises nothing."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT, check=False, creationflags=HIDDEN
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Answer(None, str(error))
-    return Answer(done.returncode, (done.stdout + done.stderr).strip())
+    # Joined as bytes: a program may say in two streams what belongs together. No byte may be in the way of the rest.
+    return Answer(done.returncode, (done.stdout + done.stderr).decode(encoding, "replace").strip())
 
 
 class Manager:
@@ -71,8 +79,12 @@ class Manager:
         """A command that succeeds when the manager can be reached."""
         raise NotImplementedError
 
+    def known(self) -> list[str] | None:
+        """A command that succeeds when the manager has the service; None where ``enable`` needs no such knowledge."""
+        return None
+
     def enable(self, changed: bool) -> list[list[str]]:
-        """Commands that load and begin the service; ``changed``: its files are new."""
+        """Commands that load and begin the service; ``changed``: the manager does not have it as its files say."""
         raise NotImplementedError
 
     def disable(self) -> list[list[str]]:
@@ -134,6 +146,8 @@ class TaskScheduler(Manager):
 
     def files(self, what: Target) -> dict[Path, bytes]:
         name = self.NAMES[1] if self.timer else self.NAMES[0]
+        # Without a window: one at each logon would be closed, and the agent with it. What it says goes to its log.
+        what = replaced(what, words=(windowless_python(what.words[0]), *what.words[1:]))
         domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
         return {self._folder / name: units.task(name, what, f"{domain}\\{user}" if domain else user)}
 
@@ -141,11 +155,17 @@ class TaskScheduler(Manager):
         return [self._folder / name for name in self.NAMES]
 
     def probe(self) -> list[str]:
-        return ["schtasks", "/Query", "/FO", "LIST", "/TN", "\\"]
+        # All tasks: whether one folder is there or empty must make no difference.
+        return ["schtasks", "/Query", "/FO", "CSV", "/NH"]
+
+    def known(self) -> list[str]:
+        return ["schtasks", "/Query", "/TN", self._task]
 
     def enable(self, changed: bool) -> list[list[str]]:
         file = str(self._folder / (self.NAMES[1] if self.timer else self.NAMES[0]))
-        create = [["schtasks", "/Create", "/TN", self._task, "/XML", file, "/F"]] if changed else []
+        # What runs by the earlier definition has to go, or the new one does not begin.
+        end = ["schtasks", "/End", "/TN", self._task]
+        create = [end, ["schtasks", "/Create", "/TN", self._task, "/XML", file, "/F"]] if changed else []
         return [*create, ["schtasks", "/Run", "/TN", self._task]]
 
     def disable(self) -> list[list[str]]:
@@ -238,6 +258,10 @@ def install(
             changed = True
             report.lines.append(f"{path}: written")
         report.files.append(path)
+    asking = on.known()
+    if not changed and asking is not None and runner(asking).code not in (0, None):
+        report.lines.append("the service manager had lost the service")
+        changed = True
     _command_all(on, on.enable(changed), report, runner)
     return report
 
@@ -294,13 +318,14 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
     if reached.code != 0:
         report.ok = False
         told = f"{on.probe()[0]} cannot be reached from here; give these commands yourself:"
-        report.lines = [line for line in report.lines if line != told] + [told]
+        said = reached.text.splitlines()[-1:] if reached.code is not None else []
+        report.lines = [line for line in report.lines if line not in (told, *said)] + [*said, told]
         wanted = [units.shown(command) for command in commands]
         while wanted and report.commands[-1:] == wanted[:1]:
             wanted.pop(0)  # what ends one form of the service may end as what begins the other begins
         report.commands += wanted
         return
-    for command in commands:
+    for number, command in enumerate(commands):
         answer = runner(command)
         if answer.code == 0:
             report.lines.append(f"done: {units.shown(command)}")
@@ -308,6 +333,8 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
             report.ok = False
             said = answer.text.splitlines()
             report.lines.append(f"failed: {units.shown(command)}: {said[-1] if said else answer.code}")
+            report.commands += [units.shown(left) for left in commands[number:]]  # what follows builds on it
+            return
 
 
 def _content(path: Path) -> bytes | None:

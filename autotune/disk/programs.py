@@ -1,0 +1,31 @@
+"""Begins programs so that no window opens: on Windows a program for the console gets one where there is none.
+
+The agent runs without a console there (pythonw.exe), so whatever it starts would open a black window on the owner's
+desktop, and closing that would end the program. Elsewhere there is nothing to hide.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HIDDEN = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
+"""For ``creationflags``: a console that nobody sees. What the program starts in turn shares it."""
+_CONSOLE, _WINDOWLESS = "python", "pythonw"
+
+
+def windowless_python(python: str) -> str:
+    """The Python beside this one that opens no window (a venv has it too); this one where there is none."""
+    return _beside(python, _CONSOLE, _WINDOWLESS)
+
+
+def console_python(python: str = sys.executable) -> str:
+    """The Python beside this one that can have a console: only in a common one can a process be interrupted."""
+    return _beside(python, _WINDOWLESS, _CONSOLE)
+
+
+def _beside(python: str, name: str, wanted: str) -> str:
+    path = Path(python)
+    other = path.with_name(f"{wanted}{path.suffix}")
+    return str(other) if path.suffix.lower() == ".exe" and path.stem.lower() == name and other.is_file() else python
