@@ -35,6 +35,11 @@ def of_system(environ: Mapping[str, str]) -> int | None:
         import ctypes
 
         return int(ctypes.windll.kernel32.GetOEMCP())  # type: ignore[attr-defined, unused-ignore]
+    return of_locale(environ)
+
+
+def of_locale(environ: Mapping[str, str]) -> int | None:
+    """The code page of the language that an environment names, None where it names none or has no one page."""
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
     if locale.startswith(("zh_TW", "zh_HK", "zh_MO")):
         return 950

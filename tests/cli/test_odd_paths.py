@@ -14,8 +14,10 @@ import pytest
 from autotune.cli.main import run
 from autotune.cli.output import never_fail
 
+# What a name that is no text turns into: bytes here, half of a pair on Windows (its names are 16 bits a letter).
+NO_TEXT = "/nowhere/\ud800" if sys.platform == "win32" else os.fsdecode(b"/nowhere/\xff\xfe")
 ODD = {"nobody's home": "~nouser-at-all/x", "nobody's home alone": "~nouser-at-all", "too long": "a" * 5000,
-       "too deep": "/".join(["a"] * 3000), "not UTF-8": os.fsdecode(b"/nowhere/\xff\xfe"), "a loop": "LOOP/x",
+       "too deep": "/".join(["a"] * 3000), "not UTF-8": NO_TEXT, "a loop": "LOOP/x",
        "a file's inside": "FILE/x", "newline": "/nowhere/a\nb", "blank": " "}
 OPTIONS = ("--webui", "--state-dir", "--config", "--launch-file", "--profile", "-o", "FILE")
 VERBS = {"--webui": ("status", "probe", "rollback", "history"), "--state-dir": ("status", "history"),

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
+from tests.engine.recorded import OPTIONS, PARAMETERS
+
+pytest.importorskip("starlette", reason="the reference web UI needs the engine extra")
+
 from starlette.exceptions import HTTPException
 
 from autotune.engine import clip, faults, output, sampling, shape, text
 from autotune.engine.options import DEFAULTS, Options, fits
-from tests.engine.recorded import OPTIONS, PARAMETERS
 
 
 @given(frames=st.integers(1, 80), context=st.integers(1, 32), overlap=st.integers(0, 31), stride=st.integers(1, 3))

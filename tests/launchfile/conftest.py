@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 
 @pytest.fixture
 def quick_path() -> Iterator[Path]:
-    base = "/dev/shm" if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK) else None
+    memory = sys.platform != "win32" and os.access("/dev/shm", os.W_OK)
+    base = "/dev/shm" if memory and Path("/dev/shm").is_dir() else None
     home = Path(tempfile.mkdtemp(dir=base))
     yield home
+    for path in home.rglob("*") if sys.platform == "win32" else ():
+        path.chmod(0o600)  # there a file that is read-only stays in its folder, and the folder with it
     shutil.rmtree(home)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from tests.system import need_bash
+
 NAMES = ("COMMANDLINE_ARGS", "A", "B", "EXTRA", "N", "venv_dir")
 GIVEN = {"HOME": "/home/someone", "EXTRA": "--api --xformers", "N": "3", "LANG": "C.UTF-8"}
 """The environment that both the reader and the judge get."""
@@ -148,6 +150,7 @@ Judged = dict[str, "tuple[str, bool] | None"]
 
 def judge(files: Sequence[bytes], folder: Path, names: Sequence[str] = NAMES) -> list[Judged | None]:
     """What bash gives every name after it has read a file; None where it does not come to the end."""
+    need_bash()
     for number, data in enumerate(files):
         home = folder / str(number)
         home.mkdir(parents=True)

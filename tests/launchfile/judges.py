@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.launchfile.known import KNOWN
+from tests.system import need_bash
 
 VALUED = frozenset(n for n in KNOWN if n == "--precision" or n.startswith("--sub-quad"))
 TARGET = ("--opt-sdp-attention", "--opt-channelslast")
@@ -69,6 +70,7 @@ done
 
 def bash_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | None = None) -> list[list[str]]:
     """What launch.py would receive from each file, as bash and shlex say: words on the line, then the variable's."""
+    need_bash()
     for number, data in enumerate(files):
         (folder / str(number)).mkdir(parents=True)
         (folder / str(number) / "webui-user.sh").write_bytes(data)
@@ -83,6 +85,7 @@ def bash_words(files: Sequence[bytes], folder: Path, environ: dict[str, str] | N
 
 def bash_accepts(data: bytes) -> str:
     """The complaint of ``bash -n``, '' if it has none."""
+    need_bash()
     return subprocess.run(["bash", "-n"], input=data, capture_output=True, check=False).stderr.decode()
 
 

@@ -40,15 +40,16 @@ def test_unreadable_content(tmp_path: Path, name: str, data: bytes, what: str) -
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     (tmp_path / "big.sh").write_bytes(b"#")
     os.truncate(tmp_path / "big.sh", 100 * 1024 * 1024)
-    os.mkfifo(tmp_path / "pipe.sh")
     cases: list[tuple[str, type[AutotuneError], str]] = [
-        ("link", NothingToWorkOn, "does not exist"), ("gone.sh", NothingToWorkOn, "does not exist"),
-        (".", NothingToWorkOn, "is a folder"), ("pipe.sh", NothingToWorkOn, "not an ordinary file"),
+        ("gone.sh", NothingToWorkOn, "does not exist"), (".", NothingToWorkOn, "is a folder"),
         ("big.sh", Refused, "no launch file is that big"),
     ]
+    if os.name == "posix":
+        (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+        os.mkfifo(tmp_path / "pipe.sh")
+        cases += [("link", NothingToWorkOn, "does not exist"), ("pipe.sh", NothingToWorkOn, "not an ordinary file")]
     for name, kind, what in cases:
         with pytest.raises(kind, match=what) as caught:
             read(tmp_path / name)

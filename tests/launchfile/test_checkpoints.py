@@ -16,6 +16,7 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.files import FileLayer
 from autotune.launchfile.records import Change
 from autotune.model.errors import NothingToWorkOn, Refused, StateDamaged
+from tests.system import links
 
 OLD, NEW = b"old\r\n--api-auth me:secret", b"new\r\n--api-auth me:secret"
 
@@ -39,13 +40,15 @@ def names(script: Path) -> list[str]:
 
 def test_apply_and_rollback_keep_mode_and_say_what_they_did(script: Path, checkpoints: Checkpoints) -> None:
     script.chmod(0o751)
+    mode = stat.S_IMODE(script.stat().st_mode)
+    assert mode == 0o751 or os.name == "nt"
     made = checkpoints.apply([Change(script, OLD, NEW)], {"study": "s7", "speedup": 1.47})
-    assert script.read_bytes() == NEW and stat.S_IMODE(script.stat().st_mode) == 0o751
+    assert script.read_bytes() == NEW and stat.S_IMODE(script.stat().st_mode) == mode
     current = checkpoints.current()
     assert current == made and made.meta == {"study": "s7", "speedup": 1.47} and made.state == "final"
     assert checkpoints.changed_since(script) == "same"
     undone = checkpoints.rollback(meta={"why": "asked"})
-    assert script.read_bytes() == OLD and stat.S_IMODE(script.stat().st_mode) == 0o751
+    assert script.read_bytes() == OLD and stat.S_IMODE(script.stat().st_mode) == mode
     assert undone.undoes == (made.id,) and undone.kind == "rollback" and undone.meta == {"why": "asked"}
     assert checkpoints.current() is None and checkpoints.changed_since(script) == "unmanaged"
     assert names(script) == ["webui-user.sh"]
@@ -81,6 +84,7 @@ def test_rollback_to_an_older_one(script: Path, checkpoints: Checkpoints) -> Non
         checkpoints.rollback()
 
 
+@links
 def test_a_link_stays_a_link(script: Path, checkpoints: Checkpoints, quick_path: Path) -> None:
     link = quick_path / "link.sh"
     link.symlink_to("web ui/webui-user.sh")
@@ -127,6 +131,7 @@ def test_a_read_only_file_is_refused_and_stays(script: Path, checkpoints: Checkp
     assert not checkpoints.folder.exists()
 
 
+@links
 def test_bad_targets(quick_path: Path, checkpoints: Checkpoints) -> None:
     link = quick_path / "dangling"
     link.symlink_to("nowhere")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -12,6 +14,7 @@ from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
 from autotune.probe import interpreter
 from tests.launchfile.judges import TARGET, owns, wine, wine_variables
+from tests.system import under_wine
 
 TEXTS = {
     ("ja_JP", 932): ("表示", "ソフト", "ポーズ", "能力", "十", "貼り付け", "ー", "モデル", "ミ", "欺"),
@@ -55,6 +58,21 @@ def python_page(page: int) -> str:
 def grown(locale: str, page: int, seed: int, flags: str = "--xformers") -> tuple[bytes, dict[str, str]]:
     text, variables = made(TEXTS[locale, page], page, Random(seed), flags)
     return text.encode(python_page(page)), variables
+
+
+@pytest.fixture(autouse=True)
+def any_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows tells its one page whatever the environment says; here files of other countries are read."""
+    monkeypatch.setattr(codepage, "of_system", codepage.of_locale)
+
+
+TOLD = codepage.of_system
+
+
+@pytest.mark.skipif(sys.platform != "win32" or under_wine(), reason="asks cmd.exe; wine's chcp tells 0")
+def test_the_page_of_this_system_is_the_one_that_chcp_tells() -> None:
+    said = subprocess.run(["cmd", "/d", "/c", "chcp"], capture_output=True, check=True).stdout
+    assert said.split()[-1].rstrip(b".").decode() == str(TOLD({"LANG": "zh_CN.UTF-8"}))
 
 
 @pytest.mark.parametrize(("locale", "page", "seed"), CASES)

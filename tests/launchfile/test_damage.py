@@ -16,6 +16,7 @@ from autotune.launchfile import records
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import IN_PROGRESS, Change
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
+from tests.system import HAS_LINKS
 
 OLD, NEW = b'export COMMANDLINE_ARGS=""\n', b'export COMMANDLINE_ARGS="--xformers"\n'
 
@@ -195,8 +196,9 @@ def test_a_rollback_is_of_the_file_that_was_named(store: Checkpoints, quick_path
     with pytest.raises(NothingToWorkOn):
         store.rollback("0009", of=first)
     link = quick_path / "link.sh"
-    link.symlink_to(first)
-    assert store.rollback(of=link).undoes == (one.id,)
+    if HAS_LINKS:
+        link.symlink_to(first)
+    assert store.rollback(of=link if HAS_LINKS else first).undoes == (one.id,)
     assert (first.read_bytes(), second.read_bytes()) == (OLD, NEW)
     with pytest.raises(Refused):
         store.rollback(of=first)

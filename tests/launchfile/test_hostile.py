@@ -15,6 +15,7 @@ from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused, UsageProblem
 from tests.launchfile.grammar import hostile
 from tests.launchfile.judges import owns, run_wine, wine
+from tests.system import bash
 
 FLAG = "--sub-quad-q-chunk-size"
 NUMBER = 1_000
@@ -60,6 +61,7 @@ def write(folder: Path, name: str, table: tuple[bytes, ...], number: int, seed: 
     return wanted, refused
 
 
+@bash
 def test_shell_words_in_words_out(quick_path: Path) -> None:
     wanted, refused = write(quick_path / "files", "sh", SHELL, NUMBER, 5)
     out = quick_path / "out"

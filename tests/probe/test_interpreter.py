@@ -12,6 +12,7 @@ import pytest
 
 from autotune.probe import interpreter
 from tests.probe.installs import venv, webui, write
+from tests.system import bash
 
 PACKAGE = """@echo off\r
 \r
@@ -167,6 +168,7 @@ SHELL = (
 )
 
 
+@bash
 @pytest.mark.parametrize(("text", "place"), SHELL)
 def test_venv_dir_as_bash_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str) -> None:
     """Beside every one of them stands root/venv, which must not be taken for the one that is meant."""

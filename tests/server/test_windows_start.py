@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autotune.server import own_script
+from tests.system import under_wine
 
 HOSTILE = (
     "plain", "with blank", " leading", "two  blanks", "(brackets)", "a (x86) b", "R&D", "a & b", "caret^", "^^a^b",
@@ -19,13 +20,6 @@ HOSTILE = (
 
 WINE_EXPANDS_TWICE = ("%PATH%", "%AUTOTUNE_SCRIPT%")
 """Wine 8 fills in variables of a variable's value once more (and crashes where it names itself); Windows does not."""
-
-
-def under_wine() -> bool:
-    """Is this Windows' own cmd.exe, or wine's?"""
-    import ctypes
-
-    return sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="cmd.exe's own rules for quotes")

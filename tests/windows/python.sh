@@ -16,7 +16,7 @@ shift
 extras=$(IFS=,; echo "$*")
 python=${PYTHON:-python3}
 target=$folder/prefix/drive_c/Python311
-stamp="$(sha256sum "$checkout/pyproject.toml" "$0" "$here/launcher.py" | sha256sum) $extras"
+stamp="$(sha256sum "$checkout/pyproject.toml" "$0" "$here/launcher.py" "$here/random_dll.py" | sha256sum) $extras"
 [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && exit 0
 
 # The user has a name that no code page of the West and East share.
@@ -37,6 +37,9 @@ unset DISPLAY
 rm -rf "$folder/prefix"
 wineboot -i >/dev/null 2>&1 || true
 wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f </dev/null 2>/dev/null | cat >/dev/null
+# Wine 8 lacks it, and with it no program built by Go starts: shfmt, which parses shell files.
+random="$folder/prefix/drive_c/windows/system32/bcryptprimitives.dll"
+[ -e "$random" ] || "$python" "$here/random_dll.py" "$random"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
