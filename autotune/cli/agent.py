@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autotune.cli.output import print_json, print_text
+from autotune.cli.output import has_screen, print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
+from autotune.model.errors import NothingToWorkOn
 
 if TYPE_CHECKING:
     from autotune.daemon.service import Report
@@ -21,15 +25,34 @@ def daemon_command(settings: Settings, once: bool) -> int:
     """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
     from autotune.daemon import loop
 
-    quiet = settings.quiet or settings.as_json
-    webui = settings.find_webui()
-    settings.places.require_outside(webui)
+    quiet = settings.quiet or settings.as_json or not has_screen()
+    webui = _agents_webui(settings)
     code = loop.run(webui, settings.places.root, settings.config, once=once, quiet=quiet)
     if settings.as_json:
         published = settings.places.daemon / "status.json"
         status = json.loads(published.read_text(encoding="utf-8")) if published.exists() else {}
         print_json("daemon", {"status": status})
     return code
+
+
+def _agents_webui(settings: Settings) -> Path:
+    """The web UI to watch; from here on (or where there is none) a file has what no screen can show."""
+    try:
+        webui = settings.find_webui()
+        settings.places.require_outside(webui)
+    except NothingToWorkOn:
+        _without_screen(settings)
+        raise
+    _without_screen(settings)
+    return webui
+
+
+def _without_screen(settings: Settings) -> None:
+    from autotune.daemon import logs
+
+    if not has_screen():
+        with contextlib.suppress(OSError):  # then it is lost, and the agent says itself what is amiss with the folder
+            sys.stderr = logs.without_screen(settings.places.daemon)
 
 
 @click.group("service")

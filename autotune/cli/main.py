@@ -76,6 +76,7 @@ def cli(ctx: click.Context, /, **options: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code (CONTRACT: exit codes)."""
     as_json = "--json" in arguments
+    never_fail()
     try:
         result = cli.main(args=list(arguments), prog_name="autotune", standalone_mode=False)
     except AutotuneError as error:
@@ -129,7 +130,6 @@ def _signals() -> list[signal.Signals]:
 
 def main() -> NoReturn:
     """Entry point of the command ``autotune``."""
-    never_fail()
     for number in _signals():
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
             signal.signal(number, _on_signal)

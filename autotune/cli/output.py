@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +19,31 @@ def document(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": kind, **body}
 
 
+class _Nowhere(io.TextIOWrapper):
+    """Stands for a stream that the process does not have: empty to read from, and deaf."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(io.BufferedReader(io.FileIO(os.devnull)) if mode == "r" else
+                         io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8", errors="replace")
+
+
+def has_screen() -> bool:
+    """Whether what is said on stderr can come to somebody."""
+    return sys.stderr is not None and not isinstance(sys.stderr, _Nowhere)
+
+
 def never_fail() -> None:
     """Characters that a terminal or code page cannot show are replaced on stdout and stderr from now on.
 
-    On Windows what is piped is encoded in the ANSI code page, which lacks most of the world's letters.
+    On Windows what is piped is encoded in the ANSI code page, which lacks most of the world's letters. A program
+    without a console (pythonw.exe), or begun with a stream closed, has none at all: what is said there is lost.
     """
+    if sys.stdin is None:
+        sys.stdin = _Nowhere("r")
+    if sys.stdout is None:
+        sys.stdout = _Nowhere("w")
+    if sys.stderr is None:
+        sys.stderr = _Nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

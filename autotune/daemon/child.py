@@ -22,7 +22,9 @@ GRACE = 3.0
 
 def main(words: list[str]) -> int:
     """Runs ``python -m autotune WORDS``; its exit code. The first word is the agent's process id."""
-    agent, command = int(words[0]), [sys.executable, "-m", "autotune", *words[1:]]
+    # What it says is kept in files, where UTF-8 is meant; by itself Windows would write in the ANSI code page.
+    utf8 = ["-X", "utf8"] if os.name == "nt" else []
+    agent, command = int(words[0]), [sys.executable, *utf8, "-m", "autotune", *words[1:]]
     if platform.system() == "Linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != agent:  # it died before we asked

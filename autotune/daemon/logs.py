@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from autotune.disk.files import make_folder, open_to_append
 from autotune.model.secrets import masked
 
 NAME = "autotune.agent"
+LONG = 1 << 20
+"""Bytes from which on the output file is begun anew."""
 
 
 def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Callable[[str], None]:
@@ -32,8 +35,9 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
         file.setFormatter(line)
         logger.addHandler(file)
     except OSError as error:
-        sys.stderr.write(f"autotune: no log file: {error.strerror}\n")
-    if not quiet:
+        if sys.stderr is not None:  # as under pythonw.exe
+            sys.stderr.write(f"autotune: no log file: {error.strerror}\n")
+    if not quiet and sys.stderr is not None:
         logger.addHandler(logging.StreamHandler(sys.stderr))
     # A full disk must not end the agent; what cannot be logged is lost.
     logging.raiseExceptions = False
@@ -42,6 +46,20 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
         logger.info("%s", " ".join(masked(text).split()))
 
     return say
+
+
+def without_screen(folder: Path) -> IO[str]:
+    """Where goes what a screen would show, if there is none: a file beside the log, begun anew when it is long.
+
+    It holds why the agent did not begin, and the trace of a fault nobody foresaw. It is not the log itself, because
+    on Windows a file that is open twice cannot be rotated. Raises OSError.
+    """
+    make_folder(folder)
+    path = folder / "output.log"
+    file = os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="replace", buffering=1)
+    if file.tell() > LONG:
+        file.truncate(0)
+    return file
 
 
 def close_log() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 from autotune.daemon.child import interrupt
 from autotune.disk.files import make_folder, open_to_append, remove
+from autotune.disk.programs import HIDDEN, console_python
 from autotune.model.errors import StateDamaged
 
 ASKING = 2.5
@@ -47,8 +47,9 @@ class Session:
 
     def _begin(self, words: Sequence[str], out: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
         # The child must be begun from the main thread: Linux ties its life to the thread that made it.
-        command = [sys.executable, "-m", "autotune.daemon.child", str(os.getpid()), *words]
-        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        command = [console_python(), "-m", "autotune.daemon.child", str(os.getpid()), *words]
+        # A console of its own that nobody sees: the agent may have none, and what the command starts would show one.
+        flags = HIDDEN | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -79,7 +80,10 @@ class Session:
     def stop(self) -> Result:
         """Ends it within about five seconds, the web UI first of all; what it had measured is on disk."""
         family = self._family()
-        interrupt(self._process)
+        if os.name == "nt":
+            self._close()  # only processes of one console can interrupt each other there; its watcher hears this
+        else:
+            interrupt(self._process)
         if not self._wait(ASKING):
             family = list({p.pid: p for p in [*family, *self._family()]}.values())
             self._process.kill()

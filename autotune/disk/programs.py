@@ -6,12 +6,14 @@ desktop, and closing that would end the program. Elsewhere there is nothing to h
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
-HIDDEN = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
-"""For ``creationflags``: a console that nobody sees. What the program starts in turn shares it."""
+HIDDEN = 0x08000000 if sys.platform == "win32" else 0
+"""For ``creationflags``: a console that nobody sees. What the program starts in turn shares it.
+
+It is CREATE_NO_WINDOW of the module subprocess, which takes long to import.
+"""
 _CONSOLE, _WINDOWLESS = "python", "pythonw"
 
 
@@ -27,5 +29,7 @@ def console_python(python: str = sys.executable) -> str:
 
 def _beside(python: str, name: str, wanted: str) -> str:
     path = Path(python)
+    if path.suffix.lower() != ".exe" or path.stem.lower() != name:
+        return python
     other = path.with_name(f"{wanted}{path.suffix}")
-    return str(other) if path.suffix.lower() == ".exe" and path.stem.lower() == name and other.is_file() else python
+    return str(other) if other.is_file() else python

@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from autotune.disk.programs import HIDDEN
+
 Node = dict[str, Any]
 """One node of the tree. ``Type`` tells its kind where several are possible; ``Pos`` and ``End`` its bytes."""
 
@@ -66,7 +68,7 @@ def tree(text: str) -> Node:
     plain = _ODD.sub(".", text).encode("ascii")
     try:
         done = subprocess.run([found, "-ln", "bash", "--to-json"], input=plain, capture_output=True, timeout=TIME_LIMIT,
-                              check=False)
+                              check=False, creationflags=HIDDEN)
         if done.returncode == 0:
             root: Node = json.loads(done.stdout)
             return root

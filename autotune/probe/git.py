@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from autotune.disk.programs import HIDDEN
 from autotune.model.versions import order
 
 LIMIT = 5.0
@@ -67,7 +68,8 @@ def _ask(root: Path, *words: str) -> str | None:
         env.pop(name, None)  # of the checkout that autotune itself may be started from, by a hook
     try:
         done = subprocess.run(["git", "-C", str(root), *words], env=env, capture_output=True, encoding="utf-8",
-                              errors="replace", stdin=subprocess.DEVNULL, timeout=LIMIT, check=False)
+                              errors="replace", stdin=subprocess.DEVNULL, timeout=LIMIT, check=False,
+                              creationflags=HIDDEN)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

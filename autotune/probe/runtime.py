@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from autotune.disk.programs import HIDDEN
 from autotune.model.machine import Runtime
 
 # Importing torch and starting CUDA takes 2 to 20 s, longer from a cold disk or beside a busy GPU.
@@ -35,7 +36,7 @@ def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[s
         try:
             process = subprocess.Popen(
                 command, cwd=python.parent, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
-                start_new_session=True,
+                start_new_session=True, creationflags=HIDDEN,
             )
         except OSError as fault:
             return _UNKNOWN, [f"{python} cannot be run: {fault}"]
