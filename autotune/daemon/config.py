@@ -56,6 +56,7 @@ class Config:
     check_after_apply: bool
     added_models: str
     notifications: bool
+    notification_sound: bool
     webui_running: str
     hours: tuple[tuple[int, int], ...]
     days: tuple[str, ...]
@@ -202,6 +203,7 @@ KEYS = (
         "A motion module that is added counts when_used (a tune would render with it), or at_once.",
     ),
     Key("agent", "notifications", True, _flag, "Desktop notifications; the log has every line in any case."),
+    Key("agent", "notification_sound", False, _flag, "Desktop notifications with a sound."),
     Key(
         "when",
         "webui_running",

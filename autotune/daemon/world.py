@@ -194,8 +194,9 @@ class RealWorld:
         from autotune.daemon import notify
 
         self.log(f"{title}: {text}")
-        if self._config().notifications:
-            notify.show(title, text)
+        config = self._config()
+        if config.notifications:
+            notify.show(title, text, config.notification_sound)
 
     def publish(self, status: dict[str, Any]) -> None:
         """Writes status.json when it says something new."""
