@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -75,6 +75,43 @@ def cli(ctx: click.Context, /, **options: object) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code (CONTRACT: exit codes)."""
+    try:
+        return _run(arguments)
+    except OSError as error:
+        if not _reader_gone(error):
+            raise
+        # The reader of our output went away (`| head`): nobody is left to tell, neither now nor at the end.
+        _mute()
+        return 0
+    except SystemExit:
+        return 0  # click's own answer to a broken pipe
+
+
+def _reader_gone(error: OSError) -> bool:
+    """Does nobody read our output any more? Windows calls a pipe without a reader an invalid argument."""
+    if error.filename is not None or error.errno not in (errno.EPIPE, errno.EINVAL):
+        return False
+    return error.errno == errno.EPIPE or any(map(_is_stuck, (sys.stdout, sys.stderr)))
+
+
+def _is_stuck(stream: TextIO) -> bool:
+    """Is there something left to be written that cannot be?"""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _mute() -> None:
+    """What is still to be written finds no reader: it goes nowhere, and does not fail when the program ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in filter(_is_stuck, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+
+
+def _run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     never_fail()
     try:
@@ -92,11 +129,9 @@ def run(arguments: Sequence[str]) -> int:
         # Looking at a path below a folder that is closed to us raises, wherever it happens to be looked at.
         hint = "Run autotune as the user who owns it, or open it for this user."
         return print_error(3, f"{error.filename}: permission denied", hint, as_json)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); there is nobody left to tell.
-        sys.stderr.close()
-        return 0
     except OSError as error:
+        if _reader_gone(error):
+            raise
         return _system_fault(error, as_json)
     return result if isinstance(result, int) else 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autotune.model.secrets import masked
@@ -49,25 +51,38 @@ def never_fail() -> None:
             stream.reconfigure(errors="replace")
 
 
+@contextlib.contextmanager
+def _to_a_reader() -> Iterator[None]:
+    """Raises BrokenPipeError when nobody reads any more: Windows calls that an invalid argument."""
+    try:
+        yield
+    except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads the output") from error
+        raise
+
+
 def print_json(kind: str, body: Mapping[str, Any]) -> None:
     """Prints exactly one JSON document on stdout, in UTF-8 whatever the platform's code page is.
 
     Bytes of a file name that are no UTF-8 (they come as lone surrogates) appear as JSON escapes.
     """
     text = json.dumps(document(kind, body), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:  # replaced by something that takes text only
-        sys.stdout.write(text)
-    else:
-        buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.flush()
+    with _to_a_reader():
+        sys.stdout.flush()
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:  # replaced by something that takes text only
+            sys.stdout.write(text)
+        else:
+            buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.flush()
 
 
 def print_text(text: str) -> None:
     """Prints a result for people on stdout."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()
+    with _to_a_reader():
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
 
 
 def print_error(code: int, message: str, hint: str, as_json: bool) -> int:
@@ -75,7 +90,8 @@ def print_error(code: int, message: str, hint: str, as_json: bool) -> int:
     message, hint = masked(message), masked(hint)
     if as_json:
         print_json("error", {"code": code, "message": message, "hint": hint})
-    sys.stderr.write(f"autotune: {message}\n")
-    if hint:
-        sys.stderr.write(f"  {hint}\n")
+    with _to_a_reader():
+        sys.stderr.write(f"autotune: {message}\n")
+        if hint:
+            sys.stderr.write(f"  {hint}\n")
     return code

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import shlex
 import stat
 import sys
 import time
@@ -25,6 +26,13 @@ HELD = (5, 32, 33)
 """Windows' numbers for it: access denied, sharing violation, lock violation."""
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 """What a file system answers that cannot sync a folder (network and FUSE ones)."""
+
+
+def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
+    """What to do so that a read-only file can be written, in the words of the platform."""
+    if platform == "win32":
+        return f'attrib -r "{path}" (or take away "Read-only" in its Properties)'
+    return f"chmod u+w {shlex.quote(str(path))}"
 
 
 def make_folder(path: Path, *, private: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ PLACES: dict[str, Path] = {
 }
 SEED = 1234
 MARKER = "reference-webui.json"
+UNFINISHED = "reference-webui.unfinished"
+"""Lies in the folder while it is laid out: what has it is ours, and to be laid out again."""
 
 
 class CannotCreate(Exception):
@@ -39,17 +42,39 @@ def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = F
     CannotCreate.
     """
     root = root.expanduser().resolve()
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    was_there = root.is_dir()
+    if (root / UNFINISHED).is_file():
+        _empty(root)
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         if not force:
             raise CannotCreate(f"{root} is not empty (--force replaces an older reference web UI)")
         if not (root / MARKER).is_file():
             raise CannotCreate(f"{root} is no reference web UI: it is left alone, also with --force")
-        shutil.rmtree(root)
+        _empty(root)
     try:
+        _write(root / UNFINISHED, b"")
         _lay_out(root, size, device, seed)
-    except OSError as error:
-        raise CannotCreate(f"cannot write {error.filename or root}: {error.strerror}") from error
+        (root / UNFINISHED).unlink()
+    except BaseException as error:
+        # Nothing half-way stays, so that the next try finds the folder as this one did.
+        _empty(root)
+        if not was_there:
+            with contextlib.suppress(OSError):
+                root.rmdir()
+        if isinstance(error, OSError):
+            raise CannotCreate(f"cannot write {error.filename or root}: {error.strerror}") from error
+        raise
     return root
+
+
+def _empty(root: Path) -> None:
+    """Removes what lies in a folder, the sign that it is unfinished last."""
+    for path in sorted(root.iterdir(), key=lambda path: path.name == UNFINISHED) if root.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _lay_out(root: Path, size: str, device: str, seed: int) -> None:

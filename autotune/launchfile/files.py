@@ -97,7 +97,7 @@ def examine(path: Path) -> Target:
     if not stat.S_ISREG(info.st_mode):
         raise NothingToWorkOn(f"{path} is not an ordinary file", "Name the launch file itself.")
     if not info.st_mode & 0o222:
-        raise Refused(f"{path} is read-only", f"Allow writing first: {_allow(real)}")
+        raise Refused(f"{path} is read-only", f"Allow writing first: {disk.how_to_allow(real)}")
     if not os.access(real, os.W_OK):
         mine = sys.platform != "win32" and os.geteuid() in (0, info.st_uid)
         hint = "It is immutable or on a read-only disk: see lsattr and mount." if mine else \
@@ -116,10 +116,6 @@ def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
         return Refused(f"{message} (another program has it open)", "Close that program (an editor, a virus scanner), "
                        "then run the command again.")
     return Refused(message, hint) if full else StateDamaged(message, hint)
-
-
-def _allow(path: Path) -> str:
-    return f'attrib -r "{path}"' if sys.platform == "win32" else f"chmod u+w '{path}'"
 
 
 def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:

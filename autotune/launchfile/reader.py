@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,7 +128,8 @@ def load(path: Path) -> bytes:
                                   "Mend the link, or name the file with --launch-file.") from None
         raise NothingToWorkOn(f"{path} does not exist", "Name the launch file with --launch-file.") from None
     except PermissionError:
-        raise Refused(f"{path} cannot be read: permission denied", f"Allow it: chmod u+r {path}") from None
+        how = "in its Properties, under Security" if sys.platform == "win32" else f"chmod u+r {shlex.quote(str(path))}"
+        raise Refused(f"{path} cannot be read: permission denied", f"Allow it: {how}") from None
     except OSError as error:
         raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", "Check the path.") from None
 

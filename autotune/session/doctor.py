@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.disk.files import how_to_allow
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
 from autotune.probe import parser
@@ -75,7 +76,7 @@ def _launch_file(look: Look) -> Check:
         why = look.why_not_editable or "cannot be read"
         return Check("launch file", False, why, "`autotune apply` says what to paste.")
     if not os.access(look.path, os.W_OK):
-        return Check("launch file", False, f"{look.path} is read-only", f"chmod u+w {look.path}")
+        return Check("launch file", False, f"{look.path} is read-only", how_to_allow(look.path))
     return Check("launch file", True, str(look.path))
 
 

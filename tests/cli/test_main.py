@@ -89,3 +89,17 @@ def test_any_text_is_a_duration_or_a_usage_problem(text: str) -> None:
         assert 1 <= seconds_of(text) <= 7 * 24 * 3600
     except UsageProblem as problem:
         assert problem.hint
+
+
+@pytest.mark.parametrize("words", [["profiles", "show", "tiny"], ["--json", "profiles", "list"], ["bogus"],
+                                   ["--json", "bogus"]], ids=" ".join)
+def test_a_reader_that_is_gone_is_nothing_to_talk_about(words: list[str]) -> None:
+    child = subprocess.Popen([sys.executable, "-m", "autotune", *words], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    said = child.stderr.read()
+    child.wait(60)
+    assert b"Traceback" not in said and b"Errno" not in said and b"Exception ignored" not in said
+    assert child.returncode in ((0,) if "bogus" not in words else (0, 2))
+    child.stderr.close()

@@ -163,3 +163,9 @@ def test_a_path_that_is_no_utf8_is_a_json_value_too() -> None:
 
     assert codec.dump({"path": Path("/x\udc80"), "words": ("a", "\udcff")}) == {
         "path": str(Path("/x\udc80")), "words": ["a", "\udcff"]}
+
+
+def test_how_to_allow_writing_is_said_in_the_platforms_words() -> None:
+    assert disk.how_to_allow("C:\\web ui\\a.bat", "win32").startswith('attrib -r "C:\\web ui\\a.bat"')
+    for platform in ("linux", "darwin"):
+        assert disk.how_to_allow("/web ui/it's.sh", platform) == """chmod u+w '/web ui/it'"'"'s.sh'"""

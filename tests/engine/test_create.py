@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autotune.engine import weights
-from autotune.engine.create import CannotCreate, create
+from autotune.engine.create import UNFINISHED, CannotCreate, create
 
 
 def test_looks_like_an_install(install: Path) -> None:
@@ -78,6 +78,41 @@ def test_refusals(tmp_path: Path) -> None:
         create(root)
     create(root, force=True)
     assert not (root / "stale").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failure_half_way_leaves_nothing(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "half"
+    if there:
+        root.mkdir()
+    monkeypatch.setattr(sys, "_base_executable", str(broken_python(tmp_path)), raising=False)
+    with pytest.raises(CannotCreate, match="virtual environment"):
+        create(root)
+    assert root.exists() is there and not list(root.glob("*"))
+    monkeypatch.undo()
+    assert (create(root) / "reference-webui.json").is_file()
+
+
+def broken_python(folder: Path) -> Path:
+    """An interpreter that can make no virtual environment."""
+    path = folder / ("python.bat" if sys.platform == "win32" else "python")
+    path.write_text("@exit /b 1\r\n" if sys.platform == "win32" else "#!/bin/sh\nexit 1\n", encoding="ascii")
+    path.chmod(0o755)
+    return path
+
+
+def test_what_a_kill_half_way_leaves_is_laid_out_again(tmp_path: Path) -> None:
+    root = tmp_path / "half"
+    words = [sys.executable, "-m", "autotune.engine", "create", str(root)]
+    package = Path(__file__).resolve().parents[2]
+    child = subprocess.Popen(words, cwd=package, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while child.poll() is None and not (root / "modules" / "cmd_args.py").exists():
+        pass
+    child.kill()
+    child.wait()
+    assert (root / UNFINISHED).is_file() and not (root / "reference-webui.json").exists()
+    create(root)
+    assert (root / "reference-webui.json").is_file() and not (root / UNFINISHED).exists()
 
 
 def test_the_command_line(tmp_path: Path) -> None:
