@@ -9,7 +9,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench wheel clean
+.PHONY: demo test lint bench wheel windows-zip clean
 
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
@@ -27,6 +27,10 @@ bench: $(VENV)/.dev
 wheel: $(VENV)/.dev
 	$(PIP) install build
 	$(BIN)/python -m build --wheel
+
+# A zip with its own Python for Windows, built on Linux.
+windows-zip:
+	PYTHON=$(PYTHON) tests/windows/portable.sh dist/autotune-windows.zip
 
 $(VENV)/.engine: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

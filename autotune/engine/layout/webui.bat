@@ -13,6 +13,7 @@ set ERROR_REPORTING=FALSE
 if not exist tmp mkdir tmp
 
 if "%VENV_DIR%" == "-" goto :start
+if "%SKIP_VENV%" == "1" goto :start
 if not exist "%VENV_DIR%\Scripts\python.exe" goto :start
 set PYTHON="%VENV_DIR%\Scripts\python.exe"
 
