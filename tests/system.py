@@ -33,6 +33,11 @@ def need_bash() -> None:
         pytest.skip(NO_BASH)
 
 
+def fewer(number: int) -> int:
+    """How many files of a kind are tried: all, a tenth on Windows, where each reading of a shell file takes long."""
+    return number if sys.platform != "win32" else number // 10
+
+
 NO_BASH = "bash is the judge, and Windows has none of its own"
 bash = pytest.mark.skipif(sys.platform == "win32", reason=NO_BASH)
 HAS_LINKS = _links_are_links()

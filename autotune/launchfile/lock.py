@@ -11,6 +11,7 @@ note in the user's cache folder, which is itself locked; on Windows, which locks
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -203,7 +204,9 @@ if sys.platform == "win32":
         os.lseek(handle, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
+        except OSError as error:
+            if error.errno not in (errno.EACCES, 0):  # wine gives no number; what cannot be told apart is busy
+                raise
             raise BlockingIOError(error.errno, "locked") from error
         finally:
             os.lseek(handle, 0, os.SEEK_SET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -64,11 +65,12 @@ def mirror_anew(path: Path, study_id: str, space: Space, samples: Sequence[Sampl
     try:
         return mirror(path, study_id, space, samples, verdict)
     except StateDamaged as problem:
-        cause = problem.__cause__
-        if not isinstance(cause, DatabaseError) or isinstance(cause, OperationalError):
+        if not isinstance(problem.__cause__, DatabaseError) or isinstance(problem.__cause__, OperationalError):
             raise  # in use, or the disk is full
-        path.replace(path.with_name(path.name + ".damaged"))
-        return mirror(path, study_id, space, samples, verdict)
+    # The storage that was not made to its end still holds the file open, which Windows then does not rename.
+    gc.collect()
+    path.replace(path.with_name(path.name + ".damaged"))
+    return mirror(path, study_id, space, samples, verdict)
 
 
 def _attributes(space: Space, verdict: Verdict) -> dict[str, Any]:

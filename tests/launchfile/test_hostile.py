@@ -15,10 +15,10 @@ from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused, UsageProblem
 from tests.launchfile.grammar import hostile
 from tests.launchfile.judges import owns, run_wine, wine
-from tests.system import bash
+from tests.system import bash, fewer
 
 FLAG = "--sub-quad-q-chunk-size"
-NUMBER = 1_000
+NUMBER = fewer(1_000)
 SHELL = (
     b'export COMMANDLINE_ARGS="--xformers --api"\n', b"export COMMANDLINE_ARGS='--api --xformers'\n",
     b"export COMMANDLINE_ARGS=--xformers\n", b"export COMMANDLINE_ARGS=$'--xformers --api'\n",

@@ -18,6 +18,7 @@ from tests.launchfile.faults import FastLayer
 from tests.launchfile.grammar import batch, shell
 from tests.launchfile.judges import TARGET, bash_words, owns, wine, wine_words
 from tests.launchfile.test_corpus import split, wanted
+from tests.system import fewer
 
 MAKERS = {"sh": shell, "bat": batch}
 OUTSIDE = {"FROM_OUTSIDE": "--xformers --theme x --precision full --lowvram --lowvram --z"}
@@ -25,7 +26,7 @@ FLAGS = ("--xformers", "--opt-sdp-attention", "--opt-channelslast", "--no-half-v
 targets = st.lists(st.sampled_from(FLAGS), unique=True, max_size=4).map(tuple)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=fewer(300), deadline=None)
 @given(kind=st.sampled_from(("sh", "bat")), random=st.randoms(use_true_random=False), target=targets)
 def test_apply_twice_is_apply_once_and_the_rest_stays(kind: str, random: Random, target: tuple[str, ...]) -> None:
     data = MAKERS[kind](random)
@@ -52,7 +53,7 @@ def test_apply_twice_is_apply_once_and_the_rest_stays(kind: str, random: Random,
 def test_rollback_after_apply_is_identity(quick_path: Path) -> None:
     random = Random(3)
     checkpoints = Checkpoints(quick_path / "state", FastLayer())
-    for number in range(150):
+    for number in range(fewer(150)):
         kind = random.choice(("sh", "bat"))
         path = quick_path / f"{number}.{kind}"
         data = MAKERS[kind](random)
@@ -101,7 +102,7 @@ def test_wine_agrees_on_grown_files(tmp_path: Path, wine_prefix: Path) -> None:
         assert now is not None and split(now) == wanted(was)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=fewer(400), deadline=None)
 @given(st.text(alphabet=" \t\n\r\\\"'ab-$#\x85\xa0é", max_size=20))
 def test_split_is_shlex(text: str) -> None:
     import shlex
@@ -127,7 +128,7 @@ def read_or_refused(data: bytes, kind: str) -> None:
         assert edit(parse(edited, path, {}), TARGET, owns) == edited
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=fewer(400), deadline=None)
 @given(data=st.binary(max_size=200), kind=st.sampled_from(("sh", "bat")))
 def test_any_bytes(data: bytes, kind: str) -> None:
     read_or_refused(data, kind)
@@ -143,7 +144,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=fewer(400), deadline=None)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=25), kind=st.sampled_from(("sh", "bat")))
 def test_broken_scripts(pieces: list[str], kind: str) -> None:
     read_or_refused("".join(pieces).encode(), kind)

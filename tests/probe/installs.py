@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from venv import EnvBuilder
 
 import pytest
 
@@ -42,16 +43,27 @@ def webui(root: Path, config: dict[str, Any] | None = None, animatediff: bool = 
 def venv(folder: Path, packages: dict[str, str] | None = None, version: str = "3.10.11") -> Path:
     """A venv-shaped folder; its interpreter is a script that runs ours, without packages, so that it is fast.
 
-    ``packages``: name to version, of what its files say is installed.
+    On Windows, where a script is no program, it is a real venv, whose file says the version. ``packages``: name to
+    version, of what its files say is installed.
     """
-    write(folder / "pyvenv.cfg", f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {version}\n")
-    site = folder / f"lib/python{version.rpartition('.')[0]}/site-packages"
+    home, site = "/usr/bin", folder / f"lib/python{version.rpartition('.')[0]}/site-packages"
+    if sys.platform == "win32":
+        EnvBuilder(with_pip=False).create(folder)
+        home, site = sys.base_prefix, folder / "Lib/site-packages"
+    write(folder / "pyvenv.cfg", f"home = {home}\ninclude-system-site-packages = false\nversion = {version}\n")
     site.mkdir(parents=True, exist_ok=True)
     for name, number in (packages or {"torch": "2.1.2+cu121"}).items():
         (site / f"{name}-{number}.dist-info").mkdir()
+    if sys.platform == "win32":
+        return python_of(folder)
     python = write(folder / "bin/python", f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)
     return python
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of such a venv."""
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def git(folder: Path, *words: str) -> str:

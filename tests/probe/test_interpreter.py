@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autotune.probe import interpreter
-from tests.probe.installs import venv, webui, write
+from tests.probe.installs import python_of, venv, webui, write
 from tests.system import bash
 
 PACKAGE = """@echo off\r
@@ -36,7 +36,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_venv_beside_the_web_ui(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    assert interpreter.find(root, root / "webui-user.sh") == root / "venv/bin/python"
+    assert interpreter.find(root, root / "webui-user.sh") == python_of(root / "venv")
 
 
 def test_a_windows_venv(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> Non
                  "set COMMANDLINE_ARGS=\r\n\r\ncall webui.bat\r\n")
     assert interpreter.find(root, user) == python
     write(tmp_path / "sd.webui/environment.bat", PACKAGE.replace("SKIP_VENV=1", "SKIP_VENV=0"))
-    assert interpreter.find(root, user) == root / "venv/bin/python"
+    assert interpreter.find(root, user) == python_of(root / "venv")
     write(tmp_path / "sd.webui/environment.bat", f"{PACKAGE}set PYTHON={sys.executable}\r\n")
     user.write_bytes(b"call webui.bat\r\n")
     assert interpreter.find(root, user) == Path(sys.executable)
@@ -110,7 +110,7 @@ def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> Non
 
 def test_missing(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    (root / "venv/bin/python").unlink()
+    python_of(root / "venv").unlink()
     assert interpreter.find(root, root / "webui-user.sh") is None
 
 
@@ -175,7 +175,7 @@ def test_venv_dir_as_bash_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     root, home = webui(tmp_path / "w"), tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     file = write(root / "webui-user.sh", text.replace("@HOME@", str(home)) + "\n")
-    python = root / "venv/bin/python" if place == "w/venv" else venv(tmp_path / place)
+    python = python_of(root / "venv") if place == "w/venv" else venv(tmp_path / place)
     assert interpreter.find(root, file) == python
     tell = 'tell() { echo "said ${venv_dir:-venv}"; }; exec() { tell; builtin exit; }; git() { :; }'
     judge = subprocess.run(["bash", "-c", f'{tell}; . "{file}"; tell'], cwd=root, text=True, capture_output=True,

@@ -16,7 +16,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.probe.fingerprint import cheap
 from autotune.probe.machine import look, require_animatediff
 from tests.nvml_fake import Fake
-from tests.probe.installs import webui, write
+from tests.probe.installs import python_of, webui, write
 
 
 def hashes(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -53,7 +53,7 @@ def test_the_launch_file_may_be_another(tmp_path: Path) -> None:
 
 def test_no_interpreter(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    (root / "venv/bin/python").unlink()
+    python_of(root / "venv").unlink()
     with pytest.raises(NothingToWorkOn) as fault:
         look(root, None, ())
     assert fault.value.code == 3 and "venv" in fault.value.hint

@@ -64,9 +64,9 @@ unzip -q -o "$work"/uv-*-win_amd64.whl '*/uv.exe' -d "$work"
 
 requirements=$("$python" "$here/launcher.py" requirements "$checkout/pyproject.toml" ${extras:+"$extras"})
 printf '%s\n' "$requirements" > "$work/requirements.txt"
-# NumPy 2 uses C library functions that wine 8 lacks.
+# NumPy 2 uses C library functions that wine 8 lacks. The last three lay out a reference install, also without torch.
 "$work/tools/bin/python" -m uv pip install --quiet --target "$target/Lib/site-packages" --only-binary :all: \
-  --python-platform x86_64-pc-windows-msvc --python-version 3.11 -r "$work/requirements.txt" 'numpy<2'
+  --python-platform x86_64-pc-windows-msvc --python-version 3.11 -r "$work/requirements.txt" 'numpy<2' safetensors starlette uvicorn
 "$python" -m compileall -q -j 2 "$target/Lib/site-packages" >/dev/null 2>&1 || true
 "$folder/python" -c 'import sys; print(sys.platform, sys.version)'
 printf '%s\n' "$stamp" > "$folder/stamp"
