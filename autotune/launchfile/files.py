@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.disk import files as disk
+from autotune.disk import windows_acl
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -38,7 +39,7 @@ class FileLayer:
         disk.sync_folder(path)
 
     def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
-        """Give a file the owner, mode and extended attributes of another."""
+        """Give a file the owner, mode, extended attributes and Windows permissions of another."""
         if sys.platform != "win32":
             mine = path.stat()
             if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
@@ -47,6 +48,8 @@ class FileLayer:
             with contextlib.suppress(OSError):
                 for name in os.listxattr(original):
                     os.setxattr(path, name, os.getxattr(original, name))
+        if original is not None:
+            windows_acl.copy(original, path)
         path.chmod(stat.S_IMODE(like.st_mode))
 
     def link(self, path: Path, name: Path) -> None:
