@@ -51,19 +51,20 @@ def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = F
         if not (root / MARKER).is_file():
             raise CannotCreate(f"{root} is no reference web UI: it is left alone, also with --force")
         _empty(root)
+    laid_out = False
     try:
         _write(root / UNFINISHED, b"")
         _lay_out(root, size, device, seed)
         (root / UNFINISHED).unlink()
-    except BaseException as error:
-        # Nothing half-way stays, so that the next try finds the folder as this one did.
-        _empty(root)
-        if not was_there:
-            with contextlib.suppress(OSError):
-                root.rmdir()
-        if isinstance(error, OSError):
-            raise CannotCreate(f"cannot write {error.filename or root}: {error.strerror}") from error
-        raise
+        laid_out = True
+    except OSError as error:
+        raise CannotCreate(f"cannot write {error.filename or root}: {error.strerror}") from error
+    finally:
+        if not laid_out:  # so that the next try finds the folder as this one did
+            _empty(root)
+            if not was_there:
+                with contextlib.suppress(OSError):
+                    root.rmdir()
     return root
 
 

@@ -174,11 +174,11 @@ def test_the_next_command_of_any_verb_ends_what_is_left(root: Path, verb: tuple[
     process, run_id, port = owner(root, "double_fork,dirty")
     record = run_folder.read(root.parent / "runs" / run_id)
     assert record is not None and record.guard_pid is not None
-    os.kill(process.pid, signal.SIGSTOP)
-    os.kill(record.guard_pid, signal.SIGKILL)
+    psutil.Process(process.pid).suspend()  # else it would clean up after its guard
+    psutil.Process(record.guard_pid).kill()
     process.kill()
     process.communicate()
-    assert tree.marked(run_id) and runs(root)
+    assert runs(root) and (tree.marked(run_id) or sys.platform == "win32")  # there a job object ends them
     subprocess.run([sys.executable, "-m", "autotune", *verb, "--state-dir", str(root.parent), "--webui", str(root)],
                    capture_output=True, check=False, timeout=60)
     assert not tree.marked(run_id) and not runs(root) and ready.is_free(port)
