@@ -144,6 +144,10 @@ def version(python: Path) -> str | None:
         found = re.search(r"python(\d+\.\d+)", str(folder))
         if found:
             return found[1]
+    for library in python.resolve().parent.glob("python3*.dll"):  # Windows: its folders tell no version
+        found = re.fullmatch(r"python3(\d+)\.dll", library.name.lower())
+        if found:
+            return f"3.{found[1]}"
     return None
 
 

@@ -80,7 +80,7 @@ def test_what_is_shown_reads_back_the_same(tmp_path: Path) -> None:
         'webui = "/a \\"b\\""\n[when]\nhours = ["22:00-07:30"]\nidle_minutes = 2.5\n[triggers]\n"os" = "retune"\n'
     )
     found = config.load(file)
-    file.write_text(config.show(found))
+    file.write_text(config.show(found), encoding="utf-8")
     assert config.load(file) == found
     assert "# set by you" in config.show(found)
 

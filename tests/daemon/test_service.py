@@ -79,7 +79,8 @@ def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
     assert r"a \"b\" 50%% $$HOME & <c>" in line
     assert line.endswith(" daemon")
     assert r"a \"b\" 50%% $HOME & <c>" in text.split("ReadWritePaths=")[1].splitlines()[0]
-    assert f' "-{tmp_path}' in text.split("ReadWritePaths=")[1].splitlines()[0]
+    escaped = str(tmp_path).replace("\\", "\\\\")
+    assert f' "-{escaped}' in text.split("ReadWritePaths=")[1].splitlines()[0]
     assert "@" not in re.sub(r"@system-service|@privileged|@NAMES@", "", text)
 
 
@@ -87,7 +88,7 @@ def test_the_property_list_holds_the_very_words(tmp_path: Path) -> None:
     what = units.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", None)
     content = plistlib.loads(units.launchd(what))
     assert content["ProgramArguments"] == [*what.words, "daemon"]
-    assert content["StandardErrorPath"] == f"{tmp_path}/state/daemon/launchd.log"
+    assert Path(content["StandardErrorPath"]) == tmp_path / "state/daemon/launchd.log"
     assert content["KeepAlive"] == {"SuccessfulExit": False}
     assert content["RunAtLoad"] is True
 

@@ -102,7 +102,8 @@ def test_a_folder_that_was_replaced_is_watched_anew(tmp_path: Path) -> None:
         (folder / "new.safetensors").write_bytes(b"x")
         assert woken.wait(10)
         assert watcher.take()
-        shutil.rmtree(folder)
+        if sys.platform != "win32":  # there a folder that is watched cannot be removed
+            shutil.rmtree(folder)
         watcher.watch([folder])
         assert watcher.problem is None
     finally:

@@ -18,7 +18,7 @@ OURS = Path(__file__).resolve().parents[2]
 
 def write(path: Path, text: str = "") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode())  # the ends of lines as they are given, on every system
     return path
 
 

@@ -142,5 +142,5 @@ def test_launch_file_of_each_platform(tmp_path: Path, monkeypatch: pytest.Monkey
     "words", [("--data-dir", "/d/x"), ("--data-dir=/d/x",), ("--data-dir", "/no", "--data-dir=/d/x")]
 )
 def test_data_dir(tmp_path: Path, words: tuple[str, ...]) -> None:
-    assert install.data_folder(tmp_path, words) == Path("/d/x")
+    assert install.data_folder(tmp_path, words) == Path(tmp_path.anchor, "d/x")
     assert install.data_folder(tmp_path, ("--data-dir",)) == tmp_path

@@ -69,7 +69,7 @@ def test_an_absolute_venv_dir(tmp_path: Path) -> None:
 
 def test_no_venv_wanted(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    file = write(root / "webui-user.sh", f'venv_dir=-\npython_cmd="{sys.executable}"\n')
+    file = write(root / "webui-user.sh", f"venv_dir=-\npython_cmd='{sys.executable}'\n")
     assert interpreter.find(root, file) == Path(sys.executable)
     file = write(root / "webui-user.bat", f"set PYTHON={sys.executable}\r\nset SKIP_VENV=1\r\n")
     assert interpreter.find(root, file) == Path(sys.executable)
@@ -136,7 +136,7 @@ def test_a_real_venv_is_read_as_it_sees_itself(tmp_path: Path) -> None:
     python = interpreter.find(tmp_path, None)
     assert python is not None
     assert interpreter.version(python) == platform.python_version()
-    asked = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True,
+    asked = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[-1])"], capture_output=True,
                            text=True, check=True)
     assert [path.resolve() for path in interpreter.site_packages(python)] == [Path(asked.stdout.strip()).resolve()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,8 @@ def test_a_look_shows_everything_and_changes_nothing(tmp_path: Path, fake: Fake)
     assert len(space.build(machine).candidates) > 10
 
 
-def test_the_launch_file_may_be_another(tmp_path: Path) -> None:
+def test_the_launch_file_may_be_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     root = webui(tmp_path)
     mine = write(root / "my-start.sh", "venv_dir=-\n")
     assert look(root, mine, ()).webui.launch_file == mine

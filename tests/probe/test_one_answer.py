@@ -144,6 +144,6 @@ def test_checkpoints_of_another_web_ui(tmp_path: Path, words: str, found: bool, 
     model = write(tmp_path / "home/models/Stable-diffusion/a.safetensors", "x")
     files = NEW if version.startswith("2") else OLD
     root = lay(tmp_path / "w", {**files, VERSION: f"version = '{version}'\n"})
-    given = shlex.split(words.format(home=tmp_path / "home"))
+    given = shlex.split(words.format(home=(tmp_path / "home").as_posix()))
     listed = [path.resolve() for path in webui_files.checkpoints(install.inspect(root, given), given)]
     assert listed == ([model.resolve()] if found else [])
