@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from autotune.store.journal import write_whole
 RETRY = 60.0
 """Seconds until the agent tries again when its state cannot be read or written."""
 LONGEST_SLEEP = 600.0
+SIGNAL_LOOK = 0.5 if os.name == "nt" else LONGEST_SLEEP
+"""Seconds: Windows does not interrupt a wait, so the handler of a Ctrl-C would run only when the sleep is over."""
 GATHER = 0.5
 """Seconds in which further file events are gathered, so that a burst of them is one wake-up."""
 
@@ -126,11 +130,20 @@ def _live(world: RealWorld, keeper: Keeper, chosen: Configured, told: threading.
             delay = RETRY
             keeper = _reread(keeper)
         sdnotify.tell(f"WATCHDOG=1\nSTATUS={agent.line if agent else 'cannot write its state'}")
-        if world.woken.wait(min(delay, LONGEST_SLEEP, sdnotify.interval() or LONGEST_SLEEP)):
+        if _sleep(world.woken, min(delay, LONGEST_SLEEP, sdnotify.interval() or LONGEST_SLEEP)):
             told.wait(GATHER)
         world.woken.clear()
     if agent is not None:
         agent.stop()
+
+
+def _sleep(woken: threading.Event, seconds: float, look: float = SIGNAL_LOOK) -> bool:
+    """Waits until woken (True) or for so long; a signal ends it at once, on Windows within ``look`` seconds."""
+    end = time.monotonic() + seconds
+    while not woken.wait(max(0.0, min(look, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            return False
+    return True
 
 
 def _pause(agent: Agent | None, world: RealWorld, error: StateDamaged) -> None:

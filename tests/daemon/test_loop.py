@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ import psutil
 import pytest
 
 from autotune.daemon import config as configuration
-from autotune.daemon import units
+from autotune.daemon import loop, units
 from autotune.daemon.loop import Configured
 from autotune.daemon.world import RealWorld
 from autotune.model.errors import UsageProblem
@@ -340,3 +341,29 @@ def test_a_model_that_is_merely_added(webui: Path, policy: str, changes: bool) -
         assert world.parts()["checkpoint"] == "another.safetensors 999"
     finally:
         world.close()
+
+
+class Waits(threading.Event):
+    """An event that notes how long each wait for it could have lasted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.limits.append(timeout)
+        return super().wait(timeout)
+
+
+def test_a_long_sleep_is_many_short_waits_where_a_wait_keeps_signals_waiting() -> None:
+    woken = Waits()
+    assert not loop._sleep(woken, 0.05, 0.01)
+    assert len(woken.limits) >= 5
+    assert max(woken.limits) <= 0.01
+    whole = Waits()
+    assert not loop._sleep(whole, 0.05, 600)
+    assert len(whole.limits) <= 2  # a clock may be a hair behind the wait
+    woken.set()
+    assert loop._sleep(woken, 600, 0.01)
+    assert (loop.SIGNAL_LOOK < 1) is (os.name == "nt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from autotune.daemon.runner import Session, document, prune
+
+WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
 
 
 def until(what: Callable[[], bool], limit: float) -> bool:
@@ -89,6 +92,23 @@ def test_old_output_is_pruned(tmp_path: Path) -> None:
         os.utime(path, (number, number))
     prune(tmp_path, keep=5)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["10", "11", "7", "8", "9"]
+
+
+def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: Path) -> None:
+    """An agent of its own stands for a command that lasts: asked, it says that it ends, and ends with 0."""
+    (tmp_path / "config.toml").write_text("[agent]\nfirst_tune = false\n")
+    words = ["--webui", str(webui), "--state-dir", str(tmp_path / "state"), "--config", str(tmp_path / "config.toml")]
+    session = Session(tmp_path / "Sitzung ü", "a", [*words, "daemon"])
+    log = tmp_path / "state" / "daemon" / "agent.log"
+    try:
+        assert until(lambda: log.exists() and "the agent begins" in log.read_text(encoding="utf-8"), 60)
+        assert until(lambda: (tmp_path / "state" / "daemon" / "status.json").exists(), 60)
+    finally:
+        result = session.stop()
+    if WINE:
+        pytest.skip("wine turns Ctrl-Break into the end of a single thread")
+    assert result.code == 0
+    assert log.read_text(encoding="utf-8").splitlines()[-1].endswith("the agent ends")
 
 
 @pytest.mark.e2e
