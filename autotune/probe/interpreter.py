@@ -104,8 +104,9 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     said = settings(launch_file, root)
     folder = _venv(root, said)
     bundled = root.parent / "system" / "python" / "python.exe"
-    if folder is None and packaged(root) and "python_cmd" not in said and bundled.is_file():
-        return bundled  # what "python" is on the PATH that a ready-made Windows package sets
+    usual = said.get("python_cmd", "python").lower() in ("python", "python.exe")
+    if folder is None and packaged(root) and usual and bundled.is_file():
+        return bundled  # "python" on the PATH that a ready-made package sets, whatever else is installed
     if folder is not None:
         inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
         for path in inside:

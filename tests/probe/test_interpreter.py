@@ -101,6 +101,8 @@ def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> Non
     user = write(root / "webui-user.bat", "@echo off\r\n\r\nset PYTHON=\r\nset GIT=\r\nset VENV_DIR=\r\n"
                  "set COMMANDLINE_ARGS=\r\n\r\ncall webui.bat\r\n")
     assert interpreter.find(root, user) == python
+    user.write_bytes(b"set PYTHON=python\r\ncall webui.bat\r\n")  # not the one on our own PATH
+    assert interpreter.find(root, user) == python
     write(tmp_path / "sd.webui/environment.bat", PACKAGE.replace("SKIP_VENV=1", "SKIP_VENV=0"))
     assert interpreter.find(root, user) == python_of(root / "venv")
     write(tmp_path / "sd.webui/environment.bat", f"{PACKAGE}set PYTHON={sys.executable}\r\n")
