@@ -6,6 +6,7 @@ desktop, and closing that would end the program. Elsewhere there is nothing to h
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,22 +15,24 @@ HIDDEN = 0x08000000 if sys.platform == "win32" else 0
 
 It is CREATE_NO_WINDOW of the module subprocess, which takes long to import.
 """
-_CONSOLE, _WINDOWLESS = "python", "pythonw"
+_NAME = re.compile(r"(python)(w?)([\d.]*)", re.IGNORECASE)
+"""python.exe, pythonw.exe and, as the Store's Python has it, pythonw3.11.exe: "w" is the one without a console."""
 
 
 def windowless_python(python: str) -> str:
     """The Python beside this one that opens no window (a venv has it too); this one where there is none."""
-    return _beside(python, _CONSOLE, _WINDOWLESS)
+    return _beside(python, "w")
 
 
 def console_python(python: str = sys.executable) -> str:
     """The Python beside this one that can have a console: only in a common one can a process be interrupted."""
-    return _beside(python, _WINDOWLESS, _CONSOLE)
+    return _beside(python, "")
 
 
-def _beside(python: str, name: str, wanted: str) -> str:
+def _beside(python: str, mark: str) -> str:
     path = Path(python)
-    if path.suffix.lower() != ".exe" or path.stem.lower() != name:
+    name = _NAME.fullmatch(path.stem)
+    if name is None or path.suffix.lower() != ".exe" or name[2].lower() == mark:
         return python
-    other = path.with_name(f"{wanted}{path.suffix}")
+    other = path.with_name(f"{name[1]}{mark}{name[3]}{path.suffix}")
     return str(other) if other.is_file() else python

@@ -17,7 +17,8 @@ from autotune.disk import programs
 SPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
 
-@pytest.mark.parametrize("names", [["python.exe", "pythonw.exe"], ["python.exe"], ["pythonw.exe"], ["python3.11.exe"]])
+@pytest.mark.parametrize("names", [["python.exe", "pythonw.exe"], ["python.exe"], ["pythonw.exe"], ["python3.11.exe"],
+                                   ["python3.11.exe", "pythonw3.11.exe"], ["PYTHON.EXE", "PYTHONw.EXE"]])
 @pytest.mark.parametrize("timer", [False, True])
 def test_the_task_runs_the_python_that_opens_no_window(names: list[str], timer: bool, tmp_path: Path) -> None:
     folder = tmp_path / "venv (1) Ü" / "Scripts"
