@@ -193,7 +193,7 @@ class ShAssigns(ShState):
             self._quoted_assign(one, name, nested, export)
         elif export:
             self._export(name, nested, line)
-        if name in FATAL_NAMES or (name in self.words.arrays and export):
+        if name in FATAL_NAMES:
             self._any(f"{variant} in line {line}")
         if set("aA") & set(letters):
             self.words.arrays.pop(name, None)

@@ -212,6 +212,7 @@ class Event(_What, total=False):
     speedup: dict[str, Ratio | None] | Ratio | None
     checkpoint: str | None
     flags: list[str] | None
+    settings: dict[str, SettingValue] | None
     cost: Seconds | None
 
 

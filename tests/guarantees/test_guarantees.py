@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
+from tests.search.test_sessions import play, small
 from tests.session.conftest import Bench, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -115,13 +117,17 @@ def test_4_leaves_no_trace_and_takes_nothing(tuned: Tuned) -> None:
     assert not tuned.bench.leftovers()
 
 
-def test_5_true(fresh: Bench) -> None:
-    """An unchanged program is not faster: with flags that change nothing a tune keeps what there is."""
-    fresh.give("--opt-split-attention-v1")
-    words = ("tune", "--profile", str(fresh.profile), "--budget", "45s")
-    document = fresh.json(*words, faults="ignore_flags")
-    assert document["decision"] == "keep"
-    assert document["baseline"]["flags"] == ["--opt-split-attention-v1"]
+def test_5_true() -> None:
+    """An unchanged program is not faster: of 150 drawn tunes whose sets are all equal, 2 % at most change the flags.
+
+    Drawn, because one real tune shows nothing of 2 %; `python -m benchmarks.aa` runs real ones.
+    """
+    adopted = 0
+    for seed in range(1000, 1150):
+        surface = small()
+        equal = dataclasses.replace(surface, score=dict.fromkeys(surface.score, 2.0))
+        adopted += play(equal, seed=seed)[1].decision == "apply"
+    assert adopted <= 3
 
 
 def test_6_seen_not_assumed(fresh: Bench) -> None:

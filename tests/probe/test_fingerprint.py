@@ -134,12 +134,17 @@ def test_id_is_of_all_parts_whatever_their_order() -> None:
     assert sign({"a": "1,b", "c": ""}).id != sign({"a": "1", "b": "c"}).id
 
 
-def test_cheap_imports_nothing_heavy_and_starts_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", [False, True])
+def test_cheap_imports_nothing_heavy_and_starts_no_process(tmp_path: Path, shell: bool) -> None:
+    """A shell file is given to its parser, a process of some milliseconds; nothing else is."""
     root = webui(tmp_path)
+    heavy = [name for name in HEAVY if name != "subprocess" or not shell]
+    if not shell:
+        (root / "webui-user.sh").unlink()
     code = (
         "import sys\nfrom pathlib import Path\nfrom autotune.probe.fingerprint import cheap\n"
         f"print(cheap(Path({str(root)!r}), {WORDS!r}).id)\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == [cheap(root, WORDS).id, "[]"]

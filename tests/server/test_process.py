@@ -82,9 +82,10 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
 
 def test_what_could_not_be_as_usual_is_told(root: Path) -> None:
     (root / "config.json").write_text("{broken", encoding="utf-8")
-    (root / "webui-user.sh").write_text("kill -9 $$", encoding="utf-8")
+    (root / "webui-user.sh").write_text("export CUDA_VISIBLE_DEVICES=$(choose-a-card)\n", encoding="utf-8")
     with start(plan(root, launch_file=root / "webui-user.sh")) as server:
         assert len(server.warnings) == 2 and "config.json" in server.warnings[1]
+        assert "CUDA_VISIBLE_DEVICES" in server.warnings[0]
 
 
 def test_credentials_are_in_no_argv_and_no_log(root: Path) -> None:

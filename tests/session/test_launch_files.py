@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -142,14 +141,27 @@ def test_an_edit_of_the_owner_is_shown_and_kept(bench: Bench) -> None:
     assert bench.launch_file.read_text().endswith('"--no-half-vae --theme dark"\n')
 
 
+RECORDED = Path(__file__).parents[2] / "benchmarks" / "data" / "reference-sd15-h200-tune.json"
+
+
 def study(bench: Bench, flags: list[str], dimensions: list[str]) -> None:
-    """A tune that ended with this winner, as its records would have it."""
-    fingerprint = bench.json("probe")["fingerprint"]
-    head: dict[str, Any] = {"space": {"dimensions": [{"name": n, "levels": [], "live": False} for n in dimensions]}}
+    """A tune that ended with this winner, as its records would have it: a recorded one with other flags."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    head, result = recorded["study"], recorded["result"]
+    space, winner = head["space"], result["winner"]
+    for name in dimensions:
+        if all(one["name"] != name for one in space["dimensions"]):
+            space["dimensions"].append({"name": name, "levels": ["none", "other"], "live": False})
+            for candidate in space["candidates"]:
+                candidate["levels"].append([name, "none"])
+    for candidate in space["candidates"]:
+        if candidate["flags"]["words"] == winner["flags"]:
+            candidate["flags"] = {"words": flags, "settings": []}
+    winner["flags"] = flags
+    result.update(fingerprint=bench.json("probe")["fingerprint"], launches=0, clips=0)
+    head.pop("imported", None)
     made = open_study(Places(bench.state).studies(bench.root), "k1", head, False)
-    made.save_document({
-        "decision": "apply", "reason": "", "winner": {"flags": flags, "settings": {}}, "speedup": None,
-        "fingerprint": fingerprint})
+    made.save_document(result)
 
 
 def test_what_the_tune_searched_may_be_edited(bench: Bench) -> None:

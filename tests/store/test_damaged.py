@@ -158,11 +158,12 @@ def test_an_imported_study_gives_the_verdict_of_its_file(name: str, store: Store
 def test_what_is_missing_never_gives_a_verdict_on_the_rest(store: Store) -> None:
     """Lines lost at the end leave a journal that is sound in itself: the result tells that there were more."""
     path = store.study / "samples.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if json.loads(line)["kind"] != "cost"]
+    assert len(lines) > 20
     for left in (0, 1, 10, len(lines) - 2, len(lines) - 1):
         path.write_bytes(b"".join(lines[:left]))
         code, document = store.ask("replay")
-        assert code == 8
+        assert code == 8, left
         assert "result.json: result: it tells of" in document["message"]
     exported = json.loads(EXPORT.read_bytes())
     exported["samples"].pop()
