@@ -57,7 +57,7 @@ sys.exit(code)
 
 @pytest.fixture
 def webui(tmp_path: Path) -> Path:
-    words = [sys.executable, "-m", "autotune", "engine", "create", str(tmp_path / "webui")]
+    words = [sys.executable, "-m", "autotune.engine", "create", str(tmp_path / "webui")]
     subprocess.run(words, check=True, capture_output=True)
     (tmp_path / "config.toml").write_text(CONFIG)
     return tmp_path / "webui"

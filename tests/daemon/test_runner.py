@@ -32,7 +32,7 @@ def until(what: Callable[[], bool], limit: float) -> bool:
 @pytest.fixture(scope="module")
 def webui(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("install") / "webui"
-    words = [sys.executable, "-m", "autotune", "engine", "create", str(folder)]
+    words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
     subprocess.run(words, check=True, capture_output=True)
     return folder
 

@@ -15,6 +15,7 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import Change, digest
 from autotune.model.errors import NothingToWorkOn, Refused
 from tests.launchfile.faults import FastLayer
+from tests.system import fewer
 
 LONG = os.environ.get("AUTOTUNE_LONG") == "1"
 
@@ -126,4 +127,4 @@ def _folder(path: Path) -> Path:
 
 @pytest.mark.timeout(1200)
 def test_no_byte_is_lost(quick_path: Path) -> None:
-    sequences(quick_path, 10_000 if LONG else 400, 11)
+    sequences(quick_path, 10_000 if LONG else fewer(400), 11)
