@@ -75,5 +75,8 @@ def cpu_load() -> tuple[float, str]:
     if whole_now <= whole:
         return 0.0, "the CPU's load is not told"
     used = max(0.0, 100.0 * (busy_now - busy - (own_now - own)) / (whole_now - whole))
-    average = psutil.getloadavg()[0]
-    return used, f"other programs use {used:.0f} % of the CPU, load {average:.1f} on {psutil.cpu_count() or 1} cores"
+    try:
+        load = f", load {psutil.getloadavg()[0]:.1f}"
+    except (RuntimeError, OSError):  # Windows counts it by performance counters, which can be switched off
+        load = ""
+    return used, f"other programs use {used:.0f} % of the CPU{load} on {psutil.cpu_count() or 1} cores"

@@ -15,6 +15,7 @@ from autotune.model.errors import Refused
 from tests.launchfile.grown_sh import GIVEN, NAMES, Grown, Judged, judge, many
 from tests.launchfile.judges import TARGET, bash_words, owns
 from tests.launchfile.test_layout import BASE, install
+from tests.system import need_bash
 
 ENVIRON = {"PATH": "/usr/bin:/bin", **GIVEN}
 FILES = 400
@@ -131,6 +132,7 @@ def test_files_written_by_hand_to_trip_the_reader(quick_path: Path) -> None:
 ])
 def test_flags_that_depend_on_a_condition_are_asked_of_bash(
         tmp_path: Path, name: str, environ: dict[str, str], gives: str) -> None:
+    need_bash()
     (tmp_path / "launch.py").write_text("")
     (tmp_path / "venv").mkdir()
     file = read((CASES / name).read_bytes(), environ)
@@ -202,6 +204,7 @@ CLEAN = "if [[ $OSTYPE == linux* ]]; then export COMMANDLINE_ARGS=--api; fi\n"
     ("read -p 'which? ' A\n" + CLEAN, None),
 ])
 def test_a_program_matters_only_where_its_outcome_does(tmp_path: Path, lines: str, gives: list[str] | None) -> None:
+    need_bash()
     answer = ask(read(lines.encode()), tmp_path, ENVIRON)
     assert (list(answer.words) if isinstance(answer, Answered) else None) == gives, answer
     assert list(tmp_path.iterdir()) == []
