@@ -118,16 +118,16 @@ def test_4_leaves_no_trace_and_takes_nothing(tuned: Tuned) -> None:
 
 
 def test_5_true() -> None:
-    """An unchanged program is not faster: of 150 drawn tunes whose sets are all equal, 2 % at most change the flags.
+    """An unchanged program is not faster: of 60 drawn tunes whose sets are all equal, one at most changes the flags.
 
     Drawn, because one real tune shows nothing of 2 %; `python -m benchmarks.aa` runs real ones.
     """
     adopted = 0
-    for seed in range(1000, 1150):
+    for seed in range(1000, 1060):
         surface = small()
         equal = dataclasses.replace(surface, score=dict.fromkeys(surface.score, 2.0))
         adopted += play(equal, seed=seed)[1].decision == "apply"
-    assert adopted <= 3
+    assert adopted <= 1
 
 
 def test_6_seen_not_assumed(fresh: Bench) -> None:
