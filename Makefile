@@ -5,6 +5,8 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 # Tests at once. Many wait for a web UI to start, so two serve two cores well; more disturb each other's clips.
 WORKERS ?= 2
+# Of those that launch a web UI as a process.
+E2E_WORKERS ?= $(WORKERS)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -15,7 +17,8 @@ demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not e2e"
+	$(BIN)/python -m pytest -n $(E2E_WORKERS) --dist worksteal -m e2e
 
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
 WINDOWS_ROOMS ?= cli daemon decide disk flags launchfile measure model probe report store workload
