@@ -16,6 +16,7 @@ import pytest
 from autotune.cli.main import run
 from autotune.daemon import config
 from autotune.workload import profile
+from tests.system import under_wine
 
 ROUNDS = int(os.environ.get("AUTOTUNE_DAMAGES", "150"))
 VALUES = (
@@ -110,8 +111,9 @@ def states(install: Path, tmp_path: Path) -> dict[str, tuple[str, int]]:
         "inside the web UI": (str(install / "deep" / "state"), 2),
         "inside by a detour": (str(install / ".." / install.name / "state"), 2),
         **({"inside by a link": (str(link), 2)} if os.name == "posix" else {}),
-        "nobody's home": ("~nobody-of-that-name/state", 2),
-        "too long": ("x" * 300, 2),
+        # Windows takes it for a folder beside the user's own.
+        **({"nobody's home": ("~nobody-of-that-name/state", 2)} if os.name == "posix" else {}),
+        **({} if under_wine() else {"too long": ("x" * 300, 2)}),  # wine 8 knows no limit of a name
     }
 
 
@@ -139,6 +141,7 @@ def test_state_folders_that_cannot_be(
 def test_nothing_is_begun_with_a_state_folder_in_the_web_ui(
     verb: str, install: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("torch", reason="the web UI's Python is asked first, and cannot be used without")
     before = sorted(install.rglob("*"))
     place = ["--webui", str(install), "--state-dir", str(install / "state")]
     code, document = ask(capsys, *verb.split(), *place)

@@ -66,7 +66,7 @@ def without_screen(folder: Path, *words: str, before: str = "") -> int:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("no screen")
-    words = [sys.executable, "-m", "autotune", "engine", "create", str(folder / "webui")]
+    words = [sys.executable, "-m", "autotune.engine", "create", str(folder / "webui")]
     subprocess.run(words, check=True, capture_output=True)
     (folder / "config.toml").write_text(CONFIG)
     return folder

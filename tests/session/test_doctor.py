@@ -21,10 +21,21 @@ from autotune.probe.weights import damage
 from autotune.session.doctor import checks, free
 from autotune.session.look import Look, look
 from autotune.session.preconditions import Check, of_machine
+from autotune.session.quiet import cpu_load
 from autotune.store.places import Places
 from tests.flags.machines import CUDA, machine
 from tests.server.own_webui import crowd, install, up
 from tests.session.conftest import Bench
+
+
+def test_a_system_that_does_not_count_its_load_is_asked_for_its_use_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def off() -> tuple[float, float, float]:
+        raise RuntimeError("PdhAddEnglishCounterW failed. Performance counters may be disabled.")
+
+    monkeypatch.setattr("psutil.getloadavg", off)
+    used, text = cpu_load()
+    assert used >= 0 and "load" not in text.replace("the CPU's load is not told", "")
+
 
 LOADED, BEFORE = "machine is free", "no other autotune"
 
