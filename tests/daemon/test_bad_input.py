@@ -131,7 +131,7 @@ def test_a_damaged_journal_keeps_what_was_due(webui: Path, damage: bytes) -> Non
             assert ("problem: " in told(webui)) == whole
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(20) == 0 or sys.platform == "win32"  # there SIGTERM ends a process at once
     aside = folder / "journal.jsonl.damaged"
     kept = (folder / "journal.jsonl").read_bytes() + (aside.read_bytes() if aside.exists() else b"")
     assert not whole or all(line in kept for line in damage.splitlines())
