@@ -61,7 +61,8 @@ def service_command() -> None:
 
 
 UNMANAGED = 3
-"""Exit code: the service manager is not there or refused; the rest is done, and what to give by hand is printed."""
+"""Exit code: the service manager refused, or is not there and reads no file by itself (the Windows Task Scheduler);
+the rest is done, and what to give by hand is printed."""
 
 
 def _say(settings: Settings, what: str, report: Report) -> int:
@@ -71,7 +72,7 @@ def _say(settings: Settings, what: str, report: Report) -> int:
         print_json("service", {"action": what, **body, "lines": report.lines, "commands": report.commands})
     else:
         print_text("\n".join([*report.lines, *(f"  {command}" for command in report.commands)]))
-    return 0 if report.ok else UNMANAGED
+    return UNMANAGED if report.failed else 0
 
 
 @verb("install")
@@ -80,7 +81,8 @@ def _say(settings: Settings, what: str, report: Report) -> int:
 def _install(settings: Settings, timer: bool, replace: bool) -> int:
     """Writes, enables and starts the service; doing it twice is doing it once.
 
-    Exit code 3 when the service manager cannot be reached or refuses: what to give it by hand is printed.
+    Exit code 3 when the service manager refuses, or on Windows is not there: what to give it by hand is printed. On
+    Linux and macOS the files are written for a manager that cannot be reached from here, which is no failure.
     """
     from autotune.daemon import service
 

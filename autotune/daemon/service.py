@@ -41,12 +41,14 @@ class Answer:
 
 @dataclass
 class Report:
-    """What was done, line by line; ``commands`` are left to the reader; ``ok``: the manager did all of it."""
+    """What was done, line by line; ``commands`` are left to the reader; ``ok``: the manager did all of it.
+    ``failed``: there is no service by it, nor will there be without those commands."""
 
     lines: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     ok: bool = True
+    failed: bool = False
 
 
 def run_command(command: Sequence[str], encoding: str = ENCODING) -> Answer:
@@ -63,6 +65,10 @@ def run_command(command: Sequence[str], encoding: str = ENCODING) -> Answer:
 
 class Manager:
     """One platform's manager: its files, and the commands that reach it, begin, end and show the service."""
+
+    FILES_COUNT = True
+    """The manager reads the service's files where they lie, so they are of use where it cannot be reached right now
+    (a container, a login without a session): what is left is a command to give there."""
 
     def __init__(self, home: Path, timer: bool) -> None:
         self.home, self.timer = home, timer
@@ -133,6 +139,8 @@ class Systemd(Manager):
 
 class TaskScheduler(Manager):
     """The Windows Task Scheduler, in the owner's own folder of tasks."""
+
+    FILES_COUNT = False  # the XML is read once, by `schtasks /Create`
 
     NAMES = ("autotune-agent.xml", "autotune-once.xml")
 
@@ -317,6 +325,7 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
     reached = runner(on.probe())
     if reached.code != 0:
         report.ok = False
+        report.failed = not on.FILES_COUNT
         told = f"{on.probe()[0]} cannot be reached from here; give these commands yourself:"
         said = reached.text.splitlines()[-1:] if reached.code is not None else []
         report.lines = [line for line in report.lines if line not in (told, *said)] + [*said, told]
@@ -330,7 +339,7 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
         if answer.code == 0:
             report.lines.append(f"done: {units.shown(command)}")
         elif not set(command) & MAY_FAIL:
-            report.ok = False
+            report.ok, report.failed = False, True
             said = answer.text.splitlines()
             report.lines.append(f"failed: {units.shown(command)}: {said[-1] if said else answer.code}")
             report.commands += [units.shown(left) for left in commands[number:]]  # what follows builds on it

@@ -169,7 +169,8 @@ def test_a_process_of_another_user_is_judged_by_its_cpu_time(
     with up(root, mode, start=[start.replace("ROOT", str(root))], python=PYTHON, user=NOBODY):
         line = [*BARE, sys.executable, "-c", LOOK, str(root)]
         told = subprocess.run(line, check=True, capture_output=True, text=True)
-        assert told.stdout.split() == [certain, "nobody", "None", busy]
+        # Without privileges a web UI that anybody else runs somewhere cannot be told from this install's.
+        assert f"{certain} nobody None {busy}" in told.stdout.splitlines()
 
 
 @pytest.mark.parametrize(("cores", "wanted", "machine", "works"), [
