@@ -1,11 +1,18 @@
-"""For every room: no example of a generator has a deadline where a program starts as slowly as under wine."""
+"""For every room: what the surroundings of a test run must not change."""
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from hypothesis import settings
 
 if sys.platform == "win32":
+    # Programs start slowly under wine: no example of a generator has a deadline there.
     settings.register_profile("windows", deadline=None)
     settings.load_profile("windows")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun in the background (`make test &`): programs started by a test would ignore Ctrl-C, too, as nohup's do.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
