@@ -90,9 +90,8 @@ def _probe_facts(doc: Document) -> list[tuple[str, str]]:
         ("GPU", "none found; the CPU is measured")
     ]
     facts.append(("Web UI", _join(web.get("flavour"), web.get("version"), web.get("root"))))
-    facts.append(("Running now", "yes, it is up" if web.get("running") else "no"))
     runs = web.get("running")
-    facts.append(("Runs now", "not known" if runs is None else "yes" if runs else "no"))
+    facts.append(("Runs now", "not known" if runs is None else "yes, it is up" if runs else "no"))
     facts.append(("Launch file", clean(web.get("launch_file"))))
     if web.get("manageable") is False:
         facts.append(("", f"cannot be managed: {clean(web.get('why_not'))}"))

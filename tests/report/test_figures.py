@@ -77,3 +77,12 @@ def test_every_figure_on_the_screen_is_one_of_the_document() -> None:
         assert len(re.findall(r"\d", rest)) > 30
         unknown = [one for one in re.findall(r"\d+(?:\.\d+)?", rest) if one not in known]
         assert not unknown, (seed, unknown, said)
+
+
+def test_the_probe_tells_each_fact_once_and_whether_the_web_ui_runs() -> None:
+    for running, told in ((True, "yes, it is up"), (False, "no"), (None, "not known")):
+        doc = {"gpus": [], "webui": {"flavour": "a1111", "version": "1.10.1", "root": "/w", "running": running}}
+        facts = tables._probe_facts(doc)
+        assert dict(facts)["Runs now"] == told
+        names = [name for name, _ in facts if name]
+        assert len(names) == len(set(names))
