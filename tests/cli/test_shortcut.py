@@ -91,14 +91,14 @@ def test_cmd_gets_the_words_back(tmp_path: Path, name: str) -> None:
 
 
 def test_it_is_written_once_and_over_nobody_elses_file(tmp_path: Path) -> None:
-    root = webui(tmp_path / "webui")
+    root = webui(tmp_path / "mine-4711")
     desk = tmp_path / "desk"
     desk.mkdir()
     first = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
     assert first["changed"] is True
     file = Path(first["file"])
     assert file.name == starters.name()
-    assert b"webui" in file.read_bytes()
+    assert b"mine-4711" in file.read_bytes()
     again = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
     assert again["changed"] is False
     file.write_bytes(b"mine")

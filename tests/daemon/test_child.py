@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -34,10 +33,8 @@ def test_it_is_ended_when_the_agent_is_gone() -> None:
     assert process.stdin is not None
     try:
         assert process.stdout.read(2) == b"up"
-        begun = time.monotonic()
         process.stdin.close()
         assert process.wait(60) != 0
-        assert time.monotonic() - begun < 60
     finally:
         process.kill()
         process.wait()
