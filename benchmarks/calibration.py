@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from autotune.decide import compare
+from autotune.decide.assumptions import RULES
 from autotune.decide.rounds import Round
 
 STARTS_CLIPS = ((0.01, 0.007), (0.014, 0.02), (0.02, 0.007), (0.02, 0.02), (0.03, 0.02), (0.03, 0.05), (0.014, 0.05))
@@ -50,13 +51,13 @@ def comparison(rng: random.Random, case: Case) -> tuple[bool, bool, int]:
     pairs: tuple[compare.Block, ...] = ()
     while True:
         block = len(pairs)
-        count = first if block < compare.MIN_BLOCKS else later
+        count = first if block < RULES.min_blocks else later
         left = clips(rng, "a", 2 * block, block, rng.gauss(0.0, between), within, count)
         right = clips(rng, "b", 2 * block + 1, block, rng.gauss(0.0, between) - gain, within, count)
         pairs += (compare.Block(block, left, right),)
         rounds += left + right
         found = compare.compare(pairs, rounds, 0.02, 0.95)
-        if found is not None and (found.answer != "not sure" or len(pairs) >= compare.MAX_BLOCKS):
+        if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks):
             apart = not found.interval.low < 1.0 < found.interval.high
             return found.answer == "better", apart, len(pairs)
 

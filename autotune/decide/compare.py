@@ -8,22 +8,12 @@ from statistics import NormalDist
 from typing import Literal
 
 from autotune.decide import looks, noise
+from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval
 from autotune.model.workload import DecideSpec
-
-MIN_BLOCKS = 2
-"""Blocks (one cold launch a side each) before the first look."""
-MAX_BLOCKS = 16
-"""Blocks after which the question stays open. Gains of 3 to 5 % under noise need many; most budgets end sooner. In
-2,000 drawn sessions 16 instead of 12 took a median of 1 % more time and 3 % in the mean, and one in eight fewer ended
-more than 3 % behind the best set (12 instead of 10, 800 sessions: one in five)."""
-FUTILE = 0.2
-"""Chance, by all clips of the study together, that the set reaches the minimum gain, below which no more pairs are
-made. It can only end in "keep", so the fresh pairs alone still decide what is adopted. Of 0.05, 0.1 and 0.2 none lost
-a gain in 400 drawn sessions, and 0.2 takes the least time; ending at any look without a gain adopted 1 % fewer."""
 
 Answer = Literal["better", "not better", "not sure"]
 
@@ -84,13 +74,13 @@ def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
     for one in rounds:
         groups.setdefault((one.launch, one.candidate, one.short), []).append(one.score)
     sd = noise.within_sd(groups.values())
-    freedom = noise.WITHIN_DF + sum(len(group) - 1 for group in groups.values())
+    freedom = NOISE.within_df + sum(len(group) - 1 for group in groups.values())
     return sd, noise.clipped_variance(groups, sd), freedom
 
 
 def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float,
             confidence: float) -> Comparison | None:
-    """The comparison after these blocks, None before MIN_BLOCKS of them. ``rounds``: all of the study, from which
+    """The comparison after these blocks, None before ``min_blocks`` of them. ``rounds``: all of the study, from which
     only the noise between clips of one process is taken.
 
     Each block gives one difference of two launches' robust means, so drift slower than a block cancels. Its
@@ -103,7 +93,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
     """
     count = len(pairs)
-    if count < MIN_BLOCKS:
+    if count < RULES.min_blocks:
         return None
     sd, clip_variance, clip_freedom = clip_noise(rounds)
     gaps = [_centre(block.baseline, sd) - _centre(block.winner, sd) for block in pairs]
@@ -116,7 +106,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     freedom = known + count - 1
     variance = (known * expected + seen) / freedom
     error = math.sqrt(variance / count)
-    level = looks.nominal_alpha(confidence, min(count, MAX_BLOCKS), MIN_BLOCKS, MAX_BLOCKS)
+    level = looks.nominal_alpha(confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
     reach = looks.t_bound(level, freedom) * error
     interval = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), confidence)
     return Comparison(pairs, gain, error, reach, interval, _answer(gain, reach, count, min_gain))
@@ -124,13 +114,13 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
 
 def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner: str,
               rule: DecideSpec) -> Comparison | None:
-    """The comparison of the baseline with ``winner`` as it stands, None before MIN_BLOCKS pairs; what is still open
-    and futile (see FUTILE) is "not better"."""
+    """The comparison of the baseline with ``winner`` as it stands, None before ``min_blocks`` pairs; what is still
+    open and futile is "not better"."""
     found = compare(blocks(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence)
     if found is None or found.answer != "not sure":
         return found
     mean, sd = Surface(space).posterior(scored).gain(space.baseline, winner)
-    futile = chance_above(mean, sd, math.log1p(rule.min_gain)) < FUTILE
+    futile = chance_above(mean, sd, math.log1p(rule.min_gain)) < RULES.futile
     return replace(found, answer="not better") if futile else found
 
 
@@ -147,6 +137,6 @@ def _answer(gain: float, reach: float, count: int, min_gain: float) -> Answer:
     wanted = math.log1p(min_gain)
     if gain - reach > 0.0 and gain >= wanted:
         return "better"
-    if gain + reach < wanted or (count >= MAX_BLOCKS and gain < wanted):
+    if gain + reach < wanted or (count >= RULES.max_blocks and gain < wanted):
         return "not better"
     return "not sure"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autotune.decide import looks, noise
+from autotune.decide.assumptions import NOISE
 from autotune.decide.rounds import rounds
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
@@ -115,7 +116,7 @@ def _reach(groups: list[list[float]]) -> float:
     """Half width of the interval of one set's mean log score from one start."""
     sd = noise.within_sd(groups)
     variance = noise.between_variance(sd**2) + sd**2 / ROUNDS
-    return looks.t_bound(1.0 - CONFIDENCE, noise.BETWEEN_DF) * math.sqrt(variance)
+    return looks.t_bound(1.0 - CONFIDENCE, NOISE.between_df) * math.sqrt(variance)
 
 
 def _same(mine: list[float], before: Recorded) -> bool:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-SHAPE = 0.4
-"""Wang and Tsiatis's shape: 0.5 is Pocock, 0 is O'Brien and Fleming."""
+from autotune.decide.assumptions import RULES
 
 
 def _bound(constant: float, look: int, last: int) -> float:
     """Boundary on the standardised mean after ``look`` blocks."""
-    return float(constant * (look / last) ** (SHAPE - 0.5))
+    return float(constant * (look / last) ** (RULES.shape - 0.5))
 
 
 def _crossing(constant: float, first: int, last: int) -> float:

@@ -10,8 +10,6 @@ from autotune.decide.rounds import Round
 from autotune.model.errors import UsageProblem
 
 OBJECTIVES = ("speed", "vram", "balanced")
-SLOWER_AT_MOST = 0.05
-"""With objectives vram and balanced, a set may be this much slower than the current flags, surely."""
 
 
 def check(objective: str) -> None:

@@ -7,6 +7,7 @@ from statistics import median
 
 from autotune.decide import objectives
 from autotune.decide.ablation import ablate
+from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, blocks, compare, confirmed
 from autotune.decide.finalist import finalist, too_slow
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
@@ -127,9 +128,9 @@ def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float
     if objective != "speed":
         told += f", {saving or 0.0:.0f} MiB less memory"
     if result.answer == "better":
-        if objective != "speed" and speed.interval.low < 1.0 - objectives.SLOWER_AT_MOST:
+        if objective != "speed" and speed.interval.low < 1.0 - RULES.slower_at_most:
             return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but may be more than "
-                           f"{100 * objectives.SLOWER_AT_MOST:.0f} % slower ({told})."), True
+                           f"{100 * RULES.slower_at_most:.0f} % slower ({told})."), True
         return True, f"The new set runs at {told} in {pairs} pairs of fresh starts.", True
     if result.answer == "not better":
         but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"

@@ -8,30 +8,21 @@ from dataclasses import replace
 from functools import partial
 
 from autotune.decide import looks, noise
-from autotune.decide.compare import MAX_BLOCKS, MIN_BLOCKS, block_rounds, blocks, clip_noise, confirmed
+from autotune.decide.assumptions import NOISE, RULES
+from autotune.decide.compare import block_rounds, blocks, clip_noise, confirmed
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
-from autotune.search.view import MAX_SAMPLES, View
-
-FEWEST, LATER, MOST = 1, 3, 6
-"""Rounds a cold start gives in confirmation; at least LATER from the second look on: what the first one left open is
-close, and of three clips one that stalled does no harm."""
-TIGHT = 1.05
-"""The first pairs are planned to take this many times what they are expected to: a start that takes a second longer
-must not leave the last of four without its clip. Where there is no time for as many clips as are wanted, each start
-gives fewer."""
-PLENTY = 0.7
-"""A gain less its doubt must be this many times the half width of the first look's interval for few rounds to be
-enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
+from autotune.search.effort import EFFORT
+from autotune.search.view import View
 
 
 def rounds_per_launch(view: View, winner: str | None = None) -> int:
     """How many clips to take from each cold start.
 
-    A gain that one or two clips a start will probably settle at the first look (PLENTY) gets no more. Else the
+    A gain that one or two clips a start will probably settle at the first look (EFFORT.plenty) gets no more. Else the
     count that gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch
     noise (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so
     that it stays the same up to the first look, and after it.
@@ -41,24 +32,24 @@ def rounds_per_launch(view: View, winner: str | None = None) -> int:
     decide = view.profile.decide
     if winner is not None:
         gain, doubt = before.posterior.gain(view.space.baseline, winner)
-        level = looks.nominal_alpha(decide.confidence, MIN_BLOCKS, MIN_BLOCKS, MAX_BLOCKS)
+        level = looks.nominal_alpha(decide.confidence, RULES.min_blocks, RULES.min_blocks, RULES.max_blocks)
         freedom = clip_noise(before.scored)[2]
-        for count in (FEWEST, FEWEST + 1):
+        for count in (EFFORT.fewest, EFFORT.fewest + 1):
             between, within = noise.between_variance(sd**2), sd**2 / count
-            known = noise.known_freedom(between, within, freedom + 2.0 * MIN_BLOCKS * (count - 1))
-            bound = looks.t_bound(level, known + MIN_BLOCKS - 1.0)
-            if gain - doubt > PLENTY * bound * math.sqrt(between + within):
+            known = noise.known_freedom(between, within, freedom + 2.0 * RULES.min_blocks * (count - 1))
+            bound = looks.t_bound(level, known + RULES.min_blocks - 1.0)
+            if gain - doubt > EFFORT.plenty * bound * math.sqrt(between + within):
                 return count
     clip = before.baseline_round or 1.0
-    ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / noise.BETWEEN_SD
-    return int(min(MOST, max(FEWEST + 1, round(ideal))))
+    ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / NOISE.between_sd
+    return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
 
 
 def block_rounds_wanted(view: View, winner: str, number: int) -> int:
     """Rounds that each side of block ``number`` gives."""
-    if number < MIN_BLOCKS:
+    if number < RULES.min_blocks:
         return rounds_per_launch(view, winner)
-    return max(LATER, rounds_per_launch(view))
+    return max(EFFORT.later, rounds_per_launch(view))
 
 
 def block_cost(view: View, winner: str, count: int) -> float:
@@ -85,15 +76,15 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
         unfinished = _finish(view, winner, current, wanted, mine.keys() & theirs.keys())
         if unfinished is not None:
             return unfinished
-    if done >= MAX_BLOCKS or len(numbers) >= MAX_BLOCKS + 2:
+    if done >= RULES.max_blocks or len(numbers) >= RULES.max_blocks + 2:
         return None
-    if done >= MIN_BLOCKS:
+    if done >= RULES.min_blocks:
         result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
         if result is not None and result.answer != "not sure":
             return None
-    need = max(1, MIN_BLOCKS - done)
+    need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
-    count = _within(view.left / need / (TIGHT if need > 1 else 1.0), block_rounds_wanted(view, winner, number),
+    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), block_rounds_wanted(view, winner, number),
                     partial(block_cost, view, winner))
     if view.launches_left < 2 * need or count is None:
         return None
@@ -101,8 +92,8 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
 
 
 def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
-    """As many rounds as are ``wanted``, or as there is time for; None when there is none for FEWEST."""
-    return next((rounds for rounds in range(wanted, FEWEST - 1, -1) if cost(rounds) <= seconds), None)
+    """As many rounds as are ``wanted``, or as there is time for; None when there is none for EFFORT.fewest."""
+    return next((rounds for rounds in range(wanted, EFFORT.fewest - 1, -1) if cost(rounds) <= seconds), None)
 
 
 def _order(view: View, winner: str, number: int) -> tuple[str, str]:
@@ -158,7 +149,7 @@ def chosen(view: View, neutral: Surface) -> str | None:
 def over(view: View) -> bool:
     """True when nothing can be asked any more: baseline given up, one set, too many clips, no budget."""
     return (view.failures.baseline is not None or len(view.space.candidates) < 2
-            or len(view.history.samples) >= MAX_SAMPLES or view.left <= 0.0)
+            or len(view.history.samples) >= EFFORT.max_samples or view.left <= 0.0)
 
 
 def confirming(view: View) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from autotune.decide.compare import MIN_BLOCKS
+from autotune.decide.assumptions import RULES
 from autotune.decide.surface import Surface
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
@@ -56,7 +56,7 @@ class _Ending:
             if not view.tried.get(base):
                 return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
             name = self.pick(view)
-            reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+            reserve = RULES.min_blocks * block_cost(view, base, rounds_per_launch(view))
             if name is not None and view.cost(name, 1) + reserve <= view.left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
         winner = chosen(view, self.surface)

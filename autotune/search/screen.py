@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from autotune.decide.compare import MIN_BLOCKS
-from autotune.decide.surface import FAMILY, Surface
+from autotune.decide.assumptions import EFFECTS, RULES
+from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import FEWEST, TIGHT, block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.effort import EFFORT
 from autotune.search.strategy import Prior
 from autotune.search.value import loss, race, worths
 from autotune.search.view import View
-
-WORTH_A_ROUND, WORTH_LAUNCH = 0.0002, 0.0001
-"""Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one factor
-settled by a start helps every set that has it."""
-RESOLVED, RESOLVED_NEAR = 0.0035, 0.0015
-"""The search is over when the best set is expected to lose less than this against the truly best one (0.35 %; 0.15 %
-while it is NEAR the current one: there a little more gain decides whether it can be proven at all)."""
-NEAR = 0.08
-"""Log seconds by which the best set is expected to beat the current one, below which it is near."""
-SEARCH_LAUNCHES = 10
-"""Starts the search may use; the rest confirm. It seldom needs more than 6."""
-CHEAP_CLIP, CHEAP_START = 0.005, 0.03
-"""Shares of the budget, or of ten minutes if that is less, below which a look at one more set is next to nothing:
-live, and with a start."""
-SHORT = 600.0
 
 
 class Screen:
@@ -38,11 +24,11 @@ class Screen:
        taking the best set now.
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
 
-    ``resolved``: expected losses at which the search is over, see RESOLVED and RESOLVED_NEAR.
+    ``resolved``: expected losses at which the search is over, see Effort.
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,
-                 resolved: tuple[float, float] = (RESOLVED, RESOLVED_NEAR)) -> None:
+                 resolved: tuple[float, float] = (EFFORT.resolved, EFFORT.resolved_near)) -> None:
         self.resolved, self.resolved_near = resolved
         self.space = space
         self.profile = profile
@@ -78,19 +64,19 @@ class Screen:
         A process that is up shows every live level for a clip each; where clips and starts are small against
         the budget, how attention goes with each launch flag is then seen and not only expected.
         """
-        launches = len(view.history.launches) + 2 * MIN_BLOCKS
+        launches = len(view.history.launches) + 2 * RULES.min_blocks
         if confirming(view) or len(view.tried) >= 2 * launches:
             return None
-        reserve = MIN_BLOCKS * block_cost(view, self.space.baseline, rounds_per_launch(view, self.space.baseline))
+        reserve = RULES.min_blocks * block_cost(view, self.space.baseline, rounds_per_launch(view, self.space.baseline))
         mean = {c.id: float(view.posterior.mean[view.posterior.index[c.id]]) for c in self.space.candidates}
         fresh = [c for c in self.space.candidates if c.id not in view.tried and c.id not in view.barred]
         for candidate in sorted(fresh, key=lambda c: (c.launch_key != view.live_key, mean[c.id], c.id)):
             starts = candidate.launch_key != view.live_key
-            budget = min(view.history.budget, SHORT)
+            budget = min(view.history.budget, EFFORT.short)
             # A process is begun only where the looks that follow in it are nearly free too: else each one would
             # begin another.
-            live = view.look_cost(candidate.id) + view.switch <= CHEAP_CLIP * budget
-            cheap = live and (not starts or view.cost(candidate.id, 1) <= CHEAP_START * budget)
+            live = view.look_cost(candidate.id) + view.switch <= EFFORT.cheap_clip * budget
+            cheap = live and (not starts or view.cost(candidate.id, 1) <= EFFORT.cheap_start * budget)
             # What the starts of the search alone owe: a clip each in the process that is up.
             cheap = cheap or (not starts and len(view.tried) < 2 * len(view.history.launches))
             if cheap and self._affordable(view, candidate.id, 1, reserve):
@@ -104,7 +90,7 @@ class Screen:
             return None
         seen = {level for name in view.tried for level in self.space[name].levels}
         new = [level for level in self.space[winner].levels if level not in seen]
-        reserve = MIN_BLOCKS * block_cost(view, winner, rounds_per_launch(view, winner))
+        reserve = RULES.min_blocks * block_cost(view, winner, rounds_per_launch(view, winner))
         if not new or not self._affordable(view, winner, 2, reserve):
             return None
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
@@ -127,7 +113,7 @@ class Screen:
             apart = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
             if len(apart) != 1 or apart[0][0] not in live or candidate.launch_key != base.launch_key:
                 continue
-            if warm or apart[0][1] in FAMILY:
+            if warm or apart[0][1] in EFFECTS.family:
                 found.append(candidate)
         mean = {c.id: float(self.surface.mean[self.surface.index[c.id]]) for c in found}
         return tuple(c.id for c in sorted(found, key=lambda c: (mean[c.id], c.simplicity, c.id)))
@@ -139,9 +125,9 @@ class Screen:
             if view.launches_left < 1:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
-        reserve = MIN_BLOCKS * block_cost(view, base, rounds_per_launch(view))
+        reserve = RULES.min_blocks * block_cost(view, base, rounds_per_launch(view))
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
-        least = TIGHT * MIN_BLOCKS * block_cost(view, base, FEWEST)
+        least = EFFORT.tight * RULES.min_blocks * block_cost(view, base, EFFORT.fewest)
         for name in self.opening:
             if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, least):
                 return Proposal(name, "screen", 1, why=self.opened)
@@ -149,7 +135,7 @@ class Screen:
 
     def _worthwhile(self, view: View, reserve: float) -> Proposal | None:
         used = len(view.history.launches) - min(4, view.failures.count)
-        may_start = used < SEARCH_LAUNCHES and view.launches_left > 2 * MIN_BLOCKS
+        may_start = used < EFFORT.search_launches and view.launches_left > 2 * RULES.min_blocks
         allowed = frozenset(
             c.id for c in self.space.candidates
             if c.id not in view.barred and (may_start or c.launch_key == view.live_key)
@@ -157,12 +143,12 @@ class Screen:
         )
         clip = view.round_cost(self.space.baseline)
         now = race(view)
-        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < NEAR
+        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < EFFORT.near
         if loss(now) < (self.resolved_near if near else self.resolved):
             return None
         for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
-            if worth.gain / worth.cost * clip < (WORTH_LAUNCH if starts else WORTH_A_ROUND):
+            if worth.gain / worth.cost * clip < (EFFORT.worth_launch if starts else EFFORT.worth_a_round):
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0
@@ -181,6 +167,6 @@ class Screen:
 
     def _affordable(self, view: View, candidate: str, count: int, reserve: float) -> bool:
         starts = view.live_key != self.space[candidate].launch_key
-        if starts and view.launches_left < 1 + 2 * MIN_BLOCKS:
+        if starts and view.launches_left < 1 + 2 * RULES.min_blocks:
             return False
         return view.cost(candidate, count) + reserve <= view.left

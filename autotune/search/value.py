@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autotune.decide.surface import clip_variance
+from autotune.search.effort import EFFORT
 from autotune.search.view import View
 
 if TYPE_CHECKING:
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Places = NDArray[np.int_]
-
-BATCHES = ((1, (1, 2, 4)), (2, (1, 2)), (3, (1, 2)), (5, (1, 2)))
-"""Numbers of sets looked at in one process, and of rounds of each, that are weighed against each other."""
-FIRST = 4
-"""Sets that a new process may be started for alone, per launch key: the best ones expected there."""
-ENOUGH = 5
-"""Rounds of one set in one process after which more would only measure that process."""
-CONTENDERS = 40
-"""Sets with the best optimistic scores that are weighed; the rest are surely worse."""
-FLAG = 0.002
-"""Log seconds that a set must gain for each thing in which it differs from the current one (0.2 %)."""
-DRAWS, LOSS_DRAWS = 64, 256
-"""Normal draws behind an expectation, in pairs of opposite sign; fixed, so that the same history gives the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +57,10 @@ def race(view: View) -> Race:
     base = space[space.baseline].levels
     runners = [c for c in space.candidates if c.id not in view.barred or c.id == space.baseline]
     places = np.array([posterior.index[c.id] for c in runners])
-    price = FLAG * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
+    price = EFFORT.flag * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
     mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
     hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
-    order = [int(i) for i in np.argsort(hope, kind="stable")[:CONTENDERS]]
+    order = [int(i) for i in np.argsort(hope, kind="stable")[:EFFORT.contenders]]
     home = next(i for i, c in enumerate(runners) if c.id == space.baseline)
     if home not in order:
         order.append(home)
@@ -95,7 +83,7 @@ def loss(now: Race) -> float:
 
     size = len(now.names)
     root = np.linalg.cholesky(now.cov + 1e-10 * np.eye(size))
-    truth = now.mean[:, None] + root @ _draws(size, LOSS_DRAWS).T
+    truth = now.mean[:, None] + root @ _draws(size, EFFORT.loss_draws).T
     taken = (truth + now.price[:, None]).argmin(axis=0)
     return float((truth[now.best] - truth[taken, np.arange(truth.shape[1])]).mean())
 
@@ -109,7 +97,7 @@ def _gains(now: Race, cross: Array, among: Array) -> Array:
 
     root = np.linalg.cholesky(among)
     lever = np.linalg.solve(root, cross.transpose(0, 2, 1))
-    outcome = now.mean[None, None, :] + _draws(among.shape[1], DRAWS)[None] @ lever
+    outcome = now.mean[None, None, :] + _draws(among.shape[1], EFFORT.draws)[None] @ lever
     place = (outcome + now.price).argmin(axis=2)
     taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
     found: Array = (outcome[:, :, now.best] - taken).mean(axis=1)
@@ -128,7 +116,7 @@ def worths(view: View, now: Race, allowed: frozenset[str]) -> list[Worth]:
             keys.setdefault(launch_key[now.names[i]], []).append(int(i))
     done = _rounds_here(view)
     found = _weighed(view, now, [members for key, members in keys.items() if key != view.live_key], None)
-    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < ENOUGH]
+    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < EFFORT.enough]
     if here:
         found += _weighed(view, now, [here], view.history.live_launch)
     found.sort(key=lambda one: (-one.gain / one.cost, one.candidate, one.rounds))
@@ -136,16 +124,16 @@ def worths(view: View, now: Race, allowed: frozenset[str]) -> list[Worth]:
 
 
 def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> list[Worth]:
-    """All batches of BATCHES for each launch key's sets, in process ``live`` or a new one."""
+    """All batches of EFFORT.batches for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
     cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)
     cross = cross[now.places]
     price = [view.look_cost(name) for name in now.names]
     found: list[Worth] = []
-    for size, counts in BATCHES:
+    for size, counts in EFFORT.batches:
         if size == 1:
-            batches = [[i] for members in keys for i in (members[:FIRST] if live is None else members)]
+            batches = [[i] for members in keys for i in (members[:EFFORT.first] if live is None else members)]
         else:
             batches = [members[:size] for members in keys if len(members) >= size]
         if not batches:

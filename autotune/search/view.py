@@ -15,16 +15,7 @@ from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
-
-STARTUP = 20.0
-"""Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
-WARMUP_ROUNDS = 2.0
-"""Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
-MAX_LAUNCHES = 44
-"""Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Half of the
-studies need at most 10; only a gain that stays in doubt uses all."""
-MAX_SAMPLES = 600
-"""Clips after which a study ends whatever happens."""
+from autotune.search.effort import EFFORT
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class View:
     profile: Profile
     objective: str
     surface: Surface
-    launch_cap: int = MAX_LAUNCHES
+    launch_cap: int = EFFORT.max_launches
 
     @cached_property
     def rounds(self) -> tuple[Round, ...]:
@@ -100,7 +91,7 @@ class View:
     def startup(self) -> float:
         """Seconds that a start takes."""
         good = [launch.startup for launch in self.history.launches if launch.failure is None]
-        return median(good) if good else STARTUP
+        return median(good) if good else EFFORT.startup
 
     @cached_property
     def baseline_round(self) -> float | None:
@@ -133,7 +124,7 @@ class View:
         seen = self._warmups[0]
         if seen:
             return median(seen)
-        return WARMUP_ROUNDS * (self.baseline_round or 0.0)
+        return EFFORT.warmup_rounds * (self.baseline_round or 0.0)
 
     @cached_property
     def switch(self) -> float:

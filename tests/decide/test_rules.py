@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autotune.decide import compare, drift, looks, noise, objectives, pareto
 from autotune.decide.ablation import ablate, without
+from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.finalist import pruned
 from autotune.decide.rounds import Round, before_confirmation, failures, rounds
 from autotune.decide.surface import Surface
@@ -53,7 +54,7 @@ def answer(rng: random.Random, gain: float, between: float = 0.015, within: floa
         pairs += (pair(rng, gain, between, within, 4, len(pairs)),)
         all_rounds = tuple(one for block in pairs for one in (*block.baseline, *block.winner))
         found = compare.compare(pairs, all_rounds, 0.02, 0.95)
-        if found is not None and (found.answer != "not sure" or len(pairs) >= compare.MAX_BLOCKS):
+        if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks):
             return found.answer
 
 
@@ -113,9 +114,9 @@ def test_a_gain_of_a_third_is_settled_soon_where_clips_are_noisy() -> None:
 
 def test_what_is_known_of_two_variances_lies_between_what_is_known_of_each() -> None:
     """Satterthwaite: one part alone has its own degrees of freedom, equal parts of equal freedom twice as many."""
-    assert noise.known_freedom(1.0, 0.0, 40.0) == pytest.approx(noise.BETWEEN_DF)
+    assert noise.known_freedom(1.0, 0.0, 40.0) == pytest.approx(NOISE.between_df)
     assert noise.known_freedom(0.0, 1.0, 40.0) == pytest.approx(40.0)
-    assert noise.known_freedom(1.0, 1.0, noise.BETWEEN_DF) == pytest.approx(2.0 * noise.BETWEEN_DF)
+    assert noise.known_freedom(1.0, 1.0, NOISE.between_df) == pytest.approx(2.0 * NOISE.between_df)
 
 
 def test_one_pair_is_no_comparison() -> None:

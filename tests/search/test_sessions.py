@@ -14,7 +14,7 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Workload
-from autotune.search.view import MAX_LAUNCHES
+from autotune.search.effort import EFFORT
 from benchmarks import surfaces
 from benchmarks.virtual import Session, regret
 
@@ -104,7 +104,7 @@ def test_screen_is_thrifty_with_launches() -> None:
         sets = {s.candidate for s in session.samples if s.state == "ok"}
         assert len(sets) >= 6
         assert 2 * len({s.launch for s in session.samples if s.purpose != "confirm"}) <= len(sets)
-        assert len(session.launches) <= MAX_LAUNCHES
+        assert len(session.launches) <= EFFORT.max_launches
         starts.append(len(session.launches))
         assert verdict.decision == "apply"
         lost.append(regret(surface, chosen(verdict, surface.space)))
@@ -165,7 +165,7 @@ def test_killed_after_every_sample_it_still_ends_with_a_verdict() -> None:
             session.live = None
     verdict = decide.verdict(session.history(), surface.space, surface.profile, "speed")
     assert strategy.next(session.history()) is None
-    assert len(session.launches) <= MAX_LAUNCHES
+    assert len(session.launches) <= EFFORT.max_launches
     assert verdict.reason
 
 
@@ -217,7 +217,7 @@ def test_every_candidate_failing_means_keep() -> None:
     assert verdict.decision == "keep"
     assert verdict.sure
     assert "valid clip" in verdict.reason
-    assert len(session.launches) <= MAX_LAUNCHES + 4
+    assert len(session.launches) <= EFFORT.max_launches + 4
 
 
 def test_failing_level_is_not_tried_again_in_every_combination() -> None:
@@ -247,7 +247,7 @@ def test_baseline_that_fails_half_the_time_stops_the_study() -> None:
         surface = small()
         surface = dataclasses.replace(surface, flaky={surface.space.baseline: 0.5})
         session, verdict = play(surface, seed=seed)
-        assert len(session.launches) <= MAX_LAUNCHES + 4
+        assert len(session.launches) <= EFFORT.max_launches + 4
         if "current flags failed" in verdict.reason:
             stopped += 1
             assert verdict.decision == "keep"
@@ -305,7 +305,7 @@ def test_equal_sets_are_not_changed() -> None:
 
 def test_of_two_equal_winners_the_simpler_is_taken_as_a_rule() -> None:
     """channels-last does nothing at all here. Noise still makes it look helpful at times (48 of these 120
-    sessions, see finalist.HELPS); much more often would mean that flags are not pruned."""
+    sessions, see RULES.helps); much more often would mean that flags are not pruned."""
     with_flag = 0
     for seed in range(120):
         surface = small()

@@ -1,0 +1,160 @@
+"""Everything that a decision or a search assumes before it has seen this machine, in one place.
+
+Each figure has its unit, where it comes from, and what goes wrong when it is wrong. What a study can tell, it tells
+itself: these are starting points and bounds. How they were found, figure by figure: docs/assumptions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Level = tuple[str, str]
+
+
+def _frozen(table: Mapping[str, float]) -> Mapping[str, float]:
+    return MappingProxyType(dict(table))
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseAssumptions:
+    """The two noises, as standard deviations of log seconds (0.01 = 1 %): between clips of one process, and between
+    processes of the same set.
+
+    From a real AUTOMATIC1111 1.10.1 with AnimateDiff on NVIDIA H200 (benchmarks/data/a1111-h200.jsonl): within a
+    launch 0.1 to 1.7 %; between launches of the same set medians differ by 1.2 % (sdp 4.74, 4.90, 4.88 s; Doggettx
+    7.11, 7.23, 7.19 s and others).
+    """
+
+    between_sd: float = 0.014
+    """Between launches, as the search expects it. Too small: it trusts one start too much."""
+    doubt_sd: float = 0.018
+    """The same, that a decision starts from. Too small: equal sets are told apart; too large: more pairs."""
+    between_share: float = 0.4
+    """Share of the clips' deviation that is added to it, in squares: where clips are noisy, starts are too. Source:
+    ``python -m benchmarks.calibration``."""
+    between_df: float = 3.0
+    """Degrees of freedom of that prior. Too many: a machine whose starts scatter more is believed too late."""
+    within_sd: float = 0.01
+    """Between clips of one process, before two of one set have been seen."""
+    within_df: float = 2.0
+    """Degrees of freedom of that prior: few, for where clips vary by a fifth it would hide that."""
+    clip_at: float = 2.5
+    """Standard deviations at which a clip's deviation is pulled in: other programs stall single clips (two of ten of
+    the article's first set are 7 % slow). Too large: one stalled clip moves a mean; too small: real noise is hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectAssumptions:
+    """What flags may do, in log seconds (0.05 = 5 %), and how their effects hang together."""
+
+    effect_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({
+        "attention": 0.2,          # sdp or xformers against Doggettx on one card: 0.15-0.26
+        "batch_cond_uncond": 0.04,
+        "channelslast": 0.024,     # -3 % to +9 % reported; article -6 %; H200 -0.5 %
+        "no_half_vae": 0.012,      # decode +0.08 s of 4.9 s on the H200
+        "precision": 0.06,         # sampling 12 % faster on the H200, whole clips 20-30 % slower
+        "memory": 0.1,             # medvram +1.1 s of 4.9 s on the H200
+    }))
+    """Standard deviation of one level's effect; two levels differ by the square root of two times as much. Attention
+    from webui-benchmarks-2023.csv. Too small: a flag that does much is not looked at."""
+    other_sd: float = 0.05
+    """The same for a dimension that the table does not name."""
+    effect_mean: Mapping[Level, float] = field(default_factory=lambda: MappingProxyType({
+        ("attention", "sdp"): -0.25,            # H200 at 512 x 512 x 16 x 20: 4.9 s, Doggettx 7.2, InvokeAI 7.2,
+        ("attention", "sdp-no-mem"): -0.25,     # sub-quadratic 7.9, none 8.2, V1 13.5
+        ("attention", "xformers"): -0.2,        # within a few percent of sdp in webui-benchmarks-2023.csv
+        ("attention", "sub-quad"): 0.09,
+        ("attention", "none"): 0.13,
+        ("attention", "v1"): 0.4,
+        ("batch_cond_uncond", "false"): 0.04,   # speed for memory: 5.60 against 4.21 GB on a 4090
+        ("no_half_vae", "true"): 0.018,         # decode +0.08 s of 4.9 s on the H200
+        ("precision", "half"): -0.05,           # sampling 10-12 % faster on the H200
+        ("precision", "upcast"): 0.01,          # +0.04 s on the H200
+        ("memory", "medvram"): 0.15,            # +1.1 s of 4.9 to 7.2 s on the H200
+        ("memory", "lowvram"): 0.6,
+        ("precision", "no-half"): 0.4,
+        ("precision", "full"): 0.4,
+    }))
+    """Expected log seconds of a level, all others 0. It says where to look first: two clips outweigh it."""
+    family: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(
+        {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}))
+    """Attention classes that run fused kernels: on most cards they are alike, whatever they gain over the others."""
+    family_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({"fused": 0.09}))
+    """How far apart they are (AnimateDiff stretches it). Too small: the best of them is not looked for."""
+    wild_effect_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({"attention": 0.6}))
+    wild_family_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({"fused": 0.4}))
+    """The same on a card where the classes are nothing alike: sdp 5 times as slow as xformers on a GTX 1070, twice on
+    an RTX 4060 Laptop, xformers 2.6 times as slow as sdp on a V100S (webui-benchmarks-2023.csv)."""
+    wild: float = 0.2
+    """Chance beforehand that this card is of that sort; the samples decide. At least 3 of the records' 29 are."""
+    multiplies: tuple[str, ...] = ("attention", "batch_cond_uncond")
+    """Dimensions that act on the sampling and multiply; what the others add or save is seconds (H200, sdp and
+    Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s). Wrong: launch flags beside a fast class look worth more
+    or less than they are, until one set with both was measured."""
+    middle: float = 0.85
+    """The clip that ``effect_sd``'s shares are of, relative to one with Doggettx: between that and sdp (0.68)."""
+    weights: tuple[float, float] = (0.4, 3.0)
+    """Bounds of how much more an added second counts beside a faster attention class."""
+    pair_sd: float = 0.003
+    """Interactions of two dimensions."""
+    rest_sd: float = 0.002
+    """What is a set's own beyond that. Either too small: sets lend each other more than they know."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipAssumptions:
+    """What single clips may be off by beyond the clip noise, in log seconds."""
+
+    stall_sd: float = 0.02
+    """A stalled clip, or one that loaded kernels after a live switch; of n clips it counts 1/n as much."""
+    stalled: float = 0.05
+    """Share of clips that something else on the machine stalls: 3 of the article's 38."""
+    stalled_by: float = 0.07
+    stalled_sd: float = 0.03
+    """By how much, and how widely that varies: 5 to 8 %, the article's others at most 2.1 %."""
+    drift_sd: float = 0.004
+    """Slow drift of the machine (clocks, heat) that forgets itself over ``drift_rounds`` clips."""
+    drift_rounds: float = 15.0
+    short_sd: float = 0.04
+    """What all scores told from short clips may be off by together: they hang on one line (measure.fidelity)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRules:
+    """When a comparison is settled, and what goes into it."""
+
+    min_blocks: int = 2
+    """Blocks (one cold launch a side each) before the first look."""
+    max_blocks: int = 16
+    """Blocks after which the question stays open. Fewer: gains of 3 to 5 % under noise are left unproven."""
+    shape: float = 0.4
+    """Wang and Tsiatis's shape of the boundaries: 0.5 is Pocock, 0 is O'Brien and Fleming."""
+    futile: float = 0.2
+    """Chance, by all clips of the study together, that the set reaches the minimum gain, below which no more pairs are
+    made. It can only end in "keep". Too large: gains are given up."""
+    helps: float = 0.7
+    """A flag stays in the finalist when it is at least this likely to help. Too large: flags that help are dropped;
+    too small: idle flags are kept."""
+    tie: float = 0.003
+    """Sets whose expected scores differ by less (0.3 %) are equal; the simplest of them is taken."""
+    plausible: float = 0.08
+    """A set whose chance of reaching the minimum gain is smaller is not worth a confirmation."""
+    slower_at_most: float = 0.05
+    """With objectives vram and balanced, a set may be this much slower than the current flags, surely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """All of them together."""
+
+    noise: NoiseAssumptions = NoiseAssumptions()
+    effects: EffectAssumptions = field(default_factory=EffectAssumptions)
+    clips: ClipAssumptions = ClipAssumptions()
+    rules: DecisionRules = DecisionRules()
+
+
+ASSUMED = Assumptions()
+"""What is assumed where nothing else is said."""
+NOISE, EFFECTS, CLIPS, RULES = ASSUMED.noise, ASSUMED.effects, ASSUMED.clips, ASSUMED.rules

@@ -1,0 +1,68 @@
+"""How much time a search spends, and on what: every threshold of the strategies in one frozen value.
+
+Units and sources stand beside each figure; what was tried instead, and what it cost: docs/assumptions.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """An effort profile. Gains and losses are log seconds (0.01 = 1 %), costs seconds of the GPU."""
+
+    worth_a_round: float = 0.0002
+    worth_launch: float = 0.0001
+    """Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one
+    factor settled by a start helps every set that has it. Too large: the search stops early."""
+    resolved: float = 0.0035
+    resolved_near: float = 0.0015
+    """The search is over when the best set is expected to lose less than this against the truly best one; the second
+    while it is ``near`` the current one: there a little more decides whether a gain can be proven at all."""
+    near: float = 0.08
+    """Log seconds by which the best set is expected to beat the current one, below which it is near."""
+    search_launches: int = 10
+    """Starts the search may use; the rest confirm. It seldom needs more than 6."""
+    cheap_clip: float = 0.005
+    cheap_start: float = 0.03
+    short: float = 600.0
+    """Shares of the budget, or of ``short`` seconds if that is less, below which a look at one more set is next to
+    nothing: live, and with a start."""
+    fewest: int = 1
+    later: int = 3
+    most: int = 6
+    """Rounds a cold start gives in confirmation; at least ``later`` from the second look on: what the first one left
+    open is close, and of three clips one that stalled does no harm."""
+    tight: float = 1.05
+    """The first pairs are planned to take this many times what they are expected to: a start that takes a second
+    longer must not leave the last of four without its clip."""
+    plenty: float = 0.7
+    """A gain less its doubt must be this many times the half width of the first look's interval for few rounds to be
+    enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
+    batches: tuple[tuple[int, tuple[int, ...]], ...] = ((1, (1, 2, 4)), (2, (1, 2)), (3, (1, 2)), (5, (1, 2)))
+    """Numbers of sets looked at in one process, and of rounds of each, that are weighed against each other."""
+    first: int = 4
+    """Sets that a new process may be started for alone, per launch key: the best ones expected there."""
+    enough: int = 5
+    """Rounds of one set in one process after which more would only measure that process."""
+    contenders: int = 40
+    """Sets with the best optimistic scores that are weighed; the rest are surely worse."""
+    flag: float = 0.002
+    """Log seconds that a set must gain for each thing in which it differs from the current one."""
+    draws: int = 64
+    loss_draws: int = 256
+    """Normal draws behind an expectation, in pairs of opposite sign; fixed, so that the same history gives the same."""
+    startup: float = 20.0
+    """Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
+    warmup_rounds: float = 2.0
+    """Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
+    max_launches: int = 44
+    """Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Half of the studies
+    need at most 10; only a gain that stays in doubt uses all."""
+    max_samples: int = 600
+    """Clips after which a study ends whatever happens."""
+
+
+EFFORT = Effort()
+"""The effort of a usual tune."""
