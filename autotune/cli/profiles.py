@@ -49,7 +49,7 @@ def _check(settings: Settings, name: str) -> None:
 
 def _line(profile: Profile) -> str:
     clips = ", ".join(
-        f"{one.width}x{one.height}x{one.frames}, {one.steps} steps" for one in profile.workloads
+        f"{one.width}x{one.height}x{one.frames}, context {one.window}, {one.steps} steps" for one in profile.workloads
     )
     varies = ", ".join(f"{name} ({len(levels)})" for name, levels in profile.search.dimensions)
     return f"{profile.name}: {clips}; varies {varies or 'nothing'}; budget {profile.minutes:g} min"

@@ -136,7 +136,7 @@ class RealWorld:
         config = self._config()
         wanted = profile.load(config.profile)
         if config.added_models == "when_used":
-            parts["motion_module"] = in_use(parts["motion_module"], max(one.frames for one in wanted.workloads))
+            parts["motion_module"] = in_use(parts["motion_module"], max(one.window for one in wanted.workloads))
         chosen = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
         settings = install.settings_files(root, found.words)[0].parent

@@ -177,7 +177,8 @@ def request(ui: WebUI, model: Model, job: Job) -> sampling.Request:
         negative=text.condition(negative, width, model.device, most),
         width=int(p["width"]), height=int(p["height"]), steps=int(p["steps"]), cfg_scale=float(p["cfg_scale"]),
         sampler=job.sampler, scheduler=job.scheduler, seeds=job.seeds, animated=job.clip is not None,
-        context=clip.batch_size, stride=clip.stride, overlap=clip.window_overlap, batched=batched)
+        context=clip.batch_size, stride=clip.stride, overlap=clip.window_overlap, batched=batched,
+        closed_loop=clip.closed_loop)
 
 
 def _report(ui: WebUI, step: int, latents: Tensor) -> None:

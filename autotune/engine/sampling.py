@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,7 @@ class Request:
     stride: int
     overlap: int
     batched: bool
+    closed_loop: str = "R-P"
 
 
 def resolve(name: str) -> str:
@@ -93,18 +95,35 @@ def scheduler_of(sampler: str, kind: str) -> Any:  # noqa: ANN401  (diffusers' s
     return maker(**wanted)
 
 
-def windows(frames: int, context: int, stride: int, overlap: int) -> list[list[int]]:
-    """Frame numbers of each context window, AnimateDiff's uniform schedule: overlapping, wrapping at the end."""
+def windows(frames: int, context: int, stride: int, overlap: int, step: int = 0,
+            closed_loop: str = "R-P") -> list[list[int]]:
+    """Frame numbers of each context window of a step, AnimateDiff's uniform schedule: they overlap, wrap at the end,
+    and begin elsewhere in each step, so that no seam stays in one place.
+
+    ``stride``: how many scales there are, each with twice the gap between frames; none that is wider than the clip
+    needs. ``closed_loop`` "A" goes on over the end of the clip until the first window is met again, "N" is rendered
+    as "R-P".
+    """
     if frames <= context:
         return [list(range(frames))]
     found: list[list[int]] = []
-    for power in range(max(1, stride)):
+    shift = _halving(step)
+    for power in range(min(max(1, stride), math.ceil(math.log2(frames / context)) + 1)):
         gap = 1 << power
-        if gap * context > frames and power:
-            break
-        advance = max(1, context * gap - overlap)
-        found.extend([(first + i * gap) % frames for i in range(context)] for first in range(0, frames, advance))
+        begin = round(frames * shift)
+        ends = frames + begin - (0 if closed_loop == "A" else overlap)
+        found.extend([(first + i * gap) % frames for i in range(context)]
+                     for first in range(int(shift * gap) + begin, ends, max(1, context * gap - overlap)))
     return found
+
+
+def _halving(step: int) -> float:
+    """0, 1/2, 1/4, 3/4, 1/8, …: the bits of a step's number in reverse behind the point."""
+    share, weight = 0.0, 0.5
+    while step:
+        share += weight * (step & 1)
+        step, weight = step >> 1, weight / 2.0
+    return share
 
 
 def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None]) -> Tensor:
@@ -125,7 +144,7 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
     steps = list(schedule.timesteps)
     for number, step in enumerate(steps):
         inner = schedule.scale_model_input(latents, step)
-        guided = _guided(model, wanted, inner, step.to(model.device))
+        guided = _guided(model, wanted, inner, step.to(model.device), number)
         latents = schedule.step(guided, step, latents, **extra).prev_sample
         try:
             report((number + 1) * wanted.steps // len(steps), latents)
@@ -143,7 +162,7 @@ def _noise(model: Model, wanted: Request) -> Tensor:
     return torch.stack(noise).to(model.device)
 
 
-def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor) -> Tensor:
+def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor, number: int) -> Tensor:
     """Classifier-free guidance over all context windows; overlapping answers are averaged."""
     import torch
 
@@ -153,7 +172,7 @@ def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor) -> Ten
         return torch.cat(stills)
     total = torch.zeros_like(latents)
     count = torch.zeros(frames, 1, 1, 1, device=latents.device)
-    for window in windows(frames, wanted.context, wanted.stride, wanted.overlap):
+    for window in windows(frames, wanted.context, wanted.stride, wanted.overlap, number, wanted.closed_loop):
         total[window] += _cond_and_uncond(model, wanted, latents[window], step)
         count[window] += 1
     return total / count

@@ -20,7 +20,11 @@ SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One AnimateDiff clip. Sizes in pixels; ``weight`` is its share in the weighted geometric mean."""
+    """One AnimateDiff clip. Sizes in pixels; ``weight`` is its share in the weighted geometric mean.
+
+    ``context``: frames that go through the UNet at a time; a longer clip is rendered in windows that overlap. None,
+    as in studies older than this field: all frames at once.
+    """
 
     width: Annotated[int, Meta(ge=1, le=1 << 20)]
     height: Annotated[int, Meta(ge=1, le=1 << 20)]
@@ -29,6 +33,12 @@ class Workload:
     cfg_scale: Annotated[float, Meta(ge=0.0, le=1000.0)] = 7.0
     sampler: str = "Euler a"
     weight: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
+    context: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None
+
+    @property
+    def window(self) -> int:
+        """Frames that go through the UNet at a time: what a motion module must be able to take."""
+        return self.frames if self.context is None else self.context
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str
 def workload(item: Mapping[str, Any]) -> str:
     """A workload in one line: size, frames, steps, sampler."""
     size = f"{item.get('width')} × {item.get('height')}"
-    text = f"{size}, {item.get('frames')} frames, {item.get('steps')} steps"
+    frames, context = item.get("frames"), item.get("context")
+    windows = "" if context is None or context == frames else f" in windows of {context}"
+    text = f"{size}, {frames} frames{windows}, {item.get('steps')} steps"
     sampler = item.get("sampler")
     return f"{text}, {sampler}" if sampler else text
 

@@ -42,10 +42,11 @@ def payload(
 ) -> dict[str, Any]:
     """The txt2img request of one AnimateDiff clip. ``motion_module`` None: the extension's own default.
 
-    Context and length are both the number of frames: frames computed are the larger of the two.
+    AnimateDiff's ``batch_size`` is the context: frames computed are the larger of it and the length, in windows that
+    overlap where the clip is longer.
     """
     args: dict[str, Any] = {
-        "enable": True, "video_length": workload.frames, "batch_size": workload.frames, "fps": FPS,
+        "enable": True, "video_length": workload.frames, "batch_size": workload.window, "fps": FPS,
         "loop_number": 0, "closed_loop": "R-P", "stride": 1, "overlap": -1, "interp": "Off",
         "format": ["GIF", "Frame"] if frames_too else ["GIF"], "request_id": request_id,
     }

@@ -118,7 +118,7 @@ def _ground(look: Look, places: Places, question: Question) -> Ground:
     return Ground(
         machine=look.machine, space=question.space, profile=question.profile, catalogue=look.catalogue,
         launch_file=look.path, run_root=places.runs,
-        motion_module=look.motion_module(max(one.frames for one in question.profile.workloads)),
+        motion_module=look.motion_module(max(one.window for one in question.profile.workloads)),
         in_flight=in_flight.of(places, look.root),
     )
 

@@ -90,11 +90,11 @@ class Look:
             )
         require_animatediff(self.machine)
 
-    def motion_module(self, frames: int) -> str | None:
-        """The motion module to render with: the best whose context holds ``frames``; None: there is none."""
+    def motion_module(self, context: int) -> str | None:
+        """The motion module to render with: the best that takes ``context`` frames at a time; None: there is none."""
         if self.machine.animatediff is None:
             return None
-        return preferred_module([module.name for module in self.machine.animatediff.motion_modules], frames)
+        return preferred_module([module.name for module in self.machine.animatediff.motion_modules], context)
 
 
 def preferred_module(names: Iterable[str], frames: int) -> str | None:

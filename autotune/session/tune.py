@@ -140,7 +140,7 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
         catalogue=look.catalogue,
         launch_file=look.path,
         run_root=places.runs,
-        motion_module=look.motion_module(max(one.frames for one in options.profile.workloads)),
+        motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
         in_flight=in_flight.of(places, look.root),
     )
 

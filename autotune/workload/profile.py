@@ -13,11 +13,15 @@ from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileR
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 TOP_KEYS = ("name", "workload", "search", "decide", "budget")
-WORKLOAD_KEYS = ("width", "height", "frames", "steps", "cfg_scale", "sampler", "weight")
+WORKLOAD_KEYS = ("width", "height", "frames", "context", "steps", "cfg_scale", "sampler", "weight")
 MAX_SIDE = 4096
 """Pixels. A1111's own sliders end at 2048; twice that is beyond any consumer card with AnimateDiff."""
 MAX_FRAMES = 64
+"""Eight seconds of clip. A longer one takes as much more time as it has windows, and orders the sets alike."""
+MAX_CONTEXT = 64
 """The longest context any motion module takes (64: LCM; WEBUI.md, "AnimateDiff over the API")."""
+USUAL_CONTEXT = 16
+"""The extension's own context where the user sets none (`batch_size` of sd-webui-animatediff 2)."""
 MAX_STEPS = 150
 """A1111's own slider ends at 150."""
 MAX_MINUTES = 7 * 24 * 60
@@ -78,11 +82,17 @@ def to_json(profile: Profile) -> dict[str, Any]:
     """A profile as a plain document; ``from_json`` reads it back."""
     return {
         "name": profile.name,
-        "workload": [{key: getattr(one, key) for key in WORKLOAD_KEYS} for one in profile.workloads],
+        "workload": [workload_json(one) for one in profile.workloads],
         "search": {name: list(levels) for name, levels in profile.search.dimensions},
         "decide": {"min_gain": profile.decide.min_gain, "confidence": profile.decide.confidence},
         "budget": {"minutes": profile.minutes},
     }
+
+
+def workload_json(workload: Workload) -> dict[str, Any]:
+    """A workload as a plain document; one of a study older than contexts stays without."""
+    told = {key: getattr(workload, key) for key in WORKLOAD_KEYS}
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
@@ -94,10 +104,13 @@ def from_json(document: Mapping[str, Any]) -> Profile:
 
 def _workload(table: Table) -> Workload:
     table.only(*WORKLOAD_KEYS)
+    frames = table.whole("frames", None, 2, MAX_FRAMES)
     return Workload(
         width=_side(table, "width"),
         height=_side(table, "height"),
-        frames=table.whole("frames", None, 2, MAX_FRAMES),
+        frames=frames,
+        # With more context than frames the extension renders the surplus frames and throws them away.
+        context=table.whole("context", min(USUAL_CONTEXT, frames), 1, MAX_CONTEXT),
         steps=table.whole("steps", None, 1, MAX_STEPS),
         cfg_scale=table.number("cfg_scale", 7.0, 1.0, 30.0),
         sampler=table.text("sampler", "Euler a"),

@@ -180,6 +180,21 @@ def test_longer_than_the_context(model: Model) -> None:
     assert frames.shape[0] == 9
 
 
+@pytest.mark.parametrize(("context", "through"), [(16, 32), (24, 24), (8, 32)])
+def test_windows_are_work_that_is_done(model: Model, monkeypatch: pytest.MonkeyPatch, context: int,
+                                       through: int) -> None:
+    seen: list[int] = []
+    predict = model.predict
+
+    def counted(clip: Any, step: Any, prompt: Any) -> Any:  # noqa: ANN401
+        seen.append(int(clip.shape[0] * clip.shape[2]) // 2)  # each frame with and without guidance
+        return predict(clip, step, prompt)
+
+    monkeypatch.setattr(model, "predict", counted)
+    render(model, request(seeds=tuple(range(24)), context=context, overlap=context // 4, width=16, height=16, steps=2))
+    assert sum(seen) == 2 * through
+
+
 def test_interrupting_keeps_what_there_is(model: Model) -> None:
     seen: list[int] = []
 

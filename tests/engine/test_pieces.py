@@ -28,6 +28,26 @@ def test_windows_cover_every_frame(frames: int, context: int, overlap: int, stri
     assert all(len(window) == min(context, frames) for window in found)
 
 
+SCHEDULE = [  # first and last frame of each window, as sd-webui-animatediff a88e889 gives them
+    ((24, 16, 1, 4, 0, "R-P"), [0, 12], [15, 3]),
+    ((24, 16, 1, 4, 1, "R-P"), [12, 0], [3, 15]),
+    ((24, 16, 1, 4, 3, "R-P"), [18, 6], [9, 21]),
+    ((24, 16, 2, 4, 1, "R-P"), [12, 0, 13], [3, 15, 19]),
+    ((20, 16, 1, 4, 2, "R-P"), [5, 17], [0, 12]),
+    ((28, 16, 1, 4, 0, "R-P"), [0, 12], [15, 27]),
+    ((28, 16, 1, 4, 0, "A"), [0, 12, 24], [15, 27, 11]),
+    ((40, 16, 1, 4, 2, "R-P"), [10, 22, 34], [25, 37, 9]),
+    ((33, 8, 1, 2, 3, "R-P"), [25, 31, 4, 10, 16, 22], [32, 5, 11, 17, 23, 29]),
+]
+
+
+@pytest.mark.parametrize(("asked", "first", "last"), SCHEDULE)
+def test_windows_are_those_of_the_extension(asked: tuple[int, int, int, int, int, str], first: list[int],
+                                            last: list[int]) -> None:
+    found = sampling.windows(*asked)
+    assert [window[0] for window in found] == first and [window[-1] for window in found] == last
+
+
 def test_chunks_of_text() -> None:
     assert text.chunks("") == 1
     assert text.chunks("word " * 75) == 1

@@ -203,6 +203,12 @@ def test_txt2img_asks_for_one_clip_and_decodes_it() -> None:
     assert args["enable"] is True and asked[0]["save_images"] is False
 
 
+def test_a_clip_longer_than_the_context_is_asked_for_in_windows() -> None:
+    args = payload(Workload(512, 512, 24, 8, context=16), 1, None, "r")["alwayson_scripts"]["AnimateDiff"]["args"][0]
+    assert (args["video_length"], args["batch_size"]) == (24, 16)
+    assert (args["stride"], args["overlap"], args["closed_loop"]) == (1, -1, "R-P")  # the extension's own defaults
+
+
 @pytest.mark.parametrize("body", [
     [], {}, {"images": "text"}, {"images": [5]}, {"images": ["no base64!"]}, None, "text",
 ])

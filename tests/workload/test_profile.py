@@ -36,9 +36,34 @@ def test_profiles_are_found_by_name_and_by_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
     loaded = profiles.load(str(path))
-    assert loaded.workloads == (Workload(128, 64, 8, 2),)
+    assert loaded.workloads == (Workload(128, 64, 8, 2, context=8),)
     assert loaded.search.dimensions == (("attention", ("sdp", "v1")), ("channelslast", ("false", "true")))
     assert profiles.load("tiny").minutes == 10
+
+
+@pytest.mark.parametrize(("text", "context"), [
+    ("frames = 8", 8), ("frames = 16", 16), ("frames = 24", 16), ("frames = 64", 16),
+    ("frames = 24\ncontext = 24", 24), ("frames = 8\ncontext = 16", 16),
+])
+def test_the_context_is_the_extensions_own_unless_said_otherwise(tmp_path: Path, text: str, context: int) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("frames = 8", text))
+    loaded = profiles.load(str(path))
+    assert loaded.workloads[0].window == context
+    assert profiles.to_json(loaded)["workload"][0]["context"] == context
+
+
+def test_a_study_older_than_contexts_rendered_all_frames_at_once() -> None:
+    document = profiles.to_json(profiles.load("large"))
+    for one in document["workload"]:
+        del one["context"]
+    old = profiles.from_json(document)
+    assert [one.window for one in old.workloads] == [one.frames for one in old.workloads]
+    assert profiles.to_json(old) == document
+
+
+def test_the_large_clip_is_rendered_at_once_as_in_the_article() -> None:
+    assert [(one.frames, one.window) for one in profiles.load("large").workloads] == [(16, 16), (24, 24)]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +76,9 @@ def test_profiles_are_found_by_name_and_by_file(tmp_path: Path) -> None:
         ("width = 128", "width = true", 4, "must be a whole number"),
         ("steps = 2", "", 3, "steps: is missing"),
         ("frames = 8", "frames = 1", 6, "outside 2 to 64"),
+        ("frames = 8", "frames = 8\ncontext = 0", 7, "outside 1 to 64"),
+        ("frames = 8", "frames = 8\ncontext = 65", 7, "outside 1 to 64"),
+        ("frames = 8", "frames = 8\ncontext = 16.0", 7, "must be a whole number"),
         ('["sdp", "v1"]', "[]", 10, "at least one entry"),
         ('["sdp", "v1"]', '["spd"]', 10, "'spd' is not one of"),
         ('["sdp", "v1"]', '["sdp", "sdp"]', 10, "stands twice"),
@@ -102,6 +130,7 @@ _workloads = st.builds(
     cfg_scale=st.floats(1, 30),
     sampler=st.sampled_from(["Euler a", "DPM++ 2M"]),
     weight=st.floats(0.01, 100),
+    context=st.none() | st.integers(1, 64),
 )
 _search = st.dictionaries(
     st.sampled_from(sorted(SEARCH_LEVELS)), st.just(()), max_size=6
