@@ -186,7 +186,7 @@ def test_windows_are_work_that_is_done(model: Model, monkeypatch: pytest.MonkeyP
     seen: list[int] = []
     predict = model.predict
 
-    def counted(clip: Any, step: Any, prompt: Any) -> Any:  # noqa: ANN401
+    def counted(clip: Any, step: Any, prompt: Any) -> Any:
         seen.append(int(clip.shape[0] * clip.shape[2]) // 2)  # each frame with and without guidance
         return predict(clip, step, prompt)
 
