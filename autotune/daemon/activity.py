@@ -81,11 +81,15 @@ def _gpu(ours: frozenset[int], session: bool) -> dict[str, Any]:
         # Utilisation is of the whole card: while we measure, it is mostly ours.
         found["percent"] = None if session else max(rates, default=None)
         lists = [table for table in (nvml.process_memory(i) for i in gpus) if table is not None]
-        if lists:
-            found["memory"] = sum(
-                size or 0.0 for table in lists for pid, size in table.items() if pid not in ours
-            )
+        found["memory"] = _of_others([size for table in lists for pid, size in table.items() if pid not in ours],
+                                     bool(lists))
     return found
+
+
+def _of_others(sizes: list[float | None], listed: bool) -> float | None:
+    """MiB that others hold, as far as it is told; None where they are not ``listed``, or none of them has a size."""
+    known = [size for size in sizes if size is not None]
+    return sum(known) if listed and (known or not sizes) else None
 
 
 def on_battery() -> bool | None:

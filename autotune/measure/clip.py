@@ -237,11 +237,15 @@ def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], b
 def _given_up(
     watched: float, cost: float, best: float, slow: float, family: Sequence[float], seen: Observations
 ) -> ClipResult:
-    if guards.spilled(watched, seen.memory_full, family):
-        return ClipResult(None, cost, failure="spilled", restart=True, seen=seen,
-                          detail=f"memory full, and not done after {watched:.1f} s where {best:.1f} s is the best")
+    if guards.spilled(seen, watched, family):
+        why = f"{_over_full(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
+        return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
     return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
                       detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best")
+
+
+def _over_full(seen: Observations) -> str:
+    return f"{seen.spilled:.0f} MiB of GPU memory were moved into main memory" if seen.spilled else "memory full"
 
 
 def _somebody_interrupted(client: Renderer) -> bool:
@@ -294,8 +298,8 @@ def _judged(
         failure, detail = "invalid_output", "the answer holds no image"
     elif "AnimateDiff" not in rendered.infotext:
         failure, detail = "not_animated", "AnimateDiff is not named in the answer's infotext"
-    elif guards.spilled(rendered.seconds, seen.memory_full, family):
-        failure, detail = "spilled", f"memory full, and {rendered.seconds:.1f} s is far outside its kind"
+    elif guards.spilled(seen, rendered.seconds, family):
+        failure, detail = "spilled", f"{_over_full(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
     discard = guards.discard(seen, rendered.seconds, rendered.process_time, usual_clocks) if failure is None else None
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,

@@ -15,6 +15,9 @@ SELDOM = 5
 TREE_LOOKS = 20
 """Looks between two searches for our processes while NVML lists none of them: a search reads the whole process table,
 and in a container NVML may never list any."""
+SPILL = 256.0
+"""MiB of GPU memory in main memory, beyond the least seen in this study, from which a set has spilled. A CUDA context
+has some 150 there by itself (windows_exporter#725); what torch has no room for comes in blocks of 20 and more."""
 STRANGER = 200.0
 """MiB that a process of somebody else takes, or grows by, during a clip before it counts as using the card."""
 
@@ -24,6 +27,10 @@ class Nvml(Protocol):
 
     def process_memory(self, index: int) -> dict[int, float | None] | None:
         """MiB by pid."""
+        ...
+
+    def moved_out(self, pids: Collection[int]) -> float | None:
+        """MiB in main memory."""
         ...
 
     def memory_used(self, index: int) -> float | None:
@@ -55,19 +62,36 @@ class Nvml(Protocol):
         ...
 
 
+class MainMemory:
+    """How much of the web UI's GPU memory lies in main memory (Windows), against the least seen in this study: a start
+    may spill already, so that one process alone does not tell."""
+
+    def __init__(self) -> None:
+        self._least: float | None = None
+
+    def beyond(self, moved_out: float | None) -> float | None:
+        """MiB above the least so far; None where nobody counts it."""
+        if moved_out is None:
+            return None
+        self._least = moved_out if self._least is None else min(self._least, moved_out)
+        return moved_out - self._least
+
+
 class GpuObserver(Observer):
     """Watches GPU ``index`` while a clip is rendered.
 
     ``pids`` gives the web UI's process numbers. ``idle``: MiB in use on the device before the web UI was
     started; without it memory that NVML does not tell per process stays unknown. In a container NVML may
     number processes as the host does: then none of ours is in its list, strangers cannot be told from it,
-    and memory is the device's growth over ``idle``.
+    and memory is the device's growth over ``idle``. ``main``: what is known of memory that was moved out of the card.
     """
 
     def __init__(
-        self, nvml: Nvml, index: int, pids: Callable[[], Collection[int]], idle: float | None = None
+        self, nvml: Nvml, index: int, pids: Callable[[], Collection[int]], idle: float | None = None,
+        main: MainMemory | None = None,
     ) -> None:
         self._nvml, self._index, self._pids, self._idle = nvml, index, pids, idle
+        self._main = main or MainMemory()
         self._ours: frozenset[int] = frozenset()
         self._reset()
 
@@ -75,6 +99,7 @@ class GpuObserver(Observer):
         self._looks = 0
         self._search_at = SELDOM
         self._tree_peak: float | None = None
+        self._spilled: float | None = None
         self._device_peak: float | None = None
         self._total: float | None = None
         self._joules = 0.0
@@ -119,6 +144,9 @@ class GpuObserver(Observer):
         listed = self._nvml.process_memory(self._index)
         if listed is not None:
             self._sort(listed)
+        beyond = self._main.beyond(self._nvml.moved_out(self._ours))
+        if beyond is not None:
+            self._spilled = max(self._spilled or 0.0, beyond)
         sm = self._nvml.clocks(self._index).get("sm")
         if sm is not None and self._looks:
             self._clocks.append(sm)
@@ -163,9 +191,12 @@ class GpuObserver(Observer):
             # Between two looks at the process list the device's own figure sees more.
             grown = max(0.0, self._device_peak - self._idle)
             peak = grown if peak is None else max(peak, min(grown, peak * 1.25))
+        spilled = self._spilled if self._spilled is not None and self._spilled >= SPILL else None
+        if peak is not None and spilled is not None:
+            peak += spilled  # it did not become less by lying elsewhere
         full = self._device_peak / self._total if self._device_peak is not None and self._total else None
         return Observations(
-            memory_peak=peak, memory_full=full,
+            memory_peak=peak, memory_full=full, spilled=spilled,
             energy=self._measured if self._measured is not None else (self._joules or None),
             throttled=tuple(sorted(self._throttled)), foreign=tuple(sorted(self._foreign)),
             temperature=self._temperature, clock_low=min(self._clocks, default=None),

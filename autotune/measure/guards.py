@@ -21,6 +21,8 @@ FULL = 0.97
 FAR = 4.0
 """Times the median of its kind from which a clip is far outside. Spilling costs 5 to 50 times; the slowest
 sound attention class took 3 times the fastest on an H200 (both from recorded measurements)."""
+SEEN = 1.5
+"""The same where the memory was seen to lie in main memory: half as slow again needs no other cause then."""
 AGREES = 0.05
 """Share by which a predicted clip may miss a full one."""
 
@@ -74,16 +76,16 @@ def warmups(seconds: Sequence[float], within: float = STABLE, most: int = MOST_W
     return most if len(seconds) > most else None
 
 
-def spilled(
-    seconds: float, memory_full: float | None, family: Sequence[float], far: float = FAR, full: float = FULL
-) -> bool:
-    """True when memory was full and the clip is far outside its kind.
+def spilled(seen: Observations, seconds: float, family: Sequence[float]) -> bool:
+    """True when memory was full and the clip is far outside its kind, or memory was moved out and it is slower.
 
-    ``family``: seconds of clips of the same workload by other sets; ``memory_full``: share of the card in
-    use. On Windows an over-full card does not fail, the driver moves memory out and jobs crawl.
+    ``family``: seconds of clips of the same workload by other sets; without any nothing is slow. On Windows an
+    over-full card does not fail, the driver moves memory out and jobs crawl.
     """
-    if memory_full is None or memory_full < full or not family:
+    if not family:
         return False
+    full = seen.memory_full is not None and seen.memory_full >= FULL
+    far = SEEN if seen.spilled else FAR if full else math.inf
     return seconds > far * median(family)
 
 

@@ -31,5 +31,7 @@ class Observations:
     lost: bool = False
     disturbed: str = ""
     """Why the clip's time must not count, in words: the user's own web UI worked beside it."""
+    spilled: float | None = None
+    """MiB of the web UI's GPU memory that lay in main memory, beyond what a start needs; part of ``memory_peak``."""
     torch_peak: float | None = None
     """MiB that torch had reserved at most since the process began (it never resets this by itself)."""

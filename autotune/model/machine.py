@@ -24,6 +24,8 @@ class Gpu:
     temperature: int | None = None
     power_limit: float | None = None
     throttle_reasons: tuple[str, ...] = ()
+    memory_untold: str | None = None
+    """Why the memory of single processes on it is not known, in words; None where it is."""
 
 
 @dataclass(frozen=True)

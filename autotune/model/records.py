@@ -43,6 +43,7 @@ class Head(TypedDict, total=False):
     seed: int
     webui: WebUIRecord
     gpu: str
+    memory_untold: str | None
     stand_in: bool
     fingerprint: Fingerprint
     space: Space
@@ -169,6 +170,7 @@ class Result(_Verdict, total=False):
     webui: WebUIRecord
     gpu: str
     stand_in: bool
+    memory_untold: str | None
     expected_from: str | None
     front: list[_Front]
     trials: list[_Trial]

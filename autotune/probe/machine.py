@@ -32,8 +32,9 @@ def look(
     warnings: list[str] = []
     found = installs.inspect(root, words, launch_file)
     with Nvml() as nvml:
-        gpus = nvml.gpus()
+        gpus = tuple(replace(gpu, memory_untold=nvml.memory_untold(gpu.index)) for gpu in nvml.gpus())
         warnings += nvml.warnings
+    warnings += dict.fromkeys(f"GPU memory: {gpu.memory_untold}" for gpu in gpus if gpu.memory_untold)
     python = interpreter.find(found.root, found.launch_file)
     if python is None:
         why = interpreter.doubt(found.root, found.launch_file)

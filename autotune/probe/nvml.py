@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
 from autotune.model.machine import Gpu
+from autotune.probe import gpu_counters
+from autotune.probe.gpu_counters import GpuCounters
 
 MIB = 1024.0 * 1024.0
 _REASONS = (
@@ -46,9 +48,12 @@ class Nvml:
     Faults of single calls end up in ``warnings`` (each kind once) and give None; after "GPU is lost" or
     "uninitialized" the other calls are still tried, so that a half-working driver says what it can. Memory
     in MiB, temperature in °C, power in W, energy in J, clocks in MHz, utilisation in percent.
+
+    ``counters`` tell each process's memory where the driver does not (Windows); None: the system's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counters: GpuCounters | None = None) -> None:
+        self._counters = counters or GpuCounters()
         self.warnings: list[str] = []
         self._lib: ModuleType | None = None
         self._handles: dict[int, Any] = {}
@@ -78,6 +83,7 @@ class Nvml:
             self._ask("shutdown", self._lib.nvmlShutdown)
             self._lib = None
             self._handles.clear()
+        self._counters.close()
 
     @property
     def works(self) -> bool:
@@ -125,8 +131,8 @@ class Nvml:
         return memory.total / MIB if memory else None
 
     def process_memory(self, index: int) -> dict[int, float | None] | None:
-        """Memory by process id, of compute and graphics processes; a value is None where the driver does not
-        tell it (Windows), the whole is None where the list cannot be had."""
+        """Memory by process id, of compute and graphics processes; a value is None where neither the driver (Windows)
+        nor the system tells it, the whole is None where the list cannot be had."""
         lists = [
             self._device(name, index)
             for name in ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
@@ -139,7 +145,24 @@ class Nvml:
             before = found.get(process.pid)
             mine = used / MIB if used is not None else None
             found[process.pid] = mine if before is None else max(before, mine or 0.0)
+        if any(used is None for used in found.values()):
+            counted = gpu_counters.on_card(self._counters.read() or {})
+            found = {pid: counted.get(pid) if used is None else used for pid, used in found.items()}
         return found
+
+    def moved_out(self, pids: Collection[int]) -> float | None:
+        """GPU memory of these processes that lies in main memory; None where nobody counts it (all but Windows)."""
+        found = self._counters.read()
+        return None if found is None else gpu_counters.moved_out(found, pids)
+
+    def memory_untold(self, index: int) -> str | None:
+        """Why the memory of single processes is not known here, in words; None where it is, or where none is listed."""
+        listed = self.process_memory(index)
+        if not listed or any(used is not None for used in listed.values()):
+            return None
+        why = self._counters.why_not or "it counts other processes only"
+        return (f"neither the driver nor the system tells GPU memory by process ({why}): what other programs hold is "
+                "unknown, and a set that spills over into main memory shows by its slowness alone")
 
     def clocks(self, index: int) -> dict[str, int]:
         """Current clocks: graphics, sm, memory, video; what cannot be read is left out."""

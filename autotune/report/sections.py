@@ -237,10 +237,12 @@ def memory(told: Story) -> str:
         return section(
             "memory", "Time against memory", "<p>Nothing on this machine told the clips' peak memory.</p>"
         )
+    untold = told.tune.get("memory_untold")
     return section(
         "memory",
         "Time against memory",
         figure(drawing, "One point a set: lower left is better. Memory is the highest peak of its process."),
+        f"<p>Memory is the growth of all that was in use on the card: {esc(untold)}.</p>" if untold else "",
     )
 
 

@@ -24,6 +24,12 @@ def of_machine(machine: Machine) -> int:
     return index(machine.webui.kept_flags, found.variables.get(VISIBLE), machine.gpus)
 
 
+def memory_untold(machine: Machine) -> str | None:
+    """Why the memory of single processes on the web UI's card is not known; None where it is."""
+    own = of_machine(machine) if machine.gpus else None
+    return next((gpu.memory_untold for gpu in machine.gpus if gpu.index == own), None)
+
+
 def index(kept: Sequence[str], visible: str | None = None, gpus: Sequence[Gpu] = ()) -> int:
     """As ``of_machine``, from the flags that are kept and the value of CUDA_VISIBLE_DEVICES."""
     chosen = 0

@@ -84,6 +84,7 @@ def tune_json(
         "webui": head["webui"],
         "gpu": head["gpu"],
         "stand_in": head["stand_in"],
+        "memory_untold": head.get("memory_untold"),
         **verdict_json(verdict, space, history.samples),
         "expected_from": (head.get("prior") or {}).get("source"),
         "front": front_json(history, space, profiles.from_json(head["profile"])),

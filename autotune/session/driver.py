@@ -18,7 +18,7 @@ from autotune.flags.in_effect import mismatches
 from autotune.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
 from autotune.flags.words import replace as replace_words
 from autotune.measure import fidelity
-from autotune.measure.gpu import GpuObserver
+from autotune.measure.gpu import GpuObserver, MainMemory
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
@@ -101,6 +101,7 @@ class Driver:
         self._card = card.of_machine(ground.machine)
         # Of other cards nothing is waited for: what works there is not ours.
         self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
+        self._main_memory = MainMemory()
         self._reference = Reference(study.folder, ground.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
         root = ground.machine.webui.root
@@ -277,7 +278,8 @@ class Driver:
         """Memory on the GPU that the web UI uses; in main memory where there is none."""
         if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
             idle = self._idle_memory.get(self._card)
-            gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle)
+            gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle,
+                              self._main_memory)
             return (gpu, TorchObserver(started.client.memory), self._own_work)
         return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
 
@@ -409,7 +411,7 @@ class Driver:
         """One clip, within the limits that the study's earlier clips set."""
         samples, timed = self._study.samples, state == "ok"
         best = pace.best(samples, proposal, index, self._ground.space.baseline) if timed else None
-        family = pace.family(samples, index) if timed else ()
+        family = pace.kind(samples, proposal, index, self._ground.space.baseline) if timed else ()
         if told is not None:
             best = None if best is None else told.shrink(best)
             family = tuple(map(told.shrink, family))

@@ -99,6 +99,12 @@ def family(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
     return tuple(seconds for times in _times(samples, workload).values() for seconds in times)
 
 
+def kind(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> tuple[float, ...]:
+    """Seconds of the clips that one of this proposal must not be far slower than; none for the current flags, which
+    the others are compared with however they do."""
+    return () if proposal.candidate == baseline else family(samples, workload)
+
+
 def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first_of_process: bool,
                 left: float) -> Limits:
     """How long a clip may take with ``left`` seconds of the budget; ``index``: place of ``workload`` in the profile.

@@ -86,6 +86,7 @@ def _card_memory(gpu: Gpu) -> Check:
         return Check(name, True, "the driver does not tell", "", prevents)
     free = gpu.memory_total - gpu.memory_used
     told = f"{free / 1024:.1f} of {gpu.memory_total / 1024:.1f} GiB free"
+    told += f"; {gpu.memory_untold}" if gpu.memory_untold else ""
     if gpu.memory_total < SMALL_CARD:
         return Check(name, True, f"{told}; clips of 512x512 may need --medvram or --lowvram here", "", prevents)
     if free < CLIP:

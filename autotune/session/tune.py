@@ -15,6 +15,7 @@ from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import NONE_TUNED, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Profile
+from autotune.session import card
 from autotune.session.document import tune_json
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
@@ -173,6 +174,7 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
             "root": str(machine.webui.root),
         },
         "gpu": machine.gpus[0].name if machine.gpus else f"CPU ({platform.machine()})",
+        "memory_untold": card.memory_untold(machine),
         "stand_in": machine.webui.flavour == "reference",
         "fingerprint": codec.dump(machine.fingerprint),
         "space": codec.dump(space),

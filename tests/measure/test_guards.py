@@ -72,14 +72,16 @@ def test_recorded_clips_lie_on_a_line() -> None:
     assert affine((10, 2.6), (20, 4.9)) == Affine(pytest.approx(0.3), pytest.approx(0.23))
 
 
-@pytest.mark.parametrize(("seconds", "full", "family", "expected"), [
-    (40.0, 0.99, [5.0, 6.0, 7.0], True), (40.0, 0.80, [5.0, 6.0], False), (40.0, None, [5.0], False),
-    (40.0, 0.99, [], False), (14.0, 0.99, [4.9, 7.2, 7.9, 8.2], False),
+@pytest.mark.parametrize(("seconds", "full", "moved", "family", "expected"), [
+    (40.0, 0.99, None, [5.0, 6.0, 7.0], True), (40.0, 0.80, None, [5.0, 6.0], False), (40.0, None, None, [5.0], False),
+    (40.0, 0.99, None, [], False), (14.0, 0.99, None, [4.9, 7.2, 7.9, 8.2], False),
+    (9.5, 0.91, 900.0, [5.0, 6.0, 7.0], True), (9.5, None, 900.0, [5.0, 6.0, 7.0], True),
+    (8.5, 0.99, 900.0, [5.0, 6.0, 7.0], False), (40.0, 0.91, 900.0, [], False),
 ])
-def test_spilling_is_full_and_far_outside(
-    seconds: float, full: float | None, family: list[float], expected: bool
+def test_spilling_is_full_and_far_outside_or_seen_and_slower(
+    seconds: float, full: float | None, moved: float | None, family: list[float], expected: bool
 ) -> None:
-    assert spilled(seconds, full, family) is expected
+    assert spilled(Observations(memory_full=full, spilled=moved), seconds, family) is expected
 
 
 def test_clocks_far_below_the_usual() -> None:

@@ -82,6 +82,15 @@ def test_verdict_change_and_undo_are_said_in_words(applied: str) -> None:
     assert "stand-in" not in said
 
 
+def test_memory_that_nobody_tells_by_process_is_said_beside_it(applied: str) -> None:
+    note = examples.recorded()
+    document = examples.document(note)
+    document["tune"]["memory_untold"] = "nobody <tells> it"
+    page = render(document, note.samples, note.launches, examples.DIFF)
+    assert "all that was in use on the card: nobody <tells> it." in outline(page).words
+    assert "in use on the card" not in outline(applied).words
+
+
 def test_keep_names_the_rival_and_changes_nothing(kept: str) -> None:
     said = outline(kept).words
     assert "Keep your flags: nothing better was proven." in said

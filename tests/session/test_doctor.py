@@ -56,6 +56,7 @@ def named(found: list[Check], name: str) -> Check:
     ("GPU memory", {"memory_used": 21000.0}, False, "3.5 of 24.0 GiB free"),
     ("GPU memory", {"memory_total": 4096.0}, True, "--medvram"),
     ("GPU memory", {"memory_used": None}, True, "does not tell"),
+    ("GPU memory", {"memory_untold": "nobody tells it"}, True, "GiB free; nobody tells it"),
     ("torch and driver", {}, True, "CUDA 12.1"),
     ("torch and driver", {"cuda_driver_version": "11.8"}, False, "goes up to CUDA 11.8"),
     ("torch and driver", {"cuda_driver_version": None}, True, "CUDA 12.1"),

@@ -69,6 +69,8 @@ def test_what_may_be_given_up_and_against_what() -> None:
                      Proposal(other, "drift", 1)):
         assert pace.best(samples, proposal, 0, base) is None
     assert pace.best([], Proposal(other, "screen", 1), 0, base) is None
+    assert pace.kind(samples, Proposal(other, "confirm", 1), 0, base) == pace.family(samples, 0) != ()
+    assert pace.kind(samples, Proposal(base, "confirm", 1), 0, base) == ()  # never called spilled
     assert pace.slow((CLIP,), 0) == 1.5
     assert pace.slow((CLIP, CLIP), 1) == pytest.approx(1.5**2)
 
