@@ -84,7 +84,7 @@ class Bench:
             "seconds": result.seconds, "process_time": result.process_time, "failure": result.failure,
             "detail": result.detail or (frames.detail if isinstance(frames, pixels.Refusal) else ""),
             "discard": result.discard, "memory_peak": result.memory_peak, "energy_j": result.energy,
-            "torch_peak": seen.torch_peak, "sm_mhz": [seen.clock_low, seen.clock_high],
+            "torch_peak": seen.torch_reserved, "sm_mhz": [seen.clock_low, seen.clock_high],
             "temperature": seen.temperature, "throttled": list(seen.throttled), "foreign": len(seen.foreign),
         })
 

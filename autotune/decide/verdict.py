@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import median
 
 from autotune.decide import objectives
@@ -13,7 +14,7 @@ from autotune.decide.finalist import finalist, too_slow
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
-from autotune.model.study import History, Interval, Side, Verdict
+from autotune.model.study import History, Interval, Sample, Side, Verdict
 from autotune.model.workload import Profile
 
 
@@ -58,8 +59,29 @@ def _side(history: History, candidate: str) -> Side | None:
     if not times:
         return None
     peaks = [s.memory_peak for s in clips if s.memory_peak is not None]
+    torch = torch_peaks(history.samples, candidate)
     return Side(candidate, median(times), min(times), max(times), median(peaks) if peaks else None,
-                len({s.launch for s in clips}), len(times))
+                len({s.launch for s in clips}), len(times), *torch)
+
+
+def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None, float | None]:
+    """Torch's own peaks (active, reserved; MiB) of a set: medians over the processes that rendered nothing else before.
+
+    Torch never resets its peaks, so that a process which served a hungrier set before tells of that one.
+    """
+    first: dict[int, str] = {}
+    mixed: set[int] = set()
+    found: tuple[dict[int, float], dict[int, float]] = ({}, {})
+    for one in samples:
+        if first.setdefault(one.launch, one.candidate) != one.candidate:
+            mixed.add(one.launch)
+        if one.candidate != candidate or one.launch in mixed or not usable(one):
+            continue
+        for peaks, value in zip(found, (one.torch_active, one.torch_reserved), strict=True):
+            if value is not None:
+                peaks[one.launch] = max(value, peaks.get(one.launch, 0.0))
+    active, reserved = (median(peaks.values()) if peaks else None for peaks in found)
+    return active, reserved
 
 
 def _unconfirmed(history: History, space: Space, profile: Profile, objective: str, failed: Failures,

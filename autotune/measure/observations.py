@@ -33,5 +33,7 @@ class Observations:
     """Why the clip's time must not count, in words: the user's own web UI worked beside it."""
     spilled: float | None = None
     """MiB of the web UI's GPU memory that lay in main memory, beyond what a start needs; part of ``memory_peak``."""
-    torch_peak: float | None = None
-    """MiB that torch had reserved at most since the process began (it never resets this by itself)."""
+    torch_active: float | None = None
+    """MiB that torch's tensors held at most since the process began (it never resets this by itself)."""
+    torch_reserved: float | None = None
+    """MiB that torch had taken from the driver at most since the process began."""

@@ -83,7 +83,7 @@ class RamObserver(Observer):
 
 
 class TorchObserver(Observer):
-    """What the web UI's /memory says after a clip: torch's peak, and how full the card is.
+    """What the web UI's /memory says after a clip: torch's peaks, and how full the card is.
 
     ``read`` asks it (``server.client.Client.memory``); an answer that is not usable counts as none.
     """
@@ -111,9 +111,11 @@ class TorchObserver(Observer):
         return _share(self._ask())
 
     def seen(self) -> Observations:
-        """Torch's peak since the process began, and how full the card was right after the clip."""
-        return Observations(
-            memory_full=_share(self._memory), torch_peak=self._memory.reserved_peak if self._memory else None)
+        """Torch's peaks since the process began, and how full the card was right after the clip."""
+        if self._memory is None:
+            return Observations()
+        return Observations(memory_full=_share(self._memory), torch_active=self._memory.active_peak,
+                            torch_reserved=self._memory.reserved_peak)
 
 
 def _share(memory: Memory | None) -> float | None:

@@ -88,12 +88,22 @@ class Interval(TypedDict):
     confidence: Share | None
 
 
-class _Side(_Flags):
+class _Memory(TypedDict, total=False):
+    peak: Mebibytes | None
+    torch_active: Mebibytes | None
+    torch_reserved: Mebibytes | None
+
+
+class _Measured(_Flags):
     effective: dict[str, str | bool]
     seconds: _Times | None
     memory_peak: Mebibytes | None
     launches: Count
     samples: Count
+
+
+class _Side(_Measured, total=False):
+    memory: _Memory
 
 
 class _Challenger(_Side):

@@ -29,6 +29,8 @@ class Sample:
     ``steps``: with how many steps it was rendered, None: the workload's. Of such a short clip ``seconds`` is what it
     says of a whole one (see measure/fidelity.py) and ``rendered`` what it took itself; a clip of state "check" was
     rendered short beside a whole one, and its ``seconds`` are its own.
+    ``torch_active`` and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered so far, this clip
+    included; None where there is no CUDA.
     """
 
     number: Count
@@ -50,6 +52,8 @@ class Sample:
     energy: Joules | None = None
     steps: Count | None = None
     rendered: ClipSeconds | None = None
+    torch_active: Mebibytes | None = None
+    torch_reserved: Mebibytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips."""
+    """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips.
+    ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that rendered nothing else."""
 
     candidate: str
     median: float
@@ -116,6 +121,8 @@ class Side:
     memory_peak: float | None
     launches: int
     samples: int
+    torch_active: float | None = None
+    torch_reserved: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

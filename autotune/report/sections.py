@@ -107,6 +107,7 @@ def change(told: Story, apply_diff: str | None) -> str:
 def compared(told: Story) -> str:
     """Current against tuned flags, side by side, and the pairs that decided."""
     found = told.outcome
+    torch = words.torch_told((found.baseline, found.other))
     rows = [
         (
             f'<span class="{css}">{name}</span>',
@@ -114,6 +115,7 @@ def compared(told: Story) -> str:
             words.seconds(median(side)),
             _span(side),
             words.memory(side.get("memory_peak")),
+            *words.torch_peaks(side, torch),
             str(side.get("launches", "–")),
             str(side.get("samples", "–")),
         )
@@ -125,7 +127,8 @@ def compared(told: Story) -> str:
     ]
     if not rows:
         return ""
-    heads = ("Set", "Flags and settings", "Seconds a clip", "Interval", "Peak memory", "Launches", "Clips")
+    heads = ("Set", "Flags and settings", "Seconds a clip", "Interval", "Peak memory", *words.TORCH[:2 * torch],
+             "Launches", "Clips")
     blocks = pairs(told)
     faster = sum(p.winner < p.baseline for p in blocks)
     proof = (
@@ -142,7 +145,7 @@ def compared(told: Story) -> str:
     return section(
         "compared",
         f"Current against {found.name}",
-        table(f"Current against {found.name}", heads, rows, "hwnnnnn"),
+        table(f"Current against {found.name}", heads, rows, "hw" + "n" * (len(heads) - 2)),
         _speed_text(told),
         proof,
         _image(told.tune.get("image")) if found.changes else "",
@@ -353,7 +356,7 @@ def raw(told: Story) -> str:
             str(s.round),
             s.state if s.steps is None else f"{s.state}, {s.steps} steps",
             "–" if s.seconds is None else f"{s.seconds:.4f}",
-            "–" if s.memory_peak is None else f"{s.memory_peak:.0f}",
+            *("–" if mib is None else f"{mib:.0f}" for mib in (s.memory_peak, s.torch_active, s.torch_reserved)),
             "–" if s.ssim is None else f"{s.ssim:.4f}",
             esc(f"{s.failure or ''} {s.detail}".strip()),
         )
@@ -380,6 +383,8 @@ def raw(told: Story) -> str:
         "State",
         "Seconds",
         "MiB",
+        "Torch active",
+        "Torch reserved",
         "SSIM",
         "Failure",
     )
@@ -388,7 +393,7 @@ def raw(told: Story) -> str:
         "Raw figures",
         f"<details><summary>{words.plural(len(clips), 'clip')}</summary>",
         _about_short(told),
-        table("Clips", heads, clips, "nhtntnntnnnw"),
+        table("Clips", heads, clips, "nhtntnntnnnnnw"),
         "</details>",
         f"<details><summary>{words.plural(len(starts), 'launch')}</summary>",
         table("Launches", ("Launch", "Set", "Seconds to ready", "Start", "Failure"), starts, "nhntw"),

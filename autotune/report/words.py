@@ -34,6 +34,22 @@ def memory(mib: float | None) -> str:
     return f"{mib / 1024:.1f} GiB" if abs(mib) >= 1024 else f"{mib:.0f} MiB"
 
 
+TORCH = ("Torch active", "Torch reserved")
+"""Heads of the columns of torch's own peaks."""
+
+
+def torch_told(sides: Iterable[Mapping[str, Any] | None]) -> bool:
+    """Whether any side has torch's own peaks: there are none without CUDA, or in older documents."""
+    told = [(side or {}).get("memory") or {} for side in sides]
+    return any(one.get(key) is not None for one in told for key in ("torch_active", "torch_reserved"))
+
+
+def torch_peaks(side: Mapping[str, Any], told: bool) -> tuple[str, ...]:
+    """Cells of a side's torch peaks, none where nothing ``told`` them."""
+    found = side.get("memory") or {}
+    return (memory(found.get("torch_active")), memory(found.get("torch_reserved"))) if told else ()
+
+
 def gain(factor: float | None) -> str:
     """A time ratio as a factor ("1.47 times")."""
     return "–" if factor is None else f"{factor:.2f} times"

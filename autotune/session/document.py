@@ -170,12 +170,15 @@ def _ids(space: Space) -> set[str]:
 def _side(side: Side | None, space: Space, candidate: str) -> dict[str, Any]:
     body = candidate_json(space[candidate])
     if side is None:
-        return {**body, "seconds": None, "memory_peak": None, "launches": 0, "samples": 0}
+        memory: dict[str, float | None] = {"peak": None, "torch_active": None, "torch_reserved": None}
+        return {**body, "seconds": None, "memory_peak": None, "memory": memory, "launches": 0, "samples": 0}
     seconds = {"median": _rounded(side.median), "low": _rounded(side.low), "high": _rounded(side.high)}
     return {
         **body,
         "seconds": seconds,
         "memory_peak": _rounded(side.memory_peak),
+        "memory": {"peak": _rounded(side.memory_peak), "torch_active": _rounded(side.torch_active),
+                   "torch_reserved": _rounded(side.torch_reserved)},
         "launches": side.launches,
         "samples": side.samples,
     }

@@ -19,6 +19,7 @@ from autotune.flags.space import cold_settings, launch_words, live_settings, ope
 from autotune.flags.words import replace as replace_words
 from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver, MainMemory
+from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
@@ -55,6 +56,9 @@ LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
+
+
+NOTHING_SEEN = Observations()
 
 
 @dataclass(frozen=True)
@@ -387,8 +391,7 @@ class Driver:
             rendered=seconds if told and not failure else None,
             steps=None if workload.steps == self._ground.profile.workloads[index].steps else workload.steps,
             cost=result.cost,
-            memory_peak=result.memory_peak,
-            energy=result.energy,
+            seen=result.seen,
             likeness=likeness,
         )
         if failure or result.too_slow:
@@ -482,17 +485,17 @@ class Driver:
     def _add(
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
         state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
-        cost: float = 0.0, memory_peak: float | None = None, energy: float | None = None,
-        likeness: tuple[float, float] | None = None, rendered: float | None = None, steps: int | None = None,
+        cost: float = 0.0, seen: Observations = NOTHING_SEEN, likeness: tuple[float, float] | None = None,
+        rendered: float | None = None, steps: int | None = None,
     ) -> None:
         sample = Sample(
             number=len(self._study.samples), candidate=candidate.id, purpose=proposal.purpose,
             launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == candidate.id,
             workload=index, round=number, state=state,
-            seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=memory_peak,
-            block=proposal.block, energy=energy,
+            seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=seen.memory_peak,
+            block=proposal.block, energy=seen.energy,
             ssim=likeness[0] if likeness else None, psnr=likeness[1] if likeness else None,
-            steps=steps, rendered=rendered,
+            steps=steps, rendered=rendered, torch_active=seen.torch_active, torch_reserved=seen.torch_reserved,
         )
         self._study.add_sample(sample)
         self._study.set_cost(self._watch.seconds())

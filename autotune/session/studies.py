@@ -104,15 +104,19 @@ def replay(document: Mapping[str, Any]) -> dict[str, Any]:
     found, asked = _content(document)
     profile = profiles.from_json(document["study"]["profile"])
     budget = profile.minutes * 60 if asked.budget is None else asked.budget
-    history = History(found.samples, found.launches, found.cost.get("wall", 0.0), budget, None)
+    installing = sum(launch.installing or 0.0 for launch in found.launches)  # no part of the budget
+    history = History(found.samples, found.launches, found.cost.get("wall", 0.0) - installing, budget, None)
     again = verdict_json(verdict(history, asked.space, profile, asked.objective), asked.space, found.samples)
     recorded = found.result
-    same = None
-    if recorded is not None:
-        same = json.dumps({key: recorded.get(key) for key in again}, sort_keys=True) == json.dumps(
-            again, sort_keys=True
-        )
+    same = None if recorded is None else _same(recorded, again)
     return {"study": asked.id, **again, "same_as_recorded": same}
+
+
+def _same(recorded: object, again: object) -> bool:
+    """Whether all that was recorded comes out again; what a newer version tells besides is no difference."""
+    if isinstance(recorded, dict) and isinstance(again, dict):
+        return all(_same(recorded[key], again[key]) for key in recorded.keys() & again.keys())
+    return json.dumps(recorded, sort_keys=True) == json.dumps(again, sort_keys=True)
 
 
 def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]:

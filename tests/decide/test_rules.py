@@ -16,6 +16,7 @@ from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.finalist import pruned
 from autotune.decide.rounds import Round, before_confirmation, failures, rounds
 from autotune.decide.surface import Surface
+from autotune.decide.verdict import torch_peaks
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension
 from autotune.model.study import History, Launch, Sample
@@ -151,6 +152,21 @@ def test_rounds_pair_workloads_and_skip_what_does_not_count() -> None:
     found = rounds(history, profile)
     assert [one.place for one in found] == [3]
     assert found[0].score == pytest.approx((math.log(4.0) + 3.0 * math.log(16.0)) / 4.0)
+
+
+def test_torchs_peaks_count_only_where_nothing_else_was_rendered_before() -> None:
+    a, b = name("split"), name("sdp")
+    rows = (
+        sample(0, a, torch_active=19_000.0, torch_reserved=28_000.0), sample(1, b, torch_active=19_000.0),
+        sample(2, a, launch=1, state="warmup"), sample(3, a, launch=1, torch_active=20_000.0, torch_reserved=30_000.0),
+        sample(4, b, launch=2, torch_active=5_000.0, torch_reserved=6_000.0),
+        sample(5, b, launch=2, torch_active=5_100.0, torch_reserved=6_200.0),
+        sample(6, a, launch=2, torch_active=20_000.0, torch_reserved=30_000.0),
+        sample(7, b, launch=2, torch_active=20_000.0, torch_reserved=30_000.0),
+    )
+    assert torch_peaks(rows, a) == (19_500.0, 29_000.0)
+    assert torch_peaks(rows, b) == (5_100.0, 6_200.0)
+    assert torch_peaks(rows, name("v1")) == (None, None)
 
 
 def test_history_is_cut_at_the_first_confirm_sample() -> None:

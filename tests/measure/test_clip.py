@@ -336,7 +336,9 @@ def test_torch_memory_is_asked_after_the_clip_and_may_be_absent() -> None:
         observer = TorchObserver(read)
         with Sampler([observer]) as sampler:
             assert sampler.full_now() == share
-        assert sampler.seen().memory_full == share
+        seen = sampler.seen()
+        assert seen.memory_full == share
+        assert (seen.torch_reserved, seen.torch_active) == ((900.0, 800.0) if share else (None, None))
 
 
 def test_records_of_several_observers_become_one() -> None:

@@ -106,12 +106,14 @@ class Recorder:
 
 def side(name: str, launches: int, samples: int, memory: bool = True) -> dict[str, Any]:
     seconds = IDS[name][1]
+    torch = (0.72 * IDS[name][2], 0.97 * IDS[name][2]) if memory else (None, None)
     return {
         "flags": WORDS[name],
         "settings": {},
         "effective": effective(name),
         "seconds": {"median": seconds, "low": seconds * 0.99, "high": seconds * 1.012},
         "memory_peak": IDS[name][2] if memory else None,
+        "memory": {"peak": IDS[name][2] if memory else None, "torch_active": torch[0], "torch_reserved": torch[1]},
         "launches": launches,
         "samples": samples,
     }

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autotune.report import tables, words
+from autotune.report import html, tables, words
 from tests.report.examples import document, recorded
 
 
@@ -86,3 +86,18 @@ def test_the_probe_tells_each_fact_once_and_whether_the_web_ui_runs() -> None:
         assert dict(facts)["Runs now"] == told
         names = [name for name, _ in facts if name]
         assert len(names) == len(set(names))
+
+
+def test_torchs_own_peaks_stand_beside_the_cards_where_they_are_known() -> None:
+    for decision in ("apply", "keep"):
+        whole = document(recorded(), decision)
+        doc = whole["tune"]
+        note = recorded()
+        page = html.render(whole, note.samples, note.launches, None)
+        for side in filter(None, (doc["baseline"], doc["winner"], doc["challenger"])):
+            for key in ("peak", "torch_active", "torch_reserved"):
+                figure = words.memory(side["memory"][key])
+                assert figure in tables.text(tables.tune_summary(doc), 300) and figure in page.replace("\xa0", " ")
+        older = document(recorded(memory=False), decision, memory=False)
+        del older["tune"]["baseline"]["memory"], older["tune"]["winner"]["memory"]
+        assert "Torch" not in tables.text(tables.tune_summary(older["tune"]), 300)
