@@ -37,3 +37,7 @@ class Observations:
     """MiB that torch's tensors held at most since the process began (it never resets this by itself)."""
     torch_reserved: float | None = None
     """MiB that torch had taken from the driver at most since the process began."""
+
+
+NOTHING = Observations()
+"""What is seen where no clip was rendered."""

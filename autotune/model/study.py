@@ -29,8 +29,8 @@ class Sample:
     ``steps``: with how many steps it was rendered, None: the workload's. Of such a short clip ``seconds`` is what it
     says of a whole one (see measure/fidelity.py) and ``rendered`` what it took itself; a clip of state "check" was
     rendered short beside a whole one, and its ``seconds`` are its own.
-    ``torch_active`` and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered so far, this clip
-    included; None where there is no CUDA.
+    ``torch_active`` and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered up to this
+    clip's end; None where there is no CUDA.
     """
 
     number: Count

@@ -19,7 +19,7 @@ from autotune.flags.space import cold_settings, launch_words, live_settings, ope
 from autotune.flags.words import replace as replace_words
 from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver, MainMemory
-from autotune.measure.observations import Observations
+from autotune.measure.observations import NOTHING, Observations
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
@@ -56,9 +56,6 @@ LEAST_SPACE = 512 * 1024
 """Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
-
-
-NOTHING_SEEN = Observations()
 
 
 @dataclass(frozen=True)
@@ -485,7 +482,7 @@ class Driver:
     def _add(
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
         state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
-        cost: float = 0.0, seen: Observations = NOTHING_SEEN, likeness: tuple[float, float] | None = None,
+        cost: float = 0.0, seen: Observations = NOTHING, likeness: tuple[float, float] | None = None,
         rendered: float | None = None, steps: int | None = None,
     ) -> None:
         sample = Sample(
