@@ -1,0 +1,129 @@
+"""Trials of an Optuna study read as a history: what was measured, in which process, and what that cost.
+
+A trial that autotune itself recorded carries its clips and starts whole, as user attributes ``samples`` and
+``launches``. Of anybody else's trial the value is the seconds of one clip, and what is known beside it may stand in
+user attributes: ``startup`` (seconds of the start that the trial began with), ``cost`` (seconds that it took without
+that start, else its duration), ``launch`` (number of the process, else the same as long as one process can serve),
+``memory_peak`` (MiB), ``failure``. ``purpose``, ``block`` and ``fresh`` are written by the sampler that asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+from autotune.model import codec
+from autotune.model.flagset import Space
+from autotune.model.study import Failure, Launch, Purpose, Sample
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+SAMPLES, LAUNCHES, SET, WORKER = "samples", "launches", "set", "worker"
+PURPOSE, BLOCK, FRESH, WHY = "purpose", "block", "fresh", "why"
+"""Names of user attributes."""
+Named = Callable[[Mapping[str, Any]], "str | None"]
+"""The set that a trial's parameters are, None if they are none of the space."""
+
+
+@dataclass
+class Told:
+    """What trials tell. ``live``: number of the process that the last trial left up; ``waiting``: (set, purpose) of
+    trials that run and have told nothing yet."""
+
+    samples: list[Sample] = field(default_factory=list)
+    launches: list[Launch] = field(default_factory=list)
+    live: int | None = None
+    waiting: list[tuple[str, str]] = field(default_factory=list)
+
+
+def told(trials: Sequence[FrozenTrial], space: Space, named: Named) -> Told:
+    """Everything that trials tell, in the order of their numbers; processes and clips are numbered anew."""
+    reader = _Reader(space)
+    for trial in sorted(trials, key=lambda one: one.number):
+        name = str(trial.user_attrs[SET]) if SET in trial.user_attrs else named(trial.params)
+        if name is None or all(one.id != name for one in space.candidates):
+            continue
+        if SAMPLES in trial.user_attrs or LAUNCHES in trial.user_attrs:
+            reader.recorded(trial)
+        elif trial.state.is_finished():
+            reader.plain(trial, name)
+        if not trial.state.is_finished() and not trial.user_attrs.get(SAMPLES):
+            reader.told.waiting.append((name, str(trial.user_attrs.get(PURPOSE, "screen"))))
+    return reader.told
+
+
+class _Reader:
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.told = Told()
+        self._known: dict[tuple[str, int], int] = {}
+        self._cold: tuple[str, Any] | None = None
+
+    def recorded(self, trial: FrozenTrial) -> None:
+        """A trial that carries its clips and starts."""
+        worker = str(trial.user_attrs.get(WORKER, ""))
+        for record in trial.user_attrs.get(LAUNCHES, ()):
+            launch = codec.load(Launch, record)
+            self._known[worker, launch.number] = self._begin(launch)
+        for record in trial.user_attrs.get(SAMPLES, ()):
+            sample = codec.load(Sample, {"seconds": None, **record})
+            place = self._known.get((worker, sample.launch), sample.launch if sample.launch < 0 else None)
+            if place is not None:
+                self.told.samples.append(replace(sample, number=len(self.told.samples), launch=place))
+
+    def plain(self, trial: FrozenTrial, name: str) -> None:
+        """A trial of which nothing but its parameters, value and duration need be known."""
+        state, attrs = trial.state.name, trial.user_attrs
+        seconds = trial.value if state == "COMPLETE" else trial.intermediate_values.get(trial.last_step or 0)
+        if state == "PRUNED" and seconds is None:
+            return
+        took = trial.duration.total_seconds() if trial.duration is not None else 0.0
+        fresh, block = bool(attrs.get(FRESH)), _count(attrs.get(BLOCK))
+        new, launch = self._process(name, fresh, block, attrs)
+        startup = _number(attrs.get("startup"), max(0.0, took - (seconds or took)) if new else 0.0)
+        if new:
+            launch = self._begin(Launch(0, name, self.space[name].launch_key, fresh, startup))
+        failure = attrs.get("failure")
+        self.told.samples.append(Sample(
+            number=len(self.told.samples), candidate=name, purpose=_purpose(attrs.get(PURPOSE)), launch=launch,
+            cold=fresh, workload=0, round=trial.number,
+            state={"COMPLETE": "ok", "PRUNED": "too_slow"}.get(state, "failed"),  # type: ignore[arg-type]
+            seconds=seconds if state != "FAIL" else None,
+            cost=_number(attrs.get("cost"), max(0.0, took - startup)),
+            failure=None if state != "FAIL" else failure if failure in get_args(Failure) else "crash",
+            memory_peak=_number(attrs.get("memory_peak"), 0.0) or None, block=block if fresh else None))
+        if state == "FAIL":
+            self.told.live = None
+
+    def _process(self, name: str, fresh: bool, block: int | None, attrs: Mapping[str, Any]) -> tuple[bool, int]:
+        """(whether the trial begins a process, the process's number if not)."""
+        given = _count(attrs.get("launch"))
+        if given is not None:
+            known = self._known.get(("", given))
+            self._known.setdefault(("", given), len(self.told.launches))
+            return known is None, known or 0
+        held, self._cold = self._cold, (name, block) if fresh else None
+        live = self.told.live
+        if live is None or (fresh and held != (name, block)):
+            return True, 0
+        return self.told.launches[live].launch_key != self.space[name].launch_key, live
+
+    def _begin(self, launch: Launch) -> int:
+        number = len(self.told.launches)
+        self.told.launches.append(replace(launch, number=number))
+        self.told.live = number if launch.failure is None else None
+        return number
+
+
+def _number(value: object, otherwise: float) -> float:
+    return float(value) if isinstance(value, (int, float)) and value >= 0.0 else otherwise
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _purpose(value: object) -> Purpose:
+    return value if value in get_args(Purpose) else "screen"  # type: ignore[return-value]

@@ -1,0 +1,3 @@
+from autotune.search.sampler import LaunchAwareSampler
+
+__all__ = ["LaunchAwareSampler"]
