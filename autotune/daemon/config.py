@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.daemon.triggers import RULES
+from autotune.disk import windows_package
 from autotune.model.errors import UsageProblem
 from autotune.model.homes import expanded
 from autotune.workload.tomlfile import Table, TomlFile, read
@@ -256,7 +257,9 @@ def default_path() -> Path:
     """The configuration file's place: ``autotune/config.toml`` in the platform's configuration folder."""
     import platformdirs
 
-    return Path(platformdirs.user_config_dir("autotune", appauthor=False, roaming=False)) / "config.toml"
+    usual = Path(platformdirs.user_config_dir("autotune", appauthor=False, roaming=False)) / "config.toml"
+    real = windows_package.real(usual)
+    return usual if usual.exists() and not real.exists() else real
 
 
 def load(path: Path | None = None) -> Config:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from autotune.daemon import units
 from autotune.daemon.units import Target
+from autotune.disk import windows_package
 from autotune.disk.files import make_folder
 from autotune.disk.programs import HIDDEN, windowless_python
 from autotune.model.errors import StateDamaged, UsageProblem
@@ -146,7 +147,8 @@ class TaskScheduler(Manager):
 
     @property
     def _folder(self) -> Path:
-        return self.home / "AppData" / "Local" / "autotune"
+        # Its real place: the scheduler is of no Python's package.
+        return windows_package.real(self.home / "AppData" / "Local" / "autotune")
 
     @property
     def _task(self) -> str:

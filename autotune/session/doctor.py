@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.disk import windows_package
 from autotune.disk.files import how_to_allow
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
@@ -115,7 +116,8 @@ def _state(places: Places) -> Check:
     free = shutil.disk_usage(folder).free / 2**20
     if free < FREE_STATE:
         return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
-    return Check("state folder", True, f"{places.root} ({free / 1024:.1f} GiB free)")
+    told = f"{places.root} ({free / 1024:.1f} GiB free){windows_package.warning(places.root)}"
+    return Check("state folder", True, told)
 
 
 def _checkpoints(places: Places, look: Look) -> Check:

@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.disk import windows_package
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.model.homes import expanded
 
@@ -90,7 +91,7 @@ def state_dir(option: Path | None) -> Places:
     root = expanded(option)
     if str(root).startswith("~"):
         raise UsageProblem(f"{root}: whose home folder is that?", NAME_ONE)
-    root = root.absolute()
+    root = windows_package.real(root.absolute())
     try:
         taken = stat.S_ISREG(root.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
