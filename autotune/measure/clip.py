@@ -241,7 +241,7 @@ def _given_up(
         why = f"{_over_full(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
     return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
-                      detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best")
+                      detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best, noise allowed for")
 
 
 def _over_full(seen: Observations) -> str:

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from autotune.measure import guards
 from autotune.measure.clip import SLOW
@@ -50,6 +50,17 @@ SLOWEST = 16.0
 """Power of SLOW beyond which no clip waits for its end anyway (656 times the best): a workload of next to no weight
 asks for powers that no number holds."""
 FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
+WITHIN_NOISE = 3.0
+"""Standard deviations of clip noise that are taken for chance. Smaller: sets as good as the best are thrown out by their
+first clip."""
+EXPECTED_SD = 0.07
+"""What clips may vary by (log seconds) before two of one set were seen; it weighs as much as one repeated clip."""
+DOUBT = 2.0
+"""How much more the deviation may be while few clips were repeated: by this, over the number of repetitions and one.
+Found by drawing (tests/session/test_pace.py): where clips vary by a fifth, one of 80 sets as good as the best is thrown
+out. Smaller: more are; larger: sets of twice the time are waited for (55 % of them there, 10 % at a tenth)."""
+STALLED = math.log(2.0)
+"""Deviation at which a clip counts as stalled and is pulled in: one such clip must not make everything chance."""
 CUT = ("screen", "race")
 """Purposes whose clips may be given up; a comparison that decides rests on whole clips."""
 
@@ -129,14 +140,43 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
 
 
 def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
-    """Seconds of the best set's clip, for one that may be given up against it; None for one that may not.
+    """Seconds that a set is given up against, which may take SLOW times as long; None where it may not be given up.
 
-    Only sets that have no time yet are given up, in the search alone, and never the current flags.
+    That is the median of the best set's clips, and more where clips vary so much that a set as fast as that one could
+    take SLOW times as long by chance (WITHIN_NOISE): a lucky clip is no yardstick. Only sets that have no time yet are
+    given up, in the search alone, and never the current flags.
     """
     times = _times(samples, workload)
     if proposal.purpose not in CUT or proposal.candidate == baseline or proposal.candidate in times or not times:
         return None
-    return min(median(seconds) for seconds in times.values())
+    sd = _clip_sd(samples, workload)
+    return min(median(seconds) * max(1.0, _by_chance(sd, len(seconds)) / SLOW) for seconds in times.values())
+
+
+def _by_chance(sd: float, clips: int) -> float:
+    """Times the median of so many clips that one more of the same set takes at most, by chance."""
+    return math.exp(min(math.log(guards.FAR), WITHIN_NOISE * sd * math.sqrt(1.0 + 1.0 / clips)))
+
+
+def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
+    """Standard deviation of log seconds of a set's clips, as large as it may well be: from all that one process rendered
+    again, warm-up clips too; while there is none, from all sets together, which are no more alike."""
+    groups = [seconds for seconds in _groups(samples, workload).values() if len(seconds) > 1]
+    groups += [seconds[1:] for seconds in _warmups(samples, workload).values() if len(seconds) > 2]
+    groups = groups or [[median(seconds) for seconds in _times(samples, workload).values()]]
+    freedom = sum(len(group) - 1 for group in groups)
+    apart = (math.log(one) - fmean(map(math.log, group)) for group in groups for one in group)
+    variance = (EXPECTED_SD**2 + sum(min(abs(one), STALLED)**2 for one in apart)) / (1.0 + freedom)
+    return math.sqrt(variance) * (1.0 + DOUBT / (1.0 + freedom))
+
+
+def _groups(samples: Sequence[Sample], workload: int) -> dict[tuple[int, str, int | None], list[float]]:
+    """Seconds of a workload's good clips, by process, set and number of steps."""
+    found: dict[tuple[int, str, int | None], list[float]] = {}
+    for one in samples:
+        if one.state == "ok" and one.workload == workload and one.seconds is not None:
+            found.setdefault((one.launch, one.candidate, one.steps), []).append(one.seconds)
+    return found
 
 
 def slow(workloads: Sequence[Workload], index: int) -> float:
