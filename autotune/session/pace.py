@@ -51,8 +51,8 @@ SLOWEST = 16.0
 asks for powers that no number holds."""
 FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
 WITHIN_NOISE = 3.0
-"""Standard deviations of clip noise that are taken for chance. Smaller: sets as good as the best are thrown out by their
-first clip."""
+"""Standard deviations of clip noise that are taken for chance. Smaller: sets as good as the best are thrown out by
+their first clip."""
 EXPECTED_SD = 0.07
 """What clips may vary by (log seconds) before two of one set were seen; it weighs as much as one repeated clip."""
 DOUBT = 2.0
@@ -159,8 +159,8 @@ def _by_chance(sd: float, clips: int) -> float:
 
 
 def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
-    """Standard deviation of log seconds of a set's clips, as large as it may well be: from all that one process rendered
-    again, warm-up clips too; while there is none, from all sets together, which are no more alike."""
+    """Standard deviation of log seconds of a set's clips, as large as it may well be: from all that one process
+    rendered again, warm-up clips too; while there is none, from all sets together, which are no more alike."""
     groups = [seconds for seconds in _groups(samples, workload).values() if len(seconds) > 1]
     groups += [seconds[1:] for seconds in _warmups(samples, workload).values() if len(seconds) > 2]
     groups = groups or [[median(seconds) for seconds in _times(samples, workload).values()]]
