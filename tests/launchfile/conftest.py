@@ -24,6 +24,6 @@ def quick_path() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One wine configuration for all tests: making it takes seconds."""
+def cmd_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One wine configuration for all tests, as making it takes seconds; Windows' own cmd.exe needs none."""
     return tmp_path_factory.mktemp("wine") / "prefix"

@@ -113,7 +113,7 @@ BAT: tuple[Raw, ...] = (
     ("flags-on-call-kept", normal("set COMMANDLINE_ARGS=--medvram", "call webui.bat --listen\n"), ("--listen", "--medvram")),
     ("pause-and-comments", normal("set COMMANDLINE_ARGS=--medvram --autolaunch", "git pull\ncall webui.bat\npause\n"),
      ("--medvram", "--autolaunch")),
-    ("taskkill", normal("taskkill /f /im python.exe\nset COMMANDLINE_ARGS=--xformers"), ("--xformers",)),
+    ("taskkill", normal("taskkill /f /im nothing-here.exe\nset COMMANDLINE_ARGS=--xformers"), ("--xformers",)),
     ("settings-bat", crlf("@echo off\nset COMMANDLINE_ARGS=--xformers --theme dark\nset PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:512\n"),
      ("--xformers", "--theme", "dark")),
     ("settings-bat-append", crlf("set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --xformers\n"), ("--xformers",)),

@@ -1,4 +1,4 @@
-"""Judges that are not our own code: bash and wine's cmd say what a launch file really gives."""
+"""Judges that are not our own code: bash and cmd.exe (elsewhere wine's) say what a launch file really gives."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.launchfile.known import KNOWN
-from tests.system import need_bash
+from tests.system import need_bash, under_wine
 
 VALUED = frozenset(n for n in KNOWN if n == "--precision" or n.startswith("--sub-quad"))
 TARGET = ("--opt-sdp-attention", "--opt-channelslast")
+NO_CMD = "wine is not installed, so no cmd.exe can judge the batch files"
+WRITTEN_IN = "utf-8" if sys.platform != "win32" else "mbcs" if under_wine() else "oem"
+"""What cmd.exe writes variables in; wine's takes the page of windows, not of consoles."""
 
 
 def owns(words: Sequence[str]) -> tuple[bool, ...]:
@@ -89,15 +93,18 @@ def bash_accepts(data: bytes) -> str:
     return subprocess.run(["bash", "-n"], input=data, capture_output=True, check=False).stderr.decode()
 
 
-def wine() -> str | None:
-    """wine's path, None where it is missing."""
-    return shutil.which("wine")
+def cmd() -> list[str] | None:
+    """How cmd.exe is started: Windows' own, elsewhere by wine; None where that is missing."""
+    if sys.platform == "win32":
+        return [os.environ.get("COMSPEC", "cmd.exe"), "/d"]
+    wine = shutil.which("wine")
+    return [wine, "cmd"] if wine else None
 
 
-def wine_words(
-    files: Sequence[bytes], folder: Path, prefix: Path, environ: dict[str, str] | None = None
+def cmd_words(
+    files: Sequence[bytes], folder: Path, cmd_home: Path, environ: dict[str, str] | None = None
 ) -> list[list[str] | None]:
-    """As ``bash_words``, by wine's cmd.exe; None where a file gave nothing to look at."""
+    """As ``bash_words``, by cmd.exe; None where a file gave nothing to look at."""
     driver = ["@echo off"]
     for number, data in enumerate(files):
         home = folder / str(number)
@@ -107,35 +114,41 @@ def wine_words(
         driver += ["setlocal", f"cd {number}", "call webui-user.bat >nul 2>nul",
                    ">end.txt set COMMANDLINE_ARGS", "cd ..", "endlocal"]
     (folder / "driver.bat").write_bytes("\r\n".join([*driver, ""]).encode())
-    run_wine(folder, prefix, environ)
-    return [_wine_result(folder / str(number)) for number in range(len(files))]
+    run_cmd(folder, cmd_home, environ)
+    return [_cmd_result(folder / str(number)) for number in range(len(files))]
 
 
-def run_wine(folder: Path, prefix: Path, environ: dict[str, str] | None = None) -> None:
-    """Run ``driver.bat`` in a folder; the wine server ends by itself a few seconds later."""
-    program = wine()
+def run_cmd(folder: Path, cmd_home: Path, environ: dict[str, str] | None = None) -> None:
+    """Run ``driver.bat`` in a folder, with few variables; a wine server ends by itself a few seconds later."""
+    program = cmd()
     assert program
-    bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "HOME": str(prefix.parent),
-            "DISPLAY": "", **(environ or {})}
-    subprocess.run([program, "cmd", "/c", "driver.bat"], cwd=folder, env=bare, stdin=subprocess.DEVNULL,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=240)
+    if sys.platform == "win32":
+        names = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP")
+        bare = {name: os.environ[name] for name in names if name in os.environ}
+    else:
+        bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(cmd_home), "WINEDEBUG": "-all",
+                "HOME": str(cmd_home.parent), "DISPLAY": ""}
+    subprocess.run([*program, "/c", "driver.bat"], cwd=folder, env={**bare, **(environ or {})},
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                   timeout=240)
 
 
-def _wine_result(home: Path) -> list[str] | None:
+def _cmd_result(home: Path) -> list[str] | None:
     found = home / "value.txt" if (home / "value.txt").exists() else home / "end.txt"
     if not found.exists():
         return None
-    text = found.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    text = found.read_bytes().decode(WRITTEN_IN, "surrogateescape").replace("\r\n", "\n")
     match = re.search(r"(?ims)^COMMANDLINE_ARGS=(.*?)(?=\n\Z|^COMMANDLINE_ARGS\s*=)", text)
     value = match.group(1) if match else ""
-    line = (home / "line.txt").read_text().strip() if (home / "line.txt").exists() else ""
+    line = (home / "line.txt").read_text(WRITTEN_IN).strip() if (home / "line.txt").exists() else ""
     return [*line.split(), *shlex.split(value)]
 
 
-def wine_variables(
-    files: Sequence[bytes], folder: Path, prefix: Path, beside: dict[str, bytes], environ: dict[str, str] | None = None,
+def cmd_variables(
+    files: Sequence[bytes], folder: Path, cmd_home: Path, beside: dict[str, bytes],
+    environ: dict[str, str] | None = None,
 ) -> tuple[dict[str, str], list[dict[str, str] | None]]:
-    """By wine's cmd.exe: the variables before, and those each file leaves where it starts the web UI (else at its end).
+    """By cmd.exe: the variables before, and those each file leaves where it starts the web UI (else at its end).
 
     Names in upper case; the judge's folder reads as this system spells it. None where a file left nothing to look at.
     """
@@ -146,18 +159,19 @@ def wine_variables(
         for name, content in {**beside, "webui-user.bat": data}.items():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_bytes(content)
-        start = f"@if not exist {_windows(folder)}\\{number}.start >{_windows(folder)}\\{number}.start set\r\n"
+        start = f'@if not exist "%JUDGED%\\{number}.start" >"%JUDGED%\\{number}.start" set\r\n'
         (home / "webui.bat").write_bytes(start.encode())
         driver += ["setlocal", f"cd {number}", "call webui-user.bat >nul 2>nul <nul",
-                   f">{_windows(folder)}\\{number}.end set", f"cd /d {_windows(folder)}", "endlocal"]
+                   f'>"%JUDGED%\\{number}.end" set', 'cd /d "%JUDGED%"', "endlocal"]
     (folder / "driver.bat").write_bytes("\r\n".join([*driver, ""]).encode())
-    run_wine(folder, prefix, environ)
+    run_cmd(folder, cmd_home, {"JUDGED": _windows(folder), **(environ or {})})
 
     def dump(path: Path, home: Path = folder) -> dict[str, str] | None:
         if not path.exists():
             return None
-        text = path.read_bytes().decode("utf-8", "surrogateescape").replace(_windows(home), str(home))
-        pairs = (line.partition("=") for line in text.split("\r\n") if line[:1] not in ("", "="))
+        text = path.read_bytes().decode(WRITTEN_IN, "surrogateescape").replace(_windows(home), str(home))
+        lines = [line for line in text.split("\r\n") if line[:1] not in ("", "=") and line[:7] != "JUDGED="]
+        pairs = (line.partition("=") for line in lines)
         return {name.upper(): content for name, _, content in pairs}
 
     homes = [folder / str(number) for number in range(len(files))]
@@ -166,4 +180,4 @@ def wine_variables(
 
 
 def _windows(folder: Path) -> str:
-    return "Z:" + str(folder).replace("/", "\\")
+    return str(folder) if sys.platform == "win32" else "Z:" + str(folder).replace("/", "\\")

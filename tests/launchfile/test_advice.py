@@ -11,7 +11,7 @@ from autotune.launchfile import advice, edit
 from autotune.launchfile.reader import LaunchFile, parse
 from autotune.launchfile.writer import paste_hint
 from autotune.model.errors import Refused
-from tests.launchfile.judges import TARGET, bash_words, owns, wine, wine_words
+from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, owns
 from tests.launchfile.test_corpus import split, wanted
 
 SECRET = "someone:hunter2"
@@ -67,8 +67,8 @@ def followed(file: LaunchFile, hint: str) -> bytes:
     return b"\n".join(lines) + text + eol
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_advice_for_batch_files(tmp_path: Path, wine_prefix: Path) -> None:
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_advice_for_batch_files(tmp_path: Path, cmd_home: Path) -> None:
     files, after = [], []
     for number, text in enumerate(BATCH.values()):
         file, error = refused(text, "bat", tmp_path / f"file{number}")
@@ -78,9 +78,9 @@ def test_advice_for_batch_files(tmp_path: Path, wine_prefix: Path) -> None:
             continue
         files.append(file.data)
         after.append(followed(file, error.hint))
-    before = wine_words(files, tmp_path / "before", wine_prefix)
+    before = cmd_words(files, tmp_path / "before", cmd_home)
     judged = [name for name, text in BATCH.items() if "&&" not in text]
-    for name, was, now in zip(judged, before, wine_words(after, tmp_path / "after", wine_prefix), strict=True):
+    for name, was, now in zip(judged, before, cmd_words(after, tmp_path / "after", cmd_home), strict=True):
         assert was is not None and now is not None and split(now) == wanted(was), name
 
 

@@ -1,4 +1,4 @@
-"""No batch file that is called certain is read wrongly, and none is edited so that a kept word is lost: wine judges."""
+"""No batch file called certain is read wrongly, and none is edited so that a kept word is lost: cmd.exe judges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
 from tests.launchfile.batch_hostile import HOSTILE
 from tests.launchfile.batch_maker import HELPERS, batch
-from tests.launchfile.judges import TARGET, owns, wine, wine_variables
+from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, owns
 from tests.launchfile.test_corpus import split, wanted
 
 SEEDS = (11, 12)
@@ -33,22 +33,22 @@ def wrong(file: LaunchFile, judged: dict[str, str], names: set[str]) -> list[str
             if file.variable(name).certain and windows(file.variable(name).text) != windows(judged.get(name))]
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_called_certain_is_so_and_no_kept_word_is_lost(seed: int, quick_path: Path, wine_prefix: Path) -> None:
+def test_what_is_called_certain_is_so_and_no_kept_word_is_lost(seed: int, quick_path: Path, cmd_home: Path) -> None:
     random = Random(seed)
-    _judge([batch(random) for _ in range(FILES)], quick_path, wine_prefix)
+    _judge([batch(random) for _ in range(FILES)], quick_path, cmd_home)
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
 @pytest.mark.parametrize("name", ["X", "COMMANDLINE_ARGS"])
-def test_files_written_to_trip_the_reader(name: str, quick_path: Path, wine_prefix: Path) -> None:
+def test_files_written_to_trip_the_reader(name: str, quick_path: Path, cmd_home: Path) -> None:
     texts = [re.sub(r"\bX\b", name, f"@echo off\n{text}\ncall webui.bat\n") for text in HOSTILE]
-    _judge([text.replace("\n", "\r\n").encode() for text in texts], quick_path, wine_prefix)
+    _judge([text.replace("\n", "\r\n").encode() for text in texts], quick_path, cmd_home)
 
 
-def _judge(files: list[bytes], quick_path: Path, wine_prefix: Path) -> None:
-    outside, found = wine_variables(files, quick_path / "before", wine_prefix, HELPERS)
+def _judge(files: list[bytes], quick_path: Path, cmd_home: Path) -> None:
+    outside, found = cmd_variables(files, quick_path / "before", cmd_home, HELPERS)
     started: list[tuple[LaunchFile, dict[str, str]]] = []
     certain = opaque = 0
     for number, (data, judged) in enumerate(zip(files, found, strict=True)):
@@ -67,8 +67,8 @@ def _judge(files: list[bytes], quick_path: Path, wine_prefix: Path) -> None:
         certain += not file.reading.opaque and all(v.certain for v in file.reading.variables.values())
         started.append((file, judged))
     assert certain > len(started) // 5 and opaque < len(started) // 2, (certain, opaque, len(started))
-    _no_word_lost(started, quick_path / "after", wine_prefix)
-    _advice_holds(started, quick_path / "advised", wine_prefix)
+    _no_word_lost(started, quick_path / "after", cmd_home)
+    _advice_holds(started, quick_path / "advised", cmd_home)
 
 
 def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, prefix: Path) -> None:
@@ -81,7 +81,7 @@ def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
         except (Refused, ValueError):
             continue
     assert len(edits) > len(started) // 3
-    _, after = wine_variables([data for _, data, _ in edits], home, prefix, HELPERS)
+    _, after = cmd_variables([data for _, data, _ in edits], home, prefix, HELPERS)
     for number, ((before, data, was), now) in enumerate(zip(edits, after, strict=True)):
         assert now is not None
         words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
@@ -100,7 +100,7 @@ def _advice_holds(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
             ways = list(advice.tried(file, TARGET, owns, None))
             if ways and ways[0].text == error.hint:
                 copies.append((file, ways[0].data, shlex.split(was)))
-    _, after = wine_variables([data for _, data, _ in copies], home, prefix, HELPERS)
+    _, after = cmd_variables([data for _, data, _ in copies], home, prefix, HELPERS)
     for number, ((file, data, was), now) in enumerate(zip(copies, after, strict=True)):
         assert now is not None
         words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))

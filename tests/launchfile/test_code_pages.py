@@ -13,7 +13,7 @@ from autotune.launchfile import codepage, edit
 from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
 from autotune.probe import interpreter
-from tests.launchfile.judges import TARGET, owns, wine, wine_variables
+from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, owns
 from tests.system import under_wine
 
 TEXTS = {
@@ -114,15 +114,16 @@ def test_most_files_in_unknown_pages_can_be_edited() -> None:
 LOCALES = sorted({locale for locale, page in TEXTS if page in OWN_PAGES})
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+@pytest.mark.skipif(sys.platform == "win32", reason="a Windows has one code page, whatever the environment says")
 @pytest.mark.parametrize("locale", ["ja_JP", "zh_CN", "zh_TW", "ko_KR", "ru_RU"])
-def test_wine_agrees(locale: str, quick_path: Path, wine_prefix: Path) -> None:
+def test_wine_agrees(locale: str, quick_path: Path, cmd_home: Path) -> None:
     """wine takes its code page from the language, as a Windows in that language has it."""
     page = next(page for one, page in TEXTS if one == locale and page in OWN_PAGES)
     answered = {866: 1251}.get(page, page)  # it writes in the page of windows, not of consoles
     files = [grown(locale, page, seed)[0] for seed in range(12)]
     environ = {"LC_ALL": f"{locale}.UTF-8", "LANG": f"{locale}.UTF-8"}
-    _, found = wine_variables(files, quick_path / "before", wine_prefix, {}, environ)
+    _, found = cmd_variables(files, quick_path / "before", cmd_home, {}, environ)
     read: list[LaunchFile] = [parse(data, Path("webui-user.bat"), environ) for data in files]
     for file, judged in zip(read, found, strict=True):
         assert judged is not None
@@ -130,7 +131,7 @@ def test_wine_agrees(locale: str, quick_path: Path, wine_prefix: Path) -> None:
             text = file.variable(name).text
             assert text and text.encode(python_page(answered)) == judged[name].encode("utf-8", "surrogateescape")
     edited = [edit(file, TARGET, owns) for file in read]
-    _, after = wine_variables(edited, quick_path / "after", wine_prefix, {}, environ)
+    _, after = cmd_variables(edited, quick_path / "after", cmd_home, {}, environ)
     for was, now in zip(found, after, strict=True):
         assert was and now
         assert now["COMMANDLINE_ARGS"] == was["COMMANDLINE_ARGS"].replace("--xformers", " ".join(TARGET))

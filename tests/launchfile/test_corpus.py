@@ -12,7 +12,7 @@ from autotune.launchfile import edit
 from autotune.launchfile.reader import LaunchFile, parse
 from autotune.model.errors import Refused
 from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
-from tests.launchfile.judges import TARGET, bash_accepts, bash_words, owns, wine, wine_words
+from tests.launchfile.judges import NO_CMD, TARGET, bash_accepts, bash_words, cmd, cmd_words, owns
 
 HOME = {"HOME": "/home/someone"}
 _BLOCK = re.compile(rb"(?:# |rem )>>> autotune >>>.*?(?:# |rem )<<< autotune <<<", re.DOTALL)
@@ -125,23 +125,23 @@ def test_bash_agrees_on_arrays(tmp_path: Path) -> None:
         assert bash_accepts(data) == "", name
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_wine_agrees(tmp_path: Path, wine_prefix: Path) -> None:
-    before = wine_words([data for _, data, _ in corpus_bat.BAT], tmp_path / "before", wine_prefix)
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_wine_agrees(tmp_path: Path, cmd_home: Path) -> None:
+    before = cmd_words([data for _, data, _ in corpus_bat.BAT], tmp_path / "before", cmd_home)
     assert before == judged(corpus_bat.BAT, corpus_bat.JUDGED)
     edited = [edit(read(data, "bat"), TARGET, owns) for _, data, _ in corpus_bat.BAT]
-    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    after = cmd_words(edited, tmp_path / "after", cmd_home)
     for (name, _, _), was, now in zip(corpus_bat.BAT, before, after, strict=True):
         assert was is not None and now is not None
         assert split(now) == wanted(was), name
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_wine_agrees_on_what_substitution_does_not_find(tmp_path: Path, wine_prefix: Path) -> None:
-    before = wine_words([data for _, data in corpus_bat.HARD], tmp_path / "before", wine_prefix)
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_wine_agrees_on_what_substitution_does_not_find(tmp_path: Path, cmd_home: Path) -> None:
+    before = cmd_words([data for _, data in corpus_bat.HARD], tmp_path / "before", cmd_home)
     edited = [edit(read(data, "bat"), TARGET, owns) for _, data in corpus_bat.HARD]
     assert all(read(data, "bat").block is not None for data in edited)
-    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    after = cmd_words(edited, tmp_path / "after", cmd_home)
     for (name, _), was, now in zip(corpus_bat.HARD, before, after, strict=True):
         assert was is not None and now is not None and "--no-half-vae" in was, name
         assert split(now) == wanted(was), name
@@ -181,8 +181,8 @@ def test_a_tool_that_takes_the_first_matching_line_is_not_overruled(tool: str, t
         assert split(now)[0] == split(was)[0], name
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, wine_prefix: Path) -> None:
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, cmd_home: Path) -> None:
     pattern = rb"^[ \t@]*(?:rem[ \t]+|::[ \t]*)?set[ \t]+\"?COMMANDLINE_ARGS=[^\r\n]*"
     line = re.compile(pattern, re.MULTILINE | re.IGNORECASE)
 
@@ -191,9 +191,9 @@ def test_a_tool_that_takes_the_first_matching_batch_line(tmp_path: Path, wine_pr
 
     names = [name for name, data, _ in corpus_bat.BAT if line.search(data)]
     files = {name: data for name, data, _ in corpus_bat.BAT}
-    before = wine_words([rewritten(files[name]) for name in names], tmp_path / "before", wine_prefix)
+    before = cmd_words([rewritten(files[name]) for name in names], tmp_path / "before", cmd_home)
     edited = [rewritten(edit(hosted(files[name], "bat"), TARGET, owns)) for name in names]
-    after = wine_words(edited, tmp_path / "after", wine_prefix)
+    after = cmd_words(edited, tmp_path / "after", cmd_home)
     assert len(names) > 60
     for name, was, now in zip(names, before, after, strict=True):
         assert was is not None and now is not None, name

@@ -14,7 +14,7 @@ from autotune.launchfile import edit
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused, UsageProblem
 from tests.launchfile.grammar import hostile
-from tests.launchfile.judges import owns, run_wine, wine
+from tests.launchfile.judges import NO_CMD, cmd, owns, run_cmd
 from tests.system import bash, fewer
 
 FLAG = "--sub-quad-q-chunk-size"
@@ -78,15 +78,15 @@ def test_shell_words_in_words_out(quick_path: Path) -> None:
     assert refused < NUMBER // 10, "only NUL bytes are refused"
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_batch_words_in_words_out(quick_path: Path, wine_prefix: Path) -> None:
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_batch_words_in_words_out(quick_path: Path, cmd_home: Path) -> None:
     home = quick_path / "files"
     wanted, _ = write(home, "bat", BATCH, 1500, 6)
     assert len(wanted) > 800
     step = b"set COMMANDLINE_ARGS=\r\ncall %d.bat\r\n>>..\\out.txt echo N%d\r\n>>..\\out.txt set COMMANDLINE_ARGS\r\n"
     steps = b"".join(step % (i, i) for i in wanted)
     (home / "driver.bat").write_bytes(b"@echo off\r\n" + steps)
-    run_wine(home, wine_prefix)
+    run_cmd(home, cmd_home)
     got: dict[int, list[str]] = {}
     number = -1
     for line in (quick_path / "out.txt").read_bytes().decode("latin-1").split("\r\n"):

@@ -16,7 +16,7 @@ from autotune.launchfile.records import Change
 from autotune.model.errors import Refused
 from tests.launchfile.faults import FastLayer
 from tests.launchfile.grammar import batch, shell
-from tests.launchfile.judges import TARGET, bash_words, owns, wine, wine_words
+from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, owns
 from tests.launchfile.test_corpus import split, wanted
 from tests.system import fewer
 
@@ -82,11 +82,11 @@ def test_bash_agrees_on_grown_files(tmp_path: Path) -> None:
         assert split(now) == wanted(was)
 
 
-@pytest.mark.skipif(wine() is None, reason="wine is not installed, so no cmd.exe can judge the batch files")
-def test_wine_agrees_on_grown_files(tmp_path: Path, wine_prefix: Path) -> None:
+@pytest.mark.skipif(cmd() is None, reason=NO_CMD)
+def test_wine_agrees_on_grown_files(tmp_path: Path, cmd_home: Path) -> None:
     random = Random(21)
     files = [batch(random) for _ in range(250)]
-    before = wine_words(files, tmp_path / "before", wine_prefix, OUTSIDE)
+    before = cmd_words(files, tmp_path / "before", cmd_home, OUTSIDE)
     parsed = [parse(data, Path("webui-user.bat"), OUTSIDE) for data in files]
     assert [list(f.words) for f in parsed] == before
     edited: list[tuple[list[str], bytes]] = []
@@ -97,7 +97,7 @@ def test_wine_agrees_on_grown_files(tmp_path: Path, wine_prefix: Path) -> None:
         except Refused as error:
             assert error.hint
     assert len(edited) > 200
-    after = wine_words([data for _, data in edited], tmp_path / "after", wine_prefix, OUTSIDE)
+    after = cmd_words([data for _, data in edited], tmp_path / "after", cmd_home, OUTSIDE)
     for (was, _), now in zip(edited, after, strict=True):
         assert now is not None and split(now) == wanted(was)
 
