@@ -80,6 +80,12 @@ def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
     return tuple(found)
 
 
+def whole_first(found: tuple[Round, ...]) -> tuple[Round, ...]:
+    """The rounds that a set's figures come from: its whole clips where it has any, else what short ones tell."""
+    whole = {one.candidate for one in found if not one.short}
+    return tuple(one for one in found if not one.short or one.candidate not in whole)
+
+
 def before_confirmation(history: History) -> History:
     """The history up to the first confirm sample: what the choice of the finalist rests on, so that the choice
     stays the same while it is being confirmed."""

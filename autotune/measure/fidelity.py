@@ -101,6 +101,9 @@ def check_due(samples: Sequence[Sample], index: int, workload: Workload, baselin
     MOST_CHECKS others, until short clips are trusted or have been found wanting."""
     if proposal.purpose not in PURPOSES or proposal.fresh or short_steps(workload) is None:
         return False
+    last = next((s for s in reversed(samples) if s.candidate == proposal.candidate and s.workload == index), None)
+    if last is not None and last.state in ("too_slow", "discarded"):
+        return False  # there is no whole clip that a short one could be compared with
     both = _both(samples, index)
     if baseline not in both:
         return proposal.candidate == baseline and not _asked(samples, index, baseline)

@@ -135,9 +135,13 @@ class _Trial(_Flags):
     samples: list[Seconds]
 
 
-class _Front(_Flags):
+class _Point(_Flags):
     score: Ratio | None
     memory_peak: Mebibytes
+
+
+class _Front(_Point, total=False):
+    short: bool
 
 
 class _Excluded(_Flags):

@@ -39,8 +39,14 @@ class SetRow:
     failures: tuple[tuple[str, str], ...]
 
     def of(self, workload: int) -> tuple[Sample, ...]:
-        """Its good clips of one workload."""
-        return tuple(s for s in self.clips if s.workload == workload)
+        """Its good clips of one workload: whole ones where there are any."""
+        mine = tuple(s for s in self.clips if s.workload == workload)
+        return tuple(s for s in mine if s.rendered is None) or mine
+
+    def short(self, workload: int) -> bool:
+        """Whether its seconds of a workload are told from clips with fewer steps: it has no whole one."""
+        mine = self.of(workload)
+        return bool(mine) and mine[0].rendered is not None
 
     def median(self, workload: int) -> float | None:
         """Median seconds of its good clips of one workload."""

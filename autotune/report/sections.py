@@ -16,6 +16,7 @@ _DOTS = (
     "Each dot is one clip, the bar its set's median. Filled: a process started with just this set. "
     "Hollow: switched to it in a running process. The axis does not start at zero."
 )
+ABOUT_SHORT = "told from clips with fewer steps, as no whole one was rendered: it may be off by some percent"
 _VALID = "The clips of both sets were animated and valid."
 
 
@@ -203,7 +204,7 @@ def every_set(told: Story) -> str:
         (
             _label(row),
             code(row.written) if row.written else "–",
-            *(words.seconds(row.median(n)) for n in range(len(told.workloads))),
+            *(_told(row, n) for n in range(len(told.workloads))),
             str(len(row.clips)),
             words.memory(row.memory_peak),
         )
@@ -217,12 +218,23 @@ def every_set(told: Story) -> str:
         *drawings,
         "<details><summary>As a table</summary>",
         table("Every set", heads, rows, kinds),
+        f"<p>{words.ABOUT}: {ABOUT_SHORT}.</p>" if _any_short(told) else "",
         "</details>",
     )
 
 
+def _any_short(told: Story) -> bool:
+    return any(row.short(n) for row in told.rows for n in range(len(told.workloads)))
+
+
 def _column(told: Story, number: int) -> str:
     return "Median" if len(told.workloads) == 1 else f"Median, clip {number + 1}"
+
+
+def _told(row: SetRow, workload: int) -> str:
+    """Median seconds of a set, marked where they are told from short clips."""
+    text = words.seconds(row.median(workload))
+    return f'<span title="{ABOUT_SHORT}">{words.ABOUT}{text}</span>' if row.short(workload) else text
 
 
 def _label(row: SetRow) -> str:

@@ -185,22 +185,27 @@ def _trials(doc: Document) -> Table:
         (
             named[name],
             words.flags(t.get("flags", ()), t.get("settings")),
-            words.seconds(_fastest(doc, name)),
+            _fastest(doc, name),
             meaning(t.get("failure")).title if t.get("failure") else "",
         )
         for name, t in ordered
     ]
+    short = any(row[2].startswith(words.ABOUT) for row in rows)
+    note = f"; {words.ABOUT.strip()}: told from clips with fewer steps" if short else ""
     return _table(
-        f"Sets measured ({len(rows)})", ("Set", "Flags and settings", "Fastest clip", "Failed"), rows, "2"
+        f"Sets measured ({len(rows)}){note}", ("Set", "Flags and settings", "Fastest clip", "Failed"), rows, "2"
     )
 
 
-def _fastest(doc: Document, name: str) -> float | None:
-    """Seconds of the fastest good clip of a set, whichever trial it was in."""
+def _fastest(doc: Document, name: str) -> str:
+    """Seconds of the fastest good clip of a set, whichever trial it was in: of the whole ones where there are any."""
     mine = [trial for trial in doc.get("trials") or () if side_id(trial) == name and not trial.get("failure")]
+    timed = [trial for trial in mine if trial.get("samples") or trial.get("seconds") is not None]
+    mine = [trial for trial in timed if trial.get("steps") is None] or timed
     clips = [float(seconds) for trial in mine for seconds in trial.get("samples") or ()]
     clips += [float(one["seconds"]) for one in mine if not one.get("samples") and one.get("seconds") is not None]
-    return min(clips, default=None)
+    about = words.ABOUT if any(trial.get("steps") is not None for trial in mine) else ""
+    return about + words.seconds(min(clips, default=None))
 
 
 def _rank(trial: Document) -> float:

@@ -34,6 +34,8 @@ def memory(mib: float | None) -> str:
     return f"{mib / 1024:.1f} GiB" if abs(mib) >= 1024 else f"{mib:.0f} MiB"
 
 
+ABOUT = "≈ "
+"""What stands before seconds that are told from clips with fewer steps."""
 TORCH = ("Torch active", "Torch reserved")
 """Heads of the columns of torch's own peaks."""
 

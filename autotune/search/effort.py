@@ -57,6 +57,9 @@ class Effort:
     """Seconds to ready that are assumed before a start was seen (15.7-23.8 s on the H200)."""
     warmup_rounds: float = 2.0
     """Warming up a process costs this many rounds until it was seen (4.9 s, first clip 11.3 s on the H200)."""
+    checks: int = 3
+    """Sets that get a short clip beside their first whole one until short clips are trusted (measure.fidelity's own
+    count): what a look at a new set costs until then. Too small: looks at hopeless sets are forecast too cheap."""
     max_launches: int = 44
     """Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Half of the studies
     need at most 10; only a gain that stays in doubt uses all."""

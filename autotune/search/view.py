@@ -106,6 +106,20 @@ class View:
         return sum(costs)
 
     @cached_property
+    def check(self) -> float:
+        """Short clips beside the first whole one of a set that is new, as a share of it: 0 once they are trusted or have
+        been found wanting, and before the current flags were rendered both ways."""
+        ratios: dict[str, float] = {}
+        whole: dict[str, float] = {}
+        for s in self.history.samples:
+            if s.state == "check" and s.candidate in whole:
+                ratios[s.candidate] = s.cost / whole[s.candidate]
+            elif usable(s) and s.workload == 0 and s.steps is None:
+                whole[s.candidate] = s.cost
+        trusted = any(usable(s) and s.steps is not None for s in self.history.samples)
+        return median(ratios.values()) if ratios and not trusted and len(ratios) <= EFFORT.checks else 0.0
+
+    @cached_property
     def _warmups(self) -> tuple[list[float], list[float]]:
         """Costs of warming up, in processes' first set and in sets that were switched to later."""
         first: dict[int, str] = {}
@@ -167,10 +181,14 @@ class View:
         return self.startup + self.warmup
 
     def cost(self, candidate: str, count: int, fresh: bool = False) -> float:
-        """Seconds that ``count`` rounds of a set are expected to take, the start included if one is needed."""
+        """Seconds that ``count`` rounds of a set are expected to take, with all that goes before and beside them: the
+        start if one is needed, warming up, a short clip to check."""
         start = fresh or self.live_key != self.space[candidate].launch_key
         begin = self.launch_cost() if start else 0.0 if candidate in self.warmed else self.switch
-        return count * (self.round_cost(candidate) if fresh else self.look_cost(candidate)) + begin
+        mine = self.round_cost(candidate)
+        if not fresh and candidate not in self.tried:
+            begin += self.check * mine
+        return count * (mine if fresh else self.look_cost(candidate)) + begin
 
     @property
     def left(self) -> float:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from autotune.decide.objectives import front
-from autotune.decide.rounds import rounds
+from autotune.decide.rounds import rounds, whole_first
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Interval, Sample, Side, Verdict
@@ -98,10 +98,12 @@ def tune_json(
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:
     """The measured sets that no other one beats in time and memory both, fastest first. ``score``: geometric mean of
-    clip seconds over the baseline's, by the profile's weights, None before the baseline was timed."""
+    clip seconds over the baseline's, by the profile's weights, None before the baseline was timed; ``short``: told from
+    clips with fewer steps, as no whole one of it was rendered."""
     times: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}
-    measured = rounds(history, profile)
+    measured = whole_first(rounds(history, profile))
+    short = {one.candidate for one in measured if one.short}
     for one in measured:
         times.setdefault(one.candidate, []).append(one.score)
         if one.memory is not None:
@@ -112,14 +114,15 @@ def front_json(history: History, space: Space, profile: Profile) -> list[dict[st
             **flags_json(space[name].flags),
             "score": None if base is None else round(math.exp(median(times[name]) - base), 5),
             "memory_peak": round(median(peaks[name]), 1),
+            "short": name in short,
         }
         for name in front(measured) if name in _ids(space)
     ]
 
 
 def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
-    """One trial for each set measured for one purpose in one launch; ``seconds``: median of its clips; ``steps``: of
-    short clips in the search, whose seconds are what they say of whole ones, None for whole ones."""
+    """One trial for each set measured for one purpose in one launch; ``seconds`` and ``samples``: of its whole clips
+    where it has any. ``short``: it has none, and they are what clips of ``steps`` steps say of whole ones."""
     groups: dict[tuple[int, str, str], list[Sample]] = {}
     for sample in history.samples:
         groups.setdefault((sample.launch, sample.purpose, sample.candidate), []).append(sample)
@@ -145,7 +148,9 @@ def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
 
 
 def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sample]) -> dict[str, Any]:
-    good = [sample.seconds for sample in samples if sample.state == "ok" and sample.seconds is not None]
+    timed = [sample for sample in samples if sample.state == "ok" and sample.seconds is not None]
+    whole = [sample for sample in timed if sample.steps is None]
+    good = [sample.seconds for sample in whole or timed if sample.seconds is not None]
     failed = next((sample for sample in samples if sample.failure), None)
     peaks = [sample.memory_peak for sample in samples if sample.memory_peak is not None]
     state = "ok" if good and not failed else "failed" if failed else samples[-1].state
@@ -158,7 +163,8 @@ def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sa
         "launch": key[0] if key[0] >= 0 else None,
         "purpose": key[1],
         "samples": [round(seconds, 4) for seconds in good],
-        "steps": next((sample.steps for sample in samples if sample.state == "ok"), None),
+        "steps": timed[0].steps if timed and not whole else None,
+        "short": bool(timed and not whole),
         "memory_peak": max(peaks, default=None),
     }
 

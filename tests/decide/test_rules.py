@@ -14,7 +14,7 @@ from autotune.decide import compare, drift, looks, noise, objectives, pareto
 from autotune.decide.ablation import ablate, without
 from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.finalist import pruned
-from autotune.decide.rounds import Round, before_confirmation, failures, rounds
+from autotune.decide.rounds import Round, before_confirmation, failures, rounds, whole_first
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import torch_peaks
 from autotune.model.errors import UsageProblem
@@ -167,6 +167,14 @@ def test_torchs_peaks_count_only_where_nothing_else_was_rendered_before() -> Non
     assert torch_peaks(rows, a) == (19_500.0, 29_000.0)
     assert torch_peaks(rows, b) == (5_100.0, 6_200.0)
     assert torch_peaks(rows, name("v1")) == (None, None)
+
+
+def test_figures_come_from_whole_clips_where_a_set_has_any() -> None:
+    a, b = name("sdp"), name("v1")
+    found = rounds(History((sample(0, a, 5.4, steps=10), sample(1, a, 5.0), sample(2, b, 8.0, steps=10))), PROFILE)
+    told = whole_first(found)
+    assert [(one.candidate, one.short) for one in told] == [(a, False), (b, True)]
+    assert math.exp(told[0].score) == pytest.approx(5.0)
 
 
 def test_history_is_cut_at_the_first_confirm_sample() -> None:

@@ -95,6 +95,15 @@ def test_who_is_rendered_both_ways_and_when() -> None:
     assert not fidelity.check_due(wrong, 0, CLIP, "base", Proposal("d", "screen", 1))
 
 
+@pytest.mark.parametrize("state", ["too_slow", "discarded"])
+def test_a_clip_that_does_not_count_is_not_checked(state: SampleState) -> None:
+    base = rendered_both_ways("base", STEP)
+    samples = [*base, sample(2, "v1", seconds(20, 0.9), state)]
+    assert not fidelity.check_due(samples, 0, CLIP, "base", Proposal("v1", "screen", 1))
+    again = [*samples, sample(3, "v1", seconds(20, 0.9))]
+    assert fidelity.check_due(again, 0, CLIP, "base", Proposal("v1", "screen", 1))
+
+
 def test_a_clip_that_is_short_already_stays_whole() -> None:
     assert fidelity.short_steps(Workload(128, 128, 8, 2)) is None
     assert fidelity.short_steps(Workload(512, 512, 16, 8)) == 4

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from autotune.report import html, tables, words
-from tests.report.examples import document, recorded
+from autotune.report.rows import story
+from tests.report.examples import document, effective, full, recorded
 
 
 def test_the_summary_tells_counts_and_the_fastest_clips_of_its_document() -> None:
@@ -101,3 +103,23 @@ def test_torchs_own_peaks_stand_beside_the_cards_where_they_are_known() -> None:
         older = document(recorded(memory=False), decision, memory=False)
         del older["tune"]["baseline"]["memory"], older["tune"]["winner"]["memory"]
         assert "Torch" not in tables.text(tables.tune_summary(older["tune"]), 300)
+
+
+def test_what_short_clips_told_is_marked_and_a_whole_clip_takes_its_place() -> None:
+    whole, note = document(recorded()), recorded()
+    shortened = [replace(one, steps=10, rendered=one.seconds) if "attention=invokeai" in one.candidate else one
+                 for one in note.samples]
+    page = html.render(whole, shortened, note.launches, None)
+    assert words.ABOUT in page and words.ABOUT not in html.render(whole, note.samples, note.launches, None)
+    told = story(whole, [*shortened, replace(shortened[-1], candidate=full("invokeai"), seconds=7.5)], note.launches)
+    row = next(row for row in told.rows if row.candidate == full("invokeai"))
+    assert row.median(0) == 7.5 and not row.short(0)
+    tune = whole["tune"]
+    for trial in tune["trials"]:
+        if trial["flags"] == ["--opt-split-attention-invokeai"]:
+            trial.update(steps=10, samples=[7.2])
+    said = tables.text(tables.tune_summary(tune), 300)
+    assert f"{words.ABOUT}7.20 s" in said and "told from clips with fewer steps" in said
+    tune["trials"].append({**trial, "flags": ["--opt-split-attention-invokeai"], "effective": effective("invokeai"),
+                           "failure": None, "steps": None, "samples": [7.4]})
+    assert words.ABOUT.strip() not in tables.text(tables.tune_summary(tune), 300)

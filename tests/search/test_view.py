@@ -1,0 +1,48 @@
+"""What a look is forecast to cost: all that goes before and beside its clip."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotune.decide.surface import Surface
+from autotune.measure import fidelity
+from autotune.model.study import History, Launch, Sample, SampleState
+from autotune.search.effort import EFFORT
+from autotune.search.view import View
+from tests.decide.test_rules import PROFILE, SPACE, name
+
+BASE, SDP, MEM, V1 = SPACE.baseline, name("sdp"), name("sdp-no-mem"), name("v1")
+
+
+def history(*clips: tuple[str, SampleState, float, int | None]) -> History:
+    samples = tuple(Sample(number, candidate, "screen", 0, False, 0, 0, state, cost, cost, steps=steps)
+                    for number, (candidate, state, cost, steps) in enumerate(clips))
+    return History(samples, (Launch(0, BASE, SPACE[BASE].launch_key, False, 20.0),), 100.0, 1800.0, 0)
+
+
+def view(*clips: tuple[str, SampleState, float, int | None]) -> View:
+    return View(history(*clips), SPACE, PROFILE, "speed", Surface(SPACE))
+
+
+RECORDED: tuple[tuple[str, SampleState, float, int | None], ...] = (  # 768x768x24x8 on an H200, one process
+    (BASE, "warmup", 12.1, 2), (BASE, "ok", 15.5, None), (BASE, "check", 9.36, 4),
+    (SDP, "warmup", 5.3, 2), (SDP, "warmup", 5.3, 2), (SDP, "ok", 9.25, None), (SDP, "check", 6.94, 4),
+    (MEM, "warmup", 5.12, 2), (MEM, "ok", 9.38, None),
+)
+
+
+def test_a_look_at_a_new_set_is_forecast_with_its_warm_up_and_its_check() -> None:
+    seen = view(*RECORDED)
+    expected = seen.round_cost(V1)
+    ratio = (9.36 / 15.5 + 6.94 / 9.25) / 2.0
+    assert seen.cost(V1, 1) == pytest.approx(expected * (1.0 + ratio) + (5.3 + 5.3 + 5.12) / 2.0, rel=0.01)
+    assert seen.cost(SDP, 1) == pytest.approx(seen.round_cost(SDP))  # warm, and checked already
+
+
+def test_no_check_is_forecast_where_none_is_made() -> None:
+    before = view(*RECORDED[:2])
+    assert before.check == 0.0
+    trusted = view(*RECORDED, (MEM, "ok", 6.6, 4))
+    assert trusted.check == 0.0
+    enough = view(*RECORDED, (MEM, "check", 6.7, 4), (V1, "ok", 30.0, None), (V1, "check", 16.0, 4))
+    assert enough.check == 0.0 and EFFORT.checks == fidelity.MOST_CHECKS
