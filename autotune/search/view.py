@@ -107,8 +107,8 @@ class View:
 
     @cached_property
     def check(self) -> float:
-        """Short clips beside the first whole one of a set that is new, as a share of it: 0 once they are trusted or have
-        been found wanting, and before the current flags were rendered both ways."""
+        """Short clips beside the first whole one of a set that is new, as a share of it: 0 once they are trusted or
+        have been found wanting, and before the current flags were rendered both ways."""
         ratios: dict[str, float] = {}
         whole: dict[str, float] = {}
         for s in self.history.samples:
