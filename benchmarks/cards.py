@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
 
-from autotune.search import Prior
 from benchmarks import make_priors
 
 SCALE = (0.39, 1.9)
@@ -23,23 +22,24 @@ SLOWEST = 1.7
 """No class takes more than this in log seconds against Doggettx (5.5 times; the CSV's worst is sdp on a GTX 1070)."""
 UNSEEN_SD = 0.08
 """How far a class that was not measured on a card may lie from what other cards of its generation say."""
-SOURCE = "public benchmark records, this card's own left out"
 
 
 @dataclass(frozen=True)
 class Card:
     """``measured``: log seconds of attention levels relative to Doggettx; ``expected``: the same from all other
-    GPUs' records, by compute capability."""
+    GPUs' records, by compute capability; ``runs``: how far each recorded run of a level lay from their median."""
 
     name: str
     measured: dict[str, float]
     expected: dict[str, float]
+    runs: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
 def cards() -> tuple[Card, ...]:
     """The CSV's NVIDIA GPUs with at least two classes measured, under torch 2 where that was, in alphabetical order."""
     cases = make_priors.times()
+    every = make_priors.runs()
     found = []
     for name in sorted({case[0] for case in cases}):
         mine = {case: seen for case, seen in cases.items() if case[0] == name}
@@ -51,7 +51,8 @@ def cards() -> tuple[Card, ...]:
         if not known:
             continue
         split = seen.get("split", median(seen[level] - expected[level] for level in known))
-        found.append(Card(name, {level: value - split for level, value in seen.items()}, expected))
+        apart = {level: tuple(run - seen[level] for run in runs) for level, runs in every[case].items()}
+        found.append(Card(name, {level: value - split for level, value in seen.items()}, expected, apart))
     return tuple(found)
 
 
@@ -72,8 +73,3 @@ def ratios(card: Card, others: dict[str, float], rng: random.Random) -> dict[str
             log = math.log(other)
         found[level] = math.exp(min(log, SLOWEST))
     return found
-
-
-def prior(card: Card) -> Prior:
-    """What autotune would be told of this card, had it never been recorded."""
-    return Prior(tuple(("attention", level, value) for level, value in sorted(card.expected.items())), SOURCE)

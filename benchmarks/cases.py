@@ -17,7 +17,8 @@ from autotune.model.study import Failure
 from autotune.model.workload import Profile
 from autotune.search import warm
 from benchmarks import make_priors, surfaces
-from benchmarks.cards import Card, prior
+from benchmarks.cards import Card
+from benchmarks.tuned import prior
 from benchmarks.virtual import Clip, Process, Session, regret
 
 DATA = Path(__file__).parent / "data"

@@ -37,18 +37,23 @@ Case = tuple[str, str, str]
 Times = dict[Case, dict[str, tuple[float, int]]]
 
 
-def times() -> Times:
-    """(GPU, capability generation, torch generation) to attention level to (median log seconds per iteration,
-    runs), for NVIDIA GPUs with at least two classes measured."""
-    runs: dict[Case, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def runs() -> dict[Case, dict[str, list[float]]]:
+    """(GPU, capability generation, torch generation) to attention level to every run's log seconds per iteration,
+    for NVIDIA GPUs with at least two classes measured."""
+    found: dict[Case, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with SOURCE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["compute_capability"] and row["attention"].lower() in LEVEL:
                 best = max(float(value) for value in row["its"].split())
                 case = (row["gpu"], row["compute_capability"].split(".")[0], row["torch"].split(".")[0])
-                runs[case][LEVEL[row["attention"].lower()]].append(-math.log(best))
+                found[case][LEVEL[row["attention"].lower()]].append(-math.log(best))
+    return {case: dict(levels) for case, levels in sorted(found.items()) if len(levels) >= 2}
+
+
+def times() -> Times:
+    """The same with (median, number of runs) of each level."""
     return {case: {level: (median(values), len(values)) for level, values in levels.items()}
-            for case, levels in sorted(runs.items()) if len(levels) >= 2}
+            for case, levels in runs().items()}
 
 
 def effects(cases: Times) -> dict[str, float]:

@@ -3,6 +3,9 @@
 python -m benchmarks.search --sessions 1000 --seed 0 [--peers tpe,random,…|all|none] [--json FILE]
 As on a user's machine, screen is told what the records of other cards say of its card's attention (never the card's
 own); "screen, no prior" is not. Deterministic per seed but for the column of real thinking time.
+
+python -m benchmarks.search --families all --sessions 1000 --seed 900000 --json
+One JSON document of every strategy on every family of surfaces (benchmarks.family_table says what is in it).
 """
 
 from __future__ import annotations
@@ -11,25 +14,20 @@ import argparse
 import itertools
 import json
 import math
-import random
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
 
-from autotune import decide, search
-from autotune.model.study import History, Proposal
-from autotune.search.screen import Screen
-from benchmarks import cards, cases, surfaces
-from benchmarks.peers import PEERS, Outcome
-from benchmarks.virtual import Session, Surface, regret
+from benchmarks import cases, families, family_table, surfaces
+from benchmarks.peers import PEERS
+from benchmarks.tuned import prior, tune
+from benchmarks.virtual import regret
 
-BUDGET = 3 * 3600.0
 DEFAULT_PEERS = ("exhaustive-10", "exhaustive-10-grouped", "random", "tpe", "hill", "one-flag")
 POWER_NOISE = surfaces.Noise(clip=0.02, launch=0.015)
 TAILS_NOISE = surfaces.Noise(clip=0.05, launch=0.015, tails=3.0)
@@ -41,43 +39,11 @@ TAILS = -1.0
 GAINS = (0.0, 0.02, 0.05, 0.10)
 
 
-class Timed:
-    """A strategy whose thinking is timed."""
-
-    def __init__(self, inner: search.Strategy) -> None:
-        self.inner = inner
-        self.seconds = 0.0
-
-    def next(self, history: History) -> Proposal | None:
-        """See Strategy."""
-        began = time.perf_counter()
-        try:
-            return self.inner.next(history)
-        finally:
-            self.seconds += time.perf_counter() - began
-
-
-def tune(surface: Surface, seed: int, name: str = "screen", prior: search.Prior | None = None,
-         resolved: float | None = None) -> Outcome:
-    """One session of one of autotune's own strategies; ``resolved``: screen with another end of its search."""
-    session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=isinstance(surface, surfaces.Drawn))
-    strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, prior) if resolved is None else
-                     Screen(surface.space, surface.profile, "speed", prior, (resolved, resolved)))
-    history = session.run(strategy)
-    began = time.perf_counter()
-    verdict = decide.verdict(history, surface.space, surface.profile, "speed")
-    thinking = strategy.seconds + time.perf_counter() - began
-    adopted = verdict.decision == "apply" and verdict.winner is not None
-    chosen = verdict.winner.candidate if adopted and verdict.winner else surface.space.baseline
-    clips = sum(1 for s in session.samples if s.state != "warmup")
-    return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking)
-
-
 def one(task: tuple[str, int, float | None]) -> dict[str, Any]:
     """One strategy on one surface; ``gain`` None: as drawn, else the best set that much faster (0: A/A)."""
     name, seed, gain = task
     surface = surfaces.drawn(seed, None if gain is None else TAILS_NOISE if gain == TAILS else POWER_NOISE)
-    expected = cards.prior(surface.card) if surface.card else None
+    expected = prior(surface.card) if surface.card else None
     if gain is not None:
         surface = surfaces.with_best_gain(surface, max(gain, 0.0), seed)
     if name in PEERS:
@@ -189,38 +155,72 @@ def power_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
     return found
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the parts that are asked for, prints tables, writes the JSON."""
+def families_part(options: argparse.Namespace, peers: list[str], seeds: range) -> dict[str, Any]:
+    """Every strategy on families of surfaces that the search's model does not know."""
+    asked = list(families.FAMILIES) if options.families == "all" else options.families.split(",")
+    rows = family_table.sessions(asked, [family_table.OURS, *peers], seeds, options.workers,
+                                 options.versions.split(","))
+    found = family_table.document(rows)
+    print(family_table.table(found))
+    print(family_table.worst(found))
+    return found
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The words of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help="comma list, all or none")
+    parser.add_argument("--peers", help="comma list, all or none")
     parser.add_argument("--parts", default="surfaces,frontier,power,article,priors,retune")
+    parser.add_argument("--families", help=f"instead of the parts: comma list or all: {', '.join(families.FAMILIES)}")
+    parser.add_argument("--versions", default=",".join(family_table.VERSIONS), help="of each family's surfaces")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE",
+                        help="write the figures there; without FILE: nothing but them on stdout")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the parts that are asked for, prints tables, writes the JSON."""
+    parser = arguments()
     options = parser.parse_args(argv)
-    here = [peer for peer in PEERS if peer != "smac" or find_spec("smac")]
-    peers = {"all": here, "none": []}.get(options.peers, [p for p in options.peers.split(",") if p])
-    unknown = [p for p in peers if p not in PEERS]
-    if unknown:
-        parser.error(f"unknown peers {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    usual = family_table.USUAL_PEERS if options.families else DEFAULT_PEERS
+    every = [peer for peer in PEERS if not options.families or peer != "gp"]
+    peers = {None: list(usual), "all": every, "none": []}.get(
+        options.peers, [p for p in (options.peers or "").split(",") if p])
+    for what, given, known in (("peers", peers, list(PEERS)), ("parts", options.parts.split(","), list(PARTS)),
+                               ("families", (options.families or "all").split(","), [*families.FAMILIES, "all"]),
+                               ("versions", options.versions.split(","), list(family_table.VERSIONS))):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            parser.error(f"unknown {what} {', '.join(unknown)}; there are {', '.join(known)}")
+    peers = family_table.installed(peers)
     seeds = range(options.seed, options.seed + options.sessions)
-    cheap = [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "surfaces": lambda: surfaces_part(["screen", NO_PRIOR, *peers], seeds, options.workers),
-        "frontier": lambda: frontier_part(cheap, seeds, options.workers),
-        "power": lambda: power_part(["screen", *cheap], seeds, options.workers),
-        "article": lambda: cases.article(options.sessions, options.seed),
-        "priors": lambda: cases.priors(seeds),
-        "retune": lambda: cases.retune(seeds),
-    }
-    wanted = options.parts.split(",")
-    if any(part not in parts for part in wanted):
-        parser.error(f"unknown parts; there are {', '.join(parts)}")
-    document = {part: parts[part]() for part in wanted}
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with redirect_stdout(sys.stderr if options.json == "-" else sys.stdout):
+        if options.families:
+            document = families_part(options, peers, seeds)
+        else:
+            document = {part: PARTS[part](peers, seeds, options.workers) for part in options.parts.split(",")}
+    if options.json == "-":
+        print(json.dumps(document, indent=1, sort_keys=True))
+    elif options.json:
+        Path(options.json).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
+
+
+def _cheap(peers: list[str]) -> list[str]:
+    return [p for p in peers if p in ("random", "tpe", "one-flag", "hill")]
+
+
+PARTS: dict[str, Callable[[list[str], range, int], dict[str, Any]]] = {
+    "surfaces": lambda peers, seeds, workers: surfaces_part(["screen", NO_PRIOR, *peers], seeds, workers),
+    "frontier": lambda peers, seeds, workers: frontier_part(_cheap(peers), seeds, workers),
+    "power": lambda peers, seeds, workers: power_part(["screen", *_cheap(peers)], seeds, workers),
+    "article": lambda _, seeds, workers: cases.article(len(seeds), seeds.start),  # noqa: ARG005
+    "priors": lambda _, seeds, workers: cases.priors(seeds),  # noqa: ARG005
+    "retune": lambda _, seeds, workers: cases.retune(seeds),  # noqa: ARG005
+}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, Space
@@ -19,6 +20,7 @@ from autotune.model.study import Failure
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from benchmarks.cards import Card, cards, ratios
 from benchmarks.virtual import Clip, Process
+from benchmarks.weather import Weather
 
 ATTENTION = ("split", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")
 FLAG = {
@@ -68,14 +70,36 @@ def _candidate(pairs: tuple[tuple[str, str], ...], dimensions: tuple[Dimension, 
 @dataclass(frozen=True)
 class Noise:
     """``clip``: CV of a clip; ``launch``: SD between launches; ``outliers``: share of clips that are 3-12 %
-    slow; ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None for
-    normal."""
+    slow (``stall``); ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None
+    for normal; ``weather``: how the machine's speed changes; ``two_kinds``: log seconds between the two kinds of start
+    that a machine makes, by chance, half of them each; ``recorded``: recorded starts to draw from instead: what each
+    start differed by, and its clips."""
 
     clip: float = 0.02
     launch: float = 0.015
     outliers: float = 0.05
     drift: float = 0.0
     tails: float | None = None
+    stall: tuple[float, float] = (0.03, 0.12)
+    weather: Weather | None = None
+    two_kinds: float = 0.0
+    recorded: tuple[tuple[float, tuple[float, ...]], ...] = ()
+
+    def of_start(self, rng: random.Random) -> float:
+        """What a process, or a set within it, differs by: half of the variance between launches each."""
+        if self.recorded:
+            return rng.choice(self.recorded)[0] * math.sqrt(0.5)
+        return rng.gauss(0.0, self.launch * math.sqrt(0.5))
+
+    def of_clip(self, rng: random.Random) -> float:
+        """What one clip differs by, stalled ones included."""
+        if self.recorded:
+            return rng.choice(rng.choice(self.recorded)[1])
+        if self.tails is None:
+            log = rng.gauss(0.0, self.clip)
+        else:
+            log = self.clip * rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(self.tails / 2, 2) / self.tails)
+        return log + (rng.uniform(*self.stall) if rng.random() < self.outliers else 0.0)
 
 
 @dataclass(frozen=True)
@@ -112,9 +136,11 @@ class DrawnProcess:
         self.rng = rng
         self.startup = surface.startup * math.exp(rng.gauss(0.0, 0.08))
         self.failure: Failure | None = None
-        self.shift = rng.gauss(0.0, surface.noise.launch * math.sqrt(0.5))
+        self.shift = surface.noise.of_start(rng)
+        if surface.noise.two_kinds:
+            self.shift += surface.noise.two_kinds * (rng.random() < 0.5)
         self.own: dict[str, float] = {}
-        self.used = False
+        self.begun: float | None = None
 
     def clip(self, candidate: Candidate, workload: int, now: float, warmup: bool, steps: float = 1.0) -> Clip:
         """See Process."""
@@ -128,19 +154,15 @@ class DrawnProcess:
         if failure is not None:
             return Clip(base * rng.uniform(0.2, 1.0), failure, None)
         if candidate.id not in self.own:
-            self.own[candidate.id] = rng.gauss(0.0, noise.launch * math.sqrt(0.5))
-        log = self.shift + self.own[candidate.id] + noise.drift * now / 3600.0
-        if noise.tails is None:
-            log += rng.gauss(0.0, noise.clip)
-        else:
-            log += noise.clip * rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(noise.tails / 2, 2) / noise.tails)
-        if rng.random() < noise.outliers:
-            log += rng.uniform(0.03, 0.12)
+            self.own[candidate.id] = noise.of_start(rng)
+        log = self.shift + self.own[candidate.id] + noise.drift * now / 3600.0 + noise.of_clip(rng)
+        if noise.weather is not None:
+            log += noise.weather.at(now, 0.0 if self.begun is None else now - self.begun)
         fixed = surface.fixed.get(candidate.id, FIXED)
         seconds = base * math.exp(log) * (WARM_SHARE if warmup else fixed + (1.0 - fixed) * steps)
-        if not self.used:
+        if self.begun is None:
             seconds += surface.penalty
-        self.used = True
+            self.begun = now
         return Clip(seconds, None, surface.memory[candidate.id])
 
 
@@ -175,7 +197,13 @@ def _effects(rng: random.Random, ratios: dict[str, float]) -> dict[tuple[str, st
     return found
 
 
-def _parts(levels: tuple[tuple[str, str], ...], effects: dict[tuple[str, str], float]) -> float:
+Levels = tuple[tuple[str, str], ...]
+Effects = dict[tuple[str, str], float]
+Parts = Callable[[Levels, Effects], float]
+"""Log seconds of a set, but for a constant, from its levels and every level's effect."""
+
+
+def _parts(levels: Levels, effects: Effects) -> float:
     """Log seconds of a set from its levels' effects. Attention and batch_cond_uncond act on the sampling and
     multiply; what the other flags add or save is the same seconds beside a fast attention class as beside a slow one
     (H200, sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s), so that their percentages differ."""
@@ -193,18 +221,27 @@ def other_ratios(rng: random.Random) -> dict[str, float]:
             "none": math.exp(rng.uniform(-0.05, 0.2))}
 
 
-def drawn(seed: int, noise: Noise | None = None) -> Drawn:
-    """A drawn surface; the same seed gives the same one."""
+def drawn(seed: int, noise: Noise | None = None, parts: Parts | None = None,
+          recorded: dict[str, float] | None = None, card: Card | None = None) -> Drawn:
+    """A drawn surface; the same seed gives the same one.
+
+    ``parts``: how effects come together, in place of what was seen on the H200. ``recorded`` and ``card``: times of
+    the attention classes relative to Doggettx as they are, which are then the only classes of the space."""
     rng = random.Random(f"surface {seed}")
     dimensions = levels_of(rng)
+    if recorded is not None:
+        dimensions = (Dimension("attention", tuple(a for a in ATTENTION if a in recorded), True), *dimensions[1:])
     fast = rng.choice(("xformers", "sdp", "sdp-no-mem"))
-    baseline = {"attention": fast if fast in dimensions[0].levels and rng.random() < 0.5 else "split",
+    usual = "split" if "split" in dimensions[0].levels else dimensions[0].levels[0]
+    baseline = {"attention": fast if fast in dimensions[0].levels and rng.random() < 0.5 else usual,
                 "channelslast": rng.choice(("false", "false", "false", "true")),
                 "no_half_vae": rng.choice(("false", "false", "true")), "batch_cond_uncond": "true",
                 "precision": "autocast", "memory": rng.choice(("none", "none", "none", "medvram"))}
     where = space(dimensions, baseline)
-    card = random.Random(f"card {seed}").choice(cards())
+    card = card or random.Random(f"card {seed}").choice(cards())
     effects = _effects(rng, ratios(card, other_ratios(rng), random.Random(f"ratios {seed}")))
+    effects |= {("attention", name): math.log(value) for name, value in (recorded or {}).items()}
+    together = parts or _parts
     pairs: dict[object, float] = {}
     clip = math.exp(rng.uniform(math.log(5.0), math.log(30.0)))
     score, memory = {}, {}
@@ -213,7 +250,7 @@ def drawn(seed: int, noise: Noise | None = None) -> Drawn:
     bad_half = rng.random() < 0.15
     current = where[where.baseline].effective
     for c in where.candidates:
-        log = math.log(clip) + rng.gauss(0.0, 0.0015) + _parts(c.levels, effects)
+        log = math.log(clip) + rng.gauss(0.0, 0.0015) + together(c.levels, effects)
         for pair in itertools.combinations(c.levels, 2):
             log += pairs.setdefault(pair, rng.gauss(0.0, 0.003))
         score[c.id] = log

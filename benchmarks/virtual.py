@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from autotune.measure import fidelity
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile
-from autotune.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from autotune.search.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
