@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
-from hypothesis import settings
+# Before numpy is loaded: its threads wait for each other longer than they compute on matrices of a hundred rows.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from hypothesis import settings  # noqa: E402 - see above
 
 if sys.platform == "win32":
     # Programs start slowly under wine: no example of a generator has a deadline there.
