@@ -9,7 +9,7 @@ import sys
 # Before numpy is loaded: its threads wait for each other longer than they compute on matrices of a hundred rows.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from hypothesis import settings  # noqa: E402 - see above
+from hypothesis import settings
 
 if sys.platform == "win32":
     # Programs start slowly under wine: no example of a generator has a deadline there.
