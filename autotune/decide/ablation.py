@@ -1,13 +1,42 @@
-"""Which flags of a winner matter: its effect on each dimension that differs from the baseline."""
+"""What each flag of a tuned set does: measured by fresh comparisons without it, else told as an expectation.
+
+A flag's effect is the set's time without it over its time with it. It is measured by pairs of the same block, as a
+verdict's speedup is; of a set with one flag it is the verdict's own interval. What no pair measured is what the model
+of all clips (``decide.surface``) expects, made to agree with what was measured, and never called clear of zero: such a
+figure rests on what other machines did.
+
+One document must not contradict itself. Leaving flags out one by one need not come to the whole: flags act on each
+other. Expectations take up what the measured ones leave of the verdict's speedup, by generalised least squares (Rao
+1973, Linear Statistical Inference, 4a); what is left between measured ones is told as a row of its own.
+"""
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist, fmean
 
-from autotune.decide.surface import Posterior
+from autotune.decide import looks, noise
+from autotune.decide.assumptions import EFFECTS, RULES
+from autotune.decide.compare import clip_noise
+from autotune.decide.rounds import Round
+from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
-from autotune.model.study import Ablation
+from autotune.model.study import Ablation, Interval
+
+TOGETHER = "all together, beyond each alone"
+"""Name of the row that tells what measured flags do to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A measured log effect of one flag: ``error`` its standard error, ``reach`` the half width of its interval."""
+
+    gain: float
+    error: float
+    reach: float
+    pairs: int
 
 
 def differing(space: Space, candidate: Candidate) -> tuple[str, ...]:
@@ -37,16 +66,148 @@ def _title(candidate: Candidate, less: Candidate, dimension: str) -> str:
     return f"{dimension}={dict(candidate.levels)[dimension]}"
 
 
-def ablate(space: Space, candidate: Candidate, posterior: Posterior, confidence: float) -> tuple[Ablation, ...]:
-    """Effect of each differing dimension: score without it over score with it, from all rounds measured, with
-    bounds at ``confidence``; significant when the lower bound is a gain."""
-    z = NormalDist().inv_cdf(0.5 + 0.5 * confidence)
+@dataclass(frozen=True, slots=True)
+class FlagPair:
+    """One pair: the set without a flag and with it, in one block; ``live``: in one process."""
+
+    less: tuple[Round, ...]
+    more: tuple[Round, ...]
+    live: bool
+
+
+def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[FlagPair, ...]:
+    """The fresh pairs of a set without a flag and with it, in the order of their blocks.
+
+    Rounds without it have the purpose "ablate"; those with it are of the same block, whatever it was made for: in the
+    same process where that has some, else in another one.
+    """
+    left: dict[int, list[Round]] = {}
+    right: dict[int, list[Round]] = {}
+    for one in rounds:
+        if one.block is None or one.short:
+            continue
+        if one.candidate == less and one.purpose == "ablate":
+            left.setdefault(one.block, []).append(one)
+        elif one.candidate == candidate and one.purpose in ("ablate", "confirm"):
+            right.setdefault(one.block, []).append(one)
     found = []
+    for block in sorted(left.keys() & right.keys()):
+        here = {one.launch for one in left[block]}
+        same = tuple(one for one in right[block] if one.launch in here)
+        found.append(FlagPair(tuple(left[block]), same or tuple(right[block]), bool(same)))
+    return tuple(found)
+
+
+def measured(pairs: tuple[FlagPair, ...], rounds: tuple[Round, ...], confidence: float) -> Effect | None:
+    """The effect that these pairs show, None before RULES.min_blocks of them.
+
+    As ``compare.compare``: the pairs' own variance moderated by what is known of starts and clips beforehand, and a
+    level that holds however many pairs were looked at. Two sets in one process share that process's shift, which is
+    half of what starts differ by.
+    """
+    count = len(pairs)
+    if count < RULES.min_blocks:
+        return None
+    sd, clip_variance, clip_freedom = clip_noise(rounds)
+    gaps = [_centre(pair.less, sd) - _centre(pair.more, sd) for pair in pairs]
+    gain = fmean(gaps)
+    start = noise.between_variance(clip_variance)
+    between = fmean(start if pair.live else 2.0 * start for pair in pairs)
+    within = clip_variance * fmean(1.0 / len(pair.less) + 1.0 / len(pair.more) for pair in pairs)
+    known = noise.known_freedom(between, within, clip_freedom)
+    seen = sum((gap - gain) ** 2 for gap in gaps)
+    freedom = known + count - 1
+    error = math.sqrt((known * (between + within) + seen) / freedom / count)
+    level = looks.nominal_alpha(confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
+    return Effect(gain, error, looks.t_bound(level, freedom) * error, count)
+
+
+def _centre(rounds: tuple[Round, ...], sd: float) -> float:
+    return noise.location([one.score for one in rounds], sd)
+
+
+def effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...], confidence: float) -> dict[str, Effect]:
+    """What fresh pairs say of each dimension on which the set differs, as far as there are any."""
+    found = {}
     for dimension in differing(space, candidate):
         less = without(space, candidate, dimension)
-        if less is None or less.id not in posterior.index:
-            continue
-        mean, sd = posterior.gain(less.id, candidate.id)
-        low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
-        found.append(Ablation(_title(candidate, less, dimension), math.exp(mean), low, high, low > 1.0))
-    return tuple(found)
+        effect = measured(flag_pairs(rounds, candidate.id, less.id), rounds, confidence) if less else None
+        if effect is not None:
+            found[dimension] = effect
+    return found
+
+
+def by_clips_alone(space: Space, rounds: tuple[Round, ...]) -> Posterior:
+    """What the clips say, with no level expected to be faster than another: credit is not for what was hoped."""
+    return Surface(space, dict.fromkeys(EFFECTS.effect_mean, 0.0)).posterior(rounds)
+
+
+def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Interval, pairs: int,
+           known: Mapping[str, Effect]) -> tuple[Ablation, ...]:
+    """A row for each dimension on which the set differs from the baseline.
+
+    ``total``: the verdict's speedup from so many ``pairs``; ``known``: what fresh pairs measured. The rows' product
+    lies in the verdict's interval.
+    """
+    apart = [(name, less) for name in differing(space, candidate)
+             if (less := without(space, candidate, name)) is not None and less.id in posterior.index]
+    if len(apart) == 1 and len(differing(space, candidate)) == 1:
+        name, less = apart[0]
+        title = _title(candidate, less, name)
+        return (Ablation(title, total.estimate, total.low, total.high, total.low > 1.0, True, pairs),)
+    z = NormalDist().inv_cdf(0.5 + 0.5 * total.confidence)
+    open_sets = [less for name, less in apart if name not in known]
+    rest = None
+    if len(apart) == len(differing(space, candidate)):
+        rest = math.log(total.estimate) - sum(effect.gain for effect in known.values())
+    doubt = _error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
+    expected = iter(_shared(posterior, candidate, open_sets, rest, doubt))
+    rows = []
+    for name, less in apart:
+        title = _title(candidate, less, name)
+        if name in known:
+            one = known[name]
+            low, high = math.exp(one.gain - one.reach), math.exp(one.gain + one.reach)
+            rows.append(Ablation(title, math.exp(one.gain), low, high, low > 1.0, True, one.pairs))
+        else:
+            mean, sd = next(expected)
+            low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
+            rows.append(Ablation(title, math.exp(mean), low, high, False, False, 0))
+    return (*rows, *_together(tuple(rows), total, math.sqrt(doubt), z))
+
+
+def _error(interval: Interval, z: float) -> float:
+    """Standard error of a log ratio, from its interval."""
+    return math.log(interval.high / interval.low) / (2.0 * z)
+
+
+def _shared(posterior: Posterior, candidate: Candidate, sets: list[Candidate], rest: float | None,
+            doubt: float) -> list[tuple[float, float]]:
+    """(mean, standard deviation) of the expected log effects of leaving each flag out, once it is known that together
+    they come to ``rest`` with variance ``doubt`` (None: what they come to is not known)."""
+    import numpy as np
+
+    if not sets:
+        return []
+    home = posterior.index[candidate.id]
+    places = np.array([posterior.index[one.id] for one in sets])
+    mean = posterior.mean[places] - posterior.mean[home]
+    cov = (posterior.cov[np.ix_(places, places)] - posterior.cov[places, home][:, None]
+           - posterior.cov[home, places][None, :] + posterior.cov[home, home])
+    spread = cov.sum(axis=1) if rest is not None else np.zeros(len(sets))
+    pull = spread / max(float(spread.sum()), 1e-12)
+    mean = mean + pull * ((rest or 0.0) - float(mean.sum()))
+    kept = np.eye(len(sets)) - np.outer(pull, np.ones(len(sets)))
+    cov = kept @ cov @ kept.T + doubt * np.outer(pull, pull)
+    deviations = np.sqrt(np.maximum(np.diag(cov), 1e-12))
+    return list(zip(mean.tolist(), deviations.tolist(), strict=True))
+
+
+def _together(rows: tuple[Ablation, ...], total: Interval, error: float, z: float) -> tuple[Ablation, ...]:
+    """The row for what is left between the flags' effects and the verdict, where that is more than its doubt."""
+    left = math.log(total.estimate) - sum(math.log(row.effect) for row in rows)
+    product = math.prod(row.effect for row in rows)
+    if not rows or total.low <= product <= total.high:
+        return ()
+    low, high = math.exp(left - z * error), math.exp(left + z * error)
+    return (Ablation(TOGETHER, math.exp(left), low, high, False, all(row.measured for row in rows), 0),)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from autotune.decide import objectives
-from autotune.decide.ablation import ablate
+from autotune.decide.ablation import ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, blocks, compare, confirmed
 from autotune.decide.finalist import finalist, too_slow
@@ -137,9 +137,12 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     if result is None or speed is None:
         return Verdict("keep", "Nothing is changed: the budget ended before two fresh starts of each side could "
                        "be compared.", False, baseline, winner, None, saving)
-    parts = ablate(space, space[rival], Surface(space).posterior(scored), decide.confidence)
     decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
-    return Verdict("apply" if decision else "keep", reason, sure, baseline, winner, speed.interval, saving, parts)
+    if not decision:  # nothing is changed, so no flag is credited with it
+        return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
+    parts = ablate(space, space[rival], by_clips_alone(space, all_rounds), speed.interval, len(speed.blocks),
+                   effects(space, space[rival], all_rounds, decide.confidence))
+    return Verdict("apply", reason, sure, baseline, winner, speed.interval, saving, parts)
 
 
 def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float,

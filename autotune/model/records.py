@@ -117,12 +117,17 @@ class _Image(TypedDict):
     psnr: Decibels | None
 
 
-class _Effect(TypedDict):
+class _Expected(TypedDict):
     flag: str
     effect: Ratio
     low: Ratio
     high: Ratio
     significant: bool
+
+
+class _Effect(_Expected, total=False):
+    measured: bool
+    pairs: Count
 
 
 class _Trial(_Flags):

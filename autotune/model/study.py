@@ -127,13 +127,19 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Effect of one flag of the winner: time without it over time with it (1.03 = it gains 3 %)."""
+    """Effect of one flag of the winner: time without it over time with it (1.03 = it gains 3 %).
+
+    ``measured``: by so many fresh ``pairs`` of the set with and without it; else it is what a model of all clips
+    expects, and never ``significant``.
+    """
 
     flag: str
     effect: float
     low: float
     high: float
     significant: bool
+    measured: bool = False
+    pairs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

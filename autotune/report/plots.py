@@ -258,7 +258,7 @@ def effects(told: Story) -> str:
             axes.plot([low, high], [place, place], color=colour, linewidth=2.5, solid_capstyle="round")
             gid = f"effect{place}"
             axes.scatter([mid], [place], s=44, color=colour, zorder=3, gid=gid)
-            tips[gid] = [f"{a['flag']}: {words.change(a['effect'])}"]
+            tips[gid] = [f"{a['flag']}: {words.change(a['effect'])}, {words.credit_source(a)}"]
             if narrow:
                 box = {"facecolor": svg.PAPER, "edgecolor": "none", "pad": 1.0}
                 where = axes.get_yaxis_transform()

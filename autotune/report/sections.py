@@ -271,6 +271,7 @@ def flags(told: Story) -> str:
             code(a["flag"]),
             words.change(a["effect"]),
             f"{words.change(a['low'])} to {words.change(a['high'])}",
+            words.credit_source(a),
             "yes" if a["significant"] else "not shown",
         )
         for a in items
@@ -280,7 +281,7 @@ def flags(told: Story) -> str:
         "Which flag does what",
         figure(plots.effects(told), "How much longer clips take when one flag of the tuned set is left out."),
         table(
-            "Effect of each flag", ("Flag", "Longer without it", "Interval", "Clear of zero"), rows, "hnnt"
+            "Effect of each flag", ("Flag", "Longer without it", "Interval", "From", "Clear of zero"), rows, "hnntt"
         ),
     )
 

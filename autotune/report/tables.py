@@ -161,9 +161,22 @@ def tune_summary(doc: Document) -> Group:
         parts.append(
             _text(f"The {found.name} set: {words.gain(speedup['estimate'])} as fast ({interval} {span})")
         )
+    parts += _credit(doc)
     parts.append(_trials(doc))
     parts.append(_text(_spent(doc)))
     return Group(*parts)
+
+
+def _credit(doc: Document) -> list[RenderableType]:
+    """What each flag of the tuned set does, and how that is known; nothing for a set with one flag: its speed says it
+    all."""
+    found = list(doc.get("ablation") or ())
+    if len(found) < 2:
+        return []
+    rows = [(row["flag"], words.change(row["effect"]), f"{words.change(row['low'])} to {words.change(row['high'])}",
+             words.credit_source(row), "yes" if row["significant"] else "not shown") for row in found]
+    return [_table("Which flag does what", ("Flag", "Longer without it", "Interval", "From", "Clear of zero"), rows,
+                   "12")]
 
 
 def _bounds(side: Side) -> str:

@@ -62,6 +62,14 @@ def change(factor: float) -> str:
     return f"{(factor - 1) * 100:+.1f} %".replace("-", "−")
 
 
+def credit_source(row: Mapping[str, Any]) -> str:
+    """Where a flag's effect comes from: fresh pairs with and without it, or a model of all clips."""
+    if not row.get("measured"):
+        return "an expectation, not measured"
+    pairs = int(row.get("pairs") or 0)
+    return f"measured, {plural(pairs, 'fresh pair')}" if pairs else "measured"
+
+
 def percent(share: float) -> str:
     """A confidence or share as a whole percentage where it is one ("95 %", "97.5 %")."""
     text = f"{share * 100:.1f}".rstrip("0").rstrip(".")
