@@ -146,7 +146,7 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
     for path in layout.launch_files:
         before, file = file, read(path, environ, root)
         if before is not None and file.kind == "cmd":  # one cmd runs both, and every variable stays
-            file = parse(file.data, path, environ, root, before)
+            file = replace(parse(file.data, path, environ, root, before), rewritten=file.rewritten)
         builds_on_it = not file.assignments or f"{ENVIRONMENT}{OWN}" in file.depends
         doubt = (*doubt, *file.uncertain) if builds_on_it else file.uncertain
         if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):

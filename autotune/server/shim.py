@@ -54,29 +54,40 @@ def _row(key: str, word: str, kept: bool) -> list[str]:
 
 def prepare(argv: list[str], stays: bool = False) -> str:
     """Sets COMMANDLINE_ARGS for the real launch.py and returns its path. ``argv``: words to move into it, or, with
-    ``stays``, words that launch.py gets in any case."""
+    ``stays``, words that stay in launch.py's own, in which those that go are taken out of the list itself."""
     spec = json.loads(os.environ.pop("AUTOTUNE_SHIM"))
     line = shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
     given = argv + line
     kept = _kept(given, spec["stripped"], spec["shortest"])
     with open(spec["given"], "w", encoding="utf-8") as file:  # noqa: PTH123 (older interpreters, few imports)
         json.dump(list(map(_row, itertools.repeat(spec["key"]), given, kept)), file)
-    moved = rewrite(line if stays else given, spec["stripped"], spec["shortest"])
+    moved = list(itertools.compress(given, kept))
+    if stays:
+        moved = list(itertools.compress(line, kept[len(argv) :]))
+        argv[:] = list(itertools.compress(argv, kept))
     os.environ["COMMANDLINE_ARGS"] = " ".join(shlex.quote(word) for word in moved + spec["words"])
     return str(spec["launch"])
 
 
-def _after_launch() -> list[str]:
-    """As sitecustomize: the words that follow launch.py on the command line, which is not sys.argv yet."""
-    words = list(sys.orig_argv)
-    at = next(i for i, word in enumerate(words) if os.path.basename(word) == "launch.py")  # noqa: PTH119
-    return words[at + 1 :]
+def _prepare_site() -> None:
+    """As sitecustomize: what follows launch.py in sys.argv, which is there by now (Python 3.10 and later, which alone
+    has sys.orig_argv), loses what a trial is not given; ``accelerate launch`` passes on what is left."""
+    at = _launch_at(sys.argv)
+    if at is None:
+        prepare([])
+        return
+    words = sys.argv[at + 1 :]
+    prepare(words, stays=True)
+    sys.argv[at + 1 :] = words
+
+
+def _launch_at(words: list[str]) -> int | None:
+    return next((i for i, word in enumerate(words) if os.path.basename(word) == "launch.py"), None)  # noqa: PTH119
 
 
 def _starts_launch() -> bool:
     """As sitecustomize: is this interpreter about to run launch.py, and not pip or a test of it?"""
-    words = getattr(sys, "orig_argv", None) or []
-    return any(os.path.basename(word) == "launch.py" for word in words)  # noqa: PTH119
+    return _launch_at(getattr(sys, "orig_argv", None) or []) is not None
 
 
 if "AUTOTUNE_SHIM" in os.environ:
@@ -86,4 +97,4 @@ if "AUTOTUNE_SHIM" in os.environ:
         sys.path[0] = os.path.dirname(launch)  # noqa: PTH120
         runpy.run_path(launch, run_name="__main__")
     elif __name__ == "sitecustomize" and _starts_launch():
-        prepare(_after_launch(), stays=True)
+        _prepare_site()

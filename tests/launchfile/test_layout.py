@@ -63,6 +63,24 @@ def test_no_launch_file(tmp_path: Path) -> None:
     assert not found.manageable and found.why_not and "has no webui-user.sh" in found.why_not
 
 
+CHAINS: tuple[dict[str, str], ...] = (
+    {}, {"webui.settings.bat": "set COMMANDLINE_ARGS=--api\r\n"}, {"webui.settings.bat": ""},
+    {"webui-user.bat": "set COMMANDLINE_ARGS=--api\r\ncall webui.bat\r\n", "webui.settings.bat": "rem\r\n"},
+    {"../run.bat": "", "../environment.bat": "set SKIP_VENV=1\r\n"},
+    {"../run.bat": "", "../environment.bat": "set SKIP_VENV=1\r\n", "webui.settings.bat": "set A=1\r\n"},
+)
+
+
+@pytest.mark.parametrize("mark", ["pinokio.js", "pinokio.json", None])
+@pytest.mark.parametrize("files", CHAINS)
+@pytest.mark.parametrize("system", ["win32", "linux"])
+def test_what_pinokio_rewrites_is_known_of_each_file_of_a_start(
+    tmp_path: Path, mark: str | None, files: dict[str, str], system: str
+) -> None:
+    root = install(tmp_path / "top" / "app", {**BASE, **files, **({f"../{mark}": "{}"} if mark else {})})
+    assert layout.in_effect(root, layout.recognise(root, system, {}), {}).rewritten is (mark is not None)
+
+
 def test_pinokio(tmp_path: Path) -> None:
     install(tmp_path, {"pinokio.js": "", "start.js": ""})
     found = layout.recognise(install(tmp_path / "app", BASE), "linux", {})

@@ -247,3 +247,35 @@ def test_the_shim_leaves_other_programs_alone(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", "import os; print(os.environ['COMMANDLINE_ARGS'])"], env=env,
                           capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "--share"
+
+
+LINES = (
+    (["--share", "--xformers"], ["--medvram"], ["--xformers", "--medvram"]),
+    (["--api-auth", "me:secret", "--port=7", "--no-half"], ["--listen"], ["--no-half"]),
+    (["--theme", "dark"], ["--theme", "dark", "--sub-quad-q-chunk-size", "7"], ["--sub-quad-q-chunk-size", "7"]),
+    ([], ["--share"], []), (["--shar", "--ü 1"], [], ["--ü 1"]), (["--port"], ["7860", "--xformers"], ["--xformers"]),
+)
+"""(words on launch.py's own line, as after `call webui.bat`; in COMMANDLINE_ARGS; left)."""
+STARTER = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+"""As `accelerate launch` does: another program, which is given launch.py and its words."""
+
+
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize(("argv", "variable", "left"), LINES)
+def test_words_on_launchs_own_line_go_too(
+    tmp_path: Path, argv: list[str], variable: list[str], left: list[str], between: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_bytes(Path(shim.__file__).read_bytes())
+    launch, starter = tmp_path / "launch.py", tmp_path / "starter.py"
+    launch.write_text("import json, os, shlex, sys\n"
+                      "print(json.dumps(sys.argv[1:] + shlex.split(os.environ['COMMANDLINE_ARGS'])))\n")
+    starter.write_text(STARTER)
+    spec = {"stripped": STRIPPED, "shortest": isolation.SHORTEST, "words": ["--nowebui"], "key": "0",
+            "given": str(tmp_path / "given.json"), "launch": str(launch)}
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "AUTOTUNE_SHIM": json.dumps(spec),
+           "COMMANDLINE_ARGS": shlex.join(variable), "PYTHONUTF8": "1"}
+    program = [str(starter), str(launch)] if between else [str(launch)]
+    done = subprocess.run([sys.executable, *program, *argv], env=env, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [*left, "--nowebui"]
+    found = own_script.given(tmp_path, "0")
+    assert found is not None and found.differences([*argv, *variable]) == []
