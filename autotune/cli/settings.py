@@ -91,7 +91,7 @@ def settle(ctx: click.Context, options: dict[str, Any]) -> Settings:
 
 def clean_up(places: Places) -> None:
     """Ends and removes what a killed autotune and its guard left, whichever verb comes next. Nearly always nothing is
-    there, and nothing is loaded for it."""
+    there, and nothing is loaded for it. Nothing is waited for: what starts a web UI does that itself."""
     try:
         with os.scandir(places.runs) as entries:
             found = any(True for _ in entries)
@@ -100,4 +100,4 @@ def clean_up(places: Places) -> None:
     if found:
         from autotune.server.sweep import sweep
 
-        sweep(places.runs)
+        sweep(places.runs, patience=0.0)

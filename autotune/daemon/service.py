@@ -90,6 +90,10 @@ class Manager:
         """A command that succeeds when the manager has the service; None where ``enable`` needs no such knowledge."""
         return None
 
+    def kept(self) -> list[list[str]]:
+        """Commands of which one succeeds when the manager has either form of the service, its files there or not."""
+        raise NotImplementedError
+
     def enable(self, changed: bool) -> list[list[str]]:
         """Commands that load and begin the service; ``changed``: the manager does not have it as its files say."""
         raise NotImplementedError
@@ -123,6 +127,9 @@ class Systemd(Manager):
     def probe(self) -> list[str]:
         return ["systemctl", "--user", "show-environment"]
 
+    def kept(self) -> list[list[str]]:
+        return [["systemctl", "--user", "is-active", name] for name in ("autotune.service", "autotune-once.timer")]
+
     def enable(self, changed: bool) -> list[list[str]]:
         first = [["systemctl", "--user", "daemon-reload"]] if changed else []
         again = [["systemctl", "--user", "restart", self._unit]] if changed else []
@@ -144,6 +151,7 @@ class TaskScheduler(Manager):
     FILES_COUNT = False  # the XML is read once, by `schtasks /Create`
 
     NAMES = ("autotune-agent.xml", "autotune-once.xml")
+    TASKS = (r"\autotune\agent", r"\autotune\once")
 
     @property
     def _folder(self) -> Path:
@@ -152,7 +160,7 @@ class TaskScheduler(Manager):
 
     @property
     def _task(self) -> str:
-        return r"\autotune\once" if self.timer else r"\autotune\agent"
+        return self.TASKS[1] if self.timer else self.TASKS[0]
 
     def files(self, what: Target) -> dict[Path, bytes]:
         name = self.NAMES[1] if self.timer else self.NAMES[0]
@@ -171,6 +179,9 @@ class TaskScheduler(Manager):
     def known(self) -> list[str]:
         return ["schtasks", "/Query", "/TN", self._task]
 
+    def kept(self) -> list[list[str]]:
+        return [["schtasks", "/Query", "/TN", name] for name in self.TASKS]
+
     def enable(self, changed: bool) -> list[list[str]]:
         file = str(self._folder / (self.NAMES[1] if self.timer else self.NAMES[0]))
         # What runs by the earlier definition has to go, or the new one does not begin.
@@ -179,9 +190,8 @@ class TaskScheduler(Manager):
         return [*create, ["schtasks", "/Run", "/TN", self._task]]
 
     def disable(self) -> list[list[str]]:
-        tasks = (r"\autotune\agent", r"\autotune\once")
-        ends = [["schtasks", "/End", "/TN", name] for name in tasks]
-        return [*ends, *(["schtasks", "/Delete", "/TN", name, "/F"] for name in tasks)]
+        ends = [["schtasks", "/End", "/TN", name] for name in self.TASKS]
+        return [*ends, *(["schtasks", "/Delete", "/TN", name, "/F"] for name in self.TASKS)]
 
     def show(self) -> list[str]:
         return ["schtasks", "/Query", "/TN", self._task, "/V", "/FO", "LIST"]
@@ -213,6 +223,9 @@ class Launchd(Manager):
 
     def probe(self) -> list[str]:
         return ["launchctl", "print", self._domain]
+
+    def kept(self) -> list[list[str]]:
+        return [self.show()]
 
     def enable(self, changed: bool) -> list[list[str]]:  # noqa: ARG002
         # What is loaded already cannot be loaded again; the agent goes on where it was.
@@ -295,23 +308,36 @@ def uninstall(*, chosen: Manager | None = None, runner: Runner = run_command) ->
     on = chosen or manager()
     report = Report()
     there = [path for path in on.places() if path.exists()]
-    if there:
-        _command_all(on, on.disable(), report, runner)
+    # What was begun goes on without its file; where that is read once, the manager alone knows whether there is one.
+    unknown = not on.FILES_COUNT and not there and runner(on.probe()).code != 0
+    refused = False
+    if there or unknown or _is_kept(on, runner):
+        refused = _command_all(on, on.disable(), report, runner)
+    else:
+        report.lines.append("no service is installed")
     for path in there:
         _remove(path, report)
-    if not there:
-        report.lines.append("no service is installed")
+    if refused and _is_kept(on, runner):
+        report.ok, report.failed = False, True
+        report.lines.append("the service manager still has the service; end it there:")
+        report.commands += [units.shown(command) for command in on.disable()]
     return report
+
+
+def _is_kept(on: Manager, runner: Runner) -> bool:
+    return any(runner(command).code == 0 for command in on.kept())
 
 
 def status(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:
     """Which files there are, and what the manager says."""
     on = chosen or manager()
     there = [path for path in on.places() if path.exists()]
-    report = Report(lines=[f"{path}: there" for path in there] or ["no service is installed"], files=there)
-    if not there:
-        report.ok = False
+    report = Report(lines=[f"{path}: there" for path in there], files=there)
+    if not there and not _is_kept(on, runner):
+        report.lines, report.ok = ["no service is installed"], False
         return report
+    if not there:
+        report.lines.append("the manager has the service, but its file is gone: `autotune service install` writes it")
     if not isinstance(on, Launchd):
         on.timer = any("once" in path.name for path in there)
     answer = runner(on.show())
@@ -322,8 +348,10 @@ def status(*, chosen: Manager | None = None, runner: Runner = run_command) -> Re
     return report
 
 
-def _command_all(on: Manager, commands: list[list[str]], report: Report, runner: Runner) -> None:
-    """Runs the manager's commands in order; leaves them to the reader where it cannot be reached."""
+def _command_all(on: Manager, commands: list[list[str]], report: Report, runner: Runner) -> bool:
+    """Runs the manager's commands in order; leaves them to the reader where it cannot be reached. True when one failed
+    that may, because there is nothing to end, or because the manager would not."""
+    refused = False
     reached = runner(on.probe())
     if reached.code != 0:
         report.ok = False
@@ -335,7 +363,7 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
         while wanted and report.commands[-1:] == wanted[:1]:
             wanted.pop(0)  # what ends one form of the service may end as what begins the other begins
         report.commands += wanted
-        return
+        return False
     for number, command in enumerate(commands):
         answer = runner(command)
         if answer.code == 0:
@@ -345,7 +373,10 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
             said = answer.text.splitlines()
             report.lines.append(f"failed: {units.shown(command)}: {said[-1] if said else answer.code}")
             report.commands += [units.shown(left) for left in commands[number:]]  # what follows builds on it
-            return
+            return False
+        else:
+            refused = True
+    return refused
 
 
 def _content(path: Path) -> bytes | None:

@@ -6,8 +6,10 @@ desktop, and closing that would end the program. Elsewhere there is nothing to h
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 HIDDEN = 0x08000000 if sys.platform == "win32" else 0
@@ -17,6 +19,13 @@ It is CREATE_NO_WINDOW of the module subprocess, which takes long to import.
 """
 _NAME = re.compile(r"(python)(w?)([\d.]*)", re.IGNORECASE)
 """python.exe, pythonw.exe and, as the Store's Python has it, pythonw3.11.exe: "w" is the one without a console."""
+
+
+def search_path(environ: Mapping[str, str]) -> str:
+    """Where programs are looked for, without the virtual environment that is active: it is autotune's own."""
+    parts, venv = environ.get("PATH", "").split(os.pathsep), environ.get("VIRTUAL_ENV")
+    own = {str(Path(venv) / "bin"), str(Path(venv) / "Scripts")} if venv else set()
+    return os.pathsep.join(part for part in parts if part.rstrip("/\\") not in own)
 
 
 def windowless_python(python: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.disk.programs import search_path
 from autotune.launchfile import codepage
 from autotune.launchfile.flavour import packaged
 from autotune.launchfile.start import read_start
@@ -20,7 +21,7 @@ _APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)"
 
 
 def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, str]:
-    """venv_dir, python_cmd and skip_venv as a start by this launch file has them, as far as that is certain.
+    """venv_dir, python_cmd, skip_venv and the path of a start by this launch file, as far as that is certain.
 
     An environment variable of the same name stands in for what the file does not say.
     """
@@ -35,18 +36,20 @@ def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
     """What chooses the interpreter at a start by this file; without one, or with none that can be read, as it is."""
     if root is not None and (launch_file is None or not launch_file.exists()):
         launch_file = packaged(root)  # its variables hold for whatever it starts
-    names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd"}
+    names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd", "path": "PATH"}
     if _is_batch(launch_file):
-        names = {"venv_dir": "VENV_DIR", "python_cmd": "PYTHON", "skip_venv": "SKIP_VENV"}
+        names = {"venv_dir": "VENV_DIR", "python_cmd": "PYTHON", "skip_venv": "SKIP_VENV", "path": "PATH"}
+    environ = {**os.environ, "PATH": search_path(os.environ)}
     if launch_file is not None:
         try:
-            start = read_start(root or launch_file.parent, launch_file)
+            start = read_start(root or launch_file.parent, launch_file, environ)
             place = root or launch_file.parent
-            return {key: _path(start.variable(name), place) if _is_batch(launch_file) else start.variable(name)
-                    for key, name in names.items()}
+            found = {key: start.variable(name) for key, name in names.items()}
+            paths = ("venv_dir", "python_cmd") if _is_batch(launch_file) else ()
+            return {key: _path(one, place) if key in paths else one for key, one in found.items()}
         except AutotuneError:
             pass
-    return {key: Variable(os.environ.get(name)) for key, name in names.items()}
+    return {key: Variable(environ.get(name)) for key, name in names.items()}
 
 
 def _path(found: Variable, root: Path) -> Variable:
@@ -115,8 +118,11 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
         return None
     import shutil
 
+    # The PATH of the start, not autotune's own; one of Windows is none elsewhere.
+    foreign = _is_batch(launch_file) and os.name != "nt"
+    places = (None if foreign else said.get("path")) or search_path(os.environ)
     for command in (said.get("python_cmd"), "python3.10", "python3", "python"):
-        where = shutil.which(command, path=None) if command else None
+        where = shutil.which(command, path=places) if command else None
         if where is None and command and (root / command).is_file():
             where = str(root / command)
         if where:

@@ -61,6 +61,9 @@ def _work_lines(doc: Document) -> list[str]:
     elif begun:
         lines.append(f"Not done:  the tune {clean(begun.get('study'))} has no verdict yet: {_progress(begun)}")
         lines.append(f"  {clean(begun.get('hint'))}")
+    for pid in doc.get("ending") or ():
+        lines.append(f"Ending:    the web UI of an autotune that was killed, by its guard (pid {clean(pid)}); "
+                     "it puts back what that wrote")
     for one in doc.get("machine_down") or ():
         lines.append(f"Went down: the machine did while {clean(words.flags(one.get('flags') or ()))} ran "
                      f"({clean(words.moment(one.get('at')))}); `autotune tune --fresh` tries it again")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autotune.disk.programs import search_path
 from autotune.launchfile.start import Start, read_start
 from autotune.model.errors import AutotuneError
 from autotune.server import tree
@@ -49,11 +50,8 @@ class StartEnvironment:
 def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what belongs to autotune's own interpreter."""
     env = dict(os.environ if environ is None else environ)
-    venv = env.get("VIRTUAL_ENV")
-    if venv:
-        scripts = {str(Path(venv) / "bin"), str(Path(venv) / "Scripts")}
-        env["PATH"] = os.pathsep.join(
-            part for part in env.get("PATH", "").split(os.pathsep) if part.rstrip("/\\") not in scripts)
+    if env.get("VIRTUAL_ENV"):
+        env["PATH"] = search_path(env)
     for name in OURS:
         env.pop(name, None)
     return env

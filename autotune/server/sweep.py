@@ -25,9 +25,10 @@ class Swept:
     traces: tuple[Trace, ...]
 
 
-def sweep(run_root: Path) -> Swept:
+def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
     """Cleans up every run below ``run_root`` whose owner is dead; runs of living owners are left alone.
 
+    A guard that lives does it itself: it is given ``patience`` seconds, with none it is left to it (see ``ending``).
     Safe at any time and from several processes at once. Raises nothing: what cannot be read is passed over.
     """
     runs = ended = 0
@@ -45,20 +46,35 @@ def sweep(run_root: Path) -> Swept:
             continue
         if record.owner_lives:
             continue
-        if record.guard_pid is not None and tree.identity(record.guard_pid) == record.guard:
-            _await(record.guard_pid, PATIENCE)
+        if _guarded(record):
+            if patience <= 0.0:
+                continue
+            _await(record.guard_pid or 0, patience)
         count, stubborn = _end(record.run_id)
         ended += count
         left += stubborn
         if record.port:
             from autotune.server import ready  # with the whole client; seldom needed
 
-            ready.wait_free(record.port)
+            ready.wait_free(record.port, min(ready.TEARDOWN, patience))
         if folder.exists():
             traces += inventory.restore(folder)
             run_folder.remove(folder)
         runs += 1
     return Swept(runs, ended, tuple(left), tuple(traces))
+
+
+def ending(run_root: Path) -> list[int]:
+    """Guards that live and whose owner died: each ends its web UI and puts back what that wrote, then ends itself."""
+    try:
+        records = [run_folder.read(path) for path in run_root.iterdir()]
+    except OSError:
+        return []
+    return sorted(one.guard_pid for one in records if one and one.guard_pid and not one.owner_lives and _guarded(one))
+
+
+def _guarded(record: run_folder.RunRecord) -> bool:
+    return record.guard_pid is not None and tree.identity(record.guard_pid) == record.guard
 
 
 def _await(pid: int, limit: float) -> None:

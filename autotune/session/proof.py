@@ -16,6 +16,7 @@ from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue
 from autotune.server.own_script import Given
+from autotune.server.sweep import sweep
 from autotune.session.look import Look
 from autotune.store import in_flight
 from autotune.store.places import Places
@@ -44,6 +45,7 @@ def observe(
     """
     python = look.machine.webui.python
     assert python is not None
+    sweep(places.runs)
     flights = in_flight.of(places, look.root)
     plan = server.LaunchPlan(
         root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),

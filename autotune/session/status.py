@@ -60,6 +60,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "drift": problem,
         "running": running(places, root),
         "unfinished": unfinished(places, root),
+        "ending": _ending(places),
         "machine_down": _machine_down(places, root),
         "daemon": _daemon(places),
     }
@@ -99,6 +100,18 @@ def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
         "spent": round(study.spent(), 1), **counts(study.history(0.0, 0.0, None)),
         "hint": "The same `autotune tune` command goes on from there.",
     }
+
+
+def _ending(places: Places) -> list[int]:
+    """Pids of the guards that end just now what a killed autotune left."""
+    try:
+        if not any(places.runs.iterdir()):
+            return []
+    except OSError:
+        return []
+    from autotune.server.sweep import ending
+
+    return ending(places.runs)
 
 
 def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:

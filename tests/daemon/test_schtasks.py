@@ -33,6 +33,8 @@ if (folder / "down").exists():
     end("down", 1)
 if "/TN" not in words:
     end("done", 0)
+if (folder / "keeps").exists() and verb == "/Delete":
+    end("down", 1)
 if (folder / "refuses").exists() and verb != "/End":
     end("down", 1)
 if verb == "/Create":
@@ -118,6 +120,21 @@ def test_a_task_that_was_deleted_is_made_again_and_one_that_is_there_is_left(
     assert scheduler.tasks() == ["_autotune_agent"]
     assert service.uninstall(chosen=TaskScheduler(tmp_path / "home", False), runner=scheduler).ok
     assert scheduler.tasks() == []
+
+
+def test_a_task_whose_file_is_gone_is_ended_or_said_to_be_left(tmp_path: Path, scheduler: Scheduler) -> None:
+    on = TaskScheduler(tmp_path / "home", False)
+    assert service.uninstall(chosen=on, runner=scheduler).lines == ["no service is installed"]
+    (file,) = install(tmp_path, scheduler).files
+    file.unlink()
+    (scheduler.folder / "keeps").touch()
+    kept = service.uninstall(chosen=on, runner=scheduler)
+    assert scheduler.tasks() and kept.failed and not kept.ok and kept.commands and "still has" in kept.lines[-1]
+    (scheduler.folder / "keeps").rename(scheduler.folder / "down")
+    unknown = service.uninstall(chosen=on, runner=scheduler)
+    assert unknown.failed and unknown.commands and "no service is installed" not in unknown.lines
+    (scheduler.folder / "down").unlink()
+    assert service.uninstall(chosen=on, runner=scheduler).ok and scheduler.tasks() == []
 
 
 def test_what_it_says_is_shown_letter_by_letter(tmp_path: Path, scheduler: Scheduler) -> None:

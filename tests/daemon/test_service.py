@@ -258,13 +258,21 @@ class Recorded:
     """A runner that answers as told and remembers what it was asked."""
 
     def __init__(self, reach: bool = True, fail: str = "") -> None:
-        self.reach, self.fail = reach, fail
+        self.reach, self.fail, self.has = reach, fail, False
         self.asked: list[list[str]] = []
 
     def __call__(self, command: Sequence[str]) -> Answer:
         self.asked.append(list(command))
         if not self.reach:
             return Answer(None, "No such file or directory")
+        words = set(command)
+        if words & {"enable", "/Create", "bootstrap"}:
+            self.has = True
+        if words & {"disable", "/Delete", "bootout"}:
+            self.has = False
+        of_it = {"/Query", "/TN"} <= words or ("print" in words and command[-1].endswith("autotune.agent"))
+        if (of_it or "is-active" in words) and not self.has:
+            return Answer(1, "there is none")
         return Answer(1, "first\nno") if self.fail and self.fail in command else Answer(0, "active (running)")
 
 
@@ -299,6 +307,23 @@ def test_install_twice_is_once_and_uninstall_leaves_nothing(
     again = service.uninstall(chosen=on, runner=ask)
     assert again.ok
     assert again.lines == ["no service is installed"]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_service_whose_files_are_gone_is_ended_all_the_same(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
+    on, ask = managers(tmp_path)[number], Recorded()
+    for path in service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=ask).files:
+        path.unlink()
+    shown = service.status(chosen=on, runner=ask)
+    assert ask.has and shown.ok and "its file is gone" in shown.lines[0]
+    gone = service.uninstall(chosen=on, runner=ask)
+    assert gone.ok and not ask.has and any(line.startswith("done: ") for line in gone.lines)
+    assert service.uninstall(chosen=on, runner=ask).lines == ["no service is installed"]
+    shown = service.status(chosen=on, runner=ask)
+    assert not shown.ok and shown.lines == ["no service is installed"]
 
 
 def test_without_a_manager_the_commands_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,3 +198,45 @@ def test_an_uncertain_venv_dir_is_never_another_python(tmp_path: Path, text: str
 
     with pytest.raises(NothingToWorkOn, match=r"is not certain: venv_dir in .* depends on .*line 2"):
         machine.look(root, file, ())
+
+
+PATHS = (
+    "", 'export PATH="$HERE/b:$PATH"', 'PATH="$PATH:$HERE/b"', 'export PATH="$HERE/b:/usr/bin:/bin"',
+    'export PATH=$HERE/none:$HERE/b:$PATH', 'PATH=$HERE/b:$PATH\nexport PATH=$HERE/none:$PATH',
+)
+
+
+@bash
+@pytest.mark.parametrize("line", PATHS)
+@pytest.mark.parametrize("active", [False, True])
+def test_a_named_python_is_looked_for_where_the_start_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, active: bool
+) -> None:
+    root = webui(tmp_path / "w")
+    for folder in ("a", "b", "venv/bin"):
+        write(tmp_path / folder / "mine", "#!/bin/sh\n").chmod(0o755)
+    monkeypatch.setenv("HERE", str(tmp_path))
+    start = f"{tmp_path}/a:/usr/bin:/bin"
+    monkeypatch.setenv("PATH", f"{tmp_path}/venv/bin:{start}" if active else start)
+    if active:  # autotune's own, which a start by its owner does not have
+        monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
+    file = write(root / "webui-user.sh", f"#!/bin/bash\nvenv_dir='-'\npython_cmd=mine\n{line}\n")
+    asked = subprocess.run(["bash", "-c", f'. "{file}"; command -v "$python_cmd"'], capture_output=True, text=True,
+                           env={"PATH": start, "HERE": str(tmp_path)}, check=True)
+    assert interpreter.find(root, file) == Path(asked.stdout.strip())
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="a PATH as Windows has it")
+@pytest.mark.parametrize(("line", "found"), [
+    ("", "a"), ("set PATH=%HERE%\\b;%PATH%", "b"), ("set Path=%PATH%;%HERE%\\b", "a"), ("set PATH=%HERE%\\b", "b")])
+def test_a_named_python_of_a_batch_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, found: str
+) -> None:
+    root = webui(tmp_path / "w")
+    for folder in ("a", "b"):
+        write(tmp_path / folder / "mine.exe", "")
+    monkeypatch.setenv("HERE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "a"))
+    file = write(root / "webui-user.bat", f"@echo off\r\nset PYTHON=mine\r\nset VENV_DIR=-\r\n{line}\r\n")
+    where = interpreter.find(root, file)
+    assert where is not None and where.parent == tmp_path / found

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autotune.cli.settings import clean_up
 from autotune.model.machine import Gpu
+from autotune.report import plain
 from autotune.server import isolation, ready, run_folder, settle, tree
 from autotune.server.gpu_memory import level
 from autotune.server.server_log import ServerLog
 from autotune.server.sweep import sweep
+from autotune.session import status
+from autotune.store.places import Places
 
 LOG = ("Launching with arguments: --api-auth autotune:PASS --gradio-auth=me:x --hf-token 'a b'\r\n"
        "  0%|          | 0/20\r 50%|#####     | 10/20\r100%|##########| 20/20\r\n"
@@ -153,3 +159,42 @@ def test_the_log_tells_how_long_packages_were_installed() -> None:
     quiet = ServerLog(clock=lambda: now[0])
     quiet.feed(b"Launching Web UI\nModel loaded in 2.0s\nApplying attention optimization: x... done.\n")
     assert quiet.installing() == 0.0
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[Places, subprocess.Popen[bytes]]]:
+    """A run whose owner was killed and whose guard, a program that waits for its input, still works."""
+    places = Places(tmp_path / "state")
+    folder, record = run_folder.create(places.runs, tmp_path)
+    guard = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run_folder.write(folder, replace(record, owner_pid=gone.pid, owner="gone", guard_pid=guard.pid,
+                                     guard=tree.identity(guard.pid)))
+    yield places, guard
+    guard.communicate()
+
+
+def test_a_look_waits_for_no_guard_and_says_that_it_is_at_work(
+    guarded: tuple[Places, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, guard = guarded
+    waited: list[float] = []
+    monkeypatch.setattr("autotune.server.sweep._await", lambda _pid, limit: waited.append(limit))
+    clean_up(places)
+    assert not waited and guard.poll() is None and len(list(places.runs.iterdir())) == 1
+    document = {"ending": status._ending(places)}
+    assert document == {"ending": [guard.pid]}
+    assert any(f"guard (pid {guard.pid})" in line for line in plain.status_lines(document))
+    guard.communicate()
+    assert status._ending(places) == []
+    clean_up(places)
+    assert not list(places.runs.iterdir())
+
+
+def test_what_starts_a_web_ui_waits_for_the_guard(
+    guarded: tuple[Places, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, guard = guarded
+    monkeypatch.setattr("autotune.server.sweep._await", lambda _pid, limit: guard.communicate() and limit)
+    assert sweep(places.runs).runs == 1 and not list(places.runs.iterdir())
