@@ -216,6 +216,8 @@ class Surface:
         self.mean_added: Array = np.array([sum(table.get(pair, 0.0) for pair in pairs) for pairs in scaled])
         self.mean: Array = np.array([sum(table.get(pair, 0.0) for pair in c.levels) for c in space.candidates])
         self.attention = columns.get("attention", [])
+        column = np.array(self.attention)
+        self.of_class = {name: np.flatnonzero(column == name) for name in self.attention}
         self.expected = {level: table.get(("attention", level), 0.0) for level in self.attention}
 
     def posterior(self, rounds: tuple[Round, ...]) -> Posterior:
@@ -262,10 +264,10 @@ class Surface:
 
         weight = np.ones(len(mean))
         if self.attention:
-            column = np.array(self.attention)
-            level = {name: float(mean[column == name].mean()) for name in self.expected}
+            level = {name: float(mean[self.of_class[name]].mean()) for name in self.expected}
             start = level.get("split", sum(level[k] - v for k, v in self.expected.items()) / len(level))
-            weight = EFFECTS.middle * np.array([math.exp(start - level[name]) for name in self.attention])
+            times = {name: math.exp(start - found) for name, found in level.items()}
+            weight = EFFECTS.middle * np.array([times[name] for name in self.attention])
             weight = weight.clip(*EFFECTS.weights)
         added = self.added * weight[:, None] * weight[None, :]
         return _Ground(self.mean + (weight - 1.0) * self.mean_added, self.calm + added, self.wild + added)

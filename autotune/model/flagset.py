@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 SettingValue = bool | int | float | str
 
@@ -84,7 +85,8 @@ class Space:
 
     def __getitem__(self, candidate_id: str) -> Candidate:
         """The candidate of that id. Raises KeyError."""
-        for candidate in self.candidates:
-            if candidate.id == candidate_id:
-                return candidate
-        raise KeyError(candidate_id)
+        return self._by_id[candidate_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Candidate]:
+        return {candidate.id: candidate for candidate in reversed(self.candidates)}

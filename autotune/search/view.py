@@ -157,13 +157,20 @@ class View:
         """Knowledge of seconds (the same as ``posterior`` when the objective is speed)."""
         return self.posterior if self.objective == "speed" else self.surface.posterior(self.rounds)
 
+    @cached_property
+    def _round_costs(self) -> dict[str, float]:
+        """What ``round_cost`` has worked out: a search asks for the same sets a hundred times."""
+        return {}
+
     def round_cost(self, candidate: str) -> float:
         """Seconds of the session that one round of a set is expected to take."""
-        known = self.baseline_round
-        if known is None:
-            return 0.0
-        gain = self.seconds.gain(self.space.baseline, candidate)[0]
-        return known * math.exp(min(3.0, max(-3.0, -gain)))
+        found = self._round_costs.get(candidate)
+        if found is None:
+            known = self.baseline_round
+            gain = self.seconds.gain(self.space.baseline, candidate)[0]
+            found = 0.0 if known is None else known * math.exp(min(3.0, max(-3.0, -gain)))
+            self._round_costs[candidate] = found
+        return found
 
     @cached_property
     def short(self) -> float:
