@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from autotune.decide import objectives
+from autotune.decide import needed, objectives
 from autotune.decide.ablation import ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, blocks, compare, confirmed
@@ -90,7 +90,8 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     used = objectives.scored(searched, objective)
     measured = {one.candidate for one in used}
     if side is None or space.baseline not in measured:
-        told = "the budget ended before the current flags were timed" if side is None else "memory could not be read"
+        ended = "the budget ended, and " if history.spent >= history.budget else ""
+        told = f"{ended}the current flags were not timed" if side is None else "memory could not be read"
         return _keep(f"Nothing is changed: {told}.", False, side)
     tried = sorted(measured - {space.baseline} - failed.dropped)
     attempted = {s.candidate for s in history.samples} - {space.baseline}
@@ -98,7 +99,8 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
         return _keep(f"Nothing is changed: none of the {len(attempted)} other sets tried rendered a valid clip here.",
                      True, side)
     if not tried:
-        return _keep("Nothing is changed: the budget ended before another set was timed.", False, side)
+        why = needed.left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
+        return _keep(f"Nothing is changed: no other set was timed; {why}.", False, side)
     posterior = Surface(space).posterior(used)
     best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
     seen = _words(posterior.gain(space.baseline, best)[0], objective)
@@ -108,8 +110,8 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
             f"Nothing is changed: of {len(tried)} other sets measured none is likely to be "
             f"{100 * profile.decide.min_gain:.3g} % better; the best came to {seen}.", True, side)
     return _keep(
-        f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but the budget ended "
-        "before fresh starts could confirm it.", False, side)
+        f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but fresh starts did not "
+        f"confirm it; {needed.left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
 
 
 def _words(gain: float, objective: str) -> str:
@@ -135,9 +137,14 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak
     if result is None or speed is None:
-        return Verdict("keep", "Nothing is changed: the budget ended before two fresh starts of each side could "
-                       "be compared.", False, baseline, winner, None, saving)
+        lack = RULES.min_blocks - len(blocks(scored, history, space.baseline, rival))
+        why = needed.left_open(history, space, rival, lack, lack)
+        told = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
+        return Verdict("keep", told, False, baseline, winner, None, saving)
     decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
+    if not sure:
+        why = needed.left_open(history, space, rival, needed.more_pairs(result, decide), 1)
+        reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
     parts = ablate(space, space[rival], by_clips_alone(space, all_rounds), speed.interval, len(speed.blocks),
@@ -161,5 +168,4 @@ def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float
         but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"
         return False, (f"Nothing is changed: in {pairs} pairs of fresh starts the best set ran at {told}, {but} "
                        f"{100 * min_gain:.3g} % better."), True
-    return False, (f"Nothing is changed: not sure within the budget; in {pairs} pairs of fresh starts the best "
-                   f"set ran at {told}."), False
+    return False, (f"Nothing is changed: not sure; in {pairs} pairs of fresh starts the best set ran at {told}."), False
