@@ -80,8 +80,9 @@ def left_open(history: History, space: Space, other: str | None, pairs: int | No
     left = history.budget - history.spent
     if left > 0.0 and (one is None or left >= SPARE * first * one):
         failed = sum(launch.failure is not None for launch in history.launches)
-        starts = f"after {len(history.launches)} start" + "s" * (len(history.launches) != 1) + (f", {failed} of them failed" if failed else "")
-        return f"no more was measured {starts}, with {_minutes(left)} of the budget left"
+        count = len(history.launches)
+        starts = f"{count} start" + "s" * (count != 1) + (f" ({failed} failed)" if failed else "")
+        return f"no more was measured after {starts}, with {_minutes(left)} of the budget left"
     if pairs is None:
         return f"the budget ended, and even {RULES.max_blocks} pairs would hardly settle it"
     return f"the budget ended: {advice(history, pairs * one)}" if one is not None else "the budget ended"

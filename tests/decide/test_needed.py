@@ -76,8 +76,8 @@ CASES = [
     (replace(searched(), samples=(), spent=700.0), "the budget ended, and the current flags were not timed", None),
     (replace(searched(), samples=(), spent=70.0), "the current flags were not timed", "budget"),
     (replace(searched(), samples=searched().samples[:2], spent=590.0), "timed; the budget ended: about", None),
-    (replace(searched(), samples=searched().samples[:2], spent=60.0), "no other set was timed; no more was measured after "
-     "1 start, with 9 min of the budget left", "budget ended"),
+    (replace(searched(), samples=searched().samples[:2], spent=60.0),
+     "no other set was timed; no more was measured after 1 start, with 9 min of the budget left", "budget ended"),
 ]
 
 
