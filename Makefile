@@ -39,9 +39,11 @@ wheel: $(VENV)/.dev
 	$(PIP) install build
 	$(BIN)/python -m build --wheel
 
-# A zip with its own Python for Windows, built on Linux.
+# A zip with its own Python for Windows, built on Linux. WITH= leaves out PyTorch, and with it the demo.
+WITH ?= engine
+
 windows-zip:
-	PYTHON=$(PYTHON) tests/windows/portable.sh dist/autotune-windows.zip
+	PYTHON=$(PYTHON) tests/windows/portable.sh dist/autotune-windows.zip $(WITH)
 
 $(VENV)/.engine: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

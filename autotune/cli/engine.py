@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,10 @@ def create(folder: Path, size: str, device: str, force: bool) -> str:
         )
     words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
     words += ["--size", size, "--device", device, *(["--force"] if force else [])]
-    done = subprocess.run(
-        words, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, check=False
-    )
+    # By itself a Python whose output is piped writes in the ANSI code page on Windows.
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    done = subprocess.run(words, env=env, capture_output=True, encoding="utf-8", errors="replace",
+                          stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise UsageProblem(lines[-1], "Choose another folder, or --force.")

@@ -195,8 +195,8 @@ class RealWorld:
 
         self.log(f"{title}: {text}")
         config = self._config()
-        if config.notifications:
-            notify.show(title, text, config.notification_sound)
+        if config.notifications and not notify.show(title, text, config.notification_sound):
+            self.log("no notification could be shown: this log alone tells it")
 
     def publish(self, status: dict[str, Any]) -> None:
         """Writes status.json when it says something new."""

@@ -24,6 +24,8 @@ PATIENCE = 2.0
 """Seconds in which a file that another program holds on Windows is tried again."""
 HELD = (5, 32, 33)
 """Windows' numbers for it: access denied, sharing violation, lock violation."""
+QUERY_LIMITED, ACCESS_DENIED, STILL_ACTIVE = 0x1000, 5, 259
+"""Windows' numbers for asking whether a process lives."""
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 """What a file system answers that cannot sync a folder (network and FUSE ones)."""
 
@@ -147,8 +149,8 @@ def _sweep(path: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # asking would end it; the file is small
+    if sys.platform == "win32":  # a signal would end it
+        return _lives_on_windows(pid)
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -156,3 +158,19 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _lives_on_windows(pid: int) -> bool:
+    """A process that was ended stays known there while somebody watches it, so its exit code is asked for."""
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(QUERY_LIMITED, False, pid & 0xFFFFFFFF)
+    if not handle:
+        return bool(ctypes.get_last_error() == ACCESS_DENIED)  # type: ignore[attr-defined,unused-ignore]
+    handle, code = ctypes.c_void_p(handle), ctypes.c_ulong()
+    try:
+        return not kernel.GetExitCodeProcess(handle, ctypes.byref(code)) or code.value == STILL_ACTIVE
+    finally:
+        kernel.CloseHandle(handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -128,15 +129,32 @@ def _venv(folder: Path) -> None:
     creator's package folders and the folder that this package lies in.
     """
     interpreter = getattr(sys, "_base_executable", sys.executable) or sys.executable
-    made = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], capture_output=True, text=True,
-                          check=False, stdin=subprocess.DEVNULL)
-    if made.returncode:
-        said = made.stderr.strip() or made.stdout.strip()
-        raise CannotCreate(f"cannot make the virtual environment {folder}: {said}")
+    if os.name == "nt" and importlib.util.find_spec("venv") is None:
+        _copy_embedded(Path(interpreter).parent, folder)
+    else:
+        made = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], capture_output=True, text=True,
+                              check=False, stdin=subprocess.DEVNULL)
+        if made.returncode:
+            said = made.stderr.strip() or made.stdout.strip()
+            raise CannotCreate(f"cannot make the virtual environment {folder}: {said}")
     paths = {"base": str(folder), "platbase": str(folder)}
     site = Path(sysconfig.get_path("purelib", scheme=_scheme(), vars=paths))
     site.mkdir(parents=True, exist_ok=True)
     (site / "creator.pth").write_text("".join(f"{_pth_line(path)}\n" for path in _package_folders()), encoding="ascii")
+
+
+def _copy_embedded(home: Path, folder: Path) -> None:
+    """Makes a virtual environment of the embeddable Python for Windows, which has no module ``venv``: its programs and
+    libraries are copied, as virtualenv does it. They look for its zip and its modules beside themselves."""
+    scripts = folder / "Scripts"
+    scripts.mkdir(parents=True)
+    kinds = (".exe", ".dll", ".zip", ".pyd")
+    for path in [*home.iterdir(), *(home / "DLLs").glob("*")]:
+        if path.suffix.lower() in kinds:
+            shutil.copyfile(path, scripts / path.name)
+    version = ".".join(str(number) for number in sys.version_info[:3])
+    lines = [f"home = {home}", "include-system-site-packages = false", f"version = {version}"]
+    (folder / "pyvenv.cfg").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _pth_line(path: str) -> str:

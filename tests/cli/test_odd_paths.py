@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from autotune.cli.engine import NEEDS
 from autotune.cli.main import run
 from autotune.cli.output import never_fail
 from tests.system import HAS_LINKS
@@ -86,3 +88,15 @@ def test_an_install_whose_name_is_no_utf8(tmp_path: Path, capsys: pytest.Capture
     code, undone = answer(capsys, "rollback", "--launch-file", str(launch_file), *everywhere)
     assert launch_file.read_bytes() == before and undone["kind"] in ("rollback", "error")
     assert answer(capsys, "doctor", *everywhere)[0] in (0, 3)
+
+
+@pytest.mark.parametrize("name", ["Müllers (Kunst) & Co", "絵 (1) ü"])
+def test_the_folder_of_a_new_reference_web_ui_is_told_whatever_the_code_page(name: str, tmp_path: Path) -> None:
+    """As on Windows, where a program whose output is piped writes in the ANSI code page."""
+    if [one for one in NEEDS if importlib.util.find_spec(one) is None]:
+        pytest.skip(f"needs {', '.join(NEEDS)}")
+    words = [sys.executable, "-m", "autotune", "-q", "engine", "create", str(tmp_path / name)]
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(words, capture_output=True, encoding="cp1252", env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    assert name.encode("cp1252", "replace").decode("cp1252") in done.stdout

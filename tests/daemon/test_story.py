@@ -23,10 +23,7 @@ from tests.daemon.test_owner import of
 from tests.daemon.test_runner import until
 
 __all__ = ["webui"]
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts webui.sh and reads a systemd unit"),
-]
+pytestmark = pytest.mark.e2e
 PROFILE = """\
 name = "short"
 [[workload]]
@@ -61,32 +58,38 @@ kept_flags = "nothing"
 
 def give(root: Path, words: str) -> bytes:
     """The launch file as its owner wrote it."""
-    file = root / "webui-user.sh"
-    file.write_text(f'#!/bin/bash\n# mine\nexport COMMANDLINE_ARGS="{words}"\n')
-    return file.read_bytes()
+    text = f'#!/bin/bash\n# mine\nexport COMMANDLINE_ARGS="{words}"\n'
+    if sys.platform == "win32":
+        text = f"@echo off\r\nrem mine\r\nset COMMANDLINE_ARGS={words}\r\ncall webui.bat\r\n"
+    launch_file(root).write_bytes(text.encode())
+    return text.encode()
+
+
+def launch_file(root: Path) -> Path:
+    return root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
 
 
 def configure(root: Path, file: Path, policy: str) -> None:
     profile = root.parent / "short.toml"
     profile.write_text(PROFILE)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(CONFIG.format(profile=profile, policy=policy))
+    file.write_text(CONFIG.format(profile=profile.as_posix(), policy=policy), encoding="utf-8")
 
 
 def journal(state: Path) -> list[dict[str, Any]]:
     file = state / "daemon" / "journal.jsonl"
-    lines = file.read_text().split("\n")[:-1] if file.exists() else []
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
     return [json.loads(line) for line in lines]
 
 
 def history(state: Path) -> list[dict[str, Any]]:
     (file,) = state.glob("installs/*/history.jsonl")
-    return [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def said(state: Path) -> str:
     """The agent's own words, for a test that failed."""
-    return (state / "daemon" / "agent.log").read_text()
+    return (state / "daemon" / "agent.log").read_text(encoding="utf-8")
 
 
 def ended(state: Path, kind: str) -> list[dict[str, Any]]:
@@ -111,7 +114,7 @@ def test_a_new_driver_leads_to_one_tune_whose_winner_is_offered(webui: Path) -> 
         version.write_text("560.35.03\n")
         assert until(lambda: bool(ended(state, "retune")), 200), said(state)
         # A change that makes nothing stale shows that it has looked again since.
-        file = webui / "webui-user.sh"
+        file = launch_file(webui)
         file.write_bytes(file.read_bytes().replace(b"--opt-sub-quad", b"--theme dark --opt-sub-quad"))
         assert until(lambda: journal(state)[-1]["event"] == "believed", 30)
         assert status(webui)["due"] == []
@@ -121,7 +124,7 @@ def test_a_new_driver_leads_to_one_tune_whose_winner_is_offered(webui: Path) -> 
     assert (tune["decision"], tune["flags"]) == ("apply", ["--opt-sdp-attention"])
     log = said(state)
     assert "Faster flags were found: --opt-sdp-attention: " in log
-    assert "--opt-sdp-attention" not in file.read_text()
+    assert "--opt-sdp-attention" not in file.read_text(encoding="utf-8")
 
 
 @contextmanager
@@ -152,6 +155,7 @@ def serviced(root: Path, home: Path) -> Iterator[subprocess.Popen[bytes]]:
             assert process.wait(20) == 0
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts webui.sh and reads a systemd unit")
 def test_from_installation_to_automatic_rollback(webui: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     configure(webui, home / ".config" / "autotune" / "config.toml", "apply")
@@ -210,7 +214,7 @@ def test_a_loss_in_fresh_pairs_is_taken_back(webui: Path) -> None:
         assert until(lambda: bool(ended(state, "rollback")), 200), said(state)
         # What led to the loss is a reason to measure anew.
         assert until(lambda: any("a check found: loss" in cause for cause in status(webui)["due"]), 20)
-    assert (webui / "webui-user.sh").read_bytes() == before
+    assert launch_file(webui).read_bytes() == before
     rows = history(state)
     assert [row["verb"] for row in rows] == ["tune", "apply", "check", "check", "rollback"]
     loss = rows[3]

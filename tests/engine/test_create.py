@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autotune.engine import weights
-from autotune.engine.create import UNFINISHED, CannotCreate, create
+from autotune.engine.create import UNFINISHED, CannotCreate, _copy_embedded, create
 
 
 def test_looks_like_an_install(install: Path) -> None:
@@ -124,3 +124,12 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert again.returncode == 2 and "is not empty" in again.stderr
     wrong = subprocess.run([*words, "--size", "big"], capture_output=True, text=True, check=False, cwd=package)
     assert wrong.returncode == 2
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has a Python without the module venv")
+def test_the_embeddable_python_lends_itself_by_a_copy(tmp_path: Path) -> None:
+    _copy_embedded(Path(sys.base_prefix), tmp_path / "Umgebung (Ü)")
+    python = tmp_path / "Umgebung (Ü)" / "Scripts" / "python.exe"
+    program = "import sys, ssl, ctypes, sqlite3; sys.stdout.buffer.write(sys.prefix.encode())"
+    done = subprocess.run([str(python), "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout.decode()) == (0, str(tmp_path / "Umgebung (Ü)")), done.stderr

@@ -1,4 +1,4 @@
-"""A fake NVML library in C that the real pynvml loads: built here, driven by a text file.
+"""A fake NVML library in C that the real pynvml loads: built here, driven by a text file. Linux and Windows.
 
     fake = nvml_fake.build(tmp_path)          # Fake, or nvml_fake.NoCompiler is raised
     fake.set(0, used=9000, throttle=0x20)     # change the hardware at any time
@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from autotune.disk import files as disk
+
 STATE_VARIABLE = "FAKE_NVML_STATE"
 UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, GPU_IS_LOST, UNKNOWN = 1, 3, 4, 15, 999
 _SOURCE = Path(__file__).with_name("fake_nvml.c")
-_LIBRARY = "libnvidia-ml.so.1"
+_LIBRARY = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
+READY = "AUTOTUNE_FAKE_NVML"
+"""A variable that names the library where it was built already: on Windows there is seldom a compiler."""
 
 GPU: dict[str, object] = {
     "name": "NVIDIA GeForce RTX 3090",
@@ -60,6 +65,8 @@ class Fake:
 
     def environment(self) -> dict[str, str]:
         """Variables for a child process whose pynvml shall load the library."""
+        if sys.platform == "win32":  # where pynvml looks first
+            return {"WINDIR": str(self.library.parents[1]), STATE_VARIABLE: str(self.state)}
         found = {"LD_LIBRARY_PATH": str(self.library.parent), STATE_VARIABLE: str(self.state)}
         before = os.environ.get("LD_LIBRARY_PATH")
         if before:
@@ -116,21 +123,32 @@ class Fake:
         text = "".join(f"{key} {value}\n" for key, value in self._lines.items())
         fresh = self.state.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
-        fresh.replace(self.state)
+        disk.replace(fresh, self.state)  # a program may be reading it
 
 
 def build(folder: Path, gpus: int = 2) -> Fake:
     """Compiles the library into ``folder``. Raises NoCompiler where that cannot be done."""
-    if not sys.platform.startswith("linux"):
-        raise NoCompiler("the fake NVML library is built on Linux only")
+    if sys.platform == "darwin":
+        raise NoCompiler("macOS has no NVML")
+    home = folder / "System32" if sys.platform == "win32" else folder
+    home.mkdir(parents=True, exist_ok=True)
+    library, ready = home / _LIBRARY, os.environ.get(READY)
+    if ready:
+        shutil.copyfile(ready, library)
+    else:
+        compile_to(library)
+    return Fake(library, folder / "state.txt", gpus)
+
+
+def compile_to(library: Path) -> None:
+    """Compiles the library. Raises NoCompiler."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise NoCompiler("no C compiler here")
-    folder.mkdir(parents=True, exist_ok=True)
-    library = folder / _LIBRARY
-    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", f"-Wl,-soname,{_LIBRARY}",
-               "-o", str(library), str(_SOURCE)]
+        raise NoCompiler(f"no C compiler here, and {READY} names no library that is built already")
+    command = [*shlex.split(compiler), "-shared", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library)]
+    command.append(str(_SOURCE))
+    if library.name != "nvml.dll":
+        command += ["-fPIC", f"-Wl,-soname,{_LIBRARY}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise NoCompiler(f"{compiler} cannot build the fake NVML library: {done.stderr.strip()[:400]}")
-    return Fake(library, folder / "state.txt", gpus)

@@ -82,7 +82,11 @@ class Bench:
 
     def give(self, words: str) -> None:
         """Sets the launch file's flags as its owner would."""
-        self.launch_file.write_text(f'#!/bin/bash\n# mine\nexport COMMANDLINE_ARGS="{words}"\n')
+        if sys.platform == "win32":
+            text = f"@echo off\r\nrem mine\r\nset COMMANDLINE_ARGS={words}\r\ncall webui.bat\r\n"
+        else:
+            text = f'#!/bin/bash\n# mine\nexport COMMANDLINE_ARGS="{words}"\n'
+        self.launch_file.write_bytes(text.encode())
 
     def samples(self) -> list[dict[str, Any]]:
         """All samples recorded so far, whole lines only."""

