@@ -99,15 +99,15 @@ class Kills:
 
     def _next_command(self, found: bytes) -> int:
         """Rolls back, which settles what was interrupted: the old bytes are there, nothing else is left. Its code."""
-        done = subprocess.run(self.bench.command(*ROLLBACK, "--json", "-q"), env=self.bench.environment(),
-                              capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=120, check=False)
+        running = self.bench.start(*ROLLBACK, "--json", "-q")
+        out, err = running.communicate(timeout=120)
         # 3: nothing was applied, or the interrupted apply was taken back.
-        assert done.returncode in (0, 3), (found, done.returncode, done.stdout, done.stderr)
-        assert json.loads(done.stdout)["schema"] == 1
-        assert self.bench.launch_file.read_bytes() == self.old, (found, done.stdout)
+        assert running.returncode in (0, 3), (found, running.returncode, out, err)
+        assert json.loads(out)["schema"] == 1
+        assert self.bench.launch_file.read_bytes() == self.old, (found, out)
         assert not list(self._temporary()), list(self._temporary())
         assert wait_for(lambda: not self.bench.leftovers(), 30), self.bench.leftovers()
-        return done.returncode
+        return running.returncode
 
     def _measured(self, words: tuple[str, ...]) -> Lengths:
         known, begun = self._records(), time.monotonic()

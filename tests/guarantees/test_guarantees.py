@@ -134,7 +134,7 @@ def test_7_private(tuned: Tuned) -> None:
     for words in (("probe",), ("status",), ("history",), ("doctor",), ("report", "-o", str(report)),
                   ("export", "-o", str(exported)), (*SDP, "--dry-run")):
         done = subprocess.run(bench.command(*words), env=bench.environment(), capture_output=True, encoding="utf-8",
-                              stdin=subprocess.DEVNULL, timeout=120, check=False)
+                              errors="replace", stdin=subprocess.DEVNULL, timeout=120, check=False)
         said.append(done.stdout + done.stderr)
     assert not [text for text in said if PASSWORD in text]
     for path in [report, exported, *bench.state.rglob("*")]:

@@ -62,7 +62,7 @@ class Bench:
 
     def run(self, *words: str, faults: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.command(*words), env=self.environment(faults), capture_output=True, encoding="utf-8",
+            self.command(*words), env=self.environment(faults), capture_output=True, encoding="utf-8", errors="replace",
             stdin=subprocess.DEVNULL, timeout=280, check=False,
         )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -77,7 +77,7 @@ class Bench:
     def start(self, *words: str, faults: str = "") -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(*words), env=self.environment(faults), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            encoding="utf-8", stdin=subprocess.DEVNULL,
+            encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
         )
 
     def give(self, words: str) -> None:

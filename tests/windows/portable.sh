@@ -36,7 +36,8 @@ rm -f "$target/python311._pth" # it would hide what the helpers of a run are giv
 "$python" "$here/launcher.py" requirements "$checkout/pyproject.toml" ${extras:+"$extras"} > "$work/requirements.txt"
 install=("$work/tools/bin/python" -m uv pip install --quiet --target "$packages" --python-version 3.11
          --python-platform x86_64-pc-windows-msvc)
-"${install[@]}" --only-binary :all: -r "$work/requirements.txt"
+# NumPy 2 does not start under wine (10 neither), where this zip is tried.
+"${install[@]}" --only-binary :all: -r "$work/requirements.txt" 'numpy<2'
 "${install[@]}" --no-deps "$checkout"
 cp "$checkout/LICENSE" "$checkout/README.md" "$work/autotune/"
 printf '%s\r\n' '@echo off' 'setlocal' 'set PYTHONHOME=' '"%~dp0python\python.exe" -P -m autotune %*' \
