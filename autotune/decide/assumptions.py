@@ -36,6 +36,15 @@ class NoiseAssumptions:
     ``python -m benchmarks.calibration``."""
     between_df: float = 3.0
     """Degrees of freedom of that prior. Too many: a machine whose starts scatter more is believed too late."""
+    start_spread: float = 0.5
+    """How far machines differ in that, as a standard deviation of its logarithm, among those like the recorded."""
+    any_start: float = 0.8
+    """Chance beforehand that a machine is not like those: its starts may then scatter by anything between
+    ``least_start`` and ``most_start``, all orders of magnitude alike. Too small: starts that scatter by 8 % are
+    believed too late; too large: more pairs everywhere."""
+    least_start: float = 0.003
+    most_start: float = 0.12
+    start_steps: int = 16
     within_sd: float = 0.01
     """Between clips of one process, before two of one set have been seen."""
     within_df: float = 2.0
@@ -131,9 +140,17 @@ class DecisionRules:
     """Blocks after which the question stays open. Fewer: gains of 3 to 5 % under noise are left unproven."""
     shape: float = 0.4
     """Wang and Tsiatis's shape of the boundaries: 0.5 is Pocock, 0 is O'Brien and Fleming."""
-    futile: float = 0.2
-    """Chance, by all clips of the study together, that the set reaches the minimum gain, below which no more pairs are
-    made. It can only end in "keep". Too large: gains are given up."""
+    two_clocks: float = 0.17
+    """Log gain below which two pairs may have been sorted by chance on a card with two clocks (boost on or off, 5 to
+    15 % apart): it is believed only after ``sorted_starts`` pairs. Too small: such a card adopts an equal set."""
+    sorted_starts: int = 4
+    """Pairs after which that is rare: chance alone sorts four starts from four others once in 70 times."""
+    spends: float = 0.5
+    """Share of the error that the profile's confidence allows that the boundaries are made for; the rest is for noises
+    that are not as assumed (heavy tails, two clocks, drift: up to 1.8 times as many equal sets are told apart)."""
+    futile: float = 0.1
+    """Chance, by the pairs, that the set reaches the minimum gain, below which no more pairs are made. It can only end
+    in "keep". Too large: gains are given up; too small: equal sets are compared for long."""
     helps: float = 0.7
     """A flag stays in the finalist when it is at least this likely to help. Too large: flags that help are dropped;
     too small: idle flags are kept."""

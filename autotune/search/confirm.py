@@ -7,49 +7,54 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from autotune.decide import looks, noise
-from autotune.decide.assumptions import NOISE, RULES
-from autotune.decide.compare import block_rounds, blocks, clip_noise, confirmed
+from autotune.decide import starts
+from autotune.decide.assumptions import RULES
+from autotune.decide.compare import block_rounds, blocks, clip_noise, confirmed, pairs_needed
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
-from autotune.model.study import Proposal
+from autotune.model.study import History, Proposal
 from autotune.search.effort import EFFORT
 from autotune.search.view import View
 
 
-def rounds_per_launch(view: View, winner: str | None = None) -> int:
-    """How many clips to take from each cold start.
+def rounds_per_launch(view: View, winner: str | None = None, number: int = 0) -> int:
+    """How many clips each cold start of block ``number`` gives: the count with which the question is expected to be
+    settled soonest, by what starts and clips cost and by the noise of both as the study has seen it.
 
-    A gain that one or two clips a start will probably settle at the first look (EFFORT.plenty) gets no more. Else the
-    count that gives the smallest error for the time: sqrt(launch cost / clip cost) x clip noise / between-launch
-    noise (Cochran 1977, Sampling Techniques, 10.6). Found from what was measured before confirmation began, so
-    that it stays the same up to the first look, and after it.
+    Between two counts lies the trade of two-stage sampling: clips are cheap but all of one start share what that
+    drew, starts are dear (Cochran 1977, Sampling Techniques, 10.6: sqrt(launch cost / clip cost) x clip noise /
+    start noise is the best for a fixed error). Here the error is what the gain needs at the look that settles it, so
+    that a gain that one clip a start will settle gets no more, from the first pair on. Found from what was measured
+    before the block, so that a resumed study goes on alike.
     """
-    before = replace(view, history=before_confirmation(view.history))
-    sd = before.posterior.sd
-    decide = view.profile.decide
-    if winner is not None:
-        gain, doubt = before.posterior.gain(view.space.baseline, winner)
-        level = looks.nominal_alpha(decide.confidence, RULES.min_blocks, RULES.min_blocks, RULES.max_blocks)
-        freedom = clip_noise(before.scored)[2]
-        for count in (EFFORT.fewest, EFFORT.fewest + 1):
-            between, within = noise.between_variance(sd**2), sd**2 / count
-            known = noise.known_freedom(between, within, freedom + 2.0 * RULES.min_blocks * (count - 1))
-            bound = looks.t_bound(level, known + RULES.min_blocks - 1.0)
-            if gain - doubt > EFFORT.plenty * bound * math.sqrt(between + within):
-                return count
+    before = replace(view, history=before_block(view.history, number))
     clip = before.baseline_round or 1.0
-    ideal = math.sqrt(max(before.launch_cost(), 0.1) / max(clip, 0.01)) * sd / NOISE.between_sd
-    return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
+    start = max(before.launch_cost(), 0.1)
+    sd, variance, _ = clip_noise(before.scored)
+    between = starts.believed(before.scored, sd, variance).middle
+    if winner is None:
+        ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
+        return int(min(EFFORT.most, max(EFFORT.fewest, round(ideal))))
+    gain, doubt = before.posterior.gain(view.space.baseline, winner)
+    wanted = max(gain - doubt, EFFORT.least_gain)
+    confidence = view.profile.decide.confidence
+
+    def cost(count: int) -> tuple[float, float]:
+        pair = 2.0 * between**2 + 2.0 * variance / count
+        pairs = pairs_needed(wanted, pair, confidence)
+        return (pairs or RULES.max_blocks) * (start + count * clip), pair * (start + count * clip)
+
+    return min(range(EFFORT.fewest, EFFORT.most + 1), key=cost)
 
 
-def block_rounds_wanted(view: View, winner: str, number: int) -> int:
-    """Rounds that each side of block ``number`` gives."""
-    if number < RULES.min_blocks:
-        return rounds_per_launch(view, winner)
-    return max(EFFORT.later, rounds_per_launch(view))
+def before_block(history: History, number: int) -> History:
+    """The history up to the first sample of block ``number`` or a later one."""
+    for place, sample in enumerate(history.samples):
+        if sample.purpose == "confirm" and sample.block is not None and sample.block >= number:
+            return replace(history, samples=history.samples[:place])
+    return history
 
 
 def block_cost(view: View, winner: str, count: int) -> float:
@@ -72,7 +77,7 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
     current = started[-1] if started else None
     done = len(blocks(view.scored, view.history, baseline, winner))
     if current is not None and (not numbers or current >= numbers[-1]):
-        wanted = block_rounds_wanted(view, winner, current)
+        wanted = rounds_per_launch(view, winner, current)
         unfinished = _finish(view, winner, current, wanted, mine.keys() & theirs.keys())
         if unfinished is not None:
             return unfinished
@@ -84,7 +89,7 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
             return None
     need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
-    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), block_rounds_wanted(view, winner, number),
+    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), rounds_per_launch(view, winner, number),
                     partial(block_cost, view, winner))
     if view.launches_left < 2 * need or count is None:
         return None

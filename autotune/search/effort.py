@@ -30,16 +30,13 @@ class Effort:
     """Shares of the budget, or of ``short`` seconds if that is less, below which a look at one more set is next to
     nothing: live, and with a start."""
     fewest: int = 1
-    later: int = 3
     most: int = 6
-    """Rounds a cold start gives in confirmation; at least ``later`` from the second look on: what the first one left
-    open is close, and of three clips one that stalled does no harm."""
+    """Rounds a cold start gives in confirmation, at least and at most."""
+    least_gain: float = 0.02
+    """Smallest gain, in log seconds, that the number of clips a start is planned for."""
     tight: float = 1.05
     """The first pairs are planned to take this many times what they are expected to: a start that takes a second
     longer must not leave the last of four without its clip."""
-    plenty: float = 0.7
-    """A gain less its doubt must be this many times the half width of the first look's interval for few rounds to be
-    enough. Less than 1: the doubt is taken off already, and a first look that fails costs one more pair."""
     batches: tuple[tuple[int, tuple[int, ...]], ...] = ((1, (1, 2, 4)), (2, (1, 2)), (3, (1, 2)), (5, (1, 2)))
     """Numbers of sets looked at in one process, and of rounds of each, that are weighed against each other."""
     first: int = 4

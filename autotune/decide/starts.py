@@ -1,0 +1,92 @@
+"""How much starts of one set differ here: what is believed beforehand, and what the study's own starts say of it.
+
+Clips of one process share what its start drew: memory layout, chosen kernels, clocks. Half of that variance is taken
+to be the process's own, which all sets in it share, and half each set's in it. How large it is differs from machine to
+machine by a factor of ten and decides how many starts a comparison needs; so it is not one figure but a belief over
+many, and every set that was started more than once, in the search or in the comparison, corrects it (restricted
+likelihood: Patterson and Thompson 1971, Biometrika 58:545; averaging over a variance that is not known gives the tails
+of Student's t and, where little was seen, heavier ones: Gelman 2006, Bayesian Analysis 1:515).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from autotune.decide import noise
+from autotune.decide.assumptions import CLIPS, NOISE
+from autotune.decide.rounds import Round
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Standard deviations of log seconds between starts, and how likely each is."""
+
+    sd: Array
+    weight: Array
+
+    @property
+    def middle(self) -> float:
+        """The standard deviation that is as likely too small as too large."""
+        import numpy as np
+
+        return float(np.exp(np.interp(0.5, np.cumsum(self.weight) - 0.5 * self.weight, np.log(self.sd))))
+
+
+@lru_cache(maxsize=1)
+def beforehand() -> Belief:
+    """What is believed before any start: mostly that of the machines recorded, partly anything within reason."""
+    import numpy as np
+
+    sd = np.geomspace(NOISE.least_start, NOISE.most_start, NOISE.start_steps)
+    usual = np.exp(-0.5 * (np.log(sd / NOISE.between_sd) / NOISE.start_spread) ** 2)
+    weight = (1.0 - NOISE.any_start) * usual / usual.sum() + NOISE.any_start / len(sd)
+    return Belief(sd, weight)
+
+
+def believed(rounds: Iterable[Round], sd: float, clip_variance: float) -> Belief:
+    """What is believed after these rounds; ``sd``, ``clip_variance``: of one clip within a process."""
+    import numpy as np
+
+    groups: dict[tuple[str, bool], dict[int, list[float]]] = {}
+    for one in rounds:
+        groups.setdefault((one.candidate, one.short), {}).setdefault(one.launch, []).append(one.score)
+    rows = [(number, launch, scores) for number, starts in enumerate(groups.values()) if len(starts) > 1
+            for launch, scores in starts.items()]
+    prior = beforehand()
+    if not rows:
+        return prior
+    score = np.array([noise.location(scores, sd) for _, _, scores in rows])
+    launch = np.array([number for _, number, _ in rows])
+    which = np.array([number for number, _, _ in rows])
+    design = (which[:, None] == np.unique(which)[None, :]).astype(float)
+    alike = 0.5 * (np.eye(len(rows)) + (launch[:, None] == launch[None, :]))
+    clips = np.diag([clip_variance / len(scores) + (CLIPS.stall_sd / len(scores)) ** 2 / len(scores)
+                     for _, _, scores in rows])
+    inverse = np.linalg.inv(prior.sd[:, None, None] ** 2 * alike + clips)
+    lifted = inverse @ design
+    inner = design.T @ lifted
+    fitted = lifted.transpose(0, 2, 1) @ score
+    rest = np.einsum("i,gij,j->g", score, inverse, score) - np.einsum(
+        "gi,gi->g", fitted, np.linalg.solve(inner, fitted[..., None])[..., 0])
+    log = 0.5 * (np.linalg.slogdet(inverse)[1] - np.linalg.slogdet(inner)[1] - rest)
+    weight = prior.weight * np.exp(log - log.max())
+    return Belief(prior.sd, weight / weight.sum())
+
+
+def spread(belief: Belief, confidence: float = 0.9) -> tuple[float, float]:
+    """The middle ``confidence`` of a belief."""
+    import numpy as np
+
+    places, logs = np.cumsum(belief.weight) - 0.5 * belief.weight, np.log(belief.sd)
+    low, high = np.interp([0.5 - confidence / 2, 0.5 + confidence / 2], places, logs)
+    return math.exp(low), math.exp(high)
