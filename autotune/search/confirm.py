@@ -36,7 +36,7 @@ def rounds_per_launch(view: View, winner: str | None = None, number: int = 0) ->
     between = starts.believed(before.scored, sd, variance).middle
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
-        return int(min(EFFORT.most, max(EFFORT.fewest, round(ideal))))
+        return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
     gain, doubt = before.posterior.gain(view.space.baseline, winner)
     wanted = max(gain - doubt, EFFORT.least_gain)
     confidence = view.profile.decide.confidence

@@ -149,8 +149,8 @@ def test_noise_of_starts_is_learnt_from_the_starts_seen() -> None:
         rng = random.Random(f"learnt {true}")
         rounds = tuple(Round("a", launch, "confirm", launch, score + rng.gauss(0.0, 0.005), None, 0)
                        for launch in range(30) for score in [rng.gauss(0.0, true)] for _ in range(3))
-        low, high = starts.spread(starts.believed(rounds, 0.005, 0.005**2))
-        assert low < true < high < 2.5 * low
+        low, high = starts.spread(starts.believed(rounds, 0.005, 0.005**2), 0.99)
+        assert low < true < high < 3.0 * low
     assert starts.believed((), 0.01, 0.0001) == starts.beforehand()
 
 
