@@ -24,7 +24,8 @@ from autotune.search.confirm import confirm_next
 from autotune.search.view import View
 
 MAX_STARTS = 9
-"""Starts of one check: one for the cheap question and four fresh pairs. A tune may use more; what four pairs leave open is for a tune to settle."""
+"""Starts of one check: one for the cheap question and four fresh pairs. A tune may use more; what four pairs
+leave open is for a tune to settle."""
 TRIES = 2
 """So often must a set fail, and not less often than it gives a good clip, until it counts as one that does not
 render here: memory that spills fails only once there are clips to compare with."""
