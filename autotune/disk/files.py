@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from autotune.model.windows_paths import extended
+
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 PATIENCE = 2.0
 """Seconds in which a file that another program holds on Windows is tried again."""
@@ -35,6 +37,11 @@ def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
     if platform == "win32":
         return f'attrib -r "{path}" (or take away "Read-only" in its Properties)'
     return f"chmod u+w {shlex.quote(str(path))}"
+
+
+def reach(path: Path) -> Path:
+    """The path so that it opens on Windows although it is long: a temporary name is longer than the file's own."""
+    return Path(extended(str(path.absolute()))) if sys.platform == "win32" else path
 
 
 def make_folder(path: Path, *, private: bool = True) -> None:
@@ -56,7 +63,7 @@ def make_folder(path: Path, *, private: bool = True) -> None:
 def write_new(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
     """Creates a file, which must not exist, with these bytes; not yet synced. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags, mode), "wb") as out:
+    with os.fdopen(os.open(reach(path), flags, mode), "wb") as out:
         out.write(data)
 
 
@@ -71,7 +78,7 @@ def open_to_append(path: Path) -> int:
 
 def sync(path: Path) -> None:
     """Has a file's bytes on disk before anything that follows."""
-    with path.open("rb+") as file:
+    with reach(path).open("rb+") as file:
         os.fsync(file.fileno())
 
 
@@ -91,12 +98,12 @@ def sync_folder(path: Path) -> None:
 
 def replace(path: Path, target: Path) -> None:
     """Renames over ``target``, in one step."""
-    patiently(lambda: path.replace(target))
+    patiently(lambda: reach(path).replace(reach(target)))
 
 
 def remove(path: Path) -> None:
     """Removes a file; one that is gone already is no error."""
-    patiently(lambda: path.unlink(missing_ok=True))
+    patiently(lambda: reach(path).unlink(missing_ok=True))
 
 
 def patiently(do: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.disk import files as disk
-from autotune.disk import windows_acl, windows_streams
+from autotune.disk import windows_acl, windows_attributes, windows_streams
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -39,7 +39,8 @@ class FileLayer:
         disk.sync_folder(path)
 
     def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
-        """Give a file the owner, mode, extended attributes, Windows permissions and streams of another."""
+        """Give a file the owner, mode, extended attributes, and on Windows the permissions, streams and attributes of
+        another."""
         if sys.platform != "win32":
             mine = path.stat()
             if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
@@ -48,10 +49,12 @@ class FileLayer:
             with contextlib.suppress(OSError):
                 for name in os.listxattr(original):
                     os.setxattr(path, name, os.getxattr(original, name))
+        path = disk.reach(path)
         if original is not None:
             windows_acl.copy(original, path)
             windows_streams.copy(original, path)
         path.chmod(stat.S_IMODE(like.st_mode))
+        windows_attributes.copy(like, path)
 
     def link(self, path: Path, name: Path) -> None:
         """Give a file a second name."""

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autotune.disk import windows_attributes
 from autotune.launchfile import blocks
 from autotune.launchfile.blocks import Block
 from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Variable, Word, flatten, split
 from autotune.model.errors import NothingToWorkOn, Refused
+from autotune.model.windows_paths import LONGEST
 
 ENVIRONMENT = "variable "
 """How a reason begins that is only a variable of the environment, whose value is known here as well."""
@@ -126,12 +128,16 @@ def load(path: Path) -> bytes:
         if path.is_symlink():
             raise NothingToWorkOn(f"{path} is a link to {path.readlink()}, which does not exist",
                                   "Mend the link, or name the file with --launch-file.") from None
+        if len(str(path)) > LONGEST and not windows_attributes.long_paths():
+            raise NothingToWorkOn(f"{path} has {len(str(path))} letters, this Windows opens paths of {LONGEST}",
+                                  "Move the web UI to a folder with a shorter path.") from None
         raise NothingToWorkOn(f"{path} does not exist", "Name the launch file with --launch-file.") from None
     except PermissionError:
         how = "in its Properties, under Security" if sys.platform == "win32" else f"chmod u+r {shlex.quote(str(path))}"
         raise Refused(f"{path} cannot be read: permission denied", f"Allow it: {how}") from None
     except OSError as error:
-        raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", "Check the path.") from None
+        hint = f"{windows_attributes.GET_IT}." if windows_attributes.cloud_fault(error) else "Check the path."
+        raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", hint) from None
 
 
 def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None = None,

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from autotune.disk import windows_attributes
+
 LONGEST_HEAD = 100 * 1024 * 1024
 """Bytes that the format allows for a safetensors head."""
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
@@ -22,7 +24,10 @@ UNFINISHED = ".aria2"
 def damage(path: Path) -> str | None:
     """Why the web UI could not load this file, in words; None when nothing speaks against it."""
     try:
-        size = path.stat().st_size
+        info = path.stat()
+        if windows_attributes.in_cloud(info):  # a look must not download gigabytes
+            return f"it lies in the cloud alone. {windows_attributes.GET_IT}"
+        size = info.st_size
         with path.open("rb") as file:
             start = file.read(512)
             other = _something_else(start, size)
@@ -42,7 +47,8 @@ def damage(path: Path) -> str | None:
                 return None if ZIP_END in file.read() else "it has no end: a download that broke off"
             return None if start.startswith(PICKLE) else "it is no torch checkpoint"
     except OSError as error:
-        return f"it cannot be read: {error.strerror}"
+        get = f". {windows_attributes.GET_IT}" if windows_attributes.cloud_fault(error) else ""
+        return f"it cannot be read: {error.strerror}{get}"
 
 
 def _something_else(start: bytes, size: int) -> str | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from autotune.disk import windows_package
+from autotune.disk import windows_attributes, windows_package
 from autotune.disk.files import how_to_allow
+from autotune.model import windows_paths
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
 from autotune.probe import parser
@@ -22,6 +23,8 @@ from autotune.store.places import Places
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
 """With this variable the web UI goes on where its parser refuses a flag."""
+DEEPEST = 120
+"""Letters below the state folder of what lies deepest there: a clip of a run, a record of a study."""
 FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
@@ -39,6 +42,7 @@ def checks(look: Look, places: Places) -> Iterator[Check]:
     yield _gpu(look)
     yield from _machine(look)
     yield _state(places)
+    yield from _folder_name(look, places)
     yield _checkpoints(places, look)
     yield replace(_loopback(), prevents=("port",))
     yield _lock(places, look.root)
@@ -118,6 +122,20 @@ def _state(places: Places) -> Check:
         return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
     told = f"{places.root} ({free / 1024:.1f} GiB free){windows_package.warning(places.root)}"
     return Check("state folder", True, told)
+
+
+def _folder_name(look: Look, places: Places) -> Iterator[Check]:
+    """On Windows: can cmd.exe work in the web UI's folder, and are the paths of our own files short enough?"""
+    wrong = windows_paths.not_for_cmd(str(look.root)) if os.name == "nt" else None
+    if wrong is not None:
+        yield Check("folder's name", True, f"{wrong[0]}, so that no start can prove an apply", f"{wrong[1]}.")
+    allowed = windows_attributes.long_paths()
+    for folder in (places.root, look.root):
+        why = windows_paths.below_too_long(str(folder), DEEPEST, allowed)
+        if why is not None:
+            hint = ("Choose a shorter one (--state-dir for ours), or set LongPathsEnabled to 1 in "
+                    "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem.")
+            yield Check("length of paths", folder == look.root, why, hint)
 
 
 def _checkpoints(places: Places, look: Look) -> Check:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from autotune.model.errors import NothingToWorkOn
 from autotune.server import own_script
 from tests.system import under_wine
 
@@ -56,3 +57,12 @@ def test_a_ready_made_package_sets_its_variables_first(tmp_path: Path, name: str
     assert (root / "ran.txt").is_file(), done
     told = (root / "ran.txt").read_bytes().splitlines()
     assert told[0].strip() == b"1" and told[1].strip().endswith(b'\\system"') and b"sd" in told[1]
+
+
+@pytest.mark.parametrize("root", [r"\\server\share\webui", r"\\?\UNC\server\share\webui", "C:\\" + "a" * 250])
+def test_where_cmd_cannot_work_no_start_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+    """Seen on Windows alone: elsewhere the folder is an ordinary name."""
+    monkeypatch.setattr(own_script.os, "name", "nt")
+    with pytest.raises(NothingToWorkOn, match=r"cmd\.exe cannot work|letters") as told:
+        own_script.start_of(PureWindowsPath(root), tmp_path, (), {})  # type: ignore[arg-type]
+    assert "W:" in told.value.hint and not (tmp_path / "shim").exists()

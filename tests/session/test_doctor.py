@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from types import SimpleNamespace
+from typing import Any, cast, get_args
 
 import pytest
 
@@ -18,7 +19,7 @@ from autotune.model.machine import Machine
 from autotune.model.study import Failure
 from autotune.probe.webui_files import read_options
 from autotune.probe.weights import damage
-from autotune.session.doctor import checks, free
+from autotune.session.doctor import _folder_name, checks, free
 from autotune.session.look import Look, look
 from autotune.session.preconditions import Check, of_machine
 from autotune.session.quiet import cpu_load
@@ -64,6 +65,18 @@ def named(found: list[Check], name: str) -> Check:
 def test_the_card(name: str, changes: dict[str, object], ok: bool, says: str) -> None:
     check = named(list(of_machine(on_card(**changes), 0, 20000.0)), name)
     assert check.ok is ok and says in check.detail and (ok or check.hint)
+
+
+@pytest.mark.parametrize(("state", "root", "allowed", "wrong"), [
+    ("s" * 100, "w" * 100, False, {}), ("s" * 200, "w" * 200, True, {}),
+    ("s" * 200, "w" * 100, False, {"length of paths": False}), ("s" * 100, "w" * 200, False, {"length of paths": True}),
+])
+def test_paths_that_windows_would_not_open(
+    monkeypatch: pytest.MonkeyPatch, state: str, root: str, allowed: bool, wrong: dict[str, bool]
+) -> None:
+    monkeypatch.setattr("autotune.disk.windows_attributes.long_paths", lambda: allowed)
+    found = _folder_name(cast(Look, SimpleNamespace(root=Path(root))), Places(Path(state)))
+    assert {one.name: one.ok for one in found} == wrong
 
 
 def test_flags_that_this_version_refuses_and_main_memory() -> None:
