@@ -54,7 +54,7 @@ $(VENV)/.engine: pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.engine
-	$(PIP) install -e ".[engine,dashboard,dev]"
+	$(PIP) install -e ".[engine,dashboard,storage,dev]"
 	touch $@
 
 clean:

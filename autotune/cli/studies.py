@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, StateDamaged
+from autotune.store.optuna_storage import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 
 @verb("export")
@@ -66,28 +71,37 @@ def replay_command(settings: Settings, study: str | None) -> None:
 
 @verb("dashboard")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
-def dashboard_command(settings: Settings, port: int) -> None:
-    """Shows all studies in optuna-dashboard, on 127.0.0.1 only. Ctrl-C ends it."""
+@click.option("--storage", envvar=ENVIRONMENT, metavar="URL", help="Optuna's storage, as `tune` takes it.")
+def dashboard_command(settings: Settings, port: int, storage: str | None) -> None:
+    """Shows all studies in optuna-dashboard, on 127.0.0.1 only, also while a tune runs. Ctrl-C ends it."""
     import importlib.util
 
     if importlib.util.find_spec("optuna_dashboard") is None:
         raise NothingToWorkOn(
             "optuna-dashboard is not installed", "pip install 'autotune-webui[dashboard]'"
         )
-    if not settings.places.optuna.exists():
+    if not storage and not settings.places.optuna.exists():
         raise NothingToWorkOn("no study is recorded yet", "Run `autotune tune` first.")
-    import optuna
     from optuna_dashboard import run_server
-    from sqlalchemy.exc import SQLAlchemyError
 
-    from autotune.store import optuna_mirror
+    from autotune.store import optuna_storage
+
+    held = optuna_storage.opened(storage) if storage else _own(settings.places.optuna)
+    print_text(f"http://127.0.0.1:{port}/")
+    run_server(held, host="127.0.0.1", port=port)
+
+
+def _own(path: Path) -> BaseStorage:
+    """Autotune's own file, as it is: who looks moves nothing aside. Raises StateDamaged."""
+    import optuna
+
+    from autotune.store import optuna_storage
 
     try:
-        storage = optuna.storages.RDBStorage(optuna_mirror.url(settings.places.optuna))
-        optuna.get_all_study_summaries(storage)
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, OSError) as problem:
+        storage = optuna.storages.RDBStorage(optuna_storage.url_of(path))
+        optuna.get_all_study_names(storage)
+    except optuna_storage.faults() as problem:
         raise StateDamaged(
-            f"{settings.places.optuna}: cannot be read: {type(problem).__name__}",
+            f"{path}: cannot be read: {type(problem).__name__}",
             "It is only a view of the studies: move it away, and the next tune makes it anew.") from None
-    print_text(f"http://127.0.0.1:{port}/")
-    run_server(storage, host="127.0.0.1", port=port)
+    return storage

@@ -18,6 +18,7 @@ from autotune.model.study import History
 from autotune.report.words import plural
 from autotune.session.counts import counts
 from autotune.session.tune import Progress, TuneOptions, tune
+from autotune.store.optuna_storage import ENVIRONMENT
 
 UNITS = {"": 60.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -68,14 +69,18 @@ def _clock(seconds: float) -> str:
 @click.option("--fresh", is_flag=True, help="Start anew instead of going on with an earlier study.")
 @click.option("--apply", "then_apply", is_flag=True, help="Apply the winner, if there is one.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--strategy", default="screen", show_default=True,
-              type=click.Choice(["screen", "tpe", "gp", "random", "exhaustive"]))
+@click.option("--sampler", "--strategy", "sampler", default="screen", show_default=True, metavar="NAME|MODULE:CLASS",
+              help="Who chooses what to measure: screen, tpe, gp, random, exhaustive, or a sampler of Optuna's, "
+                   "OptunaHub's or your own, as MODULE:CLASS.")
+@click.option("--storage", envvar=ENVIRONMENT, metavar="URL",
+              help="Optuna's storage: sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT "
+                   f"(else {ENVIRONMENT}, else a file in the state folder).")
 @click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
 @click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
 @YES
 def tune_command(
     settings: Settings, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
-    seed: int, strategy: str, launch_file: Path | None, cause: str,
+    seed: int, sampler: str, storage: str | None, launch_file: Path | None, cause: str,
 ) -> None:
     """Measures candidate flag sets in the real web UI and says which to keep.
 
@@ -88,8 +93,8 @@ def tune_command(
     started = time.monotonic()
     profile = profiles.load(profile_name)
     options = TuneOptions(
-        profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=strategy, cause=cause,
-        budget=seconds_of(budget) if budget else profile.minutes * 60.0,
+        profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=cause,
+        storage=storage or None,        budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     progress = Progress() if settings.quiet else _OnScreen(started)

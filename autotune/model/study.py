@@ -31,6 +31,8 @@ class Sample:
     rendered short beside a whole one, and its ``seconds`` are its own.
     ``torch_active`` and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered up to this
     clip's end; None where there is no CUDA.
+    ``trial``: number of what was asked for, in the count of whoever measured it; ``worker``: who that was where
+    several work on one study, "" for this one; ``origin``: its number in that worker's own record.
     """
 
     number: Count
@@ -54,12 +56,16 @@ class Sample:
     rendered: ClipSeconds | None = None
     torch_active: Mebibytes | None = None
     torch_reserved: Mebibytes | None = None
+    trial: Count | None = None
+    worker: str = ""
+    origin: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was;
-    ``installing``: seconds more, not part of ``startup``, in which it installed packages once."""
+    ``installing``: seconds more, not part of ``startup``, in which it installed packages once; ``trial``, ``worker``
+    and ``origin``: see Sample."""
 
     number: Count
     candidate: str
@@ -69,6 +75,9 @@ class Launch:
     failure: Failure | None = None
     detail: str = ""
     installing: float | None = None
+    trial: Count | None = None
+    worker: str = ""
+    origin: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

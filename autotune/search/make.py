@@ -10,7 +10,9 @@ from autotune.search.samplers import TRIALS, Listed, Sampled, exhaustive_order, 
 from autotune.search.screen import Screen
 from autotune.search.strategy import Prior, Strategy
 
-NAMES = ("screen", "tpe", "gp", "random", "exhaustive")
+PURE = ("screen", "random", "exhaustive")
+"""Strategies that follow from the history alone; the others are samplers of Optuna's."""
+NAMES = (*PURE, "tpe", "gp")
 
 
 def make(name: str, space: Space, profile: Profile, objective: str, seed: int,

@@ -88,6 +88,14 @@ class LaunchAwareSampler(BaseSampler):
         self._due = self._core.next(history)
         return self._due
 
+    def hand(self, proposal: Proposal) -> None:
+        """The next trial that is asked for is this one."""
+        self._due = proposal
+
+    def let_go(self) -> None:
+        """It has been asked for."""
+        self._due = None
+
     def history(self, study: Study) -> History:
         """The study's trials as a history; those that run elsewhere count as if they came out as expected."""
         assert self._choices is not None, "needs a space"

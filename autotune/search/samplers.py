@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,12 @@ def exhaustive_order(space: Space) -> tuple[str, ...]:
     return tuple(c.id for c in sorted(others, key=lambda c: (c.launch_key != home, c.launch_key)))
 
 
+def require_torch() -> None:
+    """Raises UsageProblem where Optuna's GP sampler cannot run."""
+    if importlib.util.find_spec("torch") is None:
+        raise UsageProblem("sampler gp needs torch", "pip install torch, or use --sampler tpe")
+
+
 def random_order(space: Space, seed: int) -> tuple[str, ...]:
     """All sets but the baseline in an order that the seed gives."""
     names = [c.id for c in space.candidates if c.id != space.baseline]
@@ -37,7 +44,7 @@ def random_order(space: Space, seed: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-class _Ending:
+class Ending:
     """What these strategies share: the baseline first, one round a set, then confirmation."""
 
     def __init__(self, space: Space, profile: Profile, objective: str) -> None:
@@ -67,7 +74,7 @@ class _Ending:
         raise NotImplementedError
 
 
-class Listed(_Ending):
+class Listed(Ending):
     """Strategies ``exhaustive`` and ``random``: sets in a given order."""
 
     def __init__(self, space: Space, profile: Profile, objective: str, order: tuple[str, ...]) -> None:
@@ -79,7 +86,7 @@ class Listed(_Ending):
         return next((n for n in self.order if not view.tried.get(n) and n not in view.barred), None)
 
 
-class Sampled(_Ending):
+class Sampled(Ending):
     """Strategies ``tpe`` and ``gp``: an Optuna sampler asks, the history tells.
 
     The study is rebuilt from the history at each step, so that the answer depends on nothing else.
@@ -92,10 +99,7 @@ class Sampled(_Ending):
         self.by_levels = {c.levels: c.id for c in space.candidates}
         self.fallback = random_order(space, seed)
         if name == "gp":
-            try:
-                import torch  # noqa: F401
-            except ImportError:
-                raise UsageProblem("strategy gp needs torch", "pip install torch, or use --strategy tpe") from None
+            require_torch()
 
     def pick(self, view: View) -> str | None:
         """What the sampler asks for; of sets that it asks for again, the next one in a random order."""

@@ -7,15 +7,16 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autotune import __version__
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import NONE_TUNED, Space
-from autotune.model.study import History, Verdict
+from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.session import card
+from autotune.session.asking import Asking
 from autotune.session.document import tune_json
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
@@ -25,13 +26,16 @@ from autotune.store.studies import Study, key_of, open_study
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
     from autotune.session.driver import Ground
 
 
 @dataclass(frozen=True, slots=True)
 class TuneOptions:
     """What to tune for. ``budget`` in seconds; ``cause``: who asked, for the history; ``taken``: seconds of the budget
-    that looking at the install took."""
+    that looking at the install took; ``strategy``: who searches, see ``search.NAMES``, or MODULE:CLASS; ``storage``:
+    address of Optuna's storage, None for autotune's own file."""
 
     profile: Profile
     objective: str = "speed"
@@ -41,6 +45,7 @@ class TuneOptions:
     strategy: str = "screen"
     cause: str = "asked"
     taken: float = 0.0
+    storage: str | None = None
 
 
 class Progress:
@@ -61,7 +66,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     """
     from autotune.launchfile.lock import exclusively
     from autotune.server.sweep import sweep
-    from autotune.session import quiet
+    from autotune.session import asking, quiet
 
     look.require_tunable()
     places.require_outside(look.root)
@@ -77,48 +82,87 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         ground.in_flight.settle()
         if options.fresh:
             ground.in_flight.forgive()
-        study = _study(look, places, options, ground.space)
-        study.mend_result()
-        study.whole()
-        if study.mended is not None:
-            progress.say(study.mended)
-        facts["study"] = study.id
-        if study.samples:
-            progress.say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
-        if _loop(ground, study, options, Budget(options.budget, watch, study.spent() + options.taken), progress):
-            study.set_cost(watch.seconds())
-        return _conclude(look, places, options, ground, study)
+        with asking.storage(places, options.storage, options.strategy) as storage:
+            study = _resumed(look, places, options, ground, progress.say)
+            facts["study"] = study.id
+            with _asking(storage, ground, study, options, progress.say) as search:
+                kept = Budget(options.budget, watch, study.spent() + options.taken)
+                if _loop(ground, study, search, kept, progress):
+                    study.set_cost(watch.seconds())
+                return _conclude(look, places, options, ground, study, search)
 
 
-def _loop(
-    ground: Ground, study: Study, options: TuneOptions, budget: Budget, progress: Progress
-) -> int:
-    """Asks, measures, records, until the strategy wants nothing more; how many proposals that were."""
-    from autotune import search
-    from autotune.probe.nvml import Nvml
-    from autotune.session.driver import Driver
+def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]) -> Study:
+    """The study of this question, sound as far as it goes."""
+    study = _study(look, places, options, ground.space)
+    study.mend_result()
+    study.whole()
+    if study.mended is not None:
+        say(study.mended)
+    if study.samples:
+        say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
+    return study
+
+
+def _asking(
+    storage: BaseStorage, ground: Ground, study: Study, options: TuneOptions, say: Callable[[str], None]
+) -> Asking:
     from autotune.session.expected import kept
 
     prior = kept(study.head)
     if prior is not None and not study.samples:
-        progress.say(f"what to expect comes from {prior.source}; all of it is measured again")
-    strategy = search.make(
-        options.strategy, ground.space, options.profile, options.objective, options.seed, prior
-    )
+        say(f"what to expect comes from {prior.source}; all of it is measured again")
+    return Asking(storage, study, ground.space, options.profile, options.objective, options.strategy, options.seed,
+                  prior, say)
+
+
+def _loop(
+    ground: Ground, study: Study, search: Asking, budget: Budget, progress: Progress
+) -> int:
+    """Asks, measures, records, until nothing more is asked for; how many proposals that were."""
+    from autotune.probe.nvml import Nvml
+    from autotune.session.driver import Driver
+
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
         driver.bar(ground.in_flight.sets())
-        for done in itertools.count():
-            driver.give_way()
-            history = study.history(budget.seconds, budget.spent(), driver.live_launch)
-            progress.update(history, max(0.0, budget.left()))
-            proposal = strategy.next(history)
-            if proposal is None:
-                return done
-            _tell(proposal.candidate, proposal.why, ground.space, progress.say)
-            try:
-                driver.carry_out(proposal)
-            finally:
-                study.set_cost(budget.watch.seconds())
+        return ask_and_tell(driver, study, search, budget, progress, ground.space)
+
+
+class Carrier(Protocol):
+    """What carries proposals out: the driver of a web UI, or one whose clips only wait."""
+
+    @property
+    def live_launch(self) -> int | None:
+        """Number of the process that is up."""
+        ...
+
+    def give_way(self) -> None:
+        """Waits while somebody else has the machine."""
+        ...
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Measures what is proposed, and records it in the study."""
+        ...
+
+
+def ask_and_tell(
+    driver: Carrier, study: Study, search: Asking, budget: Budget, progress: Progress, space: Space
+) -> int:
+    """The loop of every tune; how many proposals were carried out."""
+    for done in itertools.count():
+        driver.give_way()
+        history = study.history(budget.seconds, budget.spent(), driver.live_launch)
+        progress.update(history, max(0.0, budget.left()))
+        proposal = search.next(history)
+        if proposal is None:
+            return done
+        _tell(proposal.candidate, proposal.why, space, progress.say)
+        search.begin(proposal)
+        try:
+            driver.carry_out(proposal)
+        finally:
+            search.finish()
+            study.set_cost(budget.watch.seconds())
     raise AssertionError("a count has no end")
 
 
@@ -189,7 +233,7 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
 
 
 def _conclude(
-    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study
+    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study, search: Asking
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
@@ -213,7 +257,7 @@ def _conclude(
                 flags=document["winner"]["flags"], settings=document["winner"]["settings"],
                 cost=document["cost"]["wall"],
             )
-        _mirror(places, study, ground.space, verdict)
+        search.conclude(verdict)
     if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
                                   for one in study.samples):
         raise BaselineFailed(
@@ -256,13 +300,3 @@ def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> 
         return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
     name = look.file.path.name
     return {"file": str(look.path), "diff": diff(look.file.data, after, name), "refused": None, "hint": ""}
-
-
-def _mirror(places: Places, study: Study, space: Space, verdict: Verdict) -> None:
-    """Puts the study into Optuna's storage, so that Optuna's own tools show it."""
-    from autotune.store import optuna_mirror
-
-    optuna_mirror.mirror_anew(places.optuna, study.id, space, tuple(study.samples), verdict)
-
-
-

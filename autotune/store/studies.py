@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ class Study:
         self.launches: list[Launch] = []
         self._sittings: dict[str, dict[str, float]] = {}
         self._sitting = uuid.uuid4().hex[:12]
+        self._trial: int | None = None
+        self.on_record: Callable[[Sample | Launch], None] | None = None
+        """Told of each own sample and launch, once it is on the disk."""
         if mend:
             self._journal.read(self._read)
             return
@@ -90,13 +93,24 @@ class Study:
                 why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
                 self._journal.mended = self._journal.mended or f"{why}; it is kept in result.json.damaged"
 
+    def begin_trial(self) -> int:
+        """Begins something that was asked for: samples and launches from now on belong to it."""
+        everything: list[Sample | Launch] = [*self.samples, *self.launches]
+        own = [one.trial for one in everything if not one.worker and one.trial is not None]
+        self._trial = 1 + max((*own, -1 if self._trial is None else self._trial))
+        return self._trial
+
     def add_sample(self, sample: Sample) -> None:
         """Records a sample. Raises StateDamaged when it cannot be written."""
-        self._record("sample", asdict(sample))
+        self._record("sample", asdict(replace(sample, trial=self._trial)))
+        if self.on_record is not None:
+            self.on_record(self.samples[-1])
 
     def add_launch(self, launch: Launch) -> None:
         """Records a launch. Raises StateDamaged when it cannot be written."""
-        self._record("launch", asdict(launch))
+        self._record("launch", asdict(replace(launch, trial=self._trial)))
+        if self.on_record is not None:
+            self.on_record(self.launches[-1])
 
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         """Writes a record, then takes it as written: a verdict must not depend on digits that the disk lacks."""

@@ -1,0 +1,157 @@
+"""Anybody's Optuna sampler in place of the default search: it asks for sets, the end is the same confirmation."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from autotune.model.errors import UsageProblem
+from autotune.model.flagset import Space
+from autotune.model.study import Proposal
+from autotune.model.workload import Profile
+from autotune.search.samplers import TRIALS, Ending, random_order, require_torch
+from autotune.search.view import View
+
+STARTUP_TRIALS = 8
+REPEATS = 3
+"""So often in a row is a sampler told what is known already of the set it asks for; then it gets another one."""
+
+
+class Asked(Protocol):
+    """A study that a sampler asks for trials."""
+
+    def ask(self) -> tuple[Any, str | None]:
+        """A new trial, and the set that its parameters are; None: no set of the space."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the sampler wants nothing more."""
+        ...
+
+    def answer(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
+        """Tells a trial without measuring: what is known of its set, or that it failed."""
+        ...
+
+
+class Guest(Ending):
+    """A strategy that asks a sampler; ``held`` is the trial that its last pick was asked by, None if by none."""
+
+    def __init__(self, space: Space, profile: Profile, objective: str, seed: int, asked: Asked) -> None:
+        super().__init__(space, profile, objective)
+        self.asked = asked
+        self.fallback = random_order(space, seed)
+        self.held: Any = None
+
+    def pick(self, view: View) -> str | None:
+        """What the sampler asks for; of sets that it keeps asking for again, the next one in a random order."""
+        self.held = None
+        if len(view.tried) > TRIALS or self.asked.ended:
+            return None
+        fresh = [name for name in self.fallback if not view.tried.get(name) and name not in view.barred]
+        if not fresh:
+            return None
+        for _ in range(REPEATS):
+            trial, name = self.asked.ask()
+            if name in fresh:
+                self.held = trial
+                return name
+            self.asked.answer(trial, name)
+        return fresh[0]
+
+
+class Steered(BaseSampler):
+    """A sampler that can be handed the next trial; else the one inside decides."""
+
+    def __init__(self, inner: BaseSampler, space: Space) -> None:
+        self.inner = inner
+        self._space = space
+        self._due: dict[str, Any] | None = None
+        self.ended = False
+        """Whether the sampler has asked for all that it wants: it tried to stop the study."""
+
+    def hand(self, proposal: Proposal) -> None:
+        """The next trial that is asked for is this one."""
+        self._due = dict(self._space[proposal.candidate].levels)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """See BaseSampler."""
+        return {} if self._due else self.inner.infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: Study, trial: FrozenTrial,
+                        search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """See BaseSampler."""
+        return {} if self._due else self.inner.sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str,
+                           param_distribution: BaseDistribution) -> Any:  # noqa: ANN401 - as BaseSampler has it
+        """See BaseSampler."""
+        if self._due and param_name in self._due:
+            return self._due[param_name]
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """See BaseSampler."""
+        with self._stopped():
+            self.inner.before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState,
+                    values: Sequence[float] | None) -> None:
+        """See BaseSampler."""
+        with self._stopped():
+            self.inner.after_trial(study, trial, state, values)
+
+    def let_go(self) -> None:
+        """What was handed over has been asked for."""
+        self._due = None
+
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        """Samplers of finite spaces stop the study, which Optuna refuses where trials are asked for by hand."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "stop" not in str(error):
+                raise
+            self.ended = True
+
+
+def named(name: str, seed: int) -> BaseSampler:
+    """The sampler of a name: tpe, gp, or MODULE:CLASS from the user's own Python path. Raises UsageProblem."""
+    if name == "tpe":
+        return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    if name == "gp":
+        require_torch()
+        return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
+    module, colon, path = name.partition(":")
+    if not (colon and module and path):
+        raise UsageProblem(f"--sampler {name}: no such sampler",
+                           "Say screen, tpe, gp, random, exhaustive or MODULE:CLASS.")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # noqa: BLE001 - anybody's module may raise anything
+        raise UsageProblem(f"--sampler {name}: cannot be imported: {type(error).__name__}: {error}".splitlines()[0],
+                           "It must be importable: install it, or name its folder in PYTHONPATH.") from None
+    try:
+        if isinstance(found, type) and issubclass(found, BaseSampler):
+            seeded = {"seed": seed} if "seed" in inspect.signature(found).parameters else {}
+            found = found(**seeded)
+        elif callable(found) and not isinstance(found, BaseSampler):
+            found = found()
+    except Exception as error:  # noqa: BLE001 - anybody's class may raise anything
+        raise UsageProblem(f"--sampler {name}: cannot be made: {type(error).__name__}: {error}".splitlines()[0],
+                           "Name a class, or a function without arguments, that makes the sampler.") from None
+    if not isinstance(found, BaseSampler):
+        raise UsageProblem(f"--sampler {name}: not an optuna.samplers.BaseSampler",
+                           "Name a class of Optuna's, OptunaHub's or your own that is one.")
+    return found

@@ -1,0 +1,183 @@
+"""Optuna's storage by its address: SQLite, PostgreSQL and what else SQLAlchemy reaches, or Optuna's gRPC proxy.
+
+What goes wrong is one line without the address's password. Importing this module imports no Optuna.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from autotune.disk.files import make_folder, open_to_append
+from autotune.model.errors import StateDamaged, UsageProblem
+from autotune.model.secrets import MASK, masked
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+ENVIRONMENT = "AUTOTUNE_STORAGE"
+"""Names the storage where ``--storage`` does not, so that a password need not stand on a command line."""
+GRPC_PORT = 13000
+REACHED_WITHIN = 10
+"""Seconds in which a storage must answer when it is opened."""
+LOCKED_FOR = 30
+"""Seconds for which SQLite waits for somebody else's write; one takes milliseconds."""
+FORMS = "Say sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT."
+
+
+def url_of(path: Path) -> str:
+    """The address of an SQLite file, as Optuna and optuna-dashboard take it."""
+    return f"sqlite:///{path.resolve().as_posix()}"
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What Optuna's storages raise when they cannot be reached or written, or do not hold what they should."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    found: list[type[Exception]] = [optuna.exceptions.OptunaError, SQLAlchemyError, OSError, KeyError]
+    with suppress(ImportError):
+        import grpc
+
+        found.append(grpc.RpcError)
+    return tuple(found)
+
+
+def opened(url: str) -> BaseStorage:
+    """The storage of an address that somebody gave. Raises UsageProblem: no such kind, its driver is missing, it
+    cannot be reached, or holds something else."""
+    try:
+        parts = urlsplit(url)
+        scheme, port = parts.scheme.lower(), parts.port
+    except ValueError as error:
+        raise UsageProblem(f"--storage {shown(url)}: no address: {hidden(str(error), url)}", FORMS) from None
+    if scheme == "grpc":
+        return _proxy(url, parts.hostname or "localhost", port or GRPC_PORT)
+    return _database(url)
+
+
+def ours(path: Path) -> BaseStorage:
+    """The SQLite file at ``path``, made where there is none. One that is no database is moved aside: it holds nothing
+    that the studies do not. Raises StateDamaged."""
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
+    make_folder(path.parent)
+    with suppress(OSError):
+        os.close(open_to_append(path))  # SQLite leaves a file's mode as it finds it
+    try:
+        return _engine(url_of(path), own=True)
+    except faults() as problem:
+        cause = problem if isinstance(problem, DatabaseError) else problem.__cause__
+        moved = isinstance(cause, DatabaseError) and not isinstance(cause, OperationalError)
+        kind = type(problem).__name__
+    if moved:
+        with suppress(OSError):
+            path.replace(path.with_name(path.name + ".damaged"))
+            return ours(path)
+    raise StateDamaged(f"Optuna's storage cannot be written to {path}: {kind}",
+                       "The studies themselves are safe; remove that file to have it made again.")
+
+
+def _database(url: str) -> BaseStorage:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise UsageProblem(f"--storage {shown(url)}: not an address of a storage", FORMS) from None
+    try:
+        return _engine(parsed.render_as_string(hide_password=False))
+    except ImportError:
+        raise UsageProblem(f"--storage {shown(url)}: its driver is not installed",
+                           "pip install 'autotune-webui[storage]' brings those for PostgreSQL and gRPC.") from None
+    except faults() as problem:
+        cause = problem if isinstance(problem, DBAPIError) else problem.__cause__ or problem
+        why = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().splitlines()
+        said = hidden(why[0] if why else type(cause).__name__, url)
+        raise UsageProblem(f"--storage {shown(url)}: cannot be used: {said}",
+                           "Start the server, or check host, user and database; without --storage a file of "
+                           "autotune's own is used.") from None
+
+
+def _engine(url: str, own: bool = False) -> BaseStorage:
+    import optuna
+    from sqlalchemy import event
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sqlite = url.startswith("sqlite")
+    wait = {"timeout": LOCKED_FOR} if sqlite else {"connect_timeout": REACHED_WITHIN} if "psycopg" in url else {}
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": wait, "pool_pre_ping": not sqlite})
+    if sqlite and own:
+        # Who looks at it keeps nobody from writing, and a trial's dozen of small writes wait for no disk.
+        event.listen(storage.engine, "connect", lambda connection, _: connection.executescript(
+            "pragma journal_mode=wal; pragma synchronous=normal;"))
+        storage.engine.dispose()
+    return storage
+
+
+def _proxy(url: str, host: str, port: int) -> BaseStorage:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        import grpc  # noqa: F401
+        import optuna.storages._grpc.auto_generated.api_pb2
+    except ImportError:
+        raise UsageProblem(f"--storage {shown(url)}: gRPC is not installed",
+                           "pip install 'autotune-webui[storage]'") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        proxy = optuna.storages.GrpcStorageProxy(host=host, port=port)
+    try:
+        proxy.wait_server_ready(timeout=REACHED_WITHIN)
+    except OSError:
+        proxy.close()
+        raise UsageProblem(f"--storage {shown(url)}: nobody answers there within {REACHED_WITHIN} s",
+                           "Start Optuna's gRPC proxy there (optuna.storages.run_grpc_proxy_server).") from None
+    return proxy
+
+
+def closed(storage: BaseStorage) -> None:
+    """Lets go of a storage's connections."""
+    backend = getattr(storage, "_backend", storage)
+    engine = getattr(backend, "engine", None)
+    if engine is not None:
+        with suppress(*faults()):
+            backend.remove_session()
+            engine.dispose()
+    elif hasattr(backend, "close"):
+        backend.close()
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed: without password."""
+    return masked(hidden(url, url))
+
+
+def hidden(text: str, url: str) -> str:
+    """A text in which the password of ``url`` is masked, as it is written there and as it is meant."""
+    for secret in _secrets(url):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _secrets(url: str) -> list[str]:
+    """Passwords in an address: before the last @ of its host part, and of its query."""
+    _, _, rest = url.partition("://")
+    login, at, _ = rest.partition("?")[0].rpartition("@")
+    _, colon, password = login.partition(":")
+    found = [password] if at and colon else []
+    for pair in rest.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if "pass" in name.lower() or "secret" in name.lower() or "key" in name.lower():
+            found.append(value)
+    whole = {form for one in found if one for form in (one, unquote(one))}
+    return sorted(whole, key=len, reverse=True)

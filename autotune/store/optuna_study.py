@@ -1,0 +1,310 @@
+"""A study in Optuna's storage while it runs: each trial asked, its clips as they come, and told.
+
+The study's journal is the record. What the storage lacks of it, because a process or a database was killed in
+between, is put there at the next opportunity; what is there already is not put there twice: every clip and start
+carries its number in the journal.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from statistics import median
+from typing import TYPE_CHECKING, Any, Protocol
+
+from autotune.decide import objectives
+from autotune.decide.rounds import rounds
+from autotune.model import codec
+from autotune.model.flagset import Space
+from autotune.model.study import History, Launch, Proposal, Sample, Verdict
+from autotune.model.workload import Profile
+from autotune.search import trials
+from autotune.store.optuna_storage import faults
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+TRIAL = "trial"
+"""Name of the attribute that holds a trial's number in its worker's own count."""
+AGAIN = 2.0
+"""Seconds until a storage that went away is tried again."""
+Record = Sample | Launch
+
+
+class Hands(Protocol):
+    """A sampler that can be told what the next trial is."""
+
+    def hand(self, proposal: Proposal) -> None:
+        """The next trial that is asked for is this one."""
+        ...
+
+    def let_go(self) -> None:
+        """It has been asked for."""
+        ...
+
+
+class OptunaStudy:
+    """One study in a storage. Whatever the storage does, ``begin``, ``record`` and ``finish`` raise nothing for it:
+    what could not be written is written later (``behind``)."""
+
+    def __init__(self, storage: optuna.storages.BaseStorage, name: str, space: Space, profile: Profile,
+                 objective: str, sampler: optuna.samplers.BaseSampler, hands: Hands, worker: str) -> None:
+        """Opens the study of that name, or makes it. Raises what storages raise (``optuna_storage.faults``)."""
+        import optuna
+
+        self.space, self.profile, self.objective, self.worker = space, profile, objective, worker
+        self._hands = hands
+        self.study = optuna.create_study(storage=storage, study_name=name, sampler=sampler, direction="minimize",
+                                         load_if_exists=True)
+        self.distributions: dict[str, BaseDistribution] = {
+            d.name: optuna.distributions.CategoricalDistribution(
+                tuple(dict.fromkeys(dict(c.levels)[d.name] for c in space.candidates))) for d in space.dimensions}
+        self.behind = False
+        self._again = 0.0
+        self._trial: optuna.Trial | None = None
+        self._number: int | None = None
+        self._held: dict[str, list[dict[str, Any]]] = {}
+        self._own: list[Record] = []
+        self._groups: dict[tuple[str, int], object] = {}
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Notes what the study is of, as far as it is not noted."""
+        known = self.study.user_attrs
+        for key, value in facts.items():
+            if known.get(key) != value:
+                self.study.set_user_attr(key, value)
+
+    def mend(self, records: Iterable[Record]) -> int:
+        """Brings the storage up to the journal: clips and starts that it lacks are added, trials that were left
+        running are told. Returns how many records it lacked. Raises what storages raise."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        self._own = [one for one in records if not one.worker]
+        held: set[tuple[str, int]] = set()
+        open_trials = []
+        current = self._trial.number if self._trial is not None else None
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.user_attrs.get(trials.WORKER, "") != self.worker:
+                continue
+            if not trial.state.is_finished():
+                open_trials.append(trial)
+            held |= {(kind, int(row["number"])) for kind in (trials.SAMPLES, trials.LAUNCHES)
+                     for row in trial.user_attrs.get(kind, ())}
+        lacking = [one for one in self._own if (_kind(one), one.number) not in held]
+        self._groups = _grouped(self._own)
+        left = dict.fromkeys(self._groups[_kind(one), one.number] for one in lacking)
+        for trial in open_trials:
+            if trial.number == current:
+                left.pop(self._number, None)
+                continue
+            number = trial.user_attrs.get(TRIAL)
+            rows = [one for one in self._own if one.trial == number and number is not None]
+            with suppress(UpdateFinishedTrialError):  # told meanwhile by somebody else: what it lacks is added below
+                self._write(trial._trial_id, rows)
+                self._tell(trial.number, rows)
+                left.pop(number, None)
+        for number in left:
+            self._add([one for one in lacking if self._groups[_kind(one), one.number] == number])
+        if self._trial is not None:
+            self._rewrite()
+        self.behind = False
+        return len(lacking)
+
+    def begin(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None) -> None:
+        """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for."""
+        self._number, self._held = number, {trials.SAMPLES: [], trials.LAUNCHES: []}
+        try:
+            self._catch_up()
+            if asked is None:
+                self._hands.hand(proposal)
+                asked = self.study.ask(self.distributions)
+                self._hands.let_go()
+            self._trial = asked
+            for key, value in self._facts(proposal, number).items():
+                asked.set_user_attr(key, value)
+        except faults():
+            self._trial = None
+            self._fell_behind()
+
+    def record(self, one: Record) -> None:
+        """A clip or a start that is in the journal."""
+        self._own.append(one)
+        kind = _kind(one)
+        self._held.setdefault(kind, []).append(codec.dump(one))
+        if self._trial is None:
+            self.behind = True
+            return
+        try:
+            self._catch_up()
+            self._trial.set_user_attr(kind, self._held[kind])
+            if isinstance(one, Sample) and one.state == "ok" and one.seconds is not None:
+                self._trial.report(one.seconds, step=sum(row["state"] == "ok" for row in self._held[kind]) - 1)
+        except faults():
+            self._fell_behind()
+
+    def finish(self) -> None:
+        """Tells how the trial ended."""
+        trial, self._trial = self._trial, None
+        rows = [one for one in self._own if one.trial == self._number]
+        if trial is not None:
+            try:
+                self._tell(trial.number, rows)
+            except faults():
+                self._fell_behind()
+        if self.behind:
+            with suppress(*faults()):
+                self._catch_up()
+
+    def ask(self) -> tuple[optuna.Trial, str | None]:
+        """A trial as the sampler wants it, and the set that it is; None: none of the space. Raises what storages
+        raise."""
+        trial = self.study.ask(self.distributions)
+        trial.set_user_attr(trials.WORKER, self.worker)
+        wanted = tuple((d.name, trial.params[d.name]) for d in self.space.dimensions)
+        return trial, next((one.id for one in self.space.candidates if one.levels == wanted), None)
+
+    def answer(self, trial: optuna.Trial, candidate: str | None) -> None:
+        """Tells a trial that is not measured: what its set came to before, else that it failed. Raises what storages
+        raise."""
+        from optuna.trial import TrialState
+
+        known = [one.value for one in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+                 if candidate is not None and one.user_attrs.get(trials.SET) == candidate and one.value is not None]
+        trial.set_user_attr(trials.SAMPLES, [])
+        trial.set_user_attr(trials.WHY, "asked for again: answered from what was measured" if known else
+                            "not measured: it is no set to try, or there was no time for it")
+        self.study.tell(trial, median(known) if known else None,
+                        state=TrialState.COMPLETE if known else TrialState.FAIL, skip_if_finished=True)
+
+    def conclude(self, verdict: Verdict) -> None:
+        """Notes the verdict. Raises what storages raise."""
+        if self.behind:
+            self.mend(self._own)
+        speedup = verdict.speedup
+        self.describe({
+            "decision": verdict.decision, "reason": verdict.reason, "sure": verdict.sure,
+            "winner": verdict.winner.candidate if verdict.winner else None,
+            "speedup": [speedup.estimate, speedup.low, speedup.high] if speedup else None})
+
+    def value(self, samples: Sequence[Sample]) -> float | None:
+        """What trials are compared by: the objective's score, for speed the (weighted geometric mean of the) seconds
+        of a clip; None without a whole round."""
+        scores = [one.score for one in objectives.scored(rounds(History(tuple(samples)), self.profile), self.objective)]
+        return math.exp(median(scores)) if scores else None
+
+    def _fell_behind(self) -> None:
+        self.behind, self._again = True, time.monotonic() + AGAIN
+
+    def _catch_up(self) -> None:
+        """Puts into the storage what it lacks. Raises what storages raise, and a fault of its own where the last try
+        is only just past: a server that is gone may take its time to say so."""
+        if not self.behind:
+            return
+        if time.monotonic() < self._again:
+            raise ConnectionError("the storage went away just now")
+        try:
+            self.mend(self._own)
+        except faults():
+            self._fell_behind()
+            raise
+
+    def _facts(self, proposal: Proposal, number: int) -> dict[str, Any]:
+        flags = self.space[proposal.candidate].flags
+        facts: dict[str, Any] = {
+            trials.SET: proposal.candidate, "flags": list(flags.words), trials.PURPOSE: proposal.purpose,
+            trials.WORKER: self.worker, TRIAL: number, trials.WHY: proposal.why}
+        if flags.settings:
+            facts["settings"] = dict(flags.settings)
+        if proposal.fresh:
+            facts |= {trials.FRESH: True, trials.BLOCK: proposal.block}
+        return facts
+
+    def _write(self, trial_id: int, rows: Sequence[Record]) -> None:
+        for kind in (trials.LAUNCHES, trials.SAMPLES):
+            found = [codec.dump(one) for one in rows if _kind(one) == kind]
+            self.study._storage.set_trial_user_attr(trial_id, kind, found)
+
+    def _rewrite(self) -> None:
+        """Puts what the running trial holds into the storage anew."""
+        assert self._trial is not None
+        rows = [one for one in self._own if one.trial == self._number]
+        with suppress(*faults()):  # told by somebody else, who took it for dead: it is added once it has ended
+            self._write(self._trial._trial_id, rows)
+
+    def _tell(self, number: int, rows: Sequence[Record]) -> None:
+        """Ends a trial by what it holds. Raises UpdateFinishedTrialError for one that was ended."""
+        from optuna.trial import TrialState
+
+        state, value, told = self._end(rows)
+        trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        for key, fact in told.items():
+            self.study._storage.set_trial_user_attr(trial_id, key, fact)
+        self.study.tell(number, value if state == "COMPLETE" else None, state=TrialState[state],
+                        skip_if_finished=True)
+
+    def _add(self, rows: Sequence[Record]) -> None:
+        """Adds a trial of the journal that the storage knows nothing of, or some of its clips that it lacks."""
+        import optuna
+
+        samples = [one for one in rows if isinstance(one, Sample)]
+        name = rows[0].candidate
+        if all(one.id != name for one in self.space.candidates):
+            return
+        state, value, told = self._end(rows)
+        purpose = samples[0].purpose if samples else "screen"
+        cold = bool(samples) and samples[0].cold
+        proposal = Proposal(name, purpose, 0, cold, samples[0].block if samples else None)
+        kinds = {kind: [codec.dump(one) for one in rows if _kind(one) == kind]
+                 for kind in (trials.LAUNCHES, trials.SAMPLES)}
+        facts = {**self._facts(proposal, -1), **told, **kinds, TRIAL: rows[0].trial}
+        good = [one.seconds for one in samples if one.state == "ok" and one.seconds is not None]
+        self.study.add_trial(optuna.trial.create_trial(
+            state=optuna.trial.TrialState[state], value=value if state == "COMPLETE" else None,
+            params=dict(self.space[name].levels), distributions=self.distributions,
+            user_attrs=facts, intermediate_values=dict(enumerate(good))))
+
+    def _end(self, rows: Sequence[Record]) -> tuple[str, float | None, dict[str, Any]]:
+        """(state, value, what to note) of a trial by its clips and starts."""
+        samples = [one for one in rows if isinstance(one, Sample)]
+        launches = [one for one in rows if isinstance(one, Launch)]
+        value = self.value(samples)
+        both: list[Record] = [*samples, *launches]
+        failure = next((one for one in both if one.failure is not None), None)
+        states = [one.state for one in samples]
+        peaks = [one.memory_peak for one in samples if one.memory_peak is not None]
+        told: dict[str, Any] = {"clips": states.count("ok"), "warmups": states.count("warmup")}
+        told |= {name: states.count(name) for name in ("discarded", "too_slow") if name in states}
+        if samples:
+            told["launch"] = samples[-1].launch
+        if peaks:
+            told["memory_peak"] = max(peaks)
+        if failure is not None:
+            told |= {"failure": failure.failure, "detail": failure.detail}
+        if failure is not None and failure.failure != "interrupted":
+            return "FAIL", None, told
+        if "too_slow" in states:
+            return "PRUNED", None, told
+        return ("COMPLETE", value, told) if value is not None else ("FAIL", None, told)
+
+
+def _grouped(records: Sequence[Record]) -> dict[tuple[str, int], object]:
+    """The trial of each record: its number, or, where none was noted, all of one set and purpose in one process."""
+    found: dict[tuple[str, int], object] = {}
+    first: dict[int, object] = {}
+    for one in records:
+        if isinstance(one, Sample):
+            group = one.trial if one.trial is not None else (one.launch, one.purpose, one.candidate)
+            first.setdefault(one.launch, group)
+            found[trials.SAMPLES, one.number] = group
+    for one in records:
+        if isinstance(one, Launch):
+            alone = first.get(one.number, (one.number, "screen", one.candidate))
+            found[trials.LAUNCHES, one.number] = one.trial if one.trial is not None else alone
+    return found
+
+
+def _kind(one: Record) -> str:
+    return trials.SAMPLES if isinstance(one, Sample) else trials.LAUNCHES
