@@ -2,7 +2,8 @@
 
 Of a family and a strategy, shares and regrets as fractions:
 ``regret`` (mean) and ``behind3`` (share more than 3 % behind the best set) on the surfaces as drawn; ``seconds`` of
-GPU time and ``launches`` (medians; ``seconds_mean``); ``false_adoption``: share that adopted a set although all are
+GPU time and ``launches`` (medians; ``seconds_mean``); ``near``: share of the time spent among sets that differ by less
+than half the minimum gain (benchmarks.near); ``false_adoption``: share that adopted a set although all are
 equal; ``power5``, ``power10``: share that adopted a set where the best is truly 5 or 10 % faster; ``kept_useless``:
 share of the adopted sets, on the surfaces as drawn, with a flag that truly saves at most 0.1 % in that set;
 ``kept_idle``: share of the adopted sets with a flag that was made to do nothing (autotune's own strategy only).
@@ -50,7 +51,7 @@ def one(task: Task) -> dict[str, Any] | None:
     lost = regret(surface, outcome.chosen)
     return {"family": family, "version": version, "strategy": name, "seed": seed, "chosen": outcome.chosen,
             "regret": min(lost, 9.0), "adopted": outcome.adopted, "seconds": outcome.seconds,
-            "launches": outcome.launches, "clips": outcome.clips,
+            "launches": outcome.launches, "clips": outcome.clips, "near": outcome.near / outcome.seconds,
             "useless": outcome.adopted and families.useless(surface, outcome.chosen),
             "idle": outcome.adopted and idle is not None and idle in surface.space[outcome.chosen].levels}
 
@@ -92,6 +93,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "seconds_mean": round(fmean(row["seconds"] for row in asis), 1) if asis else None,
         "launches": median(row["launches"] for row in asis) if asis else None,
         "clips": median(row["clips"] for row in asis) if asis else None,
+        "near": _share(asis, "near"),
         "adopted": _share(asis, "adopted"),
         "kept_useless": _share([row for row in asis if row["adopted"]], "useless"),
         "kept_idle": _share([row for row in by["idle"] if row["adopted"]], "idle"),

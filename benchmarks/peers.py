@@ -15,6 +15,7 @@ from typing import Any
 
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal, Purpose
+from benchmarks.near import near_equal
 from benchmarks.virtual import Session, Surface
 
 FOREVER = 1e12
@@ -23,7 +24,8 @@ MIN_GAIN = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one session of one strategy ended. Times in seconds of the virtual GPU; ``thinking`` in real seconds."""
+    """How one session of one strategy ended. Times in seconds of the virtual GPU; ``thinking`` in real seconds;
+    ``near``: seconds spent among sets that hardly differ (benchmarks.near)."""
 
     chosen: str
     adopted: bool
@@ -32,6 +34,7 @@ class Outcome:
     clips: int
     wasted: float
     thinking: float = 0.0
+    near: float = 0.0
 
 
 class Bench:
@@ -72,7 +75,7 @@ class Bench:
         session = self.session
         clips = sum(1 for s in session.samples if s.state != "warmup")
         return Outcome(chosen, chosen != self.space.baseline, session.now, len(session.launches), clips,
-                       session.wasted)
+                       session.wasted, near=near_equal(session.surface, session.samples, session.launches))
 
 
 def by_hand(surface: Surface, seed: int) -> Outcome:

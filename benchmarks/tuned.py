@@ -10,6 +10,7 @@ from autotune.model.study import History, Proposal
 from autotune.search.screen import Screen
 from benchmarks import surfaces
 from benchmarks.cards import Card
+from benchmarks.near import near_equal
 from benchmarks.peers import Outcome
 from benchmarks.virtual import Session, Surface
 
@@ -51,4 +52,5 @@ def tune(surface: Surface, seed: int, name: str = "screen", told: search.Prior |
     adopted = verdict.decision == "apply" and verdict.winner is not None
     chosen = verdict.winner.candidate if adopted and verdict.winner else surface.space.baseline
     clips = sum(1 for s in session.samples if s.state != "warmup")
-    return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking)
+    return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking,
+                   near_equal(surface, session.samples, session.launches))
