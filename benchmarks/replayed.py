@@ -306,7 +306,8 @@ def same(tune: Tune, verdict: Verdict) -> bool:
 def report(name: str, sessions: int, seed: int) -> dict[str, Any]:
     """What the recorded tune took, what it takes now, and how often it ends alike."""
     tune = load(name)
-    spent, near, within, alike, chosen = [], [], [], [], {}
+    spent, near, within, alike = [], [], [], []
+    chosen: dict[str, int] = {}
     for number in range(seed, seed + sessions):
         session, verdict = one(tune, number)
         spent.append(session.now)
