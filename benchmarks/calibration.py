@@ -5,7 +5,8 @@
 Pairs are drawn with known noise between starts and between clips, 5 % of the clips stalled by 3 to 12 %, beside the
 clips of a search of eight sets, and looked at after each pair from the second on, as a tune does. ``apart``: the
 interval leaves 1 out although the sets are equal; ``adopted``: the answer is "better". This is what the figures of
-decide/noise.py and the boundaries of decide/looks.py were chosen by.
+decide/noise.py and the boundaries of decide/looks.py were chosen by. Whole tunes under the same noise, search and
+budget included, are in benchmarks.noisy.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from autotune.decide import compare
 from autotune.decide.assumptions import RULES
 from autotune.decide.rounds import Round
 
-STARTS_CLIPS = ((0.01, 0.007), (0.014, 0.02), (0.02, 0.007), (0.02, 0.02), (0.03, 0.02), (0.03, 0.05), (0.014, 0.05))
+STARTS_CLIPS = ((0.01, 0.007), (0.014, 0.02), (0.02, 0.007), (0.02, 0.02), (0.014, 0.05), (0.03, 0.02), (0.03, 0.05),
+                (0.05, 0.02), (0.05, 0.05), (0.08, 0.02), (0.08, 0.05))
 """Standard deviations of log seconds between starts and between clips of one start."""
 GAINS = (0.0, 0.03, 0.05, 0.1, 0.2)
 CLIPS = ((1, 3), (3, 3))
