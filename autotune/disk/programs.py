@@ -24,8 +24,8 @@ _NAME = re.compile(r"(python)(w?)([\d.]*)", re.IGNORECASE)
 def search_path(environ: Mapping[str, str]) -> str:
     """Where programs are looked for, without the virtual environment that is active: it is autotune's own."""
     parts, venv = environ.get("PATH", "").split(os.pathsep), environ.get("VIRTUAL_ENV")
-    own = {str(Path(venv) / "bin"), str(Path(venv) / "Scripts")} if venv else set()
-    return os.pathsep.join(part for part in parts if part.rstrip("/\\") not in own)
+    own = {os.path.normcase(Path(venv) / name) for name in ("bin", "Scripts")} if venv else set()
+    return os.pathsep.join(part for part in parts if os.path.normcase(part.rstrip("/\\")) not in own)
 
 
 def windowless_python(python: str) -> str:

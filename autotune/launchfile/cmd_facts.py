@@ -24,7 +24,7 @@ DYNAMIC = frozenset(("DATE", "TIME", "RANDOM", "ERRORLEVEL", "CMDCMDLINE", "CMDE
                      "__CD__", "__APPDIR__", "=EXITCODE", "=EXITCODEASCII"))
 """Variables that cmd.exe computes whenever they are asked for."""
 
-_UNGUESSABLE = re.compile(r"[*?\"<>|!%]|[^\x20-\x7e]")
+_UNGUESSABLE = re.compile(r"[*?\"<>|!%\x00-\x1f\x7f]")
 
 
 def upper(name: str) -> str:

@@ -166,7 +166,7 @@ class CmdReader(CmdState):
         left, right = text_of(asked.left), text_of(asked.right)
         answer: bool | None
         if asked.kind == "exist":
-            answer = self.places.exists(left)
+            answer = self.places.exists(self._path(asked.left))
         elif asked.kind == "defined":
             value = flatten(self.variable(left))
             answer = value.text != "" if all(self._is_fact(r) for r in value.reasons) else None
@@ -275,8 +275,10 @@ class CmdReader(CmdState):
             self.stack.append(self.places.here)
         if how == "popd":
             self.places.here = self.stack.pop() if self.stack else self.places.here
-        elif len(args) == 1 and not glued and self._certain(args[0]) and (far or ":" not in text_of(args[0])):
-            self.places.enter(text_of(args[0]))
+        elif args and not glued and all(map(self._certain, args)) and (far or ":" not in text_of(args[0])) and (
+                len(args) == 1 or how in ("cd", "chdir")):  # which take blanks for part of a name
+            paths = [self._path(a) for a in args]
+            self.places.enter(" ".join(paths) if all(paths) else "")
         else:
             self.places.enter(glued if not args and glued.startswith(".") else "")
         if mode == UNSURE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,6 +101,11 @@ class CmdState:
 
     def _lose_folder(self, reason: str) -> None:
         self.places.here, self.cd_lost = "", reason
+
+    def _path(self, toks: list[Tok]) -> str:
+        """The path that some tokens spell, '' where its letters beyond ASCII are not known."""
+        text = codepage.decoded(text_of(toks), self.out.page)
+        return "" if re.search(r"[\ud800-\udfff]", text) else text
 
     def _certain(self, toks: list[Tok]) -> bool:
         return all(not t.atom.depends or self._is_fact(t.atom.depends) for t in toks) and not (

@@ -106,10 +106,12 @@ VENV = {
     "reset": "set VENV_DIR=elsewhere\nset VENV_DIR=\n" + START,
     "block": "if exist nowhere.txt (\n set VENV_DIR=elsewhere\n)\n" + START,
     "block-else": "if exist nowhere.txt (\n set VENV_DIR=elsewhere\n) else (\n set VENV_DIR=venv\n)\n" + START,
+    "relative-quoted": 'cd /d "%~dp0"\nset VENV_DIR=.\\venv\n' + START,
     "relative": "cd /d %~dp0\nset VENV_DIR=.\\venv\n" + START,
     "after": "set VENV_DIR=\n" + START + "set VENV_DIR=elsewhere\n",
     "commented": "rem set VENV_DIR=elsewhere\n:: set VENV_DIR=elsewhere\n" + START,
-    "shared-home": "set A1111_HOME=@ROOT@/../shared\nset VENV_DIR=%A1111_HOME%/venv\n"
+    "if-exist": 'set VENV_DIR=elsewhere\nif exist "%~dp0venv\\bin" set VENV_DIR=%~dp0venv\n' + START,
+    "shared-home": "@chcp 65001 >nul\nset A1111_HOME=@ROOT@/../shared\nset VENV_DIR=%A1111_HOME%/venv\n"
                    "set COMMANDLINE_ARGS=%COMMANDLINE_ARGS% ^\n --ckpt-dir %A1111_HOME%/models\n" + START,
 }
 
@@ -117,7 +119,7 @@ VENV = {
 @pytest.mark.parametrize("name", VENV)
 def test_the_venv(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VENV_DIR", raising=False)
-    root = tmp_path / "root"
+    root = tmp_path / "Müllers アニメ 1"
     for venv in (root / "venv", root / "elsewhere", tmp_path / "shared/venv"):
         (venv / "bin").mkdir(parents=True)
         (venv / "bin/python").write_bytes(b"")

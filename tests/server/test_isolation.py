@@ -72,7 +72,7 @@ def test_the_runs_own_settings(tmp_path: Path, text: str | None) -> None:
 def test_settings_files_where_words_place_them(tmp_path: Path) -> None:
     assert settings_files(tmp_path, ()) == (tmp_path / "config.json", tmp_path / "ui-config.json")
     assert settings_files(tmp_path, ("--data-dir", "/d", "--ui-config-file=/e/u.json")) == (
-        Path("/d/config.json"), Path("/e/u.json"))
+        tmp_path / "/d/config.json", tmp_path / "/e/u.json")  # on Windows that is a path of the install's drive
 
 
 def test_credentials_are_fresh_and_without_a_colon() -> None:
@@ -170,7 +170,9 @@ def test_set_lines_of_a_bat(tmp_path: Path) -> None:
 
 
 def test_our_own_surroundings_are_not_inherited() -> None:
-    env = environment.base({"PATH": os.pathsep.join(["/v/bin", "/usr/bin"]), "VIRTUAL_ENV": "/v",
+    scripts = "/v/bin" if os.name == "posix" else "c:\\V\\scripts\\"
+    env = environment.base({"PATH": os.pathsep.join([scripts, "/usr/bin"]),
+                            "VIRTUAL_ENV": "/v" if os.name == "posix" else "C:\\v",
                             "COMMANDLINE_ARGS": "x", tree.MARKER: "1", "PYTHONHOME": "/h", "HTTP_PROXY": "p"})
     assert env == {"PATH": "/usr/bin", "HTTP_PROXY": "p"}
 
@@ -184,7 +186,7 @@ def test_the_interpreters_own_environment_is_active(tmp_path: Path) -> None:
     assert env["LD_PRELOAD"] == "mine.so"
     plain = environment.StartEnvironment({}, {"ACCELERATE": "True"})
     assert environment.command(plain, python) == (str(python), "-u")
-    (python.parent / "accelerate").write_text("", encoding="utf-8")
+    (python.parent / f"accelerate{'' if os.name == 'posix' else '.exe'}").write_text("", encoding="utf-8")
     assert environment.command(plain, python)[1] == "launch"
 
 
