@@ -124,7 +124,7 @@ BAD_FLAG = _words(
 PORT = _words(
     r"(?i:\baddress already in use\b)", r"(?i:only one usage of each socket address)",
     r"\bCannot find empty port in range\b", r"\b[Pp]orts? (?:from )?\d+(?: to \d+)? (?:is|are) in use\b",
-    r"\[(?:Errno|WinError) (?:98|48|10048|10013)\][^\n]*\bbind\b",
+    r"\[(?:Errno|WinError) (?:98|48|10048|10013)\][^\n]*\bbind\b", r"\[WinError 10048\]",  # in words of any language
     r"(?i:\berror while attempting to bind on address\b)",
 )
 OOM = _words(

@@ -101,6 +101,15 @@ def cmd() -> list[str] | None:
     return [wine, "cmd"] if wine else None
 
 
+def bare_environment(cmd_home: Path) -> dict[str, str]:
+    """The variables without which cmd.exe does not start."""
+    if sys.platform == "win32":
+        names = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP")
+        return {name: os.environ[name] for name in names if name in os.environ}
+    return {"PATH": os.environ["PATH"], "WINEPREFIX": str(cmd_home), "WINEDEBUG": "-all",
+            "HOME": str(cmd_home.parent), "DISPLAY": ""}
+
+
 def cmd_words(
     files: Sequence[bytes], folder: Path, cmd_home: Path, environ: dict[str, str] | None = None
 ) -> list[list[str] | None]:
@@ -122,13 +131,7 @@ def run_cmd(folder: Path, cmd_home: Path, environ: dict[str, str] | None = None)
     """Run ``driver.bat`` in a folder, with few variables; a wine server ends by itself a few seconds later."""
     program = cmd()
     assert program
-    if sys.platform == "win32":
-        names = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP")
-        bare = {name: os.environ[name] for name in names if name in os.environ}
-    else:
-        bare = {"PATH": os.environ["PATH"], "WINEPREFIX": str(cmd_home), "WINEDEBUG": "-all",
-                "HOME": str(cmd_home.parent), "DISPLAY": ""}
-    subprocess.run([*program, "/c", "driver.bat"], cwd=folder, env={**bare, **(environ or {})},
+    subprocess.run([*program, "/c", "driver.bat"], cwd=folder, env={**bare_environment(cmd_home), **(environ or {})},
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
                    timeout=240)
 

@@ -73,7 +73,7 @@ def up(
     process = subprocess.Popen(
         line, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(env or {})}, user=user)
     try:
-        assert process.stdout is not None and process.stdout.readline() == b"up\n"
+        assert process.stdout is not None and process.stdout.readline().strip() == b"up"
         yield process
     finally:
         process.communicate(timeout=30)

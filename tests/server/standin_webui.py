@@ -101,6 +101,15 @@ def extensions(when: str) -> None:
             runpy.run_path(str(script), {"root": here})
 
 
+def crash() -> None:
+    """Ends as a fault in a native library ends a process."""
+    if sys.platform == "win32":
+        import ctypes
+
+        ctypes.windll.kernel32.ExitProcess(0xC0000005)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
 def misbehave(found: dict[str, str], port: int) -> None:
     for name in ("SIGTERM", "SIGINT") if "ignore_all" in found else ("SIGTERM",):
         if "ignore_sigterm" in found or "ignore_all" in found:
@@ -125,7 +134,7 @@ def misbehave(found: dict[str, str], port: int) -> None:
                 time.sleep(0.05)
         threading.Thread(target=more, daemon=True).start()
     if "crash" in found:
-        threading.Timer(float(found["crash"] or 0.1), lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
+        threading.Timer(float(found["crash"] or 0.1), crash).start()
     if "exit" in found:
         sys.exit(int(found["exit"]))
     time.sleep(float(found.get("slow", "0")))
@@ -148,6 +157,7 @@ def main() -> None:
         config = json.loads(Path(args.ui_settings_file).read_text(encoding="utf-8"))
     Handler.args, Handler.options = args, config
     host = "0.0.0.0" if "open" in found else (args.server_name or "0.0.0.0")
+    ThreadingHTTPServer.allow_reuse_address = os.name == "posix"  # as uvicorn's: on Windows two could have one port
     try:
         server = ThreadingHTTPServer((host, args.port), Handler)
     except OSError as error:

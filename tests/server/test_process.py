@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -19,9 +18,13 @@ import pytest
 from autotune.model.errors import Interrupted, NothingToWorkOn
 from autotune.server import LaunchFailed, LaunchPlan, ready, run_folder, start, tree
 from autotune.server.sweep import sweep
+from tests.server import sockets
+from tests.system import under_wine
 
 STANDIN = Path(__file__).with_name("standin_webui.py")
 PATIENCE = 30.0
+TICK = 2 * time.get_clock_info("monotonic").resolution
+"""By which a difference of two looks at the clock may be short: on Windows it goes on by 16 ms at a time."""
 
 
 @pytest.fixture
@@ -69,7 +72,8 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
         assert options["samples_save"] is False and options["batch_cond_uncond"] is False
         assert Path(str(options["outdir_txt2img_samples"])).is_relative_to(server.folder)
         found = ready.listener(server.port, server.tree())
-        assert found.addresses == {"127.0.0.1"} and server.pid in found.pids
+        assert not found.known or (found.addresses == {"127.0.0.1"} and server.pid in found.pids)
+        assert found.known == sockets.OWNERS_ARE_TOLD
         pids = [process.pid for process in server.tree()]
         assert server.attention_logged() == "InvokeAI"
         server.client.set_options({"samples_save": True})
@@ -96,13 +100,15 @@ def test_credentials_are_in_no_argv_and_no_log(root: Path) -> None:
         assert "with arguments" in log and password not in log
         for process in (*server.tree(), psutil.Process(os.getpid())):
             assert password not in " ".join(process.cmdline())
-        assert (server.folder.stat().st_mode & 0o077) == 0
+        assert os.name != "posix" or (server.folder.stat().st_mode & 0o077) == 0
 
 
 @pytest.mark.parametrize("faults", [
     "fork", "double_fork", "ignore_sigterm", "fork,double_fork,ignore_all", "late_fork", "port_holder,fork",
 ])
 def test_stop_ends_the_whole_tree(root: Path, faults: str) -> None:
+    if faults == "late_fork" and under_wine():
+        pytest.skip("processes begin faster than wine can end them")
     server = start(plan(root, faults))
     assert until(lambda: len(server.tree()) > ("fork" in faults or "holder" in faults))
     pids = {process.pid for process in server.tree()}
@@ -116,10 +122,10 @@ def test_death_is_seen_and_the_rest_of_the_tree_ends(root: Path) -> None:
     server = start(plan(root, "double_fork"))
     assert server.pid is not None
     killed = time.monotonic()
-    os.kill(server.pid, signal.SIGKILL)
+    psutil.Process(server.pid).kill()
     assert server.wait_ended(PATIENCE)
     assert time.monotonic() - killed < 5.0  # within one second on an idle machine
-    assert server.exit_code == -signal.SIGKILL and not server.alive()
+    assert server.exit_code == (-9 if os.name == "posix" else 15) and not server.alive()
     assert until(lambda: {process.pid for process in tree.marked(server.run_id)} <= {server.guard_pid})
     assert server.stop().clean
 
@@ -128,6 +134,8 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from autotune.server import LaunchPlan, start
+from tests.server import sockets
+sockets.heed()
 root, runs, faults = sys.argv[1:]
 server = start(LaunchPlan(Path(root), Path(sys.executable), (), Path(runs), env=(("STANDIN_FAULTS", faults),)))
 print(server.run_id, server.port, flush=True)
@@ -159,13 +167,14 @@ def test_a_sweep_ends_what_is_left_when_owner_and_guard_were_killed(root: Path) 
     record = run_folder.read(root.parent / "runs" / run_id)
     assert record is not None and record.guard_pid is not None
     assert sweep(root.parent / "runs").runs == 0 and record.owner_lives  # a living owner's run is left alone
-    os.kill(process.pid, signal.SIGSTOP)
-    os.kill(record.guard_pid, signal.SIGKILL)
+    psutil.Process(process.pid).suspend()
+    psutil.Process(record.guard_pid).kill()
     process.kill()
     process.communicate()
-    assert tree.marked(run_id)
+    jobs = sys.platform == "win32"  # there a job object ends them
+    assert tree.marked(run_id) or jobs
     swept = sweep(root.parent / "runs")
-    assert swept.runs == 1 and swept.ended >= 2 and not swept.left
+    assert swept.runs == 1 and (swept.ended >= 2 or jobs) and not swept.left
     assert not tree.marked(run_id) and not runs(root) and ready.is_free(port)
     assert sweep(root.parent / "runs").runs == 0
 
@@ -189,13 +198,14 @@ def test_the_next_command_of_any_verb_ends_what_is_left(root: Path, verb: tuple[
 def test_a_killed_guard_is_seen_and_cleaned_up_after(root: Path) -> None:
     server = start(plan(root, "double_fork"))
     assert server.guard_pid is not None
-    os.kill(server.guard_pid, signal.SIGKILL)
+    psutil.Process(server.guard_pid).kill()
     assert server.wait_ended(PATIENCE)
     assert server.stop().clean and not tree.marked(server.run_id)
 
 
 @pytest.mark.parametrize(("faults", "failure", "code"), [
-    ("exit:2", "bad_flag", 2), ("exit:1", "startup", 1), ("crash:0", "crash", -signal.SIGSEGV),
+    ("exit:2", "bad_flag", 2), ("exit:1", "startup", 1),
+    ("crash:0", "crash", -11 if os.name == "posix" else 0xC0000005),
 ])
 def test_a_start_that_fails_is_named(root: Path, faults: str, failure: str, code: int) -> None:
     with pytest.raises(LaunchFailed) as caught:
@@ -220,7 +230,7 @@ def test_never_ready_is_hang(root: Path) -> None:
 def test_a_start_that_installs_has_its_own_limit_and_says_so_once(root: Path) -> None:
     said: list[str] = []
     with start(plan(root, "installs:0.5", install_limit=60.0), say=said.append) as server:
-        assert 0.5 <= server.log.installing() <= server.startup
+        assert 0.5 - TICK <= server.log.installing() <= server.startup
     assert len(said) == 1 and "installs" in said[0] and "1 min" in said[0]
     with pytest.raises(LaunchFailed) as caught:
         start(plan(root, "installs:600", start_limit=1.0, install_limit=0.5), say=said.append)
@@ -231,7 +241,9 @@ def test_a_start_that_installs_has_its_own_limit_and_says_so_once(root: Path) ->
     assert len(said) == 2
 
 
-@pytest.mark.parametrize(("fault", "failure"), [("open", "startup"), ("no_auth", "port")])
+@pytest.mark.parametrize(("fault", "failure"), [
+    pytest.param("open", "startup", marks=sockets.told), ("no_auth", "port"),
+])
 def test_a_server_open_to_others_or_not_ours_is_refused(root: Path, fault: str, failure: str) -> None:
     with pytest.raises(LaunchFailed) as caught:
         start(plan(root, fault))
@@ -276,8 +288,8 @@ def test_what_a_trial_wrote_into_the_install_is_put_back(root: Path) -> None:
     with start(plan(root, "dirty")) as server:
         assert json.loads((root / "extensions" / "state.json").read_text(encoding="utf-8")) == {"n": 2}
     report = server.stop()
-    assert {trace.path: trace.what for trace in report.traces} == {
-        "params.txt": "moved out", "extensions/state.json": "put back"}
+    assert {Path(trace.path): trace.what for trace in report.traces} == {
+        Path("params.txt"): "moved out", Path("extensions/state.json"): "put back"}
     assert json.loads((root / "extensions" / "state.json").read_text(encoding="utf-8")) == {"n": 1}
     assert not (root / "params.txt").exists()
     assert (root.parent / "runs" / "aside" / server.run_id / "params.txt").read_text(encoding="utf-8") == "a prompt"
