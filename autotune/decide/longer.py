@@ -1,0 +1,192 @@
+"""What a gain at few steps comes to for clips with more: the share of a clip that does not grow with steps shrinks.
+
+Seconds are affine in steps: text, VAE, encoding and writing take the same whatever the steps are (768x768x24 on an H200:
+3.0 s of 15.4 with the default flags at 8 steps, 4.5 of 9.1 with sdp, so that 1.62 times the speed at 8 steps is 2.2 times
+at 25). Of each set its clips at two numbers of steps and more, each against the others of its process, tell the fixed
+share; what is not known of it widens the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist, median
+from typing import TYPE_CHECKING
+
+from autotune.decide import looks, noise
+from autotune.decide.assumptions import NOISE
+from autotune.decide.compare import blocks, compare
+from autotune.decide.rounds import rounds, usable
+from autotune.model.flagset import Space
+from autotune.model.study import History, Interval, Sample
+from autotune.model.workload import Profile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+USUAL = (20, 30)
+"""Steps of the clips that people render: the web UI's default, and a careful one."""
+CHECKED = 20
+"""Steps of the clip that the line is checked with."""
+WARM_NOISE = 2.0
+"""Times the usual clip noise that the last warm-up clip of a set has: it is short, and hardly warm."""
+AGREES = 0.05
+"""Share by which the checking clips may miss the line beside what both are unsure of."""
+GRID = 99
+"""Fixed shares of a clip that are weighed, from 0 to 0.98, all of them as likely beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtSteps:
+    """The speedup of a workload's clip with ``steps`` steps. ``checked``: clips of so many steps were rendered with both
+    sets and agree; ``measured``: their quotient, None where there are none."""
+
+    workload: int
+    steps: int
+    speedup: Interval
+    checked: bool
+    measured: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Clips of one set, process and number of steps: their robust mean in log seconds, and its variance."""
+
+    launch: int
+    steps: int
+    score: float
+    variance: float
+
+
+def of_workload(history: History, profile: Profile, index: int) -> tuple[History, Profile]:
+    """The study as if this were its only workload."""
+    one = replace(profile, workloads=(profile.workloads[index],))
+    mine = tuple(replace(s, workload=0) for s in history.samples if s.workload == index)
+    return replace(history, samples=mine), one
+
+
+def workload_speedup(history: History, space: Space, profile: Profile, other: str, index: int) -> Interval | None:
+    """The speedup of one workload's clip by the pairs that decided; None where it cannot be told."""
+    mine, one = of_workload(history, profile, index)
+    found = rounds(mine, one)
+    pairs = blocks(found, mine, space.baseline, other)
+    result = compare(pairs, found, profile.decide.min_gain, profile.decide.confidence)
+    return None if result is None else result.interval
+
+
+def at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[AtSteps, ...]:
+    """What ``other`` gains for clips with the USUAL steps, for each workload that can tell it."""
+    found = []
+    for index, workload in enumerate(profile.workloads):
+        now = workload_speedup(history, space, profile, other, index)
+        if now is None:
+            continue
+        clips = [looks_of(history.samples, name, index, workload.steps) for name in (space.baseline, other)]
+        for steps in USUAL:
+            row = _row(clips, (index, workload.steps, steps), now)
+            if row is not None:
+                found.append(row)
+    return tuple(found)
+
+
+def _row(clips: Sequence[Sequence[Look]], place: tuple[int, int, int], now: Interval) -> AtSteps | None:
+    """``place``: workload, its steps, the steps asked for."""
+    index, whole, steps = place
+    if steps == whole:
+        return AtSteps(index, steps, now, True, now.estimate)
+    told = stretched(clips[0], clips[1], whole, steps, now)
+    if told is None:
+        return None
+    times = [[look.score for look in side if look.steps == steps] for side in clips]
+    if not all(times):
+        return AtSteps(index, steps, told, False, None)
+    measured = math.exp(median(times[0]) - median(times[1]))
+    before = [[look for look in side if look.steps != steps] for side in clips]
+    line = stretched(before[0], before[1], whole, steps, now)
+    # Both clips were rendered in processes of their own, if not of their own start.
+    doubt = _z(now.confidence) * math.sqrt(sum(
+        look.variance + NOISE.doubt_sd**2 for side in clips for look in side if look.steps == steps))
+    agrees = line is not None and abs(math.log(measured / line.estimate)) <= AGREES + math.hypot(
+        doubt, math.log(line.high / line.low) / 2.0)
+    if not agrees and line is not None:
+        low, high = min(told.low, measured, line.estimate), max(told.high, measured, line.estimate)
+        told = Interval(told.estimate, low, high, told.confidence)
+    return AtSteps(index, steps, told, agrees, measured)
+
+
+def stretched(baseline: Sequence[Look], other: Sequence[Look], whole: int, steps: int,
+              now: Interval) -> Interval | None:
+    """The speedup at ``steps`` steps from that ``now``, at ``whole`` steps; None where one side's clips all have the same
+    number of steps, so that nothing tells them apart."""
+    mine, theirs = growth(baseline, whole, steps), growth(other, whole, steps)
+    if mine is None or theirs is None:
+        return None
+    centre = math.log(now.estimate) + mine[0] - theirs[0]
+    reach = math.hypot(math.log(now.high / now.low) / 2.0,
+                       _z(now.confidence) * math.sqrt(mine[1] ** 2 + theirs[1] ** 2))
+    return Interval(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), now.confidence)
+
+
+def growth(clips: Sequence[Look], whole: int, steps: int) -> tuple[float, float] | None:
+    """Log of a set's seconds at ``steps`` over those at ``whole`` steps, and its standard deviation.
+
+    All fixed shares from none to nearly all are weighed by how well they explain the clips, each process with a start of
+    its own (a Gaussian likelihood on a grid). None when all clips have the same number of steps.
+    """
+    import numpy as np
+
+    if len({look.steps for look in clips}) < 2:
+        return None
+    scores = np.array([look.score for look in clips])
+    launch = np.array([look.launch for look in clips])
+    apart = NOISE.doubt_sd**2 * (launch[:, None] == launch[None, :]) + np.diag([look.variance for look in clips])
+    inverse = np.linalg.inv(apart)
+    shares = np.linspace(0.0, 0.98, GRID)
+    shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([look.steps for look in clips]) / whole)
+    rest = scores[None, :] - shape
+    weight = inverse.sum(axis=0)
+    rest = rest - ((rest @ weight) / weight.sum())[:, None]
+    log = -0.5 * np.einsum("ij,jk,ik->i", rest, inverse, rest)
+    chance = np.exp(log - log.max())
+    chance /= chance.sum()
+    grown = np.log(shares + (1.0 - shares) * steps / whole)
+    mean = float(chance @ grown)
+    return mean, float(np.sqrt(max(0.0, chance @ (grown - mean) ** 2)))
+
+
+def looks_of(samples: Sequence[Sample], candidate: str, index: int, whole: int) -> list[Look]:
+    """A set's clips of one workload by process and number of steps; of its warm-up clips the last of several."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    warm: dict[tuple[int, int], list[float]] = {}
+    sd = _clip_sd(samples, index, whole)
+    for one in samples:
+        if one.workload != index or one.seconds is None or one.candidate != candidate:
+            continue
+        place = (one.launch, one.steps or whole)
+        if usable(one) or one.state == "check":
+            groups.setdefault(place, []).append(math.log(one.rendered or one.seconds))
+        elif one.state == "warmup":
+            warm.setdefault(place, []).append(math.log(one.seconds))
+    found = [Look(launch, steps, noise.location(group, sd), sd**2 / len(group))
+             for (launch, steps), group in groups.items()]
+    found += [Look(launch, steps, group[-1], (WARM_NOISE * sd) ** 2)
+              for (launch, steps), group in warm.items() if len(group) > 1 and steps != whole]
+    return found
+
+
+def _clip_sd(samples: Sequence[Sample], index: int, whole: int) -> float:
+    """Clip noise in log seconds, and more while few clips were repeated: as much as Student's t is wider."""
+    groups: dict[object, list[float]] = {}
+    for one in samples:
+        if one.workload == index and usable(one) and one.seconds is not None:
+            groups.setdefault((one.launch, one.candidate, one.steps or whole), []).append(math.log(one.seconds))
+    freedom = NOISE.within_df + sum(len(group) - 1 for group in groups.values())
+    return noise.within_sd(groups.values()) * looks.t_bound(0.05, freedom) / _z(0.95)
+
+
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf(0.5 + confidence / 2.0)
