@@ -143,6 +143,8 @@ class Session:
 
     def _timed(self, candidate: Candidate, proposal: Proposal, workload: int, number: int) -> bool:
         """One clip that counts, with fewer steps where that is trusted, and a short one beside it where due."""
+        if proposal.steps is not None:
+            return self._clip(candidate, proposal, workload, number, "check", steps=proposal.steps)
         clip, baseline = self.surface.profile.workloads[workload], self.surface.space.baseline
         told = None
         if self.short and proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
@@ -153,10 +155,10 @@ class Session:
         return not due or self._clip(candidate, proposal, workload, number, "check")
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int,
-              state: SampleState, told: fidelity.Shorter | None = None) -> bool:
+              state: SampleState, told: fidelity.Shorter | None = None, steps: int | None = None) -> bool:
         assert self.live is not None
         whole = self.surface.profile.workloads[workload]
-        steps = told.steps if told else fidelity.short_steps(whole) if state == "check" else None
+        steps = told.steps if told else steps or (fidelity.short_steps(whole) if state == "check" else None)
         share = 1.0 if steps is None else steps / whole.steps
         clip = self.live.clip(candidate, workload, self.now, state == "warmup", share)
         limit = self._limit(proposal, workload, told) if state == "ok" else math.inf

@@ -1,9 +1,9 @@
 """What a gain at few steps comes to for clips with more: the share of a clip that does not grow with steps shrinks.
 
-Seconds are affine in steps: text, VAE, encoding and writing take the same whatever the steps are (768x768x24 on an H200:
-3.0 s of 15.4 with the default flags at 8 steps, 4.5 of 9.1 with sdp, so that 1.62 times the speed at 8 steps is 2.2 times
-at 25). Of each set its clips at two numbers of steps and more, each against the others of its process, tell the fixed
-share; what is not known of it widens the interval.
+Seconds are affine in steps: text, VAE, encoding and writing take the same whatever the steps are (768x768x24 on an
+H200: 3.0 s of 15.4 with the default flags at 8 steps, 4.5 of 9.1 with sdp, so that 1.62 times the speed at 8 steps is
+2.2 times at 25). Of each set its clips at two numbers of steps and more, each against the others of its process, tell
+the fixed share; what is not known of it widens the interval.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ GRID = 99
 
 @dataclass(frozen=True, slots=True)
 class AtSteps:
-    """The speedup of a workload's clip with ``steps`` steps. ``checked``: clips of so many steps were rendered with both
-    sets and agree; ``measured``: their quotient, None where there are none."""
+    """The speedup of a workload's clip with ``steps`` steps. ``checked``: clips of so many steps were rendered with
+    both sets and agree; ``measured``: their quotient, None where there are none."""
 
     workload: int
     steps: int
@@ -110,18 +110,17 @@ def _row(clips: Sequence[Sequence[Look]], place: tuple[int, int, int], now: Inte
     # Both clips were rendered in processes of their own, if not of their own start.
     doubt = _z(now.confidence) * math.sqrt(sum(
         look.variance + NOISE.doubt_sd**2 for side in clips for look in side if look.steps == steps))
-    agrees = line is not None and abs(math.log(measured / line.estimate)) <= AGREES + math.hypot(
-        doubt, math.log(line.high / line.low) / 2.0)
-    if not agrees and line is not None:
-        low, high = min(told.low, measured, line.estimate), max(told.high, measured, line.estimate)
-        told = Interval(told.estimate, low, high, told.confidence)
-    return AtSteps(index, steps, told, agrees, measured)
+    if line is None or abs(math.log(measured / line.estimate)) <= AGREES + math.hypot(
+            doubt, math.log(line.high / line.low) / 2.0):
+        return AtSteps(index, steps, told, True, measured)
+    low, high = min(told.low, measured, line.estimate), max(told.high, measured, line.estimate)
+    return AtSteps(index, steps, Interval(told.estimate, low, high, told.confidence), False, measured)
 
 
 def stretched(baseline: Sequence[Look], other: Sequence[Look], whole: int, steps: int,
               now: Interval) -> Interval | None:
-    """The speedup at ``steps`` steps from that ``now``, at ``whole`` steps; None where one side's clips all have the same
-    number of steps, so that nothing tells them apart."""
+    """The speedup at ``steps`` steps from that ``now``, at ``whole`` steps; None where one side's clips all have the
+    same number of steps, so that nothing tells them apart."""
     mine, theirs = growth(baseline, whole, steps), growth(other, whole, steps)
     if mine is None or theirs is None:
         return None
@@ -134,8 +133,8 @@ def stretched(baseline: Sequence[Look], other: Sequence[Look], whole: int, steps
 def growth(clips: Sequence[Look], whole: int, steps: int) -> tuple[float, float] | None:
     """Log of a set's seconds at ``steps`` over those at ``whole`` steps, and its standard deviation.
 
-    All fixed shares from none to nearly all are weighed by how well they explain the clips, each process with a start of
-    its own (a Gaussian likelihood on a grid). None when all clips have the same number of steps.
+    All fixed shares from none to nearly all are weighed by how well they explain the clips, each process with a start
+    of its own (a Gaussian likelihood on a grid). None when all clips have the same number of steps.
     """
     import numpy as np
 

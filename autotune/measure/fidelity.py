@@ -114,7 +114,8 @@ def check_due(samples: Sequence[Sample], index: int, workload: Workload, baselin
 
 
 def _asked(samples: Sequence[Sample], index: int, candidate: str) -> bool:
-    return any(s.state == "check" and s.candidate == candidate and s.workload == index for s in samples)
+    return any(s.state == "check" and s.purpose != "confirm" and (s.candidate, s.workload) == (candidate, index)
+               for s in samples)
 
 
 def _both(samples: Sequence[Sample], index: int) -> dict[str, tuple[float, float]]:
@@ -124,7 +125,7 @@ def _both(samples: Sequence[Sample], index: int) -> dict[str, tuple[float, float
     for one in samples:
         if one.workload != index or one.seconds is None:
             continue
-        if one.state == "check":
+        if one.state == "check" and one.purpose != "confirm":
             short.setdefault((one.candidate, one.launch), []).append(one.seconds)
         elif one.state == "ok" and one.steps is None:
             whole.setdefault((one.candidate, one.launch), []).append(one.seconds)

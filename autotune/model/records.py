@@ -158,6 +158,14 @@ class _Print(TypedDict):
     parts: dict[str, str]
 
 
+class _AtSteps(TypedDict):
+    workload: Count
+    steps: Count
+    speedup: Interval
+    checked: bool
+    measured: Ratio | None
+
+
 class _Change(TypedDict):
     file: str
     diff: str
@@ -192,6 +200,7 @@ class Result(_Verdict, total=False):
     memory_untold: str | None
     expected_from: str | None
     front: list[_Front]
+    expected_at: list[_AtSteps]
     trials: list[_Trial]
     excluded: list[_Excluded]
     launches: Count

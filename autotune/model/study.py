@@ -97,7 +97,8 @@ class Proposal:
     """What to measure next: ``rounds`` rounds of one candidate.
 
     ``fresh``: needs a cold launch with exactly its words; otherwise the live process is switched when its
-    launch key allows and a process of that launch key is started when not. ``block``: see Sample.
+    launch key allows and a process of that launch key is started when not. ``block``: see Sample. ``steps``: clips with
+    more steps than the profile's, which only check what is said of such clips (state "check").
     """
 
     candidate: str
@@ -106,6 +107,7 @@ class Proposal:
     fresh: bool = False
     block: int | None = None
     why: str = ""
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

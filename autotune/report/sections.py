@@ -148,6 +148,8 @@ def compared(told: Story) -> str:
         f"Current against {found.name}",
         table(f"Current against {found.name}", heads, rows, "hw" + "n" * (len(heads) - 2)),
         _speed_text(told),
+        "".join(f"<p>{prose(line)}</p>"
+                for line in words.longer_clips(told.tune.get("expected_at") or (), len(told.workloads) > 1)),
         proof,
         _image(told.tune.get("image")) if found.changes else "",
     )

@@ -83,6 +83,27 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}es" if noun.endswith(("ch", "s", "x")) else f"{count} {noun}s"
 
 
+def longer_clips(rows: Iterable[Mapping[str, Any]], several: bool = False) -> list[str]:
+    """What a gain comes to for clips with other numbers of steps, a sentence each (``expected_at`` of a document);
+    ``several``: the profile has several workloads, so that a sentence names its own."""
+    lines = []
+    for row in rows:
+        told = row["speedup"]
+        of = f"Clip {row['workload'] + 1} with" if several else "A clip of"
+        line = (f"{of} {row['steps']} steps: {gain(told['estimate'])} as fast ({percent(told['confidence'])} interval "
+                f"{told['low']:.2f} to {told['high']:.2f})")
+        measured = row.get("measured")
+        if row["checked"] and measured == told["estimate"]:
+            lines.append(f"{line}, measured.")
+        elif row["checked"]:
+            lines.append(f"{line}, checked with one clip of each set ({measured:.2f}).")
+        elif measured is not None:
+            lines.append(f"{line}, not sure: one clip of each set came to {measured:.2f}.")
+        else:
+            lines.append(f"{line}, told from clips with fewer steps, not checked.")
+    return lines
+
+
 def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> str:
     """A set as its argv words, then its settings as name = value; "(none)" when it is empty."""
     parts = [" ".join(words)] if words else []

@@ -57,6 +57,12 @@ class Effort:
     checks: int = 3
     """Sets that get a short clip beside their first whole one until short clips are trusted (measure.fidelity's own
     count): what a look at a new set costs until then. Too small: looks at hopeless sets are forecast too cheap."""
+    check_share: float = 0.25
+    """Share of what the tune took so far that the two clips with as many steps as people use may take, beside what is
+    left of the budget: they check what is said of such clips, and decide nothing."""
+    check_most: float = 5.0
+    """Such a clip may have this many times the steps of the profile's: a profile of one step is no picture, and hardly
+    tells anything of twenty."""
     max_launches: int = 44
     """Starts of the web UI in one study, confirmation included; failed ones are allowed four more. Half of the studies
     need at most 10; only a gain that stays in doubt uses all."""

@@ -13,6 +13,7 @@ from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.longer import longer_next
 from autotune.search.view import View
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Ending:
             if name is not None and view.cost(name, 1) + reserve <= view.left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
         winner = chosen(view, self.surface)
-        return confirm_next(view, winner) if winner is not None else None
+        return None if winner is None else confirm_next(view, winner) or longer_next(view, winner)
 
     def pick(self, view: View) -> str | None:
         """The next set to measure, None when there are enough."""

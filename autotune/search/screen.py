@@ -9,6 +9,7 @@ from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
 from autotune.search.effort import EFFORT
+from autotune.search.longer import longer_next
 from autotune.search.strategy import Prior
 from autotune.search.value import loss, race, worths
 from autotune.search.view import View
@@ -56,7 +57,8 @@ class Screen:
         winner = chosen(view, self.neutral)
         if winner is None:
             return None
-        return self._rounded_out(view) or self._unseen(view, winner) or confirm_next(view, winner)
+        return (self._rounded_out(view) or self._unseen(view, winner) or confirm_next(view, winner)
+                or longer_next(view, winner))
 
     def _rounded_out(self, view: View) -> Proposal | None:
         """Sets that are nearly free to look at, until there are twice as many of them as launches.

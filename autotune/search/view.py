@@ -112,7 +112,7 @@ class View:
         ratios: dict[str, float] = {}
         whole: dict[str, float] = {}
         for s in self.history.samples:
-            if s.state == "check" and s.candidate in whole:
+            if s.state == "check" and s.purpose != "confirm" and s.candidate in whole:
                 ratios[s.candidate] = s.cost / whole[s.candidate]
             elif usable(s) and s.workload == 0 and s.steps is None:
                 whole[s.candidate] = s.cost

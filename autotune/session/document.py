@@ -8,6 +8,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+from autotune.decide.longer import at_steps
 from autotune.decide.objectives import front
 from autotune.decide.rounds import rounds, whole_first
 from autotune.model.flagset import Candidate, FlagSet, Space
@@ -76,6 +77,7 @@ def tune_json(
     fingerprint: Fingerprint,
 ) -> dict[str, Any]:
     """The whole document. ``head`` is the study's own: id, profile, objective, created, web UI, GPU."""
+    profile = profiles.from_json(head["profile"])
     return {
         "study": head["id"],
         "profile": head["profile"],
@@ -86,14 +88,25 @@ def tune_json(
         "stand_in": head["stand_in"],
         "memory_untold": head.get("memory_untold"),
         **verdict_json(verdict, space, history.samples),
+        **extrapolated_json(verdict, space, history, profile),
         "expected_from": (head.get("prior") or {}).get("source"),
-        "front": front_json(history, space, profiles.from_json(head["profile"])),
+        "front": front_json(history, space, profile),
         "trials": trials_json(history, space),
         "excluded": [{**flags_json(row.flags), "reason": row.reason} for row in space.excluded],
         "cost": {part: round(seconds, 3) for part, seconds in cost.items()},
         **counts(history),
         "fingerprint": {"id": fingerprint.id, "parts": dict(fingerprint.parts)},
     }
+
+
+def extrapolated_json(verdict: Verdict, space: Space, history: History, profile: Profile) -> dict[str, Any]:
+    """What the compared set comes to beyond what was measured: ``expected_at`` other numbers of steps."""
+    rival = None if verdict.winner is None else verdict.winner.candidate
+    rows = () if rival is None or rival == space.baseline else at_steps(history, space, profile, rival)
+    return {"expected_at": [
+        {"workload": row.workload, "steps": row.steps, "speedup": _interval(row.speedup), "checked": row.checked,
+         "measured": _rounded(row.measured)}
+        for row in rows]}
 
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +33,7 @@ from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
 from autotune.store import in_flight
 from autotune.store.in_flight import InFlight
-from autotune.store.journal import cannot_write
+from autotune.store.journal import require_space
 from autotune.store.studies import Study
 from autotune.workload import clip
 
@@ -52,8 +49,6 @@ EFFECT_LIMIT = 5.0
 """Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
 BEFORE = -1
 """Number of the process of a sample that no process of this study rendered."""
-LEAST_SPACE = 512 * 1024
-"""Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
 
@@ -175,6 +170,10 @@ class Driver:
         workload, told = self._ground.profile.workloads[index], None
         if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
             told = fidelity.shorter(samples, index, workload, baseline)
+        if proposal.steps is not None:
+            more = replace(workload, steps=proposal.steps)
+            enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
+            return enough or self._clip(live, candidate, proposal, index, more, number, state="check")
         if self._budget.left() <= 0.0 or not self._clip(live, candidate, proposal, index, workload, number, told=told):
             return False
         steps = fidelity.short_steps(workload)
@@ -374,7 +373,7 @@ class Driver:
             with self._watch.on("warmup" if state == "warmup" else "measuring"):
                 failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
         if failure:
-            self._require_space()
+            require_space(self._ground.run_root)
         if state != "warmup" and (result.discard or result.too_slow):
             state = "discarded" if result.discard else "too_slow"
         seconds = result.at_least if result.too_slow else result.seconds
@@ -443,11 +442,6 @@ class Driver:
         if state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
         return replace(result, discard=result.discard or self._way.why) if self._way.taken.is_set() else result
-
-    def _require_space(self) -> None:
-        """Raises StateDamaged when the disk is full: a clip that could not be saved is no fault of its set."""
-        if shutil.disk_usage(self._ground.run_root).free < LEAST_SPACE:
-            raise cannot_write(self._ground.run_root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _look_at(
         self, gif: bytes, index: int, workload: Workload, candidate: Candidate, state: SampleState

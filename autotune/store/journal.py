@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ Record = dict[str, Any]
 
 
 MOVE_AWAY = "Move the file away and run again."
+LEAST_SPACE = 512 * 1024
+"""Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
 
 
 class Journal:
@@ -124,6 +127,12 @@ class Journal:
                 f"{self.path}: damaged after line {kept} and cannot be mended: {error.strerror}",
                 f"The first {kept} records are whole. Free some space or mend permissions, then run again.",
             ) from None
+
+
+def require_space(folder: Path) -> None:
+    """Raises StateDamaged when the disk is full: what could not be saved for want of space is nobody else's fault."""
+    if shutil.disk_usage(folder).free < LEAST_SPACE:
+        raise cannot_write(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 def cannot_write(path: Path, error: OSError) -> StateDamaged:

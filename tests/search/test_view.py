@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from autotune import decide
+from autotune.decide import longer
 from autotune.decide.surface import Surface
 from autotune.measure import fidelity
 from autotune.model.study import History, Launch, Sample, SampleState
 from autotune.search.effort import EFFORT
 from autotune.search.view import View
+from benchmarks import surfaces
 from tests.decide.test_rules import PROFILE, SPACE, name
+from tests.search.test_sessions import play, small
 
 BASE, SDP, MEM, V1 = SPACE.baseline, name("sdp"), name("sdp-no-mem"), name("v1")
 
@@ -46,3 +52,33 @@ def test_no_check_is_forecast_where_none_is_made() -> None:
     assert trusted.check == 0.0
     enough = view(*RECORDED, (MEM, "check", 6.7, 4), (V1, "ok", 30.0, None), (V1, "check", 16.0, 4))
     assert enough.check == 0.0 and EFFORT.checks == fidelity.MOST_CHECKS
+
+
+def eight_steps(steps: int = 8) -> surfaces.Drawn:
+    drawn = small()
+    clip = dataclasses.replace(drawn.profile.workloads[0], steps=steps)
+    return dataclasses.replace(drawn, profile=dataclasses.replace(drawn.profile, workloads=(clip,)))
+
+
+@pytest.mark.parametrize("strategy", ["screen", "random"])
+def test_a_proven_gain_is_checked_with_one_clip_a_side_of_as_many_steps_as_people_use(strategy: str) -> None:
+    surface = eight_steps()
+    session, verdict = play(surface, strategy, budget=7200.0)
+    assert verdict.decision == "apply" and verdict.winner is not None
+    checks = [one for one in session.samples if one.purpose == "confirm" and one.block is None]
+    assert sorted(one.candidate for one in checks if one.state == "check") == sorted(
+        (surface.space.baseline, verdict.winner.candidate))
+    assert {one.steps for one in checks if one.state == "check"} == {20}
+    rows = longer.at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
+    assert [(row.steps, row.checked) for row in rows] == [(20, True), (30, False)]
+    others = [one for one in session.samples if one not in checks]
+    alone = dataclasses.replace(session.history(), samples=tuple(others))
+    assert decide.verdict(alone, surface.space, surface.profile, "speed").speedup == verdict.speedup
+
+
+def test_no_clip_is_rendered_only_to_check_where_nothing_is_proven_or_it_tells_nothing_new() -> None:
+    same = eight_steps()
+    same = dataclasses.replace(same, score=dict.fromkeys(same.score, 2.0))
+    for surface in (eight_steps(20), eight_steps(2), same):
+        session, _ = play(surface, budget=7200.0)
+        assert not [one for one in session.samples if one.purpose == "confirm" and one.block is None]

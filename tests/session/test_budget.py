@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 
 from autotune import measure, search, server
+from autotune.decide.rounds import rounds
 from autotune.flags import space as spaces
 from autotune.flags.catalogue import load
 from autotune.model.flagset import Space
-from autotune.model.study import Failure
+from autotune.model.study import Failure, Proposal
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.session import driver as drivers
 from autotune.session.driver import Driver, Ground
@@ -130,8 +131,9 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     space = spaces.build(of, SEARCH)
     numbers = itertools.count()
 
-    def run(budget: float, webui: WebUI, workloads: int = 1, strategy: str = "screen") -> Run:
-        clips = tuple(Workload(512, 512, 16, 20, weight=float(n + 1)) for n in range(workloads))
+    def run(budget: float, webui: WebUI, workloads: int = 1, strategy: str = "screen", steps: int = 20,
+            then: int | None = None) -> Run:
+        clips = tuple(Workload(512, 512, 16, steps, weight=float(n + 1)) for n in range(workloads))
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
         ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, InFlight(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
@@ -152,6 +154,8 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
                 driver.carry_out(proposal)
             else:
                 raise AssertionError("it does not end")
+            if then is not None:
+                driver.carry_out(Proposal(space.baseline, "confirm", 1, steps=then))
         return Run(webui.clock.now, study, said, space, profile)
 
     yield run
@@ -206,3 +210,16 @@ def test_installing_has_its_own_limit_which_is_said(tune: Callable[..., Run], se
     assert len(run.study.samples) == len(plain.study.samples)  # the budget is there for measuring
     assert any("installs" in line for line in run.said)
     assert run.study.cost()["wall"] - allowed <= run.study.spent() + 1e-3 <= 120.0 + webui.usual + STOP
+
+
+def test_a_longer_clip_only_checks_and_never_outlasts_the_budget(tune: Callable[..., Run]) -> None:
+    run = tune(3600.0, WebUI(Clock(), 10.0, 4.0, {}), 2, steps=8, then=20)
+    before = tune(3600.0, WebUI(Clock(), 10.0, 4.0, {}), 2, steps=8)
+    added = run.study.samples[len(before.study.samples):]
+    assert [(one.state, one.steps, one.workload) for one in added if one.state != "warmup"] == [
+        ("check", 20, 0), ("check", 20, 1)]
+    assert rounds(run.study.history(0.0, 0.0, None), run.profile) == rounds(
+        before.study.history(0.0, 0.0, None), before.profile)
+    for budget in (30.0, 60.0, 120.0, 300.0):
+        webui = WebUI(Clock(), 10.0, 4.0, {})
+        assert tune(budget, webui, 2, steps=8, then=20).wall <= budget + webui.usual + STOP
