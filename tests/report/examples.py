@@ -49,6 +49,9 @@ def effective(name: str) -> dict[str, Any]:
     return {k: v == "on" if v in ("on", "off") else v for k, v in parts.items()}
 
 
+MORE = {"low": 1.51, "high": 1.72, "confidence": 0.95}
+
+
 class Recorder:
     """Collects clips and launches as a session would."""
 
@@ -165,6 +168,10 @@ def document(note: Recorder, decision: str = "apply", memory: bool = True) -> di
         **{"schema": 1, "kind": "tune", "study": "20261123-091500-3f2a", "decision": decision, "sure": True},
         **(_apply(memory) if decision == "apply" else _keep(memory)),
         "trials": [_trial(name) for name in IDS],
+        "expected_at": [
+            {"workload": 0, "steps": 20, "speedup": {**MORE, "estimate": 1.58}, "checked": True, "measured": 1.57},
+            {"workload": 0, "steps": 30, "speedup": {**MORE, "estimate": 1.61}, "checked": False, "measured": None},
+        ],
         "excluded": [{"flags": ["--xformers"], "settings": {}, "reason": "xformers is not installed"}],
         "cost": {
             **{"wall": 1320.0, "startup": 431.0, "warmup": 262.0, "measuring": 560.0, "waiting": 41.0},

@@ -123,3 +123,18 @@ def test_what_short_clips_told_is_marked_and_a_whole_clip_takes_its_place() -> N
     tune["trials"].append({**trial, "flags": ["--opt-split-attention-invokeai"], "effective": effective("invokeai"),
                            "failure": None, "steps": None, "samples": [7.4]})
     assert words.ABOUT.strip() not in tables.text(tables.tune_summary(tune), 300)
+
+
+def test_longer_clips_are_told_in_plain_words_checked_or_not() -> None:
+    whole, note = document(recorded()), recorded()
+    said = tables.text(tables.tune_summary(whole["tune"]), 300)
+    page = html.render(whole, note.samples, note.launches, None).replace("\xa0", " ")
+    for line in ("A clip of 20 steps: 1.58 times as fast (95 % interval 1.51 to 1.72), checked with one clip of each set "
+                 "(1.57).", "A clip of 30 steps: 1.61 times as fast (95 % interval 1.51 to 1.72), told from clips with "
+                 "fewer steps, not checked."):
+        assert line in said and line in page
+    row = whole["tune"]["expected_at"][0]
+    assert "not sure: one clip of each set came to 1.90" in words.longer_clips([{**row, "checked": False,
+                                                                                 "measured": 1.9}])[0]
+    assert words.longer_clips([{**row, "measured": 1.58}])[0].endswith(", measured.")
+    assert words.longer_clips([row], several=True)[0].startswith("Clip 1 with 20 steps: ")
