@@ -129,9 +129,9 @@ def test_longer_clips_are_told_in_plain_words_checked_or_not() -> None:
     whole, note = document(recorded()), recorded()
     said = tables.text(tables.tune_summary(whole["tune"]), 300)
     page = html.render(whole, note.samples, note.launches, None).replace("\xa0", " ")
-    for line in ("A clip of 20 steps: 1.58 times as fast (95 % interval 1.51 to 1.72), checked with one clip of each "
-                 "set (1.57).", "A clip of 30 steps: 1.61 times as fast (95 % interval 1.51 to 1.72), told from clips with "
-                 "fewer steps, not checked."):
+    interval = "times as fast (95 % interval 1.51 to 1.72)"
+    for line in (f"A clip of 20 steps: 1.58 {interval}, checked with one clip of each set (1.57).",
+                 f"A clip of 30 steps: 1.61 {interval}, told from clips with fewer steps, not checked."):
         assert line in said and line in page
     row = whole["tune"]["expected_at"][0]
     assert "not sure: one clip of each set came to 1.90" in words.longer_clips([{**row, "checked": False,
