@@ -127,8 +127,8 @@ class Paced(Session):
         return super()._start(candidate, proposal)
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int, state: SampleState,
-              told: fidelity.Shorter | None = None) -> bool:
-        good = super()._clip(candidate, proposal, workload, number, state, told)
+              told: fidelity.Shorter | None = None, steps: int | None = None) -> bool:
+        good = super()._clip(candidate, proposal, workload, number, state, told, steps)
         self.now += self.looking
         return good
 
