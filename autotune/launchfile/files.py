@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.disk import files as disk
-from autotune.disk import windows_acl, windows_attributes, windows_streams
+from autotune.disk import mac_copy, windows_acl, windows_attributes, windows_streams
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -49,6 +49,9 @@ class FileLayer:
             with contextlib.suppress(OSError):
                 for name in os.listxattr(original):
                     os.setxattr(path, name, os.getxattr(original, name))
+        if sys.platform == "darwin" and original is not None:
+            with contextlib.suppress(OSError):  # as above: a disk may have none of them
+                mac_copy.copy(original, path)
         path = disk.reach(path)
         if original is not None:
             windows_acl.copy(original, path)

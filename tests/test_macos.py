@@ -1,0 +1,211 @@
+"""Every branch for macOS is run, with the platform's name set: none is left that no test has been through."""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import autotune
+from autotune.cli import starters
+from autotune.daemon import activity, notify, service
+from autotune.daemon.starts import Openings
+from autotune.disk import mac_copy
+from autotune.launchfile import files, layout
+from autotune.launchfile.start import read_start
+from autotune.probe import nvml
+from autotune.server import cpu_use, environment, guard, tree
+from autotune.store import in_flight
+
+PACKAGE = Path(autotune.__file__).parent
+STANDIN = Path(__file__).parent / "server" / "standin_webui.py"
+posix = pytest.mark.skipif(sys.platform == "win32", reason="programs and paths of POSIX")
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def idle(folder: Path) -> None:
+    program(folder, "ioreg", """echo '    | |   "HIDIdleTime" = 12500000000'""")
+    assert activity.user_idle() == 12.5
+    program(folder, "ioreg", "echo '+-o Root'")
+    assert activity.user_idle() is None
+    program(folder, "ioreg", "exit 1")
+    assert activity.user_idle() is None
+
+
+def notifier(folder: Path) -> None:
+    program(folder, "osascript", 'printf "%s\\n" "$@" > "$0.said"')
+    assert notify.command("t", "a") is None or sys.platform == "darwin"
+    words = notify.command('T "q"', "a \\ b", True, sys.platform)
+    assert words is not None and notify.deliver(words)
+    said = (folder / "osascript.said").read_text().splitlines()
+    assert said == ["-e", 'display notification "a \\\\ b" with title "T \\"q\\"" sound name "default"']
+
+
+def two_files(folder: Path) -> None:
+    (folder / "webui-macos-env.sh").write_text('export COMMANDLINE_ARGS="--no-half"\n')
+    (folder / "webui-user.sh").write_text('export COMMANDLINE_ARGS="$COMMANDLINE_ARGS --api"\n')
+    assert read_start(folder, folder / "webui-user.sh", {}, sys.platform).words() == ("--no-half", "--api")
+    assert layout._file_names(sys.platform) == ("webui-macos-env.sh", "webui-user.sh")
+
+
+def starter(folder: Path) -> None:
+    file = folder / starters.name(sys.platform)
+    assert file.name == "autotune-tune.command"
+    file.write_bytes(starters.content(["echo", "it's a $HOME"], sys.platform))
+    done = subprocess.run(["bash", str(file)], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.stdout.startswith("it's a $HOME\n")
+
+
+def opened(folder: Path) -> None:
+    seen = Openings(folder, lambda: [1])
+    seen.watch(True)
+    (folder / "launch.py").touch()
+    seen.watch(False)
+    assert seen.take() == set() and seen._observer is None
+
+
+class Copied:
+    """copyfile(3), by its documented arguments."""
+
+    def __init__(self, answer: int) -> None:
+        self.answer, self.asked = answer, list[tuple[object, ...]]()
+
+    def copyfile(self, source: bytes, target: bytes, state: None, flags: ctypes.c_uint32) -> int:
+        self.asked.append((source, target, state, flags.value))
+        return self.answer
+
+
+def dressed(folder: Path) -> None:
+    mine = folder / "webui-user.sh"
+    mine.write_text("a\n")
+    mine.chmod(0o640)
+    files.put(files.FileLayer(), files.examine(mine), b"b\n", "t")
+    assert mine.read_bytes() == b"b\n" and mine.stat().st_mode & 0o777 == 0o640
+    fine = Copied(0)
+    mac_copy.copy(mine, folder / "other", fine)
+    assert fine.asked == [(os.fsencode(mine), os.fsencode(folder / "other"), None, 5)]
+    with pytest.raises(OSError, match="other"):
+        mac_copy.copy(mine, folder / "other", Copied(-1))
+
+
+def no_linux(folder: Path) -> None:
+    assert not nvml.likely() and not guard._prctl(36, 1) and cpu_use._in_line(os.getpid()) is None
+    assert isinstance(service.manager(system=sys.platform, home=folder), service.Launchd)
+    env = environment.for_python(environment.StartEnvironment({"PATH": "/bin"}), folder / "python")
+    assert "LD_PRELOAD" not in env and env["PATH"] == "/bin"
+
+
+def same_process(_: Path) -> None:
+    mine = tree.identity(os.getpid())
+    assert mine is not None and mine == tree.identity(os.getpid()) and ":" not in mine
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert tree.identity(child.pid) is None
+    boot = in_flight.this_boot()
+    assert boot.id is None and in_flight.same_boot(boot, in_flight.this_boot())
+
+
+def moving(_: Path) -> None:
+    code = "import sys; sys.platform = 'darwin'; from autotune.daemon.watch import MOVING; print(*MOVING)"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "FileModifiedEvent" in asked and "FileClosedEvent" not in asked
+
+
+AS_MAC = "import asyncio, psutil, socket, subprocess, sys, urllib.request; sys.platform = 'darwin'\n"
+"""What has a module of its own for the Mac is there before."""
+OWNER = """
+import json, sys
+from pathlib import Path
+from autotune.server import LaunchPlan, start, tree
+root = Path(sys.argv[1])
+plan = LaunchPlan(root=root, python=Path(sys.executable), words=("--opt-sdp-attention",), run_root=root.parent / "r",
+                  env=(("STANDIN_FAULTS", "fork"),), start_limit=60.0, term_grace=0.5)
+with start(plan) as server:
+    pids, flags = [one.pid for one in server.tree()], server.client.cmd_flags()
+print(json.dumps([tree.LINUX, pids, flags["opt_sdp_attention"], server.stop().clean]))
+"""
+
+
+def whole_start(folder: Path) -> None:
+    """autotune, its guard and the web UI all take the system for a Mac."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(AS_MAC)
+    (folder / "webui").mkdir()
+    (folder / "webui" / "launch.py").write_bytes(STANDIN.read_bytes())
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(PACKAGE.parent)])}
+    done = subprocess.run([sys.executable, "-c", OWNER, str(folder / "webui")], env=env, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    linux, pids, flag, clean = json.loads(done.stdout.splitlines()[-1])
+    assert not linux and flag and clean and pids
+    # Without Linux' sub-reaper orphans are init's to take in, which a container's may not do.
+    assert not [one for one in psutil.process_iter() if one.pid in pids and tree.alive(one)]
+    assert not list((folder / "r").iterdir())
+
+
+CASES: dict[str, Callable[[Path], None]] = {
+    "autotune.cli.starters": starter,
+    "autotune.cli.starters.content": starter,
+    "autotune.daemon.activity.user_idle": idle,
+    "autotune.daemon.notify.command": notifier,
+    "autotune.daemon.service.manager": no_linux,
+    "autotune.daemon.starts.Openings.watch": opened,
+    "autotune.daemon.watch": moving,
+    "autotune.launchfile.files.FileLayer.dress": dressed,
+    "autotune.launchfile.layout._file_names": two_files,
+    "autotune.launchfile.start.read_start": two_files,
+    "autotune.probe.nvml.likely": no_linux,
+    "autotune.server.cpu_use._in_line": no_linux,
+    "autotune.server.environment.for_python": no_linux,
+    "autotune.server.guard._prctl": no_linux,
+    "autotune.server.process._await": whole_start,
+    "autotune.server.tree": whole_start,
+    "autotune.server.tree.identity": same_process,
+    "autotune.store.in_flight.this_boot": same_process,
+}
+"""Where the code asks for macOS or Linux: what runs it as on a Mac."""
+
+
+def asking() -> Iterator[str]:
+    """Modules and functions that name macOS or Linux, or ask for tree.LINUX."""
+    def walk(node: ast.AST, name: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            named = isinstance(child, ast.Constant) and child.value in ("darwin", "linux")
+            asked = isinstance(child, ast.Attribute) and child.attr == "LINUX"
+            asked |= isinstance(child, ast.Name) and child.id == "LINUX" and isinstance(child.ctx, ast.Load)
+            if named or asked:
+                yield name
+            inner = isinstance(child, ast.FunctionDef | ast.ClassDef)
+            yield from walk(child, f"{name}.{child.name}" if inner else name)
+
+    for path in PACKAGE.rglob("*.py"):
+        module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        yield from walk(ast.parse(path.read_text(encoding="utf-8")), module)
+
+
+def test_no_branch_is_left_out() -> None:
+    assert set(asking()) == set(CASES)
+
+
+@posix
+@pytest.mark.parametrize("case", dict.fromkeys(CASES.values()), ids=lambda one: one.__name__)
+def test_a_branch_as_on_a_mac(
+    case: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(tree, "LINUX", False)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    case(tmp_path)
