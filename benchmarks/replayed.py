@@ -310,7 +310,7 @@ def report(name: str, sessions: int, seed: int) -> dict[str, Any]:
     chosen: dict[str, int] = {}
     for number in range(seed, seed + sessions):
         session, verdict = one(tune, number)
-        spent.append(session.now)
+        spent.append(session.now if session.settled is None else session.settled)
         near.append(near_equal(tune, session.samples, session.launches) / session.now)
         within.append(near_equal(tune, session.samples, session.launches, 1.0) / session.now)
         alike.append(same(tune, verdict))

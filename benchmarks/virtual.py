@@ -81,6 +81,8 @@ class Session:
     warmed: set[str] = field(default_factory=set)
     discard: float = 0.0
     short: bool = False
+    settled: float | None = None
+    """When the verdict stood, where clips that only check what is said of longer ones followed it."""
 
     def history(self) -> History:
         """What a strategy sees now."""
@@ -94,6 +96,8 @@ class Session:
             proposal = strategy.next(history)
             if proposal is None or self.now >= self.budget:
                 return history
+            if proposal.steps is not None and self.settled is None:
+                self.settled = self.now
             self.execute(proposal)
         raise RuntimeError(f"the strategy asked {limit} times without coming to an end")
 
