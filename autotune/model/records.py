@@ -166,6 +166,17 @@ class _AtSteps(TypedDict):
     measured: Ratio | None
 
 
+class _Other(_Flags):
+    expected_gain: Ratio
+    sure: bool
+
+
+class _OneWorkload(TypedDict):
+    workload: Count
+    speedup: Interval | None
+    best_other: _Other | None
+
+
 class _Change(TypedDict):
     file: str
     diff: str
@@ -201,6 +212,7 @@ class Result(_Verdict, total=False):
     expected_from: str | None
     front: list[_Front]
     expected_at: list[_AtSteps]
+    per_workload: list[_OneWorkload]
     trials: list[_Trial]
     excluded: list[_Excluded]
     launches: Count

@@ -149,7 +149,8 @@ def compared(told: Story) -> str:
         table(f"Current against {found.name}", heads, rows, "hw" + "n" * (len(heads) - 2)),
         _speed_text(told),
         "".join(f"<p>{prose(line)}</p>"
-                for line in words.longer_clips(told.tune.get("expected_at") or (), len(told.workloads) > 1)),
+                for line in (*words.workloads(told.tune.get("per_workload") or (), told.workloads),
+                             *words.longer_clips(told.tune.get("expected_at") or (), len(told.workloads) > 1))),
         proof,
         _image(told.tune.get("image")) if found.changes else "",
     )

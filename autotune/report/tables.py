@@ -162,7 +162,9 @@ def tune_summary(doc: Document) -> Group:
             _text(f"The {found.name} set: {words.gain(speedup['estimate'])} as fast ({interval} {span})")
         )
     parts += _credit(doc)
-    several = len((doc.get("profile") or {}).get("workload") or ()) > 1
+    clips = (doc.get("profile") or {}).get("workload") or ()
+    several = len(clips) > 1
+    parts += [_text(line) for line in words.workloads(doc.get("per_workload") or (), list(map(words.workload, clips)))]
     parts += [_text(line) for line in words.longer_clips(doc.get("expected_at") or (), several)]
     parts.append(_trials(doc))
     parts.append(_text(_spent(doc)))

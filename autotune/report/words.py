@@ -104,6 +104,28 @@ def longer_clips(rows: Iterable[Mapping[str, Any]], several: bool = False) -> li
     return lines
 
 
+def workloads(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """What each workload says for itself (``per_workload`` of a document), a line each; ``names``: their
+    lines of ``workload``."""
+    lines = []
+    for row in rows:
+        name = names[row["workload"]] if row["workload"] < len(names) else f"workload {row['workload'] + 1}"
+        told, other = row.get("speedup"), row.get("best_other")
+        line = f"Clip {row['workload'] + 1}, {name}"
+        if told:
+            line += (f": {gain(told['estimate'])} as fast ({percent(told['confidence'])} interval {told['low']:.2f} to "
+                     f"{told['high']:.2f})")
+        if other:
+            wants = flags(other.get("flags", ()), other.get("settings"))
+            sure = "by its own clips" if other["sure"] else "by its own clips, not sure"
+            line += f"; alone it would rather have {wants}, expected {change(other['expected_gain'])[1:]} faster {sure}"
+        elif told:
+            line += "; no set that was measured is better for it alone"
+        if told or other:
+            lines.append(f"{line}.")
+    return lines
+
+
 def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> str:
     """A set as its argv words, then its settings as name = value; "(none)" when it is empty."""
     parts = [" ".join(words)] if words else []

@@ -10,6 +10,7 @@ from typing import Any
 
 from autotune.decide.longer import at_steps
 from autotune.decide.objectives import front
+from autotune.decide.per_workload import per_workload
 from autotune.decide.rounds import rounds, whole_first
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
@@ -100,13 +101,22 @@ def tune_json(
 
 
 def extrapolated_json(verdict: Verdict, space: Space, history: History, profile: Profile) -> dict[str, Any]:
-    """What the compared set comes to beyond what was measured: ``expected_at`` other numbers of steps."""
-    rival = None if verdict.winner is None else verdict.winner.candidate
-    rows = () if rival is None or rival == space.baseline else at_steps(history, space, profile, rival)
-    return {"expected_at": [
-        {"workload": row.workload, "steps": row.steps, "speedup": _interval(row.speedup), "checked": row.checked,
-         "measured": _rounded(row.measured)}
-        for row in rows]}
+    """What the compared set comes to beyond the one comparison: ``expected_at`` other numbers of steps,
+    ``per_workload`` where there are several."""
+    rival = None if verdict.winner is None or verdict.winner.candidate == space.baseline else verdict.winner.candidate
+    longer = () if rival is None else at_steps(history, space, profile, rival)
+    chosen = rival if verdict.decision == "apply" and rival is not None else space.baseline
+    return {
+        "expected_at": [
+            {"workload": row.workload, "steps": row.steps, "speedup": _interval(row.speedup), "checked": row.checked,
+             "measured": _rounded(row.measured)}
+            for row in longer],
+        "per_workload": [
+            {"workload": one.workload, "speedup": _interval(one.speedup), "best_other": None if one.other is None else {
+                **flags_json(space[one.other.candidate].flags), "expected_gain": _rounded(one.other.gain),
+                "sure": one.other.sure}}
+            for one in per_workload(history, space, profile, rival, chosen)],
+    }
 
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:
