@@ -91,7 +91,7 @@ def test_it_is_said_in_plain_words() -> None:
                              {"workload": 1, "speedup": None, "best_other": {**other, "sure": False}}], clips)
     wants = "alone it would rather have --opt-sdp-no-mem-attention, expected 15.0 % faster by its own clips"
     assert lines == [
-        f"Clip 1, {clips[0]}: 1.90 times as fast (95 % interval 1.70 to 2.10); no set that was measured is better for it "
-        "alone.", f"Clip 2, {clips[1]}; {wants}.", f"Clip 2, {clips[1]}; {wants}, not sure."]
+        f"Clip 1, {clips[0]}: 1.90 times as fast (95 % interval 1.70 to 2.10); no set that was measured is better for "
+        "it alone.", f"Clip 2, {clips[1]}; {wants}.", f"Clip 2, {clips[1]}; {wants}, not sure."]
     assert clips[1] == "768 × 768, 24 frames in windows of 16, 6 steps"
     assert words.workloads([{"workload": 0, "speedup": None, "best_other": None}], clips) == []
