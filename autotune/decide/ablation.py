@@ -55,7 +55,7 @@ def without(space: Space, candidate: Candidate, dimension: str) -> Candidate | N
     return None
 
 
-def _title(candidate: Candidate, less: Candidate, dimension: str) -> str:
+def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
     """The words or settings that the dimension adds, as the user would write them."""
     words = [word for word in candidate.flags.words if word not in less.flags.words]
     if words:
@@ -153,7 +153,7 @@ def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Inte
              if (less := without(space, candidate, name)) is not None and less.id in posterior.index]
     if len(apart) == 1 and len(differing(space, candidate)) == 1:
         name, less = apart[0]
-        title = _title(candidate, less, name)
+        title = flag_words(candidate, less, name)
         return (Ablation(title, total.estimate, total.low, total.high, total.low > 1.0, True, pairs),)
     z = NormalDist().inv_cdf(0.5 + 0.5 * total.confidence)
     open_sets = [less for name, less in apart if name not in known]
@@ -164,7 +164,7 @@ def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Inte
     expected = iter(_shared(posterior, candidate, open_sets, rest, doubt))
     rows = []
     for name, less in apart:
-        title = _title(candidate, less, name)
+        title = flag_words(candidate, less, name)
         if name in known:
             one = known[name]
             low, high = math.exp(one.gain - one.reach), math.exp(one.gain + one.reach)

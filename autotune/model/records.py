@@ -177,6 +177,14 @@ class _OneWorkload(TypedDict):
     best_other: _Other | None
 
 
+class _Unmeasured(TypedDict):
+    flag: str
+    dimension: str
+    level: str
+    expected: Ratio | None
+    reason: str
+
+
 class _Change(TypedDict):
     file: str
     diff: str
@@ -213,6 +221,7 @@ class Result(_Verdict, total=False):
     front: list[_Front]
     expected_at: list[_AtSteps]
     per_workload: list[_OneWorkload]
+    unmeasured: list[_Unmeasured]
     trials: list[_Trial]
     excluded: list[_Excluded]
     launches: Count

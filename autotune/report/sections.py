@@ -304,7 +304,14 @@ def failures(told: Story) -> str:
                 f"<br>{esc(meaning(name).of_a_set)}{detail}</li>"
             )
     listed = f'<ul class="plain">{"".join(items)}</ul>' if items else ""
-    return section("failures", "Sets that failed" if items else "Sets left out", listed, _left_out(told))
+    return section("failures", "Sets that failed" if items else "Sets left out", listed, _unmeasured(told),
+                   _left_out(told))
+
+
+def _unmeasured(told: Story) -> str:
+    """Flags that no measured set had, with the reason."""
+    rows = [(code(one["flag"]), esc(one["reason"])) for one in told.tune.get("unmeasured") or ()]
+    return table("Not measured", ("Not measured", "Why"), rows, "hw") if rows else ""
 
 
 def _left_out(told: Story) -> str:

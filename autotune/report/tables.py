@@ -167,6 +167,7 @@ def tune_summary(doc: Document) -> Group:
     parts += [_text(line) for line in words.workloads(doc.get("per_workload") or (), list(map(words.workload, clips)))]
     parts += [_text(line) for line in words.longer_clips(doc.get("expected_at") or (), several)]
     parts.append(_trials(doc))
+    parts += [_text(f"{one['flag']}: not measured, {one['reason']}") for one in doc.get("unmeasured") or ()]
     parts.append(_text(_spent(doc)))
     return Group(*parts)
 

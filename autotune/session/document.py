@@ -12,6 +12,7 @@ from autotune.decide.longer import at_steps
 from autotune.decide.objectives import front
 from autotune.decide.per_workload import per_workload
 from autotune.decide.rounds import rounds, whole_first
+from autotune.decide.unmeasured import unmeasured
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Interval, Sample, Side, Verdict
@@ -89,7 +90,7 @@ def tune_json(
         "stand_in": head["stand_in"],
         "memory_untold": head.get("memory_untold"),
         **verdict_json(verdict, space, history.samples),
-        **extrapolated_json(verdict, space, history, profile),
+        **beside_json(verdict, space, history, profile, head["objective"]),
         "expected_from": (head.get("prior") or {}).get("source"),
         "front": front_json(history, space, profile),
         "trials": trials_json(history, space),
@@ -100,9 +101,10 @@ def tune_json(
     }
 
 
-def extrapolated_json(verdict: Verdict, space: Space, history: History, profile: Profile) -> dict[str, Any]:
-    """What the compared set comes to beyond the one comparison: ``expected_at`` other numbers of steps,
-    ``per_workload`` where there are several."""
+def beside_json(verdict: Verdict, space: Space, history: History, profile: Profile,
+                objective: str) -> dict[str, Any]:
+    """What is said beyond the one comparison: ``expected_at`` other numbers of steps, ``per_workload`` where there are
+    several, and which levels are ``unmeasured`` and why."""
     rival = None if verdict.winner is None or verdict.winner.candidate == space.baseline else verdict.winner.candidate
     longer = () if rival is None else at_steps(history, space, profile, rival)
     chosen = rival if verdict.decision == "apply" and rival is not None else space.baseline
@@ -116,6 +118,9 @@ def extrapolated_json(verdict: Verdict, space: Space, history: History, profile:
                 **flags_json(space[one.other.candidate].flags), "expected_gain": _rounded(one.other.gain),
                 "sure": one.other.sure}}
             for one in per_workload(history, space, profile, rival, chosen)],
+        "unmeasured": [{"flag": one.flag, "dimension": one.dimension, "level": one.level,
+                        "expected": _rounded(one.expected), "reason": one.reason}
+                       for one in unmeasured(history, space, profile, objective, chosen)],
     }
 
 

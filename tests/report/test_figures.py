@@ -138,3 +138,10 @@ def test_longer_clips_are_told_in_plain_words_checked_or_not() -> None:
                                                                                  "measured": 1.9}])[0]
     assert words.longer_clips([{**row, "measured": 1.58}])[0].endswith(", measured.")
     assert words.longer_clips([row], several=True)[0].startswith("Clip 1 with 20 steps: ")
+
+
+def test_what_was_not_measured_is_listed_with_the_reason() -> None:
+    whole, note = document(recorded()), recorded()
+    assert "--no-half-vae: not measured, expected 1.5 % slower" in tables.text(tables.tune_summary(whole["tune"]), 300)
+    page = html.render(whole, note.samples, note.launches, None)
+    assert "Not measured" in page and "expected 1.5 % slower" in page

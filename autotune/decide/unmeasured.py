@@ -1,0 +1,91 @@
+"""What was not measured and why: each level of a dimension that no timed set had."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from autotune.decide import needed, objectives
+from autotune.decide.ablation import flag_words
+from autotune.decide.rounds import failures, rounds, timed
+from autotune.decide.surface import Surface
+from autotune.model.failures import meaning
+from autotune.model.flagset import NONE_TUNED, Candidate, Space
+from autotune.model.study import History
+from autotune.model.workload import Profile
+
+NEXT_TO_NOTHING = 0.0005
+"""Log score below which an expectation is told as no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A ``level`` of a ``dimension``; ``flag``: what it adds to the chosen set, as the user would write it;
+    ``expected``: the chosen set's time (or what the objective counts) over that of the nearest set with it, 1.02 = 2 %
+    better, None where nothing was measured to expect it from."""
+
+    dimension: str
+    level: str
+    flag: str
+    expected: float | None
+    reason: str
+
+
+def unmeasured(history: History, space: Space, profile: Profile, objective: str, chosen: str) -> tuple[Unmeasured, ...]:
+    """The levels that no timed set had, in the space's order."""
+    by_id = {one.id: one for one in space.candidates}
+    seen = {pair for s in history.samples if timed(s) and s.candidate in by_id for pair in by_id[s.candidate].levels}
+    used = objectives.scored(rounds(history, profile), objective)
+    posterior = Surface(space).posterior(used) if used else None
+    dropped = failures(history, space).dropped
+    found = []
+    for dimension in space.dimensions:
+        for level in dimension.levels:
+            having = [one for one in space.candidates if (dimension.name, level) in one.levels]
+            if not having or (dimension.name, level) in seen:
+                continue
+            nearest = min(having, key=lambda one: (_apart(one, by_id[chosen]), one.simplicity, one.id))
+            gain = posterior.gain(chosen, nearest.id)[0] if posterior is not None else None
+            reason = _failed(history, by_id, having) or _untried(having, dropped) or _unwanted(
+                history, space, profile, objective, gain)
+            flag = flag_words(nearest, by_id[chosen], dimension.name)
+            found.append(Unmeasured(dimension.name, level, flag, None if gain is None else math.exp(gain), reason))
+    return tuple(found)
+
+
+def _apart(one: Candidate, other: Candidate) -> int:
+    return sum(a != b for a, b in zip(one.levels, other.levels, strict=True))
+
+
+def _failed(history: History, by_id: dict[str, Candidate], having: list[Candidate]) -> str | None:
+    """The first failure of a set that had the level."""
+    names = {one.id for one in having}
+    clips = [(s.candidate, s.failure) for s in history.samples if s.candidate in names and s.failure]
+    starts = [(one.candidate, one.failure) for one in history.launches if one.candidate in names and one.failure]
+    for name, failure in (*clips, *starts):
+        beside = " ".join(by_id[name].flags.words) or NONE_TUNED
+        return f"{meaning(failure).title.lower()} with {beside}"
+    return None
+
+
+def _untried(having: list[Candidate], dropped: frozenset[str]) -> str | None:
+    if all(one.id in dropped for one in having):
+        return "not tried, as sets like it failed"
+    return None
+
+
+def _unwanted(history: History, space: Space, profile: Profile, objective: str, gain: float | None) -> str:
+    """Why the search left it: what was expected of it, or no time."""
+    left = history.budget - history.spent
+    if gain is None:
+        return "the budget ended before it" if left <= 0.0 else "nothing was measured that would tell of it"
+    better, worse = {"speed": ("faster", "slower")}.get(objective, ("better", "worse"))
+    share = 100.0 * math.expm1(abs(gain))
+    told = ("expected to make no difference" if abs(gain) < NEXT_TO_NOTHING
+            else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
+    if gain < math.log1p(profile.decide.min_gain):
+        return told
+    one = needed.pair_seconds(history, space.baseline, space.baseline)
+    if left <= 0.0 or (one is not None and left < one):
+        return f"{told}, but no budget was left for it"
+    return f"{told}, not worth another start"
