@@ -31,11 +31,12 @@ def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[s
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
     for name in ("PYTHONPATH", "PYTHONHOME"):
         environment.pop(name, None)  # ours, not the web UI's: its start script sets none
-    # Files, not pipes: a grandchild that outlives a killed interpreter would keep a pipe open.
+    # Files, not pipes: a grandchild that outlives a killed interpreter would keep a pipe open. Its input is a pipe:
+    # the other end closes when we die, however we die, and then the interpreter ends as well.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                command, cwd=python.parent, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                command, cwd=python.parent, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=errors,
                 start_new_session=True, creationflags=HIDDEN,
             )
         except OSError as fault:
@@ -67,6 +68,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _all(file: IO[bytes]) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 import time
 from pathlib import Path
+from venv import EnvBuilder
 
 import psutil
 import pytest
 
 from autotune.probe import runtime
 from tests.probe.installs import venv, write
+from tests.session.conftest import wait_for
 
 scripts = pytest.mark.skipif(os.name == "nt", reason="a shell's script stands in for the interpreter")
 
@@ -104,3 +107,36 @@ def test_files_of_the_web_uis_folder_do_not_shadow_modules(
     python = script(tmp_path / "venv/bin/python", f'exec "{sys.executable}" -S "$@"')
     has, warnings = runtime.ask(python)
     assert has.python and has.torch is None and warnings == []
+
+
+ASKER = "import sys; from pathlib import Path; from autotune.probe import runtime; runtime.ask(Path(sys.argv[1]))"
+SLOW_TORCH = """\
+import os, subprocess, sys, time
+begun = subprocess.Popen([sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(600)"])
+with open({note!r} + ".new", "w") as note:
+    note.write(str(os.getpid()) + " " + str(begun.pid))
+os.replace({note!r} + ".new", {note!r})
+time.sleep(600)
+"""
+
+
+def test_it_ends_with_the_one_that_asked(tmp_path: Path) -> None:
+    """Killed, that is: by the task manager, or because the machine ran out of memory."""
+    EnvBuilder(with_pip=False, symlinks=os.name == "posix").create(tmp_path / "venv")
+    note, python = tmp_path / "note", tmp_path / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    folder = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True,
+                                 capture_output=True, text=True).stdout.strip())
+    write(folder / "torch.py", SLOW_TORCH.format(note=str(note)))
+    asker = subprocess.Popen([sys.executable, "-c", ASKER, str(python)])
+    try:
+        assert wait_for(note.exists, 60)
+        asked, begun = (psutil.Process(int(pid)) for pid in note.read_text().split())
+        assert asked.is_running()
+    finally:
+        asker.kill()
+        asker.wait()
+    assert wait_for(lambda: not asked.is_running() or asked.status() == psutil.STATUS_ZOMBIE, 20)
+    if os.name == "posix":
+        assert wait_for(lambda: not begun.is_running() or begun.status() == psutil.STATUS_ZOMBIE, 20)
+    elif begun.is_running():
+        begun.kill()  # Windows tells nobody who began whom once that is gone
