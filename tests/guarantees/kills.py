@@ -2,7 +2,8 @@
 
 A few of them run in the suite (test_1_whole). Many, by hand, on any system:
 
-    python -m tests.guarantees.kills FOLDER --applies 120 --starts 20 --rollbacks 60
+    python -m tests.guarantees.kills FOLDER --applies 140 --rollbacks 60 --bare
+    python -m tests.guarantees.kills FOLDER --applies 10 --starts 10
 """
 
 from __future__ import annotations
@@ -142,9 +143,13 @@ def main() -> int:
     for name in ("applies", "starts", "rollbacks"):
         asked.add_argument(f"--{name}", type=int, default=0)
     asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--bare", action="store_true", help="The web UI's Python has no packages: looking at it is quick.")
     given = asked.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    kills = Kills(new_bench(given.folder), random.Random(given.seed))
+    bench = new_bench(given.folder)
+    for path in (bench.root / "venv").rglob("creator.pth") if given.bare else ():
+        path.unlink()
+    kills = Kills(bench, random.Random(given.seed))
     counts: dict[Kind, int] = {"apply": given.applies, "start": given.starts, "rollback": given.rollbacks}
     begun = time.monotonic()
     for kind, count in counts.items():
