@@ -20,8 +20,8 @@ WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_ge
 
 
 def until(what: Callable[[], bool], limit: float) -> bool:
-    """Waits until something holds; False when it did not within the limit."""
-    end = time.monotonic() + limit
+    """Waits until something holds; False when it did not within the limit, four times as long under wine."""
+    end = time.monotonic() + limit * (4 if WINE else 1)
     while time.monotonic() < end:
         if what():
             return True

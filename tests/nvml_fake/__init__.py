@@ -122,7 +122,8 @@ class Fake:
     def _write(self) -> None:
         text = "".join(f"{key} {value}\n" for key, value in self._lines.items())
         fresh = self.state.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
+        # The library opens the paths in it by C's own calls, which take the code page's names.
+        fresh.write_text(text, encoding="mbcs" if sys.platform == "win32" else "utf-8")
         disk.replace(fresh, self.state)  # a program may be reading it
 
 

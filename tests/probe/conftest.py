@@ -11,19 +11,17 @@ from tests import nvml_fake
 
 @pytest.fixture(scope="session")
 def built_nvml(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the fake library was built into; skips where it cannot be built."""
-    folder = tmp_path_factory.mktemp("nvml")
+    """The fake library; skips where it cannot be built."""
     try:
-        nvml_fake.build(folder)
+        return nvml_fake.build(tmp_path_factory.mktemp("nvml")).library
     except nvml_fake.NoCompiler as fault:
         pytest.skip(str(fault))
-    return folder
 
 
 @pytest.fixture
 def fake(built_nvml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nvml_fake.Fake:
     """Two fake GPUs, seen by the real pynvml of this process and of its children."""
-    made = nvml_fake.Fake(built_nvml / "libnvidia-ml.so.1", tmp_path / "nvml-state.txt")
+    made = nvml_fake.Fake(built_nvml, tmp_path / "nvml-state.txt")
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
     made.load()
