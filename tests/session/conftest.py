@@ -120,7 +120,7 @@ class Bench:
                 words = process.cmdline()
                 if str(self.root) in " ".join(words) or str(self.state) in " ".join(words):
                     found.append(f"{process.pid} {words}")
-            except psutil.Error:
+            except (psutil.Error, OSError):  # psutil passes on what Windows says of one that is just ending
                 continue
         return found
 

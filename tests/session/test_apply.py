@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -82,8 +83,9 @@ def test_verify_sees_drift(bench: Bench) -> None:
 
 def test_flags_that_do_not_come_into_effect_are_taken_back(bench: Bench) -> None:
     # The install's own script adds words of its own, after those of the launch file: attention is decided there.
-    script = bench.root / "webui.sh"
-    script.write_text(script.read_text().replace('"$@"', '"$@" --disable-opt-split-attention'))
+    name, words = ("webui.bat", "%*") if sys.platform == "win32" else ("webui.sh", '"$@"')
+    script = bench.root / name
+    script.write_text(script.read_text().replace(words, f"{words} --disable-opt-split-attention"))
     before = bench.launch_file.read_bytes()
     document = bench.json(*SDP, code=4)
     assert "not in effect" in document["message"]
