@@ -108,7 +108,7 @@ class Session:
         try:
             first = psutil.Process(self._process.pid)
             return [first, *first.children(recursive=True)]
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return []
 
 
@@ -116,17 +116,18 @@ def _kill_left(family: Sequence[Any], first: int) -> None:
     """Kills what is left of a command's processes, but for the guard, which cleans up and then ends."""
     import psutil
 
+    from autotune.server.tree import alive
+
     limit = time.monotonic() + ENDING
     left = [p for p in family if p.pid != first]
     while left and time.monotonic() < limit:
-        left = [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        left = [p for p in left if not _is_guard(p)]
+        left = [p for p in left if alive(p) and not _is_guard(p)]
         if left:
             time.sleep(0.05)
     for process in left:
         try:
             process.kill()
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue
 
 
@@ -135,7 +136,7 @@ def _is_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported 
 
     try:
         return "autotune.server.guard" in process.cmdline()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return True
 
 

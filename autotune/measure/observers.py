@@ -20,7 +20,7 @@ TREE_AGE = 2.0
 """Seconds after which the process tree is looked up again, then each time the clip has become twice as long: that
 reads the whole process table (7 ms for 95 processes, a look at memory 0.01), and trees change early."""
 MIB = 1024 * 1024
-GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
+GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError)
 
 
 class Observer:

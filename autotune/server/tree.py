@@ -22,7 +22,8 @@ MARKER = "AUTOTUNE_RUN"
 
 LINUX = sys.platform.startswith("linux")
 POLL = 0.05
-GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
+GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError)
+"""What psutil raises of a process that ends meanwhile; OSError is what Windows itself says, handed on."""
 
 
 def identity(pid: int) -> str | None:
@@ -70,7 +71,7 @@ def marked(run_id: str) -> list[psutil.Process]:
         if process.pid in (own, 0):
             continue
         # OSError: macOS answers EINVAL for system processes.
-        with contextlib.suppress(*GONE, OSError):
+        with contextlib.suppress(*GONE):
             if process.environ().get(MARKER) == run_id and alive(process):
                 found.append((process.create_time(), process))
     return [process for _, process in sorted(found, key=lambda pair: pair[0])]
@@ -93,7 +94,7 @@ def members(run_id: str, guard_pid: int | None) -> list[psutil.Process]:
 def send(processes: Iterable[psutil.Process], number: int) -> None:
     """Signals each, parents first, so that a start script's loop dies before it restarts its child."""
     for process in processes:
-        with contextlib.suppress(*GONE, OSError):
+        with contextlib.suppress(*GONE):
             process.send_signal(number)
 
 
@@ -126,7 +127,7 @@ def end(
         if not left:
             return []
         for process in left:
-            with contextlib.suppress(*GONE, OSError):
+            with contextlib.suppress(*GONE):
                 process.kill()
         if time.monotonic() - start > limit:
             return [process.pid for process in left]

@@ -221,7 +221,7 @@ def _as_old(pid: object, begun: str) -> bool:
         return psutil.Process(pid).create_time() <= then + NUMBER_TAKEN
     except ValueError:
         return False
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return True
 
 

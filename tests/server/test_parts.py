@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,3 +200,21 @@ def test_what_starts_a_web_ui_waits_for_the_guard(
     places, guard = guarded
     monkeypatch.setattr("autotune.server.sweep._await", lambda _pid, limit: guard.communicate() and limit)
     assert sweep(places.runs).runs == 1 and not list(places.runs.iterdir())
+
+
+@pytest.mark.parametrize("ask", ["children", "create_time", "environ", "status"])
+def test_a_process_that_ends_while_it_is_looked_at_is_gone(ask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """psutil hands on what Windows says of it (87, invalid parameter), which is none of its own exceptions."""
+
+    def invalid(*_: object, **__: object) -> None:
+        raise OSError(22, "Invalid parameter")
+
+    monkeypatch.setattr(psutil.Process, ask, invalid)
+    monkeypatch.setattr(tree, "LINUX", False)
+    if ask == "create_time":
+        assert tree.identity(os.getpid()) is None
+    elif ask == "children":
+        assert tree.descendants(os.getpid()) == []
+    elif ask == "status":
+        assert not tree.alive(psutil.Process())
+    assert tree.marked("no such run") == []
