@@ -12,7 +12,7 @@ share of the adopted sets, on the surfaces as drawn, with a flag that truly save
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from statistics import fmean, median
@@ -65,16 +65,17 @@ def installed(peers: Sequence[str]) -> list[str]:
 
 
 def sessions(names: Sequence[str], strategies: Sequence[str], seeds: range, workers: int,
-             versions: Sequence[str] = VERSIONS) -> list[dict[str, Any]]:
-    """All sessions of these strategies on these families."""
-    tasks = [(family, version, strategy, seed) for family in names for version in versions for strategy in strategies
-             if version != "idle" or strategy == OURS for seed in seeds]
+             versions: Sequence[str] = VERSIONS) -> Iterator[list[dict[str, Any]]]:
+    """All sessions of these strategies, family by family."""
+    tasks = [[(family, version, strategy, seed) for version in versions for strategy in strategies
+              if version != "idle" or strategy == OURS for seed in seeds] for family in names]
     if workers <= 1:
-        found = [one(task) for task in tasks]
-    else:
-        with ProcessPoolExecutor(workers) as pool:
-            found = list(pool.map(one, tasks, chunksize=4))
-    return [row for row in found if row is not None]
+        for mine in tasks:
+            yield [row for row in map(one, mine) if row is not None]
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        for found in [pool.map(one, mine, chunksize=4) for mine in tasks]:
+            yield [row for row in found if row is not None]
 
 
 def _share(rows: list[dict[str, Any]], key: str) -> float | None:
@@ -112,18 +113,21 @@ def document(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]
     return {family: {name: summary(mine) for name, mine in by.items()} for family, by in found.items()}
 
 
-def table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """For people: a line a family and strategy."""
-    lines = [f"{'family':16}{'strategy':10}{'regret':>8}{'>3 %':>7}{'GPU s':>8}{'starts':>8}{'false':>8}{'5 %':>7}"
-             f"{'10 %':>7}{'useless':>9}{'idle':>7}"]
-    for family, by in found.items():
-        for name, row in by.items():
-            cells = [_percent(row[key], digits) for key, digits in (("regret", 2), ("behind3", 0))]
-            tail = [_percent(row[key], digits) for key, digits in (
-                ("false_adoption", 1), ("power5", 0), ("power10", 0), ("kept_useless", 0), ("kept_idle", 0))]
-            lines.append(f"{family:16}{name:10}{cells[0]:>8}{cells[1]:>7}{_whole(row['seconds']):>8}"
-                         f"{_whole(row['launches']):>8}{tail[0]:>8}{tail[1]:>7}{tail[2]:>7}{tail[3]:>9}{tail[4]:>7}")
-    return "\n".join(lines)
+HEAD = (f"{'family':16}{'strategy':10}{'regret':>8}{'>3 %':>7}{'GPU s':>8}{'starts':>8}{'near':>7}{'false':>8}"
+        f"{'5 %':>7}{'10 %':>7}{'useless':>9}{'idle':>7}")
+
+
+def lines(family: str, by: dict[str, dict[str, Any]]) -> str:
+    """For people: a line a strategy, under HEAD."""
+    told = []
+    for name, row in by.items():
+        cells = [_percent(row["regret"], 2), _percent(row["behind3"], 0)]
+        cells += [_whole(row["seconds"]), _whole(row["launches"])]
+        cells += [_percent(row[key], digits) for key, digits in (
+            ("near", 0), ("false_adoption", 1), ("power5", 0), ("power10", 0), ("kept_useless", 0), ("kept_idle", 0))]
+        told.append(f"{family:16}{name:10}" + "".join(
+            f"{cell:>{wide}}" for cell, wide in zip(cells, (8, 7, 8, 8, 7, 8, 7, 7, 9, 7), strict=True)))
+    return "\n".join(told)
 
 
 def _percent(value: float | None, digits: int) -> str:

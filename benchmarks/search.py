@@ -158,10 +158,12 @@ def power_part(names: list[str], seeds: range, workers: int) -> dict[str, Any]:
 def families_part(options: argparse.Namespace, peers: list[str], seeds: range) -> dict[str, Any]:
     """Every strategy on families of surfaces that the search's model does not know."""
     asked = list(families.FAMILIES) if options.families == "all" else options.families.split(",")
-    rows = family_table.sessions(asked, [family_table.OURS, *peers], seeds, options.workers,
-                                 options.versions.split(","))
-    found = family_table.document(rows)
-    print(family_table.table(found))
+    found: dict[str, Any] = {}
+    print(family_table.HEAD)
+    for rows in family_table.sessions(asked, [family_table.OURS, *peers], seeds, options.workers,
+                                      options.versions.split(",")):
+        found |= family_table.document(rows)
+        print(family_table.lines(rows[0]["family"], found[rows[0]["family"]]), flush=True)
     print(family_table.worst(found))
     return found
 
