@@ -34,7 +34,7 @@ def need_bash() -> None:
 
 
 def fewer(number: int) -> int:
-    """How many files of a kind are tried: all, a tenth on Windows, where each reading of a shell file takes long."""
+    """How many of a kind are tried: all, a tenth on Windows, where each start of a program takes long under wine."""
     return number if sys.platform != "win32" else number // 10
 
 

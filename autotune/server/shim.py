@@ -94,7 +94,8 @@ if "AUTOTUNE_SHIM" in os.environ:
     if __name__ == "__main__":
         launch = prepare(sys.argv[1:])
         sys.argv = [launch]
-        sys.path[0] = os.path.dirname(launch)  # noqa: PTH120
+        own = 0 if getattr(sys.flags, "safe_path", False) else 1  # its first folder is that of this file
+        sys.path[:own] = [os.path.dirname(launch)]  # noqa: PTH120
         runpy.run_path(launch, run_name="__main__")
     elif __name__ == "sitecustomize" and _starts_launch():
         _prepare_site()

@@ -28,6 +28,7 @@ from autotune.server.inventory import ASIDE, restore, take
 from autotune.server.site_hook import VARIABLE
 from autotune.server.sweep import sweep
 from tests.server.test_process import plan, until
+from tests.system import fewer, links
 
 STANDIN = Path(__file__).with_name("standin_webui.py")
 
@@ -113,7 +114,7 @@ def one_start(root: Path, jobs: int = 1, **changes: object) -> process.StopRepor
     return server.stop()
 
 
-@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("way", [pytest.param(way, marks=links if way == "link" else ()) for way in WAYS])
 def test_what_a_trial_wrote_is_put_back(root: Path, way: str, tmp_path: Path) -> None:
     extension(root, "start", WAYS[way])
     before, places = contents(root), folders(root)
@@ -163,7 +164,7 @@ def test_what_the_user_wrote_between_take_and_restore_stays(root: Path, tmp_path
     assert contents(root) == after and not (folder.parent / ASIDE).exists()
     assert {trace.path: trace.what for trace in traces} == dict.fromkeys(
         ["config.json", "styles.csv", str(Path("extensions/wildcards/plants.txt")), str(Path("outputs/2.png")),
-         "kept-params.txt"], "left")
+         *(["kept-params.txt"] if os.name == "posix" else [])], "left")  # Windows keeps no time of a renaming
     (line,) = inventory.told(traces, folder.parent)
     assert "left as it is" in line and "config.json" in line
 
@@ -277,13 +278,16 @@ def user(root: Path) -> Iterator[User]:
         somebody.join()
 
 
+STARTS = fewer(30)
+
+
 def test_a_random_user_loses_nothing_in_thirty_starts(root: Path, user: User) -> None:
     ways = [line for name, line in WAYS.items() if name not in ("config", "styles", "link", "child")]
     extension(root, "start", *ways)
     extension(root, "job", *ways)
     theirs = {name: data for name, data in contents(root).items() if name not in user.mine and name != "launch.py"}
     user.start()
-    for number in range(30):
+    for number in range(STARTS):
         report = one_start(root, jobs=2, stop_limit=30.0)
         assert report.clean
         # These alone: the user may remove one of theirs between its being listed and its being read.
@@ -292,7 +296,7 @@ def test_a_random_user_loses_nothing_in_thirty_starts(root: Path, user: User) ->
     user.stopped.set()
     user.join()
     now = contents(root)
-    assert user.done > 300
+    assert user.done > 10 * STARTS
     assert {name: now.get(name) for name in user.mine} == user.mine
     assert not user.gone & set(now)
     assert set(now) == {*user.mine, *theirs, "launch.py"}

@@ -15,6 +15,7 @@ import pytest
 from autotune.server import running
 from autotune.server.cpu_use import Use
 from autotune.server.running import OwnWebUI, Said, judge, states, web_uis
+from tests.server import sockets
 from tests.server.own_webui import crowd, install, up
 
 SPAN = 0.8
@@ -43,6 +44,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], dict[str, str], bool | None, str]] 
 }
 
 
+@sockets.told
 @pytest.mark.parametrize("name", CASES)
 def test_busy_or_not(tmp_path: Path, name: str) -> None:
     mode, words, env, busy, says = CASES[name]
@@ -54,6 +56,7 @@ def test_busy_or_not(tmp_path: Path, name: str) -> None:
     assert web_uis(root) == ()
 
 
+@sockets.told
 def test_in_a_crowd_the_user_own_processes_decide(tmp_path: Path) -> None:
     """Three times as many programs as cores want all of them: idle stays idle, work is seen, both without an API."""
     idle, busy = install(tmp_path / "idle"), install(tmp_path / "busy")
@@ -87,6 +90,7 @@ def test_trial_servers_of_ours_are_none(tmp_path: Path) -> None:
         assert web_uis(root) == ()
 
 
+@sockets.told
 def test_processes_of_one_start_are_one_web_ui(tmp_path: Path) -> None:
     """accelerate starts launch.py as a child, and names it among its own words."""
     root = install(tmp_path / "mine")
@@ -123,6 +127,7 @@ def test_a_shell_that_becomes_one_is_seen(tmp_path: Path) -> None:
         process.communicate(timeout=30)
 
 
+@sockets.told
 def test_looking_again_sees_a_job_begin_and_end(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
     watch = running.Watch(root)

@@ -25,6 +25,7 @@ from autotune.session.preconditions import Check, of_machine
 from autotune.session.quiet import cpu_load
 from autotune.store.places import Places
 from tests.flags.machines import CUDA, machine
+from tests.server import sockets
 from tests.server.own_webui import crowd, install, up
 from tests.session.conftest import Bench
 
@@ -117,6 +118,7 @@ def in_any_case(bench: Bench) -> dict[str, Any]:
     return document
 
 
+@sockets.told
 def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     """Other programs that take all of it are no job of the web UI, but the machine is not free."""
     root = install(tmp_path / "mine")

@@ -18,6 +18,7 @@ from autotune.measure import guards
 from autotune.measure.observations import Observations
 from autotune.session.give_way import GiveWay, OwnWork
 from tests.engine.live import Live, body, serving
+from tests.server import sockets
 from tests.server.own_webui import install, up
 from tests.session.conftest import Bench, wait_for
 
@@ -38,6 +39,7 @@ def watching(root: Path, gpu: bool = False) -> Iterator[tuple[GiveWay, list[floa
         way.stop()
 
 
+@sockets.told
 def test_a_job_takes_the_machine_and_its_end_gives_it_back(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
     with watching(root) as (way, handed), up(root, IDLE):
@@ -64,6 +66,7 @@ def test_on_a_gpu_one_that_is_up_takes_it(tmp_path: Path) -> None:
         assert wait_for(way.taken.is_set, WITHIN) and "holds GPU memory" in way.why
 
 
+@sockets.told
 def test_what_was_done_beside_a_clip_is_seen_afterwards(tmp_path: Path) -> None:
     """However short: nobody has to look at the right moment."""
     root = install(tmp_path / "mine")
