@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from autotune.decide import objectives
 from autotune.decide.longer import of_workload, workload_speedup
@@ -17,8 +16,9 @@ from autotune.model.workload import Profile
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """The set that one workload alone would want; ``gain``: how much of the time it is expected to save against the
-    chosen set, as a ratio (1.03 = 3 % faster); ``sure``: that it saves any, by all clips of this workload."""
+    """The set that one workload alone would want; ``gain``: the chosen set's time over its own (1.03 = 3 % faster), by
+    fresh pairs where these two were compared, else expected from all clips; ``sure``: that it is faster, which only
+    fresh pairs can say."""
 
     candidate: str
     gain: float
@@ -41,10 +41,22 @@ def per_workload(history: History, space: Space, profile: Profile, compared: str
     that the verdict leaves in use."""
     if len(profile.workloads) < 2:
         return ()
-    return tuple(
-        OneWorkload(index, None if compared is None else workload_speedup(history, space, profile, compared, index),
-                    best_other(history, space, profile, chosen, index))
-        for index in range(len(profile.workloads)))
+    found = []
+    for index in range(len(profile.workloads)):
+        told = None if compared is None else workload_speedup(history, space, profile, compared, index)
+        other = best_other(history, space, profile, chosen, index)
+        if told is not None and other is not None and {other.candidate, chosen} == {space.baseline, compared}:
+            other = _by_pairs(other, told, chosen == space.baseline, profile.decide.min_gain)
+        found.append(OneWorkload(index, told, other))
+    return tuple(found)
+
+
+def _by_pairs(other: Other, told: Interval, onward: bool, min_gain: float) -> Other | None:
+    """What the pairs say instead of the expectation; ``onward``: that leaving the current flags would gain."""
+    gain = told.estimate if onward else 1.0 / told.estimate
+    if gain < 1.0 + min_gain:
+        return None
+    return Other(other.candidate, gain, told.low > 1.0 if onward else told.high < 1.0)
 
 
 def best_other(history: History, space: Space, profile: Profile, chosen: str, index: int) -> Other | None:
@@ -57,8 +69,7 @@ def best_other(history: History, space: Space, profile: Profile, chosen: str, in
         return None
     posterior = Surface(space).posterior(found)
     best = max(sorted(tried), key=lambda name: posterior.gain(chosen, name)[0])
-    mean, sd = posterior.gain(chosen, best)
+    mean = posterior.gain(chosen, best)[0]
     if best == chosen or mean < math.log1p(profile.decide.min_gain):
         return None
-    sure = mean - NormalDist().inv_cdf(profile.decide.confidence) * sd > 0.0
-    return Other(best, math.exp(mean), sure)
+    return Other(best, math.exp(mean), False)

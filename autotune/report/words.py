@@ -117,8 +117,8 @@ def workloads(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[s
                      f"{told['high']:.2f})")
         if other:
             wants = flags(other.get("flags", ()), other.get("settings"))
-            sure = "by its own clips" if other["sure"] else "by its own clips, not sure"
-            line += f"; alone it would rather have {wants}, expected {change(other['expected_gain'])[1:]} faster {sure}"
+            how = "surely" if other["sure"] else "expected"
+            line += f"; alone it would rather have {wants}, {how} {change(other['expected_gain'])[1:]} faster"
         elif told:
             line += "; no set that was measured is better for it alone"
         if told or other:
