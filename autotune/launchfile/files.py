@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.disk import files as disk
-from autotune.disk import mac_copy, windows_acl, windows_attributes, windows_streams
+from autotune.disk import windows_acl, windows_attributes
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -41,6 +41,8 @@ class FileLayer:
     def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
         """Give a file the owner, mode, extended attributes, and on Windows the permissions, streams and attributes of
         another."""
+        from autotune.disk import mac_copy, windows_streams  # with ctypes, which `status` needs not
+
         if sys.platform != "win32":
             mine = path.stat()
             if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotune.model.machine import Gpu
-from autotune.probe import gpu_counters
-from autotune.probe.gpu_counters import GpuCounters
+
+if TYPE_CHECKING:
+    from autotune.probe.gpu_counters import GpuCounters
 
 MIB = 1024.0 * 1024.0
 _REASONS = (
@@ -53,7 +54,7 @@ class Nvml:
     """
 
     def __init__(self, counters: GpuCounters | None = None) -> None:
-        self._counters = counters or GpuCounters()
+        self._counters = counters
         self.warnings: list[str] = []
         self._lib: ModuleType | None = None
         self._handles: dict[int, Any] = {}
@@ -83,7 +84,8 @@ class Nvml:
             self._ask("shutdown", self._lib.nvmlShutdown)
             self._lib = None
             self._handles.clear()
-        self._counters.close()
+        if self._counters is not None:
+            self._counters.close()
 
     @property
     def works(self) -> bool:
@@ -146,21 +148,32 @@ class Nvml:
             mine = used / MIB if used is not None else None
             found[process.pid] = mine if before is None else max(before, mine or 0.0)
         if any(used is None for used in found.values()):
-            counted = gpu_counters.on_card(self._counters.read() or {})
+            from autotune.probe.gpu_counters import on_card
+
+            counted = on_card(self._counted().read() or {})
             found = {pid: counted.get(pid) if used is None else used for pid, used in found.items()}
         return found
 
     def moved_out(self, pids: Collection[int]) -> float | None:
         """GPU memory of these processes that lies in main memory; None where nobody counts it (all but Windows)."""
-        found = self._counters.read()
-        return None if found is None else gpu_counters.moved_out(found, pids)
+        from autotune.probe.gpu_counters import moved_out
+
+        found = self._counted().read()
+        return None if found is None else moved_out(found, pids)
+
+    def _counted(self) -> GpuCounters:
+        if self._counters is None:
+            from autotune.probe.gpu_counters import GpuCounters  # with ctypes, which `status` needs not
+
+            self._counters = GpuCounters()
+        return self._counters
 
     def memory_untold(self, index: int) -> str | None:
         """Why the memory of single processes is not known here, in words; None where it is, or where none is listed."""
         listed = self.process_memory(index)
         if not listed or any(used is not None for used in listed.values()):
             return None
-        why = self._counters.why_not or "it counts other processes only"
+        why = self._counted().why_not or "it counts other processes only"
         return (f"neither the driver nor the system tells GPU memory by process ({why}): what other programs hold is "
                 "unknown, and a set that spills over into main memory shows by its slowness alone")
 
