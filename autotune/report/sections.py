@@ -360,7 +360,8 @@ def _about_short(told: Story) -> str:
     if not any(s.rendered is not None for s in told.samples):
         return ""
     return ("<p>The search rendered some clips with fewer steps. Their seconds are what a whole clip takes by them: "
-            "the current flags and another set were rendered both ways and agreed (state &ldquo;check&rdquo;). The "
+            "the current flags and another set were rendered both ways and agreed (state &ldquo;check&rdquo;, which a "
+            "longer clip after the comparison has too: it checks what is said of longer clips). The "
             "comparison that decides rests on whole clips alone.</p>")
 
 

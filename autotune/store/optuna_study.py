@@ -285,7 +285,7 @@ class OptunaStudy:
             told |= {"failure": failure.failure, "detail": failure.detail}
         if failure is not None and failure.failure != "interrupted":
             return "FAIL", None, told
-        if "too_slow" in states:
+        if "too_slow" in states or (value is None and "check" in states):  # clips that only check are no trial to rank
             return "PRUNED", None, told
         return ("COMPLETE", value, told) if value is not None else ("FAIL", None, told)
 
