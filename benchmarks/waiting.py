@@ -117,12 +117,13 @@ def tuned(state: Path, surface: Drawn, seed: int, *, storage: str | None = None,
     """One tune from its beginning, or from where it was killed, to its verdict."""
     study = open_waiting(state, surface)
     driver = WaitingDriver(surface, study, random.Random(f"{seed} {len(study.samples)}"), scale, each)
-    watch = Stopwatch(lambda: driver.now)
+    watch = Stopwatch((lambda: time.monotonic() / scale) if scale else lambda: driver.now)
+    asked = asking.Question(surface.space, surface.profile, "speed", sampler, seed, None,
+                            f"autotune-{KEY}" if storage else None)
     kept = Budget(budget, watch, study.spent())
     with (asking.storage(Places(state), storage, sampler) as held,
-          asking.Asking(held, study, surface.space, surface.profile, "speed", sampler, seed, None,
-                        lambda _: None) as search):
-        ask_and_tell(driver, study, search, kept, Progress(), surface.space)
+          asking.Asking(held, study, asked, lambda _: None) as search):
+        ask_and_tell(driver, study, search, kept, Progress(), surface.space, scale)
         history = study.history(budget, study.spent(), None)
         verdict = decide(history, surface.space, surface.profile, "speed")
         search.conclude(verdict)

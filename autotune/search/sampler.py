@@ -39,6 +39,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autotune.decide import objectives
 from autotune.decide import verdict as decide
 from autotune.decide.rounds import rounds
+from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, Space
 from autotune.model.study import History, Launch, Proposal, Sample
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
@@ -217,9 +218,10 @@ class _Choices:
 def believed(history: History, space: Space, profile: Profile, objective: str, core: Strategy | None,
              running: Sequence[str]) -> History:
     """A history in which sets that run elsewhere have come out as expected, so that nobody asks for them again."""
-    if not running or not history.samples or not isinstance(core, Screen):
+    surface = getattr(core, "surface", None)
+    if not running or not history.samples or not isinstance(surface, Surface):
         return history
-    view = View(history, space, profile, objective, core.surface)
+    view = View(history, space, profile, objective, surface)
     if not any(one.candidate == space.baseline for one in view.rounds):
         return history
     samples, launches = list(history.samples), list(history.launches)

@@ -10,10 +10,12 @@ that start, else its duration), ``launch`` (number of the process, else the same
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from autotune.model import codec
+from autotune.model.codec import Misfit
 from autotune.model.flagset import Space
 from autotune.model.study import Failure, Launch, Purpose, Sample
 
@@ -54,6 +56,19 @@ def told(trials: Sequence[FrozenTrial], space: Space, named: Named) -> Told:
     return reader.told
 
 
+def rows(trial: FrozenTrial) -> tuple[list[Launch], list[Sample]]:
+    """Starts and clips that a trial carries; what does not make sense is left out: another version may have written."""
+    launches: list[Launch] = []
+    samples: list[Sample] = []
+    for row in trial.user_attrs.get(LAUNCHES, ()):
+        with suppress(Misfit):
+            launches.append(codec.load(Launch, row))
+    for row in trial.user_attrs.get(SAMPLES, ()):
+        with suppress(Misfit, TypeError):
+            samples.append(codec.load(Sample, {"seconds": None, **row}))
+    return launches, samples
+
+
 class _Reader:
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -64,11 +79,10 @@ class _Reader:
     def recorded(self, trial: FrozenTrial) -> None:
         """A trial that carries its clips and starts."""
         worker = str(trial.user_attrs.get(WORKER, ""))
-        for record in trial.user_attrs.get(LAUNCHES, ()):
-            launch = codec.load(Launch, record)
+        launches, samples = rows(trial)
+        for launch in launches:
             self._known[worker, launch.number] = self._begin(launch)
-        for record in trial.user_attrs.get(SAMPLES, ()):
-            sample = codec.load(Sample, {"seconds": None, **record})
+        for sample in samples:
             place = self._known.get((worker, sample.launch), sample.launch if sample.launch < 0 else None)
             if place is not None:
                 self.told.samples.append(replace(sample, number=len(self.told.samples), launch=place))

@@ -1,11 +1,17 @@
-"""The search of a tune as an Optuna study: what to measure next is asked for, what came of it is told."""
+"""The search of a tune as an Optuna study: what to measure next is asked for, what came of it is told.
+
+Where several workers share a study, they share its search: what another one measures counts as if it came out as
+expected, and nobody measures the same. They share the comparison pair by pair, each pair on one card; what the pairs
+say is looked at one after the other, and no pair is begun that may turn out not to be needed for the first look.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +29,27 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from autotune.store.optuna_study import OptunaStudy
+    from autotune.store.sharing import Others, Seen
 
 GONE, AGAIN = 120.0, 1.0
 """Seconds for which a sampler that needs the storage waits for it to come back, and between two tries."""
+ALONE = 15.0
+"""Seconds without the storage after which a worker goes on as if it were the only one."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is searched, and how. ``sampler``: a strategy of ``search.NAMES``, or MODULE:CLASS; ``shared``: name of the
+    study in a storage that others may use too, None in a file of one's own; ``fresh``: earlier studies are left out."""
+
+    space: Space
+    profile: Profile
+    objective: str
+    sampler: str = "screen"
+    seed: int = 0
+    prior: Prior | None = None
+    shared: str | None = None
+    fresh: bool = False
 
 
 @contextmanager
@@ -44,51 +68,62 @@ def storage(places: Places, url: str | None, sampler: str) -> Iterator[BaseStora
 
 
 class Asking:
-    """Asks for trials and tells them. Use as a context manager.
+    """Asks for trials and tells them. Use as a context manager. ``pause``: waits a little, False when the time is over.
 
-    ``name``: a strategy of ``search.NAMES``, or MODULE:CLASS. Raises UsageProblem (no such sampler), StateDamaged (the
-    storage cannot be written).
+    Raises UsageProblem (no such sampler), StateDamaged (the storage cannot be written).
     """
 
-    def __init__(self, storage: BaseStorage, study: Study, space: Space, profile: Profile, objective: str, name: str,
-                 seed: int, prior: Prior | None, say: Callable[[str], None]) -> None:
+    def __init__(self, held: BaseStorage, study: Study, asked: Question, say: Callable[[str], None]) -> None:
         from autotune.search.sampler import LaunchAwareSampler
 
-        self._study, self._say = study, say
+        self._study, self._say, self._asked = study, say, asked
         self._guest: Any = None
         self._strategy: Strategy
-        if name in search.PURE:
-            self._strategy = search.make(name, space, profile, objective, seed, prior)
-            sampler: Any = LaunchAwareSampler(space, profile=profile, objective=objective, prior=prior,
-                                              strategy=self._strategy)
+        pure = asked.sampler in search.PURE
+        if pure:
+            self._strategy = search.make(asked.sampler, asked.space, asked.profile, asked.objective, asked.seed,
+                                         asked.prior)
+            sampler: Any = LaunchAwareSampler(asked.space, profile=asked.profile, objective=asked.objective,
+                                              prior=asked.prior, strategy=self._strategy)
         else:
             from autotune.search import guests
 
-            sampler = guests.Steered(guests.named(name, seed + len(study.samples)), space)
+            sampler = guests.Steered(guests.named(asked.sampler, asked.seed + len(study.samples)), asked.space)
         self._sampler = sampler
-        self._told = self._open(storage, space, profile, objective)
-        if name not in search.PURE:
-            self._strategy = self._guest = guests.Guest(space, profile, objective, seed, self)
+        self._told = self._open(held)
+        self._others = self._sharing() if asked.shared else None
+        self._work = ExitStack()
+        self._waits = False
+        if not pure:
+            self._strategy = self._guest = guests.Guest(asked.space, asked.profile, asked.objective, asked.seed, self)
         study.on_record = self._told.record
 
     def __enter__(self) -> Asking:
+        if self._others is not None:
+            self._work.enter_context(self._others.at_work())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._study.on_record = None
+        self._work.close()
 
-    def _open(self, storage: BaseStorage, space: Space, profile: Profile, objective: str) -> OptunaStudy:
+    def _open(self, held: BaseStorage) -> OptunaStudy:
+        from autotune.store import sharing
         from autotune.store.optuna_study import OptunaStudy
 
-        study = self._study
+        study, asked = self._study, self._asked
         if "worker" not in study.head:
             study.set_head(worker=uuid.uuid4().hex[:8])
         try:
-            told = OptunaStudy(storage, study.id, space, profile, objective, self._sampler, self._sampler,
-                               str(study.head["worker"]))
-            told.describe({"baseline": space.baseline, "objective": objective, "profile": profile.name})
+            if asked.shared and "optuna" not in study.head:
+                study.set_head(optuna=sharing.name_of(held, asked.shared, asked.fresh))
+            name = str(study.head["optuna"]) if asked.shared else study.id
+            told = OptunaStudy(held, name, asked.space, asked.profile, asked.objective, self._sampler, self._sampler,
+                               str(study.head["worker"]), alone=not asked.shared)
+            told.describe({"baseline": asked.space.baseline, "objective": asked.objective,
+                           "profile": asked.profile.name})
             lacked = told.mend([*study.launches, *study.samples])
         except optuna_storage.faults() as problem:
             raise StateDamaged(f"Optuna's storage cannot be written: {type(problem).__name__}",
@@ -97,22 +132,104 @@ class Asking:
             self._say(f"Optuna's storage lacked {lacked} of the study's records; it has them now")
         return told
 
-    def next(self, history: History) -> Proposal | None:
+    def _sharing(self) -> Others:
+        from autotune.store.sharing import Others
+
+        return Others(self._told, self._study)
+
+    def next(self, history: Callable[[], History], pause: Callable[[], bool]) -> Proposal | None:
         """What to measure next, None when nothing more is. Raises StateDamaged when a sampler that needs the storage
         cannot reach it."""
-        proposal = self._strategy.next(history)
+        while True:
+            seen = self._look(pause)
+            if seen is not None and seen.settled:
+                return None
+            now = history()
+            proposal = self._proposal(now, seen)
+            if seen is None or not self._must_wait(now, proposal, seen):
+                self._waits = False
+                return proposal
+            if not self._waits:
+                self._say("another worker measures what is needed first; waiting for it")
+            self._waits = True
+            if not pause():
+                return None
+
+    def _proposal(self, now: History, seen: Seen | None) -> Proposal | None:
+        from autotune.search.sampler import believed
+
+        asked = self._asked
+        if seen is not None and seen.rival is not None:
+            from autotune.decide.surface import Surface
+            from autotune.search.confirm import confirm_next, confirming
+            from autotune.search.view import View
+
+            view = View(now, asked.space, asked.profile, asked.objective, Surface(asked.space))
+            if not confirming(view) and seen.rival not in view.failures.dropped:
+                return confirm_next(view, seen.rival)
+        if seen is not None:
+            now = believed(now, asked.space, asked.profile, asked.objective, self._strategy, seen.running)
+        proposal = self._strategy.next(now)
         held = self._guest.held if self._guest is not None else None
         if held is not None and (proposal is None or proposal.purpose != "screen"):
             self._guest.held = None
             self.answer(held, None)
         return proposal
 
-    def begin(self, proposal: Proposal) -> None:
-        """Asks for the trial that measures a proposal."""
+    def _must_wait(self, now: History, proposal: Proposal | None, seen: Seen) -> bool:
+        """Whether others must come to the end of what they measure first."""
+        if proposal is None:
+            return seen.busy
+        if proposal.purpose != "confirm":
+            return False
+        if proposal.block is not None and proposal.block == self._told.pair:
+            return False  # the second side of a pair that was begun
+        if seen.running:
+            return True
+        from autotune.decide.assumptions import RULES
+
+        rounds = {(one.block, one.candidate) for one in now.samples if one.block is not None and one.state == "ok"}
+        whole = sum((block, self._asked.space.baseline) in rounds and
+                    any(other == block and name != self._asked.space.baseline for other, name in rounds)
+                    for block in {block for block, _ in rounds})
+        return whole < RULES.min_blocks <= whole + seen.pairs
+
+    def _look(self, pause: Callable[[], bool]) -> Seen | None:
+        """What the other workers do, and what they measured is taken over; None where there are none, or where the
+        storage is away."""
+        if self._others is None:
+            return None
+        begun = time.monotonic()
+        while True:
+            try:
+                return self._others.look()
+            except optuna_storage.faults():
+                if time.monotonic() - begun > ALONE or not pause():
+                    return None
+
+    def gather(self) -> None:
+        """Takes over all that the others measured, before the verdict."""
+        if self._others is not None:
+            try:
+                self._patiently(lambda: self._others and self._others.look(last=True), ALONE)
+            except StateDamaged:
+                self._say("Optuna's storage is away: the verdict rests on what this worker knows")
+
+    def begin(self, proposal: Proposal) -> bool:
+        """Asks for the trial that measures a proposal; False when another worker was quicker."""
         held = None
         if self._guest is not None:
             held, self._guest.held = self._guest.held, None
         self._told.begin(proposal, self._study.begin_trial(), held)
+        if self._others is None or proposal.purpose == "confirm" or proposal.candidate == self._asked.space.baseline:
+            return True
+        try:
+            if not self._others.conflicts():
+                return True
+        except optuna_storage.faults():
+            return True
+        self._told.withdraw()
+        return False
 
     def finish(self) -> None:
         """Tells how the trial ended."""
@@ -139,14 +256,14 @@ class Asking:
         """See guests.Asked."""
         self._patiently(lambda: self._told.answer(trial, candidate))
 
-    def _patiently(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - what ``act`` gives
+    def _patiently(self, act: Callable[[], Any], patience: float = GONE) -> Any:  # noqa: ANN401 - what ``act`` gives
         """Does what needs the storage, and waits for it where it went away."""
         begun = time.monotonic()
         while True:
             try:
                 return act()
             except optuna_storage.faults() as problem:
-                if time.monotonic() - begun > GONE:
+                if time.monotonic() - begun > patience:
                     raise StateDamaged(
                         f"Optuna's storage went away: {type(problem).__name__}",
                         "What was measured is kept: run the same command again when it is back.") from None

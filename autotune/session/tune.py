@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import platform
+import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,11 @@ from autotune import __version__
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import NONE_TUNED, Space
+from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.session import card
-from autotune.session.asking import Asking
+from autotune.session.asking import Asking, Question
 from autotune.session.document import tune_json
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from autotune.session.driver import Ground
+
+
+POLL = 1.0
+"""Seconds between two looks at what other workers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,10 @@ def _asking(
     prior = kept(study.head)
     if prior is not None and not study.samples:
         say(f"what to expect comes from {prior.source}; all of it is measured again")
-    return Asking(storage, study, ground.space, options.profile, options.objective, options.strategy, options.seed,
-                  prior, say)
+    question = Question(
+        ground.space, options.profile, options.objective, options.strategy, options.seed, prior,
+        f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None, options.fresh)
+    return Asking(storage, study, question, say)
 
 
 def _loop(
@@ -146,18 +155,29 @@ class Carrier(Protocol):
 
 
 def ask_and_tell(
-    driver: Carrier, study: Study, search: Asking, budget: Budget, progress: Progress, space: Space
+    driver: Carrier, study: Study, search: Asking, budget: Budget, progress: Progress, space: Space,
+    poll: float = POLL,
 ) -> int:
     """The loop of every tune; how many proposals were carried out."""
+    def history() -> History:
+        found = study.history(budget.seconds, budget.spent(), driver.live_launch)
+        progress.update(found, max(0.0, budget.left()))
+        return found
+
+    def pause() -> bool:
+        with budget.watch.on("waiting"):
+            time.sleep(poll)
+        return budget.left() > 0.0
+
     for done in itertools.count():
         driver.give_way()
-        history = study.history(budget.seconds, budget.spent(), driver.live_launch)
-        progress.update(history, max(0.0, budget.left()))
-        proposal = search.next(history)
+        proposal = search.next(history, pause)
         if proposal is None:
+            search.gather()
             return done
+        if not search.begin(proposal):
+            continue
         _tell(proposal.candidate, proposal.why, space, progress.say)
-        search.begin(proposal)
         try:
             driver.carry_out(proposal)
         finally:
@@ -205,7 +225,9 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
         "baseline": space.baseline,
         "candidates": [candidate.id for candidate in space.candidates],
     }
+    alike = {**question, "fingerprint": _alike(machine.fingerprint)}
     head = {
+        "alike": key_of(alike),
         "created": events.now(),
         "autotune": __version__,
         "profile": profiles.to_json(options.profile),
@@ -230,6 +252,12 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
     if study.head.get("budget") != options.budget:
         study.set_head(budget=options.budget)
     return study
+
+
+def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
+    """What machines that may share a study have in common: all but which of its cards the web UI is told to use."""
+    return [(name, re.sub(r"--device-id[ =]\S+ ?", "", value).strip() if name == "kept_flags" else value)
+            for name, value in fingerprint.parts]
 
 
 def _conclude(

@@ -6,6 +6,7 @@ What goes wrong is one line without the address's password. Importing this modul
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ ENVIRONMENT = "AUTOTUNE_STORAGE"
 GRPC_PORT = 13000
 REACHED_WITHIN = 10
 """Seconds in which a storage must answer when it is opened."""
+FIRST_TRIES = 30
 LOCKED_FOR = 30
 """Seconds for which SQLite waits for somebody else's write; one takes milliseconds."""
 FORMS = "Say sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT."
@@ -94,7 +96,7 @@ def _database(url: str) -> BaseStorage:
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise UsageProblem(f"--storage {shown(url)}: not an address of a storage", FORMS) from None
     try:
-        return _engine(parsed.render_as_string(hide_password=False))
+        return _first(parsed.render_as_string(hide_password=False))
     except ImportError:
         raise UsageProblem(f"--storage {shown(url)}: its driver is not installed",
                            "pip install 'autotune-webui[storage]' brings those for PostgreSQL and gRPC.") from None
@@ -105,6 +107,21 @@ def _database(url: str) -> BaseStorage:
         raise UsageProblem(f"--storage {shown(url)}: cannot be used: {said}",
                            "Start the server, or check host, user and database; without --storage a file of "
                            "autotune's own is used.") from None
+
+
+def _first(url: str) -> BaseStorage:
+    """A database that others may be the first to use at this very moment: who is second finds tables half made."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    for tries_left in range(FIRST_TRIES, -1, -1):
+        try:
+            return _engine(url)
+        except (IntegrityError, OperationalError, ProgrammingError) as problem:
+            said = str(problem.orig).lower()
+            if not tries_left or not any(word in said for word in ("exists", "unique", "duplicate", "no such table")):
+                raise
+        time.sleep(0.1)
+    raise AssertionError("the last try returns or raises")
 
 
 def _engine(url: str, own: bool = False) -> BaseStorage:

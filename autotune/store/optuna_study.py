@@ -51,12 +51,16 @@ class OptunaStudy:
     what could not be written is written later (``behind``)."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, name: str, space: Space, profile: Profile,
-                 objective: str, sampler: optuna.samplers.BaseSampler, hands: Hands, worker: str) -> None:
-        """Opens the study of that name, or makes it. Raises what storages raise (``optuna_storage.faults``)."""
+                 objective: str, sampler: optuna.samplers.BaseSampler, hands: Hands, worker: str,
+                 alone: bool = True) -> None:
+        """Opens the study of that name, or makes it; ``alone``: nobody else measures for it. Raises what
+        storages raise (``optuna_storage.faults``)."""
         import optuna
 
         self.space, self.profile, self.objective, self.worker = space, profile, objective, worker
-        self._hands = hands
+        self._hands, self._alone = hands, alone
+        self.pair: int | None = None
+        """The pair of a comparison that was asked for last."""
         self.study = optuna.create_study(storage=storage, study_name=name, sampler=sampler, direction="minimize",
                                          load_if_exists=True)
         self.distributions: dict[str, BaseDistribution] = {
@@ -66,6 +70,7 @@ class OptunaStudy:
         self._again = 0.0
         self._trial: optuna.Trial | None = None
         self._number: int | None = None
+        self._set = ""
         self._held: dict[str, list[dict[str, Any]]] = {}
         self._own: list[Record] = []
         self._groups: dict[tuple[str, int], object] = {}
@@ -87,7 +92,7 @@ class OptunaStudy:
         open_trials = []
         current = self._trial.number if self._trial is not None else None
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.user_attrs.get(trials.WORKER, "") != self.worker:
+            if trial.user_attrs.get(trials.WORKER, self.worker if self._alone else "") != self.worker:
                 continue
             if not trial.state.is_finished():
                 open_trials.append(trial)
@@ -104,7 +109,7 @@ class OptunaStudy:
             rows = [one for one in self._own if one.trial == number and number is not None]
             with suppress(UpdateFinishedTrialError):  # told meanwhile by somebody else: what it lacks is added below
                 self._write(trial._trial_id, rows)
-                self._tell(trial.number, rows)
+                self.end(trial.number, rows)
                 left.pop(number, None)
         for number in left:
             self._add([one for one in lacking if self._groups[_kind(one), one.number] == number])
@@ -116,6 +121,7 @@ class OptunaStudy:
     def begin(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None) -> None:
         """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for."""
         self._number, self._held = number, {trials.SAMPLES: [], trials.LAUNCHES: []}
+        self._set, self.pair = proposal.candidate, proposal.block
         try:
             self._catch_up()
             if asked is None:
@@ -125,9 +131,9 @@ class OptunaStudy:
             self._trial = asked
             for key, value in self._facts(proposal, number).items():
                 asked.set_user_attr(key, value)
-        except faults():
+        except faults() as problem:
             self._trial = None
-            self._fell_behind()
+            self._fell_behind(problem)
 
     def record(self, one: Record) -> None:
         """A clip or a start that is in the journal."""
@@ -142,8 +148,20 @@ class OptunaStudy:
             self._trial.set_user_attr(kind, self._held[kind])
             if isinstance(one, Sample) and one.state == "ok" and one.seconds is not None:
                 self._trial.report(one.seconds, step=sum(row["state"] == "ok" for row in self._held[kind]) - 1)
-        except faults():
-            self._fell_behind()
+        except faults() as problem:
+            self._fell_behind(problem)
+
+    @property
+    def running(self) -> tuple[int, str] | None:
+        """Number and set of the trial that runs, None where the storage knows of none."""
+        return None if self._trial is None else (self._trial.number, self._set)
+
+    def withdraw(self) -> None:
+        """Gives the trial that runs up before anything was measured for it."""
+        trial, self._trial, self.pair = self._trial, None, None
+        if trial is not None:
+            with suppress(*faults()):
+                self.answer(trial, None)
 
     def finish(self) -> None:
         """Tells how the trial ended."""
@@ -151,9 +169,9 @@ class OptunaStudy:
         rows = [one for one in self._own if one.trial == self._number]
         if trial is not None:
             try:
-                self._tell(trial.number, rows)
-            except faults():
-                self._fell_behind()
+                self.end(trial.number, rows)
+            except faults() as problem:
+                self._fell_behind(problem)
         if self.behind:
             with suppress(*faults()):
                 self._catch_up()
@@ -185,7 +203,7 @@ class OptunaStudy:
             self.mend(self._own)
         speedup = verdict.speedup
         self.describe({
-            "decision": verdict.decision, "reason": verdict.reason, "sure": verdict.sure,
+            "by": self.worker, "decision": verdict.decision, "reason": verdict.reason, "sure": verdict.sure,
             "winner": verdict.winner.candidate if verdict.winner else None,
             "speedup": [speedup.estimate, speedup.low, speedup.high] if speedup else None})
 
@@ -195,8 +213,14 @@ class OptunaStudy:
         scores = [one.score for one in objectives.scored(rounds(History(tuple(samples)), self.profile), self.objective)]
         return math.exp(median(scores)) if scores else None
 
-    def _fell_behind(self) -> None:
-        self.behind, self._again = True, time.monotonic() + AGAIN
+    def _fell_behind(self, problem: Exception) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        self.behind = True
+        if isinstance(problem, UpdateFinishedTrialError):
+            self._trial = None  # told by somebody who took this worker for dead: what follows is added when it is done
+        else:
+            self._again = time.monotonic() + AGAIN
 
     def _catch_up(self) -> None:
         """Puts into the storage what it lacks. Raises what storages raise, and a fault of its own where the last try
@@ -207,19 +231,19 @@ class OptunaStudy:
             raise ConnectionError("the storage went away just now")
         try:
             self.mend(self._own)
-        except faults():
-            self._fell_behind()
+        except faults() as problem:
+            self._fell_behind(problem)
             raise
 
     def _facts(self, proposal: Proposal, number: int) -> dict[str, Any]:
         flags = self.space[proposal.candidate].flags
         facts: dict[str, Any] = {
-            trials.SET: proposal.candidate, "flags": list(flags.words), trials.PURPOSE: proposal.purpose,
-            trials.WORKER: self.worker, TRIAL: number, trials.WHY: proposal.why}
-        if flags.settings:
-            facts["settings"] = dict(flags.settings)
+            trials.WORKER: self.worker, TRIAL: number, trials.PURPOSE: proposal.purpose}
         if proposal.fresh:
             facts |= {trials.FRESH: True, trials.BLOCK: proposal.block}
+        facts |= {trials.SET: proposal.candidate, "flags": list(flags.words), trials.WHY: proposal.why}
+        if flags.settings:
+            facts["settings"] = dict(flags.settings)
         return facts
 
     def _write(self, trial_id: int, rows: Sequence[Record]) -> None:
@@ -234,7 +258,7 @@ class OptunaStudy:
         with suppress(*faults()):  # told by somebody else, who took it for dead: it is added once it has ended
             self._write(self._trial._trial_id, rows)
 
-    def _tell(self, number: int, rows: Sequence[Record]) -> None:
+    def end(self, number: int, rows: Sequence[Record]) -> None:
         """Ends a trial by what it holds. Raises UpdateFinishedTrialError for one that was ended."""
         from optuna.trial import TrialState
 

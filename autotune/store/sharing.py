@@ -1,0 +1,248 @@
+"""One study that several workers measure: each takes over what the others measured into its own record.
+
+A worker's record holds everything that it knows: its own clips, and those of the others with their worker's name and
+number, in the order in which it learnt of them, so that its verdict follows from its own record. Clips of a comparison
+are taken over as whole pairs, for both sides of a pair must come from one card. Who is at work is told by beats: a
+counter in the storage that each worker moves on. Nobody's clock is compared with anybody else's.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from autotune.search import trials
+from autotune.store.optuna_storage import faults
+from autotune.store.optuna_study import OptunaStudy
+from autotune.store.studies import Study
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+BEAT, GRACE = 5.0, 40.0
+"""Seconds between two beats, and without one until a worker is taken for dead and its trial is taken over."""
+ENDED = "ended"
+"""A worker's last beat."""
+
+
+def beat_of(worker: str) -> str:
+    """Name of the study's attribute that a worker's beats are in."""
+    return f"beat {worker}"
+
+
+@dataclass
+class Seen:
+    """What the storage showed at the last look. ``running``: sets that others measure in the search; ``pairs``: numbers
+    of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one; ``busy``:
+    somebody measures; ``settled``: somebody came to a verdict that is sure."""
+
+    running: list[str] = field(default_factory=list)
+    pairs: int = 0
+    rival: str | None = None
+    busy: bool = False
+    settled: bool = False
+
+
+class Others:
+    """The other workers of a study, as one of them sees them."""
+
+    def __init__(self, told: OptunaStudy, study: Study, clock: Callable[[], float] = time.monotonic,
+                 beat: float | None = None, grace: float | None = None) -> None:
+        self._told, self._study, self._clock = told, study, clock
+        self._beat, self._grace = beat or BEAT, grace or GRACE
+        self._between: dict[tuple[str, Any], float] = {}
+        self._beats: dict[str, tuple[object, float]] = {}
+        self.seen = Seen()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Beats as long as the block runs."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beating, args=(stop,), name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            with suppress(*faults()):
+                self._told.study.set_user_attr(beat_of(self._told.worker), ENDED)
+
+    def _beating(self, stop: threading.Event) -> None:
+        while True:
+            with suppress(*faults()):
+                self._told.study.set_user_attr(beat_of(self._told.worker), time.time_ns())
+            if stop.wait(self._beat):
+                return
+
+    def look(self, last: bool = False) -> Seen:
+        """Takes over what others measured since the last look, and the trials of dead workers; ``last``: pairs that
+        are not whole too, as clips of no pair. Raises what storages raise."""
+        study = self._told.study
+        attrs = study.user_attrs
+        there = [one for one in study.get_trials(deepcopy=False)
+                 if one.user_attrs.get(trials.WORKER) != self._told.worker and one.state.name != "WAITING"]
+        alive = {worker: self._alive(worker, attrs) for worker in
+                 {str(one.user_attrs.get(trials.WORKER, f"trial {one.number}")) for one in there}}
+        running: list[FrozenTrial] = []
+        done: list[FrozenTrial] = []
+        for trial in there:
+            worker = str(trial.user_attrs.get(trials.WORKER, f"trial {trial.number}"))
+            if trial.state.is_finished():
+                done.append(trial)
+            elif alive[worker]:
+                running.append(trial)
+            else:
+                done.append(self._taken_over(trial))
+        self._adopt(done, last)
+        self.seen = self._summary(running, done, alive)
+        self.seen.settled = bool(attrs.get("sure")) and attrs.get("by") != self._told.worker
+        return self.seen
+
+    def conflicts(self) -> bool:
+        """Whether somebody else began to measure the set of the running trial in the search before this one did.
+        Raises what storages raise."""
+        mine = self._told.running
+        if mine is None:
+            return False
+        for _ in range(20):
+            rivals = [one for one in self._told.study.get_trials(deepcopy=False)
+                      if not one.state.is_finished() and one.number < mine[0]
+                      and one.user_attrs.get(trials.WORKER) != self._told.worker]
+            if all(trials.SET in one.user_attrs for one in rivals):
+                break
+            time.sleep(0.02)
+        return any(one.user_attrs.get(trials.SET) == mine[1] and one.user_attrs.get(trials.PURPOSE) != "confirm"
+                   and self._alive(str(one.user_attrs.get(trials.WORKER)), self._told.study.user_attrs)
+                   for one in rivals)
+
+    def _alive(self, worker: str, attrs: dict[str, Any]) -> bool:
+        """Whether a worker's beat has moved lately; one that is seen for the first time gets the benefit of doubt."""
+        value, now = attrs.get(beat_of(worker)), self._clock()
+        known = self._beats.get(worker)
+        if known is None or known[0] != value:
+            self._beats[worker] = known = (value, now)
+        return value != ENDED and now - known[1] <= self._grace
+
+    def _taken_over(self, trial: FrozenTrial) -> FrozenTrial:
+        """Ends a trial whose worker is gone, by what it holds."""
+        launches, samples = trials.rows(trial)
+        with suppress(*faults()):
+            self._told.end(trial.number, [*launches, *samples])
+        return trial
+
+    def _summary(self, running: list[FrozenTrial], done: list[FrozenTrial], alive: dict[str, bool]) -> Seen:
+        seen = Seen(busy=bool(running))
+        known = {candidate.id for candidate in self._told.space.candidates}
+        open_pairs: set[tuple[str, Any]] = set()
+        for trial in running:
+            name = str(trial.user_attrs.get(trials.SET, ""))
+            if trial.user_attrs.get(trials.PURPOSE) == "confirm":
+                open_pairs.add(_pair(trial))
+            elif name in known:
+                seen.running.append(name)
+        pairs = _pairs(done)
+        for key, rows in pairs.items():
+            newest = key[1] == max(block for worker, block in pairs if worker == key[0])
+            if newest and alive.get(key[0]) and not self._whole(rows) and self._comes(key):
+                open_pairs.add(key)
+        seen.pairs = len(open_pairs)
+        seen.busy = seen.busy or bool(open_pairs)
+        rivals = [str(one.user_attrs.get(trials.SET)) for one in (*done, *running)
+                  if one.user_attrs.get(trials.PURPOSE) == "confirm"]
+        seen.rival = next((one for one in reversed(rivals) if one in known and one != self._told.space.baseline), None)
+        return seen
+
+    def _comes(self, key: tuple[str, Any]) -> bool:
+        """Whether the second side of a pair may still be expected: should it not come, nobody waits for ever."""
+        return self._clock() - self._between.setdefault(key, self._clock()) <= self._grace
+
+    def _whole(self, rows: list[FrozenTrial]) -> bool:
+        """Whether both sides of a pair have a good clip."""
+        sides = {sample.candidate for trial in rows for sample in trials.rows(trial)[1] if sample.state == "ok"}
+        return self._told.space.baseline in sides and len(sides) > 1
+
+    def _adopt(self, done: list[FrozenTrial], last: bool) -> None:
+        """Takes over finished trials; see the module's text."""
+        study = self._study
+        known = {candidate.id for candidate in self._told.space.candidates}
+        have = {(one.worker, one.origin) for one in study.samples if one.worker}
+        starts = {(one.worker, one.origin): one.number for one in study.launches if one.worker}
+        whole = {key for key, rows in _pairs(done).items() if self._whole(rows)}
+        blocks: dict[tuple[str, Any], int] = {}
+        held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
+        for trial in sorted(done, key=lambda one: one.number):
+            key, compares = _pair(trial), trial.user_attrs.get(trials.PURPOSE) == "confirm"
+            if compares and not last and (key not in whole or self._at_a_pair()):
+                continue
+            launches, samples = trials.rows(trial)
+            for launch in launches:
+                if (key[0], launch.number) not in starts and launch.candidate in known:
+                    starts[key[0], launch.number] = len(study.launches)
+                    study.adopt(replace(launch, number=len(study.launches), worker=key[0], origin=launch.number,
+                                        installing=None))
+            for sample in samples:
+                number = starts.get((key[0], sample.launch), sample.launch if sample.launch < 0 else None)
+                if (key[0], sample.number) in have:
+                    block = held.get((key[0], sample.number))
+                    if block is not None:
+                        blocks[key] = block
+                elif number is not None and sample.candidate in known:
+                    place = self._block(blocks, key) if compares and key in whole else None
+                    study.adopt(replace(sample, number=len(study.samples), launch=number, worker=key[0],
+                                        origin=sample.number, block=place))
+                    have.add((key[0], sample.number))
+
+    def _block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
+        """The number that somebody else's pair has here."""
+        if key not in blocks:
+            used = [one.block for one in self._study.samples if one.block is not None]
+            blocks[key] = 1 + max(used, default=-1)
+        return blocks[key]
+
+    def _at_a_pair(self) -> bool:
+        """Whether this worker's own last pair still lacks a side."""
+        own = [one for one in self._study.samples if one.purpose == "confirm" and not one.worker
+               and one.block is not None]
+        if not own:
+            return False
+        sides = {one.candidate for one in own if one.block == own[-1].block and one.state == "ok"}
+        return len(sides) < 2 and any(one.block == own[-1].block for one in own) and self._told.pair == own[-1].block
+
+
+def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:
+    """The study of a question that a worker takes part in: the newest. ``fresh``: a new one, unless somebody is at work
+    on the newest right now. Raises what storages raise."""
+    import optuna
+
+    pattern = re.compile(re.escape(question) + r"(?:-(\d{1,6}))?")
+    found = {int(match[1] or 1): name for name in optuna.get_all_study_names(storage)
+             if (match := pattern.fullmatch(name))}
+    if not found:
+        return question
+    newest = max(found)
+    if fresh:
+        attrs = optuna.load_study(study_name=found[newest], storage=storage).user_attrs
+        beats = [value for key, value in attrs.items() if key.startswith(beat_of("")) and isinstance(value, int)]
+        if not beats or abs(time.time_ns() - max(beats)) > GRACE * 1e9:
+            return f"{question}-{newest + 1}"
+    return found[newest]
+
+
+def _pair(trial: FrozenTrial) -> tuple[str, Any]:
+    return str(trial.user_attrs.get(trials.WORKER, "")), trial.user_attrs.get(trials.BLOCK, -1)
+
+
+def _pairs(done: list[FrozenTrial]) -> dict[tuple[str, Any], list[FrozenTrial]]:
+    """Trials of comparisons by worker and pair."""
+    found: dict[tuple[str, Any], list[FrozenTrial]] = {}
+    for trial in done:
+        if trial.user_attrs.get(trials.PURPOSE) == "confirm":
+            found.setdefault(_pair(trial), []).append(trial)
+    return found
