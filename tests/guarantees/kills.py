@@ -86,17 +86,21 @@ class Kills:
         return lived
 
     def _wait(self, running: subprocess.Popen[str], length: Lengths, known: set[str]) -> bool:
-        """Waits for a drawn instant: one in four anywhere, the others from the first trace on. False when it ended."""
-        anywhere = self.rng.random() < 0.25
-        while not anywhere and running.poll() is None and self._records() == known:
+        """Waits for a drawn instant: half of them anywhere, half from the first trace on. False when it ended first."""
+        aimed = self.rng.random() < 0.5
+        while aimed and running.poll() is None and self._records() == known:
             time.sleep(0.005)
         begun = time.monotonic()
         try:
-            running.wait(self.rng.uniform(0.0, length.writing + (length.looking if anywhere else 0.0)))
+            running.wait(self.rng.uniform(0.0, length.writing if aimed else length.looking + length.writing))
         except subprocess.TimeoutExpired:
             return True
-        if not anywhere:  # the machine is faster than it was
-            length.writing = min(length.writing, time.monotonic() - begun)
+        # The machine is faster than it was.
+        took = time.monotonic() - begun
+        if aimed:
+            length.writing = min(length.writing, took)
+        else:
+            length.looking = min(length.looking, max(took - length.writing, 0.0))
         return False
 
     def _next_command(self, found: bytes) -> int:
