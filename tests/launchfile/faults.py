@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from autotune.launchfile.files import FileLayer
 
+KILLED = 9
+"""The signal that nothing survives; on Windows the exit code of a process that was ended so."""
+
 
 class KillLayer(FileLayer):
-    """Kills its own process (SIGKILL) before, inside or after effect number ``at``. "inside" tears a write."""
+    """Ends its own process (SIGKILL, TerminateProcess) before, inside or after effect number ``at``, a write torn."""
 
     def __init__(self, at: int, when: str) -> None:
         self.at, self.when, self.count = at, when, 0
@@ -20,14 +22,14 @@ class KillLayer(FileLayer):
         mine = self.count == self.at
         self.count += 1
         if mine and self.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILLED)
         if mine and self.when == "inside":
             if tear is not None:
                 tear()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILLED)
         act()
         if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILLED)
 
     def make_folder(self, path: Path) -> None:
         self._step(lambda: super(KillLayer, self).make_folder(path))
@@ -77,5 +79,5 @@ def in_child(act: Callable[[], object]) -> bool:
         finally:
             os._exit(0)
     _, status = os.waitpid(pid, 0)
-    assert os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGKILL
+    assert os.WIFEXITED(status) or os.WTERMSIG(status) == KILLED
     return os.WIFEXITED(status)
