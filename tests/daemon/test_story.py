@@ -36,7 +36,7 @@ attention = ["sdp"]
 [decide]
 confidence = 0.8
 [budget]
-minutes = 10
+minutes = 30
 """
 SLOW, SLOWED = "--opt-sub-quad-attention", {"AUTOTUNE_ENGINE_FAULTS": "slow@sub-quad"}
 """The owner's flag, and what makes every clip under it take eight times its time, however fast this machine is."""
