@@ -124,6 +124,18 @@ class Steered(BaseSampler):
             self.ended = True
 
 
+@contextmanager
+def told(name: str, what: str, hint: str, let: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turns whatever anybody's code raises into a UsageProblem of one line; what is in ``let`` goes on."""
+    try:
+        yield
+    except let:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - anybody's module may raise anything
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageProblem(f"--sampler {name}: {what}: {words}", hint) from None
+
+
 def named(name: str, seed: int) -> BaseSampler:
     """The sampler of a name: tpe, gp, or MODULE:CLASS from the user's own Python path. Raises UsageProblem."""
     if name == "tpe":
@@ -135,22 +147,16 @@ def named(name: str, seed: int) -> BaseSampler:
     if not (colon and module and path):
         raise UsageProblem(f"--sampler {name}: no such sampler",
                            "Say screen, tpe, gp, random, exhaustive or MODULE:CLASS.")
-    try:
+    with told(name, "cannot be imported", "It must be importable: install it, or name its folder in PYTHONPATH."):
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception as error:  # noqa: BLE001 - anybody's module may raise anything
-        raise UsageProblem(f"--sampler {name}: cannot be imported: {type(error).__name__}: {error}".splitlines()[0],
-                           "It must be importable: install it, or name its folder in PYTHONPATH.") from None
-    try:
+    with told(name, "cannot be made", "Name a class, or a function without arguments, that makes the sampler."):
         if isinstance(found, type) and issubclass(found, BaseSampler):
             seeded = {"seed": seed} if "seed" in inspect.signature(found).parameters else {}
             found = found(**seeded)
         elif callable(found) and not isinstance(found, BaseSampler):
             found = found()
-    except Exception as error:  # noqa: BLE001 - anybody's class may raise anything
-        raise UsageProblem(f"--sampler {name}: cannot be made: {type(error).__name__}: {error}".splitlines()[0],
-                           "Name a class, or a function without arguments, that makes the sampler.") from None
     if not isinstance(found, BaseSampler):
         raise UsageProblem(f"--sampler {name}: not an optuna.samplers.BaseSampler",
                            "Name a class of Optuna's, OptunaHub's or your own that is one.")

@@ -27,7 +27,7 @@ SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH
 
 OURS = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "COMMANDLINE_ARGS", "PYTHONSTARTUP", "PYTHONEXECUTABLE",
         "__PYVENV_LAUNCHER__", "PYTHONSAFEPATH", "PYTHONWARNINGS", "PYTEST_CURRENT_TEST",
-        tree.MARKER)
+        "AUTOTUNE_STORAGE", tree.MARKER)
 """Variables of autotune's own surroundings that the web UI must not inherit."""
 
 _MATTER = re.compile(

@@ -249,7 +249,15 @@ class Asking:
 
     def ask(self) -> tuple[Any, str | None]:
         """See guests.Asked."""
-        found: tuple[Any, str | None] = self._patiently(self._told.ask)
+        from autotune.search import guests
+
+        gone = tuple(kind for kind in optuna_storage.faults() if kind is not KeyError)
+
+        def once() -> tuple[Any, str | None]:
+            with guests.told(self._asked.sampler, "failed when it was asked", "What was measured is kept.", gone):
+                return self._told.ask()
+
+        found: tuple[Any, str | None] = self._patiently(once)
         return found
 
     def answer(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's

@@ -173,7 +173,8 @@ def test_our_own_surroundings_are_not_inherited() -> None:
     scripts = "/v/bin" if os.name == "posix" else "c:\\V\\scripts\\"
     env = environment.base({"PATH": os.pathsep.join([scripts, "/usr/bin"]),
                             "VIRTUAL_ENV": "/v" if os.name == "posix" else "C:\\v",
-                            "COMMANDLINE_ARGS": "x", tree.MARKER: "1", "PYTHONHOME": "/h", "HTTP_PROXY": "p"})
+                            "COMMANDLINE_ARGS": "x", tree.MARKER: "1", "PYTHONHOME": "/h", "HTTP_PROXY": "p",
+                            "AUTOTUNE_STORAGE": "postgresql://me:sesame@host/db"})
     assert env == {"PATH": "/usr/bin", "HTTP_PROXY": "p"}
 
 

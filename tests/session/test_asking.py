@@ -196,6 +196,29 @@ class Stubborn(optuna.samplers.RandomSampler):
         return param_distribution.choices[-1]
 
 
+class Broken(optuna.samplers.RandomSampler):
+    """Works for a while."""
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        if trial.number > 2:
+            raise {"a": KeyError, "v": ValueError, "o": SystemExit}[os.environ["BROKEN"]]("gone\nby")
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+@pytest.mark.parametrize("how", ["a", "v", "o"])
+def test_a_sampler_that_breaks_ends_in_one_line_and_nothing_is_lost(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKEN", how)
+    with pytest.raises(UsageProblem, match="failed when it was asked") as caught:
+        tuned(tmp_path, small(), 0, sampler=f"{__name__}:Broken")
+    assert "\n" not in caught.value.message
+    study, verdict = tuned(tmp_path, small(), 0)
+    assert verdict.decision == "apply"
+    once(study, shown(tmp_path, study))
+    assert all(one.state.is_finished() for one in shown(tmp_path, study).trials)
+
+
 @pytest.mark.parametrize("name", [
     "tpe", f"{__name__}:Grid", f"{__name__}:made", f"{__name__}:Stubborn", "optuna.samplers:NSGAIISampler"])
 def test_any_sampler_may_ask_and_all_end_in_the_same_confirmation(
@@ -240,11 +263,13 @@ def test_what_is_no_sampler_is_refused_in_one_line(name: str, words: str) -> Non
 
 
 def test_a_module_that_breaks_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_one.py").write_text("raise RuntimeError('two\\nlines')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageProblem, match="RuntimeError: two") as caught:
-        guests.named("broken_one:X", 0)
-    assert "\n" not in caught.value.message
+    for name, text in {"broken_one": "raise RuntimeError('two\\nlines')", "broken_two": "raise SystemExit('two')",
+                       "broken_three": "import ("}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        with pytest.raises(UsageProblem, match=r"be imported: (RuntimeError: two|SystemExit: two|Syn)") as caught:
+            guests.named(f"{name}:X", 0)
+        assert "\n" not in caught.value.message
 
 
 def test_a_record_of_an_older_version_is_shown_too(tmp_path: Path) -> None:
