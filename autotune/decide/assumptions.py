@@ -28,7 +28,10 @@ class NoiseAssumptions:
     """
 
     between_sd: float = 0.014
-    """Between launches, as the search expects it. Too small: it trusts one start too much."""
+    """Between launches, where nothing tells more. Too small: one start is trusted too much."""
+    starts: tuple[tuple[float, float], ...] = ((0.7, 0.014), (0.3, 0.045))
+    """(chance, deviation between launches) of the machines that a search thinks possible; the samples decide. A shared
+    or hot machine is of the second sort. Without it a search believes one unlucky start."""
     doubt_sd: float = 0.018
     """The same, that a decision starts from. Too small: equal sets are told apart; too large: more pairs."""
     between_share: float = 0.4
@@ -43,8 +46,8 @@ class NoiseAssumptions:
     ``least_start`` and ``most_start``, all orders of magnitude alike. Too small: starts that scatter by 8 % are
     believed too late; too large: more pairs everywhere."""
     least_start: float = 0.003
-    most_start: float = 0.12
-    start_steps: int = 16
+    most_start: float = 0.35
+    start_steps: int = 20
     within_sd: float = 0.01
     """Between clips of one process, before two of one set have been seen."""
     within_df: float = 2.0
@@ -106,10 +109,14 @@ class EffectAssumptions:
     """The clip that ``effect_sd``'s shares are of, relative to one with Doggettx: between that and sdp (0.68)."""
     weights: tuple[float, float] = (0.4, 3.0)
     """Bounds of how much more an added second counts beside a faster attention class."""
-    pair_sd: float = 0.003
-    """Interactions of two dimensions."""
-    rest_sd: float = 0.002
-    """What is a set's own beyond that. Either too small: sets lend each other more than they know."""
+    strange: float = 0.15
+    strange_sd: float = 0.06
+    """Chance that this machine's launch flags do what no table expects, and how much they then do. Without it a flag
+    that is expected to cost a little is never looked at."""
+    tangles: tuple[tuple[float, float, float], ...] = ((0.6, 0.003, 0.002), (0.25, 0.015, 0.01), (0.15, 0.04, 0.03))
+    """(chance, interactions of two dimensions, what is a set's own beyond that) of the machines that are thought
+    possible; the samples decide. Without the latter two, sets lend each other more than they know: where interactions
+    are 6 %, regret was three times that of a search that knows of none."""
 
 
 @dataclass(frozen=True, slots=True)

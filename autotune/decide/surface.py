@@ -3,19 +3,20 @@
 log seconds = mean + main effects + pairwise interactions + a rest of each set
             + the process's own shift + the shift of this set in this process + clip noise.
 Effects are normal with the standard deviations of decide.assumptions, so sets lend each other strength: what
-channels-last does is learnt from every set that has it. With these variances given, the posterior is one linear solve
-(the best linear unbiased prediction of mixed models; Henderson 1975, Biometrics 31:423).
+channels-last does is learnt from every set that has it. How much flags act on each other, how alike fused attention
+classes are and what starts differ by is estimated (decide.kernel). With these variances given, the posterior is one
+linear solve (the best linear unbiased prediction of mixed models; Henderson 1975, Biometrics 31:423).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.decide import noise
-from autotune.decide.assumptions import CLIPS, EFFECTS, NOISE
+from autotune.decide.assumptions import ASSUMED, CLIPS, Assumptions
+from autotune.decide.kernel import Hypothesis, hypotheses, kernel
 from autotune.decide.rounds import Round
 from autotune.model.flagset import Space
 
@@ -48,8 +49,9 @@ class Seen:
 @dataclass(frozen=True)
 class Posterior:
     """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places;
-    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round; ``seen`` what
-    it rests on, None before any round."""
+    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round, ``between``:
+    what starts differ by (standard deviation), both by what the samples say of this machine; ``seen`` what it rests on,
+    None before any round."""
 
     index: dict[str, int]
     mean: Array
@@ -57,6 +59,7 @@ class Posterior:
     sd: float
     tried: dict[str, int]
     prior: Array
+    between: float
     seen: Seen | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
@@ -66,55 +69,30 @@ class Posterior:
         return float(self.mean[i] - self.mean[j]), math.sqrt(max(variance, 1e-12))
 
 
-def _alike(column: list[str], same: NDArray[np.bool_], sd: float, families: Mapping[str, float]) -> Array:
-    """Correlation of a dimension's effects: 1 for equal levels, near 1 within a family, else 0."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Looks:
+    """Rounds by set and process: see Seen; ``score`` their robust means, ``shared`` how much of the variance between
+    starts each two of them share, ``apart`` the covariance of what else they are off by from the true scores,
+    ``single`` those of one clip."""
 
-    family = np.array([EFFECTS.family.get(level, "") for level in column])
-    found = same.astype(np.float64)
-    for name, apart in families.items():
-        member = family == name
-        kin = member[:, None] & member[None, :] & ~same
-        found[kin] = max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
-    return found
-
-
-def _same(column: list[str]) -> NDArray[np.bool_]:
-    import numpy as np
-
-    codes = np.unique(column, return_inverse=True)[1]
-    same: NDArray[np.bool_] = codes[:, None] == codes[None, :]
-    return same
+    where: NDArray[np.int_]
+    launch: NDArray[np.int_]
+    short: Array
+    when: Array
+    score: Array
+    shared: Array
+    apart: Array
+    single: NDArray[np.bool_]
 
 
-def _multiplied(n: int, columns: dict[str, list[str]], effect_sd: Mapping[str, float],
-                families: Mapping[str, float]) -> Array:
-    """Covariance of ``n`` sets' log seconds by what multiplies, by interactions and by what is each set's own;
-    ``columns``: each dimension's levels."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Belief:
+    """What is believed beforehand once the sorts of machine are weighed: mean and covariance of every set, variance
+    between starts."""
 
-    cov = np.full((n, n), 25.0) + EFFECTS.rest_sd**2 * np.eye(n)
-    before: list[NDArray[np.bool_]] = []
-    for name, column in columns.items():
-        same = _same(column)
-        if name in EFFECTS.multiplies:
-            sd = effect_sd.get(name, EFFECTS.other_sd)
-            cov += sd**2 * _alike(column, same, sd, families)
-        for other in before:
-            cov += EFFECTS.pair_sd**2 * (same & other)
-        before.append(same)
-    return cov
-
-
-def _added(n: int, columns: dict[str, list[str]], effect_sd: Mapping[str, float]) -> Array:
-    """The same by the effects that are added seconds, in shares of a clip of usual speed."""
-    import numpy as np
-
-    cov = np.zeros((n, n))
-    for name, column in columns.items():
-        if name not in EFFECTS.multiplies:
-            cov += effect_sd.get(name, EFFECTS.other_sd) ** 2 * _same(column)
-    return cov
+    mean: Array
+    prior: Array
+    between: float
 
 
 def _inverse(matrix: Array) -> Array:
@@ -123,13 +101,14 @@ def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _evidence(gap: Array, observed: Array) -> float:
-    """Log density of these deviations from expectation under their covariance."""
+def _evidence(gaps: Array, observed: Array) -> Array:
+    """Log density of these deviations from expectation under their covariance, for each sort of machine."""
     import numpy as np
 
     root = np.linalg.cholesky(observed)
-    white = np.linalg.solve(root, gap)
-    return float(-0.5 * white @ white - np.log(np.diag(root)).sum())
+    white = np.linalg.solve(root, gaps[:, :, None])[:, :, 0]
+    found: Array = -0.5 * (white**2).sum(axis=1) - np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    return found
 
 
 def _stalled(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -147,75 +126,33 @@ def _stalled(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Arr
     return chance * CLIPS.stalled_by, chance * (CLIPS.stalled_sd**2 + (1.0 - chance) * CLIPS.stalled_by**2)
 
 
-@dataclass(frozen=True)
-class _Ground:
-    """What is believed before any round: ``mean`` and covariance, on a ``calm`` card and on a ``wild`` one."""
-
-    mean: Array
-    calm: Array
-    wild: Array
-
-
-@dataclass(frozen=True)
-class _Looks:
-    """Rounds by set and process: see Seen; ``score`` their robust means, ``apart`` the covariance of what they are
-    off by from the true scores, ``single`` those of one clip."""
-
-    where: NDArray[np.int_]
-    launch: NDArray[np.int_]
-    short: Array
-    when: Array
-    score: Array
-    apart: Array
-    single: NDArray[np.bool_]
-
-
-def _solve(ground: _Ground, looks: _Looks) -> tuple[Array, Array, Array, Seen]:
-    """Mean and covariance of every set, the prior covariance that was used, and what they rest on.
-
-    Calm or wild, whichever explains the looks better (empirical Bayes; Rasmussen and Williams 2006, 5.4)."""
-    import numpy as np
-
-    where = looks.where
-    places = np.ix_(where, where)
-    gap = looks.score - ground.mean[where]
-    calm = _evidence(gap, ground.calm[places] + looks.apart) + math.log(1.0 - EFFECTS.wild)
-    wild = _evidence(gap, ground.wild[places] + looks.apart) + math.log(EFFECTS.wild)
-    prior = ground.wild if wild > calm else ground.calm
-    observed: Array = prior[places] + looks.apart
-    cross = prior[:, where]
-    late, doubt = _stalled(gap, _inverse(observed), looks.single)
-    observed[np.diag_indices_from(observed)] += doubt
-    inverse = _inverse(observed)
-    mean = ground.mean + cross @ (inverse @ (gap - late))
-    cov = prior - cross @ inverse @ cross.T
-    return mean, cov, prior, Seen(where, looks.launch, looks.short, looks.when, inverse, cross)
-
-
 class Surface:
     """The prior of one space. Depends on nothing but its arguments, so it may be kept and used again.
 
-    ``prior``: expected log seconds of (dimension, level) pairs, in place of EFFECTS.effect_mean where it names them.
-    ``doubt``: factor on EFFECTS.effect_sd, below 1 where the prior comes from this very machine.
+    ``prior``: expected log seconds of (dimension, level) pairs, in place of the assumed ones where it names them.
+    ``doubt``: factor on the effects' deviations, below 1 where the prior comes from this very machine.
     """
 
     def __init__(self, space: Space, prior: dict[tuple[str, str], float] | None = None,
-                 doubt: float = 1.0) -> None:
+                 doubt: float = 1.0, assumed: Assumptions = ASSUMED) -> None:
         import numpy as np
 
+        effects = assumed.effects
+        self.effects = effects
         self.index = {c.id: i for i, c in enumerate(space.candidates)}
-        levels = [dict(c.levels) for c in space.candidates]
-        columns = {d.name: [level.get(d.name, "") for level in levels] for d in space.dimensions}
-        calm = {name: doubt * value for name, value in EFFECTS.effect_sd.items()}
-        self.calm = _multiplied(len(levels), columns, calm, EFFECTS.family_sd)
-        wild = {**EFFECTS.effect_sd, **EFFECTS.wild_effect_sd}
-        self.wild = _multiplied(len(levels), columns, wild, EFFECTS.wild_family_sd)
-        self.added = _added(len(levels), columns, calm)
-        table = {**EFFECTS.effect_mean, **(prior or {})}
-        scaled = [[pair for pair in c.levels if pair[0] not in EFFECTS.multiplies] for c in space.candidates]
+        self.kernel = kernel(space, effects)
+        self.sorts: tuple[Hypothesis, ...] = hypotheses(self.kernel.names, assumed, doubt)
+        self.chances: Array = np.array([one.chance for one in self.sorts])
+        self.variances: Array = np.stack([one.variances for one in self.sorts])
+        self.between: Array = np.array([one.between**2 for one in self.sorts])
+        self.tabled: Array = np.array([float(one.expected) for one in self.sorts])
+        table = {**effects.effect_mean, **(prior or {})}
+        scaled = [[pair for pair in c.levels if pair[0] not in effects.multiplies] for c in space.candidates]
         self.mean_added: Array = np.array([sum(table.get(pair, 0.0) for pair in pairs) for pairs in scaled])
         self.mean: Array = np.array([sum(table.get(pair, 0.0) for pair in c.levels) for c in space.candidates])
-        self.attention = columns.get("attention", [])
+        self.attention = [dict(c.levels).get("attention", "") for c in space.candidates]
+        if not any(self.attention):
+            self.attention = []
         column = np.array(self.attention)
         self.of_class = {name: np.flatnonzero(column == name) for name in self.attention}
         self.expected = {level: table.get(("attention", level), 0.0) for level in self.attention}
@@ -230,14 +167,16 @@ class Surface:
         tried: dict[str, int] = {}
         for (_, name, _), group in groups.items():
             tried[name] = tried.get(name, 0) + len(group)
-        ground = self._ground(self.mean)
         if not groups:
-            return Posterior(self.index, self.mean, ground.calm, sd, tried, ground.calm)
+            belief = self._weighed(self._weights(self.mean), None)
+            return Posterior(self.index, self.mean, belief.prior, sd, tried, belief.prior, math.sqrt(belief.between))
         looks = self._looks(groups, sd)
-        mean, cov, prior, seen = _solve(ground, looks)
+        weight = self._weights(self.mean)
         if self.attention:
-            mean, cov, prior, seen = _solve(self._ground(mean), looks)
-        return Posterior(self.index, mean, cov, sd, tried, prior, seen)
+            weight = self._weights(self._solved(weight, looks)[0])
+        mean, belief, seen = self._solved(weight, looks)
+        cov = belief.prior - seen.cross @ seen.inverse @ seen.cross.T
+        return Posterior(self.index, mean, cov, sd, tried, belief.prior, math.sqrt(belief.between), seen)
 
     def _looks(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _Looks:
         import numpy as np
@@ -247,30 +186,84 @@ class Surface:
         short = np.array([float(told) for _, _, told in groups])
         scores = [[one.score for one in group] for group in groups.values()]
         when = np.array([sum(o.place for o in group) / len(group) for group in groups.values()])
-        own = 0.5 * NOISE.between_sd**2
         here = launch[:, None] == launch[None, :]
-        apart = own * here * (1.0 + (where[:, None] == where[None, :]))
-        apart += CLIPS.short_sd**2 * short[:, None] * short[None, :]
+        shared = 0.5 * here * (1.0 + (where[:, None] == where[None, :]))
+        apart = CLIPS.short_sd**2 * short[:, None] * short[None, :]
         apart += CLIPS.drift_sd**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / CLIPS.drift_rounds)
         apart[np.diag_indices_from(apart)] += [clip_variance(sd, len(group)) for group in scores]
-        return _Looks(where, launch, short, when, np.array([noise.location(group, sd) for group in scores]), apart,
-                      np.array([len(group) == 1 for group in scores]))
+        return _Looks(where, launch, short, when, np.array([noise.location(group, sd) for group in scores]), shared,
+                      apart, np.array([len(group) == 1 for group in scores]))
 
-    def _ground(self, mean: Array) -> _Ground:
-        """Beliefs when the sets' log seconds are about ``mean``: what a launch-only flag adds or saves is the same
-        seconds beside every attention class (H200, sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and
-        +1.7 s), so it counts for more beside a fast one. To first order."""
+    def _weights(self, mean: Array) -> Array:
+        """How much more an added second counts in each set than in one of usual speed, when the sets' log seconds are
+        about ``mean``: what a launch-only flag adds or saves is the same seconds beside every attention class (H200,
+        sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s), so it counts for more beside a fast one. To
+        first order."""
         import numpy as np
 
-        weight = np.ones(len(mean))
-        if self.attention:
-            level = {name: float(mean[self.of_class[name]].mean()) for name in self.expected}
-            start = level.get("split", sum(level[k] - v for k, v in self.expected.items()) / len(level))
-            times = {name: math.exp(start - found) for name, found in level.items()}
-            weight = EFFECTS.middle * np.array([times[name] for name in self.attention])
-            weight = weight.clip(*EFFECTS.weights)
-        added = self.added * weight[:, None] * weight[None, :]
-        return _Ground(self.mean + (weight - 1.0) * self.mean_added, self.calm + added, self.wild + added)
+        if not self.attention:
+            return np.ones(len(mean))
+        level = {name: float(mean[self.of_class[name]].mean()) for name in self.expected}
+        start = level.get("split", sum(level[k] - v for k, v in self.expected.items()) / len(level))
+        times = {name: math.exp(start - found) for name, found in level.items()}
+        weight = self.effects.middle * np.array([times[name] for name in self.attention])
+        return np.asarray(weight.clip(*self.effects.weights))
+
+    def _bases(self, weight: Array, places: NDArray[np.int_] | None = None) -> Array:
+        """The kernel's matrices, for all sets or those at ``places``, added seconds by their ``weight``."""
+        import numpy as np
+
+        held = self.kernel.bases
+        if places is not None:
+            held, weight = held[:, places[:, None], places[None, :]], weight[places]
+        held = held.copy()
+        held[self.kernel.scaled] *= weight[:, None] * weight[None, :]
+        return np.asarray(held)
+
+    def _summed(self, variances: Array, weight: Array) -> Array:
+        """The matrices of all sets, each times its variance, summed."""
+        import numpy as np
+
+        scaled, bases = self.kernel.scaled, self.kernel.bases
+        added: Array = np.tensordot(variances[scaled], bases[scaled], axes=1)
+        return np.asarray(np.tensordot(variances[~scaled], bases[~scaled], axes=1)
+                          + added * weight[:, None] * weight[None, :])
+
+    def _weighed(self, weight: Array, looks: _Looks | None) -> _Belief:
+        """All sorts of machine together, each by its chance after these looks: a weighted sum of the same matrices.
+
+        How well a sort explains the looks is its evidence (Rasmussen and Williams 2006, 5.4)."""
+        import numpy as np
+
+        usual, strange = self.mean + (weight - 1.0) * self.mean_added, self.mean - self.mean_added
+        chances = self.chances
+        if looks is not None:
+            near = self._bases(weight, looks.where)
+            observed = (np.tensordot(self.variances, near, axes=1) + looks.apart[None]
+                        + self.between[:, None, None] * looks.shared[None])
+            tabled = self.tabled[:, None]
+            gaps = looks.score - (tabled * usual[looks.where] + (1.0 - tabled) * strange[looks.where])
+            chances = chances + _evidence(gaps, observed)
+        share = np.exp(chances - chances.max())
+        share /= share.sum()
+        tabled_share = float(share @ self.tabled)
+        prior = self._summed(share @ self.variances, weight)
+        return _Belief(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
+
+    def _solved(self, weight: Array, looks: _Looks) -> tuple[Array, _Belief, Seen]:
+        """Mean of every set, the belief that was used, and what it rests on."""
+        import numpy as np
+
+        belief = self._weighed(weight, looks)
+        where, prior = looks.where, belief.prior
+        gap = looks.score - belief.mean[where]
+        observed: Array = prior[np.ix_(where, where)] + looks.apart + belief.between * looks.shared
+        cross = prior[:, where]
+        late, doubt = _stalled(gap, _inverse(observed), looks.single)
+        observed[np.diag_indices_from(observed)] += doubt
+        inverse = _inverse(observed)
+        mean = belief.mean + cross @ (inverse @ (gap - late))
+        return mean, belief, Seen(where, looks.launch, looks.short, looks.when, inverse, cross)
 
     def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
               short: bool = False) -> tuple[Array, Array]:
@@ -280,7 +273,7 @@ class Surface:
         import numpy as np
 
         prior = posterior.prior
-        own = 0.5 * NOISE.between_sd**2
+        own = 0.5 * posterior.between**2
         size = len(places)
         among = prior[np.ix_(places, places)] + own + CLIPS.drift_sd**2 + own * np.eye(size)
         if short:

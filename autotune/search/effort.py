@@ -16,6 +16,9 @@ class Effort:
     worth_launch: float = 0.0001
     """Smallest expected drop of the best time that a baseline clip's time is spent on, live and with a start: one
     factor settled by a start helps every set that has it. Too large: the search stops early."""
+    least: float = 0.001
+    """Smallest expected drop of the best time that anything is measured for, however cheap: among sets that differ by
+    less nobody waits gladly, and the simplest of them goes on."""
     resolved: float = 0.0035
     resolved_near: float = 0.0015
     """The search is over when the best set is expected to lose less than this against the truly best one; the second
@@ -24,11 +27,6 @@ class Effort:
     """Log seconds by which the best set is expected to beat the current one, below which it is near."""
     search_launches: int = 10
     """Starts the search may use; the rest confirm. It seldom needs more than 6."""
-    cheap_clip: float = 0.005
-    cheap_start: float = 0.03
-    short: float = 600.0
-    """Shares of the budget, or of ``short`` seconds if that is less, below which a look at one more set is next to
-    nothing: live, and with a start."""
     fewest: int = 1
     most: int = 6
     """Rounds a cold start gives in confirmation, at least and at most."""

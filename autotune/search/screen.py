@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotune.decide.assumptions import EFFECTS, RULES
+from autotune.decide.assumptions import RULES
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
@@ -18,7 +18,7 @@ from autotune.search.view import View
 class Screen:
     """The strategy ``screen``.
 
-    1. In one process of the current flags: the current set, then every attention class with fused kernels once
+    1. In one process of the current flags: the current set, then every attention class that switches live once
        (after an earlier study: every live level, whatever it said).
     2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start that several
        sets share; a set that is surely worse is worth nothing and gets no more clips. Until little is lost by
@@ -40,7 +40,7 @@ class Screen:
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
         self.opened = ("what an earlier study said, looked at again" if warm else
-                       "attention with fused kernels: which of them is fast differs from card to card")
+                       "attention: which class is fast differs from card to card")
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -57,33 +57,7 @@ class Screen:
         winner = chosen(view, self.neutral)
         if winner is None:
             return None
-        return (self._rounded_out(view) or self._unseen(view, winner) or confirm_next(view, winner)
-                or longer_next(view, winner))
-
-    def _rounded_out(self, view: View) -> Proposal | None:
-        """Sets that are nearly free to look at, until there are twice as many of them as launches.
-
-        A process that is up shows every live level for a clip each; where clips and starts are small against
-        the budget, how attention goes with each launch flag is then seen and not only expected.
-        """
-        launches = len(view.history.launches) + 2 * RULES.min_blocks
-        if confirming(view) or len(view.tried) >= 2 * launches:
-            return None
-        reserve = RULES.min_blocks * block_cost(view, self.space.baseline, rounds_per_launch(view, self.space.baseline))
-        mean = {c.id: float(view.posterior.mean[view.posterior.index[c.id]]) for c in self.space.candidates}
-        fresh = [c for c in self.space.candidates if c.id not in view.tried and c.id not in view.barred]
-        for candidate in sorted(fresh, key=lambda c: (c.launch_key != view.live_key, mean[c.id], c.id)):
-            starts = candidate.launch_key != view.live_key
-            budget = min(view.history.budget, EFFORT.short)
-            # A process is begun only where the looks that follow in it are nearly free too: else each one would
-            # begin another.
-            live = view.look_cost(candidate.id) + view.switch <= EFFORT.cheap_clip * budget
-            cheap = live and (not starts or view.cost(candidate.id, 1) <= EFFORT.cheap_start * budget)
-            # What the starts of the search alone owe: a clip each in the process that is up.
-            cheap = cheap or (not starts and len(view.tried) < 2 * len(view.history.launches))
-            if cheap and self._affordable(view, candidate.id, 1, reserve):
-                return Proposal(candidate.id, "screen", 1, why="costs next to nothing, and completes the picture")
-        return None
+        return self._unseen(view, winner) or confirm_next(view, winner) or longer_next(view, winner)
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
         """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was
@@ -103,11 +77,11 @@ class Screen:
         return now.names[now.best]
 
     def _opening(self, warm: bool) -> tuple[str, ...]:
-        """What is looked at whatever is expected, one step from the current set: every attention class with fused
-        kernels, for one of them is nearly always the best and on some cards another of them is many times slower,
-        so that none tells enough of the others (sdp takes 5 times as long as xformers on a GTX 1070, xformers 2.6
-        times as long as sdp on a V100S). A ``warm`` start looks at every level that switches live: it is cheap, and
-        it is where a changed driver or torch moves the best set."""
+        """What is looked at whatever is expected, one step from the current set: every attention class that
+        switches live, for on some cards one of them is many times slower than its like, so that none tells enough of
+        the others (sdp takes 5 times as long as xformers on a GTX 1070, xformers 2.6 times as long as sdp on a V100S).
+        A ``warm`` start looks at every level that switches live: it is cheap, and it is where a changed driver or torch
+        moves the best set."""
         base = self.space[self.space.baseline]
         live = {d.name for d in self.space.dimensions if d.live}
         found = []
@@ -115,7 +89,7 @@ class Screen:
             apart = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
             if len(apart) != 1 or apart[0][0] not in live or candidate.launch_key != base.launch_key:
                 continue
-            if warm or apart[0][1] in EFFECTS.family:
+            if warm or apart[0][0] == "attention":
                 found.append(candidate)
         mean = {c.id: float(self.surface.mean[self.surface.index[c.id]]) for c in found}
         return tuple(c.id for c in sorted(found, key=lambda c: (mean[c.id], c.simplicity, c.id)))
@@ -150,7 +124,8 @@ class Screen:
             return None
         for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
-            if worth.gain / worth.cost * clip < (EFFORT.worth_launch if starts else EFFORT.worth_a_round):
+            rate = EFFORT.worth_launch if starts else EFFORT.worth_a_round
+            if worth.gain < EFFORT.least or worth.gain / worth.cost * clip < rate:
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0

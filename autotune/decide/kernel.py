@@ -1,0 +1,121 @@
+"""How the sets of a space hang together: one covariance matrix for each way in which sets may be alike.
+
+Everything that is believed of a machine beforehand is a weighted sum of these matrices. Several machines are thought
+of at once (``hypotheses``): cards on which the attention classes are alike or not, flags that act by themselves or
+together, starts that repeat or scatter. The samples say which of them this machine is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autotune.decide.assumptions import Assumptions, EffectAssumptions
+from autotune.model.flagset import Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+LEVEL_SD = 5.0
+"""Log seconds. The mean of all sets is not known beforehand at all: it is given a spread this wide."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """``bases``: one matrix for each way of being alike, stacked; ``names``: of each; ``scaled``: which of them are
+    added seconds, that count for more beside a faster attention class."""
+
+    bases: Array
+    names: tuple[str, ...]
+    scaled: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One sort of machine: log of its ``chance`` beforehand, the variance of each of the kernel's bases there, whether
+    the table of expected effects holds for launch flags, and what its starts differ by (standard deviation of log
+    seconds)."""
+
+    chance: float
+    variances: Array
+    expected: bool
+    between: float
+
+
+def _same(column: list[str]) -> NDArray[np.bool_]:
+    import numpy as np
+
+    codes = np.unique(column, return_inverse=True)[1]
+    same: NDArray[np.bool_] = codes[:, None] == codes[None, :]
+    return same
+
+
+def _alike(column: list[str], same: NDArray[np.bool_], family: Mapping[str, str], closeness: float) -> Array:
+    """Correlation of a dimension's effects: 1 for equal levels, ``closeness`` within a family, else 0."""
+    import numpy as np
+
+    member = np.array([family.get(level, "") for level in column])
+    kin = (member[:, None] == member[None, :]) & (member[:, None] != "") & ~same
+    return np.asarray(same.astype(np.float64) + closeness * kin)
+
+
+def _closeness(sd: float, apart: float) -> float:
+    """Correlation of two effects of deviation ``sd`` that differ by ``apart`` (standard deviation)."""
+    return max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
+
+
+def kernel(space: Space, effects: EffectAssumptions) -> Kernel:
+    """The matrices of a space: the common level, each dimension (attention twice: on a calm card and on a wild one),
+    interactions of two dimensions, and what is each set's own."""
+    import numpy as np
+
+    levels = [dict(c.levels) for c in space.candidates]
+    columns = {d.name: [level.get(d.name, "") for level in levels] for d in space.dimensions}
+    size = len(levels)
+    found: list[tuple[str, Array]] = [("level", np.ones((size, size)))]
+    for name, column in columns.items():
+        same = _same(column)
+        if name == "attention":
+            calm = _closeness(effects.effect_sd["attention"], effects.family_sd["fused"])
+            wild = _closeness(effects.wild_effect_sd["attention"], effects.wild_family_sd["fused"])
+            found.append(("attention", _alike(column, same, effects.family, calm)))
+            found.append(("attention wild", _alike(column, same, effects.family, wild)))
+        else:
+            found.append((name, same.astype(np.float64)))
+    pairs = np.zeros((size, size))
+    for one, other in itertools.combinations(columns.values(), 2):
+        pairs += _same(one) & _same(other)
+    found += [("pairs", pairs), ("rest", np.eye(size))]
+    names = tuple(name for name, _ in found)
+    bound = {*effects.multiplies, "attention wild", "level", "pairs", "rest"}
+    return Kernel(np.stack([matrix for _, matrix in found]), names, np.array([name not in bound for name in names]))
+
+
+def hypotheses(names: tuple[str, ...], assumed: Assumptions, doubt: float) -> tuple[Hypothesis, ...]:
+    """Every sort of machine that is thought possible; ``doubt``: factor on the effects' deviations where an earlier
+    study of this very machine says what to expect."""
+    import numpy as np
+
+    effects = assumed.effects
+    cards = ((1.0 - effects.wild, False), (effects.wild, True))
+    flags = ((1.0 - effects.strange, None), (effects.strange, effects.strange_sd))
+    found = []
+    for (card, wild), (flag, launch_sd), (tied, pair_sd, rest_sd), (start, between) in itertools.product(
+            cards, flags, effects.tangles, assumed.noise.starts):
+        sds = {"level": LEVEL_SD, "pairs": pair_sd, "rest": rest_sd}
+        for name in names:
+            if name == "attention wild":
+                sds[name] = effects.wild_effect_sd["attention"] if wild else 0.0
+            elif name == "attention":
+                sds[name] = 0.0 if wild else doubt * effects.effect_sd[name]
+            elif name not in sds:
+                usual = doubt * effects.effect_sd.get(name, effects.other_sd)
+                sds[name] = usual if launch_sd is None else max(usual, launch_sd)
+        found.append(Hypothesis(float(np.log(card * flag * tied * start)),
+                                np.array([sds[name] ** 2 for name in names]), launch_sd is None, between))
+    return tuple(found)
