@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from autotune.decide import needed, objectives
 from autotune.decide.ablation import flag_words
+from autotune.decide.assumptions import RULES
 from autotune.decide.rounds import failures, rounds, timed
 from autotune.decide.surface import Surface
 from autotune.model.failures import meaning
@@ -86,6 +87,7 @@ def _unwanted(history: History, space: Space, profile: Profile, objective: str, 
     if gain < math.log1p(profile.decide.min_gain):
         return told
     one = needed.pair_seconds(history, space.baseline, space.baseline)
-    if left <= 0.0 or (one is not None and left < one):
+    # A look at it is only worth having with the pairs that would have to prove it.
+    if left <= 0.0 or (one is not None and left < needed.SPARE * RULES.min_blocks * one):
         return f"{told}, but no budget was left for it"
     return f"{told}, not worth another start"
