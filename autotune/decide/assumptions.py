@@ -46,8 +46,8 @@ class NoiseAssumptions:
     ``least_start`` and ``most_start``, all orders of magnitude alike. Too small: starts that scatter by 8 % are
     believed too late; too large: more pairs everywhere."""
     least_start: float = 0.003
-    most_start: float = 0.35
-    start_steps: int = 20
+    most_start: float = 0.2
+    start_steps: int = 18
     within_sd: float = 0.01
     """Between clips of one process, before two of one set have been seen."""
     within_df: float = 2.0
