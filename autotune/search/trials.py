@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 SAMPLES, LAUNCHES, SET, WORKER = "samples", "launches", "set", "worker"
-PURPOSE, BLOCK, FRESH, WHY = "purpose", "block", "fresh", "why"
+PURPOSE, BLOCK, FRESH, WHY, RIVAL = "purpose", "block", "fresh", "why", "rival"
 """Names of user attributes."""
 Named = Callable[[Mapping[str, Any]], "str | None"]
 """The set that a trial's parameters are, None if they are none of the space."""

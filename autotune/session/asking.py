@@ -28,6 +28,7 @@ from autotune.store.studies import Study
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+    from autotune.search.view import View
     from autotune.store.optuna_study import OptunaStudy
     from autotune.store.sharing import Others, Seen
 
@@ -94,6 +95,7 @@ class Asking:
         self._others = self._sharing() if asked.shared else None
         self._work = ExitStack()
         self._waits = False
+        self._rival: str | None = None
         if not pure:
             self._strategy = self._guest = guests.Guest(asked.space, asked.profile, asked.objective, asked.seed, self)
         study.on_record = self._told.record
@@ -160,21 +162,32 @@ class Asking:
 
         asked = self._asked
         if seen is not None and seen.rival is not None:
-            from autotune.decide.surface import Surface
             from autotune.search.confirm import confirm_next, confirming
-            from autotune.search.view import View
 
-            view = View(now, asked.space, asked.profile, asked.objective, Surface(asked.space))
+            view = self._view(now)
             if not confirming(view) and seen.rival not in view.failures.dropped:
+                self._rival = seen.rival
                 return confirm_next(view, seen.rival)
         if seen is not None:
             now = believed(now, asked.space, asked.profile, asked.objective, self._strategy, seen.running)
         proposal = self._strategy.next(now)
+        self._rival = None
+        if seen is not None and proposal is not None and proposal.purpose == "confirm":
+            from autotune.search.confirm import chosen
+
+            view = self._view(now)
+            self._rival = chosen(view, view.surface)
         held = self._guest.held if self._guest is not None else None
         if held is not None and (proposal is None or proposal.purpose != "screen"):
             self._guest.held = None
             self.answer(held, None)
         return proposal
+
+    def _view(self, now: History) -> View:
+        from autotune.decide.surface import Surface
+        from autotune.search.view import View
+
+        return View(now, self._asked.space, self._asked.profile, self._asked.objective, Surface(self._asked.space))
 
     def _must_wait(self, now: History, proposal: Proposal | None, seen: Seen) -> bool:
         """Whether others must come to the end of what they measure first."""
@@ -220,8 +233,10 @@ class Asking:
         held = None
         if self._guest is not None:
             held, self._guest.held = self._guest.held, None
-        self._told.begin(proposal, self._study.begin_trial(), held)
-        if self._others is None or proposal.purpose == "confirm" or proposal.candidate == self._asked.space.baseline:
+        second = proposal.block is not None and proposal.block == self._told.pair
+        self._told.begin(proposal, self._study.begin_trial(), held, self._rival)
+        home = proposal.candidate == self._asked.space.baseline and proposal.purpose != "confirm"
+        if self._others is None or second or home:  # everybody needs the current flags in a process of its own
             return True
         try:
             if not self._others.conflicts():

@@ -71,6 +71,8 @@ class OptunaStudy:
         self._trial: optuna.Trial | None = None
         self._number: int | None = None
         self._set = ""
+        self.rival: str | None = None
+        """The set that the running trial helps to compare."""
         self._held: dict[str, list[dict[str, Any]]] = {}
         self._own: list[Record] = []
         self._groups: dict[tuple[str, int], object] = {}
@@ -118,10 +120,12 @@ class OptunaStudy:
         self.behind = False
         return len(lacking)
 
-    def begin(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None) -> None:
-        """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for."""
+    def begin(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None,
+              rival: str | None = None) -> None:
+        """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for.
+        ``rival``: the set that it helps to compare with the current one."""
         self._number, self._held = number, {trials.SAMPLES: [], trials.LAUNCHES: []}
-        self._set, self.pair = proposal.candidate, proposal.block
+        self._set, self.pair, self.rival = proposal.candidate, proposal.block, rival
         try:
             self._catch_up()
             if asked is None:
@@ -240,7 +244,7 @@ class OptunaStudy:
         facts: dict[str, Any] = {
             trials.WORKER: self.worker, TRIAL: number, trials.PURPOSE: proposal.purpose}
         if proposal.fresh:
-            facts |= {trials.FRESH: True, trials.BLOCK: proposal.block}
+            facts |= {trials.FRESH: True, trials.BLOCK: proposal.block, trials.RIVAL: self.rival}
         facts |= {trials.SET: proposal.candidate, "flags": list(flags.words), trials.WHY: proposal.why}
         if flags.settings:
             facts["settings"] = dict(flags.settings)

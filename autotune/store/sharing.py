@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BEAT, GRACE = 5.0, 40.0
 """Seconds between two beats, and without one until a worker is taken for dead and its trial is taken over."""
+UNDECIDED = 20
+"""So many fiftieths of a second is waited for a trial that began before to say what it measures."""
 ENDED = "ended"
 """A worker's last beat."""
 
@@ -106,19 +108,21 @@ class Others:
         return self.seen
 
     def conflicts(self) -> bool:
-        """Whether somebody else began to measure the set of the running trial in the search before this one did.
-        Raises what storages raise."""
+        """Whether somebody else began, before the running trial, to measure its set in the search, or to compare
+        another set. Raises what storages raise."""
         mine = self._told.running
         if mine is None:
             return False
-        for _ in range(20):
+        for _ in range(UNDECIDED):
             rivals = [one for one in self._told.study.get_trials(deepcopy=False)
-                      if not one.state.is_finished() and one.number < mine[0]
+                      if one.number < mine[0] and not one.state.is_finished()
                       and one.user_attrs.get(trials.WORKER) != self._told.worker]
             if all(trials.SET in one.user_attrs for one in rivals):
                 break
             time.sleep(0.02)
-        return any(one.user_attrs.get(trials.SET) == mine[1] and one.user_attrs.get(trials.PURPOSE) != "confirm"
+        if self._told.rival is not None:
+            return any(one.user_attrs.get(trials.RIVAL, self._told.rival) != self._told.rival for one in rivals)
+        return any(one.user_attrs.get(trials.SET) == mine[1] and not one.user_attrs.get(trials.RIVAL)
                    and self._alive(str(one.user_attrs.get(trials.WORKER)), self._told.study.user_attrs)
                    for one in rivals)
 
@@ -154,9 +158,9 @@ class Others:
                 open_pairs.add(key)
         seen.pairs = len(open_pairs)
         seen.busy = seen.busy or bool(open_pairs)
-        rivals = [str(one.user_attrs.get(trials.SET)) for one in (*done, *running)
-                  if one.user_attrs.get(trials.PURPOSE) == "confirm"]
-        seen.rival = next((one for one in reversed(rivals) if one in known and one != self._told.space.baseline), None)
+        seen.rival = next((str(one.user_attrs[trials.RIVAL])
+                           for one in sorted((*done, *running), key=lambda one: -one.number)
+                           if one.user_attrs.get(trials.RIVAL) in known), None)
         return seen
 
     def _comes(self, key: tuple[str, Any]) -> bool:

@@ -59,9 +59,10 @@ class Worker:
         self.clock = Clock()
         self.others = Others(self.told, self.study, self.clock, grace=10.0)
 
-    def begin(self, name: str, block: int | None = None) -> None:
+    def begin(self, name: str, block: int | None = None, rival: str = SETS[0]) -> None:
         purpose: Any = "screen" if block is None else "confirm"
-        self.told.begin(Proposal(name, purpose, 1, block is not None, block), self.study.begin_trial())
+        self.told.begin(Proposal(name, purpose, 1, block is not None, block), self.study.begin_trial(), None,
+                        None if block is None else rival)
 
     def clip(self, name: str, block: int | None = None, *, state: Any = "ok") -> None:
         number = len(self.study.launches)
@@ -224,6 +225,19 @@ def test_who_asked_first_for_a_set_measures_it(near: tuple[Worker, Worker]) -> N
     b.begin(SETS[1])
     assert not b.others.conflicts()
     assert b.told.study.trials[1].user_attrs[trials.SAMPLES] == []
+
+
+def test_who_began_to_compare_first_says_which_set(near: tuple[Worker, Worker]) -> None:
+    a, b = near
+    for one in (a, b):
+        one.beat()
+    a.begin(HOME, 0, SETS[0])
+    b.begin(HOME, 0, SETS[1])
+    assert not a.others.conflicts() and b.others.conflicts()
+    b.told.withdraw()
+    assert b.others.look().rival == SETS[0], "known from the first side on, which is the current flags"
+    b.begin(HOME, 0, SETS[0])
+    assert not b.others.conflicts()
 
 
 def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> None:
