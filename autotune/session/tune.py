@@ -159,9 +159,14 @@ def ask_and_tell(
     poll: float = POLL,
 ) -> int:
     """The loop of every tune; how many proposals were carried out."""
+    told = (-1, -1)
+
     def history() -> History:
+        nonlocal told
         found = study.history(budget.seconds, budget.spent(), driver.live_launch)
-        progress.update(found, max(0.0, budget.left()))
+        before, told = told, (len(found.samples), len(found.launches))
+        if told != before:  # not each time that another worker is waited for
+            progress.update(found, max(0.0, budget.left()))
         return found
 
     def pause() -> bool:
