@@ -1,104 +1,238 @@
-"""How often the fresh pairs of `decide.compare` tell two equal sets apart, and how soon they see a true gain.
+"""How often fresh pairs alone adopt one of two equal sets, how soon they see a true gain, and how well they tell it.
 
-    python -m benchmarks.calibration [--comparisons 1500] [--seed 7] [--json FILE]
+    python -m benchmarks.calibration [--comparisons 400] [--seed 200000] [--live] [--noises NAME…] [--json FILE]
 
-Pairs are drawn with known noise between starts and between clips, 5 % of the clips stalled by 3 to 12 %, beside the
-clips of a search of eight sets, and looked at after each pair from the second on, as a tune does. ``apart``: the
-interval leaves 1 out although the sets are equal; ``adopted``: the answer is "better". This is what the figures of
-decide/noise.py and the boundaries of decide/looks.py were chosen by. Whole tunes under the same noise, search and
-budget included, are in benchmarks.noisy.
+Only the comparison is drawn, not the search, so that thousands are done in a minute: what a search of four sets would
+have seen, then pairs until `decide.compare` settles it, or is precise, as a tune does. Machines differ in what starts
+and clips are off by: normal, heavy tails, two clocks drawn for each start or changing while it runs, drift; one clip in
+twenty is stalled by 3 to 12 % everywhere. ``--live``: both sides in one process, in turn, instead of a cold start each.
+
+``adopted``: the answer is "better"; with a gain of 0 that is a false adoption. ``pairs``, ``seconds`` of the GPU: of
+the whole comparison, of which ``sure`` until the question was settled. ``held``: of those adopted, the share whose
+interval holds the true gain; ``within``: median half width of their intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, median
+from typing import Any
 
 from autotune.decide import compare
 from autotune.decide.assumptions import RULES
 from autotune.decide.rounds import Round
+from autotune.model.workload import DecideSpec
 
-STARTS_CLIPS = ((0.01, 0.007), (0.014, 0.02), (0.02, 0.007), (0.02, 0.02), (0.014, 0.05), (0.03, 0.02), (0.03, 0.05),
-                (0.05, 0.02), (0.05, 0.05), (0.08, 0.02), (0.08, 0.05))
-"""Standard deviations of log seconds between starts and between clips of one start."""
-GAINS = (0.0, 0.03, 0.05, 0.1, 0.2)
-CLIPS = ((1, 3), (3, 3))
-"""Clips a start in the first two pairs, and in later ones."""
-
-Case = tuple[float, float, float, int, int, int, int]
+RULE = DecideSpec()
+START, WARM, SWITCH, CLIP = 22.0, 6.0, 2.0, 7.0
+"""Seconds on the H200: to ready, warming up a process, warming up the second set in it, one clip."""
 
 
-def clips(rng: random.Random, name: str, launch: int, block: int | None, centre: float, within: float,
-          count: int) -> tuple[Round, ...]:
-    """The rounds of one start."""
-    found = []
-    for _ in range(count):
-        stalled = rng.uniform(0.03, 0.12) if rng.random() < 0.05 else 0.0
-        found.append(Round(name, launch, "screen" if block is None else "confirm", block,
-                           centre + rng.gauss(0.0, within) + stalled, None, 0))
-    return tuple(found)
+@dataclass(frozen=True)
+class Noise:
+    """What a machine does to times, in log seconds. ``start``, ``clip``: standard deviations; ``tails``: Student's t
+    with three degrees of freedom instead of normal; ``kinds``: each start is of one of two kinds, 5 to 15 % apart;
+    ``clocks``: the machine changes between two such speeds, staying one to fifteen minutes; ``drift``: log change per
+    hour, either way, at most."""
+
+    start: float
+    clip: float = 0.02
+    tails: bool = False
+    kinds: bool = False
+    clocks: bool = False
+    drift: float = 0.0
 
 
-def comparison(rng: random.Random, case: Case) -> tuple[bool, bool, int]:
-    """(adopted, told apart, pairs made) of one comparison."""
-    gain, between, within, first, later, *_ = case
-    rounds: tuple[Round, ...] = ()
-    for number in range(8):
-        rounds += clips(rng, f"set {number}", 1000 + number // 4, None, rng.gauss(0.0, between), within, 1 + number % 2)
+NOISES = {
+    "starts 1 % clips 0.7 %": Noise(0.01, 0.007), "starts 1.5 %": Noise(0.015), "starts 3 %": Noise(0.03),
+    "starts 5 %": Noise(0.05), "starts 8 %": Noise(0.08), "clips 6 %": Noise(0.015, 0.06),
+    "starts 5 % clips 6 %": Noise(0.05, 0.06), "tails 1.5 %": Noise(0.015, tails=True),
+    "tails 3 %": Noise(0.03, tails=True), "two kinds of start": Noise(0.015, kinds=True),
+    "two clocks": Noise(0.015, clocks=True), "drift": Noise(0.015, drift=0.3),
+}
+GAINS = (0.0, 0.05, 0.1, 0.3)
+
+
+@dataclass
+class Machine:
+    """One machine of a noise, in its own time."""
+
+    noise: Noise
+    rng: random.Random
+    now: float = 0.0
+    shift: float = 0.0
+    own: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.gap, self.share = self.rng.uniform(0.05, 0.15), self.rng.uniform(0.2, 0.8)
+        self.stay = math.exp(self.rng.uniform(math.log(60.0), math.log(900.0)))
+        self.slow, self.until = self.rng.random() < self.share, self.rng.expovariate(1.0 / self.stay)
+        self.rate = self.rng.choice((-1.0, 1.0)) * self.rng.uniform(0.0, self.noise.drift) / 3600.0
+
+    def _draw(self, sd: float) -> float:
+        wide = math.sqrt(self.rng.gammavariate(1.5, 2.0) / 3.0) if self.noise.tails else 1.0
+        return sd * self.rng.gauss(0.0, 1.0) / wide
+
+    def start(self) -> None:
+        """A new process, warmed up."""
+        self.now += START + WARM
+        self.shift, self.own = self._draw(self.noise.start * math.sqrt(0.5)), {}
+        if self.noise.kinds and self.rng.random() < self.share:
+            self.shift += self.gap
+
+    def clip(self, name: str, score: float) -> float:
+        """Log seconds of one clip of a set that takes ``score``."""
+        if name not in self.own:
+            self.now += SWITCH if self.own else 0.0
+            self.own[name] = self._draw(self.noise.start * math.sqrt(0.5))
+        log = score + self.shift + self.own[name] + self._draw(self.noise.clip) + self.rate * self.now
+        if self.rng.random() < 0.05:
+            log += self.rng.uniform(0.03, 0.12)
+        if self.noise.clocks:
+            while self.until < self.now:
+                self.slow, self.until = not self.slow, self.until + self.rng.expovariate(1.0 / self.stay)
+            log += self.gap * self.slow
+        self.now += CLIP * math.exp(log)
+        return log
+
+
+@dataclass
+class Study:
+    """A comparison of set ``a`` with set ``b`` that is faster by a log gain, on one machine."""
+
+    machine: Machine
+    gain: float
+    count: int
+    live: bool
+    rounds: list[Round] = field(default_factory=list)
+    launch: int = 0
+
+    def clips(self, name: str, block: int | None, count: int) -> tuple[Round, ...]:
+        """More clips of a set in the process that is up."""
+        score = {"b": -self.gain, "d": 0.1}.get(name, 0.0)
+        for _ in range(count):
+            self.rounds.append(Round(name, self.launch, "screen" if block is None else "confirm", block,
+                                     self.machine.clip(name, score), None, len(self.rounds)))
+        return tuple(self.rounds[-count:])
+
+    def begin(self) -> None:
+        """Another process."""
+        self.machine.start()
+        self.launch += 1
+
+    def search(self) -> None:
+        """What a search leaves: three processes, some sets in two of them."""
+        for sets in (("a", "a", "c", "d"), ("b", "b", "c"), ("d",)):
+            self.begin()
+            for name in sets:
+                self.clips(name, None, 1)
+
+    def block(self, number: int) -> compare.Block:
+        """One more pair."""
+        first, second = ("a", "b") if number % 2 == 0 else ("b", "a")
+        sides: dict[str, tuple[Round, ...]] = {"a": (), "b": ()}
+        if self.live:
+            self.begin()
+            for turn in range(2 * self.count):
+                name = first if turn % 4 in (0, 3) else second
+                sides[name] += self.clips(name, number, 1)
+        else:
+            for name in (first, second):
+                self.begin()
+                sides[name] = self.clips(name, number, self.count)
+        return compare.Block(number, sides["a"], sides["b"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one comparison ended."""
+
+    adopted: bool
+    pairs: int
+    seconds: float
+    sure: float
+    held: bool
+    reach: float
+
+
+def compared(rng: random.Random, noise: Noise, gain: float, count: int, live: bool) -> Outcome:
+    """One comparison, from the first pair to the answer and as much precision as a tune wants."""
+    study = Study(Machine(noise, rng), math.log1p(gain), count, live)
+    study.search()
+    began = study.machine.now
     pairs: tuple[compare.Block, ...] = ()
+    sure, since = 0.0, 0
     while True:
-        block = len(pairs)
-        count = first if block < RULES.min_blocks else later
-        left = clips(rng, "a", 2 * block, block, rng.gauss(0.0, between), within, count)
-        right = clips(rng, "b", 2 * block + 1, block, rng.gauss(0.0, between) - gain, within, count)
-        pairs += (compare.Block(block, left, right),)
-        rounds += left + right
-        found = compare.compare(pairs, rounds, 0.02, 0.95)
-        if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks):
-            apart = not found.interval.low < 1.0 < found.interval.high
-            return found.answer == "better", apart, len(pairs)
+        pairs += (study.block(len(pairs)),)
+        found = compare.compare(pairs, tuple(study.rounds), RULE.min_gain, RULE.confidence)
+        if found is None:
+            continue
+        seconds = study.machine.now - began
+        better, last = found.answer == "better", len(pairs) >= RULES.max_blocks
+        if better and not since:
+            sure, since = seconds, len(pairs)
+        futile = found.answer == "not sure" and found.chance(math.log1p(RULE.min_gain)) < RULES.futile
+        enough = better and (compare.precise(found, RULE) or len(pairs) >= (1.0 + RULES.more_precise) * since)
+        if enough or futile or last or found.answer == "not better":
+            held = found.interval.low <= 1.0 + gain <= found.interval.high
+            return Outcome(better, len(pairs), seconds, sure or seconds, held, found.reach)
 
 
-def shares(case: Case) -> dict[str, float]:
-    """Shares over all comparisons of a case."""
-    rng = random.Random(f"{case}")
-    found = [comparison(rng, case) for _ in range(case[5])]
-    return {"gain": case[0], "starts": case[1], "clips": case[2], "first": case[3], "later": case[4],
-            "adopted": sum(one[0] for one in found) / len(found), "apart": sum(one[1] for one in found) / len(found),
-            "pairs": sum(one[2] for one in found) / len(found)}
+Case = tuple[str, float, bool, int, int, int]
 
 
-def table(rows: Sequence[dict[str, float]]) -> str:
-    """One line for each noise and number of clips."""
-    lines = [f"{'starts':>7}{'clips':>7}{'a start':>9}{'equal: apart':>14}{'adopted':>9}   "
-             + "".join(f"{f'{100 * gain:.0f} %: adopted, pairs':>24}" for gain in GAINS[1:])]
-    for first, later in CLIPS:
-        for between, within in STARTS_CLIPS:
-            mine = {row["gain"]: row for row in rows if (row["starts"], row["clips"], row["first"], row["later"])
-                    == (between, within, first, later)}
-            lines.append(f"{between:>7}{within:>7}{f'{first}, {later}':>9}{100 * mine[0.0]['apart']:>13.1f}%"
-                         f"{100 * mine[0.0]['adopted']:>8.1f}%   " + "".join(
-                             f"{100 * mine[gain]['adopted']:>16.1f}%{mine[gain]['pairs']:>7.1f}" for gain in GAINS[1:]))
+def case(task: Case) -> dict[str, Any]:
+    """All comparisons of one noise and gain."""
+    name, gain, live, count, comparisons, seed = task
+    found = [compared(random.Random(f"{seed + i} {name} {gain}"), NOISES[name], gain, count, live)
+             for i in range(comparisons)]
+    adopted = [one for one in found if one.adopted]
+    return {"noise": name, "gain": gain, "live": live, "clips": count, "comparisons": comparisons,
+            "adopted": len(adopted) / len(found), "pairs": fmean(one.pairs for one in found),
+            "seconds": fmean(one.seconds for one in found), "sure": fmean(one.sure for one in found),
+            "held": fmean(one.held for one in adopted) if adopted else None,
+            "within": median(one.reach for one in adopted) if adopted else None}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """One line for each noise."""
+    gains = sorted({row["gain"] for row in rows})
+    lines = [f"{'noise':26}" + "".join(f"{f'{100 * gain:.0f} %: adopted  pairs sure s  all s held':>48}"
+                                       for gain in gains)]
+    for name in dict.fromkeys(row["noise"] for row in rows):
+        cells = []
+        for row in (row for row in rows if row["noise"] == name):
+            held = "" if row["held"] is None else f"{100 * row['held']:.0f} %"
+            cells.append(f"{100 * row['adopted']:.1f} %{row['pairs']:>7.1f}{row['sure']:>7.0f}{row['seconds']:>7.0f}"
+                         f"{held:>6}")
+        lines.append(f"{name:26}" + "".join(f"{cell:>48}" for cell in cells))
     return "\n".join(lines)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Draws, prints the table, writes the JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__)
-    parser.add_argument("--comparisons", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--comparisons", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=200_000)
+    parser.add_argument("--clips", type=int, default=2, help="clips of each side in a pair")
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES), metavar="NAME")
+    parser.add_argument("--gains", nargs="+", type=float, default=GAINS)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(words)
-    cases: list[Case] = [(gain, between, within, first, later, given.comparisons, given.seed)
-                         for gain in GAINS for between, within in STARTS_CLIPS for first, later in CLIPS]
+    tasks: list[Case] = [(name, gain, given.live, given.clips, given.comparisons, given.seed)
+                         for name in given.noises for gain in given.gains]
     with ProcessPoolExecutor(given.workers) as pool:
-        rows = list(pool.map(shares, cases))
+        rows = list(pool.map(case, tasks))
     print(table(rows))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

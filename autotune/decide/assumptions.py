@@ -145,6 +145,9 @@ class DecisionRules:
     """Blocks (one cold launch a side each) before the first look."""
     max_blocks: int = 16
     """Blocks after which the question stays open. Fewer: gains of 3 to 5 % under noise are left unproven."""
+    planned: int = 8
+    """Most blocks that the number of clips a start is planned for, so that a gain smaller than expected finds some
+    left."""
     shape: float = 0.4
     """Wang and Tsiatis's shape of the boundaries: 0.5 is Pocock, 0 is O'Brien and Fleming."""
     two_clocks: float = 0.17
@@ -152,6 +155,11 @@ class DecisionRules:
     15 % apart): it is believed only after ``sorted_starts`` pairs. Too small: such a card adopts an equal set."""
     sorted_starts: int = 4
     """Pairs after which that is rare: chance alone sorts four starts from four others once in 70 times."""
+    share_of_gain: float = 0.2
+    """An interval of this share of the gain is precise enough, however wide: nobody who gains 60 % waits to learn
+    whether it is 55 or 65. Too large: a gain is told vaguely; too small: large gains cost time."""
+    more_precise: float = 1.0
+    """Pairs that only tell how much better, as a multiple of those that it took to be sure that it is."""
     spends: float = 0.5
     """Share of the error that the profile's confidence allows that the boundaries are made for; the rest is for noises
     that are not as assumed (heavy tails, two clocks, drift: up to 1.8 times as many equal sets are told apart)."""

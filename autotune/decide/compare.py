@@ -1,4 +1,4 @@
-"""Baseline against winner on fresh interleaved launches: the only samples that a verdict's speedup uses."""
+"""Baseline against winner in fresh interleaved pairs: the only samples that a verdict's speedup uses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Answer = Literal["better", "not better", "not sure"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One confirmation block: the rounds of one cold launch of the baseline and one of the winner."""
+    """One confirmation block: the rounds of one cold launch of the baseline and one of the winner, or of one launch
+    in which both were taken in turn."""
 
     number: int
     baseline: tuple[Round, ...]
@@ -40,7 +41,11 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """``gain``: logarithm of baseline time over winner time, ``error`` its standard error, ``reach`` the half
-    width of its interval at this look; ``interval`` the same as a ratio."""
+    width of its interval; ``interval`` the same as a ratio.
+
+    While the question is open the interval is the one that decides, which holds at every look. Once the answer is
+    "better" it is the plain one: how much better is told after the question whether is settled.
+    """
 
     blocks: tuple[Block, ...]
     gain: float
@@ -75,11 +80,24 @@ def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: s
     """The complete blocks, in order: both sides have at least ``least`` rounds."""
     left = block_rounds(rounds, history, baseline)
     right = block_rounds(rounds, history, winner)
-    return tuple(
-        Block(number, left[number], right[number])
-        for number in sorted(left.keys() & right.keys())
-        if len(left[number]) >= least and len(right[number]) >= least
-    )
+    found = {number: Block(number, left[number], right[number]) for number in left.keys() & right.keys()}
+    found.update(_in_one_process(rounds, history, baseline, winner))
+    return tuple(block for _, block in sorted(found.items()) if min(len(block.baseline), len(block.winner)) >= least)
+
+
+def _in_one_process(rounds: tuple[Round, ...], history: History, baseline: str, winner: str) -> dict[int, Block]:
+    """Blocks of both sides in one launch, which was a cold one of either: the fullest of each number."""
+    cold = {launch.number for launch in history.launches if launch.cold and launch.candidate in (baseline, winner)}
+    sides: dict[tuple[int, int], tuple[list[Round], list[Round]]] = {}
+    for one in rounds:
+        if one.purpose == "confirm" and one.block is not None and one.launch in cold and one.candidate in (
+                baseline, winner):
+            sides.setdefault((one.block, one.launch), ([], []))[one.candidate == winner].append(one)
+    found: dict[int, Block] = {}
+    for (number, _), (left, right) in sorted(sides.items()):
+        if left and right and (number not in found or min(len(left), len(right)) >= len(found[number].baseline)):
+            found[number] = Block(number, tuple(left), tuple(right))
+    return found
 
 
 def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
@@ -116,8 +134,10 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     level = _level(confidence, count)
     gain, error = found.moments()
     low, high = found.quantile(level / 2.0), found.quantile(1.0 - level / 2.0)
-    interval = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
     answer = _answer(gain, low, high, pairs, min_gain)
+    if answer == "better":
+        low, high = found.quantile(0.5 - 0.5 * confidence), found.quantile(0.5 + 0.5 * confidence)
+    interval = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
     return Comparison(pairs, gain, error, 0.5 * (high - low), interval, answer, found)
 
 
@@ -176,15 +196,45 @@ def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner:
     return replace(found, answer="not better") if futile else found
 
 
-def pairs_needed(gain: float, variance: float, confidence: float) -> int | None:
-    """Pairs after which a log gain is expected to be proven when one pair's difference has this variance, None when
-    ``max_blocks`` are not enough."""
-    first = RULES.min_blocks if gain >= RULES.two_clocks else RULES.sorted_starts
-    for count in range(first, RULES.max_blocks + 1):
-        bound = looks.t_bound(_level(confidence, count), 2.0 * count)
-        if bound * math.sqrt(variance / count) <= gain:
+def precise(found: Comparison, rule: DecideSpec) -> bool:
+    """Whether it is known well enough how much better: to within the profile's precision or, of a large gain, a fixed
+    share of it."""
+    return found.reach <= close_enough(found.gain, rule)
+
+
+def close_enough(gain: float, rule: DecideSpec) -> float:
+    """Half width, in log seconds, of an interval for this gain that needs no more pairs."""
+    return max(math.log1p(rule.precision), RULES.share_of_gain * gain)
+
+
+def sure_since(pairs: tuple[Block, ...], rounds: tuple[Round, ...], rule: DecideSpec) -> int | None:
+    """After how many pairs the answer has been "better" first, None while it never was. What was measured after a
+    pair does not speak for it."""
+    for count in range(RULES.min_blocks, len(pairs) + 1):
+        last = max(one.place for one in (*pairs[count - 1].baseline, *pairs[count - 1].winner))
+        seen = tuple(one for one in rounds if one.place <= last)
+        found = compare(pairs[:count], seen, rule.min_gain, rule.confidence)
+        if found is not None and found.answer == "better":
             return count
     return None
+
+
+def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool) -> int | None:
+    """Pairs after which a log gain is expected to be proven, and told precisely, when one pair's difference has this
+    variance; None when ``planned`` are not enough. ``live``: both sides in one process."""
+    for count in range(least_pairs(gain, live), RULES.planned + 1):
+        error, freedom = math.sqrt(variance / count), 2.0 * count
+        bound = looks.t_bound(_level(rule.confidence, count), freedom)
+        told = looks.t_bound(1.0 - rule.confidence, freedom)
+        if bound * error <= gain and told * error <= close_enough(gain, rule):
+            return count
+    return None
+
+
+def least_pairs(gain: float, live: bool) -> int:
+    """Pairs before which chance may have sorted the starts of a card with two clocks. In one process both sides have
+    the same clock, and one that changes within a block can feign half of what lies between them."""
+    return RULES.min_blocks if gain >= RULES.two_clocks * (0.5 if live else 1.0) else RULES.sorted_starts
 
 
 def _level(confidence: float, count: int) -> float:
@@ -205,7 +255,7 @@ def _centre(rounds: tuple[Round, ...], sd: float) -> float:
 def _answer(gain: float, low: float, high: float, pairs: tuple[Block, ...], min_gain: float) -> Answer:
     wanted, count = math.log1p(min_gain), len(pairs)
     if low > 0.0 and gain >= wanted:
-        return "better" if count >= RULES.sorted_starts or gain >= RULES.two_clocks else "not sure"
+        return "better" if count >= least_pairs(gain, all(pair.live for pair in pairs)) else "not sure"
     if high < wanted or (count >= RULES.max_blocks and gain < wanted):
         return "not better"
     return "not sure"

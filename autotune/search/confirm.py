@@ -2,98 +2,84 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from autotune.decide import starts
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import block_rounds, blocks, clip_noise, confirmed, pairs_needed
+from autotune.decide.compare import Block, block_rounds, blocks, confirmed, precise, sure_since
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
-from autotune.model.study import History, Proposal
+from autotune.model.study import Proposal
 from autotune.search.effort import EFFORT
+from autotune.search.pairs import before_block, block_cost, clips_a_side, in_one_process, in_turn, order
 from autotune.search.view import View
-
-
-def rounds_per_launch(view: View, winner: str | None = None, number: int = 0) -> int:
-    """How many clips each cold start of block ``number`` gives: the count with which the question is expected to be
-    settled soonest, by what starts and clips cost and by the noise of both as the study has seen it.
-
-    Between two counts lies the trade of two-stage sampling: clips are cheap but all of one start share what that
-    drew, starts are dear (Cochran 1977, Sampling Techniques, 10.6: sqrt(launch cost / clip cost) x clip noise /
-    start noise is the best for a fixed error). Here the error is what the gain needs at the look that settles it, so
-    that a gain that one clip a start will settle gets no more, from the first pair on. Found from what was measured
-    before the block, so that a resumed study goes on alike.
-    """
-    before = replace(view, history=before_block(view.history, number))
-    clip = before.baseline_round or 1.0
-    start = max(before.launch_cost(), 0.1)
-    sd, variance, _ = clip_noise(before.scored)
-    between = starts.believed(before.scored, sd, variance).middle
-    if winner is None:
-        ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
-        return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
-    gain, doubt = before.posterior.gain(view.space.baseline, winner)
-    wanted = max(gain - doubt, EFFORT.least_gain)
-    confidence = view.profile.decide.confidence
-
-    def cost(count: int) -> tuple[float, float]:
-        pair = 2.0 * between**2 + 2.0 * variance / count
-        pairs = pairs_needed(wanted, pair, confidence)
-        return (pairs or RULES.max_blocks) * (start + count * clip), pair * (start + count * clip)
-
-    return min(range(EFFORT.fewest, EFFORT.most + 1), key=cost)
-
-
-def before_block(history: History, number: int) -> History:
-    """The history up to the first sample of block ``number`` or a later one."""
-    for place, sample in enumerate(history.samples):
-        if sample.purpose == "confirm" and sample.block is not None and sample.block >= number:
-            return replace(history, samples=history.samples[:place])
-    return history
-
-
-def block_cost(view: View, winner: str, count: int) -> float:
-    """Seconds that one block takes: a cold start a side with ``count`` rounds each."""
-    return view.cost(view.space.baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
 
 
 def confirm_next(view: View, winner: str) -> Proposal | None:
     """The next part of the confirmation of ``winner``, None when it is settled or cannot go on.
 
-    Blocks of one cold start a side, in the order A B, B A, A B, …, looked at after each block from the second
-    on; another block only if the budget and the starts left allow all of it.
+    Blocks of one cold start a side, in the order A B, B A, A B, …, or of one start for both in turn where it can carry
+    both (search/pairs.py), looked at after each block from the second on; another block only if the budget and the
+    starts left allow all of it.
     """
     baseline = view.space.baseline
+    together = in_one_process(view.space, winner)
     mine = block_rounds(view.rounds, view.history, winner)
     theirs = block_rounds(view.rounds, view.history, baseline)
     numbers = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None
-                      and s.candidate == winner})
+                      and s.candidate in ((winner, baseline) if together else (winner,))})
     started = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None})
     current = started[-1] if started else None
-    done = len(blocks(view.scored, view.history, baseline, winner))
+    found = blocks(view.scored, view.history, baseline, winner)
+    done = len(found)
     if current is not None and (not numbers or current >= numbers[-1]):
-        wanted = rounds_per_launch(view, winner, current)
-        unfinished = _finish(view, winner, current, wanted, mine.keys() & theirs.keys())
+        wanted = clips_a_side(view, winner, current)
+        unfinished = (in_turn(view, winner, current, wanted, _why(view, winner, current)) if together else
+                      _finish(view, winner, current, wanted, mine.keys() & theirs.keys()))
         if unfinished is not None:
             return unfinished
     if done >= RULES.max_blocks or len(numbers) >= RULES.max_blocks + 2:
         return None
-    if done >= RULES.min_blocks:
-        result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
-        if result is not None and result.answer != "not sure":
-            return None
+    if done >= RULES.min_blocks and _settled(view, winner, found):
+        return None
     need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
-    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), rounds_per_launch(view, winner, number),
+    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), clips_a_side(view, winner, number),
                     partial(block_cost, view, winner))
-    if view.launches_left < 2 * need or count is None:
+    if view.launches_left < (need if together else 2 * need) or count is None:
         return None
-    return _ask(view, winner, number, 0, count)
+    if together:
+        return in_turn(view, winner, number, count, _why(view, winner, number))
+    return _ask(view, winner, number, 0, count, _why(view, winner, number))
+
+
+def _settled(view: View, winner: str, found: tuple[Block, ...]) -> bool:
+    """Whether another pair is not worth its time: the answer is known and, of a gain, how much it is.
+
+    Pairs that only tell how much better the set is are at most RULES.more_precise times those that it took to be sure
+    that it is.
+    """
+    rule = view.profile.decide
+    result = confirmed(view.history, view.space, view.scored, winner, rule)
+    if result is None or result.answer == "not sure":
+        return False
+    if result.answer == "not better" or precise(result, rule):
+        return True
+    since = sure_since(found, view.scored, rule)
+    return since is not None and len(found) >= (1.0 + RULES.more_precise) * since
+
+
+def _why(view: View, winner: str, number: int) -> str:
+    """What block ``number`` is for, by what was known before it."""
+    before = before_block(view.history, number)
+    scored = replace(view, history=before).scored
+    result = confirmed(before, view.space, scored, winner, view.profile.decide)
+    if result is None or result.answer != "better":
+        return "the current flags against the best set"
+    return f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
 
 
 def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
@@ -101,20 +87,16 @@ def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | 
     return next((rounds for rounds in range(wanted, EFFORT.fewest - 1, -1) if cost(rounds) <= seconds), None)
 
 
-def _order(view: View, winner: str, number: int) -> tuple[str, str]:
-    baseline = view.space.baseline
-    return (baseline, winner) if number % 2 == 0 else (winner, baseline)
-
-
-def _ask(view: View, winner: str, number: int, side: int, count: int) -> Proposal:
-    name = _order(view, winner, number)[side]
+def _ask(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
+    name = order(view, winner, number)[side]
     who = "the current flags" if name == view.space.baseline else "the best set"
-    return Proposal(name, "confirm", count, fresh=True, block=number, why=f"pair {number + 1}: {who}, fresh start")
+    return Proposal(name, "confirm", count, fresh=True, block=number,
+                    why=f"pair {number + 1}: {why}: {who}, fresh start")
 
 
 def _finish(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
     """What block ``number`` still lacks, None when it is complete or will not be."""
-    for side, name in enumerate(_order(view, winner, number)):
+    for side, name in enumerate(order(view, winner, number)):
         got = block_rounds(view.rounds, view.history, name).get(number, ())
         if len(got) >= count:
             continue
@@ -135,7 +117,7 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
         most = _within(view.left, count, partial(view.cost, name, fresh=True))
         if view.launches_left < 1 or most is None:
             return None
-        return _ask(view, winner, number, side, most)
+        return _ask(view, winner, number, side, most, _why(view, winner, number))
     return None
 
 

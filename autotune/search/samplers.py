@@ -12,8 +12,9 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.confirm import chosen, confirm_next, confirming, over
 from autotune.search.longer import longer_next
+from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.view import View
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Ending:
             if not view.tried.get(base):
                 return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
             name = self.pick(view)
-            reserve = RULES.min_blocks * block_cost(view, base, rounds_per_launch(view))
+            reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
             if name is not None and view.cost(name, 1) + reserve <= view.left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
         winner = chosen(view, self.surface)

@@ -7,9 +7,10 @@ from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import block_cost, chosen, confirm_next, confirming, over, rounds_per_launch
+from autotune.search.confirm import chosen, confirm_next, confirming, over
 from autotune.search.effort import EFFORT
 from autotune.search.longer import longer_next
+from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.strategy import Prior
 from autotune.search.value import loss, race, worths
 from autotune.search.view import View
@@ -66,7 +67,7 @@ class Screen:
             return None
         seen = {level for name in view.tried for level in self.space[name].levels}
         new = [level for level in self.space[winner].levels if level not in seen]
-        reserve = RULES.min_blocks * block_cost(view, winner, rounds_per_launch(view, winner))
+        reserve = RULES.min_blocks * block_cost(view, winner, clips_a_side(view, winner))
         if not new or not self._affordable(view, winner, 2, reserve):
             return None
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
@@ -101,7 +102,7 @@ class Screen:
             if view.launches_left < 1:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
-        reserve = RULES.min_blocks * block_cost(view, base, rounds_per_launch(view))
+        reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
         least = EFFORT.tight * RULES.min_blocks * block_cost(view, base, EFFORT.fewest)
         for name in self.opening:

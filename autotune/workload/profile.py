@@ -64,7 +64,7 @@ def parse(file: TomlFile) -> Profile:
     root = file.root()
     root.only(*TOP_KEYS)
     decide, budget = root.table("decide"), root.table("budget")
-    decide.only("min_gain", "confidence")
+    decide.only("min_gain", "confidence", "precision")
     budget.only("minutes")
     return Profile(
         name=root.text("name", Path(file.name).stem),
@@ -73,6 +73,7 @@ def parse(file: TomlFile) -> Profile:
         decide=DecideSpec(
             min_gain=decide.number("min_gain", 0.02, 0.0, 1.0),
             confidence=decide.number("confidence", 0.95, 0.5, 0.9999),
+            precision=decide.number("precision", 0.03, 0.001, 1.0),
         ),
         minutes=budget.number("minutes", 30.0, 0.1, MAX_MINUTES),
     )
@@ -84,7 +85,8 @@ def to_json(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "workload": [workload_json(one) for one in profile.workloads],
         "search": {name: list(levels) for name, levels in profile.search.dimensions},
-        "decide": {"min_gain": profile.decide.min_gain, "confidence": profile.decide.confidence},
+        "decide": {"min_gain": profile.decide.min_gain, "confidence": profile.decide.confidence,
+                   "precision": profile.decide.precision},
         "budget": {"minutes": profile.minutes},
     }
 

@@ -1,0 +1,117 @@
+"""What one block of the comparison is made of: a cold start of each side, or one start that carries both in turn.
+
+Where two sets differ only in what switches in a running process, a start of one of them is also a start of the other:
+clips of both are taken in turn, so that what the start drew for the process (clocks, layout) is in neither's favour.
+Starts alternate between the two sets' own words, so each side is proven from cold starts of exactly its words; that
+live and cold times agree was recorded (within 1 % on the H200), and what they differ by is in the noise between starts
+that the decision learns. Such a block takes half of the starts for half of the variance: a quarter of the starts for
+the same error (blocking; Box, Hunter and Hunter 2005, Statistics for Experimenters, 3 and 4).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from autotune.decide import starts
+from autotune.decide.compare import clip_noise, pairs_needed
+from autotune.model.flagset import Space
+from autotune.model.study import History, Proposal
+from autotune.search.effort import EFFORT
+from autotune.search.view import View
+
+STARTED_WITH = "xformers"
+"""The attention class that is there only in a process that was started with it."""
+
+
+def in_one_process(space: Space, other: str) -> bool:
+    """Whether the current flags and the other set can be taken in turn in a process that either was started for."""
+    left, right = space[space.baseline], space[other]
+    live = {dimension.name for dimension in space.dimensions if dimension.live}
+    apart = {name for (name, mine), (_, theirs) in zip(left.levels, right.levels, strict=True) if mine != theirs}
+    return (left.launch_key == right.launch_key and apart <= live
+            and STARTED_WITH not in (left.effective.attention, right.effective.attention))
+
+
+def order(view: View, winner: str, number: int) -> tuple[str, str]:
+    """The sets of a block, the one that is started first in front: A B, B A, A B, …"""
+    baseline = view.space.baseline
+    return (baseline, winner) if number % 2 == 0 else (winner, baseline)
+
+
+def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
+    """How many clips of each side block ``number`` gives: the count with which the question is expected to be
+    settled soonest, by what starts and clips cost and by the noise of both as the study has seen it.
+
+    Between two counts lies the trade of two-stage sampling: clips are cheap but all of one start share what that
+    drew, starts are dear (Cochran 1977, Sampling Techniques, 10.6: sqrt(launch cost / clip cost) x clip noise /
+    start noise is the best for a fixed error). Here the error is what the gain needs at the look that settles it, and
+    then what the profile's precision needs, so that a gain that one clip a start will settle gets no more, from the
+    first pair on. Found from what was measured before the block, so that a resumed study goes on alike.
+    """
+    before = replace(view, history=before_block(view.history, number))
+    clip = before.baseline_round or 1.0
+    start = max(before.launch_cost(), 0.1)
+    sd, variance, _ = clip_noise(before.scored)
+    between = starts.believed(before.scored, sd, variance).middle
+    if winner is None:
+        ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
+        return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
+    gain, doubt = before.posterior.gain(view.space.baseline, winner)
+    live = in_one_process(view.space, winner)
+    begin = start + before.switch if live else 2.0 * start
+
+    def cost(count: int) -> tuple[float, float]:
+        block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
+        blocks = pairs_needed(max(gain - doubt, EFFORT.least_gain), block, view.profile.decide, live)
+        each = begin + 2.0 * count * clip
+        return (blocks * each if blocks else math.inf), block * each
+
+    return min(range(EFFORT.fewest, EFFORT.most + 1), key=cost)
+
+
+def before_block(history: History, number: int) -> History:
+    """The history up to the first sample of block ``number`` or a later one."""
+    for place, sample in enumerate(history.samples):
+        if sample.purpose == "confirm" and sample.block is not None and sample.block >= number:
+            return replace(history, samples=history.samples[:place])
+    return history
+
+
+def block_cost(view: View, winner: str, count: int) -> float:
+    """Seconds that one block takes with ``count`` rounds a side: a cold start a side, or one for both."""
+    baseline = view.space.baseline
+    if winner != baseline and in_one_process(view.space, winner):
+        return view.cost(baseline, count, fresh=True) + view.switch + count * view.round_cost(winner)
+    return view.cost(baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
+
+
+def in_turn(view: View, winner: str, number: int, count: int, why: str) -> Proposal | None:
+    """What a block in one process still lacks, None when it is complete or will not be: X Y Y X X Y …, X the set
+    that the process was started for."""
+    first, second = order(view, winner, number)
+    mine = [s for s in view.history.samples if s.purpose == "confirm" and s.block == number
+            and s.candidate in (first, second)]
+    cold = {launch.number for launch in view.history.launches if launch.cold and launch.candidate == first}
+    live = view.history.live_launch
+    rounds = [one for one in view.rounds if one.purpose == "confirm" and one.block == number]
+    got = {launch: tuple(sum(one.launch == launch and one.candidate == name for one in rounds)
+                         for name in (first, second)) for launch in cold}
+    if any(min(one) >= count for one in got.values()):
+        return None
+    here = live in cold and any(s.launch == live for s in mine)
+    if here and live is not None:
+        lost = sum(s.launch == live and s.state == "discarded" for s in mine)
+        done = got[live]
+        place = sum(done) % 4
+        side = 0 if (place in (0, 3) and done[0] < count) or done[1] >= count else 1
+        name = (first, second)[side]
+        if lost > 4 * count or view.left < view.cost(name, 1):
+            return None
+        return Proposal(name, "confirm", 1, fresh=side == 0, block=number, why=f"pair {number + 1}: {why}, in turn")
+    if len({s.launch for s in mine if s.launch in cold}) >= 2 or any(min(one) > 0 for one in got.values()):
+        return None
+    if view.launches_left < 1 or view.left < block_cost(view, winner, 1):
+        return None
+    return Proposal(first, "confirm", 1, fresh=True, block=number,
+                    why=f"pair {number + 1}: {why}, a fresh start for both in turn")
