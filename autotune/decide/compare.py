@@ -44,7 +44,8 @@ class Comparison:
     width of its interval; ``interval`` the same as a ratio.
 
     While the question is open the interval is the one that decides, which holds at every look. Once the answer is
-    "better" it is the plain one: how much better is told after the question whether is settled.
+    "better" it is the plain one: how much better is told after the question whether is settled; the other stays as
+    ``every_look``.
     """
 
     blocks: tuple[Block, ...]
@@ -52,6 +53,7 @@ class Comparison:
     error: float
     reach: float
     interval: Interval
+    every_look: Interval
     answer: Answer
     belief: Mixture
 
@@ -135,10 +137,11 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     gain, error = found.moments()
     low, high = found.quantile(level / 2.0), found.quantile(1.0 - level / 2.0)
     answer = _answer(gain, low, high, pairs, min_gain)
+    steady = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
     if answer == "better":
         low, high = found.quantile(0.5 - 0.5 * confidence), found.quantile(0.5 + 0.5 * confidence)
     interval = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
-    return Comparison(pairs, gain, error, 0.5 * (high - low), interval, answer, found)
+    return Comparison(pairs, gain, error, 0.5 * (high - low), interval, steady, answer, found)
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,13 @@ def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner:
         return found
     futile = found.chance(math.log1p(rule.min_gain)) < RULES.futile
     return replace(found, answer="not better") if futile else found
+
+
+def told_pairs(pairs: tuple[Block, ...]) -> str:
+    """What was compared, in words."""
+    if pairs and all(pair.live for pair in pairs):
+        return f"{len(pairs)} fresh starts that ran both in turn"
+    return f"{len(pairs)} pairs of fresh starts"
 
 
 def precise(found: Comparison, rule: DecideSpec) -> bool:

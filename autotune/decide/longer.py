@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from autotune.decide import looks, noise
 from autotune.decide.assumptions import NOISE
-from autotune.decide.compare import blocks, compare
+from autotune.decide.compare import Comparison, blocks, compare
 from autotune.decide.rounds import rounds, usable
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Sample
@@ -71,23 +71,29 @@ def of_workload(history: History, profile: Profile, index: int) -> tuple[History
 
 def workload_speedup(history: History, space: Space, profile: Profile, other: str, index: int) -> Interval | None:
     """The speedup of one workload's clip by the pairs that decided; None where it cannot be told."""
+    result = _compared(history, space, profile, other, index)
+    return None if result is None else result.interval
+
+
+def _compared(history: History, space: Space, profile: Profile, other: str, index: int) -> Comparison | None:
     mine, one = of_workload(history, profile, index)
     found = rounds(mine, one)
     pairs = blocks(found, mine, space.baseline, other)
-    result = compare(pairs, found, profile.decide.min_gain, profile.decide.confidence)
-    return None if result is None else result.interval
+    return compare(pairs, found, profile.decide.min_gain, profile.decide.confidence)
 
 
 def at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[AtSteps, ...]:
     """What ``other`` gains for clips with the USUAL steps, for each workload that can tell it."""
     found = []
     for index, workload in enumerate(profile.workloads):
-        now = workload_speedup(history, space, profile, other, index)
-        if now is None:
+        result = _compared(history, space, profile, other, index)
+        if result is None:
             continue
         clips = [looks_of(history.samples, name, index, workload.steps) for name in (space.baseline, other)]
         for steps in USUAL:
-            row = _row(clips, (index, workload.steps, steps), now)
+            # What is stretched to other clips is taken from the wider interval, that holds at every look.
+            row = _row(clips, (index, workload.steps, steps),
+                       result.interval if steps == workload.steps else result.every_look)
             if row is not None:
                 found.append(row)
     return tuple(found)

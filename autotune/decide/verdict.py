@@ -9,7 +9,7 @@ from statistics import median
 from autotune.decide import needed, objectives
 from autotune.decide.ablation import ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Comparison, blocks, compare, confirmed
+from autotune.decide.compare import Comparison, blocks, compare, confirmed, told_pairs
 from autotune.decide.finalist import finalist, too_slow
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
 from autotune.decide.surface import Surface
@@ -156,16 +156,16 @@ def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float
           saving: float | None) -> tuple[bool, str, bool]:
     """(adopt, reason, sure) from the comparison by objective and the one by seconds."""
     told = _interval_words(speed.interval)
-    pairs = len(speed.blocks)
+    pairs = told_pairs(speed.blocks)
     if objective != "speed":
         told += f", {saving or 0.0:.0f} MiB less memory"
     if result.answer == "better":
         if objective != "speed" and speed.interval.low < 1.0 - RULES.slower_at_most:
             return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but may be more than "
                            f"{100 * RULES.slower_at_most:.0f} % slower ({told})."), True
-        return True, f"The new set runs at {told} in {pairs} pairs of fresh starts.", True
+        return True, f"The new set runs at {told} in {pairs}.", True
     if result.answer == "not better":
         but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"
-        return False, (f"Nothing is changed: in {pairs} pairs of fresh starts the best set ran at {told}, {but} "
+        return False, (f"Nothing is changed: in {pairs} the best set ran at {told}, {but} "
                        f"{100 * min_gain:.3g} % better."), True
-    return False, (f"Nothing is changed: not sure; in {pairs} pairs of fresh starts the best set ran at {told}."), False
+    return False, (f"Nothing is changed: not sure; in {pairs} the best set ran at {told}."), False

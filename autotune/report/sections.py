@@ -135,7 +135,7 @@ def compared(told: Story) -> str:
     proof = (
         figure(
             plots.paired(told),
-            f"The proof: {words.plural(len(blocks), 'pair')} of fresh launches taken in turn, "
+            f"The proof: {words.plural(len(blocks), 'pair')} from fresh launches, the sets taken in turn, "
             f'current flags (<span class="now">square</span>) against the {found.name} set '
             f'(<span class="tuned">diamond</span>), which was faster in {faster} of {len(blocks)}. '
             "The search did not use these clips.",

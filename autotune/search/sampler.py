@@ -155,7 +155,9 @@ class LaunchAwareSampler(BaseSampler):
         """Writes into the trial what it is for, so that whoever reads the study knows which processes were fresh."""
         said: dict[str, Any] = {trials.PURPOSE: proposal.purpose, trials.WHY: proposal.why}
         if proposal.fresh:
-            said |= {trials.FRESH: True, trials.BLOCK: proposal.block}
+            said[trials.FRESH] = True
+        if proposal.block is not None:
+            said[trials.BLOCK] = proposal.block
         for key, value in said.items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
 

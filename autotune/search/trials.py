@@ -107,7 +107,7 @@ class _Reader:
             seconds=seconds if state != "FAIL" else None,
             cost=_number(attrs.get("cost"), max(0.0, took - startup)),
             failure=None if state != "FAIL" else failure if failure in get_args(Failure) else "crash",
-            memory_peak=_number(attrs.get("memory_peak"), 0.0) or None, block=block if fresh else None))
+            memory_peak=_number(attrs.get("memory_peak"), 0.0) or None, block=block))
         if state == "FAIL":
             self.told.live = None
 
@@ -118,11 +118,12 @@ class _Reader:
             known = self._known.get(("", given))
             self._known.setdefault(("", given), len(self.told.launches))
             return known is None, known or 0
-        held, self._cold = self._cold, (name, block) if fresh else None
         live = self.told.live
-        if live is None or (fresh and held != (name, block)):
-            return True, 0
-        return self.told.launches[live].launch_key != self.space[name].launch_key, live
+        new = live is None or (self._cold != (name, block) if fresh else
+                               self.told.launches[live].launch_key != self.space[name].launch_key)
+        if new:
+            self._cold = (name, block) if fresh else None
+        return new, live or 0
 
     def _begin(self, launch: Launch) -> int:
         number = len(self.told.launches)

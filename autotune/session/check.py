@@ -103,7 +103,8 @@ def _measure(
             if proposal is None:
                 break
             who = "the set in use" if proposal.candidate == question.space.baseline else "the one before it"
-            pair = f"pair {proposal.block + 1}, fresh start: " if proposal.block is not None else ""
+            begun = "fresh start" if proposal.fresh else "in the same process"
+            pair = f"pair {proposal.block + 1}, {begun}: " if proposal.block is not None else ""
             progress.say(f"{pair}{who}")
             try:
                 driver.carry_out(proposal)

@@ -76,7 +76,7 @@ def test_a_loss_is_shown_by_fresh_pairs_in_turn(recorded: Recorded | None) -> No
     assert len(session.launches) <= MAX_STARTS
     cold = [launch for launch in session.launches if launch.cold]
     assert {launch.candidate for launch in cold} == {CURRENT, OTHER}
-    assert len(cold) >= 4
+    assert len(cold) >= 2
 
 
 def test_nothing_to_take_back_is_never_a_loss() -> None:
