@@ -50,6 +50,8 @@ def unmeasured(history: History, space: Space, profile: Profile, objective: str,
             reason = _failed(history, by_id, having) or _untried(having, dropped) or _unwanted(
                 history, space, profile, objective, gain)
             flag = flag_words(nearest, by_id[chosen], dimension.name)
+            if flag.startswith("without "):  # the level's own name says more than the flag that it goes without
+                flag = f"{dimension.name}={level}"
             found.append(Unmeasured(dimension.name, level, flag, None if gain is None else math.exp(gain), reason))
     return tuple(found)
 

@@ -35,6 +35,12 @@ def test_a_level_that_no_timed_set_had_is_told_with_what_was_expected_of_it() ->
     assert "slower" in rows["attention", "v1"].reason
 
 
+def test_a_level_that_adds_no_flag_is_called_by_its_name() -> None:
+    history = History((sample(0, SDP, 4.9),), (), 300.0, 1800.0)
+    row = told(history)["attention", "split"]
+    assert row.flag == "attention=split" and row.reason
+
+
 def test_a_level_that_was_timed_anywhere_is_not_listed() -> None:
     more = (sample(3, name("v1", True), 13.0, state="too_slow"), sample(4, name("split", False, True), 7.3))
     assert told(searched(*more)) == {}
