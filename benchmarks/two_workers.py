@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -202,7 +203,10 @@ def main() -> None:
         print(json.dumps(kills(words.kills, words.storage, words.seed, words.scale), indent=1))
         return
     with tempfile.TemporaryDirectory() as name, storage(words.storage, Path(name)) as (url, _):
-        rows = [ratio(number, words.seed + number, url, Path(name), words.scale) for number in range(words.sessions)]
+        rows = []
+        for number in range(words.sessions):
+            rows.append(ratio(number, words.seed + number, url, Path(name), words.scale))
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     logs = [math.log(row["ratio"]) for row in rows]
     spread = statistics.stdev(logs) if len(logs) > 1 else 0.0
     print(json.dumps({

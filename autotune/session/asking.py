@@ -142,12 +142,16 @@ class Asking:
     def next(self, history: Callable[[], History], pause: Callable[[], bool]) -> Proposal | None:
         """What to measure next, None when nothing more is. Raises StateDamaged when a sampler that needs the storage
         cannot reach it."""
+        before: object = None
+        proposal: Proposal | None = None
         while True:
             seen = self._look(pause)
             if seen is not None and seen.settled:
                 return None
             now = history()
-            proposal = self._proposal(now, seen)
+            known = (len(now.samples), len(now.launches), now.live_launch, seen and (seen.running, seen.rival))
+            if known != before:  # choosing takes a while; who waits does not choose anew without news
+                proposal, before = self._proposal(now, seen), known
             if seen is None or not self._must_wait(now, proposal, seen):
                 self._waits = False
                 return proposal

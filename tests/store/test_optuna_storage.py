@@ -42,6 +42,9 @@ def server() -> Iterator[postgres.Server]:
     ("sqlite://a/b", "Invalid SQLite URL"),
     ("postgresql+nothing://me:sesame@h/db", "not an address"), ("grpc://[", "no address")])
 def test_what_cannot_be_used_is_one_line(url: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver in ("psycopg", "grpc"):
+        if url.startswith((driver, "postgres" if driver == "psycopg" else driver)):
+            pytest.importorskip(driver)
     monkeypatch.setattr(optuna_storage, "REACHED_WITHIN", 1)
     with pytest.raises(UsageProblem) as caught:
         optuna_storage.opened(url)
@@ -65,6 +68,8 @@ def test_no_password_is_shown(password: str, form: str, quoted: bool) -> None:
 
 
 def test_a_storage_that_is_not_there_ends_with_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    pytest.importorskip("optuna_dashboard")
     words = ["dashboard", "--json", "--state-dir", str(tmp_path), "--storage", "postgresql://me:sesame@127.0.0.1:1/db"]
     assert run(words) == 2
     out, err = capsys.readouterr()
