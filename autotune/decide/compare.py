@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+STARTED_WITH = "xformers"
+"""The attention class that is there only in a process that was started with it."""
 Answer = Literal["better", "not better", "not sure"]
 
 
@@ -60,6 +62,15 @@ class Comparison:
     def chance(self, gain: float) -> float:
         """Chance that the logarithm of the gain exceeds ``gain``."""
         return 1.0 - self.belief.below(gain)
+
+
+def in_one_process(space: Space, other: str) -> bool:
+    """Whether the current flags and the other set can be taken in turn in a process that either was started for."""
+    left, right = space[space.baseline], space[other]
+    live = {dimension.name for dimension in space.dimensions if dimension.live}
+    apart = {name for (name, mine), (_, theirs) in zip(left.levels, right.levels, strict=True) if mine != theirs}
+    return (left.launch_key == right.launch_key and apart <= live
+            and STARTED_WITH not in (left.effective.attention, right.effective.attention))
 
 
 def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) -> dict[int, tuple[Round, ...]]:

@@ -7,7 +7,7 @@ from statistics import median
 
 from autotune.decide import looks
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Comparison
+from autotune.decide.compare import Comparison, in_one_process
 from autotune.decide.rounds import usable
 from autotune.model.flagset import Space
 from autotune.model.study import History
@@ -19,16 +19,17 @@ SPARE = 1.1
 """A budget is named this much larger than what is expected to be needed: starts vary."""
 
 
-def pair_seconds(history: History, baseline: str, other: str) -> float | None:
-    """Seconds that one more pair of fresh starts takes, with a clip of each workload a side; None before the current
-    flags were timed. A set that has no whole clip is taken for as slow as they are."""
-    theirs = _round_seconds(history, baseline)
+def pair_seconds(history: History, space: Space, other: str) -> float | None:
+    """Seconds that one more pair takes with a clip of each workload a side, from a fresh start a side or one for both;
+    None before the current flags were timed. A set that has no whole clip is taken for as slow as they are."""
+    theirs = _round_seconds(history, space.baseline)
     if theirs is None:
         return None
     starts = [launch.startup for launch in history.launches if launch.failure is None]
     warm = _first_warmups(history)
     begin = (median(starts) if starts else 0.0) + (median(warm) if warm else FIRST_OF_PROCESS * theirs)
-    return 2.0 * begin + theirs + (_round_seconds(history, other) or theirs)
+    together = other != space.baseline and in_one_process(space, other)
+    return (1.0 if together else 2.0) * begin + theirs + (_round_seconds(history, other) or theirs)
 
 
 def _round_seconds(history: History, candidate: str) -> float | None:
@@ -76,7 +77,7 @@ def left_open(history: History, space: Space, other: str | None, pairs: int | No
     ``pairs``: fresh pairs that would settle it; None: more than are ever made. ``first``: how many of them come next,
     all or none. That the budget ended is said only where it has no room for these.
     """
-    one = pair_seconds(history, space.baseline, other or space.baseline)
+    one = pair_seconds(history, space, other or space.baseline)
     left = history.budget - history.spent
     if left > 0.0 and (one is None or left >= SPARE * first * one):
         failed = sum(launch.failure is not None for launch in history.launches)

@@ -88,7 +88,7 @@ def _unwanted(history: History, space: Space, profile: Profile, objective: str, 
             else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
     if gain < math.log1p(profile.decide.min_gain):
         return told
-    one = needed.pair_seconds(history, space.baseline, space.baseline)
+    one = needed.pair_seconds(history, space, space.baseline)
     # A look at it is only worth having with the pairs that would have to prove it.
     if left <= 0.0 or (one is not None and left < needed.SPARE * RULES.min_blocks * one):
         return f"{told}, but no budget was left for it"

@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Block, block_rounds, blocks, confirmed, precise, sure_since
+from autotune.decide.compare import Block, block_rounds, blocks, confirmed, in_one_process, precise, sure_since
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
 from autotune.search.effort import EFFORT
-from autotune.search.pairs import before_block, block_cost, clips_a_side, in_one_process, in_turn, order
+from autotune.search.pairs import before_block, block_cost, clips_a_side, in_turn, order
 from autotune.search.view import View
 
 

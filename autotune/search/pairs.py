@@ -14,23 +14,10 @@ import math
 from dataclasses import replace
 
 from autotune.decide import starts
-from autotune.decide.compare import clip_noise, pairs_needed
-from autotune.model.flagset import Space
+from autotune.decide.compare import clip_noise, in_one_process, pairs_needed
 from autotune.model.study import History, Proposal
 from autotune.search.effort import EFFORT
 from autotune.search.view import View
-
-STARTED_WITH = "xformers"
-"""The attention class that is there only in a process that was started with it."""
-
-
-def in_one_process(space: Space, other: str) -> bool:
-    """Whether the current flags and the other set can be taken in turn in a process that either was started for."""
-    left, right = space[space.baseline], space[other]
-    live = {dimension.name for dimension in space.dimensions if dimension.live}
-    apart = {name for (name, mine), (_, theirs) in zip(left.levels, right.levels, strict=True) if mine != theirs}
-    return (left.launch_key == right.launch_key and apart <= live
-            and STARTED_WITH not in (left.effective.attention, right.effective.attention))
 
 
 def order(view: View, winner: str, number: int) -> tuple[str, str]:

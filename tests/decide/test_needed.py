@@ -20,7 +20,7 @@ from tests.decide.test_rules import PROFILE, SPACE, name, pair, sample
 BASE, SDP = SPACE.baseline, name("sdp")
 KEY = SPACE[BASE].launch_key
 CLIP, START, WARM = 20.0, 25.0, 30.0
-PAIR = 2.0 * (CLIP + START + WARM)
+PAIR = 2.0 * CLIP + START + WARM
 
 
 def searched(gain: float = 0.1, spent: float = 500.0, budget: float = 600.0) -> History:
@@ -58,9 +58,11 @@ def named(said: str) -> float:
     return 60.0 * int(found.group(1))
 
 
-def test_a_pair_costs_two_starts_two_warm_ups_and_a_clip_a_side() -> None:
-    assert needed.pair_seconds(searched(0.0), BASE, SDP) == pytest.approx(PAIR)
-    assert needed.pair_seconds(History((sample(0, SDP, 5.0),)), BASE, SDP) is None
+def test_a_pair_costs_its_starts_and_warm_ups_and_a_clip_a_side() -> None:
+    """Attention switches live, so one start carries both sides; channels-last needs a start of its own."""
+    assert needed.pair_seconds(searched(0.0), SPACE, SDP) == pytest.approx(PAIR)
+    assert needed.pair_seconds(searched(0.0), SPACE, name("split", True)) == pytest.approx(PAIR + START + WARM)
+    assert needed.pair_seconds(History((sample(0, SDP, 5.0),)), SPACE, SDP) is None
 
 
 OPEN = [0.3, -0.2]

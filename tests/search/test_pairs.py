@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from autotune.decide.compare import Block, blocks
+from autotune.decide.compare import Block, blocks, in_one_process
 from autotune.decide.rounds import rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Dimension
@@ -17,7 +17,6 @@ from autotune.model.study import History, Launch, Proposal, Sample
 from autotune.model.workload import DecideSpec
 from autotune.search.confirm import confirm_next
 from autotune.search.effort import EFFORT
-from autotune.search.pairs import in_one_process
 from autotune.search.view import View
 from benchmarks import surfaces
 from benchmarks.virtual import Session
