@@ -163,7 +163,7 @@ class _Patience:
 
     def __init__(self, best: float | None, slow: float, family: Sequence[float], sampler: Sampler) -> None:
         self._limit = best * slow if best is not None else None
-        self._far = max(best, median(family)) * guards.FAR * 1.05 if best is not None else None
+        self._far = median(family) * guards.FAR * 1.05 if best is not None else None
         self._sampler = sampler
         self._asked = False
 

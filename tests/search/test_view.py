@@ -82,3 +82,11 @@ def test_no_clip_is_rendered_only_to_check_where_nothing_is_proven_or_it_tells_n
     for surface in (eight_steps(20), eight_steps(2), same):
         session, _ = play(surface, budget=7200.0)
         assert not [one for one in session.samples if one.purpose == "confirm" and one.block is None]
+
+
+def test_at_the_profiles_own_steps_it_is_the_verdicts_interval() -> None:
+    surface = eight_steps(20)
+    session, verdict = play(surface, budget=7200.0)
+    assert verdict.winner is not None
+    rows = longer.at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
+    assert [(row.steps, row.speedup, row.checked) for row in rows][:1] == [(20, verdict.speedup, True)]
