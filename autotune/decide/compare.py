@@ -240,10 +240,10 @@ def sure_since(pairs: tuple[Block, ...], rounds: tuple[Round, ...], rule: Decide
     return None
 
 
-def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool) -> int | None:
+def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, most: int = RULES.planned) -> int | None:
     """Pairs after which a log gain is expected to be proven, and told precisely, when one pair's difference has this
-    variance; None when ``planned`` are not enough. ``live``: both sides in one process."""
-    for count in range(least_pairs(gain, live), RULES.planned + 1):
+    variance; None when ``most`` are not enough. ``live``: both sides in one process."""
+    for count in range(least_pairs(gain, live), most + 1):
         error, freedom = math.sqrt(variance / count), 2.0 * count
         bound = looks.t_bound(_level(rule.confidence, count), freedom)
         told = looks.t_bound(1.0 - rule.confidence, freedom)

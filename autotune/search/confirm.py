@@ -14,6 +14,7 @@ from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
 from autotune.search.effort import EFFORT
+from autotune.search.noise_told import news
 from autotune.search.pairs import before_block, block_cost, clips_a_side, in_turn, order
 from autotune.search.view import View
 
@@ -73,13 +74,17 @@ def _settled(view: View, winner: str, found: tuple[Block, ...]) -> bool:
 
 
 def _why(view: View, winner: str, number: int) -> str:
-    """What block ``number`` is for, by what was known before it."""
-    before = before_block(view.history, number)
+    """What block ``number`` is for, by what was known before it, and how noisy the machine turned out in the last."""
+    before, rule = before_block(view.history, number), view.profile.decide
     scored = replace(view, history=before).scored
-    result = confirmed(before, view.space, scored, winner, view.profile.decide)
-    if result is None or result.answer != "better":
-        return "the current flags against the best set"
-    return f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
+    earlier = replace(view, history=before_block(view.history, number - 1)).scored
+    result = confirmed(before, view.space, scored, winner, rule)
+    why = "the current flags against the best set"
+    if result is not None and result.answer == "better":
+        why = f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
+    begun = any(one.purpose == "confirm" and one.block == number for one in view.history.samples)
+    told = "" if begun else news(earlier, scored, rule, in_one_process(view.space, winner))
+    return f"{why}; {told}" if told else why
 
 
 def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:

@@ -32,6 +32,9 @@ class Effort:
     """Rounds a cold start gives in confirmation, at least and at most."""
     least_gain: float = 0.02
     """Smallest gain, in log seconds, that the number of clips a start is planned for."""
+    proof: float = 0.6
+    """Most of the budget that the search leaves for proving what it found. Too small: a gain is found and not proven;
+    too large: on a short budget it is not found."""
     tight: float = 1.05
     """The first pairs are planned to take this many times what they are expected to: a start that takes a second
     longer must not leave the last of four without its clip."""

@@ -14,6 +14,7 @@ import math
 from dataclasses import replace
 
 from autotune.decide import starts
+from autotune.decide.assumptions import RULES
 from autotune.decide.compare import clip_noise, in_one_process, pairs_needed
 from autotune.model.study import History, Proposal
 from autotune.search.effort import EFFORT
@@ -44,9 +45,16 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
         return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
-    gain, doubt = before.posterior.gain(view.space.baseline, winner)
+    return _plan(before, winner, variance, between)[0]
+
+
+def _plan(view: View, winner: str, variance: float, between: float) -> tuple[int, float]:
+    """(clips a side, seconds of the whole comparison) that are expected to settle it soonest, infinitely many seconds
+    where RULES.planned pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
+    gain, doubt = view.posterior.gain(view.space.baseline, winner)
     live = in_one_process(view.space, winner)
-    begin = start + before.switch if live else 2.0 * start
+    clip, start = view.baseline_round or 1.0, max(view.launch_cost(), 0.1)
+    begin = start + view.switch if live else 2.0 * start
 
     def cost(count: int) -> tuple[float, float]:
         block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
@@ -54,7 +62,21 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
         each = begin + 2.0 * count * clip
         return (blocks * each if blocks else math.inf), block * each
 
-    return min(range(EFFORT.fewest, EFFORT.most + 1), key=cost)
+    # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.
+    fewest = EFFORT.fewest if gain - doubt >= RULES.two_clocks else EFFORT.fewest + 1
+    best = min(range(fewest, EFFORT.most + 1), key=cost)
+    return best, cost(best)[0]
+
+
+def proof_cost(view: View, winner: str) -> float:
+    """Seconds that the search leaves for proving ``winner``: what that is expected to take, but never less than the
+    fewest pairs nor more than EFFORT.proof of the budget."""
+    least = RULES.min_blocks * block_cost(view, winner, clips_a_side(view))
+    if winner == view.space.baseline:
+        return least
+    sd, variance, _ = clip_noise(view.scored)
+    wanted = _plan(view, winner, variance, starts.believed(view.scored, sd, variance).middle)[1]
+    return max(least, min(wanted, EFFORT.proof * view.history.budget))
 
 
 def before_block(history: History, number: int) -> History:

@@ -10,7 +10,7 @@ from autotune.model.workload import Profile
 from autotune.search.confirm import chosen, confirm_next, confirming, over
 from autotune.search.effort import EFFORT
 from autotune.search.longer import longer_next
-from autotune.search.pairs import block_cost, clips_a_side
+from autotune.search.pairs import block_cost, proof_cost
 from autotune.search.strategy import Prior
 from autotune.search.value import loss, race, worths
 from autotune.search.view import View
@@ -67,7 +67,7 @@ class Screen:
             return None
         seen = {level for name in view.tried for level in self.space[name].levels}
         new = [level for level in self.space[winner].levels if level not in seen]
-        reserve = RULES.min_blocks * block_cost(view, winner, clips_a_side(view, winner))
+        reserve = proof_cost(view, winner)
         if not new or not self._affordable(view, winner, 2, reserve):
             return None
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
@@ -102,15 +102,14 @@ class Screen:
             if view.launches_left < 1:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
-        reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
         least = EFFORT.tight * RULES.min_blocks * block_cost(view, base, EFFORT.fewest)
         for name in self.opening:
             if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, least):
                 return Proposal(name, "screen", 1, why=self.opened)
-        return self._worthwhile(view, reserve)
+        return self._worthwhile(view)
 
-    def _worthwhile(self, view: View, reserve: float) -> Proposal | None:
+    def _worthwhile(self, view: View) -> Proposal | None:
         used = len(view.history.launches) - min(4, view.failures.count)
         may_start = used < EFFORT.search_launches and view.launches_left > 2 * RULES.min_blocks
         allowed = frozenset(
@@ -123,6 +122,7 @@ class Screen:
         near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < EFFORT.near
         if loss(now) < (self.resolved_near if near else self.resolved):
             return None
+        reserve = proof_cost(view, now.names[now.best])
         for worth in worths(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
             rate = EFFORT.worth_launch if starts else EFFORT.worth_a_round
