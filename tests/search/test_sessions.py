@@ -262,7 +262,7 @@ def test_a_budget_for_one_clip_a_start_is_used_for_that() -> None:
         session, verdict = play(surface, seed=seed, budget=5 * 30.0 + 4 * 1.2 * clip + 5.4 * clip)
         assert verdict.decision == "apply"
         assert "sdp" in chosen(verdict, surface.space)
-        assert len(session.launches) == 5
+        assert 3 <= len(session.launches) <= 5  # a start for both, or one each
 
 
 def test_baseline_that_never_renders_stops_at_once() -> None:
