@@ -145,13 +145,17 @@ class Asking:
         before: object = None
         proposal: Proposal | None = None
         while True:
-            seen = self._look(pause)
+            pair = self._told.pair
+            seen = self._look(pause, pair is not None)
             if seen is not None and seen.settled:
                 return None
             now = history()
             known = (len(now.samples), len(now.launches), now.live_launch, seen and (seen.running, seen.rival))
             if known != before:  # choosing takes a while; who waits does not choose anew without news
                 proposal, before = self._proposal(now, seen), known
+            if seen is not None and pair is not None and (proposal is None or proposal.block != pair):
+                self._told.pair = None  # this worker's own pair is done: now what the others' pairs say counts
+                continue
             if seen is None or not self._must_wait(now, proposal, seen):
                 self._waits = False
                 return proposal
@@ -211,15 +215,15 @@ class Asking:
                     for block in {block for block, _ in rounds})
         return whole < RULES.min_blocks <= whole + seen.pairs
 
-    def _look(self, pause: Callable[[], bool]) -> Seen | None:
-        """What the other workers do, and what they measured is taken over; None where there are none, or where the
-        storage is away."""
+    def _look(self, pause: Callable[[], bool], hold: bool) -> Seen | None:
+        """What the other workers do, and what they measured is taken over (``hold``: but for pairs); None where there
+        are none, or where the storage is away."""
         if self._others is None:
             return None
         begun = time.monotonic()
         while True:
             try:
-                return self._others.look()
+                return self._others.look(hold=hold)
             except optuna_storage.faults():
                 if time.monotonic() - begun > ALONE or not pause():
                     return None

@@ -244,7 +244,9 @@ class OptunaStudy:
         facts: dict[str, Any] = {
             trials.WORKER: self.worker, TRIAL: number, trials.PURPOSE: proposal.purpose}
         if proposal.fresh:
-            facts |= {trials.FRESH: True, trials.BLOCK: proposal.block, trials.RIVAL: self.rival}
+            facts[trials.FRESH] = True
+        if proposal.block is not None:
+            facts |= {trials.BLOCK: proposal.block, trials.RIVAL: self.rival}
         facts |= {trials.SET: proposal.candidate, "flags": list(flags.words), trials.WHY: proposal.why}
         if flags.settings:
             facts["settings"] = dict(flags.settings)

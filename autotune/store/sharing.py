@@ -83,9 +83,10 @@ class Others:
             if stop.wait(self._beat):
                 return
 
-    def look(self, last: bool = False) -> Seen:
+    def look(self, last: bool = False, hold: bool = False) -> Seen:
         """Takes over what others measured since the last look, and the trials of dead workers; ``last``: pairs that
-        are not whole too, as clips of no pair. Raises what storages raise."""
+        are not whole too, as clips of no pair; ``hold``: no pairs at all, as long as this worker is at one of its own.
+        Raises what storages raise."""
         study = self._told.study
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
@@ -102,7 +103,7 @@ class Others:
                 running.append(trial)
             else:
                 done.append(self._taken_over(trial))
-        self._adopt(done, last)
+        self._adopt(done, last, hold)
         self.seen = self._summary(running, done, alive)
         self.seen.settled = bool(attrs.get("sure")) and attrs.get("by") != self._told.worker
         return self.seen
@@ -172,7 +173,7 @@ class Others:
         sides = {sample.candidate for trial in rows for sample in trials.rows(trial)[1] if sample.state == "ok"}
         return self._told.space.baseline in sides and len(sides) > 1
 
-    def _adopt(self, done: list[FrozenTrial], last: bool) -> None:
+    def _adopt(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
         """Takes over finished trials; see the module's text."""
         study = self._study
         known = {candidate.id for candidate in self._told.space.candidates}
@@ -183,7 +184,7 @@ class Others:
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
         for trial in sorted(done, key=lambda one: one.number):
             key, compares = _pair(trial), trial.user_attrs.get(trials.PURPOSE) == "confirm"
-            if compares and not last and (key not in whole or self._at_a_pair()):
+            if compares and not last and (key not in whole or hold):
                 continue
             launches, samples = trials.rows(trial)
             for launch in launches:
@@ -209,15 +210,6 @@ class Others:
             used = [one.block for one in self._study.samples if one.block is not None]
             blocks[key] = 1 + max(used, default=-1)
         return blocks[key]
-
-    def _at_a_pair(self) -> bool:
-        """Whether this worker's own last pair still lacks a side."""
-        own = [one for one in self._study.samples if one.purpose == "confirm" and not one.worker
-               and one.block is not None]
-        if not own:
-            return False
-        sides = {one.candidate for one in own if one.block == own[-1].block and one.state == "ok"}
-        return len(sides) < 2 and any(one.block == own[-1].block for one in own) and self._told.pair == own[-1].block
 
 
 def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:

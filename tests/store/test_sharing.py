@@ -61,7 +61,8 @@ class Worker:
 
     def begin(self, name: str, block: int | None = None, rival: str = SETS[0]) -> None:
         purpose: Any = "screen" if block is None else "confirm"
-        self.told.begin(Proposal(name, purpose, 1, block is not None, block), self.study.begin_trial(), None,
+        fresh = block is not None and name == HOME
+        self.told.begin(Proposal(name, purpose, 1, fresh, block), self.study.begin_trial(), None,
                         None if block is None else rival)
 
     def clip(self, name: str, block: int | None = None, *, state: Any = "ok") -> None:
@@ -192,9 +193,26 @@ def test_nobodys_pair_is_taken_over_while_ones_own_is_open(near: tuple[Worker, W
     b.measure(HOME, 0)
     b.measure(SETS[0], 0)
     a.measure(HOME, 0)
-    a.others.look()
+    a.others.look(hold=True)
     assert not taken(a.study)
     a.measure(SETS[0], 0)
+    a.others.look()
+    assert taken(a.study) == own(b.study)
+    assert {one.block for one in a.study.samples if one.worker} == {1}
+
+
+def test_a_pair_that_goes_on_keeps_its_number(near: tuple[Worker, Worker]) -> None:
+    """Clips of both sides taken in turn: what comes after the pair was taken over belongs to it, too."""
+    a, b = near
+    a.measure(HOME, 0)
+    a.measure(SETS[0], 0)
+    b.measure(HOME, 0)
+    b.measure(SETS[0], 0)
+    a.others.look()
+    b.begin(SETS[0], 0)
+    b.clip(SETS[0], 0)
+    b.told.finish()
+    assert b.told.study.trials[-1].user_attrs[trials.BLOCK] == 0
     a.others.look()
     assert taken(a.study) == own(b.study)
     assert {one.block for one in a.study.samples if one.worker} == {1}
