@@ -36,8 +36,8 @@ def test_measured_sets_take_what_was_measured_and_the_others_are_marked_as_stand
 def test_a_recorded_tune_ends_as_recorded_when_it_is_tuned_again() -> None:
     tune = replayed.load("article768")
     ends = [replayed.one(tune, seed) for seed in range(3)]
-    assert all(replayed.same(tune, verdict) for _, verdict in ends)
-    assert all(0.0 < session.now < tune.budget + 60.0 for session, _ in ends)
+    assert all(replayed.same(tune, verdict) for _, verdict, _ in ends)
+    assert all(0.0 < stood <= session.now < tune.budget + 60.0 for session, _, stood in ends)
 
 
 def test_the_command_prints_one_document(capsys: pytest.CaptureFixture[str]) -> None:
