@@ -15,11 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
-from autotune.decide import looks, noise
-from autotune.decide.assumptions import EFFECTS, RULES
-from autotune.decide.compare import clip_noise
+from autotune.decide.assumptions import EFFECTS
+from autotune.decide.compare import FRESH, Block, compare
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
@@ -31,11 +30,11 @@ TOGETHER = "all together, beyond each alone"
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A measured log effect of one flag: ``error`` its standard error, ``reach`` the half width of its interval."""
+    """A measured effect of one flag: ``gain`` its logarithm, ``error`` that one's standard error."""
 
     gain: float
     error: float
-    reach: float
+    interval: Interval
     pairs: int
 
 
@@ -66,16 +65,7 @@ def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
     return f"{dimension}={dict(candidate.levels)[dimension]}"
 
 
-@dataclass(frozen=True, slots=True)
-class FlagPair:
-    """One pair: the set without a flag and with it, in one block; ``live``: in one process."""
-
-    less: tuple[Round, ...]
-    more: tuple[Round, ...]
-    live: bool
-
-
-def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[FlagPair, ...]:
+def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Block, ...]:
     """The fresh pairs of a set without a flag and with it, in the order of their blocks.
 
     Rounds without it have the purpose "ablate"; those with it are of the same block, whatever it was made for: in the
@@ -86,44 +76,16 @@ def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Fl
     for one in rounds:
         if one.block is None or one.short:
             continue
-        if one.candidate == less and one.purpose == "ablate":
+        if one.candidate == less and one.purpose in FRESH:
             left.setdefault(one.block, []).append(one)
-        elif one.candidate == candidate and one.purpose in ("ablate", "confirm"):
+        elif one.candidate == candidate and one.purpose in FRESH:
             right.setdefault(one.block, []).append(one)
     found = []
     for block in sorted(left.keys() & right.keys()):
         here = {one.launch for one in left[block]}
         same = tuple(one for one in right[block] if one.launch in here)
-        found.append(FlagPair(tuple(left[block]), same or tuple(right[block]), bool(same)))
+        found.append(Block(block, tuple(left[block]), same or tuple(right[block])))
     return tuple(found)
-
-
-def measured(pairs: tuple[FlagPair, ...], rounds: tuple[Round, ...], confidence: float) -> Effect | None:
-    """The effect that these pairs show, None before RULES.min_blocks of them.
-
-    As ``compare.compare``: the pairs' own variance moderated by what is known of starts and clips beforehand, and a
-    level that holds however many pairs were looked at. Two sets in one process share that process's shift, which is
-    half of what starts differ by.
-    """
-    count = len(pairs)
-    if count < RULES.min_blocks:
-        return None
-    sd, clip_variance, clip_freedom = clip_noise(rounds)
-    gaps = [_centre(pair.less, sd) - _centre(pair.more, sd) for pair in pairs]
-    gain = fmean(gaps)
-    start = noise.between_variance(clip_variance)
-    between = fmean(start if pair.live else 2.0 * start for pair in pairs)
-    within = clip_variance * fmean(1.0 / len(pair.less) + 1.0 / len(pair.more) for pair in pairs)
-    known = noise.known_freedom(between, within, clip_freedom)
-    seen = sum((gap - gain) ** 2 for gap in gaps)
-    freedom = known + count - 1
-    error = math.sqrt((known * (between + within) + seen) / freedom / count)
-    level = looks.nominal_alpha(confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
-    return Effect(gain, error, looks.t_bound(level, freedom) * error, count)
-
-
-def _centre(rounds: tuple[Round, ...], sd: float) -> float:
-    return noise.location([one.score for one in rounds], sd)
 
 
 def effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...], confidence: float) -> dict[str, Effect]:
@@ -131,15 +93,21 @@ def effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...], confi
     found = {}
     for dimension in differing(space, candidate):
         less = without(space, candidate, dimension)
-        effect = measured(flag_pairs(rounds, candidate.id, less.id), rounds, confidence) if less else None
-        if effect is not None:
-            found[dimension] = effect
+        pairs = flag_pairs(rounds, candidate.id, less.id) if less else ()
+        seen = compare(pairs, rounds, 0.0, confidence)
+        if seen is not None:
+            found[dimension] = Effect(seen.gain, seen.error, seen.interval, len(pairs))
     return found
 
 
+def flat(space: Space) -> Surface:
+    """A surface on which no level is expected to be faster than another: credit is not for what was hoped."""
+    return Surface(space, dict.fromkeys(EFFECTS.effect_mean, 0.0))
+
+
 def by_clips_alone(space: Space, rounds: tuple[Round, ...]) -> Posterior:
-    """What the clips say, with no level expected to be faster than another: credit is not for what was hoped."""
-    return Surface(space, dict.fromkeys(EFFECTS.effect_mean, 0.0)).posterior(rounds)
+    """What the clips say, without such hopes."""
+    return flat(space).posterior(rounds)
 
 
 def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Interval, pairs: int,
@@ -167,8 +135,8 @@ def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Inte
         title = flag_words(candidate, less, name)
         if name in known:
             one = known[name]
-            low, high = math.exp(one.gain - one.reach), math.exp(one.gain + one.reach)
-            rows.append(Ablation(title, math.exp(one.gain), low, high, low > 1.0, True, one.pairs))
+            low, high = one.interval.low, one.interval.high
+            rows.append(Ablation(title, one.interval.estimate, low, high, low > 1.0, True, one.pairs))
         else:
             mean, sd = next(expected)
             low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)

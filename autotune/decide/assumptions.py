@@ -169,6 +169,14 @@ class DecisionRules:
     helps: float = 0.7
     """A flag stays in the finalist when it is at least this likely to help. Too large: flags that help are dropped;
     too small: idle flags are kept."""
+    shown: float = 0.975
+    """A flag that fresh pairs measured stays only if all clips together make it this likely to help, no level being
+    expected to, and the pairs do not say the contrary. Too large: flags of 2 and 3 % are dropped."""
+    fresh_errors: float = 1.0
+    """Standard errors that its fresh pairs alone must lie above zero: the search chose the flag by its own clips, these
+    did not. Too small: luck is kept."""
+    flag_pairs: int = 6
+    """Pairs after which a flag that is still in doubt is dropped. More: smaller effects are shown, two starts each."""
     tie: float = 0.003
     """Sets whose expected scores differ by less (0.3 %) are equal; the simplest of them is taken."""
     plausible: float = 0.08

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 STARTED_WITH = "xformers"
 """The attention class that is there only in a process that was started with it."""
+FRESH = ("confirm", "ablate")
+"""Purposes of clips that the search did not use: they may decide."""
+
 Answer = Literal["better", "not better", "not sure"]
 
 
@@ -74,12 +77,12 @@ def in_one_process(space: Space, other: str) -> bool:
 
 
 def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) -> dict[int, tuple[Round, ...]]:
-    """Confirm rounds of a set by block, each block's from one cold process of exactly that set: the one with
+    """Fresh rounds of a set by block, each block's from one cold process of exactly that set: the one with
     most rounds (the later of equals), should a crash have made it two."""
     cold = {launch.number for launch in history.launches if launch.cold and launch.candidate == candidate}
     by_block: dict[int, dict[int, list[Round]]] = {}
     for one in rounds:
-        if (one.purpose == "confirm" and one.block is not None and one.candidate == candidate
+        if (one.purpose in FRESH and one.block is not None and one.candidate == candidate
                 and one.launch in cold):
             by_block.setdefault(one.block, {}).setdefault(one.launch, []).append(one)
     return {

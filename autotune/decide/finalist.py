@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from autotune.decide.ablation import differing, without
+from autotune.decide.ablation import Effect, differing, without
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import chance_above
 from autotune.decide.rounds import Round
@@ -32,6 +33,42 @@ def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: fr
         if not doubtful:
             return current
         current = min(doubtful, key=lambda pair: (pair[0], pair[1].id))[1]
+
+
+def helps(posterior: Posterior, candidate: Candidate, less: Candidate) -> float:
+    """Chance that the flag which ``candidate`` has and ``less`` has not makes it faster."""
+    mean, sd = posterior.gain(less.id, candidate.id)
+    return chance_above(mean, sd, 0.0)
+
+
+def shown(posterior: Posterior, candidate: Candidate, less: Candidate, effect: Effect | None) -> bool:
+    """Whether a flag is shown to help: by all clips together, and by its fresh pairs, since the search chose the flag
+    by its own clips, which were lucky for it more often than not.
+
+    A set without it that is no simpler (it has a flag of the user's more) is no reason to ask for that."""
+    if less.simplicity >= candidate.simplicity:
+        return True
+    fresh = effect is None or effect.gain > RULES.fresh_errors * effect.error
+    return fresh and helps(posterior, candidate, less) >= RULES.shown
+
+
+def reduced(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, Effect],
+            dropped: frozenset[str]) -> Candidate:
+    """The set less the flags that fresh pairs measured and did not show to help, the least likely first: on ties the
+    simplest set wins. ``posterior``: by clips alone, no level expected to help; what no pair measured stays."""
+    current, left = candidate, set(known)
+    while True:
+        idle = []
+        for dimension in left:
+            less = without(space, current, dimension)
+            effect = known[dimension] if current is candidate else None
+            if less is None or less.id in dropped or shown(posterior, current, less, effect):
+                continue
+            idle.append((helps(posterior, current, less), dimension, less))
+        if not idle:
+            return current
+        _, dimension, current = min(idle, key=lambda one: (one[0], one[1]))
+        left.discard(dimension)
 
 
 def too_slow(rounds: tuple[Round, ...], space: Space, objective: str) -> frozenset[str]:

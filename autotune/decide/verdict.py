@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from autotune.decide import needed, objectives
-from autotune.decide.ablation import ablate, by_clips_alone, effects
+from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Comparison, blocks, compare, confirmed, told_pairs
-from autotune.decide.finalist import finalist, too_slow
+from autotune.decide.compare import FRESH, Comparison, blocks, compare, confirmed, told_pairs
+from autotune.decide.finalist import finalist, reduced, too_slow
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
-from autotune.decide.surface import Surface
+from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Sample, Side, Verdict
-from autotune.model.workload import Profile
+from autotune.model.workload import DecideSpec, Profile
 
 
 def challenger(history: History, space: Space, dropped: frozenset[str]) -> str | None:
@@ -54,7 +54,7 @@ def _keep(reason: str, sure: bool, baseline: Side | None) -> Verdict:
 def _side(history: History, candidate: str) -> Side | None:
     """Median, least and greatest seconds of the first workload's clips: confirm clips if there are any."""
     clips = [s for s in history.samples if s.candidate == candidate and usable(s)]
-    clips = [s for s in clips if s.purpose == "confirm"] or clips
+    clips = [s for s in clips if s.purpose in FRESH and s.cold] or clips
     times = [s.seconds for s in clips if s.workload == 0 and s.seconds is not None]
     if not times:
         return None
@@ -126,9 +126,38 @@ def _interval_words(interval: Interval) -> str:
             f"{interval.low:.3f} to {interval.high:.3f})")
 
 
+def adopted(history: History, space: Space, all_rounds: tuple[Round, ...], rival: str, rule: DecideSpec,
+            dropped: frozenset[str]) -> tuple[str, Mapping[str, Effect], Posterior]:
+    """The set that the verdict is about, with what is known of its flags: ``rival`` less the flags that were not shown
+    to help, if that set was itself compared with the baseline and is better; else the rival, or what was confirmed
+    before it.
+
+    Only sets that are better at their own level are adopted, each after a larger one was: the chance to adopt a set
+    that is not is never more than one comparison's (fixed sequence; Maurer, Hothorn and Lehmacher 1995, Biometrie in
+    der chemisch-pharmazeutischen Industrie 6:3).
+    """
+    before = [s.candidate for s in history.samples if s.purpose == "confirm" and s.candidate != space.baseline]
+    tried = [rival, *dict.fromkeys(reversed(before))]
+    better = (name for name in tried if name not in dropped
+              and (found := confirmed(history, space, all_rounds, name, rule)) and found.answer == "better")
+    chosen = next(better, rival)
+    posterior = by_clips_alone(space, all_rounds)
+    known = effects(space, space[chosen], all_rounds, rule.confidence)
+    less = reduced(space, space[chosen], posterior, known, dropped).id
+    found = confirmed(history, space, all_rounds, less, rule) if less not in (chosen, space.baseline) else None
+    if found is None or found.answer != "better":
+        return chosen, known, posterior
+    return less, effects(space, space[less], all_rounds, rule.confidence), posterior
+
+
 def _confirmed(history: History, space: Space, profile: Profile, objective: str, all_rounds: tuple[Round, ...],
                rival: str) -> Verdict:
-    decide = profile.decide
+    decide, dropped = profile.decide, failures(history, space).dropped
+    known: Mapping[str, Effect] = {}
+    if objective == "speed":
+        rival, known, posterior = adopted(history, space, all_rounds, rival, decide, dropped)
+    else:
+        posterior = by_clips_alone(space, all_rounds)
     baseline, winner = _side(history, space.baseline), _side(history, rival)
     scored = objectives.scored(all_rounds, objective)
     result = confirmed(history, space, scored, rival, decide)
@@ -147,8 +176,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
-    parts = ablate(space, space[rival], by_clips_alone(space, all_rounds), speed.interval, len(speed.blocks),
-                   effects(space, space[rival], all_rounds, decide.confidence))
+    parts = ablate(space, space[rival], posterior, speed.interval, len(speed.blocks), known)
     return Verdict("apply", reason, sure, baseline, winner, speed.interval, saving, parts)
 
 

@@ -48,6 +48,12 @@ class Effort:
     """Sets with the best optimistic scores that are weighed; the rest are surely worse."""
     flag: float = 0.002
     """Log seconds that a set must gain for each thing in which it differs from the current one."""
+    flag_sure: float = 0.99
+    """Chance that a flag helps beyond which fresh pairs with and without it only tell how much it does."""
+    flag_share: float = 0.03
+    """Share of the budget that starts for such a flag may take: more than that for a figure alone is not worth it."""
+    flag_hopeless: float = 0.6
+    """A measured flag that is less likely to help gets no more pairs; it is dropped."""
     draws: int = 64
     loss_draws: int = 256
     """Normal draws behind an expectation, in pairs of opposite sign; fixed, so that the same history gives the same."""

@@ -6,13 +6,15 @@ import importlib.util
 import random
 from typing import TYPE_CHECKING
 
+from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
 from autotune.decide.surface import Surface
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import chosen, confirm_next, confirming, over
+from autotune.search.confirm import chosen, confirming, over
+from autotune.search.credit import settle_next
 from autotune.search.longer import longer_next
 from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.view import View
@@ -53,7 +55,7 @@ class Ending:
         self.space = space
         self.profile = profile
         self.objective = objective
-        self.surface = Surface(space)
+        self.surface, self.flat = Surface(space), flat(space)
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -69,7 +71,7 @@ class Ending:
             if name is not None and view.cost(name, 1) + reserve <= view.left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
         winner = chosen(view, self.surface)
-        return None if winner is None else confirm_next(view, winner) or longer_next(view, winner)
+        return None if winner is None else settle_next(view, winner, self.flat) or longer_next(view, winner)
 
     def pick(self, view: View) -> str | None:
         """The next set to measure, None when there are enough."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import chosen, confirm_next, confirming, over
+from autotune.search.confirm import chosen, confirming, over
+from autotune.search.credit import settle_next
 from autotune.search.effort import EFFORT
 from autotune.search.longer import longer_next
 from autotune.search.pairs import block_cost, proof_cost
@@ -37,7 +39,7 @@ class Screen:
         self.objective = objective
         effects = {(d, level): value for d, level, value in (prior.effects if prior else ())}
         self.surface = Surface(space, effects, prior.doubt if prior else 1.0)
-        self.neutral = Surface(space)
+        self.neutral, self.flat = Surface(space), flat(space)
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
         self.opened = ("what an earlier study said, looked at again" if warm else
@@ -58,7 +60,7 @@ class Screen:
         winner = chosen(view, self.neutral)
         if winner is None:
             return None
-        return self._unseen(view, winner) or confirm_next(view, winner) or longer_next(view, winner)
+        return self._unseen(view, winner) or settle_next(view, winner, self.flat) or longer_next(view, winner)
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
         """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was

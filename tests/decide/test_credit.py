@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.decide.ablation import ablate, by_clips_alone, effects, flag_pairs, measured, without
+from autotune.decide.ablation import ablate, by_clips_alone, effects, flag_pairs, without
+from autotune.decide.finalist import reduced
 from autotune.decide.rounds import Round
 from autotune.model.study import Ablation, Interval
 from tests.decide.test_rules import SPACE, name
@@ -79,17 +80,14 @@ def test_fresh_pairs_measure_a_flag_and_the_rest_is_expected_of_the_other() -> N
     assert layout.effect == pytest.approx(math.exp(0.05))
 
 
-def test_pairs_in_one_process_are_surer_than_pairs_of_processes() -> None:
-    reach = {}
-    for live in (False, True):
-        found = confirmed(0.3) + apart("attention", [0.24, 0.26], live)
-        pairs = flag_pairs(found, BOTH.id, LESS["attention"])
-        assert [pair.live for pair in pairs] == [live, live]
-        effect = measured(pairs, found, 0.95)
-        assert effect is not None
-        reach[live] = effect.reach
-    assert reach[True] < reach[False]
-    assert measured(pairs[:1], found, 0.95) is None
+@pytest.mark.parametrize("live", [False, True])
+def test_a_flag_is_measured_from_two_pairs_on_in_one_process_or_two(live: bool) -> None:
+    found = confirmed(0.3) + apart("attention", [0.24, 0.26], live)
+    pairs = flag_pairs(found, BOTH.id, LESS["attention"])
+    assert [pair.baseline[0].launch == pair.winner[0].launch for pair in pairs] == [live, live]
+    assert effects(SPACE, BOTH, found, 0.95)["attention"].pairs == 2
+    one = confirmed(0.3) + apart("attention", [0.24], live)
+    assert not effects(SPACE, BOTH, one, 0.95)
 
 
 def test_what_measured_flags_do_to_each_other_is_told() -> None:
@@ -116,3 +114,17 @@ def test_no_document_contradicts_itself(seed: int, gain: float, reach: float, fi
     for row in found:
         assert row.low <= row.effect <= row.high
         assert row.measured or not row.significant
+
+
+def test_a_flag_that_fresh_pairs_do_not_show_to_help_is_dropped() -> None:
+    """The search liked channels-last by luck; what no pair measured stays."""
+    lucky = tuple(Round(name("sdp", True), 50, "screen", None, 1.64, None, i) for i in range(4))
+    found = lucky + confirmed(0.3) + apart("attention", [0.24, 0.26], live=True)
+    assert less(found) == BOTH.id
+    assert less(found + apart("channelslast", [0.0, -0.01])) == name("sdp")
+    assert less(found + apart("channelslast", [0.09, 0.11, 0.1])) == BOTH.id
+
+
+def less(found: tuple[Round, ...]) -> str:
+    known = effects(SPACE, BOTH, found, 0.95)
+    return reduced(SPACE, BOTH, by_clips_alone(SPACE, found), known, frozenset()).id

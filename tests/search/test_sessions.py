@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 
 from autotune import decide, search
+from autotune.decide.compare import FRESH
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Verdict
@@ -103,7 +104,7 @@ def test_screen_is_thrifty_with_launches() -> None:
         session, verdict = play(surface, seed=seed)
         sets = {s.candidate for s in session.samples if s.state == "ok"}
         assert len(sets) >= 6
-        assert 2 * len({s.launch for s in session.samples if s.purpose != "confirm"}) <= len(sets)
+        assert 2 * len({s.launch for s in session.samples if s.purpose not in FRESH}) <= len(sets)
         assert len(session.launches) <= EFFORT.max_launches
         starts.append(len(session.launches))
         assert verdict.decision == "apply"
@@ -303,17 +304,17 @@ def test_equal_sets_are_not_changed() -> None:
     assert adopted <= 2
 
 
-def test_of_two_equal_winners_the_simpler_is_taken_as_a_rule() -> None:
-    """channels-last does nothing at all here. Noise still makes it look helpful at times (48 of these 120
-    sessions, see RULES.helps); much more often would mean that flags are not pruned."""
+def test_of_two_equal_winners_the_simpler_is_taken() -> None:
+    """channels-last does nothing at all here. Noise makes it look helpful in four of ten searches; pairs of the winner
+    with and without it then say that it does not."""
     with_flag = 0
-    for seed in range(120):
+    for seed in range(40):
         surface = small()
         score = {c.id: surface.score[c.id] - 0.03 * (dict(c.levels)["channelslast"] == "true")
                  for c in surface.space.candidates}
         _, verdict = play(dataclasses.replace(surface, score=score), seed=seed)
         with_flag += surface.space[chosen(verdict, surface.space)].effective.channelslast
-    assert with_flag <= 50
+    assert with_flag <= 2
 
 
 def test_discarded_clips_are_asked_for_again() -> None:
@@ -361,7 +362,7 @@ def test_no_process_is_begun_for_one_look_that_only_rounds_out_the_picture() -> 
     surface = dataclasses.replace(small(), startup=2.0, penalty=0.5)
     brisk = dataclasses.replace(surface, score={name: score - 1.6 for name, score in surface.score.items()})
     session, _ = play(brisk, budget=180.0)
-    searched = {s.launch for s in session.samples if s.purpose != "confirm"}
-    looks = {s.candidate for s in session.samples if s.purpose != "confirm"}
+    searched = {s.launch for s in session.samples if s.purpose not in FRESH}
+    looks = {s.candidate for s in session.samples if s.purpose not in FRESH}
     assert len(searched) <= 8
     assert len(looks) >= len(searched)

@@ -1,0 +1,174 @@
+"""The end of a search beyond "better or not": which of the winner's flags it is that help.
+
+Blocks of the confirmation have further arms: the winner without one of its flags. One that a process of the block can
+be switched to is shown there for a warm-up and a clip or two; one that needs a start of its own gets it in the same
+block, so that baseline, winner and winner-without are compared within minutes of each other, and the set without has
+pairs with the baseline too. What then is still in doubt gets pairs of its own, the most doubtful flag first, while the
+budget lasts. A flag that was measured and not shown to help is dropped (``finalist.reduced``), and the set without it
+goes on being compared with the baseline until that is settled.
+
+How often this errs: a set is adopted only when its own fresh pairs with the baseline show it better, and only after
+the larger set was (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Westfall and Krishen 2001, J. Stat. Plan.
+Inference 99:25), so dropping flags never adds to the false adoptions of one comparison. Keeping an idle flag needs
+that it got into the winner and was then shown to help, by clips that mostly did not choose it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autotune.decide.ablation import differing, effects, flag_pairs, without
+from autotune.decide.assumptions import RULES
+from autotune.decide.compare import FRESH, STARTED_WITH, chance_above, confirmed, in_one_process
+from autotune.decide.finalist import helps, reduced, shown
+from autotune.decide.surface import Posterior, Surface
+from autotune.model.flagset import Candidate
+from autotune.model.study import Proposal
+from autotune.search.confirm import confirm_next
+from autotune.search.effort import EFFORT
+from autotune.search.pairs import block_cost, clips_a_side
+from autotune.search.view import View
+
+FIRST_BLOCK = 100
+"""Pairs of a flag's own are numbered from here, so that none is taken for a pair of the confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The winner ``less`` one flag: ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to help;
+    ``live``: a process of the winner can be switched to it; ``simpler``: it has a flag less to write."""
+
+    less: Candidate
+    chance: float
+    pairs: int
+    shown: bool
+    live: bool
+    simpler: bool
+
+    @property
+    def sure(self) -> bool:
+        """Its pairs will change nothing: they only tell how much it does."""
+        return self.shown and (self.chance >= EFFORT.flag_sure or not self.simpler)
+
+    @property
+    def open(self) -> bool:
+        """Worth another pair: not measured yet, or neither shown nor hopeless."""
+        if self.pairs < RULES.min_blocks:
+            return True
+        return not self.shown and self.chance > EFFORT.flag_hopeless and self.pairs < RULES.flag_pairs
+
+
+def settle_next(view: View, winner: str, flat: Surface) -> Proposal | None:
+    """The next part of the confirmation of ``winner`` and of what its flags do; None when all is settled, or nothing
+    more can be. ``flat``: a surface on which no level is expected to help."""
+    asked = confirm_next(view, winner)
+    if view.objective != "speed" or len(differing(view.space, view.space[winner])) < 2 or winner in view.barred:
+        return asked
+    posterior = flat.posterior(view.rounds)
+    arms = _arms(view, winner, posterior)
+    return _in_passing(view, winner, arms, asked) or asked or _afterwards(view, winner, arms, posterior)
+
+
+def _arms(view: View, winner: str, posterior: Posterior) -> list[Arm]:
+    """The winner without each of its flags, the most doubtful first."""
+    space, mine = view.space, view.space[winner]
+    known = effects(space, mine, view.rounds, view.profile.decide.confidence)
+    found = []
+    for dimension in differing(space, mine):
+        less = without(space, mine, dimension)
+        if less is None or less.id in view.barred:
+            continue
+        found.append(Arm(less, helps(posterior, mine, less), len(flag_pairs(view.rounds, winner, less.id)),
+                         shown(posterior, mine, less, known.get(dimension)), less.launch_key == mine.launch_key,
+                         less.simplicity < mine.simplicity))
+    return sorted(found, key=lambda arm: (arm.chance, arm.less.id))
+
+
+def _worth(view: View, arm: Arm, count: int, sides: int) -> bool:
+    """Whether a start for this arm is: what is sure anyway is measured only where that is next to nothing."""
+    if not arm.sure:
+        return True
+    pairs = RULES.min_blocks - arm.pairs
+    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= EFFORT.flag_share * view.history.budget
+
+
+def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None) -> Proposal | None:
+    """Further arms of the confirmation's block: in the process that is up before it is left, and those that need a
+    start once both sides are there. Nothing while the winner is not likely to be adopted."""
+    confirm = [s for s in view.history.samples if s.purpose == "confirm"]
+    if not confirm or confirm[-1].block is None:
+        return None
+    block, up = confirm[-1].block, confirm[-1].launch == view.history.live_launch
+    mean, sd = view.posterior.gain(view.space.baseline, winner)
+    if chance_above(mean, sd, 0.0) < RULES.helps:
+        return None
+    same = asked is not None and asked.block == block
+    if up and asked is not None and same and (asked.candidate == confirm[-1].candidate
+                                              or in_one_process(view.space, winner)):
+        return None  # this process is not done
+    seen = {s.candidate for s in view.history.samples if s.block == block and s.purpose in FRESH}
+    wanted = clips_a_side(view, winner, block)
+    reserve = 0.0 if asked is None else 2.0 * block_cost(view, winner, 1)
+    several = max(EFFORT.fewest + 1, wanted)
+    left = [arm for arm in arms if arm.open and arm.less.id not in seen]
+    for arm in left:
+        count = wanted if arm.sure else several
+        here = up and arm.less.launch_key == view.live_key and _switches(arm.less)
+        if here and view.cost(arm.less.id, count) + reserve <= view.left:
+            return Proposal(arm.less.id, "ablate", count, block=block,
+                            why=f"pair {block + 1}: the best set without one flag, in the same process")
+    both = winner in seen and not same
+    first = {s.candidate for s in confirm} == {winner, view.space.baseline}
+    for arm in left if both and first else ():
+        if _shares(view, winner, arm) or not _worth(view, arm, several, 1) or view.launches_left <= 4:
+            continue
+        if view.cost(arm.less.id, several, fresh=True) + reserve <= view.left:
+            return Proposal(arm.less.id, "ablate", several, fresh=True, block=block,
+                            why=f"pair {block + 1}: the best set without one flag, fresh start")
+    return None
+
+
+def _switches(candidate: Candidate) -> bool:
+    """Whether a process that was started for another set can be switched to this one: xformers must be started with."""
+    return candidate.effective.attention != STARTED_WITH
+
+
+def _shares(view: View, winner: str, arm: Arm) -> bool:
+    """Whether a process of the confirmation shows this arm by a switch."""
+    keys = {view.space[winner].launch_key, view.space[view.space.baseline].launch_key}
+    return arm.less.launch_key in keys and _switches(arm.less)
+
+
+def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior) -> Proposal | None:
+    """Once the winner is confirmed: pairs for what is open, then the comparison of what is left of the winner."""
+    space, rule = view.space, view.profile.decide
+    result = confirmed(view.history, space, view.scored, winner, rule)
+    if result is None or result.answer != "better":
+        return None
+    first = all(s.candidate in (winner, space.baseline) for s in view.history.samples if s.purpose == "confirm")
+    for arm in arms:
+        proposal = _pair(view, winner, arm) if arm.open and (first or arm.live) else None
+        if proposal is not None:
+            return proposal
+    known = effects(space, space[winner], view.rounds, rule.confidence)
+    less = reduced(space, space[winner], posterior, known, view.barred).id
+    return confirm_next(view, less) if less not in (winner, space.baseline) else None
+
+
+def _pair(view: View, winner: str, arm: Arm) -> Proposal | None:
+    """The next side of a pair of the winner and one arm, None when there is no time for it."""
+    fresh = [s for s in view.history.samples if s.purpose in FRESH and s.block is not None]
+    block = max((FIRST_BLOCK, *(s.block or 0 for s in fresh)))
+    there = {one.candidate for one in view.rounds if one.block == block}
+    if len(there) == 1 and all(s.purpose == "ablate" for s in fresh if s.block == block):
+        sides: tuple[str, ...] = (arm.less.id if winner in there else winner,)
+    else:
+        block += 1
+        sides = (winner, arm.less.id) if block % 2 else (arm.less.id, winner)
+    count = clips_a_side(view)
+    cost = sum(view.cost(name, count, fresh=not arm.live) for name in sides)
+    starts = 0 if arm.live else len(sides)
+    if view.launches_left < starts or cost > view.left or not (arm.live or _worth(view, arm, count, 2)):
+        return None
+    return Proposal(sides[0], "ablate", count, fresh=not arm.live, block=block,
+                    why=f"does the best set need all its flags? {100 * arm.chance:.0f} % sure of one so far")
