@@ -123,7 +123,8 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Side:
     """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips.
-    ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that rendered nothing else."""
+    ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that rendered nothing else, since they
+    began."""
 
     candidate: str
     median: float

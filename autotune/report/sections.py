@@ -17,6 +17,10 @@ _DOTS = (
     "Hollow: switched to it in a running process. The axis does not start at zero."
 )
 ABOUT_SHORT = "told from clips with fewer steps, as no whole one was rendered: it may be off by some percent"
+TORCH_PEAKS = (
+    "Peak memory is the card's own figure while timed clips were rendered. Torch's peaks are of all that a process of "
+    "this set alone did since its start, loading and its first clip included: torch never resets them."
+)
 _VALID = "The clips of both sets were animated and valid."
 
 
@@ -147,6 +151,7 @@ def compared(told: Story) -> str:
         "compared",
         f"Current against {found.name}",
         table(f"Current against {found.name}", heads, rows, "hw" + "n" * (len(heads) - 2)),
+        f"<p>{TORCH_PEAKS}</p>" if torch else "",
         _speed_text(told),
         "".join(f"<p>{prose(line)}</p>"
                 for line in (*words.workloads(told.tune.get("per_workload") or (), told.workloads),
