@@ -33,6 +33,8 @@ BEFORE = "before"
 JUST_NOW = 1_000_000_000
 """Nanoseconds: a trial that was killed while it wrote wrote last at most so long after it was last looked at."""
 MOST_NAMED = 200
+SCRIPTS_OWN = ("tmp",)
+"""Folders that webui.bat makes before any Python runs, so that no journal tells of them; only empty ones go."""
 TOLD = 5
 """Files that a warning names."""
 MOST_LOOKED_AT = 200_000
@@ -75,7 +77,9 @@ def take(root: Path, folder: Path) -> None:
     for name in (COPIES, JOURNAL, HOOK):
         (folder / name).mkdir(mode=0o700)
     shutil.copyfile(site_hook.__file__, folder / HOOK / "sitecustomize.py")
-    disk.write_whole(folder / LIST, json.dumps({"root": str(root), "began": time.time_ns()}).encode())
+    missing = [name for name in SCRIPTS_OWN if not os.path.lexists(root / name)]
+    listing = {"root": str(root), "began": time.time_ns(), "missing": missing}
+    disk.write_whole(folder / LIST, json.dumps(listing).encode())
 
 
 def variables(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
@@ -98,6 +102,7 @@ def restore(folder: Path) -> tuple[Trace, ...]:
     if not root.is_dir():
         return ()
     told = _read(folder / JOURNAL)
+    told.made += [os.path.realpath(root / name) for name in listing.get("missing", ()) if name in SCRIPTS_OWN]
     aside = folder.parent / ASIDE / folder.name
     traces = [Trace(name, "left") for name in told.moved]
     for real, one in told.files.items():

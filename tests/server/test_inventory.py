@@ -169,6 +169,23 @@ def test_what_the_user_wrote_between_take_and_restore_stays(root: Path, tmp_path
     assert "left as it is" in line and "config.json" in line
 
 
+@pytest.mark.parametrize("there", ["nothing", "the folder", "a file in it meanwhile"])
+def test_the_folder_that_webui_bat_makes_goes_if_it_is_empty_and_was_not_there(
+    there: str, root: Path, tmp_path: Path
+) -> None:
+    folder, made = tmp_path / "run", root / "tmp"
+    folder.mkdir()
+    if there == "the folder":
+        made.mkdir()
+    inventory.take(root, folder)
+    made.mkdir(exist_ok=True)  # cmd.exe does, not Python
+    if there == "a file in it meanwhile":
+        (made / "mine.txt").write_bytes(b"mine")
+    inventory.restore(folder)
+    assert made.exists() is (there != "nothing")
+    assert there != "a file in it meanwhile" or (made / "mine.txt").read_bytes() == b"mine"
+
+
 def test_a_file_that_the_user_changed_after_the_trial_wrote_it_survives(root: Path) -> None:
     extension(root, "job", WAYS["config"], WAYS["makes"], WAYS["removes"])
     with start(plan(root, "extension")) as server:
