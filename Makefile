@@ -11,7 +11,7 @@ E2E_WORKERS ?= $(WORKERS)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-windows lint bench wheel windows-zip clean
+.PHONY: demo test windows-python test-windows test-windows-short lint bench wheel windows-zip clean
 
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
@@ -22,12 +22,20 @@ test: $(VENV)/.dev
 
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
 WINDOWS_ROOMS ?= cli daemon decide disk flags launchfile measure model probe report server session store workload
-# Those of it that judge the branches for Windows, in a few minutes.
-WINDOWS_SHORT ?= disk store
+# Those that judge the branches for Windows, in a few minutes.
+WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py launchfile/test_hostile.py \
+  launchfile/test_lock.py launchfile/test_permissions.py daemon/test_child.py daemon/test_logs.py \
+  daemon/test_notify.py daemon/test_schtasks.py daemon/test_service.py server/test_bat_environment.py \
+  server/test_process.py server/test_windows_start.py
 
-test-windows:
+windows-python:
 	PYTHON=$(PYTHON) tests/windows/python.sh .venv-windows dev
+
+test-windows: windows-python
 	WORKERS=$(WORKERS) tests/windows/suite.sh .venv-windows 7200 $(addprefix tests/,$(WINDOWS_ROOMS))
+
+test-windows-short: windows-python
+	WORKERS=$(WORKERS) tests/windows/suite.sh .venv-windows 1500 $(addprefix tests/,$(WINDOWS_SHORT))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check autotune tests benchmarks
