@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
 WINDOWS_ROOMS ?= cli daemon decide disk flags launchfile measure model probe report server session store workload
 # Those that judge the branches for Windows, in a few minutes.
-WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py launchfile/test_hostile.py \
+WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py::test_cmd_agrees launchfile/test_hostile.py \
   launchfile/test_lock.py launchfile/test_permissions.py daemon/test_child.py daemon/test_logs.py \
   daemon/test_notify.py daemon/test_schtasks.py daemon/test_service.py server/test_bat_environment.py \
   server/test_process.py server/test_windows_start.py

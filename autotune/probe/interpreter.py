@@ -49,7 +49,8 @@ def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
             return {key: _path(one, place) if key in paths else one for key, one in found.items()}
         except AutotuneError:
             pass
-    return {key: Variable(environ.get(name)) for key, name in names.items()}
+    spelled = str.upper if os.name == "nt" else str  # Windows tells all names in upper case
+    return {key: Variable(environ.get(spelled(name))) for key, name in names.items()}
 
 
 def _path(found: Variable, root: Path) -> Variable:

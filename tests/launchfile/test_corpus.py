@@ -126,7 +126,7 @@ def test_bash_agrees_on_arrays(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(cmd() is None, reason=NO_CMD)
-def test_wine_agrees(tmp_path: Path, cmd_home: Path) -> None:
+def test_cmd_agrees(tmp_path: Path, cmd_home: Path) -> None:
     before = cmd_words([data for _, data, _ in corpus_bat.BAT], tmp_path / "before", cmd_home)
     assert before == judged(corpus_bat.BAT, corpus_bat.JUDGED)
     edited = [edit(read(data, "bat"), TARGET, owns) for _, data, _ in corpus_bat.BAT]
@@ -137,7 +137,7 @@ def test_wine_agrees(tmp_path: Path, cmd_home: Path) -> None:
 
 
 @pytest.mark.skipif(cmd() is None, reason=NO_CMD)
-def test_wine_agrees_on_what_substitution_does_not_find(tmp_path: Path, cmd_home: Path) -> None:
+def test_cmd_agrees_on_what_substitution_does_not_find(tmp_path: Path, cmd_home: Path) -> None:
     before = cmd_words([data for _, data in corpus_bat.HARD], tmp_path / "before", cmd_home)
     edited = [edit(read(data, "bat"), TARGET, owns) for _, data in corpus_bat.HARD]
     assert all(read(data, "bat").block is not None for data in edited)

@@ -83,7 +83,7 @@ def test_bash_agrees_on_grown_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(cmd() is None, reason=NO_CMD)
-def test_wine_agrees_on_grown_files(tmp_path: Path, cmd_home: Path) -> None:
+def test_cmd_agrees_on_grown_files(tmp_path: Path, cmd_home: Path) -> None:
     random = Random(21)
     files = [batch(random) for _ in range(250)]
     before = cmd_words(files, tmp_path / "before", cmd_home, OUTSIDE)

@@ -79,7 +79,9 @@ def test_an_environment_variable_stands_in(tmp_path: Path, monkeypatch: pytest.M
     root = webui(tmp_path / "w")
     other = venv(tmp_path / "other")
     monkeypatch.setenv("venv_dir", str(tmp_path / "other"))
-    assert interpreter.find(root, root / "webui-user.sh") == other
+    start = write(root / "webui-user.bat", "call webui.bat\r\n") if sys.platform == "win32" else root / "webui-user.sh"
+    assert interpreter.find(root, start) == other
+    assert interpreter.find(root, None) == other
 
 
 def test_webui_settings_bat_wins(tmp_path: Path) -> None:
