@@ -20,6 +20,8 @@ PASSWORD = "se@same/word:1"
 
 def binaries() -> Path | None:
     """The folder of Debian's or anybody's newest PostgreSQL, None where there is none."""
+    if os.name != "posix":
+        return None  # under wine it would be Debian's
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda one: one.parts[-3].zfill(4))
     if found:
         return found[-1].parent
