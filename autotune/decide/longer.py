@@ -79,7 +79,8 @@ def _compared(history: History, space: Space, profile: Profile, other: str, inde
     mine, one = of_workload(history, profile, index)
     found = rounds(mine, one)
     pairs = blocks(found, mine, space.baseline, other)
-    return compare(pairs, found, profile.decide.min_gain, profile.decide.confidence)
+    rule = profile.decide
+    return compare(pairs, found, rule.min_gain, rule.confidence, rule.earlier)
 
 
 def at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[AtSteps, ...]:

@@ -161,7 +161,8 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     baseline, winner = _side(history, space.baseline), _side(history, rival)
     scored = objectives.scored(all_rounds, objective)
     result = confirmed(history, space, scored, rival, decide)
-    speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain, decide.confidence)
+    speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain,
+                    decide.confidence, decide.earlier)
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak

@@ -51,11 +51,17 @@ class SearchSpec:
 @dataclass(frozen=True, slots=True)
 class DecideSpec:
     """``min_gain``: smallest gain worth a change, as a share (0.02 = 2 %); ``confidence`` in (0.5, 1); ``precision``:
-    how closely a gain is told, as a share (0.03 = within 3 % either way), with budget left."""
+    how closely a gain is told, as a share (0.03 = within 3 % either way), with budget left; 0 in a study older than
+    this field, whose verdict stands by the rule of its time."""
 
     min_gain: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
     confidence: Annotated[float, Meta(ge=0.5, lt=1.0)] = 0.95
-    precision: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.03
+    precision: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.03
+
+    @property
+    def earlier(self) -> bool:
+        """True in a study older than ``precision``."""
+        return self.precision == 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,15 @@ def to_json(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "workload": [workload_json(one) for one in profile.workloads],
         "search": {name: list(levels) for name, levels in profile.search.dimensions},
-        "decide": {"min_gain": profile.decide.min_gain, "confidence": profile.decide.confidence,
-                   "precision": profile.decide.precision},
+        "decide": _decide_json(profile.decide),
         "budget": {"minutes": profile.minutes},
     }
+
+
+def _decide_json(rule: DecideSpec) -> dict[str, float]:
+    """The rule as a plain document; that of a study older than precision stays without."""
+    told = {"min_gain": rule.min_gain, "confidence": rule.confidence}
+    return told if rule.earlier else {**told, "precision": rule.precision}
 
 
 def workload_json(workload: Workload) -> dict[str, Any]:
@@ -101,7 +107,9 @@ def from_json(document: Mapping[str, Any]) -> Profile:
     """The profile that ``to_json`` wrote. Raises Misfit (see model/codec.py)."""
     found = codec.load(ProfileRecord, document)
     search = SearchSpec(tuple(found.search.items()))
-    return Profile(found.name, found.workload, search, found.decide, found.budget.minutes)
+    known = "precision" in document["decide"]
+    rule = found.decide if known else replace(found.decide, precision=0.0)
+    return Profile(found.name, found.workload, search, rule, found.budget.minutes)
 
 
 def _workload(table: Table) -> Workload:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.errors import UsageProblem
-from autotune.session.studies import read_export
+from autotune.session.studies import read_export, replay
 from benchmarks import recorded
 
 FILE = Path(recorded.__file__).parent / "data" / "reference-sd15-h200-tune.json"
@@ -21,6 +21,19 @@ def test_a_recorded_tune_is_a_surface_and_its_best_set_is_found_again() -> None:
     found = recorded.tuned(where, "speed", 4, 0)
     assert found["regret_mean"] < 0.03
     assert found == recorded.tuned(where, "speed", 4, 0)
+
+
+def test_a_study_older_than_precision_stands_by_the_rule_of_its_time() -> None:
+    """Its decision is the recorded one; asked anew, the same pairs are too few for so small a gain."""
+    document = read_export(FILE)
+    was, again = document["result"], replay(document)
+    assert "precision" not in document["study"]["profile"]["decide"]
+    assert (again["decision"], again["sure"]) == (was["decision"], was["sure"]) == ("apply", True)
+    assert again["speedup"]["estimate"] == was["speedup"]["estimate"]
+    study = document["study"]
+    decide = {**study["profile"]["decide"], "precision": 0.03}
+    anew = replay({**document, "study": {**study, "profile": {**study["profile"], "decide": decide}}})
+    assert (anew["decision"], anew["sure"]) == ("keep", False)
 
 
 def test_a_study_without_a_timed_baseline_is_no_surface() -> None:
