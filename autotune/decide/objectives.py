@@ -6,8 +6,13 @@ import math
 from dataclasses import replace
 from statistics import median
 
+from autotune.decide.assumptions import RULES
+from autotune.decide.compare import Answer, Comparison, blocks, compare, confirmed
 from autotune.decide.rounds import Round
 from autotune.model.errors import UsageProblem
+from autotune.model.flagset import Space
+from autotune.model.study import History
+from autotune.model.workload import DecideSpec
 
 OBJECTIVES = ("speed", "vram", "balanced")
 
@@ -31,6 +36,27 @@ def scored(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
         replace(one, score=share * math.log(one.memory) + (1.0 - share) * one.score)
         for one in rounds if one.memory is not None and one.memory > 0.0
     )
+
+
+def kept_time(speed: Comparison) -> Answer:
+    """Whether a set that saves memory is at most RULES.slower_at_most slower: "better" when that is sure, "not better"
+    when the contrary is."""
+    least = 1.0 - RULES.slower_at_most
+    if speed.interval.low >= least:
+        return "better"
+    return "not better" if speed.interval.high < least else "not sure"
+
+
+def answered(history: History, space: Space, all_rounds: tuple[Round, ...], winner: str, rule: DecideSpec,
+             objective: str) -> Comparison | None:
+    """The comparison of the baseline with ``winner`` by the objective; where memory counts it is settled only when
+    the time is, too. None before ``min_blocks`` pairs."""
+    found = confirmed(history, space, scored(all_rounds, objective), winner, rule)
+    if objective == "speed" or found is None:
+        return found
+    speed = compare(blocks(all_rounds, history, space.baseline, winner), all_rounds, rule.min_gain, rule.confidence)
+    time = kept_time(speed) if speed is not None else "not sure"
+    return replace(found, answer=time) if found.answer == "better" or time == "not better" else found
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from autotune.decide import needed, objectives
 from autotune.decide.ablation import flag_words
 from autotune.decide.assumptions import RULES
+from autotune.decide.memory import surface
 from autotune.decide.rounds import failures, rounds, timed
-from autotune.decide.surface import Surface
 from autotune.model.failures import meaning
 from autotune.model.flagset import NONE_TUNED, Candidate, Space
 from autotune.model.study import History
@@ -37,7 +37,7 @@ def unmeasured(history: History, space: Space, profile: Profile, objective: str,
     by_id = {one.id: one for one in space.candidates}
     seen = {pair for s in history.samples if timed(s) and s.candidate in by_id for pair in by_id[s.candidate].levels}
     used = objectives.scored(rounds(history, profile), objective)
-    posterior = Surface(space).posterior(used) if used else None
+    posterior = surface(space, objective).posterior(used) if used else None
     dropped = failures(history, space).dropped
     found = []
     for dimension in space.dimensions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from autotune.decide import needed, objectives
@@ -11,8 +12,9 @@ from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import FRESH, Comparison, blocks, compare, confirmed, told_pairs
 from autotune.decide.finalist import finalist, reduced, too_slow
+from autotune.decide.memory import surface
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
-from autotune.decide.surface import Posterior, Surface
+from autotune.decide.surface import Posterior
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Sample, Side, Verdict
 from autotune.model.workload import DecideSpec, Profile
@@ -101,7 +103,7 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     if not tried:
         why = needed.left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
         return _keep(f"Nothing is changed: no other set was timed; {why}.", False, side)
-    posterior = Surface(space).posterior(used)
+    posterior = surface(space, objective).posterior(used)
     best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
     seen = _words(posterior.gain(space.baseline, best)[0], objective)
     barred = failed.dropped | too_slow(searched, space, objective)
@@ -173,7 +175,10 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         return Verdict("keep", told, False, baseline, winner, None, saving)
     decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
     if not sure:
-        why = needed.left_open(history, space, rival, needed.more_pairs(result, decide), 1)
+        open_one = result if result.answer != "better" else replace(
+            speed, gain=speed.gain - math.log(1.0 - RULES.slower_at_most))
+        rule = decide if result.answer != "better" else replace(decide, min_gain=0.0)
+        why = needed.left_open(history, space, rival, needed.more_pairs(open_one, rule), 1)
         reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
@@ -188,10 +193,12 @@ def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float
     pairs = told_pairs(speed.blocks)
     if objective != "speed":
         told += f", {saving or 0.0:.0f} MiB less memory"
+    time = "better" if objective == "speed" else objectives.kept_time(speed)
+    if time == "not better" or (result.answer == "better" and time != "better"):
+        may = "is" if time == "not better" else "may be"
+        return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but {may} more than "
+                       f"{100 * RULES.slower_at_most:.0f} % slower ({told})."), time == "not better"
     if result.answer == "better":
-        if objective != "speed" and speed.interval.low < 1.0 - RULES.slower_at_most:
-            return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but may be more than "
-                           f"{100 * RULES.slower_at_most:.0f} % slower ({told})."), True
         return True, f"The new set runs at {told} in {pairs}.", True
     if result.answer == "not better":
         but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from autotune.decide import objectives
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Block, block_rounds, blocks, confirmed, in_one_process, precise, sure_since
+from autotune.decide.compare import Block, block_rounds, blocks, compare, confirmed, in_one_process, precise, sure_since
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
@@ -64,10 +65,10 @@ def _settled(view: View, winner: str, found: tuple[Block, ...]) -> bool:
     that it is.
     """
     rule = view.profile.decide
-    result = confirmed(view.history, view.space, view.scored, winner, rule)
+    result = objectives.answered(view.history, view.space, view.rounds, winner, rule, view.objective)
     if result is None or result.answer == "not sure":
         return False
-    if result.answer == "not better" or precise(result, rule):
+    if result.answer == "not better" or view.objective != "speed" or precise(result, rule):
         return True
     since = sure_since(found, view.scored, rule)
     return since is not None and len(found) >= (1.0 + RULES.more_precise) * since
@@ -129,13 +130,28 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
 def chosen(view: View, neutral: Surface) -> str | None:
     """The set to confirm: the one being confirmed, or the finalist of what was measured before confirmation."""
     rival = challenger(view.history, view.space, view.failures.dropped)
-    if rival is not None:
+    slow = _too_slow(view) if rival is not None else frozenset()
+    if rival is not None and rival not in slow:
         return rival
     searched = replace(view, history=before_confirmation(view.history))
     if not searched.tried.get(view.space.baseline):
         return None
-    found = finalist(view.space, neutral.posterior(searched.scored), view.barred, view.profile.decide.min_gain)
-    return found.id if found else None
+    barred = view.barred | slow
+    found = finalist(view.space, neutral.posterior(searched.scored), barred, view.profile.decide.min_gain)
+    return found.id if found else rival
+
+
+def _too_slow(view: View) -> frozenset[str]:
+    """Sets that saved memory, but were found to be slower than that is worth: another one may not be."""
+    if view.objective == "speed":
+        return frozenset()
+    rule, found = view.profile.decide, set()
+    for name in {s.candidate for s in view.history.samples if s.purpose == "confirm"} - {view.space.baseline}:
+        pairs = blocks(view.rounds, view.history, view.space.baseline, name)
+        speed = compare(pairs, view.rounds, rule.min_gain, rule.confidence)
+        if speed is not None and objectives.kept_time(speed) == "not better":
+            found.add(name)
+    return frozenset(found)
 
 
 def over(view: View) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
-from autotune.decide.surface import Surface
+from autotune.decide.memory import surface
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
@@ -55,7 +55,7 @@ class Ending:
         self.space = space
         self.profile = profile
         self.objective = objective
-        self.surface, self.flat = Surface(space), flat(space)
+        self.surface, self.flat = surface(space, objective), flat(space)
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""

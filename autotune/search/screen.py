@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
-from autotune.decide.surface import Surface
+from autotune.decide.memory import surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
@@ -37,9 +37,11 @@ class Screen:
         self.space = space
         self.profile = profile
         self.objective = objective
-        effects = {(d, level): value for d, level, value in (prior.effects if prior else ())}
-        self.surface = Surface(space, effects, prior.doubt if prior else 1.0)
-        self.neutral, self.flat = Surface(space), flat(space)
+        # What other machines' records tell is of times; of memory only a study of this machine does.
+        known = prior if prior is not None and (objective == "speed" or prior.doubt < 1.0) else None
+        effects = {(d, level): value for d, level, value in (known.effects if known else ())}
+        self.surface = surface(space, objective, effects, known.doubt if known else 1.0)
+        self.neutral, self.flat = surface(space, objective), flat(space)
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
         self.opened = ("what an earlier study said, looked at again" if warm else

@@ -155,7 +155,7 @@ class View:
     @cached_property
     def seconds(self) -> Posterior:
         """Knowledge of seconds (the same as ``posterior`` when the objective is speed)."""
-        return self.posterior if self.objective == "speed" else self.surface.posterior(self.rounds)
+        return self.posterior if self.objective == "speed" else Surface(self.space).posterior(self.rounds)
 
     @cached_property
     def _round_costs(self) -> dict[str, float]:

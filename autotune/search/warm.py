@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autotune.decide import objectives
+from autotune.decide.memory import surface
 from autotune.decide.rounds import rounds
-from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
@@ -35,7 +35,7 @@ def from_study(history: History, space: Space, profile: Profile, doubt: float = 
     measured = objectives.scored(rounds(history, profile), objective)
     if not any(one.candidate == space.baseline for one in measured):
         return None
-    posterior = Surface(space).posterior(measured)
+    posterior = surface(space, objective).posterior(measured)
     base = dict(space[space.baseline].levels)
     seen = {level for one in measured for level in space[one.candidate].levels}
     found: dict[tuple[str, str], float] = {}

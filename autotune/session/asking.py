@@ -192,10 +192,11 @@ class Asking:
         return proposal
 
     def _view(self, now: History) -> View:
-        from autotune.decide.surface import Surface
+        from autotune.decide.memory import surface
         from autotune.search.view import View
 
-        return View(now, self._asked.space, self._asked.profile, self._asked.objective, Surface(self._asked.space))
+        return View(now, self._asked.space, self._asked.profile, self._asked.objective,
+                    surface(self._asked.space, self._asked.objective))
 
     def _must_wait(self, now: History, proposal: Proposal | None, seen: Seen) -> bool:
         """Whether others must come to the end of what they measure first."""
