@@ -84,7 +84,8 @@ def agent(webui: Path, environment: dict[str, str] | None = None) -> Iterator[su
 
 def status(webui: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((webui.parent / "state" / "daemon" / "status.json").read_text())
+        written = (webui.parent / "state" / "daemon" / "status.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(written)
     except (OSError, ValueError):
         return {}
     return found
@@ -221,7 +222,7 @@ def test_once_looks_and_ends(webui: Path) -> None:
     done = subprocess.run(command(webui, "--once"), capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "[]")
     assert "the agent ends" in done.stderr
-    log = (webui.parent / "state" / "daemon" / "agent.log").read_text()
+    log = (webui.parent / "state" / "daemon" / "agent.log").read_text(encoding="utf-8")
     assert "the agent begins" in log
 
 
