@@ -3,7 +3,8 @@
 A trial that autotune itself recorded carries its clips and starts whole, as user attributes ``samples`` and
 ``launches``. Of anybody else's trial the value is the seconds of one clip, and what is known beside it may stand in
 user attributes: ``startup`` (seconds of the start that the trial began with), ``cost`` (seconds that it took without
-that start, else its duration), ``launch`` (number of the process, else the same as long as one process can serve),
+that start, else its duration, or its value where that is more: nobody ran it), ``launch`` (number of the process, else
+the same as long as one process can serve),
 ``memory_peak`` (MiB), ``failure``. ``purpose``, ``block`` and ``fresh`` are written by the sampler that asked for it.
 """
 
@@ -105,7 +106,7 @@ class _Reader:
             cold=fresh, workload=0, round=trial.number,
             state={"COMPLETE": "ok", "PRUNED": "too_slow"}.get(state, "failed"),  # type: ignore[arg-type]
             seconds=seconds if state != "FAIL" else None,
-            cost=_number(attrs.get("cost"), max(0.0, took - startup)),
+            cost=_number(attrs.get("cost"), max(seconds or 0.0, took - startup)),
             failure=None if state != "FAIL" else failure if failure in get_args(Failure) else "crash",
             memory_peak=_number(attrs.get("memory_peak"), 0.0) or None, block=block))
         if state == "FAIL":
