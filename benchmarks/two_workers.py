@@ -116,12 +116,13 @@ def kills(wanted: int, kind: str, seed: int, scale: float) -> dict[str, Any]:
         number = 0
         while total["kills"] < wanted:
             number += 1
-            total.update(_one_study(Path(name) / str(number), url(number), server, rng, scale))
+            most = min(12, wanted - total["kills"])
+            total.update(_one_study(Path(name) / str(number), url(number), server, rng, scale, most))
     return {"storage": kind, "studies": number, **dict(sorted(total.items()))}
 
 
 def _one_study(
-    folder: Path, url: str, server: postgres.Server | None, rng: random.Random, scale: float
+    folder: Path, url: str, server: postgres.Server | None, rng: random.Random, scale: float, most: int
 ) -> Counter[str]:
     """One study until both workers came to its end, killed again and again; what was found afterwards."""
     surface = surfaces.drawn(rng.randrange(1 << 30))
@@ -139,7 +140,7 @@ def _one_study(
                 del running[place]
                 if os.waitstatus_to_exitcode(status) == 0:
                     ended.add(place)
-        if running and total["kills"] < 12:
+        if running and total["kills"] < most:
             victim = rng.choice([*running, -1] if server else list(running))
             total["kills"] += 1
             if victim < 0 and server is not None:
