@@ -293,7 +293,8 @@ def one(tune: Tune, seed: int) -> tuple[Session, Verdict, float]:
         history = session.history()
         if proposal.steps is not None:
             continue
-        told = decide.verdict(history, tune.space, tune.profile, "speed") if proposal.purpose == "confirm" else None
+        compared = proposal.purpose in ("confirm", "ablate")
+        told = decide.verdict(history, tune.space, tune.profile, "speed") if compared else None
         now = (told.decision, told.winner and told.winner.candidate) if told and told.sure else None
         if now is None or now != stands:
             stood, stands = session.now, now
