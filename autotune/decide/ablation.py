@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from autotune.decide.assumptions import EFFECTS
+from autotune.decide.assumptions import EFFECTS, RULES
 from autotune.decide.compare import FRESH, Block, compare
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
@@ -139,6 +139,7 @@ def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Inte
             rows.append(Ablation(title, one.interval.estimate, low, high, low > 1.0, True, one.pairs))
         else:
             mean, sd = next(expected)
+            sd *= RULES.hope_doubt
             low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
             rows.append(Ablation(title, math.exp(mean), low, high, False, False, 0))
     return (*rows, *_together(tuple(rows), total, math.sqrt(doubt), z))

@@ -77,18 +77,26 @@ def in_one_process(space: Space, other: str) -> bool:
 
 
 def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) -> dict[int, tuple[Round, ...]]:
-    """Fresh rounds of a set by block, each block's from one cold process of exactly that set: the one with
-    most rounds (the later of equals), should a crash have made it two."""
+    """Fresh rounds of a set by block, each block's from one cold process of exactly that set, or shown as a further
+    arm in a cold process of another one: the one with most rounds (the later of equals), should there be two."""
     cold = {launch.number for launch in history.launches if launch.cold and launch.candidate == candidate}
+    fresh = {launch.number for launch in history.launches if launch.cold}
     by_block: dict[int, dict[int, list[Round]]] = {}
     for one in rounds:
         if (one.purpose in FRESH and one.block is not None and one.candidate == candidate
-                and one.launch in cold):
+                and one.launch in (fresh if one.purpose == "ablate" else cold)):
             by_block.setdefault(one.block, {}).setdefault(one.launch, []).append(one)
     return {
         block: tuple(max(launches.items(), key=lambda item: (len(item[1]), item[0]))[1])
         for block, launches in by_block.items()
     }
+
+
+def started_cold(history: History, candidate: str) -> bool:
+    """Whether a process was started with exactly this set's words and rendered fresh clips of it."""
+    cold = {launch.number for launch in history.launches if launch.cold and launch.candidate == candidate}
+    return any(s.launch in cold and s.candidate == candidate and s.purpose in FRESH and s.state == "ok"
+               for s in history.samples)
 
 
 def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,

@@ -10,7 +10,7 @@ from statistics import median
 from autotune.decide import needed, objectives
 from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import FRESH, Comparison, blocks, compare, confirmed, told_pairs
+from autotune.decide.compare import FRESH, Comparison, blocks, compare, confirmed, started_cold, told_pairs
 from autotune.decide.finalist import finalist, reduced, too_slow
 from autotune.decide.memory import surface
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
@@ -147,7 +147,7 @@ def adopted(history: History, space: Space, all_rounds: tuple[Round, ...], rival
     known = effects(space, space[chosen], all_rounds, rule.confidence)
     less = reduced(space, space[chosen], posterior, known, dropped).id
     found = confirmed(history, space, all_rounds, less, rule) if less not in (chosen, space.baseline) else None
-    if found is None or found.answer != "better":
+    if found is None or found.answer != "better" or not started_cold(history, less):
         return chosen, known, posterior
     return less, effects(space, space[less], all_rounds, rule.confidence), posterior
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from autotune.decide.ablation import differing, effects, flag_pairs, without
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import FRESH, STARTED_WITH, chance_above, confirmed, in_one_process
+from autotune.decide.compare import FRESH, STARTED_WITH, chance_above, confirmed, in_one_process, started_cold
 from autotune.decide.finalist import helps, reduced, shown
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate
@@ -66,7 +66,13 @@ def settle_next(view: View, winner: str, flat: Surface) -> Proposal | None:
         return asked
     posterior = flat.posterior(view.rounds)
     arms = _arms(view, winner, posterior)
-    return _in_passing(view, winner, arms, asked) or asked or _afterwards(view, winner, arms, posterior)
+    passing = _in_passing(view, winner, arms, asked)
+    result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
+    begun = asked is not None and any(s.block == asked.block and s.purpose == "confirm" for s in view.history.samples)
+    if passing is not None or result is None or result.answer != "better" or begun:
+        return passing or asked
+    # Sure that it is better: what of it is needed comes before how much it is.
+    return _afterwards(view, winner, arms, posterior, asked)
 
 
 def _arms(view: View, winner: str, posterior: Posterior) -> list[Arm]:
@@ -139,12 +145,11 @@ def _shares(view: View, winner: str, arm: Arm) -> bool:
     return arm.less.launch_key in keys and _switches(arm.less)
 
 
-def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior) -> Proposal | None:
-    """Once the winner is confirmed: pairs for what is open, then the comparison of what is left of the winner."""
+def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior,
+                asked: Proposal | None) -> Proposal | None:
+    """Once the winner is confirmed: pairs for what is open, then the comparison of what is left of the winner, with a
+    start of its own words at least. ``asked``: what else there is to ask of the winner itself."""
     space, rule = view.space, view.profile.decide
-    result = confirmed(view.history, space, view.scored, winner, rule)
-    if result is None or result.answer != "better":
-        return None
     first = all(s.candidate in (winner, space.baseline) for s in view.history.samples if s.purpose == "confirm")
     for arm in arms:
         proposal = _pair(view, winner, arm) if arm.open and (first or arm.live) else None
@@ -152,7 +157,19 @@ def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior) 
             return proposal
     known = effects(space, space[winner], view.rounds, rule.confidence)
     less = reduced(space, space[winner], posterior, known, view.barred).id
-    return confirm_next(view, less) if less not in (winner, space.baseline) else None
+    if less in (winner, space.baseline):
+        return asked
+    return confirm_next(view, less) or _started(view, less)
+
+
+def _started(view: View, less: str) -> Proposal | None:
+    """A start with exactly the words of what is left of the winner, where it was only switched to so far."""
+    count = EFFORT.fewest + 1
+    if started_cold(view.history, less) or not view.launches_left or view.cost(less, count, fresh=True) > view.left:
+        return None
+    block = max((FIRST_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
+    return Proposal(less, "ablate", count, fresh=True, block=block,
+                    why="the best set less what did not help, a start of its own")
 
 
 def _pair(view: View, winner: str, arm: Arm) -> Proposal | None:
