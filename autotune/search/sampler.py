@@ -104,7 +104,7 @@ class LaunchAwareSampler(BaseSampler):
         spent = sum(one.cost for one in found.samples) + sum(one.startup for one in found.launches)
         told = History(tuple(found.samples), tuple(found.launches), spent, self.budget, found.live)
         return believed(told, self._choices.space, self.profile, self.objective, self._core,
-                        [name for name, purpose in found.waiting if purpose != "confirm"])
+                        [name for name, purpose in found.waiting if purpose not in ("confirm", "ablate")])
 
     def best_params(self, study: Study) -> dict[str, Any]:
         """The choices that the study has proven best: those of the baseline unless others surely gain enough."""

@@ -180,7 +180,7 @@ class Asking:
             now = believed(now, asked.space, asked.profile, asked.objective, self._strategy, seen.running)
         proposal = self._strategy.next(now)
         self._rival = None
-        if seen is not None and proposal is not None and proposal.purpose == "confirm":
+        if seen is not None and proposal is not None and proposal.block is not None:
             from autotune.search.confirm import chosen
 
             view = self._view(now)
@@ -202,12 +202,10 @@ class Asking:
         """Whether others must come to the end of what they measure first."""
         if proposal is None:
             return seen.busy
-        if proposal.purpose != "confirm":
+        if proposal.block is None:
             return False
-        if proposal.block is not None and proposal.block == self._told.pair:
+        if proposal.block == self._told.pair:
             return False  # the second side of a pair that was begun
-        if seen.running:
-            return True
         from autotune.decide.assumptions import RULES
 
         rounds = {(one.block, one.candidate) for one in now.samples if one.block is not None and one.state == "ok"}
@@ -244,7 +242,7 @@ class Asking:
             held, self._guest.held = self._guest.held, None
         second = proposal.block is not None and proposal.block == self._told.pair
         self._told.begin(proposal, self._study.begin_trial(), held, self._rival)
-        home = proposal.candidate == self._asked.space.baseline and proposal.purpose != "confirm"
+        home = proposal.candidate == self._asked.space.baseline and proposal.block is None
         if self._others is None or second or home:  # everybody needs the current flags in a process of its own
             return True
         try:

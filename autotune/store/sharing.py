@@ -59,6 +59,7 @@ class Others:
         self._told, self._study, self._clock = told, study, clock
         self._beat, self._grace = beat or BEAT, grace or GRACE
         self._between: dict[tuple[str, Any], float] = {}
+        self._known = -1
         self._beats: dict[str, tuple[object, float]] = {}
         self.seen = Seen()
 
@@ -91,6 +92,7 @@ class Others:
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
                  if one.user_attrs.get(trials.WORKER) != self._told.worker and one.state.name != "WAITING"]
+        self._known = max((one.number for one in there), default=-1)
         alive = {worker: self._alive(worker, attrs) for worker in
                  {str(one.user_attrs.get(trials.WORKER, f"trial {one.number}")) for one in there}}
         running: list[FrozenTrial] = []
@@ -109,14 +111,14 @@ class Others:
         return self.seen
 
     def conflicts(self) -> bool:
-        """Whether somebody else began, before the running trial, to measure its set in the search, or to compare
-        another set. Raises what storages raise."""
+        """Whether somebody else began, since the last look and before the running trial, to measure its set in the
+        search, or to compare another set. Raises what storages raise."""
         mine = self._told.running
         if mine is None:
             return False
         for _ in range(UNDECIDED):
             rivals = [one for one in self._told.study.get_trials(deepcopy=False)
-                      if one.number < mine[0] and not one.state.is_finished()
+                      if self._known < one.number < mine[0] and not one.state.is_finished()
                       and one.user_attrs.get(trials.WORKER) != self._told.worker]
             if all(trials.SET in one.user_attrs for one in rivals):
                 break
@@ -148,7 +150,7 @@ class Others:
         open_pairs: set[tuple[str, Any]] = set()
         for trial in running:
             name = str(trial.user_attrs.get(trials.SET, ""))
-            if trial.user_attrs.get(trials.PURPOSE) == "confirm":
+            if _compares(trial):
                 open_pairs.add(_pair(trial))
             elif name in known:
                 seen.running.append(name)
@@ -170,7 +172,8 @@ class Others:
 
     def _whole(self, rows: list[FrozenTrial]) -> bool:
         """Whether both sides of a pair have a good clip."""
-        sides = {sample.candidate for trial in rows for sample in trials.rows(trial)[1] if sample.state == "ok"}
+        sides = {sample.candidate for trial in rows for sample in trials.rows(trial)[1]
+                 if sample.state == "ok" and sample.purpose == "confirm"}
         return self._told.space.baseline in sides and len(sides) > 1
 
     def _adopt(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
@@ -183,7 +186,7 @@ class Others:
         blocks: dict[tuple[str, Any], int] = {}
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
         for trial in sorted(done, key=lambda one: one.number):
-            key, compares = _pair(trial), trial.user_attrs.get(trials.PURPOSE) == "confirm"
+            key, compares = _pair(trial), _compares(trial)
             if compares and not last and (key not in whole or hold):
                 continue
             launches, samples = trials.rows(trial)
@@ -231,6 +234,11 @@ def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:
     return found[newest]
 
 
+def _compares(trial: FrozenTrial) -> bool:
+    """Whether a trial is part of a pair: one of its sides, or a set that is measured beside them."""
+    return trial.user_attrs.get(trials.BLOCK) is not None
+
+
 def _pair(trial: FrozenTrial) -> tuple[str, Any]:
     return str(trial.user_attrs.get(trials.WORKER, "")), trial.user_attrs.get(trials.BLOCK, -1)
 
@@ -239,6 +247,6 @@ def _pairs(done: list[FrozenTrial]) -> dict[tuple[str, Any], list[FrozenTrial]]:
     """Trials of comparisons by worker and pair."""
     found: dict[tuple[str, Any], list[FrozenTrial]] = {}
     for trial in done:
-        if trial.user_attrs.get(trials.PURPOSE) == "confirm":
+        if _compares(trial):
             found.setdefault(_pair(trial), []).append(trial)
     return found
