@@ -54,7 +54,8 @@ def _database(server: postgres.Server, number: int) -> str:
     return name
 
 
-def worker(state: Path, surface: surfaces.Drawn, seed: int, url: str, scale: float, said: Path | None = None) -> int:
+def worker(state: Path, surface: surfaces.Drawn, seed: int, url: str, scale: float, said: Path | None = None,
+           budget: float = 3600.0) -> int:
     """Begins a worker as a process of its own; its pid. Each record that it acknowledges is noted in ``said``."""
     child = os.fork()
     if child:
@@ -69,7 +70,7 @@ def worker(state: Path, surface: surfaces.Drawn, seed: int, url: str, scale: flo
                 os.write(note, b"+\n")
 
         del study
-        tuned(state, surface, seed, storage=url, scale=scale, each=each)
+        tuned(state, surface, seed, storage=url, scale=scale, each=each, budget=budget)
         code = 0
     finally:
         os._exit(code)
@@ -156,8 +157,9 @@ def _one_study(
             if place not in ended and place not in running and rng.random() < 0.7:
                 turn = place + 10 * total["kills"]
                 running[place] = worker(state, surface, turn, url, scale, folder / f"said-{place}")
-    for place, state in enumerate(states):  # each learns what the other did last
-        os.waitpid(worker(state, surface, place, url, 0.001), 0)
+    for place, state in enumerate(states):  # each learns what the other did last, and measures nothing more
+        _, status = os.waitpid(worker(state, surface, place, url, scale, budget=0.001), 0)
+        total["failed"] += os.waitstatus_to_exitcode(status) != 0
     total.update(_found(folder, states, url, surface))
     return total
 

@@ -185,17 +185,18 @@ class Others:
         whole = {key for key, rows in _pairs(done).items() if self._whole(rows)}
         blocks: dict[tuple[str, Any], int] = {}
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
-        for trial in sorted(done, key=lambda one: one.number):
-            key, compares = _pair(trial), _compares(trial)
-            if compares and not last and (key not in whole or hold):
-                continue
-            launches, samples = trials.rows(trial)
-            for launch in launches:
-                if (key[0], launch.number) not in starts and launch.candidate in known:
-                    starts[key[0], launch.number] = len(study.launches)
-                    study.adopt(replace(launch, number=len(study.launches), worker=key[0], origin=launch.number,
+        due = [trial for trial in sorted(done, key=lambda one: one.number)
+               if not _compares(trial) or last or (_pair(trial) in whole and not hold)]
+        for trial in due:  # all starts first: a clip may stand in an earlier trial than the start that it lacked
+            worker = _pair(trial)[0]
+            for launch in trials.rows(trial)[0]:
+                if (worker, launch.number) not in starts and launch.candidate in known:
+                    starts[worker, launch.number] = len(study.launches)
+                    study.adopt(replace(launch, number=len(study.launches), worker=worker, origin=launch.number,
                                         installing=None))
-            for sample in samples:
+        for trial in due:
+            key, compares = _pair(trial), _compares(trial)
+            for sample in trials.rows(trial)[1]:
                 number = starts.get((key[0], sample.launch), sample.launch if sample.launch < 0 else None)
                 if (key[0], sample.number) in have:
                     block = held.get((key[0], sample.number))
