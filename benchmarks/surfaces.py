@@ -73,7 +73,7 @@ class Noise:
     slow (``stall``); ``drift``: log change per hour; ``tails``: degrees of freedom of Student's t for clip noise, None
     for normal; ``weather``: how the machine's speed changes; ``two_kinds``: log seconds between the two kinds of start
     that a machine makes, by chance, half of them each; ``recorded``: recorded starts to draw from instead: what each
-    start differed by, and its clips."""
+    start differed by, and its clips; ``own``: what sets in a process differed by, where that was told apart."""
 
     clip: float = 0.02
     launch: float = 0.015
@@ -84,12 +84,19 @@ class Noise:
     weather: Weather | None = None
     two_kinds: float = 0.0
     recorded: tuple[tuple[float, tuple[float, ...]], ...] = ()
+    own: tuple[float, ...] = ()
 
     def of_start(self, rng: random.Random) -> float:
-        """What a process, or a set within it, differs by: half of the variance between launches each."""
+        """What a process differs by: half of the variance between launches, unless it was told apart."""
+        if self.own:
+            return rng.choice(self.recorded)[0]
         if self.recorded:
             return rng.choice(self.recorded)[0] * math.sqrt(0.5)
         return rng.gauss(0.0, self.launch * math.sqrt(0.5))
+
+    def of_set(self, rng: random.Random) -> float:
+        """What a set within a process differs by: the other half."""
+        return rng.choice(self.own) if self.own else self.of_start(rng)
 
     def of_clip(self, rng: random.Random) -> float:
         """What one clip differs by, stalled ones included."""
@@ -154,7 +161,7 @@ class DrawnProcess:
         if failure is not None:
             return Clip(base * rng.uniform(0.2, 1.0), failure, None)
         if candidate.id not in self.own:
-            self.own[candidate.id] = noise.of_start(rng)
+            self.own[candidate.id] = noise.of_set(rng)
         log = self.shift + self.own[candidate.id] + noise.drift * now / 3600.0 + noise.of_clip(rng)
         if noise.weather is not None:
             log += noise.weather.at(now, 0.0 if self.begun is None else now - self.begun)

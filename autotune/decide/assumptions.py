@@ -31,7 +31,8 @@ class NoiseAssumptions:
     """Between launches, where nothing tells more. Too small: one start is trusted too much."""
     starts: tuple[tuple[float, float], ...] = ((0.7, 0.014), (0.3, 0.045))
     """(chance, deviation between launches) of the machines that a search thinks possible; the samples decide. A shared
-    or hot machine is of the second sort. Without it a search believes one unlucky start."""
+    or hot machine is of the second sort. Without it a search believes one unlucky start. Two factorials on a shared
+    H200 (docs/assumptions.md) fit the second."""
     doubt_sd: float = 0.018
     """The same, that a decision starts from. Too small: equal sets are told apart; too large: more pairs."""
     between_share: float = 0.4
@@ -116,7 +117,8 @@ class EffectAssumptions:
     tangles: tuple[tuple[float, float, float], ...] = ((0.6, 0.003, 0.002), (0.25, 0.015, 0.01), (0.15, 0.04, 0.03))
     """(chance, interactions of two dimensions, what is a set's own beyond that) of the machines that are thought
     possible; the samples decide. Without the latter two, sets lend each other more than they know: where interactions
-    are 6 %, regret was three times that of a search that knows of none."""
+    are 6 %, regret was three times that of a search that knows of none. Two factorials on an H200 found none of two
+    dimensions, with a bound of about 4 % (docs/assumptions.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import factorial, families, family_table, search, surfaces
+from benchmarks import factorial, factorial_effects, families, family_table, search, surfaces
 from benchmarks.virtual import regret
 from benchmarks.weather import Weather
 
@@ -118,10 +119,11 @@ def test_a_machine_of_two_speeds_stays_minutes_in_each() -> None:
 def test_a_recorded_factorial_becomes_a_surface(tmp_path: Path) -> None:
     dimensions = [{"name": "attention", "levels": ["split", "sdp"], "live": True},
                   {"name": "channelslast", "levels": ["false", "true"], "live": False}]
-    head = {"kind": "factorial", "gpu": "NVIDIA H200", "capability": "9.0", "torch": "2.11.0", "webui": "reference",
-            "dimensions": dimensions, "baseline": {"attention": "split", "channelslast": "false"}}
+    head: dict[str, Any] = {"kind": "factorial", "gpu": "NVIDIA H200", "capability": "9.0", "torch": "2.11.0",
+                            "webui": "reference", "dimensions": dimensions,
+                            "baseline": {"attention": "split", "channelslast": "false"}}
     rng = random.Random(1)
-    lines = [head]
+    lines: list[Any] = [head]
     for attention, base in (("split", 7.2), ("sdp", 4.9)):
         for channelslast, factor in (("false", 1.0), ("true", 1.02)):
             for _ in range(3):
@@ -141,6 +143,46 @@ def test_a_recorded_factorial_becomes_a_surface(tmp_path: Path) -> None:
     assert len(set(same.score.values())) == 1
     times = {surface.process(c, rng).clip(c, 0, 0.0, False).seconds for c in surface.space.candidates for _ in range(3)}
     assert len(times) > 6
+
+
+def _processes(rng: random.Random, process: float, own: float, clip: float, tangle: float = 0.0) -> list[object]:
+    """Rows of 4 x 60 processes with known noises; sdp goes together with channels-last by ``tangle``."""
+    lines: list[object] = []
+    pairs = [(channels, vae) for channels in ("false", "true") for vae in ("false", "true")]
+    for number, (channels, vae) in enumerate(pairs * 60):
+        shift = rng.gauss(0.0, process)
+        for attention in ("split", "sdp", "sub-quad"):
+            set_shift = rng.gauss(0.0, own) + (tangle if attention == "sdp" and channels == "true" else 0.0)
+            clips = [5.0 * math.exp(shift + set_shift + rng.gauss(0.0, clip)) for _ in range(2)]
+            lines.append({"levels": {"attention": attention, "channelslast": channels, "no_half_vae": vae},
+                          "kind": "start", "process": number, "clips": clips})
+    return lines
+
+
+@pytest.mark.parametrize(("process", "own", "clip"), [(0.05, 0.01, 0.02), (0.01, 0.04, 0.03), (0.0, 0.0, 0.05)])
+def test_what_processes_sets_in_them_and_clips_differ_by_is_told_apart(
+        process: float, own: float, clip: float) -> None:
+    rows: list[Any] = _processes(random.Random(3), process, own, clip)
+    found: dict[factorial.Key, list[Any]] = {}
+    for row in rows:
+        found.setdefault(frozenset(row["levels"].items()), []).append(row)
+    noise = factorial.noise_of(found, {"attention"})
+    rng = random.Random(4)
+    for drawn, true in ((noise.of_start, process), (noise.of_set, own), (noise.of_clip, clip)):
+        many = [drawn(rng) for _ in range(4000)]
+        assert math.sqrt(sum(one**2 for one in many) / 4000) == pytest.approx(true, rel=0.2, abs=0.006)
+
+
+def test_an_interaction_is_found_within_its_error_and_only_where_it_is() -> None:
+    rows: list[Any] = _processes(random.Random(5), 0.05, 0.01, 0.02, tangle=0.06)
+    told = factorial_effects.effects(factorial_effects.processes(rows, "clips"), "split")
+    by_name = {effect.name: effect for effect in told}
+    assert by_name["sdp x channelslast"].value == pytest.approx(0.06, abs=0.012)
+    assert by_name["sdp x channelslast"].value > 8 * by_name["sdp x channelslast"].error
+    others = [e for e in told if e.order > 1 and e.name != "sdp x channelslast"]
+    assert len(others) == 6
+    assert all(abs(effect.value) < 3.5 * effect.error for effect in others)
+    assert by_name["channelslast"].error > 2 * by_name["sdp x no_half_vae"].error  # a process's noise weighs on it
 
 
 def test_the_document_holds_every_strategy_of_every_family_and_nothing_else_is_printed(
