@@ -26,7 +26,7 @@ from autotune.model.flagset import Candidate
 from autotune.model.study import Proposal
 from autotune.search.confirm import confirm_next
 from autotune.search.effort import EFFORT
-from autotune.search.pairs import block_cost, clips_a_side
+from autotune.search.pairs import block_cost, clips_a_side, proof_cost
 from autotune.search.view import View
 
 FIRST_BLOCK = 100
@@ -66,8 +66,10 @@ def settle_next(view: View, winner: str, flat: Surface) -> Proposal | None:
         return asked
     posterior = flat.posterior(view.rounds)
     arms = _arms(view, winner, posterior)
-    passing = _in_passing(view, winner, arms, asked)
     result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
+    proven = result is not None and result.answer == "better"
+    ample = proven or view.left >= EFFORT.plenty_left * proof_cost(view, winner)
+    passing = _in_passing(view, winner, arms, asked) if ample else None
     begun = asked is not None and any(s.block == asked.block and s.purpose == "confirm" for s in view.history.samples)
     if passing is not None or result is None or result.answer != "better" or begun:
         return passing or asked

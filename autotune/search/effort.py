@@ -23,6 +23,12 @@ class Effort:
     resolved_near: float = 0.0015
     """The search is over when the best set is expected to lose less than this against the truly best one; the second
     while it is ``near`` the current one: there a little more decides whether a gain can be proven at all."""
+    search_share: float = 0.4
+    """Share of the budget after which nothing more is screened: an unproven set is worth nothing. Too large: where
+    clips take half a minute, too few pairs are left to prove a gain of a tenth."""
+    plenty_left: float = 3.0
+    """Times what the proof is expected to take that must be left for flags to be compared on the way to it. Smaller:
+    flags are told apart, and the gain that they are part of is not proven."""
     near: float = 0.08
     """Log seconds by which the best set is expected to beat the current one, below which it is near."""
     search_launches: int = 10

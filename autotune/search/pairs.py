@@ -63,8 +63,12 @@ def _plan(view: View, winner: str, variance: float, between: float) -> tuple[int
         return (blocks * each if blocks else math.inf), block * each
 
     # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.
-    fewest = EFFORT.fewest if gain - doubt >= RULES.two_clocks else EFFORT.fewest + 1
-    best = min(range(fewest, EFFORT.most + 1), key=cost)
+    clear = gain - doubt >= RULES.two_clocks
+    fewest = EFFORT.fewest if clear else EFFORT.fewest + 1
+    # A tight budget is spread over as many pairs as the question needs at least, instead of many clips in too few.
+    room = (1.0 - EFFORT.search_share) * view.history.budget / (RULES.min_blocks if clear else RULES.sorted_starts)
+    counts = [count for count in range(fewest, EFFORT.most + 1) if begin + 2.0 * count * clip <= room]
+    best = min(counts or [fewest], key=cost)
     return best, cost(best)[0]
 
 

@@ -121,6 +121,8 @@ class Screen:
             if c.id not in view.barred and (may_start or c.launch_key == view.live_key)
             and self._careful(view, c)
         )
+        if view.history.spent > EFFORT.search_share * view.history.budget:
+            return None
         clip = view.round_cost(self.space.baseline)
         now = race(view)
         near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < EFFORT.near
