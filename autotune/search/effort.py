@@ -23,7 +23,7 @@ class Effort:
     resolved_near: float = 0.0015
     """The search is over when the best set is expected to lose less than this against the truly best one; the second
     while it is ``near`` the current one: there a little more decides whether a gain can be proven at all."""
-    search_share: float = 0.4
+    search_share: float = 0.35
     """Share of the budget after which nothing more is screened: an unproven set is worth nothing. Too large: where
     clips take half a minute, too few pairs are left to prove a gain of a tenth."""
     plenty_left: float = 3.0
