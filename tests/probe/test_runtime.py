@@ -124,8 +124,9 @@ def test_it_ends_with_the_one_that_asked(tmp_path: Path) -> None:
     """Killed, that is: by the task manager, or because the machine ran out of memory."""
     EnvBuilder(with_pip=False, symlinks=os.name == "posix").create(tmp_path / "venv")
     note, python = tmp_path / "note", tmp_path / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    folder = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True,
-                                 capture_output=True, text=True).stdout.strip())
+    lib = "Lib" if os.name == "nt" else f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = tmp_path / "venv" / lib / "site-packages"
+    assert folder.is_dir()
     write(folder / "torch.py", SLOW_TORCH.format(note=str(note)))
     asker = subprocess.Popen([sys.executable, "-c", ASKER, str(python)])
     try:
