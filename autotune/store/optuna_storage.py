@@ -5,6 +5,7 @@ What goes wrong is one line without the address's password. Importing this modul
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import warnings
@@ -76,7 +77,10 @@ def ours(path: Path) -> BaseStorage:
         cause = problem if isinstance(problem, DatabaseError) else problem.__cause__
         moved = isinstance(cause, DatabaseError) and not isinstance(cause, OperationalError)
         kind = type(problem).__name__
+        del problem, cause
     if moved:
+        # The storage that was not made to its end still holds the file open, which Windows then does not rename.
+        gc.collect()
         with suppress(OSError):
             path.replace(path.with_name(path.name + ".damaged"))
             return ours(path)
