@@ -8,6 +8,7 @@ from typing import Literal
 
 from autotune.decide import looks, noise
 from autotune.decide.assumptions import NOISE
+from autotune.decide.compare import FRESH
 from autotune.decide.rounds import rounds
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
@@ -43,7 +44,7 @@ def recorded(history: History, profile: Profile, current: str, stock: str) -> Re
     """What a finished study's confirmation says of the two sets; None when it did not compare them."""
     scores: dict[str, list[float]] = {}
     for one in rounds(history, profile):
-        if one.purpose == "confirm":
+        if one.purpose in FRESH:
             scores.setdefault(one.candidate, []).append(one.score)
     if not scores.get(current) or not scores.get(stock):
         return None

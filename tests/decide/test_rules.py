@@ -351,6 +351,17 @@ def drifted(current: tuple[float, ...], stock: tuple[float, ...] = ()) -> Histor
     return History(tuple(sample(i, c, s, purpose="drift") for i, (c, s) in enumerate(clips)))
 
 
+def test_a_winner_that_lost_a_flag_on_the_way_can_be_checked_for_drift() -> None:
+    """Its fresh clips are those of an arm of the comparison, not of the comparison itself."""
+    samples = (sample(0, name("split"), 5.0, purpose="confirm", block=0),
+               sample(1, name("sdp"), 4.0, purpose="ablate", block=0, launch=1))
+    found = drift.recorded(History(samples, ()), PROFILE, name("sdp"), name("split"))
+    assert found is not None
+    assert found.stock_score - found.current_score == pytest.approx(math.log(5.0 / 4.0))
+    searched = tuple(replace(one, purpose="screen") for one in samples)
+    assert drift.recorded(History(searched, ()), PROFILE, name("sdp"), name("split")) is None
+
+
 def test_drift_check_ends_after_one_set_when_nothing_changed() -> None:
     history = drifted((5.02, 4.97))
     assert drift.ask(history, PROFILE, recording()) is None
