@@ -37,7 +37,8 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
     current = started[-1] if started else None
     found = blocks(view.scored, view.history, baseline, winner)
     done = len(found)
-    if current is not None and (not numbers or current >= numbers[-1]):
+    another = any(s.worker for s in view.history.samples if s.block == current and s.purpose == "confirm")
+    if current is not None and not another and (not numbers or current >= numbers[-1]):
         wanted = clips_a_side(view, winner, current)
         unfinished = (in_turn(view, winner, current, wanted, _why(view, winner, current)) if together else
                       _finish(view, winner, current, wanted, mine.keys() & theirs.keys()))

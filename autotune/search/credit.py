@@ -104,8 +104,8 @@ def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None
     """Further arms of the confirmation's block: in the process that is up before it is left, and those that need a
     start once both sides are there. Nothing while the winner is not likely to be adopted."""
     confirm = [s for s in view.history.samples if s.purpose == "confirm"]
-    if not confirm or confirm[-1].block is None:
-        return None
+    if not confirm or confirm[-1].block is None or confirm[-1].worker:
+        return None  # a pair that another worker measured has no further arms from this card
     block, up = confirm[-1].block, confirm[-1].launch == view.history.live_launch
     mean, sd = view.posterior.gain(view.space.baseline, winner)
     if chance_above(mean, sd, 0.0) < RULES.helps:

@@ -160,3 +160,28 @@ def test_few_clips_settle_a_large_gain_and_more_a_small_one() -> None:
         return sum(len(block.baseline) for block in found) / len(found)
 
     assert EFFORT.fewest <= clips(math.log(2.0)) < clips(0.05) <= EFFORT.most
+
+
+def test_a_pair_of_another_worker_gets_no_clip_from_this_card() -> None:
+    """A tune of one's own up to the first pair that is whole; then that pair is said to be somebody else's, with a clip
+    less on each side than is wanted: nothing that is asked for from then on belongs to it."""
+    from autotune import search
+
+    own = 0
+    for seed in range(4):
+        surface = machine(0.1)
+        session = Session(surface, random.Random(seed), 3600.0)
+        strategy = search.make("screen", SPACE, surface.profile, "speed", 0)
+        while (asked := strategy.next(session.history())) is not None and asked.block in (None, 0):
+            session.execute(asked)
+        history = session.history()
+        first = [s for s in history.samples if s.block == 0]
+        kept = {min(s.number for s in first if s.candidate == name) for name in {s.candidate for s in first}}
+        theirs = tuple(dataclasses.replace(s, worker="other") if s.block == 0 else s for s in history.samples
+                       if s.block != 0 or s.number in kept)
+        found = strategy.next(dataclasses.replace(history, samples=theirs, live_launch=None))
+        assert len(kept) >= 2 and found is not None and found.block != 0
+        mine = dataclasses.replace(history, samples=tuple(dataclasses.replace(s, worker="") for s in theirs))
+        again = strategy.next(dataclasses.replace(mine, live_launch=None))
+        own += again is not None and again.block == 0
+    assert own, "were it one's own, it would be gone on with"

@@ -143,7 +143,7 @@ def test_tune_when_the_web_ui_does_not_start(bench: Bench) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)]
     if sys.platform != "linux" or subprocess.run(words, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     try:
