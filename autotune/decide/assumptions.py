@@ -162,7 +162,7 @@ class DecisionRules:
     whether it is 55 or 65. Too large: a gain is told vaguely; too small: large gains cost time."""
     more_precise: float = 1.0
     """Pairs that only tell how much better, as a multiple of those that it took to be sure that it is."""
-    spends: float = 0.5
+    spends: float = 0.65
     """Share of the error that the profile's confidence allows that the boundaries are made for; the rest is for noises
     that are not as assumed (heavy tails, two clocks, drift: up to 1.8 times as many equal sets are told apart)."""
     futile: float = 0.1
@@ -171,6 +171,9 @@ class DecisionRules:
     helps: float = 0.7
     """A flag stays in the finalist when it is at least this likely to help. Too large: flags that help are dropped;
     too small: idle flags are kept."""
+    worth_a_doubt: float = 0.01
+    """Log seconds that a flag is expected to save, from which it stays even if it is less likely to help: where clips
+    vary by 6 %, a flag that helps by a tenth is often in doubt when the search ends. Too small: idle flags are kept."""
     shown: float = 0.975
     """A flag that fresh pairs measured stays only if all clips together make it this likely to help, no level being
     expected to, and the pairs do not say the contrary. Too large: flags of 2 and 3 % are dropped."""

@@ -136,7 +136,7 @@ def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
 
 
 def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float, confidence: float,
-            earlier: bool = False) -> Comparison | None:
+            earlier: bool = False, most: int = RULES.max_blocks) -> Comparison | None:
     """The comparison after these blocks, None before ``min_blocks`` of them. ``rounds``: all of the study, from which
     only the noises are taken.
 
@@ -149,7 +149,8 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
     whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
 
-    ``earlier``: by the rule of studies that were made before this one, so that their verdicts stand.
+    ``earlier``: by the rule of studies that were made before this one, so that their verdicts stand. ``most``: looks
+    that there will be at most (``looks_planned``).
     """
     count = len(pairs)
     if count < RULES.min_blocks:
@@ -159,8 +160,9 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
         return _as_earlier(pairs, sd, clip_variance, clip_freedom, DecideSpec(min_gain, confidence))
     belief = starts.believed(rounds, sd, clip_variance)
     found = Mixture.of(pairs, belief, sd, clip_variance, clip_freedom)
-    level = _level(confidence, count)
     gain, error = found.moments()
+    first = least_pairs(gain, all(pair.live for pair in pairs))
+    level = _level(confidence, count, most, first if count >= first else RULES.min_blocks)
     low, high = found.quantile(level / 2.0), found.quantile(1.0 - level / 2.0)
     answer = _answer(gain, low, high, pairs, min_gain)
     steady = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
@@ -247,7 +249,7 @@ def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner:
     """The comparison of the baseline with ``winner`` as it stands, None before ``min_blocks`` pairs; what is still
     open and futile is "not better"."""
     found = compare(blocks(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence,
-                    rule.earlier)
+                    rule.earlier, looks_planned(history))
     if found is None or found.answer != "not sure":
         return found
     futile = found.chance(math.log1p(rule.min_gain)) < RULES.futile
@@ -272,24 +274,27 @@ def close_enough(gain: float, rule: DecideSpec) -> float:
     return max(math.log1p(rule.precision), RULES.share_of_gain * gain)
 
 
-def sure_since(pairs: tuple[Block, ...], rounds: tuple[Round, ...], rule: DecideSpec) -> int | None:
+def sure_since(pairs: tuple[Block, ...], rounds: tuple[Round, ...], rule: DecideSpec,
+               most: int = RULES.max_blocks) -> int | None:
     """After how many pairs the answer has been "better" first, None while it never was. What was measured after a
-    pair does not speak for it."""
+    pair does not speak for it. ``most``: see ``compare``."""
     for count in range(RULES.min_blocks, len(pairs) + 1):
         last = max(one.place for one in (*pairs[count - 1].baseline, *pairs[count - 1].winner))
         seen = tuple(one for one in rounds if one.place <= last)
-        found = compare(pairs[:count], seen, rule.min_gain, rule.confidence, rule.earlier)
+        found = compare(pairs[:count], seen, rule.min_gain, rule.confidence, rule.earlier, most)
         if found is not None and found.answer == "better":
             return count
     return None
 
 
-def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, most: int = RULES.planned) -> int | None:
+def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, most: int = RULES.planned,
+                 room: int = RULES.max_blocks) -> int | None:
     """Pairs after which a log gain is expected to be proven, and told precisely, when one pair's difference has this
-    variance; None when ``most`` are not enough. ``live``: both sides in one process."""
+    variance; None when ``most`` are not enough. ``live``: both sides in one process; ``room``: pairs there is time for.
+    """
     for count in range(least_pairs(gain, live), most + 1):
         error, freedom = math.sqrt(variance / count), 2.0 * count
-        bound = looks.t_bound(_level(rule.confidence, count), freedom)
+        bound = looks.t_bound(_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
         told = looks.t_bound(1.0 - rule.confidence, freedom)
         if bound * error <= gain and told * error <= close_enough(gain, rule):
             return count
@@ -302,10 +307,35 @@ def least_pairs(gain: float, live: bool) -> int:
     return RULES.min_blocks if gain >= RULES.two_clocks * (0.5 if live else 1.0) else RULES.sorted_starts
 
 
-def _level(confidence: float, count: int) -> float:
-    """Two-sided level of the interval after ``count`` pairs."""
-    spent = 1.0 - RULES.spends * (1.0 - confidence)
-    return looks.nominal_alpha(spent, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
+def _level(confidence: float, count: int, most: int, first: int = RULES.min_blocks) -> float:
+    """Two-sided level of the interval after ``count`` pairs, when there are ``most`` at most and an answer is given
+    after ``first`` of them at the earliest."""
+    spent, last = 1.0 - RULES.spends * (1.0 - confidence), max(first, most)
+    return looks.nominal_alpha(spent, min(count, last), first, last)
+
+
+def looks_planned(history: History) -> int:
+    """How many pairs there is time for, by what the first one took: where clips take half a minute the error that the
+    confidence allows need not be spread over looks that will never be. RULES.max_blocks before the first pair.
+
+    Known before the first look, and by times of the whole pair alone, so that it does not hang on what pairs say.
+    """
+    place = next((place for place, one in enumerate(history.samples) if one.purpose == "confirm"), None)
+    if place is None:
+        return RULES.max_blocks
+    block = history.samples[place].block
+    pair = [one for one in history.samples[place:] if one.purpose == "confirm" and one.block == block]
+    used = {one.launch for one in pair}
+    seconds = sum(one.cost for one in pair) + sum(one.startup for one in history.launches if one.number in used)
+    before = sum(one.cost for one in history.samples[:place]) + sum(
+        one.startup for one in history.launches if one.number < min(used))
+    return looks_that_fit(history.budget - before, seconds)
+
+
+def looks_that_fit(left: float, seconds: float) -> int:
+    """Pairs of so many ``seconds`` that there will be in the time ``left``, at least one more than the fewest."""
+    room = min(left / max(seconds, 1e-3), float(RULES.max_blocks))
+    return max(RULES.min_blocks + 1, round(room))
 
 
 def chance_above(mean: float, sd: float, threshold: float) -> float:

@@ -16,8 +16,8 @@ from autotune.model.flagset import Candidate, Space
 def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: frozenset[str]) -> Candidate:
     """The candidate less its flags that are not likely to help, the least helpful first.
 
-    A flag is dropped when the chance that it helps is below RULES.helps; the set without it must exist and must
-    not have failed.
+    A flag is dropped when the chance that it helps is below RULES.helps and it is not expected to do much; the set
+    without it must exist and must not have failed.
     """
     current = candidate
     while True:
@@ -28,7 +28,7 @@ def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: fr
                 continue
             mean, sd = posterior.gain(less.id, current.id)
             chance = chance_above(mean, sd, 0.0)
-            if mean < RULES.tie or chance < RULES.helps:
+            if mean < RULES.tie or (chance < RULES.helps and mean < RULES.worth_a_doubt):
                 doubtful.append((mean, less))
         if not doubtful:
             return current

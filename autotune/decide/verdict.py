@@ -10,7 +10,16 @@ from statistics import median
 from autotune.decide import needed, objectives
 from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import FRESH, Comparison, blocks, compare, confirmed, started_cold, told_pairs
+from autotune.decide.compare import (
+    FRESH,
+    Comparison,
+    blocks,
+    compare,
+    confirmed,
+    looks_planned,
+    started_cold,
+    told_pairs,
+)
 from autotune.decide.finalist import finalist, reduced, too_slow
 from autotune.decide.memory import surface
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
@@ -164,7 +173,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     scored = objectives.scored(all_rounds, objective)
     result = confirmed(history, space, scored, rival, decide)
     speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain,
-                    decide.confidence, decide.earlier)
+                    decide.confidence, decide.earlier, looks_planned(history))
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak

@@ -8,7 +8,17 @@ from functools import partial
 
 from autotune.decide import objectives
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Block, block_rounds, blocks, compare, confirmed, in_one_process, precise, sure_since
+from autotune.decide.compare import (
+    Block,
+    block_rounds,
+    blocks,
+    compare,
+    confirmed,
+    in_one_process,
+    looks_planned,
+    precise,
+    sure_since,
+)
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
@@ -71,7 +81,7 @@ def _settled(view: View, winner: str, found: tuple[Block, ...]) -> bool:
         return False
     if result.answer == "not better" or view.objective != "speed" or precise(result, rule):
         return True
-    since = sure_since(found, view.scored, rule)
+    since = sure_since(found, view.scored, rule, looks_planned(view.history))
     return since is not None and len(found) >= (1.0 + RULES.more_precise) * since
 
 

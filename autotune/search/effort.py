@@ -19,6 +19,9 @@ class Effort:
     least: float = 0.001
     """Smallest expected drop of the best time that anything is measured for, however cheap: among sets that differ by
     less nobody waits gladly, and the simplest of them goes on."""
+    counts_from: float = 0.7
+    """Share of the minimum gain that a set must be expected to have over the current one for a look at it to be worth
+    anything: what is less would not be adopted. Too large: gains that are just worth it are not looked for."""
     resolved: float = 0.0035
     resolved_near: float = 0.0015
     """The search is over when the best set is expected to lose less than this against the truly best one; the second
@@ -38,7 +41,7 @@ class Effort:
     """Rounds a cold start gives in confirmation, at least and at most."""
     least_gain: float = 0.02
     """Smallest gain, in log seconds, that the number of clips a start is planned for."""
-    proof: float = 0.6
+    proof: float = 0.72
     """Most of the budget that the search leaves for proving what it found. Too small: a gain is found and not proven;
     too large: on a short budget it is not found."""
     tight: float = 1.05
@@ -56,8 +59,9 @@ class Effort:
     """Log seconds that a set must gain for each thing in which it differs from the current one."""
     flag_sure: float = 0.99
     """Chance that a flag helps beyond which fresh pairs with and without it only tell how much it does."""
-    flag_share: float = 0.03
-    """Share of the budget that starts for such a flag may take: more than that for a figure alone is not worth it."""
+    flag_share: float = 0.2
+    """Share of the time spent so far that starts for such a flag may take: more than that for a figure alone is not
+    worth it."""
     flag_hopeless: float = 0.6
     """A measured flag that is less likely to help gets no more pairs; it is dropped."""
     draws: int = 64

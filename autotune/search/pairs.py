@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from autotune.decide import starts
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import clip_noise, in_one_process, pairs_needed
+from autotune.decide.compare import clip_noise, in_one_process, looks_that_fit, pairs_needed
 from autotune.model.study import History, Proposal
 from autotune.search.effort import EFFORT
 from autotune.search.view import View
@@ -45,10 +45,10 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
         return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
-    return _plan(before, winner, variance, between)[0]
+    return _plan(before, winner, variance, between, number)[0]
 
 
-def _plan(view: View, winner: str, variance: float, between: float) -> tuple[int, float]:
+def _plan(view: View, winner: str, variance: float, between: float, number: int = 0) -> tuple[int, float]:
     """(clips a side, seconds of the whole comparison) that are expected to settle it soonest, infinitely many seconds
     where RULES.planned pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
     gain, doubt = view.posterior.gain(view.space.baseline, winner)
@@ -58,15 +58,16 @@ def _plan(view: View, winner: str, variance: float, between: float) -> tuple[int
 
     def cost(count: int) -> tuple[float, float]:
         block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
-        blocks = pairs_needed(max(gain - doubt, EFFORT.least_gain), block, view.profile.decide, live)
         each = begin + 2.0 * count * clip
+        blocks = pairs_needed(max(gain - doubt, EFFORT.least_gain), block, view.profile.decide, live,
+                              room=looks_that_fit(view.left, each))
         return (blocks * each if blocks else math.inf), block * each
 
     # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.
     clear = gain - doubt >= RULES.two_clocks
     fewest = EFFORT.fewest if clear else EFFORT.fewest + 1
     # A tight budget is spread over as many pairs as the question needs at least, instead of many clips in too few.
-    room = (1.0 - EFFORT.search_share) * view.history.budget / (RULES.min_blocks if clear else RULES.sorted_starts)
+    room = view.left / max(1, (RULES.min_blocks if clear else RULES.sorted_starts) - number)
     counts = [count for count in range(fewest, EFFORT.most + 1) if begin + 2.0 * count * clip <= room]
     best = min(counts or [fewest], key=cost)
     return best, cost(best)[0]

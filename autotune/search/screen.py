@@ -126,7 +126,7 @@ class Screen:
         clip = view.round_cost(self.space.baseline)
         now = race(view)
         near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < EFFORT.near
-        if loss(now) < (self.resolved_near if near else self.resolved):
+        if loss(now, view.profile.decide.min_gain) < (self.resolved_near if near else self.resolved):
             return None
         reserve = proof_cost(view, now.names[now.best])
         for worth in worths(view, now, allowed):

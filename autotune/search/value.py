@@ -8,6 +8,7 @@ pays for several sets, and one noisy clip alone may be worth nothing (Frazier an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ class Worth:
 @dataclass(frozen=True)
 class Race:
     """The sets that may yet be best: their names, places in the space, posterior mean and covariance, and price
-    of their flags; ``best``: the one that would be taken now."""
+    of their flags; ``best``: the one that would be taken now, ``home``: the current one."""
 
     names: list[str]
     places: Places
@@ -47,6 +48,7 @@ class Race:
     cov: Array
     price: Array
     best: int
+    home: int
 
 
 def race(view: View) -> Race:
@@ -66,7 +68,7 @@ def race(view: View) -> Race:
         order.append(home)
     places, mean, price = places[order], mean[order], price[order]
     return Race([runners[i].id for i in order], places, mean, posterior.cov[np.ix_(places, places)], price,
-                int((mean + price).argmin()))
+                int((mean + price).argmin()), order.index(home))
 
 
 @lru_cache(maxsize=64)
@@ -77,21 +79,25 @@ def _draws(size: int, count: int) -> Array:
     return np.concatenate([half, -half])
 
 
-def loss(now: Race) -> float:
-    """Expected log seconds that taking the best set now loses against knowing everything."""
+def loss(now: Race, min_gain: float = -1.0) -> float:
+    """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster
+    than the current one by ``min_gain`` do not count: none of them would be adopted."""
     import numpy as np
 
     size = len(now.names)
     root = np.linalg.cholesky(now.cov + 1e-10 * np.eye(size))
     truth = now.mean[:, None] + root @ _draws(size, EFFORT.loss_draws).T
     taken = (truth + now.price[:, None]).argmin(axis=0)
-    return float((truth[now.best] - truth[taken, np.arange(truth.shape[1])]).mean())
+    there = truth[taken, np.arange(truth.shape[1])]
+    counts = truth[now.home] - there >= (math.log1p(min_gain) if min_gain > -1.0 else -math.inf)
+    return float(((truth[now.best] - there) * counts).mean())
 
 
-def _gains(now: Race, cross: Array, among: Array) -> Array:
+def _gains(now: Race, cross: Array, among: Array, least: float) -> Array:
     """Expected drop of the true score of the set that would be taken, for several batches of looks of one size.
 
-    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included.
+    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included; ``least``: log gain over
+    the current set from which one counts at all.
     """
     import numpy as np
 
@@ -100,7 +106,8 @@ def _gains(now: Race, cross: Array, among: Array) -> Array:
     outcome = now.mean[None, None, :] + _draws(among.shape[1], EFFORT.draws)[None] @ lever
     place = (outcome + now.price).argmin(axis=2)
     taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
-    found: Array = (outcome[:, :, now.best] - taken).mean(axis=1)
+    counts = outcome[:, :, now.home] - taken >= least
+    found: Array = ((outcome[:, :, now.best] - taken) * counts).mean(axis=1)
     return found
 
 
@@ -130,6 +137,7 @@ def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> 
     cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)
     cross = cross[now.places]
     price = [view.look_cost(name) for name in now.names]
+    least = EFFORT.counts_from * math.log1p(view.profile.decide.min_gain)
     found: list[Worth] = []
     for size, counts in EFFORT.batches:
         if size == 1:
@@ -142,7 +150,7 @@ def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> 
         looks = cross[:, where].transpose(1, 0, 2)
         for count in counts:
             noise = clip_variance(view.posterior.sd, count) * np.eye(size)
-            gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise)
+            gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise, least)
             for batch, gain in zip(batches, gains, strict=True):
                 first = now.names[batch[0]]
                 rest = sum(count * price[i] + view.switch for i in batch[1:])
