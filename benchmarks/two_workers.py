@@ -157,7 +157,9 @@ def _one_study(
             if place not in ended and place not in running and rng.random() < 0.7:
                 turn = place + 10 * total["kills"]
                 running[place] = worker(state, surface, turn, url, scale, folder / f"said-{place}")
-    for place, state in enumerate(states):  # each learns what the other did last, and measures nothing more
+    # Each tells what a kill kept it from telling and learns what the other did last, measuring nothing more; twice, for
+    # what the second one tells the first has still to learn.
+    for place, state in [*enumerate(states)] * 2:
         _, status = os.waitpid(worker(state, surface, place, url, scale, budget=0.001), 0)
         total["failed"] += os.waitstatus_to_exitcode(status) != 0
     total.update(_found(folder, states, url, surface))
