@@ -154,7 +154,8 @@ def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior,
     space, rule = view.space, view.profile.decide
     first = all(s.candidate in (winner, space.baseline) for s in view.history.samples if s.purpose == "confirm")
     for arm in arms:
-        proposal = _pair(view, winner, arm) if arm.open and (first or arm.live) else None
+        wanted = arm.open and (first or arm.live) and not _leave_out(view, arm)
+        proposal = _pair(view, winner, arm) if wanted else None
         if proposal is not None:
             return proposal
     known = effects(space, space[winner], view.rounds, rule.confidence)
@@ -162,6 +163,13 @@ def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior,
     if less in (winner, space.baseline):
         return asked
     return confirm_next(view, less) or _started(view, less)
+
+
+def _leave_out(view: View, arm: Arm) -> bool:
+    """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
+    have not shown that it does, and there is not time for both."""
+    doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
+    return doubtful and view.left < EFFORT.left_out * proof_cost(view, arm.less.id)
 
 
 def _started(view: View, less: str) -> Proposal | None:
