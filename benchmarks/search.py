@@ -160,7 +160,7 @@ def families_part(options: argparse.Namespace, peers: list[str], seeds: range) -
     asked = list(families.FAMILIES) if options.families == "all" else options.families.split(",")
     found: dict[str, Any] = {}
     print(family_table.HEAD)
-    for rows in family_table.sessions(asked, [family_table.OURS, *peers], seeds, options.workers,
+    for rows in family_table.sessions(asked, [family_table.OURS, family_table.UNPROVEN, *peers], seeds, options.workers,
                                       options.versions.split(",")):
         found |= family_table.document(rows)
         print(family_table.lines(rows[0]["family"], found[rows[0]["family"]]), flush=True)

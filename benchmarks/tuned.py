@@ -7,7 +7,9 @@ import time
 
 from autotune import decide, search
 from autotune.model.study import History, Proposal
+from autotune.search.confirm import chosen
 from autotune.search.screen import Screen
+from autotune.search.view import View
 from benchmarks import surfaces
 from benchmarks.cards import Card
 from benchmarks.near import near_equal
@@ -34,6 +36,23 @@ class Timed:
             self.seconds += time.perf_counter() - began
 
 
+class Unproven:
+    """The default strategy until it would begin to prove what it found, which is then ``found``."""
+
+    def __init__(self, inner: Screen) -> None:
+        self.inner = inner
+        self.found = inner.space.baseline
+
+    def next(self, history: History) -> Proposal | None:
+        """See Strategy."""
+        proposal = self.inner.next(history)
+        if proposal is None or proposal.purpose != "confirm":
+            return proposal
+        view = View(history, self.inner.space, self.inner.profile, self.inner.objective, self.inner.surface)
+        self.found = chosen(view, self.inner.neutral) or self.found
+        return None
+
+
 def prior(card: Card) -> search.Prior:
     """What autotune would be told of this card, had it never been recorded."""
     return search.Prior(tuple(("attention", level, value) for level, value in sorted(card.expected.items())), SOURCE)
@@ -54,3 +73,13 @@ def tune(surface: Surface, seed: int, name: str = "screen", told: search.Prior |
     clips = sum(1 for s in session.samples if s.state != "warmup")
     return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking,
                    near_equal(surface, session.samples, session.launches))
+
+
+def searched(surface: Surface, seed: int, told: search.Prior | None = None) -> Outcome:
+    """The search alone: what it would go on to prove, adopted unproven, as the peers adopt what they find."""
+    session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=isinstance(surface, surfaces.Drawn))
+    strategy = Unproven(Screen(surface.space, surface.profile, "speed", told))
+    session.run(strategy)
+    clips = sum(1 for s in session.samples if s.state != "warmup")
+    return Outcome(strategy.found, strategy.found != surface.space.baseline, session.now, len(session.launches), clips,
+                   session.wasted, 0.0, near_equal(surface, session.samples, session.launches))

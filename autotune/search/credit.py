@@ -169,7 +169,7 @@ def _leave_out(view: View, arm: Arm) -> bool:
     """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
     have not shown that it does, and there is not time for both."""
     doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
-    return doubtful and view.left < EFFORT.left_out * proof_cost(view, arm.less.id)
+    return doubtful and view.left < proof_cost(view, arm.less.id)
 
 
 def _started(view: View, less: str) -> Proposal | None:

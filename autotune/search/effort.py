@@ -62,10 +62,6 @@ class Effort:
     flag_share: float = 0.2
     """Share of the time spent so far that starts for such a flag may take: more than that for a figure alone is not
     worth it."""
-    left_out: float = 1.5
-    """Times what proving the set without a flag is expected to take that must be left for more pairs of a flag that
-    its first did not show to help. Smaller: the time for proving the simpler set goes into the doubt, and the flag
-    stays."""
     flag_hopeless: float = 0.6
     """A measured flag that is less likely to help gets no more pairs; it is dropped."""
     draws: int = 64
