@@ -192,7 +192,8 @@ def test_the_document_holds_every_strategy_of_every_family_and_nothing_else_is_p
     document = json.loads(capsys.readouterr().out)
     assert set(document) == {"drawn", "surprise"}
     for by in document.values():
-        assert set(by) == {family_table.OURS, "hill", "one-flag"}
+        assert set(by) == {family_table.OURS, family_table.UNPROVEN, "hill", "one-flag"}
+        assert by[family_table.UNPROVEN]["seconds"] < by[family_table.OURS]["seconds"]
         for row in by.values():
             assert {"regret", "behind3", "seconds", "launches", "false_adoption", "power5", "power10",
                     "kept_useless"} <= set(row)
