@@ -97,7 +97,7 @@ def _worth(view: View, arm: Arm, count: int, sides: int) -> bool:
     if not arm.sure:
         return True
     pairs = RULES.min_blocks - arm.pairs
-    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= EFFORT.flag_share * view.history.spent
+    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= EFFORT.flag_share * view.measured
 
 
 def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None) -> Proposal | None:

@@ -60,7 +60,7 @@ class Effort:
     flag_sure: float = 0.99
     """Chance that a flag helps beyond which fresh pairs with and without it only tell how much it does."""
     flag_share: float = 0.2
-    """Share of the time spent so far that starts for such a flag may take: more than that for a figure alone is not
+    """Share of the time measured so far that starts for such a flag may take: more than that for a figure alone is not
     worth it."""
     flag_hopeless: float = 0.6
     """A measured flag that is less likely to help gets no more pairs; it is dropped."""

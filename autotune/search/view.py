@@ -197,6 +197,11 @@ class View:
             begin += self.check * mine
         return count * (mine if fresh else self.look_cost(candidate)) + begin
 
+    @cached_property
+    def measured(self) -> float:
+        """Seconds of the starts and clips of the study, whoever made them: the same for all who work on it."""
+        return sum(one.cost for one in self.history.samples) + sum(one.startup for one in self.history.launches)
+
     @property
     def left(self) -> float:
         """Seconds of the budget that are left."""

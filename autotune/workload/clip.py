@@ -97,20 +97,16 @@ def _decode(data: bytes) -> list[Frames] | Refusal:
 def compare(frames: Frames, reference: Frames) -> tuple[float, float]:
     """(SSIM, PSNR in dB) of two clips of one shape, averaged over frames; identical clips give (1.0, 100.0).
 
-    SSIM on luma, as Wang et al. 2004 define it (scikit-image). PSNR is capped at 100 dB so that it stays a
-    number in JSON.
+    SSIM on luma (workload/ssim.py). PSNR is capped at 100 dB so that it stays a number in JSON.
     """
     import numpy as np
-    from skimage.metrics import structural_similarity
+
+    from autotune.workload.ssim import structural_similarity
 
     if frames.shape != reference.shape:
         return 0.0, 0.0
     luma = np.array([0.299, 0.587, 0.114], dtype=np.float32)
     first, second = frames.astype(np.float32) @ luma, reference.astype(np.float32) @ luma
-    window = min(7, *first.shape[1:3])
-    window -= 1 - window % 2
-    ssim = [structural_similarity(a, b, data_range=255.0, win_size=window)
-            for a, b in zip(first, second, strict=True)]
     error = float(np.mean((frames.astype(np.float32) - reference.astype(np.float32)) ** 2))
     psnr = 100.0 if error == 0 else min(100.0, 10.0 * float(np.log10(255.0**2 / error)))
-    return float(np.mean(ssim)), psnr
+    return structural_similarity(first, second), psnr

@@ -17,7 +17,7 @@ from autotune.cli import main
 from autotune.cli.tune import seconds_of
 from autotune.model.errors import UsageProblem
 
-HEAVY = {"optuna", "torch", "scipy", "numpy", "matplotlib", "skimage", "PIL", "requests", "rich", "psutil", "pynvml"}
+HEAVY = {"optuna", "torch", "scipy", "numpy", "matplotlib", "PIL", "requests", "rich", "psutil", "pynvml"}
 
 
 def program(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -28,7 +28,7 @@ from autotune.daemon.world import RealWorld
 from autotune.model.errors import UsageProblem
 from tests.daemon.test_runner import until
 
-HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "matplotlib", "skimage", "PIL", "click")
+HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "matplotlib", "PIL", "click")
 SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
 FILES = int(os.environ.get("AUTOTUNE_WATCHED_FILES", "5000"))
 CONFIG = """\

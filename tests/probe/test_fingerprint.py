@@ -19,7 +19,7 @@ from tests.nvml_fake import Fake
 from tests.probe.installs import repository, venv, webui, write
 
 WORDS = ("--api", "--xformers", "--port", "7861")
-HEAVY = ("torch", "numpy", "scipy", "optuna", "psutil", "requests", "rich", "PIL", "skimage", "subprocess", "tomllib")
+HEAVY = ("torch", "numpy", "scipy", "optuna", "psutil", "requests", "rich", "PIL", "subprocess", "tomllib")
 
 
 def changed(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
