@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 GONE, AGAIN = 120.0, 1.0
 """Seconds for which a sampler that needs the storage waits for it to come back, and between two tries."""
+QUIET = 2.0
+"""Seconds without news from workers that are still there, after which one with nothing to ask believes that they have
+nothing either: who has just ended a trial takes a moment to choose the next, and both are to tell of the same clips."""
 ALONE = 15.0
 """Seconds without the storage after which a worker goes on as if it were the only one."""
 
@@ -95,6 +98,7 @@ class Asking:
         self._others = self._sharing() if asked.shared else None
         self._work = ExitStack()
         self._waits = False
+        self._news = 0.0
         self._rival: str | None = None
         if not pure:
             self._strategy = self._guest = guests.Guest(asked.space, asked.profile, asked.objective, asked.seed, self)
@@ -153,6 +157,7 @@ class Asking:
             known = (len(now.samples), len(now.launches), now.live_launch, seen and (seen.running, seen.rival))
             if known != before:  # choosing takes a while; who waits does not choose anew without news
                 proposal, before = self._proposal(now, seen), known
+                self._news = time.monotonic()
             if seen is not None and pair is not None and (proposal is None or proposal.block != pair):
                 self._told.pair = None  # this worker's own pair is done: now what the others' pairs say counts
                 continue
@@ -201,7 +206,7 @@ class Asking:
     def _must_wait(self, now: History, proposal: Proposal | None, seen: Seen) -> bool:
         """Whether others must come to the end of what they measure first."""
         if proposal is None:
-            return seen.busy
+            return seen.busy or (seen.there and time.monotonic() - self._news < QUIET)
         if proposal.block is None:
             return False
         if proposal.block == self._told.pair:

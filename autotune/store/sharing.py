@@ -42,12 +42,14 @@ def beat_of(worker: str) -> str:
 class Seen:
     """What the storage showed at the last look. ``running``: sets that others measure in the search; ``pairs``: numbers
     of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one; ``busy``:
-    somebody measures; ``settled``: somebody came to a verdict that is sure."""
+    somebody measures; ``there``: somebody is at work, measuring or choosing; ``settled``: somebody came to a verdict
+    that is sure."""
 
     running: list[str] = field(default_factory=list)
     pairs: int = 0
     rival: str | None = None
     busy: bool = False
+    there: bool = False
     settled: bool = False
 
 
@@ -145,7 +147,7 @@ class Others:
         return trial
 
     def _summary(self, running: list[FrozenTrial], done: list[FrozenTrial], alive: dict[str, bool]) -> Seen:
-        seen = Seen(busy=bool(running))
+        seen = Seen(busy=bool(running), there=any(alive.values()))
         known = {candidate.id for candidate in self._told.space.candidates}
         open_pairs: set[tuple[str, Any]] = set()
         for trial in running:
