@@ -14,11 +14,22 @@ from tests.session.conftest import Bench, wait_for
 pytestmark = pytest.mark.e2e
 
 
+def check_decision(document: dict[str, Any]) -> None:
+    """The decision for speed is the one that the winner and the speedup beside it stand for."""
+    speed = document["speedup"]
+    same = all(document["winner"][key] == document["baseline"][key] for key in ("flags", "settings", "effective"))
+    if document["decision"] == "apply":
+        assert not same and 1.0 < speed["low"] <= speed["estimate"] <= speed["high"]
+    else:
+        assert document["decision"] == "keep" and document["reason"].startswith("Nothing is changed")
+        assert same and speed["low"] == speed["estimate"] == speed["high"] == 1.0
+
+
 def check_document(document: dict[str, Any]) -> None:
     """The shape that the contract promises."""
     assert document["kind"] == "tune"
-    assert document["decision"] in ("apply", "keep")
     assert document["reason"]
+    check_decision(document)
     for side in (document["baseline"], document["winner"]):
         assert {"flags", "settings", "effective", "seconds", "memory_peak", "launches", "samples"} <= side.keys()
     assert {"estimate", "low", "high", "confidence"} <= document["speedup"].keys()
@@ -115,4 +126,5 @@ def test_a_candidate_that_fails_never_wins(bench: Bench) -> None:
 
 def test_stills_instead_of_a_clip_are_no_clip(bench: Bench) -> None:
     document = bench.json("tune", "--profile", str(bench.profile), code=4, faults="stills:*")
-    assert "not_animated" in json.dumps(document) or "AnimateDiff" in json.dumps(document)
+    assert (document["kind"], document["code"]) == ("error", 4)
+    assert "the current flags failed 2 of 2 times (not_animated)" in document["message"]
