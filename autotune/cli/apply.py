@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
@@ -168,7 +169,6 @@ def verify_command(
 def _measured(
     settings: Settings, seen: Look, profile_name: str, budget: str | None, cause: str
 ) -> dict[str, Any]:
-    from autotune.cli.tune import seconds_of
     from autotune.session.check import CheckOptions, check
     from autotune.session.tune import Progress
     from autotune.workload import profile as profiles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from dataclasses import replace
@@ -11,27 +10,14 @@ from typing import Any
 
 import click
 
+from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json
 from autotune.cli.settings import YES, Settings, verb
-from autotune.model.errors import UsageProblem
 from autotune.model.study import History
 from autotune.report.words import plural
 from autotune.session.counts import counts
 from autotune.session.tune import Progress, TuneOptions, tune
 from autotune.store.optuna_storage import ENVIRONMENT
-
-UNITS = {"": 60.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of a duration such as 90s, 10m, 1.5h; a bare number is minutes. Raises UsageProblem."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(min|[smh]|)", text.strip().lower())
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip().lower().replace(" ", ""):
-        raise UsageProblem(f"--budget {text!r} is no duration", "Say 90s, 10m or 1h30m.")
-    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if not 1 <= seconds <= 7 * 24 * 3600:
-        raise UsageProblem(f"--budget {text!r} is outside one second to seven days", "Say 90s, 10m or 1h30m.")
-    return seconds
 
 
 class _OnScreen(Progress):
@@ -94,7 +80,8 @@ def tune_command(
     profile = profiles.load(profile_name)
     options = TuneOptions(
         profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=cause,
-        storage=storage or None,        budget=seconds_of(budget) if budget else profile.minutes * 60.0,
+        storage=storage or None,
+        budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     progress = Progress() if settings.quiet else _OnScreen(started)

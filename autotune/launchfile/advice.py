@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
-from autotune.launchfile.reader import LaunchFile, parse
+from autotune.launchfile.reader import parse
 from autotune.launchfile.values import OWN
 from autotune.model.errors import Refused
 from autotune.model.secrets import is_secret, masked_words

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.launchfile import sh_harmless
-from autotune.launchfile.reader import LaunchFile
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.sh_harmless import Harmless, Refusal
 from autotune.launchfile.sh_tree import NoParser, NotUnderstood
 from autotune.launchfile.sh_words import SET_BY_BASH

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.launchfile.flavour import container, flavour, packaged
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.quoting import joined
-from autotune.launchfile.reader import ENVIRONMENT, LaunchFile, in_pinokio, parse, read
-from autotune.launchfile.values import OWN
+from autotune.launchfile.reader import in_pinokio, parse, read
+from autotune.launchfile.values import ENVIRONMENT, OWN
 from autotune.model.errors import NothingToWorkOn
 
 _NAMES = {

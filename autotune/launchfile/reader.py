@@ -7,94 +7,18 @@ import shlex
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.disk import windows_attributes
 from autotune.launchfile import blocks
-from autotune.launchfile.blocks import Block
-from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Variable, Word, flatten, split
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Word, flatten, split
 from autotune.model.errors import NothingToWorkOn, Refused
 from autotune.model.windows_paths import LONGEST
 
-ENVIRONMENT = "variable "
-"""How a reason begins that is only a variable of the environment, whose value is known here as well."""
 MAX_FILE = 4 * 1024 * 1024
 """Bytes. Launch files are a few kilobytes; a bigger one is something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchFile:
-    """A launch file as read.
-
-    ``words``: what launch.py receives from it, in argv order (words on the starting line first, then those
-    of COMMANDLINE_ARGS). ``static``: the words follow from the file alone; else ``depends`` says on what,
-    and ``words`` is what this environment would give. ``why_not``: why it cannot be edited, None if it can.
-    ``assignments``: line numbers that set COMMANDLINE_ARGS. ``kind``: sh, cmd or stability-matrix.
-    """
-
-    path: Path
-    kind: str
-    data: bytes
-    words: tuple[str, ...]
-    static: bool
-    why_not: str | None
-    depends: tuple[str, ...] = ()
-    assignments: tuple[int, ...] = ()
-    reading: Reading | None = field(default=None, repr=False, compare=False)
-    base: bytes = field(default=b"", repr=False, compare=False)
-    block: Block | None = field(default=None, repr=False, compare=False)
-    root: Path | None = None
-    rewritten: bool = False
-    """Another program (Pinokio) rewrites the first line that names COMMANDLINE_ARGS, a comment too."""
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-    before: LaunchFile | None = field(default=None, repr=False, compare=False)
-    """The batch file that set variables before this one in the same start."""
-    others: tuple[str, ...] = ()
-    """What the words depend on because of other files of the same start, which are read before or after it."""
-
-    @property
-    def uncertain(self) -> tuple[str, ...]:
-        """What only the shell knows and the words depend on; with nothing here ``words`` are a fact, else a guess.
-
-        Variables of the environment are no such thing: their values are known here as well.
-        """
-        settled = self.reading.settled if self.reading else frozenset()
-        own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT) and reason not in settled)
-        return tuple(dict.fromkeys((*own, *self.variable(OWN).depends, *self.others)))
-
-    def variable(self, name: str) -> Variable:
-        """A variable where the web UI is started: the file's own, else the one of the environment it was read with.
-
-        Without a reading (Stability Matrix's settings.json is no script) it is the environment's. Names in batch
-        files are blind to case.
-        """
-        opaque = self.reading.opaque if self.reading else ()
-        known = self.reading.variables if self.reading else {}
-        if self.kind == "cmd":
-            name = name.upper()
-            if name in known:
-                return known[name]  # says itself which commands may have changed it; set after them, it is certain
-            if self.before is not None:
-                left = self.before.variable(name)
-                return replace(left, depends=tuple(dict.fromkeys((*left.depends, *opaque))))
-            given = next((value for key, value in self.environ.items() if key.upper() == name), None)
-        else:
-            given = self.environ.get(name)
-        found = known.get(name)
-        if found is None:
-            found = Variable(given, given is not None, self._beside(name))
-        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *opaque))))
-
-    def _beside(self, name: str) -> tuple[str, ...]:
-        """What else may have set a variable that the file does not set."""
-        passing = self.reading.passing if self.reading else ()
-        if self.kind != "sh":
-            return passing
-        from autotune.launchfile.sh_words import GIVEN_OR_SET, SET_BY_BASH
-
-        itself = name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ)
-        return (*passing, "what bash sets itself") if itself else passing
 
 
 def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None = None) -> LaunchFile:

@@ -6,14 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 
 from autotune.launchfile.sh_tree import Node, kind, start, stop
-from autotune.launchfile.values import Atom, Insertion, Ref, Value, flatten
+from autotune.launchfile.values import ENVIRONMENT, Atom, Insertion, Ref, Value, flatten
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 UNSET = Value()
 """The value of a variable that the file takes away; told from an empty one by identity."""
-
-ENVIRONMENT = "variable "
-"""How a reason begins that only says which variable of the environment a value holds."""
 
 _UNEVEN = re.compile(r"[*?\[{~]")
 """Characters that may make an unquoted word something else, or several words."""

@@ -16,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from autotune.launchfile.jsonspan import Item, blank, items, members
-from autotune.launchfile.reader import LaunchFile
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.model.errors import Refused
 
 _WEBUIS = re.compile(r"stable-diffusion-webui|sd-webui|forge", re.IGNORECASE)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from autotune.launchfile import blocks
 from autotune.launchfile.flavour import packaged
-from autotune.launchfile.reader import LaunchFile, kind_of, load, parse
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import kind_of, load, parse
 from autotune.launchfile.values import OWN, Variable
 
 if TYPE_CHECKING:

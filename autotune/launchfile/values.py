@@ -280,3 +280,5 @@ class Reading:
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)
     """All commands that are not an assignment of COMMANDLINE_ARGS, as written: an edit must not change them."""
+ENVIRONMENT = "variable "
+"""How a reason begins that is only a variable of the environment, whose value is known here as well."""

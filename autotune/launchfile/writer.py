@@ -29,9 +29,10 @@ from dataclasses import dataclass
 
 from autotune.launchfile import blocks
 from autotune.launchfile.known import KNOWN, PAIRS, VALUES
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
-from autotune.launchfile.reader import LaunchFile, parse, scan, spell
+from autotune.launchfile.reader import parse, scan, spell
 from autotune.launchfile.values import OWN, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
 

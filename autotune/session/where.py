@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.launchfile import layout as layouts
+from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.layout import Layout
-from autotune.launchfile.reader import LaunchFile, read
+from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.homes import expanded
 

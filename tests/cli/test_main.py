@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autotune import __version__
 from autotune.cli import main
-from autotune.cli.tune import seconds_of
+from autotune.cli.duration import seconds_of
 from autotune.model.errors import UsageProblem
 
 HEAVY = {"optuna", "torch", "scipy", "numpy", "matplotlib", "PIL", "requests", "rich", "psutil", "pynvml"}

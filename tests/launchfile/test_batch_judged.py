@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from autotune.launchfile import advice, edit
-from autotune.launchfile.reader import LaunchFile, parse
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from tests.launchfile.batch_hostile import HOSTILE
 from tests.launchfile.batch_maker import HELPERS, batch

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from autotune.launchfile import codepage, edit
-from autotune.launchfile.reader import LaunchFile, parse
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from autotune.probe import interpreter
 from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, owns

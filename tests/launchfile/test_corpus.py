@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autotune.launchfile import edit
-from autotune.launchfile.reader import LaunchFile, parse
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
 from tests.launchfile.judges import NO_CMD, TARGET, bash_accepts, bash_words, cmd, cmd_words, owns

@@ -10,7 +10,8 @@ import pytest
 
 from autotune.launchfile import edit, layout
 from autotune.launchfile.ask_bash import Answered, ask
-from autotune.launchfile.reader import LaunchFile, parse
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from tests.launchfile.grown_sh import GIVEN, NAMES, Grown, Judged, judge, many
 from tests.launchfile.judges import TARGET, bash_words, owns
