@@ -1,0 +1,83 @@
+"""Where the package names a web UI's own endpoints, flags, settings, files and log lines, told from its strings.
+
+They belong to the rooms in HOME. What other files name stands below, each file with its reason; it may only shrink.
+Docstrings and comments explain and are not looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.source import PACKAGE
+
+HOME = {"engine", "flags", "launchfile", "probe", "server"}
+"""Rooms that deal with a web UI's files, flags, API and process."""
+
+WORDS = re.compile(
+    r"sdapi|animatediff|cross_attention|webui-user|webui\.(?:sh|bat|settings)|(?<![\w-])(?:ui-)?config\.json"
+    r"|sd_model_checkpoint|sd_vae|motion[_-]modules?|COMMANDLINE_ARGS|launch\.py|sd-webui|modules_forge|xformers"
+    r"|models/Stable-diffusion|--(?:opt|med|low|no-half|precision|api|upcast|disable|attention|cuda)[\w-]*",
+    re.IGNORECASE)
+
+PROSE = "told to the user in the words the web UI uses"
+ATTENTION = "the name of an attention class, in values that the catalogue made"
+RECORD = "a key of a document of ours"
+EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
+    "cli/demo.py": ("writes the launch file of a demonstration",
+                    {"--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
+    "daemon/starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
+    "daemon/triggers.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
+    "daemon/watch.py": ("the extension's folder", {"animatediff"}),
+    "daemon/world.py": (RECORD, {"motion_module"}),
+    "decide/assumptions.py": (ATTENTION, {"xformers"}),
+    "decide/compare.py": (ATTENTION, {"xformers"}),
+    "decide/memory.py": (ATTENTION, {"xformers"}),
+    "measure/clip.py": ("proof that a clip was rendered, from the answer", {"animatediff"}),
+    "model/cause.py": ("lines of the log that are no cause of a failure", {"animatediff", "xformers"}),
+    "model/failures.py": (f"advice, {PROSE}", {
+        "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
+    "model/workload.py": (ATTENTION, {"xformers"}),
+    "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
+    "session/apply.py": ("a setting that stands in for a flag", {"cross_attention"}),
+    "session/doctor.py": (f"findings, {PROSE}", {
+        "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
+    "session/driver.py": (ATTENTION, {"xformers"}),
+    "session/install_checks.py": (f"what an install lacks, {PROSE}", {
+        "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
+    "session/live.py": (PROSE, {"--api"}),
+    "session/look.py": (PROSE, {"commandline_args"}),
+    "session/preconditions.py": (PROSE, {"--lowvram", "--medvram"}),
+    "session/probe.py": (RECORD, {"animatediff", "motion_modules"}),
+    "session/proof.py": (PROSE, {"launch.py"}),
+    "session/quiet.py": (PROSE, {"--api"}),
+}
+
+
+def _named(text: str) -> set[str]:
+    """Words of a web UI in the strings of a source file, docstrings left out."""
+    tree = ast.parse(text)
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in told:
+            value = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+            if isinstance(value, str):
+                found.update(word.lower() for word in WORDS.findall(value))
+    return found
+
+
+def test_a_web_uis_words_stay_where_they_belong() -> None:
+    """Equal, not at most: who takes a word out of a file takes it off the list, too."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if place.parts[0] not in HOME and (words := _named(path.read_text(encoding="utf-8"))):
+            found[place.as_posix()] = words
+    assert found == {name: words for name, (_, words) in EXCEPTIONS.items()}
+
+
+def test_strings_count_and_docstrings_do_not() -> None:
+    assert _named('"""Asks /sdapi/v1/options."""\nx = 1  # --medvram\n') == set()
+    assert _named('x = f"/sdapi/v1/{y}"\nz = b"set COMMANDLINE_ARGS="\n') == {"sdapi", "commandline_args"}
+    assert _named('x = ("--no-half-vae", "my-config.json", "config.json")') == {"--no-half-vae", "config.json"}
