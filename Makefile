@@ -11,10 +11,16 @@ E2E_WORKERS ?= $(WORKERS)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test windows-python test-windows test-windows-short lint bench wheel windows-zip clean
+.PHONY: demo check test windows-python test-windows test-windows-short lint bench wheel windows-zip clean
 
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
+
+# About a minute on two quiet cores. The other rooms, and all that starts a web UI, are in `make test`.
+CHECK_ROOMS ?= decide disk flags measure model report store workload test_documents.py
+
+check: lint
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not e2e" $(addprefix tests/,$(CHECK_ROOMS))
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not e2e"

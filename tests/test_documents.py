@@ -1,0 +1,53 @@
+"""The documents for contributors name files that exist, and the package says that it is typed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("autotune", "benchmarks", "tests", "docs", "profiles", "systemd", "optunahub")
+NAMED = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./-]*)`")
+LINKED = re.compile(r"\]\(([\w./-]+)\)")
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/security.md", "docs/services.md"])
+def test_every_path_and_link_of_the_page_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = [ROOT / name for name in NAMED.findall(text)] + [(ROOT / page).parent / to for to in LINKED.findall(text)]
+    assert named, "the page names no file, so that this test looks at nothing"
+    assert [str(path) for path in named if not path.exists()] == []
+
+
+def test_every_room_has_a_line() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = {f"autotune/{path.parent.name}/" for path in (ROOT / "autotune").glob("*/__init__.py")}
+    assert rooms, "no room was found"
+    assert {room for room in rooms if f"| `{room}` |" not in text} == set()
+
+
+def test_the_wheel_says_that_it_is_typed() -> None:
+    wheel = project()["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["autotune"], "what lies in the package's folder goes into the wheel, data too"
+    assert not {"exclude", "only-include", "include"} & set(wheel), "a filter could leave the marker out"
+    assert (ROOT / "autotune" / "py.typed").is_file()
+
+
+def test_every_issue_form_asks_what_doctor_says() -> None:
+    forms = [path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml"]
+    assert forms, "there are no forms"
+    for form in forms:
+        assert "autotune doctor --json" in form.read_text(encoding="utf-8"), form.name
