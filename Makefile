@@ -17,7 +17,7 @@ demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
 # About a minute on two quiet cores. The other rooms, and all that starts a web UI, are in `make test`.
-CHECK_ROOMS ?= decide disk flags measure model report store workload test_documents.py
+CHECK_ROOMS ?= decide disk flags measure model report store workload test_documents.py test_troubleshooting.py
 
 check: lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not e2e" $(addprefix tests/,$(CHECK_ROOMS))
