@@ -40,7 +40,10 @@ def entries() -> dict[str, tuple[set[str], set[int]]]:
     """Title -> the messages and the exit codes of the entry."""
     page = PAGE.read_text(encoding="utf-8")
     return {
-        title: ({text for _, text in LISTED.findall(body)}, {int(code) for code in re.findall(r"\d+", " ".join(CODES.findall(body)))})
+        title: (
+            {text for _, text in LISTED.findall(body)},
+            {int(code) for code in re.findall(r"\d+", " ".join(CODES.findall(body)))},
+        )
         for title, body in ENTRY.findall(page)
     }
 
