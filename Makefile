@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
-# About a minute on two quiet cores. The other rooms, and all that starts a web UI, are in `make test`.
+# 66 s of CPU, so well under a minute on two quiet cores. The other rooms, and all that starts a web UI: `make test`.
 CHECK_ROOMS ?= decide disk flags measure model report store workload test_documents.py test_troubleshooting.py
 
 check: lint
