@@ -46,6 +46,7 @@ test-windows-short: windows-python
 lint: $(VENV)/.dev
 	$(BIN)/ruff check autotune tests benchmarks
 	$(BIN)/mypy
+	site=$$(mktemp -d) && { $(BIN)/python -m mkdocs build --quiet --strict --site-dir "$$site"; code=$$?; rm -rf "$$site"; exit $$code; }
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.search --sessions 200

@@ -74,7 +74,7 @@ def cli(ctx: click.Context, /, **options: object) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code (CONTRACT: exit codes)."""
+    """Runs one command line and returns its exit code (docs/contract.md: exit codes)."""
     try:
         return _run(arguments)
     except OSError as error:

@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 def document(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A result document: schema and kind first (CONTRACT: JSON)."""
+    """A result document: schema and kind first (docs/contract.md: JSON)."""
     return {"schema": SCHEMA, "kind": kind, **body}
 
 

@@ -269,7 +269,7 @@ def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...
 def _refused(
     problem: ApiProblem, cost: float, seen: Observations, log: tuple[str, ...], alive: Callable[[], bool]
 ) -> ClipResult:
-    """An answer that is no clip. After any of them the process is not to be trusted (WEBUI.md)."""
+    """An answer that is no clip. After any of them the process is not to be trusted (docs/webuis.md)."""
     body = f"{problem.error}: {problem.excerpt}" if problem.error else problem.excerpt
     gone = problem.kind in ("closed", "unreachable")
     # The end of the connection is seen before the end of the process.

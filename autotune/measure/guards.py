@@ -14,7 +14,7 @@ QUEUE_WAIT = 1.0
 STOOD_STILL = 3.0
 """Seconds between two looks, due each tenth of one, that only a suspended machine or a stopped process shows."""
 STABLE = 0.05
-"""Two clips in a row within this share are stable: four times the noise within a launch (WEBUI.md, data)."""
+"""Two clips in a row within this share are stable: four times the noise within a launch (docs/assumptions.md)."""
 MOST_WARMUPS = 4
 FULL = 0.97
 """Share of a card's memory in use that counts as full."""

@@ -1,4 +1,4 @@
-"""Faults that a user can foresee, each with its documented exit code (CONTRACT: exit codes)."""
+"""Faults that a user can foresee, each with its documented exit code (docs/contract.md: exit codes)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class FlagSet:
 
 @dataclass(frozen=True)
 class Effective:
-    """What a set comes to once the web UI has applied its own rules (WEBUI.md, "Which flags matter").
+    """What a set comes to once the web UI has applied its own rules (docs/webuis.md, "Which flags matter").
 
     ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none.
     ``unet`` and ``vae`` are the storage types fp16 or fp32; ``precision`` autocast, full or half;

@@ -1,5 +1,5 @@
 """What is a credential, by its name or its shape; and texts without them. The one notion for every room, and the one
-mask (CONTRACT, guarantee 7).
+mask (docs/contract.md, guarantee 7).
 
 Names count first: a flag, variable, header or attribute whose name speaks of a password, token or key, however it is
 quoted. Keys of well-known services are known by their shape. A name too many costs a mask in a document; one too

@@ -1,4 +1,4 @@
-"""What to render and how to decide: a profile, as its TOML file says it (CONTRACT: a profile)."""
+"""What to render and how to decide: a profile, as its TOML file says it (docs/contract.md: a profile)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
     "precision": ("autocast", "half", "full"),
     "memory": ("none", "medvram", "lowvram"),
 }
-"""Dimensions that a profile may search and their levels, as text (WEBUI.md, "What a tuner may touch")."""
+"""Dimensions that a profile may search and their levels, as text (docs/webuis.md, "What a tuner may touch")."""
 
 
 @dataclass(frozen=True, slots=True)

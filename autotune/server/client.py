@@ -1,4 +1,4 @@
-"""The web UI's API as this tool uses it (WEBUI.md, "The API" and "AnimateDiff over the API")."""
+"""The web UI's API as this tool uses it (docs/webuis.md, "The API" and "AnimateDiff over the API")."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autotune.server.transport import MIB, Answer, Transport
 
 PROMPT = "a red balloon rising over hills"
 NEGATIVE = "blurry"
-"""Both fit one chunk of 75 tokens; unequal chunks make AnimateDiff index out of range (WEBUI.md)."""
+"""Both fit one chunk of 75 tokens; unequal chunks make AnimateDiff index out of range (docs/webuis.md)."""
 
 FPS = 8
 LARGEST_ANSWER = 16 * MIB

@@ -1,4 +1,4 @@
-"""What a trial is not given, and its own copies of what it would write to (WEBUI.md, "Launching").
+"""What a trial is not given, and its own copies of what it would write to (docs/webuis.md, "Launching").
 
 Left out of every trial's words: network, sharing, authentication, TLS, CORS, subpath, theme and browser
 flags; freezing of settings (it would bar live switches); updates and reinstalls; the user's own settings

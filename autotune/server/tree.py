@@ -108,7 +108,7 @@ def end(
     """Ends what ``find`` finds: SIGTERM, after ``grace`` s SIGINT, after ``grace`` s more SIGKILL.
 
     A web UI without its page waits for the running job on SIGTERM and ends on the SIGINT after it
-    (WEBUI.md). ``find`` is asked again and again, so what is forked meanwhile is found. Returns the pids
+    (docs/webuis.md). ``find`` is asked again and again, so what is forked meanwhile is found. Returns the pids
     still alive after ``limit`` seconds, normally none.
     """
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""The JSON document of a tune (CONTRACT: JSON), built from a study's records and its verdict."""
+"""The JSON document of a tune (docs/contract.md: JSON), built from a study's records and its verdict."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The options of the owner's own web UI while it runs: read, changed and proven through its API.
 
 A POST to /options answers 200 also when a change was not made, so each one is read back, and found in the file
-that the web UI saves (WEBUI.md, "The API").
+that the web UI saves (docs/webuis.md, "The API").
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from autotune.store.places import Places
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
 """Motion modules in the order of preference: newer ones first (the extension's own default is the v3 one)."""
 CONTEXT = {"lcm": 64, "v1": 24}
-"""Longest clip of a motion module, frames (WEBUI.md): 64 for LCM, 24 for V1, 32 for the others."""
+"""Longest clip of a motion module, frames (docs/webuis.md): 64 for LCM, 24 for V1, 32 for the others."""
 USUAL_CONTEXT = 32
 
 

@@ -10,7 +10,7 @@ from autotune.model.machine import Gpu, Machine
 from autotune.model.study import Failure
 
 CLIP = 4300.0
-"""MiB that a clip of 512x512 and 16 frames takes at least: 4.2 GB without batched guidance, 5.6 with it (WEBUI.md)."""
+"""MiB that a clip of 512x512 and 16 frames takes at least: 4.2 GB without batched guidance, 5.6 with it."""
 SMALL_CARD = 6144.0
 MAIN_MEMORY = 2048.0
 """MiB. A Stable Diffusion 1.5 checkpoint in fp16 is 2 GB, and goes through main memory when it is loaded."""

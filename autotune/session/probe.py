@@ -1,4 +1,4 @@
-"""The document of `probe` (CONTRACT: JSON), built from a look."""
+"""The document of `probe` (docs/contract.md: JSON), built from a look."""
 
 from __future__ import annotations
 

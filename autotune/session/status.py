@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def status(root: Path, places: Places) -> dict[str, Any]:
-    """The document of `status` (CONTRACT: JSON). Raises StateDamaged, NothingToWorkOn."""
+    """The document of `status` (docs/contract.md: JSON). Raises StateDamaged, NothingToWorkOn."""
     from autotune.probe import fingerprint
     from autotune.session.where import flags_of
 

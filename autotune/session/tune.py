@@ -66,7 +66,7 @@ class Progress:
 
 
 def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
-    """Runs or resumes the study of this question and returns its document (CONTRACT: tune).
+    """Runs or resumes the study of this question and returns its document (docs/contract.md: tune).
 
     Raises NothingToWorkOn, Busy, BaselineFailed (the current flags do not start or render), StateDamaged
     (records cannot be written), Interrupted; whatever it raises, all samples taken are kept.

@@ -1,6 +1,6 @@
 """Is the answer a real clip? Six refusals, and a comparison with a reference clip.
 
-AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (WEBUI.md). So the
+AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (docs/webuis.md). So the
 GIF itself is looked at.
 """
 

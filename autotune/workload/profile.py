@@ -1,4 +1,4 @@
-"""Profiles: what to render, what may vary, how sure to be (CONTRACT: a profile). A typo is refused."""
+"""Profiles: what to render, what may vary, how sure to be (docs/contract.md: a profile). A typo is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SIDE = 4096
 MAX_FRAMES = 64
 """Eight seconds of clip. A longer one takes as much more time as it has windows, and orders the sets alike."""
 MAX_CONTEXT = 64
-"""The longest context any motion module takes (64: LCM; WEBUI.md, "AnimateDiff over the API")."""
+"""The longest context any motion module takes (64: LCM; docs/webuis.md, "AnimateDiff over the API")."""
 USUAL_CONTEXT = 16
 """The extension's own context where the user sets none (`batch_size` of sd-webui-animatediff 2)."""
 MAX_STEPS = 150

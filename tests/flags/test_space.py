@@ -42,7 +42,7 @@ OWN_WORDS = words_of(
 
 
 def check(made: Space, of: Machine, opened: tuple[str, ...] = ()) -> None:
-    """What holds for every space: see CONTRACT and ``Candidate``."""
+    """What holds for every space: see docs/contract.md and ``Candidate``."""
     catalogue = load(of.webui.flavour, of.webui.version)
     ids = [candidate.id for candidate in made.candidates]
     assert len(set(ids)) == len(ids)
