@@ -46,7 +46,7 @@ test-windows-short: windows-python
 lint: $(VENV)/.dev
 	$(BIN)/ruff check autotune tests benchmarks
 	$(BIN)/mypy
-	site=$$(mktemp -d) && { NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --site-dir "$$site"; code=$$?; rm -rf "$$site"; exit $$code; }
+	site=$$(mktemp -d) && { NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir "$$site"; code=$$?; rm -rf "$$site"; exit $$code; }
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.search --sessions 200
