@@ -17,7 +17,8 @@ demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
 # 66 s of CPU, so well under a minute on two quiet cores. The other rooms, and all that starts a web UI: `make test`.
-CHECK_ROOMS ?= decide disk flags measure model report store workload test_documents.py test_troubleshooting.py
+CHECK_ROOMS ?= decide disk flags measure model report store workload test_arguments.py test_arrows.py test_docs.py \
+  test_documents.py test_flavour_words.py test_troubleshooting.py
 
 check: lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not e2e" $(addprefix tests/,$(CHECK_ROOMS))

@@ -65,13 +65,35 @@ class _Source:
                 known[node.name] = int(str(own[0])) if own else known[base]
 
     def messages(self) -> Iterator[Message]:
+        builders = self._builders()
         for name, code in self._codes.items():
-            for path, call in self._calls.get(name, []):
-                if call.args:
-                    yield from self._of(path, call, call.args[0], code)
+            built = [] if name in builders else self._calls.get(name, [])
+            for path, call in [*built, *builders.get(name, [])]:
+                text = _message(call)
+                if text is not None:
+                    yield from self._of(path, call, text, code)
         for path, call in self._calls.get("print_error", []):
             if isinstance(call.args[0], ast.Constant):
                 yield from self._of(path, call, call.args[1], int(str(call.args[0].value)))
+
+    def _builders(self) -> dict[str, list[tuple[Path, ast.Call]]]:
+        """Of each error class that builds its message itself: where it hands the message to its base."""
+        found: dict[str, list[tuple[Path, ast.Call]]] = {}
+        for path, tree in self._trees.items():
+            for kind in ast.walk(tree):
+                if isinstance(kind, ast.ClassDef) and kind.name in self._codes and kind.name != "AutotuneError":
+                    calls = [one for one in ast.walk(kind) if isinstance(one, ast.Call)]
+                    handed = [one for one in calls if _name(one.func) == "__init__" and _message(one) is not None]
+                    # One that only passes on what it was given is looked at where it is raised.
+                    given = [one for one in handed if self._own_words(_message(one))]
+                    if given:
+                        found[kind.name] = [(path, one) for one in given]
+        return found
+
+    @staticmethod
+    def _own_words(text: ast.expr | None) -> bool:
+        constants = [one.value for one in ast.walk(text) if isinstance(one, ast.Constant)] if text is not None else []
+        return any(isinstance(one, str) and WORD.search(one) for one in constants)
 
     def _of(self, path: Path, call: ast.Call, text: ast.expr, code: int) -> Iterator[Message]:
         given = self._first_of_answers(text.value) if isinstance(text, ast.Starred) else [(path, text)]
@@ -100,11 +122,35 @@ class _Source:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             pairs = product(self._texts(path, node.left, depth), self._texts(path, node.right, depth))
             return ["".join(pair) for pair in pairs]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            return [re.sub(r"%[-+# 0-9.]*[a-zA-Z]", REST, text) for text in self._texts(path, node.left, depth)]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            return self._called(path, node, node.func, depth)
+        if isinstance(node, ast.Subscript):
+            return self._in_table(path, node.value, depth) or [REST]
         if isinstance(node, ast.JoinedStr):
             return self._joined(path, node, depth)
         if isinstance(node, ast.Name) and depth:
             return self._named(path, node, depth - 1) or [REST]
         return [REST]
+
+    def _called(self, path: Path, call: ast.Call, method: ast.Attribute, depth: int) -> list[str]:
+        if method.attr == "format":
+            return [re.sub(r"\{[^{}]*\}", REST, text) for text in self._texts(path, method.value, depth)]
+        if method.attr == "get":
+            table = self._in_table(path, method.value, depth)
+            others = [text for one in call.args[1:] for text in self._texts(path, one, depth)]
+            return table + others if table else [REST]
+        return [REST]
+
+    def _in_table(self, path: Path, node: ast.expr, depth: int) -> list[str]:
+        """All texts of a table that stands there, in the function or in the file."""
+        tables = [node]
+        if isinstance(node, ast.Name):
+            scopes = [scope for scope in (self._inside.get(node), self._trees[path]) if scope is not None]
+            tables = next((given for scope in scopes if (given := _assigned(scope, node.id))), [])
+        values = [value for table in tables if isinstance(table, ast.Dict) for value in table.values]
+        return [text for value in values for text in self._texts(path, value, depth)]
 
     def _joined(self, path: Path, node: ast.JoinedStr, depth: int) -> list[str]:
         plain = "".join(str(one.value) if isinstance(one, ast.Constant) else REST for one in node.values)
@@ -147,6 +193,11 @@ def _assigned(scope: ast.AST, name: str) -> list[ast.expr]:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
         and name in {_name(target) for target in (node.targets if isinstance(node, ast.Assign) else [node.target])}
     ]
+
+
+def _message(call: ast.Call) -> ast.expr | None:
+    """The message that an error is built with: its first argument, or the one of that name."""
+    return call.args[0] if call.args else next((one.value for one in call.keywords if one.arg == "message"), None)
 
 
 def _name(node: ast.AST) -> str:

@@ -87,6 +87,12 @@ def test_every_entry_says_what_to_do() -> None:
     ('what = "one" if path else "another one"\n    raise Busy(what)', "another one"),
     ('raise Later("said by a class below")', "said by a class below"),
     ('wrong = faults(path)\n    raise Busy(*wrong)', "said by a function"),
+    ('raise Busy(message=f"{path} by its name")', f"{REST} by its name"),
+    ('raise Busy("%s of old" % path)', f"{REST} of old"),
+    ('raise Busy("{} of old".format(path))', f"{REST} of old"),
+    ('raise Busy(TABLE.get(path, why))', "said in a table"),
+    ('raise Busy({"a": "said in a table"}[path])', "said in a table"),
+    ('raise Built(path)', f"{REST} built by its class"),
     ('return helper(f"{path} for a helper", 3)', f"{REST} for a helper"),
 ])
 def test_a_new_message_is_noticed(tmp_path: Path, body: str, text: str) -> None:
@@ -95,8 +101,10 @@ def test_a_new_message_is_noticed(tmp_path: Path, body: str, text: str) -> None:
     (package / "errors.py").write_text(
         "class AutotuneError(Exception):\n    code = 1\nclass Busy(AutotuneError):\n    code = 6\n"
         "class Later(Busy):\n    pass\ndef helper(message, number):\n    return Busy(message)\n"
+        "class Built(Busy):\n    def __init__(self, path):\n        super().__init__(f'{path} built by its class')\n"
         "def faults(path):\n    return ('said by a function', 'a hint')\n", encoding="utf-8")
-    (package / "new.py").write_text(f"def act(path, why):\n    {body}\n", encoding="utf-8")
+    (package / "new.py").write_text(
+        f"TABLE = {{'a': 'said in a table'}}\ndef act(path, why):\n    {body}\n", encoding="utf-8")
     found = messages(package)
     assert text in {one.text for one in found if one.code == 6}
     assert text in {one.text for one in missing(found, entries())}
