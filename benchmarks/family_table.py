@@ -49,10 +49,10 @@ def one(task: Task) -> dict[str, Any] | None:
             return None
         surface, idle = found
     told = prior(surface.card) if surface.card else None
-    if name == UNPROVEN:
-        outcome = searched(surface, seed, told)
+    if name in PEERS:
+        outcome = PEERS[name](surface, seed)
     else:
-        outcome = PEERS[name](surface, seed) if name in PEERS else tune(surface, seed, name, told)
+        outcome = searched(surface, seed, told) if name == UNPROVEN else tune(surface, seed, name, told)
     lost = regret(surface, outcome.chosen)
     return {"family": family, "version": version, "strategy": name, "seed": seed, "chosen": outcome.chosen,
             "regret": min(lost, 9.0), "adopted": outcome.adopted, "seconds": outcome.seconds,

@@ -61,7 +61,7 @@ def prior(card: Card) -> search.Prior:
 def tune(surface: Surface, seed: int, name: str = "screen", told: search.Prior | None = None,
          resolved: float | None = None, budget: float = BUDGET) -> Outcome:
     """One session of one of autotune's own strategies; ``resolved``: screen with another end of its search."""
-    session = Session(surface, random.Random(f"session {seed}"), budget, short=isinstance(surface, surfaces.Drawn))
+    session = _session(surface, seed, budget)
     strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, told) if resolved is None else
                      Screen(surface.space, surface.profile, "speed", told, (resolved, resolved)))
     history = session.run(strategy)
@@ -70,16 +70,22 @@ def tune(surface: Surface, seed: int, name: str = "screen", told: search.Prior |
     thinking = strategy.seconds + time.perf_counter() - began
     adopted = verdict.decision == "apply" and verdict.winner is not None
     chosen = verdict.winner.candidate if adopted and verdict.winner else surface.space.baseline
-    clips = sum(1 for s in session.samples if s.state != "warmup")
-    return Outcome(chosen, adopted, session.now, len(session.launches), clips, session.wasted, thinking,
-                   near_equal(surface, session.samples, session.launches))
+    return _outcome(session, chosen, adopted, thinking)
 
 
 def searched(surface: Surface, seed: int, told: search.Prior | None = None) -> Outcome:
     """The search alone: what it would go on to prove, adopted unproven, as the peers adopt what they find."""
-    session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=isinstance(surface, surfaces.Drawn))
+    session = _session(surface, seed, BUDGET)
     strategy = Unproven(Screen(surface.space, surface.profile, "speed", told))
     session.run(strategy)
+    return _outcome(session, strategy.found, strategy.found != surface.space.baseline, 0.0)
+
+
+def _session(surface: Surface, seed: int, budget: float) -> Session:
+    return Session(surface, random.Random(f"session {seed}"), budget, short=isinstance(surface, surfaces.Drawn))
+
+
+def _outcome(session: Session, found: str, adopted: bool, thinking: float) -> Outcome:
     clips = sum(1 for s in session.samples if s.state != "warmup")
-    return Outcome(strategy.found, strategy.found != surface.space.baseline, session.now, len(session.launches), clips,
-                   session.wasted, 0.0, near_equal(surface, session.samples, session.launches))
+    return Outcome(found, adopted, session.now, len(session.launches), clips, session.wasted, thinking,
+                   near_equal(session.surface, session.samples, session.launches))

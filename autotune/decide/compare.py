@@ -143,8 +143,8 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     Each block gives one difference of two robust means, so drift slower than a block cancels. Its variance is that of
     two starts, or of two sets in one process, plus the clips' own. How much starts differ is a belief over many values
     (``decide.starts``) and the interval is averaged over it: given the start noise, the mean difference is Student's t
-    with what is known of the clips' noise (Satterthwaite 1946, Biometrics Bulletin 2:110). The level is the nominal
-    one of ``looks`` for this number of looks, of RULES.spends of what ``confidence`` leaves.
+    with what is known of the clips' noise (Satterthwaite 1946, Biometrics Bulletin 2:110). The level is that of
+    ``look_level``; where a gain of this size may not be believed before some pairs, looks before them spend no error.
 
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
     whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
@@ -162,7 +162,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     found = Mixture.of(pairs, belief, sd, clip_variance, clip_freedom)
     gain, error = found.moments()
     first = least_pairs(gain, all(pair.live for pair in pairs))
-    level = _level(confidence, count, most, first if count >= first else RULES.min_blocks)
+    level = look_level(confidence, count, most, first if count >= first else RULES.min_blocks)
     low, high = found.quantile(level / 2.0), found.quantile(1.0 - level / 2.0)
     answer = _answer(gain, low, high, pairs, min_gain)
     steady = Interval(math.exp(gain), math.exp(low), math.exp(high), confidence)
@@ -294,7 +294,7 @@ def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, mos
     """
     for count in range(least_pairs(gain, live), most + 1):
         error, freedom = math.sqrt(variance / count), 2.0 * count
-        bound = looks.t_bound(_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
+        bound = looks.t_bound(look_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
         told = looks.t_bound(1.0 - rule.confidence, freedom)
         if bound * error <= gain and told * error <= close_enough(gain, rule):
             return count
@@ -307,9 +307,10 @@ def least_pairs(gain: float, live: bool) -> int:
     return RULES.min_blocks if gain >= RULES.two_clocks * (0.5 if live else 1.0) else RULES.sorted_starts
 
 
-def _level(confidence: float, count: int, most: int, first: int = RULES.min_blocks) -> float:
+def look_level(confidence: float, count: int, most: int, first: int = RULES.min_blocks) -> float:
     """Two-sided level of the interval after ``count`` pairs, when there are ``most`` at most and an answer is given
-    after ``first`` of them at the earliest."""
+    after ``first`` of them at the earliest: the nominal one of ``looks``, of RULES.spends of what confidence leaves.
+    """
     spent, last = 1.0 - RULES.spends * (1.0 - confidence), max(first, most)
     return looks.nominal_alpha(spent, min(count, last), first, last)
 

@@ -7,7 +7,7 @@ from statistics import median
 
 from autotune.decide import looks
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Comparison, in_one_process
+from autotune.decide.compare import Comparison, in_one_process, look_level
 from autotune.decide.rounds import usable
 from autotune.model.flagset import Space
 from autotune.model.study import History
@@ -67,8 +67,7 @@ def more_pairs(found: Comparison, rule: DecideSpec) -> int | None:
 
 
 def _bound(rule: DecideSpec, count: int) -> float:
-    level = looks.nominal_alpha(rule.confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
-    return looks.t_bound(level, count + 2.0)
+    return looks.t_bound(look_level(rule.confidence, count, RULES.max_blocks), count + 2.0)
 
 
 def left_open(history: History, space: Space, other: str | None, pairs: int | None, first: int) -> str:

@@ -79,7 +79,7 @@ def _draws(size: int, count: int) -> Array:
     return np.concatenate([half, -half])
 
 
-def loss(now: Race, min_gain: float = -1.0) -> float:
+def loss(now: Race, min_gain: float) -> float:
     """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster
     than the current one by ``min_gain`` do not count: none of them would be adopted."""
     import numpy as np
@@ -89,7 +89,7 @@ def loss(now: Race, min_gain: float = -1.0) -> float:
     truth = now.mean[:, None] + root @ _draws(size, EFFORT.loss_draws).T
     taken = (truth + now.price[:, None]).argmin(axis=0)
     there = truth[taken, np.arange(truth.shape[1])]
-    counts = truth[now.home] - there >= (math.log1p(min_gain) if min_gain > -1.0 else -math.inf)
+    counts = truth[now.home] - there >= math.log1p(min_gain)
     return float(((truth[now.best] - there) * counts).mean())
 
 
