@@ -15,7 +15,7 @@ from autotune.decide import drift
 from autotune.model.flagset import Candidate, Dimension, Space
 from autotune.model.study import Failure
 from autotune.model.workload import Profile
-from autotune.search import warm
+from autotune.search import warm_start
 from benchmarks import make_priors, surfaces
 from benchmarks.cards import Card
 from benchmarks.tuned import prior
@@ -202,7 +202,7 @@ def retune(seeds: range) -> dict[str, Any]:
         holds += answer == "holds"
         changed = moved(surface, seed)
         noticed.append(_drift(changed, seed, before)[1] != "holds")
-        learnt = warm.from_study(history, surface.space, surface.profile)
+        learnt = warm_start.from_study(history, surface.space, surface.profile)
         again = [_retune(changed, seed, learnt), _retune(changed, seed, None)]
         warm_share.append(again[0][0] / again[1][0])
         warm_lost.append(again[0][1])

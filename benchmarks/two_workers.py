@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autotune.search import trials
-from autotune.store import optuna_storage, sharing
+from autotune.search import trial_history
+from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy  # noqa: F401 - imported once, before workers are forked
 from autotune.store.studies import Study
 from benchmarks import postgres, surfaces
@@ -112,7 +112,7 @@ def kills(wanted: int, kind: str, seed: int, scale: float) -> dict[str, Any]:
     """So many kills, over as many studies as that takes."""
     rng = random.Random(seed)
     total: Counter[str] = Counter()
-    sharing.BEAT, sharing.GRACE = 0.2, 3.0
+    shared_study.BEAT, shared_study.GRACE = 0.2, 3.0
     with tempfile.TemporaryDirectory() as name, storage(kind, Path(name)) as (url, server):
         number = 0
         while total["kills"] < wanted:
@@ -176,8 +176,8 @@ def _found(folder: Path, states: list[Path], url: str, surface: surfaces.Drawn) 
     there: Counter[tuple[str, str, int]] = Counter()
     shown = optuna.load_study(study_name=name, storage=held).get_trials(deepcopy=False)
     for trial in shown:
-        for kind in (trials.SAMPLES, trials.LAUNCHES):
-            there.update((str(trial.user_attrs[trials.WORKER]), kind, int(row["number"]))
+        for kind in (trial_history.SAMPLES, trial_history.LAUNCHES):
+            there.update((str(trial.user_attrs[trial_history.WORKER]), kind, int(row["number"]))
                          for row in trial.user_attrs.get(kind, ()))
     optuna_storage.closed(held)
     total: Counter[str] = Counter(open=sum(not one.state.is_finished() for one in shown))
@@ -197,7 +197,7 @@ def _found(folder: Path, states: list[Path], url: str, surface: surfaces.Drawn) 
 
 
 def _records(study: Study) -> list[tuple[str, list[Any]]]:
-    return [(trials.SAMPLES, study.samples), (trials.LAUNCHES, study.launches)]
+    return [(trial_history.SAMPLES, study.samples), (trial_history.LAUNCHES, study.launches)]
 
 
 def main() -> None:

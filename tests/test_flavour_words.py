@@ -32,7 +32,7 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "daemon/world.py": (RECORD, {"motion_module"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),
     "decide/compare.py": (ATTENTION, {"xformers"}),
-    "decide/memory.py": (ATTENTION, {"xformers"}),
+    "decide/memory_assumptions.py": (ATTENTION, {"xformers"}),
     "measure/clip.py": ("proof that a clip was rendered, from the answer", {"animatediff"}),
     "model/cause.py": ("lines of the log that are no cause of a failure", {"animatediff", "xformers"}),
     "model/failures.py": (f"advice, {PROSE}", {

@@ -23,7 +23,7 @@ from autotune.launchfile import files, layout
 from autotune.launchfile.start import read_start
 from autotune.probe import nvml
 from autotune.server import cpu_use, environment, guard, tree
-from autotune.store import in_flight
+from autotune.store import running_set
 
 PACKAGE = Path(autotune.__file__).parent
 STANDIN = Path(__file__).parent / "server" / "standin_webui.py"
@@ -113,8 +113,8 @@ def same_process(_: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     assert tree.identity(child.pid) is None
-    boot = in_flight.this_boot()
-    assert boot.id is None and in_flight.same_boot(boot, in_flight.this_boot())
+    boot = running_set.this_boot()
+    assert boot.id is None and running_set.same_boot(boot, running_set.this_boot())
 
 
 def moving(_: Path) -> None:
@@ -173,7 +173,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.server.process._await": whole_start,
     "autotune.server.tree": whole_start,
     "autotune.server.tree.identity": same_process,
-    "autotune.store.in_flight.this_boot": same_process,
+    "autotune.store.running_set.this_boot": same_process,
 }
 """Where the code asks for macOS or Linux: what runs it as on a Mac."""
 

@@ -13,7 +13,7 @@ from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 
 if TYPE_CHECKING:
     from autotune.session.apply import Plan

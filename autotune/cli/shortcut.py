@@ -11,7 +11,7 @@ from autotune.cli import starters
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import Settings, verb
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 
 
 @verb("shortcut")

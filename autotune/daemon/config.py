@@ -15,7 +15,7 @@ from typing import Any
 from autotune.daemon.triggers import RULES
 from autotune.disk import windows_package
 from autotune.model.errors import UsageProblem
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 Value = Any

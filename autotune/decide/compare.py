@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
-from autotune.decide import looks, noise, starts
+from autotune.decide import noise, sequential, start_noise
 from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.rounds import Round
 from autotune.model.flagset import Space
@@ -142,9 +142,10 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
 
     Each block gives one difference of two robust means, so drift slower than a block cancels. Its variance is that of
     two starts, or of two sets in one process, plus the clips' own. How much starts differ is a belief over many values
-    (``decide.starts``) and the interval is averaged over it: given the start noise, the mean difference is Student's t
-    with what is known of the clips' noise (Satterthwaite 1946, Biometrics Bulletin 2:110). The level is that of
-    ``look_level``; where a gain of this size may not be believed before some pairs, looks before them spend no error.
+    (``decide.start_noise``) and the interval is averaged over it: given the start noise, the mean difference is
+    Student's t with what is known of the clips' noise (Satterthwaite 1946, Biometrics Bulletin 2:110). The level is
+    that of ``look_level``; where a gain of this size may not be believed before some pairs, looks before them spend no
+    error.
 
     "better": the whole interval lies above 1 and the estimate reaches the minimum gain. "not better": the
     whole interval lies below 1 + ``min_gain``, or the estimate does when no look is left.
@@ -158,7 +159,7 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     sd, clip_variance, clip_freedom = clip_noise(rounds)
     if earlier:
         return _as_earlier(pairs, sd, clip_variance, clip_freedom, DecideSpec(min_gain, confidence))
-    belief = starts.believed(rounds, sd, clip_variance)
+    belief = start_noise.believed(rounds, sd, clip_variance)
     found = Mixture.of(pairs, belief, sd, clip_variance, clip_freedom)
     gain, error = found.moments()
     first = least_pairs(gain, all(pair.live for pair in pairs))
@@ -188,8 +189,8 @@ def _as_earlier(pairs: tuple[Block, ...], sd: float, clip_variance: float, clip_
     freedom = known + count - 1
     variance = (known * (between + within) + sum((gap - gain) ** 2 for gap in gaps)) / freedom
     error = math.sqrt(variance / count)
-    level = looks.nominal_alpha(rule.confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
-    reach = looks.t_bound(level, freedom) * error
+    level = sequential.nominal_alpha(rule.confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
+    reach = sequential.t_bound(level, freedom) * error
     interval = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), rule.confidence)
     answer: Answer = "not sure"
     if gain - reach > 0.0 and gain >= wanted:
@@ -210,7 +211,7 @@ class Mixture:
     weight: Array
 
     @classmethod
-    def of(cls, pairs: tuple[Block, ...], belief: starts.Belief, sd: float, clip_variance: float,
+    def of(cls, pairs: tuple[Block, ...], belief: start_noise.Belief, sd: float, clip_variance: float,
            clip_freedom: float) -> Mixture:
         """From the blocks' differences, each weighted by what is known of it."""
         import numpy as np
@@ -294,8 +295,8 @@ def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, mos
     """
     for count in range(least_pairs(gain, live), most + 1):
         error, freedom = math.sqrt(variance / count), 2.0 * count
-        bound = looks.t_bound(look_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
-        told = looks.t_bound(1.0 - rule.confidence, freedom)
+        bound = sequential.t_bound(look_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
+        told = sequential.t_bound(1.0 - rule.confidence, freedom)
         if bound * error <= gain and told * error <= close_enough(gain, rule):
             return count
     return None
@@ -312,7 +313,7 @@ def look_level(confidence: float, count: int, most: int, first: int = RULES.min_
     after ``first`` of them at the earliest: the nominal one of ``looks``, of RULES.spends of what confidence leaves.
     """
     spent, last = 1.0 - RULES.spends * (1.0 - confidence), max(first, most)
-    return looks.nominal_alpha(spent, min(count, last), first, last)
+    return sequential.nominal_alpha(spent, min(count, last), first, last)
 
 
 def looks_planned(history: History) -> int:

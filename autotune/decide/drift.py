@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from autotune.decide import looks, noise
+from autotune.decide import noise, sequential
 from autotune.decide.assumptions import NOISE
 from autotune.decide.compare import FRESH
 from autotune.decide.rounds import rounds
@@ -117,7 +117,7 @@ def _reach(groups: list[list[float]]) -> float:
     """Half width of the interval of one set's mean log score from one start."""
     sd = noise.within_sd(groups)
     variance = noise.between_variance(sd**2) + sd**2 / ROUNDS
-    return looks.t_bound(1.0 - CONFIDENCE, NOISE.between_df) * math.sqrt(variance)
+    return sequential.t_bound(1.0 - CONFIDENCE, NOISE.between_df) * math.sqrt(variance)
 
 
 def _same(mine: list[float], before: Recorded) -> bool:

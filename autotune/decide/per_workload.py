@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autotune.decide import objectives
-from autotune.decide.longer import of_workload, workload_speedup
+from autotune.decide.more_steps import of_workload, workload_speedup
 from autotune.decide.rounds import failures, rounds, timed, whole_first
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space

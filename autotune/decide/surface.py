@@ -4,7 +4,7 @@ log seconds = mean + main effects + pairwise interactions + a rest of each set
             + the process's own shift + the shift of this set in this process + clip noise.
 Effects are normal with the standard deviations of decide.assumptions, so sets lend each other strength: what
 channels-last does is learnt from every set that has it. How much flags act on each other, how alike fused attention
-classes are and what starts differ by is estimated (decide.kernel). With these variances given, the posterior is one
+classes are and what starts differ by is estimated (decide.covariance). With these variances given, the posterior is one
 linear solve (the best linear unbiased prediction of mixed models; Henderson 1975, Biometrics 31:423).
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from autotune.decide import noise
 from autotune.decide.assumptions import ASSUMED, CLIPS, Assumptions
-from autotune.decide.kernel import Hypothesis, hypotheses, kernel
+from autotune.decide.covariance import Hypothesis, hypotheses, kernel
 from autotune.decide.rounds import Round
 from autotune.model.flagset import Space
 

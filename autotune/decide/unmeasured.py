@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from autotune.decide import needed, objectives
+from autotune.decide import budget_advice, objectives
 from autotune.decide.ablation import flag_words
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory import surface
+from autotune.decide.memory_assumptions import surface
 from autotune.decide.rounds import failures, rounds, timed
 from autotune.model.failures import meaning
 from autotune.model.flagset import NONE_TUNED, Candidate, Space
@@ -88,8 +88,8 @@ def _unwanted(history: History, space: Space, profile: Profile, objective: str, 
             else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
     if gain < math.log1p(profile.decide.min_gain):
         return told
-    one = needed.pair_seconds(history, space, space.baseline)
+    one = budget_advice.pair_seconds(history, space, space.baseline)
     # A look at it is only worth having with the pairs that would have to prove it.
-    if left <= 0.0 or (one is not None and left < needed.SPARE * RULES.min_blocks * one):
+    if left <= 0.0 or (one is not None and left < budget_advice.SPARE * RULES.min_blocks * one):
         return f"{told}, but no budget was left for it"
     return f"{told}, not worth another start"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from autotune.decide import needed, objectives
+from autotune.decide import budget_advice, objectives
 from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import (
@@ -21,7 +21,7 @@ from autotune.decide.compare import (
     told_pairs,
 )
 from autotune.decide.finalist import finalist, reduced, too_slow
-from autotune.decide.memory import surface
+from autotune.decide.memory_assumptions import surface
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
 from autotune.decide.surface import Posterior
 from autotune.model.flagset import Space
@@ -110,7 +110,7 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
         return _keep(f"Nothing is changed: none of the {len(attempted)} other sets tried rendered a valid clip here.",
                      True, side)
     if not tried:
-        why = needed.left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
+        why = budget_advice.left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
         return _keep(f"Nothing is changed: no other set was timed; {why}.", False, side)
     posterior = surface(space, objective).posterior(used)
     best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
@@ -122,7 +122,8 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
             f"{100 * profile.decide.min_gain:.3g} % better; the best came to {seen}.", True, side)
     return _keep(
         f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but fresh starts did not "
-        f"confirm it; {needed.left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
+        f"confirm it; "
+        f"{budget_advice.left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
 
 
 def _words(gain: float, objective: str) -> str:
@@ -179,7 +180,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         saving = baseline.memory_peak - winner.memory_peak
     if result is None or speed is None:
         lack = RULES.min_blocks - len(blocks(scored, history, space.baseline, rival))
-        why = needed.left_open(history, space, rival, lack, lack)
+        why = budget_advice.left_open(history, space, rival, lack, lack)
         told = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
         return Verdict("keep", told, False, baseline, winner, None, saving)
     decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
@@ -187,7 +188,8 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         open_one = result if result.answer != "better" else replace(
             speed, gain=speed.gain - math.log(1.0 - RULES.slower_at_most))
         rule = decide if result.answer != "better" else replace(decide, min_gain=0.0)
-        why = needed.left_open(history, space, rival, needed.more_pairs(open_one, rule), 1)
+        pairs = budget_advice.more_pairs(open_one, rule)
+        why = budget_advice.left_open(history, space, rival, pairs, 1)
         reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)

@@ -15,7 +15,7 @@ from autotune.launchfile import layout
 from autotune.launchfile.flavour import flavour as flavour_of
 from autotune.launchfile.flavour import forge_version
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 from autotune.probe import git
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"

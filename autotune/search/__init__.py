@@ -1,6 +1,6 @@
 """Which set to measure next: strategies behind one small face."""
 
-from autotune.search.make import NAMES, PURE, make
+from autotune.search.strategies import NAMES, PURE, make
 from autotune.search.strategy import Prior, Strategy
 
 __all__ = ["NAMES", "PURE", "Prior", "Strategy", "make"]

@@ -24,9 +24,9 @@ from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
-from autotune.search.effort import EFFORT
-from autotune.search.noise_told import news
+from autotune.search.noise_report import news
 from autotune.search.pairs import before_block, block_cost, clips_a_side, in_turn, order
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 

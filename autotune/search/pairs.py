@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from autotune.decide import starts
+from autotune.decide import start_noise
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import clip_noise, in_one_process, looks_that_fit, pairs_needed
 from autotune.model.study import History, Proposal
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 
@@ -41,7 +41,7 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
     clip = before.baseline_round or 1.0
     start = max(before.launch_cost(), 0.1)
     sd, variance, _ = clip_noise(before.scored)
-    between = starts.believed(before.scored, sd, variance).middle
+    between = start_noise.believed(before.scored, sd, variance).middle
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
         return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
@@ -80,7 +80,7 @@ def proof_cost(view: View, winner: str) -> float:
     if winner == view.space.baseline:
         return least
     sd, variance, _ = clip_noise(view.scored)
-    wanted = _plan(view, winner, variance, starts.believed(view.scored, sd, variance).middle)[1]
+    wanted = _plan(view, winner, variance, start_noise.believed(view.scored, sd, variance).middle)[1]
     return max(least, min(wanted, EFFORT.proof * view.history.budget))
 
 

@@ -1,14 +1,14 @@
 """An Optuna sampler for categorical choices whose trials are timed, and where trying a choice may need a start.
 
-**Model.** The logarithm of a trial's seconds is a mean, plus main effects of the choices, pairwise interactions, a
-rest of each set, a shift of the process it ran in, a shift of this set in this process, and noise: a Gaussian mixed
-model, whose posterior is its best linear unbiased prediction (Henderson 1975, Biometrics 31:423; decide/surface.py).
-**What to try** is what improves the expected final choice most per second: the knowledge gradient for correlated
-beliefs (Frazier, Powell and Dayanik 2009, INFORMS J. Computing 21:599), in batches (Frazier and Powell 2010, Decision
-Analysis 7:378; Wu and Frazier 2016, NIPS 29), where the seconds count the start that a choice needs and what a start
-is shared by (search/value.py). Trials that run elsewhere count as if they had come out as expected (Kriging believer;
-Ginsbourger, Le Riche and Carraro 2010). **The end** is a comparison of the first trial's choices with the best ones,
-each from fresh starts in turn, group sequential (decide/compare.py); then the study is stopped.
+**Model.** The logarithm of a trial's seconds is a mean, plus main effects of the choices, pairwise interactions, a rest
+of each set, a shift of the process it ran in, a shift of this set in this process, and noise: a Gaussian mixed model,
+whose posterior is its best linear unbiased prediction (Henderson 1975, Biometrics 31:423; decide/surface.py). **What to
+try** is what improves the expected final choice most per second: the knowledge gradient for correlated beliefs
+(Frazier, Powell and Dayanik 2009, INFORMS J. Computing 21:599), in batches (Frazier and Powell 2010, Decision Analysis
+7:378; Wu and Frazier 2016, NIPS 29), where the seconds count the start that a choice needs and what a start is shared
+by (search/knowledge_gradient.py). Trials that run elsewhere count as if they had come out as expected (Kriging
+believer; Ginsbourger, Le Riche and Carraro 2010). **The end** is a comparison of the first trial's choices with the
+best ones, each from fresh starts in turn, group sequential (decide/compare.py); then the study is stopped.
 
     sampler = LaunchAwareSampler({"attention": ["split", "sdp", "sub-quad"], "channelslast": [False, True]},
                                  live=["attention"])
@@ -16,9 +16,9 @@ each from fresh starts in turn, group sequential (decide/compare.py); then the s
     study.optimize(objective)          # returns the seconds of one run; ends by itself
     print(sampler.best_params(study))
 
-Nothing but a trial's parameters, its value (seconds, above zero) and its duration is needed; search/trials.py says
-which user attributes are read where they are there. The same study always gets the same answer: nothing is drawn at
-random, and nothing is kept that could not be worked out again from the study.
+Nothing but a trial's parameters, its value (seconds, above zero) and its duration is needed;
+search/trial_history.py says which user attributes are read where they are there. The same study always
+gets the same answer: nothing is drawn at random, and nothing is kept that could not be worked out again from the study.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from autotune.decide.surface import Surface
 from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, Space
 from autotune.model.study import History, Launch, Proposal, Sample
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
-from autotune.search import trials
+from autotune.search import trial_history
 from autotune.search.screen import Screen
 from autotune.search.strategy import Prior, Strategy
 from autotune.search.view import View
@@ -100,7 +100,7 @@ class LaunchAwareSampler(BaseSampler):
     def history(self, study: Study) -> History:
         """The study's trials as a history; those that run elsewhere count as if they came out as expected."""
         assert self._choices is not None, "needs a space"
-        found = trials.told(study.get_trials(deepcopy=False), self._choices.space, self._choices.named)
+        found = trial_history.told(study.get_trials(deepcopy=False), self._choices.space, self._choices.named)
         spent = sum(one.cost for one in found.samples) + sum(one.startup for one in found.launches)
         told = History(tuple(found.samples), tuple(found.launches), spent, self.budget, found.live)
         return believed(told, self._choices.space, self.profile, self.objective, self._core,
@@ -153,11 +153,11 @@ class LaunchAwareSampler(BaseSampler):
 
     def _note(self, study: Study, trial: FrozenTrial, proposal: Proposal) -> None:
         """Writes into the trial what it is for, so that whoever reads the study knows which processes were fresh."""
-        said: dict[str, Any] = {trials.PURPOSE: proposal.purpose, trials.WHY: proposal.why}
+        said: dict[str, Any] = {trial_history.PURPOSE: proposal.purpose, trial_history.WHY: proposal.why}
         if proposal.fresh:
-            said[trials.FRESH] = True
+            said[trial_history.FRESH] = True
         if proposal.block is not None:
-            said[trials.BLOCK] = proposal.block
+            said[trial_history.BLOCK] = proposal.block
         for key, value in said.items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory import surface
+from autotune.decide.memory_assumptions import surface
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import chosen, confirming, over
-from autotune.search.credit import settle_next
-from autotune.search.effort import EFFORT
-from autotune.search.longer import longer_next
+from autotune.search.knowledge_gradient import loss, race, worths
+from autotune.search.more_steps_check import longer_next
+from autotune.search.needed_flags import settle_next
 from autotune.search.pairs import block_cost, proof_cost
 from autotune.search.strategy import Prior
-from autotune.search.value import loss, race, worths
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 

@@ -15,7 +15,7 @@ from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 
 
 @dataclass(frozen=True)

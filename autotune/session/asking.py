@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from autotune.search.view import View
     from autotune.store.optuna_study import OptunaStudy
-    from autotune.store.sharing import Others, Seen
+    from autotune.store.shared_study import Others, Seen
 
 GONE, AGAIN = 120.0, 1.0
 """Seconds for which a sampler that needs the storage waits for it to come back, and between two tries."""
@@ -61,9 +61,9 @@ def storage(places: Places, url: str | None, sampler: str) -> Iterator[BaseStora
     """The storage to use, and the certainty that there is such a sampler, before anything is recorded. ``url``: None
     for autotune's own file. Raises UsageProblem, and StateDamaged where that file cannot be written."""
     if sampler not in search.NAMES:
-        from autotune.search import guests
+        from autotune.search import user_sampler
 
-        guests.named(sampler, 0)
+        user_sampler.named(sampler, 0)
     found = optuna_storage.opened(url) if url else optuna_storage.ours(places.optuna)
     try:
         yield found
@@ -90,9 +90,10 @@ class Asking:
             sampler: Any = LaunchAwareSampler(asked.space, profile=asked.profile, objective=asked.objective,
                                               prior=asked.prior, strategy=self._strategy)
         else:
-            from autotune.search import guests
+            from autotune.search import user_sampler
 
-            sampler = guests.Steered(guests.named(asked.sampler, asked.seed + len(study.samples)), asked.space)
+            found = user_sampler.named(asked.sampler, asked.seed + len(study.samples))
+            sampler = user_sampler.Steered(found, asked.space)
         self._sampler = sampler
         self._told = self._open(held)
         self._others = self._sharing() if asked.shared else None
@@ -101,7 +102,8 @@ class Asking:
         self._news = 0.0
         self._rival: str | None = None
         if not pure:
-            self._strategy = self._guest = guests.Guest(asked.space, asked.profile, asked.objective, asked.seed, self)
+            self._strategy = self._guest = user_sampler.Guest(
+                asked.space, asked.profile, asked.objective, asked.seed, self)
         study.on_record = self._told.record
 
     def __enter__(self) -> Asking:
@@ -116,7 +118,7 @@ class Asking:
         self._work.close()
 
     def _open(self, held: BaseStorage) -> OptunaStudy:
-        from autotune.store import sharing
+        from autotune.store import shared_study
         from autotune.store.optuna_study import OptunaStudy
 
         study, asked = self._study, self._asked
@@ -124,7 +126,7 @@ class Asking:
             study.set_head(worker=uuid.uuid4().hex[:8])
         try:
             if asked.shared and "optuna" not in study.head:
-                study.set_head(optuna=sharing.name_of(held, asked.shared, asked.fresh))
+                study.set_head(optuna=shared_study.name_of(held, asked.shared, asked.fresh))
             name = str(study.head["optuna"]) if asked.shared else study.id
             told = OptunaStudy(held, name, asked.space, asked.profile, asked.objective, self._sampler, self._sampler,
                                str(study.head["worker"]), alone=not asked.shared)
@@ -139,7 +141,7 @@ class Asking:
         return told
 
     def _sharing(self) -> Others:
-        from autotune.store.sharing import Others
+        from autotune.store.shared_study import Others
 
         return Others(self._told, self._study)
 
@@ -197,7 +199,7 @@ class Asking:
         return proposal
 
     def _view(self, now: History) -> View:
-        from autotune.decide.memory import surface
+        from autotune.decide.memory_assumptions import surface
         from autotune.search.view import View
 
         return View(now, self._asked.space, self._asked.profile, self._asked.objective,
@@ -275,20 +277,20 @@ class Asking:
         return bool(self._sampler.ended)
 
     def ask(self) -> tuple[Any, str | None]:
-        """See guests.Asked."""
-        from autotune.search import guests
+        """See user_sampler.Asked."""
+        from autotune.search import user_sampler
 
         gone = tuple(kind for kind in optuna_storage.faults() if kind is not KeyError)
 
         def once() -> tuple[Any, str | None]:
-            with guests.told(self._asked.sampler, "failed when it was asked", "What was measured is kept.", gone):
+            with user_sampler.told(self._asked.sampler, "failed when it was asked", "What was measured is kept.", gone):
                 return self._told.ask()
 
         found: tuple[Any, str | None] = self._patiently(once)
         return found
 
     def answer(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
-        """See guests.Asked."""
+        """See user_sampler.Asked."""
         self._patiently(lambda: self._told.answer(trial, candidate))
 
     def _patiently(self, act: Callable[[], Any], patience: float = GONE) -> Any:  # noqa: ANN401 - what ``act`` gives

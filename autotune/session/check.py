@@ -21,7 +21,7 @@ from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.session.tune import Progress
 from autotune.session.where import known_words
-from autotune.store import events, in_flight
+from autotune.store import events, running_set
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, key_of, open_study, sorted_studies
 from autotune.workload import profile as profiles
@@ -120,7 +120,7 @@ def _ground(look: Look, places: Places, question: Question) -> Ground:
         machine=look.machine, space=question.space, profile=question.profile, catalogue=look.catalogue,
         launch_file=look.path, run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in question.profile.workloads)),
-        in_flight=in_flight.of(places, look.root),
+        in_flight=running_set.of(places, look.root),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from autotune.decide.longer import at_steps
+from autotune.decide.more_steps import at_steps
 from autotune.decide.objectives import front
 from autotune.decide.per_workload import per_workload
 from autotune.decide.rounds import rounds, whole_first

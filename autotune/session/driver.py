@@ -31,9 +31,9 @@ from autotune.session import card, pace, quiet
 from autotune.session.give_way import GiveWay, OwnWork
 from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
-from autotune.store import in_flight
-from autotune.store.in_flight import InFlight
+from autotune.store import running_set
 from autotune.store.journal import require_space
+from autotune.store.running_set import InFlight
 from autotune.store.studies import Study
 from autotune.workload import clip
 
@@ -469,9 +469,9 @@ class Driver:
             self._study.add_sample(Sample(
                 number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
-                detail=in_flight.why_not(dict(entry))))
+                detail=running_set.why_not(dict(entry))))
             flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
-            self._say(f"{flags}: {in_flight.why_not(dict(entry))}; not tried again, --fresh does")
+            self._say(f"{flags}: {running_set.why_not(dict(entry))}; not tried again, --fresh does")
 
     def _add(
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,

@@ -14,7 +14,7 @@ from autotune.model.errors import StateDamaged
 from autotune.model.flagset import Space
 from autotune.model.machine import Machine
 from autotune.model.study import History
-from autotune.search import priors, warm
+from autotune.search import attention_prior, warm_start
 from autotune.search.strategy import Prior
 from autotune.store.studies import Study, sorted_studies
 from autotune.workload import profile as profiles
@@ -32,7 +32,7 @@ def expectation(studies: Path, machine: Machine, objective: str, fresh: bool) ->
 
     ``fresh``: earlier studies are left out. None where nothing is known at all.
     """
-    table = priors.of_machine(machine)
+    table = attention_prior.of_machine(machine)
     earlier = None if fresh else _earlier(studies, machine, objective)
     if earlier is None or table is None:
         return earlier or table
@@ -51,7 +51,7 @@ def _earlier(studies: Path, machine: Machine, objective: str) -> Prior | None:
     found: list[Prior] = []
     for folder in sorted_studies(studies)[: -LOOK_BACK - 1 : -1]:
         prior = _read(folder, machine, objective)
-        if prior is not None and prior.doubt <= warm.DOUBT:
+        if prior is not None and prior.doubt <= warm_start.DOUBT:
             return prior
         found += [prior] if prior is not None else []
     return found[0] if found else None
@@ -71,7 +71,7 @@ def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
         study = Study(folder, head)
     except (KeyError, TypeError, ValueError, StateDamaged):
         return None
-    doubt = warm.doubt_of(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
+    doubt = warm_start.doubt_of(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
     history = History(tuple(study.samples), tuple(study.launches))
-    prior = warm.from_study(history, space, profile, doubt, objective)
+    prior = warm_start.from_study(history, space, profile, doubt, objective)
     return prior and Prior(prior.effects, f"study {head.get('id')}", prior.doubt)

@@ -118,7 +118,7 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
     """Sets that ran when the machine went down, and are not tried again unasked."""
     if not places.install(root).is_dir():
         return []
-    from autotune.store.in_flight import InFlight, this_boot
+    from autotune.store.running_set import InFlight, this_boot
 
     return InFlight(places.install(root), this_boot()).sets()
 

@@ -23,7 +23,7 @@ from autotune.session.asking import Asking, Question
 from autotune.session.document import tune_json
 from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
-from autotune.store import events, in_flight
+from autotune.store import events, running_set
 from autotune.store.places import Places
 from autotune.store.studies import Study, key_of, open_study
 from autotune.workload import profile as profiles
@@ -211,7 +211,7 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
         launch_file=look.path,
         run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
-        in_flight=in_flight.of(places, look.root),
+        in_flight=running_set.of(places, look.root),
     )
 
 

@@ -10,7 +10,7 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.layout import Layout
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from autotune.model import codec
 from autotune.model.flagset import Space
 from autotune.model.study import History, Launch, Proposal, Sample, Verdict
 from autotune.model.workload import Profile
-from autotune.search import trials
+from autotune.search import trial_history
 from autotune.store.optuna_storage import faults
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ class OptunaStudy:
         open_trials = []
         current = self._trial.number if self._trial is not None else None
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.user_attrs.get(trials.WORKER, self.worker if self._alone else "") != self.worker:
+            if trial.user_attrs.get(trial_history.WORKER, self.worker if self._alone else "") != self.worker:
                 continue
             if not trial.state.is_finished():
                 open_trials.append(trial)
-            held |= {(kind, int(row["number"])) for kind in (trials.SAMPLES, trials.LAUNCHES)
+            held |= {(kind, int(row["number"])) for kind in (trial_history.SAMPLES, trial_history.LAUNCHES)
                      for row in trial.user_attrs.get(kind, ())}
         lacking = [one for one in self._own if (_kind(one), one.number) not in held]
         self._groups = _grouped(self._own)
@@ -124,7 +124,7 @@ class OptunaStudy:
               rival: str | None = None) -> None:
         """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for.
         ``rival``: the set that it helps to compare with the current one."""
-        self._number, self._held = number, {trials.SAMPLES: [], trials.LAUNCHES: []}
+        self._number, self._held = number, {trial_history.SAMPLES: [], trial_history.LAUNCHES: []}
         self._set, self.pair, self.rival = proposal.candidate, proposal.block, rival
         try:
             self._catch_up()
@@ -184,7 +184,7 @@ class OptunaStudy:
         """A trial as the sampler wants it, and the set that it is; None: none of the space. Raises what storages
         raise."""
         trial = self.study.ask(self.distributions)
-        trial.set_user_attr(trials.WORKER, self.worker)
+        trial.set_user_attr(trial_history.WORKER, self.worker)
         wanted = tuple((d.name, trial.params[d.name]) for d in self.space.dimensions)
         return trial, next((one.id for one in self.space.candidates if one.levels == wanted), None)
 
@@ -194,9 +194,10 @@ class OptunaStudy:
         from optuna.trial import TrialState
 
         known = [one.value for one in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-                 if candidate is not None and one.user_attrs.get(trials.SET) == candidate and one.value is not None]
-        trial.set_user_attr(trials.SAMPLES, [])
-        trial.set_user_attr(trials.WHY, "asked for again: answered from what was measured" if known else
+                 if candidate is not None and one.user_attrs.get(trial_history.SET) == candidate
+                 and one.value is not None]
+        trial.set_user_attr(trial_history.SAMPLES, [])
+        trial.set_user_attr(trial_history.WHY, "asked for again: answered from what was measured" if known else
                             "not measured: it is no set to try, or there was no time for it")
         self.study.tell(trial, median(known) if known else None,
                         state=TrialState.COMPLETE if known else TrialState.FAIL, skip_if_finished=True)
@@ -242,18 +243,18 @@ class OptunaStudy:
     def _facts(self, proposal: Proposal, number: int) -> dict[str, Any]:
         flags = self.space[proposal.candidate].flags
         facts: dict[str, Any] = {
-            trials.WORKER: self.worker, TRIAL: number, trials.PURPOSE: proposal.purpose}
+            trial_history.WORKER: self.worker, TRIAL: number, trial_history.PURPOSE: proposal.purpose}
         if proposal.fresh:
-            facts[trials.FRESH] = True
+            facts[trial_history.FRESH] = True
         if proposal.block is not None:
-            facts |= {trials.BLOCK: proposal.block, trials.RIVAL: self.rival}
-        facts |= {trials.SET: proposal.candidate, "flags": list(flags.words), trials.WHY: proposal.why}
+            facts |= {trial_history.BLOCK: proposal.block, trial_history.RIVAL: self.rival}
+        facts |= {trial_history.SET: proposal.candidate, "flags": list(flags.words), trial_history.WHY: proposal.why}
         if flags.settings:
             facts["settings"] = dict(flags.settings)
         return facts
 
     def _write(self, trial_id: int, rows: Sequence[Record]) -> None:
-        for kind in (trials.LAUNCHES, trials.SAMPLES):
+        for kind in (trial_history.LAUNCHES, trial_history.SAMPLES):
             found = [codec.dump(one) for one in rows if _kind(one) == kind]
             self.study._storage.set_trial_user_attr(trial_id, kind, found)
 
@@ -288,7 +289,7 @@ class OptunaStudy:
         cold = bool(samples) and samples[0].cold
         proposal = Proposal(name, purpose, 0, cold, samples[0].block if samples else None)
         kinds = {kind: [codec.dump(one) for one in rows if _kind(one) == kind]
-                 for kind in (trials.LAUNCHES, trials.SAMPLES)}
+                 for kind in (trial_history.LAUNCHES, trial_history.SAMPLES)}
         facts = {**self._facts(proposal, -1), **told, **kinds, TRIAL: rows[0].trial}
         good = [one.seconds for one in samples if one.state == "ok" and one.seconds is not None]
         self.study.add_trial(optuna.trial.create_trial(
@@ -328,13 +329,13 @@ def _grouped(records: Sequence[Record]) -> dict[tuple[str, int], object]:
         if isinstance(one, Sample):
             group = one.trial if one.trial is not None else (one.launch, one.purpose, one.candidate)
             first.setdefault(one.launch, group)
-            found[trials.SAMPLES, one.number] = group
+            found[trial_history.SAMPLES, one.number] = group
     for one in records:
         if isinstance(one, Launch):
             alone = first.get(one.number, (one.number, "screen", one.candidate))
-            found[trials.LAUNCHES, one.number] = one.trial if one.trial is not None else alone
+            found[trial_history.LAUNCHES, one.number] = one.trial if one.trial is not None else alone
     return found
 
 
 def _kind(one: Record) -> str:
-    return trials.SAMPLES if isinstance(one, Sample) else trials.LAUNCHES
+    return trial_history.SAMPLES if isinstance(one, Sample) else trial_history.LAUNCHES

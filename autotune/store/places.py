@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotune.disk import windows_package
 from autotune.model.errors import StateDamaged, UsageProblem
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 
 ENVIRONMENT = "AUTOTUNE_STATE_DIR"
 NAME_ONE = "Name a folder for autotune's records with --state-dir."

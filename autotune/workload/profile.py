@@ -9,7 +9,7 @@ from typing import Any
 
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
-from autotune.model.homes import expanded
+from autotune.model.home_folder import expanded
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
 from autotune.workload.tomlfile import Table, TomlFile, read
 

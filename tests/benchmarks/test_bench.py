@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from autotune.model.study import History
-from autotune.search import warm
-from autotune.search.priors import attention
+from autotune.search import warm_start
+from autotune.search.attention_prior import attention
 from autotune.search.screen import Screen
 from benchmarks import cases, make_priors, search, surfaces
 from benchmarks.peers import PEERS
@@ -117,10 +117,10 @@ def test_tuning_again_is_cheap_when_nothing_changed() -> None:
 
 def test_a_warm_start_needs_a_measured_baseline_and_looks_at_live_levels_again() -> None:
     surface = surfaces.drawn(1)
-    assert warm.from_study(History(), surface.space, surface.profile) is None
+    assert warm_start.from_study(History(), surface.space, surface.profile) is None
     row = search.one(("screen", 1, None))
     assert row["clips"] > 5
-    prior = warm.Prior((("attention", "v1", 0.9),), "an earlier study", 0.5)
+    prior = warm_start.Prior((("attention", "v1", 0.9),), "an earlier study", 0.5)
     strategy = Screen(surface.space, surface.profile, "speed", prior)
     live = {level for name in strategy.opening for level in surface.space[name].levels}
     base = dict(surface.space[surface.space.baseline].levels)["attention"]

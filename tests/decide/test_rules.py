@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.decide import compare, drift, looks, noise, objectives, pareto, starts
+from autotune.decide import compare, drift, noise, objectives, pareto, sequential, start_noise
 from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.finalist import pruned
 from autotune.decide.rounds import Round, before_confirmation, failures, rounds, whole_first
@@ -62,7 +62,7 @@ def answer(rng: random.Random, gain: float, between: float = 0.015, within: floa
 
 def test_looks_spend_exactly_the_allowed_error() -> None:
     """Simulated random walk against the boundaries: all looks together cross in 5 %, and later looks are milder."""
-    levels = [looks.nominal_alpha(0.95, k, 2, 6) for k in range(2, 7)]
+    levels = [sequential.nominal_alpha(0.95, k, 2, 6) for k in range(2, 7)]
     assert levels == sorted(levels)
     assert levels[-1] < 0.05
     rng = random.Random(1)
@@ -79,14 +79,14 @@ def test_looks_spend_exactly_the_allowed_error() -> None:
 
 def test_pocock_constants_come_out_of_the_same_recursion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Published: nominal 0.0294 for two equally spaced looks, 0.0221 for three."""
-    monkeypatch.setattr(looks, "RULES", replace(RULES, shape=0.5))
-    looks._constant.cache_clear()
+    monkeypatch.setattr(sequential, "RULES", replace(RULES, shape=0.5))
+    sequential._constant.cache_clear()
     try:
         for last, published in ((2, 0.0294), (3, 0.0221)):
-            constant = looks._constant(0.95, 1, last)
+            constant = sequential._constant(0.95, 1, last)
             assert math.erfc(constant / math.sqrt(2.0)) == pytest.approx(published, abs=0.0002)
     finally:
-        looks._constant.cache_clear()
+        sequential._constant.cache_clear()
 
 
 def test_equal_sets_are_seldom_told_apart_and_real_gains_nearly_always() -> None:
@@ -149,14 +149,14 @@ def test_noise_of_starts_is_learnt_from_the_starts_seen() -> None:
         rng = random.Random(f"{true} of each start")
         rounds = tuple(Round("a", launch, "confirm", launch, score + rng.gauss(0.0, 0.005), None, 0)
                        for launch in range(30) for score in [rng.gauss(0.0, true)] for _ in range(3))
-        low, high = starts.spread(starts.believed(rounds, 0.005, 0.005**2), 0.99)
+        low, high = start_noise.spread(start_noise.believed(rounds, 0.005, 0.005**2), 0.99)
         assert low < true < high < 5.0 * low
-    assert starts.believed((), 0.01, 0.0001) == starts.beforehand()
+    assert start_noise.believed((), 0.01, 0.0001) == start_noise.beforehand()
 
 
 def test_one_process_of_two_sets_tells_nothing_of_starts() -> None:
     rounds = tuple(Round(name, 0, "screen", None, score, None, 0) for name, score in (("a", 0.0), ("b", 0.5)))
-    assert starts.believed(rounds, 0.01, 0.0001) == starts.beforehand()
+    assert start_noise.believed(rounds, 0.01, 0.0001) == start_noise.beforehand()
 
 
 def test_two_pairs_alone_prove_only_what_two_clocks_cannot_feign() -> None:

@@ -11,7 +11,7 @@ from autotune.decide.rounds import Round, failures
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Dimension
 from autotune.model.study import History, Launch, Sample
-from autotune.search import Prior, warm
+from autotune.search import Prior, warm_start
 from benchmarks import cards, cases, surfaces
 from benchmarks.tuned import prior
 from benchmarks.virtual import Session, regret
@@ -88,7 +88,7 @@ def test_what_an_earlier_study_promises_is_looked_at_before_it_is_dropped() -> N
     expect. Another class becomes the best after an update: the set without --medvram is measured, and taken."""
     surface = surfaces.drawn(63059)
     session, _ = tuned(surface, "session 63059", None)
-    learnt = warm.from_study(session.history(), surface.space, surface.profile)
+    learnt = warm_start.from_study(session.history(), surface.space, surface.profile)
     assert learnt is not None
     assert {level: value for d, level, value in learnt.effects if d == "memory"}["none"] < -0.3
     moved = cases.moved(surface, 63059)

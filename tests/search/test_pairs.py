@@ -16,7 +16,7 @@ from autotune.model.flagset import Dimension
 from autotune.model.study import History, Launch, Proposal, Sample
 from autotune.model.workload import DecideSpec
 from autotune.search.confirm import confirm_next
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 from benchmarks import surfaces
 from benchmarks.virtual import Session

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from autotune.model import codec
 from autotune.model.study import History
-from autotune.search import trials
+from autotune.search import trial_history
 from autotune.search.sampler import LaunchAwareSampler
 from autotune.search.screen import Screen
 from tests.search.test_sessions import play, small
@@ -122,8 +122,8 @@ def test_a_study_of_autotunes_own_trials_is_the_history_it_was() -> None:
         study.add_trial(optuna.trial.create_trial(
             params=dict(surface.space[name].levels), value=times[-1], distributions={
                 d.name: optuna.distributions.CategoricalDistribution(d.levels) for d in surface.space.dimensions},
-            user_attrs={trials.SET: name, trials.PURPOSE: purpose, trials.LAUNCHES: starts,
-                        trials.SAMPLES: [codec.dump(one) for one in group]}))
+            user_attrs={trial_history.SET: name, trial_history.PURPOSE: purpose, trial_history.LAUNCHES: starts,
+                        trial_history.SAMPLES: [codec.dump(one) for one in group]}))
     found = sampler.history(study)
     assert found.launches == tuple(session.launches)
     order = [one for group in groups.values() for one in group]

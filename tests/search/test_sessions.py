@@ -15,7 +15,7 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Workload
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 from benchmarks import surfaces
 from benchmarks.virtual import Session, regret
 

@@ -28,7 +28,7 @@ from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.session import driver as drivers
 from autotune.session.driver import Driver, Ground
 from autotune.session.stopwatch import Budget, Stopwatch
-from autotune.store.in_flight import InFlight, this_boot
+from autotune.store.running_set import InFlight, this_boot
 from autotune.store.studies import Study, open_study
 from tests.flags.machines import machine
 

@@ -14,7 +14,7 @@ import pytest
 from autotune.decide.rounds import failures
 from autotune.decide.verdict import verdict
 from autotune.session.document import trials_json
-from autotune.store.in_flight import Boot, InFlight
+from autotune.store.running_set import Boot, InFlight
 from tests.session.conftest import Bench, wait_for
 from tests.session.test_budget import Clock, Run, WebUI, tune  # noqa: F401
 

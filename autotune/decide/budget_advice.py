@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from autotune.decide import looks
+from autotune.decide import sequential
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, in_one_process, look_level
 from autotune.decide.rounds import usable
@@ -67,7 +67,7 @@ def more_pairs(found: Comparison, rule: DecideSpec) -> int | None:
 
 
 def _bound(rule: DecideSpec, count: int) -> float:
-    return looks.t_bound(look_level(rule.confidence, count, RULES.max_blocks), count + 2.0)
+    return sequential.t_bound(look_level(rule.confidence, count, RULES.max_blocks), count + 2.0)
 
 
 def left_open(history: History, space: Space, other: str | None, pairs: int | None, first: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from autotune.decide.compare import confirmed
-from autotune.decide.longer import CHECKED
+from autotune.decide.more_steps import CHECKED
 from autotune.model.study import Proposal
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from autotune.decide import starts
+from autotune.decide import start_noise
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import clip_noise, pairs_needed
 from autotune.decide.rounds import Round
@@ -43,7 +43,7 @@ def told(rounds: tuple[Round, ...], rule: DecideSpec, live: bool) -> Told | None
     if len(processes) - len({name for name, _ in processes}) < KNOWN:
         return None
     sd, variance, _ = clip_noise(rounds)
-    between = starts.believed(rounds, sd, variance).middle
+    between = start_noise.believed(rounds, sd, variance).middle
     block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / CLIPS
     return Told(between, variance**0.5, pairs_needed(EXAMPLE, block, replace(rule, precision=1.0), live,
                                                      RULES.max_blocks))

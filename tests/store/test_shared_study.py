@@ -18,12 +18,12 @@ from optuna.trial import TrialState
 from autotune.decide.compare import blocks
 from autotune.decide.rounds import rounds
 from autotune.model.study import Launch, Proposal, Sample
-from autotune.search import trials
+from autotune.search import trial_history
 from autotune.search.sampler import LaunchAwareSampler
 from autotune.session.tune import _alike
-from autotune.store import optuna_storage, sharing
+from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy
-from autotune.store.sharing import Others
+from autotune.store.shared_study import Others
 from autotune.store.studies import Study
 from benchmarks import postgres, two_workers
 from benchmarks.waiting import open_waiting, tuned
@@ -77,8 +77,8 @@ class Worker:
         self.told.finish()
 
     def beat(self) -> None:
-        value = self.told.study.user_attrs.get(sharing.beat_of(self.told.worker), 0)
-        self.told.study.set_user_attr(sharing.beat_of(self.told.worker), value + 1)
+        value = self.told.study.user_attrs.get(shared_study.beat_of(self.told.worker), 0)
+        self.told.study.set_user_attr(shared_study.beat_of(self.told.worker), value + 1)
 
     def close(self) -> None:
         optuna_storage.closed(self.storage)
@@ -212,7 +212,7 @@ def test_a_pair_that_goes_on_keeps_its_number(near: tuple[Worker, Worker]) -> No
     b.begin(SETS[0], 0)
     b.clip(SETS[0], 0)
     b.told.finish()
-    assert b.told.study.trials[-1].user_attrs[trials.BLOCK] == 0
+    assert b.told.study.trials[-1].user_attrs[trial_history.BLOCK] == 0
     a.others.look()
     assert taken(a.study) == own(b.study)
     assert {one.block for one in a.study.samples if one.worker} == {1}
@@ -242,7 +242,7 @@ def test_who_asked_first_for_a_set_measures_it(near: tuple[Worker, Worker]) -> N
     b.told.withdraw()
     b.begin(SETS[1])
     assert not b.others.conflicts()
-    assert b.told.study.trials[1].user_attrs[trials.SAMPLES] == []
+    assert b.told.study.trials[1].user_attrs[trial_history.SAMPLES] == []
 
 
 def test_who_began_to_compare_first_says_which_set(near: tuple[Worker, Worker]) -> None:
@@ -261,8 +261,9 @@ def test_who_began_to_compare_first_says_which_set(near: tuple[Worker, Worker]) 
 def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> None:
     a, b = near
     trial = b.told.study.ask(b.told.distributions)
-    for key, value in {trials.WORKER: "c", trials.SET: SETS[0], trials.PURPOSE: "screen",
-                       trials.LAUNCHES: [{"number": "x"}, {}], trials.SAMPLES: [{"number": 0, "launch": 7}, 3]}.items():
+    for key, value in {trial_history.WORKER: "c", trial_history.SET: SETS[0], trial_history.PURPOSE: "screen",
+                       trial_history.LAUNCHES: [{"number": "x"}, {}],
+                       trial_history.SAMPLES: [{"number": 0, "launch": 7}, 3]}.items():
         trial.set_user_attr(key, value)
     b.told.study.tell(trial, 1.0)
     a.others.look(last=True)
@@ -272,14 +273,14 @@ def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_which_study_of_a_question_a_worker_takes_part_in(near: tuple[Worker, Worker], fresh: bool) -> None:
     a, _ = near
-    name = sharing.name_of(a.storage, "autotune-q", fresh)
+    name = shared_study.name_of(a.storage, "autotune-q", fresh)
     assert name == "autotune-q"
     optuna.create_study(storage=a.storage, study_name=name)
     optuna.create_study(storage=a.storage, study_name="autotune-qq-7")
-    assert sharing.name_of(a.storage, "autotune-q", fresh) == ("autotune-q-2" if fresh else "autotune-q")
+    assert shared_study.name_of(a.storage, "autotune-q", fresh) == ("autotune-q-2" if fresh else "autotune-q")
     study = optuna.create_study(storage=a.storage, study_name="autotune-q-2")
-    study.set_user_attr(sharing.beat_of("x"), time.time_ns())
-    assert sharing.name_of(a.storage, "autotune-q", fresh) == "autotune-q-2", "somebody is at work on it"
+    study.set_user_attr(shared_study.beat_of("x"), time.time_ns())
+    assert shared_study.name_of(a.storage, "autotune-q", fresh) == "autotune-q-2", "somebody is at work on it"
 
 
 def test_two_cards_of_one_machine_ask_the_same() -> None:
@@ -297,7 +298,7 @@ def test_two_workers_killed_at_random_lose_nothing(kind: str, monkeypatch: pytes
     if kind == "postgresql" and postgres.binaries() is None:
         pytest.skip("needs PostgreSQL (Debian: postgresql)")
     for name in ("BEAT", "GRACE"):
-        monkeypatch.setattr(sharing, name, getattr(sharing, name))
+        monkeypatch.setattr(shared_study, name, getattr(shared_study, name))
     found = two_workers.kills(4, kind, random.Random().randrange(1 << 30), 0.01)
     assert found["kills"] == 4 and found["acknowledged"] > 30
     assert (found["lost"], found["twice"], found["unknown"], found["open"]) == (0, 0, 0, 0), found

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from autotune.decide.ablation import flat
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory import surface
+from autotune.decide.memory_assumptions import surface
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
 from autotune.search.confirm import chosen, confirming, over
-from autotune.search.credit import settle_next
-from autotune.search.longer import longer_next
+from autotune.search.more_steps_check import longer_next
+from autotune.search.needed_flags import settle_next
 from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.view import View
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autotune.decide.surface import clip_variance
-from autotune.search.effort import EFFORT
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 if TYPE_CHECKING:

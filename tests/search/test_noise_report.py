@@ -9,7 +9,7 @@ import pytest
 from autotune.decide.assumptions import RULES
 from autotune.decide.rounds import Round
 from autotune.model.workload import DecideSpec
-from autotune.search.noise_told import KNOWN, news, told
+from autotune.search.noise_report import KNOWN, news, told
 
 RULE = DecideSpec()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autotune.decide import objectives
-from autotune.decide.memory import surface
+from autotune.decide.memory_assumptions import surface
 from autotune.decide.rounds import rounds
 from autotune.model.flagset import Space
 from autotune.model.study import History

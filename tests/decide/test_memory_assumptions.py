@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotune.decide import compare, memory, objectives
+from autotune.decide import compare, memory_assumptions, objectives
 from autotune.decide.rounds import Round
 from autotune.decide.verdict import judge
 from benchmarks import objectives as bench
@@ -40,10 +40,10 @@ def test_memory_is_never_kept_or_taken_for_sure_before_the_time_is_settled(
 
 def test_memory_is_expected_apart_from_times() -> None:
     """Before anything is measured: no half-precision VAE is slower, and sdp needs far less memory than split."""
-    peaks = memory.surface(SPACE, "vram").posterior(())
+    peaks = memory_assumptions.surface(SPACE, "vram").posterior(())
     assert peaks.gain(name("split"), name("sdp"))[0] > 0.3
     assert abs(peaks.gain(name("split"), name("v1"))[0]) < 0.01
-    assert memory.surface(SPACE, "speed").posterior(()).gain(name("split"), name("v1"))[0] < -0.2
+    assert memory_assumptions.surface(SPACE, "speed").posterior(()).gain(name("split"), name("v1"))[0] < -0.2
 
 
 @pytest.mark.parametrize(("seed", "objective"), [(200011, "vram"), (200009, "balanced")])

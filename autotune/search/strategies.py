@@ -6,8 +6,8 @@ from autotune.decide import objectives
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.workload import Profile
-from autotune.search.samplers import TRIALS, Listed, Sampled, exhaustive_order, random_order
 from autotune.search.screen import Screen
+from autotune.search.simple_strategies import TRIALS, Listed, Sampled, exhaustive_order, random_order
 from autotune.search.strategy import Prior, Strategy
 
 PURE = ("screen", "random", "exhaustive")

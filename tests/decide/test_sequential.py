@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.decide import looks
+from autotune.decide import sequential
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import looks_planned, looks_that_fit
 from autotune.model.study import History, Launch, Sample
@@ -66,6 +66,6 @@ def test_all_looks_together_err_as_often_as_was_asked_for(first: int, most: int)
     sums = np.cumsum(np.random.default_rng(7).standard_normal((40_000, last)), axis=1)
     crossed = np.zeros(len(sums), bool)
     for count in range(first, last + 1):
-        bound = -ndtri(looks.nominal_alpha(0.95, count, first, last) / 2.0)
+        bound = -ndtri(sequential.nominal_alpha(0.95, count, first, last) / 2.0)
         crossed |= np.abs(sums[:, count - 1]) / math.sqrt(count) > bound
     assert abs(crossed.mean() - 0.05) < 0.005

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist, median
 from typing import TYPE_CHECKING
 
-from autotune.decide import looks, noise
+from autotune.decide import noise, sequential
 from autotune.decide.assumptions import NOISE
 from autotune.decide.compare import Comparison, blocks, compare
 from autotune.decide.rounds import rounds, usable
@@ -191,7 +191,7 @@ def _clip_sd(samples: Sequence[Sample], index: int, whole: int) -> float:
         if one.workload == index and usable(one) and one.seconds is not None:
             groups.setdefault((one.launch, one.candidate, one.steps or whole), []).append(math.log(one.seconds))
     freedom = NOISE.within_df + sum(len(group) - 1 for group in groups.values())
-    return noise.within_sd(groups.values()) * looks.t_bound(0.05, freedom) / _z(0.95)
+    return noise.within_sd(groups.values()) * sequential.t_bound(0.05, freedom) / _z(0.95)
 
 
 def _z(confidence: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from autotune.decide import needed
+from autotune.decide import budget_advice
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Block, compare
 from autotune.decide.rounds import Round
@@ -60,9 +60,9 @@ def named(said: str) -> float:
 
 def test_a_pair_costs_its_starts_and_warm_ups_and_a_clip_a_side() -> None:
     """Attention switches live, so one start carries both sides; channels-last needs a start of its own."""
-    assert needed.pair_seconds(searched(0.0), SPACE, SDP) == pytest.approx(PAIR)
-    assert needed.pair_seconds(searched(0.0), SPACE, name("split", True)) == pytest.approx(PAIR + START + WARM)
-    assert needed.pair_seconds(History((sample(0, SDP, 5.0),)), SPACE, SDP) is None
+    assert budget_advice.pair_seconds(searched(0.0), SPACE, SDP) == pytest.approx(PAIR)
+    assert budget_advice.pair_seconds(searched(0.0), SPACE, name("split", True)) == pytest.approx(PAIR + START + WARM)
+    assert budget_advice.pair_seconds(History((sample(0, SDP, 5.0),)), SPACE, SDP) is None
 
 
 OPEN = [0.3, -0.2]
@@ -94,7 +94,7 @@ def test_the_budget_is_said_to_have_ended_only_where_it_did(history: History, sa
 def test_the_budget_that_is_named_has_room_for_what_is_needed() -> None:
     for spent in (0.0, 250.0, 500.0, 590.0, 640.0):
         history = searched(spent=spent)
-        if history.budget - spent < needed.SPARE * RULES.min_blocks * PAIR:
+        if history.budget - spent < budget_advice.SPARE * RULES.min_blocks * PAIR:
             assert named(reason(history)) >= spent + RULES.min_blocks * PAIR
 
 
@@ -107,7 +107,7 @@ def test_about_as_many_more_pairs_settle_it_as_are_named(gain: float) -> None:
         pairs = tuple(pair(rng, gain, 0.03, 0.02, 2, number) for number in range(3))
         found = compare(pairs, clips(pairs), 0.02, 0.95)
         assert found is not None
-        more = needed.more_pairs(found, PROFILE.decide)
+        more = budget_advice.more_pairs(found, PROFILE.decide)
         if found.answer != "not sure" or more is None:
             continue
         asked += 1

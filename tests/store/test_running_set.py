@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.store.in_flight import CLOCK_SET, Boot, InFlight, same_boot, this_boot
+from autotune.store.running_set import CLOCK_SET, Boot, InFlight, same_boot, this_boot
 
 THEN = Boot("11111111-2222", 0.0, 0.0)
 AGAIN = Boot("99999999-2222", 0.0, 0.0)

@@ -17,7 +17,7 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal
 from autotune.model.workload import Profile
-from autotune.search.samplers import TRIALS, Ending, random_order, require_torch
+from autotune.search.simple_strategies import TRIALS, Ending, random_order, require_torch
 from autotune.search.view import View
 
 STARTUP_TRIALS = 8

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from autotune.search import trials
+from autotune.search import trial_history
 from autotune.store.optuna_storage import faults
 from autotune.store.optuna_study import OptunaStudy
 from autotune.store.studies import Study
@@ -93,14 +93,14 @@ class Others:
         study = self._told.study
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
-                 if one.user_attrs.get(trials.WORKER) != self._told.worker and one.state.name != "WAITING"]
+                 if one.user_attrs.get(trial_history.WORKER) != self._told.worker and one.state.name != "WAITING"]
         self._known = max((one.number for one in there), default=-1)
         alive = {worker: self._alive(worker, attrs) for worker in
-                 {str(one.user_attrs.get(trials.WORKER, f"trial {one.number}")) for one in there}}
+                 {str(one.user_attrs.get(trial_history.WORKER, f"trial {one.number}")) for one in there}}
         running: list[FrozenTrial] = []
         done: list[FrozenTrial] = []
         for trial in there:
-            worker = str(trial.user_attrs.get(trials.WORKER, f"trial {trial.number}"))
+            worker = str(trial.user_attrs.get(trial_history.WORKER, f"trial {trial.number}"))
             if trial.state.is_finished():
                 done.append(trial)
             elif alive[worker]:
@@ -121,14 +121,14 @@ class Others:
         for _ in range(UNDECIDED):
             rivals = [one for one in self._told.study.get_trials(deepcopy=False)
                       if self._known < one.number < mine[0] and not one.state.is_finished()
-                      and one.user_attrs.get(trials.WORKER) != self._told.worker]
-            if all(trials.SET in one.user_attrs for one in rivals):
+                      and one.user_attrs.get(trial_history.WORKER) != self._told.worker]
+            if all(trial_history.SET in one.user_attrs for one in rivals):
                 break
             time.sleep(0.02)
         if self._told.rival is not None:
-            return any(one.user_attrs.get(trials.RIVAL, self._told.rival) != self._told.rival for one in rivals)
-        return any(one.user_attrs.get(trials.SET) == mine[1] and not one.user_attrs.get(trials.RIVAL)
-                   and self._alive(str(one.user_attrs.get(trials.WORKER)), self._told.study.user_attrs)
+            return any(one.user_attrs.get(trial_history.RIVAL, self._told.rival) != self._told.rival for one in rivals)
+        return any(one.user_attrs.get(trial_history.SET) == mine[1] and not one.user_attrs.get(trial_history.RIVAL)
+                   and self._alive(str(one.user_attrs.get(trial_history.WORKER)), self._told.study.user_attrs)
                    for one in rivals)
 
     def _alive(self, worker: str, attrs: dict[str, Any]) -> bool:
@@ -141,7 +141,7 @@ class Others:
 
     def _taken_over(self, trial: FrozenTrial) -> FrozenTrial:
         """Ends a trial whose worker is gone, by what it holds."""
-        launches, samples = trials.rows(trial)
+        launches, samples = trial_history.rows(trial)
         with suppress(*faults()):
             self._told.end(trial.number, [*launches, *samples])
         return trial
@@ -151,7 +151,7 @@ class Others:
         known = {candidate.id for candidate in self._told.space.candidates}
         open_pairs: set[tuple[str, Any]] = set()
         for trial in running:
-            name = str(trial.user_attrs.get(trials.SET, ""))
+            name = str(trial.user_attrs.get(trial_history.SET, ""))
             if _compares(trial):
                 open_pairs.add(_pair(trial))
             elif name in known:
@@ -163,9 +163,9 @@ class Others:
                 open_pairs.add(key)
         seen.pairs = len(open_pairs)
         seen.busy = seen.busy or bool(open_pairs)
-        seen.rival = next((str(one.user_attrs[trials.RIVAL])
+        seen.rival = next((str(one.user_attrs[trial_history.RIVAL])
                            for one in sorted((*done, *running), key=lambda one: -one.number)
-                           if one.user_attrs.get(trials.RIVAL) in known), None)
+                           if one.user_attrs.get(trial_history.RIVAL) in known), None)
         return seen
 
     def _comes(self, key: tuple[str, Any]) -> bool:
@@ -174,7 +174,7 @@ class Others:
 
     def _whole(self, rows: list[FrozenTrial]) -> bool:
         """Whether both sides of a pair have a good clip."""
-        sides = {sample.candidate for trial in rows for sample in trials.rows(trial)[1]
+        sides = {sample.candidate for trial in rows for sample in trial_history.rows(trial)[1]
                  if sample.state == "ok" and sample.purpose == "confirm"}
         return self._told.space.baseline in sides and len(sides) > 1
 
@@ -191,14 +191,14 @@ class Others:
                if not _compares(trial) or last or (_pair(trial) in whole and not hold)]
         for trial in due:  # all starts first: a clip may stand in an earlier trial than the start that it lacked
             worker = _pair(trial)[0]
-            for launch in trials.rows(trial)[0]:
+            for launch in trial_history.rows(trial)[0]:
                 if (worker, launch.number) not in starts and launch.candidate in known:
                     starts[worker, launch.number] = len(study.launches)
                     study.adopt(replace(launch, number=len(study.launches), worker=worker, origin=launch.number,
                                         installing=None))
         for trial in due:
             key, compares = _pair(trial), _compares(trial)
-            for sample in trials.rows(trial)[1]:
+            for sample in trial_history.rows(trial)[1]:
                 number = starts.get((key[0], sample.launch), sample.launch if sample.launch < 0 else None)
                 if (key[0], sample.number) in have:
                     block = held.get((key[0], sample.number))
@@ -239,11 +239,11 @@ def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:
 
 def _compares(trial: FrozenTrial) -> bool:
     """Whether a trial is part of a pair: one of its sides, or a set that is measured beside them."""
-    return trial.user_attrs.get(trials.BLOCK) is not None
+    return trial.user_attrs.get(trial_history.BLOCK) is not None
 
 
 def _pair(trial: FrozenTrial) -> tuple[str, Any]:
-    return str(trial.user_attrs.get(trials.WORKER, "")), trial.user_attrs.get(trials.BLOCK, -1)
+    return str(trial.user_attrs.get(trial_history.WORKER, "")), trial.user_attrs.get(trial_history.BLOCK, -1)
 
 
 def _pairs(done: list[FrozenTrial]) -> dict[tuple[str, Any], list[FrozenTrial]]:

@@ -25,8 +25,8 @@ from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate
 from autotune.model.study import Proposal
 from autotune.search.confirm import confirm_next
-from autotune.search.effort import EFFORT
 from autotune.search.pairs import block_cost, clips_a_side, proof_cost
+from autotune.search.thresholds import EFFORT
 from autotune.search.view import View
 
 FIRST_BLOCK = 100
