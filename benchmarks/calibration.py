@@ -135,7 +135,7 @@ class Study:
             for name in sets:
                 self.clips(name, None, 1)
 
-    def block(self, number: int) -> compare.Block:
+    def block(self, number: int) -> compare.Pair:
         """One more pair."""
         first, second = ("a", "b") if number % 2 == 0 else ("b", "a")
         sides: dict[str, tuple[Round, ...]] = {"a": (), "b": ()}
@@ -148,7 +148,7 @@ class Study:
             for name in (first, second):
                 self.begin()
                 sides[name] = self.clips(name, number, self.count)
-        return compare.Block(number, sides["a"], sides["b"])
+        return compare.Pair(number, sides["a"], sides["b"])
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def compared(rng: random.Random, noise: Noise, gain: float, count: int, live: bo
     study = Study(Machine(noise, rng), math.log1p(gain), count, live)
     study.search()
     began = study.machine.now
-    pairs: tuple[compare.Block, ...] = ()
+    pairs: tuple[compare.Pair, ...] = ()
     sure, since = 0.0, 0
     while True:
         pairs += (study.block(len(pairs)),)
@@ -180,7 +180,7 @@ def compared(rng: random.Random, noise: Noise, gain: float, count: int, live: bo
         if better and not since:
             sure, since = seconds, len(pairs)
         futile = found.answer == "not sure" and found.chance(math.log1p(RULE.min_gain)) < RULES.futile
-        enough = better and (compare.precise(found, RULE) or len(pairs) >= (1.0 + RULES.more_precise) * since)
+        enough = better and (compare.is_precise(found, RULE) or len(pairs) >= (1.0 + RULES.more_precise) * since)
         if enough or futile or last or found.answer == "not better":
             held = found.interval.low <= 1.0 + gain <= found.interval.high
             return Outcome(better, len(pairs), seconds, sure or seconds, held, found.reach)

@@ -113,7 +113,7 @@ def article(sessions: int, seed: int) -> dict[str, Any]:
         right, clips, launches = [], [], []
         for number in range(seed, seed + sessions):
             session = Session(surface, random.Random(f"article {number}"), BUDGET)
-            history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0))
+            history = session.run(search.make_strategy("screen", surface.space, surface.profile, "speed", 0))
             verdict = decide.verdict(history, surface.space, surface.profile, "speed")
             chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else None
             right.append(chosen == best)
@@ -157,7 +157,7 @@ def priors(seeds: range) -> dict[str, Any]:
         for kind, spent in times.items():
             told = _prior(kind, surface.card) if surface.card else None
             session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=True)
-            history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, told))
+            history = session.run(search.make_strategy("screen", surface.space, surface.profile, "speed", 0, told))
             verdict = decide.verdict(history, surface.space, surface.profile, "speed")
             chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else None
             spent.append(session.now)
@@ -190,19 +190,19 @@ def retune(seeds: range) -> dict[str, Any]:
     for seed in seeds:
         surface = surfaces.drawn(seed)
         session = Session(surface, random.Random(f"session {seed}"), BUDGET, short=True)
-        history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0))
+        history = session.run(search.make_strategy("screen", surface.space, surface.profile, "speed", 0))
         verdict = decide.verdict(history, surface.space, surface.profile, "speed")
         if verdict.decision != "apply" or verdict.winner is None or verdict.speedup is None:
             continue
         current = verdict.winner.candidate
-        before = drift.recorded(history, surface.profile, current, surface.space.baseline)
+        before = drift.recorded_speedup(history, surface.profile, current, surface.space.baseline)
         assert before is not None
         spent, answer = _drift(surface, seed, before)
         share.append(spent / session.now)
         holds += answer == "holds"
         changed = moved(surface, seed)
         noticed.append(_drift(changed, seed, before)[1] != "holds")
-        learnt = warm_start.from_study(history, surface.space, surface.profile)
+        learnt = warm_start.prior_from_study(history, surface.space, surface.profile)
         again = [_retune(changed, seed, learnt), _retune(changed, seed, None)]
         warm_share.append(again[0][0] / again[1][0])
         warm_lost.append(again[0][1])
@@ -221,11 +221,11 @@ def retune(seeds: range) -> dict[str, Any]:
     return report
 
 
-def _drift(surface: surfaces.Drawn, seed: int, before: drift.Recorded) -> tuple[float, str]:
+def _drift(surface: surfaces.Drawn, seed: int, before: drift.RecordedSpeedup) -> tuple[float, str]:
     session = Session(surface, random.Random(f"drift {seed}"), BUDGET, short=True)
-    while (proposal := drift.ask(session.history(), surface.profile, before)) is not None:
+    while (proposal := drift.next_proposal(session.history(), surface.profile, before)) is not None:
         session.execute(proposal)
-    return session.now, drift.judge(session.history(), surface.profile, before).answer
+    return session.now, drift.drift_of(session.history(), surface.profile, before).answer
 
 
 def moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
@@ -249,7 +249,7 @@ def moved(surface: surfaces.Drawn, seed: int) -> surfaces.Drawn:
 
 def _retune(surface: surfaces.Drawn, seed: int, told: search.Prior | None) -> tuple[float, float]:
     session = Session(surface, random.Random(f"again {seed}"), BUDGET, short=True)
-    history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, told))
+    history = session.run(search.make_strategy("screen", surface.space, surface.profile, "speed", 0, told))
     verdict = decide.verdict(history, surface.space, surface.profile, "speed")
     chosen = verdict.winner.candidate if verdict.decision == "apply" and verdict.winner else surface.space.baseline
     return session.now, regret(surface, chosen)

@@ -23,7 +23,7 @@ from statistics import fmean, median
 from typing import Any
 
 from autotune import decide, search
-from autotune.decide.ablation import differing, without
+from autotune.decide.ablation import differing_dimensions, without_flag
 from autotune.model.flagset import Dimension
 from autotune.search.strategy import Prior
 from autotune.session.document import verdict_json
@@ -67,14 +67,14 @@ def one(task: tuple[str, int]) -> dict[str, Any]:
     surface, dead, told = surface_of(family, seed)
     space, profile = surface.space, surface.profile
     session = Session(surface, random.Random(f"credit {seed}"), BUDGET, short=True)
-    history = session.run(search.make("screen", space, profile, "speed", seed, told))
+    history = session.run(search.make_strategy("screen", space, profile, "speed", seed, told))
     verdict = decide.verdict(history, space, profile, "speed")
     adopted = verdict.decision == "apply" and verdict.winner is not None
     chosen = verdict.winner.candidate if adopted and verdict.winner else space.baseline
     document = verdict_json(verdict, space, history.samples)
-    flags = differing(space, space[chosen])
+    flags = differing_dimensions(space, space[chosen])
     truths = [surface.score[less.id] - surface.score[chosen] for name in flags
-              if (less := without(space, space[chosen], name)) is not None]
+              if (less := without_flag(space, space[chosen], name)) is not None]
     rows = [
         {"flag": row["flag"], "measured": row.get("measured"), "significant": row["significant"], "truth": truth,
          "held": math.log(row["low"]) <= truth <= math.log(row["high"]),

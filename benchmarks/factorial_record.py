@@ -128,8 +128,8 @@ class Recorder:
         finally:
             sampling = clock.end()
         if result.gif is not None:
-            frames = pixels.check(result.gif, workload)
-            if isinstance(frames, pixels.Refusal):
+            frames = pixels.check_clip(result.gif, workload)
+            if isinstance(frames, pixels.ClipRefusal):
                 result = replace(result, failure="invalid_output" if frames.animated else "not_animated",
                                  detail=frames.detail)
         self.clips.write(json.dumps({

@@ -59,7 +59,7 @@ def _storage(folder: Path, kind: str) -> object:
         lock = JournalFileSymlinkLock(path, grace_period=int(LOCK_LEFT))
         return optuna.storages.JournalStorage(JournalFileBackend(path, lock_obj=lock))
     if kind == "ours":
-        return optuna_storage.ours(folder / "optuna.db")
+        return optuna_storage.open_own_storage(folder / "optuna.db")
     return optuna.storages.RDBStorage(optuna_storage.url_of(folder / "optuna.db"))
 
 

@@ -76,13 +76,13 @@ class Bench:
         """Renders one clip and writes its line; ``rep`` -1 is the one that does not count."""
         result = clip(server.client, self.workload, 1 + rep, motion_module=self.module, alive=server.alive,
                       observers=self.observers(server))
-        frames = pixels.check(result.gif, self.workload) if result.gif else None
+        frames = pixels.check_clip(result.gif, self.workload) if result.gif else None
         seen = result.seen
         self.write({
             "kind": "clip", "launch": name, "flags": list(flags), "live_setting": live,
             "attention": server.attention_logged(), "workload": label(self.workload), "rep": rep,
             "seconds": result.seconds, "process_time": result.process_time, "failure": result.failure,
-            "detail": result.detail or (frames.detail if isinstance(frames, pixels.Refusal) else ""),
+            "detail": result.detail or (frames.detail if isinstance(frames, pixels.ClipRefusal) else ""),
             "discard": result.discard, "memory_peak": result.memory_peak, "energy_j": result.energy,
             "torch_peak": seen.torch_reserved, "sm_mhz": [seen.clock_low, seen.clock_high],
             "temperature": seen.temperature, "throttled": list(seen.throttled), "foreign": len(seen.foreign),

@@ -36,7 +36,7 @@ def one(seed: int, objective: str, budget: float) -> dict[str, Any]:
     surface = surfaces.drawn(seed)
     told = prior(surface.card) if surface.card else None
     session = Session(surface, random.Random(f"{objective} {seed}"), budget, short=True)
-    history = session.run(search.make("screen", surface.space, surface.profile, objective, seed, told))
+    history = session.run(search.make_strategy("screen", surface.space, surface.profile, objective, seed, told))
     verdict = decide.verdict(history, surface.space, surface.profile, objective)
     base = surface.space.baseline
     adopted = verdict.decision == "apply" and verdict.winner is not None

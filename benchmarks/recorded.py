@@ -16,7 +16,7 @@ from statistics import fmean, median
 from typing import Any
 
 from autotune import decide, search
-from autotune.decide.rounds import rounds, usable
+from autotune.decide.rounds import is_usable, rounds
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Candidate, Space
@@ -103,7 +103,7 @@ def surface(document: dict[str, Any]) -> Recorded:
     failing: dict[str, tuple[Failure, float]] = {}
     for sample in samples:
         key = (sample.candidate, sample.workload)
-        if usable(sample):
+        if is_usable(sample):
             grouped.setdefault(key, {}).setdefault(sample.launch, []).append(sample)
         elif sample.state == "warmup":
             warmups.setdefault(key, []).append(sample.cost)
@@ -131,7 +131,7 @@ def tuned(where: Recorded, objective: str, sessions: int, seed: int) -> dict[str
     lost, spent, clips = [], [], []
     for number in range(seed, seed + sessions):
         session = Session(where, random.Random(f"recorded {number}"), 60.0 * where.profile.minutes)
-        history = session.run(search.make("screen", where.space, where.profile, objective, 0))
+        history = session.run(search.make_strategy("screen", where.space, where.profile, objective, 0))
         verdict = decide.verdict(history, where.space, where.profile, objective)
         adopted = verdict.decision == "apply" and verdict.winner is not None
         chosen = verdict.winner.candidate if adopted and verdict.winner else where.space.baseline

@@ -286,7 +286,7 @@ def one(tune: Tune, seed: int) -> tuple[Session, Verdict, float]:
     that come only more pairs to tell a gain precisely, and clips for longer ones."""
     session = Paced(tune, random.Random(f"replayed {seed}"), tune.budget, short=True, stopping=tune.stopping,
                     looking=tune.looking)
-    strategy = search.make("screen", tune.space, tune.profile, "speed", seed, tune.told)
+    strategy = search.make_strategy("screen", tune.space, tune.profile, "speed", seed, tune.told)
     history, stood, stands = session.history(), session.now, None
     while (proposal := strategy.next(history)) is not None and session.now < tune.budget:
         session.execute(proposal)

@@ -7,7 +7,7 @@ import time
 
 from autotune import decide, search
 from autotune.model.study import History, Proposal
-from autotune.search.confirm import chosen
+from autotune.search.confirm import set_to_confirm
 from autotune.search.screen import Screen
 from autotune.search.view import View
 from benchmarks import surfaces
@@ -49,7 +49,7 @@ class Unproven:
         if proposal is None or proposal.purpose != "confirm":
             return proposal
         view = View(history, self.inner.space, self.inner.profile, self.inner.objective, self.inner.surface)
-        self.found = chosen(view, self.inner.neutral) or self.found
+        self.found = set_to_confirm(view, self.inner.neutral) or self.found
         return None
 
 
@@ -62,7 +62,8 @@ def tune(surface: Surface, seed: int, name: str = "screen", told: search.Prior |
          resolved: float | None = None, budget: float = BUDGET) -> Outcome:
     """One session of one of autotune's own strategies; ``resolved``: screen with another end of its search."""
     session = _session(surface, seed, budget)
-    strategy = Timed(search.make(name, surface.space, surface.profile, "speed", seed, told) if resolved is None else
+    strategy = Timed(search.make_strategy(name, surface.space, surface.profile, "speed", seed, told)
+                     if resolved is None else
                      Screen(surface.space, surface.profile, "speed", told, (resolved, resolved)))
     history = session.run(strategy)
     began = time.perf_counter()

@@ -171,7 +171,7 @@ def _found(folder: Path, states: list[Path], url: str, surface: surfaces.Drawn) 
     import optuna
 
     studies = [open_waiting(state, surface) for state in states]
-    held = optuna_storage.opened(url)
+    held = optuna_storage.open_storage(url)
     name, = optuna.get_all_study_names(held)
     there: Counter[tuple[str, str, int]] = Counter()
     shown = optuna.load_study(study_name=name, storage=held).get_trials(deepcopy=False)
@@ -179,7 +179,7 @@ def _found(folder: Path, states: list[Path], url: str, surface: surfaces.Drawn) 
         for kind in (trial_history.SAMPLES, trial_history.LAUNCHES):
             there.update((str(trial.user_attrs[trial_history.WORKER]), kind, int(row["number"]))
                          for row in trial.user_attrs.get(kind, ()))
-    optuna_storage.closed(held)
+    optuna_storage.close_storage(held)
     total: Counter[str] = Counter(open=sum(not one.state.is_finished() for one in shown))
     for place, study in enumerate(studies):
         own = {(kind, one.number) for kind, rows in _records(study) for one in rows if not one.worker}

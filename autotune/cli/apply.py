@@ -13,7 +13,7 @@ from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 
 if TYPE_CHECKING:
     from autotune.session.apply import Plan
@@ -60,7 +60,7 @@ def apply_flow(
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     if dry_run:
         return _planned(seen, settings, words, cause).document(changed=False)
-    with events.noted(settings.places.history(seen.root), "apply", cause) as facts:
+    with events.record_failure(settings.places.history(seen.root), "apply", cause) as facts:
         if words is not None:
             facts["flags"] = words.split()
         plan = _planned(seen, settings, words, cause)
@@ -124,7 +124,7 @@ def _rolled_back_root(settings: Settings) -> Path:
     try:
         return settings.find_webui()
     except NothingToWorkOn:
-        named = expanded(settings.webui).absolute() if settings.webui is not None else None
+        named = expand_home(settings.webui).absolute() if settings.webui is not None else None
         if named is None or not settings.places.checkpoints(named).is_dir():
             raise
         return named

@@ -18,7 +18,7 @@ def profiles_command() -> None:
 @verb("list")
 def _list(settings: Settings) -> None:
     """Names the shipped profiles."""
-    loaded = [profiles.load(name) for name in profiles.shipped()]
+    loaded = [profiles.load(name) for name in profiles.shipped_profiles()]
     if settings.as_json:
         print_json("profiles", {"profiles": [profiles.to_json(one) for one in loaded]})
     else:
@@ -33,7 +33,7 @@ def _show(settings: Settings, name: str) -> None:
     if settings.as_json:
         print_json("profiles", {"profiles": [profiles.to_json(loaded)]})
     else:
-        print_text(profiles.locate(name).read_text(encoding="utf-8-sig"))
+        print_text(profiles.profile_file(name).read_text(encoding="utf-8-sig"))
 
 
 @verb("check")
@@ -44,7 +44,7 @@ def _check(settings: Settings, name: str) -> None:
     if settings.as_json:
         print_json("profiles", {"profiles": [profiles.to_json(loaded)], "ok": True})
     else:
-        print_text(f"{profiles.locate(name)}: sound\n{_line(loaded)}")
+        print_text(f"{profiles.profile_file(name)}: sound\n{_line(loaded)}")
 
 
 def _line(profile: Profile) -> str:

@@ -11,7 +11,7 @@ from autotune.cli import starters
 from autotune.cli.output import print_json, print_text
 from autotune.cli.settings import Settings, verb
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 
 
 @verb("shortcut")
@@ -44,7 +44,7 @@ def _where(settings: Settings, root: Path) -> list[str]:
 def _folder(named: Path | None) -> Path:
     import platformdirs
 
-    folder = expanded(named).absolute() if named is not None else Path(platformdirs.user_desktop_dir())
+    folder = expand_home(named).absolute() if named is not None else Path(platformdirs.user_desktop_dir())
     if not folder.is_dir():
         raise NothingToWorkOn(f"{folder} is not a folder", "Name one: autotune shortcut FOLDER")
     return folder

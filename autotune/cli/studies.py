@@ -86,7 +86,7 @@ def dashboard_command(settings: Settings, port: int, storage: str | None) -> Non
 
     from autotune.store import optuna_storage
 
-    held = optuna_storage.opened(storage) if storage else _own(settings.places.optuna)
+    held = optuna_storage.open_storage(storage) if storage else _own(settings.places.optuna)
     print_text(f"http://127.0.0.1:{port}/")
     run_server(held, host="127.0.0.1", port=port)
 
@@ -100,7 +100,7 @@ def _own(path: Path) -> BaseStorage:
     try:
         storage = optuna.storages.RDBStorage(optuna_storage.url_of(path))
         optuna.get_all_study_names(storage)
-    except optuna_storage.faults() as problem:
+    except optuna_storage.storage_errors() as problem:
         raise StateDamaged(
             f"{path}: cannot be read: {type(problem).__name__}",
             "It is only a view of the studies: move it away, and the next tune makes it anew.") from None

@@ -15,7 +15,7 @@ from typing import Any
 from autotune.daemon.triggers import RULES
 from autotune.disk import windows_package
 from autotune.model.errors import UsageProblem
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 from autotune.workload.tomlfile import Table, TomlFile, read
 
 Value = Any
@@ -123,7 +123,7 @@ def _folder(table: Table, key: str, default: Value) -> Path | None:
         return None
     if not isinstance(value, str):
         raise table.problem(key, "must be a folder, as a text")
-    return expanded(value)
+    return expand_home(value)
 
 
 def _words(table: Table, key: str, default: list[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from autotune.decide.assumptions import EFFECTS, RULES
-from autotune.decide.compare import FRESH, Block, compare
+from autotune.decide.compare import FRESH_PURPOSES, Pair, compare
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
@@ -29,7 +29,7 @@ TOGETHER = "all together, beyond each alone"
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class FlagEffect:
     """A measured effect of one flag: ``gain`` its logarithm, ``error`` that one's standard error."""
 
     gain: float
@@ -38,13 +38,13 @@ class Effect:
     pairs: int
 
 
-def differing(space: Space, candidate: Candidate) -> tuple[str, ...]:
+def differing_dimensions(space: Space, candidate: Candidate) -> tuple[str, ...]:
     """Dimensions on which a candidate differs from the baseline, in the space's order."""
     base = dict(space[space.baseline].levels)
     return tuple(name for name, level in candidate.levels if base.get(name) != level)
 
 
-def without(space: Space, candidate: Candidate, dimension: str) -> Candidate | None:
+def without_flag(space: Space, candidate: Candidate, dimension: str) -> Candidate | None:
     """The set that equals ``candidate`` but for the baseline's level on ``dimension``; None if there is none."""
     wanted = dict(candidate.levels)
     wanted[dimension] = dict(space[space.baseline].levels)[dimension]
@@ -65,7 +65,7 @@ def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
     return f"{dimension}={dict(candidate.levels)[dimension]}"
 
 
-def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Block, ...]:
+def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Pair, ...]:
     """The fresh pairs of a set without a flag and with it, in the order of their blocks.
 
     Rounds without it have the purpose "ablate"; those with it are of the same block, whatever it was made for: in the
@@ -76,60 +76,61 @@ def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Bl
     for one in rounds:
         if one.block is None or one.short:
             continue
-        if one.candidate == less and one.purpose in FRESH:
+        if one.candidate == less and one.purpose in FRESH_PURPOSES:
             left.setdefault(one.block, []).append(one)
-        elif one.candidate == candidate and one.purpose in FRESH:
+        elif one.candidate == candidate and one.purpose in FRESH_PURPOSES:
             right.setdefault(one.block, []).append(one)
     found = []
     for block in sorted(left.keys() & right.keys()):
         here = {one.launch for one in left[block]}
         same = tuple(one for one in right[block] if one.launch in here)
-        found.append(Block(block, tuple(left[block]), same or tuple(right[block])))
+        found.append(Pair(block, tuple(left[block]), same or tuple(right[block])))
     return tuple(found)
 
 
-def effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...], confidence: float) -> dict[str, Effect]:
+def measured_effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...],
+                     confidence: float) -> dict[str, FlagEffect]:
     """What fresh pairs say of each dimension on which the set differs, as far as there are any."""
     found = {}
-    for dimension in differing(space, candidate):
-        less = without(space, candidate, dimension)
+    for dimension in differing_dimensions(space, candidate):
+        less = without_flag(space, candidate, dimension)
         pairs = flag_pairs(rounds, candidate.id, less.id) if less else ()
         seen = compare(pairs, rounds, 0.0, confidence)
         if seen is not None:
-            found[dimension] = Effect(seen.gain, seen.error, seen.interval, len(pairs))
+            found[dimension] = FlagEffect(seen.gain, seen.error, seen.interval, len(pairs))
     return found
 
 
-def flat(space: Space) -> Surface:
+def flat_surface(space: Space) -> Surface:
     """A surface on which no level is expected to be faster than another: credit is not for what was hoped."""
     return Surface(space, dict.fromkeys(EFFECTS.effect_mean, 0.0))
 
 
-def by_clips_alone(space: Space, rounds: tuple[Round, ...]) -> Posterior:
+def posterior_by_clips_alone(space: Space, rounds: tuple[Round, ...]) -> Posterior:
     """What the clips say, without such hopes."""
-    return flat(space).posterior(rounds)
+    return flat_surface(space).posterior(rounds)
 
 
-def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Interval, pairs: int,
-           known: Mapping[str, Effect]) -> tuple[Ablation, ...]:
+def ablation_rows(space: Space, candidate: Candidate, posterior: Posterior, total: Interval, pairs: int,
+                  known: Mapping[str, FlagEffect]) -> tuple[Ablation, ...]:
     """A row for each dimension on which the set differs from the baseline.
 
     ``total``: the verdict's speedup from so many ``pairs``; ``known``: what fresh pairs measured. The rows' product
     lies in the verdict's interval.
     """
-    apart = [(name, less) for name in differing(space, candidate)
-             if (less := without(space, candidate, name)) is not None and less.id in posterior.index]
-    if len(apart) == 1 and len(differing(space, candidate)) == 1:
+    apart = [(name, less) for name in differing_dimensions(space, candidate)
+             if (less := without_flag(space, candidate, name)) is not None and less.id in posterior.index]
+    if len(apart) == 1 and len(differing_dimensions(space, candidate)) == 1:
         name, less = apart[0]
         title = flag_words(candidate, less, name)
         return (Ablation(title, total.estimate, total.low, total.high, total.low > 1.0, True, pairs),)
     z = NormalDist().inv_cdf(0.5 + 0.5 * total.confidence)
     open_sets = [less for name, less in apart if name not in known]
     rest = None
-    if len(apart) == len(differing(space, candidate)):
+    if len(apart) == len(differing_dimensions(space, candidate)):
         rest = math.log(total.estimate) - sum(effect.gain for effect in known.values())
-    doubt = _error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
-    expected = iter(_shared(posterior, candidate, open_sets, rest, doubt))
+    doubt = _standard_error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
+    expected = iter(_expected_effects(posterior, candidate, open_sets, rest, doubt))
     rows = []
     for name, less in apart:
         title = flag_words(candidate, less, name)
@@ -142,16 +143,16 @@ def ablate(space: Space, candidate: Candidate, posterior: Posterior, total: Inte
             sd *= RULES.hope_doubt
             low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
             rows.append(Ablation(title, math.exp(mean), low, high, False, False, 0))
-    return (*rows, *_together(tuple(rows), total, math.sqrt(doubt), z))
+    return (*rows, *_joint_row(tuple(rows), total, math.sqrt(doubt), z))
 
 
-def _error(interval: Interval, z: float) -> float:
+def _standard_error(interval: Interval, z: float) -> float:
     """Standard error of a log ratio, from its interval."""
     return math.log(interval.high / interval.low) / (2.0 * z)
 
 
-def _shared(posterior: Posterior, candidate: Candidate, sets: list[Candidate], rest: float | None,
-            doubt: float) -> list[tuple[float, float]]:
+def _expected_effects(posterior: Posterior, candidate: Candidate, sets: list[Candidate], rest: float | None,
+                      doubt: float) -> list[tuple[float, float]]:
     """(mean, standard deviation) of the expected log effects of leaving each flag out, once it is known that together
     they come to ``rest`` with variance ``doubt`` (None: what they come to is not known)."""
     import numpy as np
@@ -172,7 +173,7 @@ def _shared(posterior: Posterior, candidate: Candidate, sets: list[Candidate], r
     return list(zip(mean.tolist(), deviations.tolist(), strict=True))
 
 
-def _together(rows: tuple[Ablation, ...], total: Interval, error: float, z: float) -> tuple[Ablation, ...]:
+def _joint_row(rows: tuple[Ablation, ...], total: Interval, error: float, z: float) -> tuple[Ablation, ...]:
     """The row for what is left between the flags' effects and the verdict, where that is more than its doubt."""
     left = math.log(total.estimate) - sum(math.log(row.effect) for row in rows)
     product = math.prod(row.effect for row in rows)

@@ -7,15 +7,15 @@ from statistics import median
 
 from autotune.decide import sequential
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Comparison, in_one_process, look_level
-from autotune.decide.rounds import usable
+from autotune.decide.compare import Comparison, can_share_process, look_level
+from autotune.decide.rounds import is_usable
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import DecideSpec
 
-FIRST_OF_PROCESS = 1.0
+WARMUP_CLIPS = 1.0
 """Clips' time that warming up a process is taken for before it was seen (11.3 against 4.9 s on the H200)."""
-SPARE = 1.1
+SPARE_FACTOR = 1.1
 """A budget is named this much larger than what is expected to be needed: starts vary."""
 
 
@@ -27,8 +27,8 @@ def pair_seconds(history: History, space: Space, other: str) -> float | None:
         return None
     starts = [launch.startup for launch in history.launches if launch.failure is None]
     warm = _first_warmups(history)
-    begin = (median(starts) if starts else 0.0) + (median(warm) if warm else FIRST_OF_PROCESS * theirs)
-    together = other != space.baseline and in_one_process(space, other)
+    begin = (median(starts) if starts else 0.0) + (median(warm) if warm else WARMUP_CLIPS * theirs)
+    together = other != space.baseline and can_share_process(space, other)
     return (1.0 if together else 2.0) * begin + theirs + (_round_seconds(history, other) or theirs)
 
 
@@ -36,7 +36,7 @@ def _round_seconds(history: History, candidate: str) -> float | None:
     """Seconds of the session that a whole clip of every workload takes."""
     costs: dict[int, list[float]] = {}
     for one in history.samples:
-        if one.candidate == candidate and usable(one) and one.steps is None:
+        if one.candidate == candidate and is_usable(one) and one.steps is None:
             costs.setdefault(one.workload, []).append(one.cost)
     return sum(map(median, costs.values())) if costs else None
 
@@ -51,7 +51,7 @@ def _first_warmups(history: History) -> list[float]:
     return list(spent.values())
 
 
-def more_pairs(found: Comparison, rule: DecideSpec) -> int | None:
+def pairs_to_settle(found: Comparison, rule: DecideSpec) -> int | None:
     """How many more pairs would settle it, if they go on to show what the ones so far do; None: more than are made.
 
     A half width shrinks with the root of the number of pairs, and with the level that looks have left for it.
@@ -70,7 +70,7 @@ def _bound(rule: DecideSpec, count: int) -> float:
     return sequential.t_bound(look_level(rule.confidence, count, RULES.max_blocks), count + 2.0)
 
 
-def left_open(history: History, space: Space, other: str | None, pairs: int | None, first: int) -> str:
+def why_left_open(history: History, space: Space, other: str | None, pairs: int | None, first: int) -> str:
     """Why a question stayed open, and what it would take, as the end of a sentence.
 
     ``pairs``: fresh pairs that would settle it; None: more than are ever made. ``first``: how many of them come next,
@@ -78,19 +78,19 @@ def left_open(history: History, space: Space, other: str | None, pairs: int | No
     """
     one = pair_seconds(history, space, other or space.baseline)
     left = history.budget - history.spent
-    if left > 0.0 and (one is None or left >= SPARE * first * one):
+    if left > 0.0 and (one is None or left >= SPARE_FACTOR * first * one):
         failed = sum(launch.failure is not None for launch in history.launches)
         count = len(history.launches)
         starts = f"{count} start" + "s" * (count != 1) + (f" ({failed} failed)" if failed else "")
         return f"no more was measured after {starts}, with {_minutes(left)} of the budget left"
     if pairs is None:
         return f"the budget ended, and even {RULES.max_blocks} pairs would hardly settle it"
-    return f"the budget ended: {advice(history, pairs * one)}" if one is not None else "the budget ended"
+    return f"the budget ended: {suggest_budget(history, pairs * one)}" if one is not None else "the budget ended"
 
 
-def advice(history: History, need: float) -> str:
+def suggest_budget(history: History, need: float) -> str:
     """What ``need`` more seconds of measuring ask for: how much more time, and the option that gives it."""
-    more = max(SPARE * need - max(0.0, history.budget - history.spent), 60.0)
+    more = max(SPARE_FACTOR * need - max(0.0, history.budget - history.spent), 60.0)
     total = math.ceil((max(history.budget, history.spent) + more) / 60.0)
     return f"about {_minutes(more)} more: `--budget {total}m`"
 

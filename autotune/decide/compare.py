@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-STARTED_WITH = "xformers"
+ONLY_AT_START = "xformers"
 """The attention class that is there only in a process that was started with it."""
-FRESH = ("confirm", "ablate")
+FRESH_PURPOSES = ("confirm", "ablate")
 """Purposes of clips that the search did not use: they may decide."""
 
-Answer = Literal["better", "not better", "not sure"]
+ComparisonAnswer = Literal["better", "not better", "not sure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Pair:
     """One confirmation block: the rounds of one cold launch of the baseline and one of the winner, or of one launch
     in which both were taken in turn."""
 
@@ -53,27 +53,27 @@ class Comparison:
     ``every_look``.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Pair, ...]
     gain: float
     error: float
     reach: float
     interval: Interval
     every_look: Interval
-    answer: Answer
-    belief: Mixture
+    answer: ComparisonAnswer
+    belief: StudentMixture
 
     def chance(self, gain: float) -> float:
         """Chance that the logarithm of the gain exceeds ``gain``."""
         return 1.0 - self.belief.below(gain)
 
 
-def in_one_process(space: Space, other: str) -> bool:
+def can_share_process(space: Space, other: str) -> bool:
     """Whether the current flags and the other set can be taken in turn in a process that either was started for."""
     left, right = space[space.baseline], space[other]
     live = {dimension.name for dimension in space.dimensions if dimension.live}
     apart = {name for (name, mine), (_, theirs) in zip(left.levels, right.levels, strict=True) if mine != theirs}
     return (left.launch_key == right.launch_key and apart <= live
-            and STARTED_WITH not in (left.effective.attention, right.effective.attention))
+            and ONLY_AT_START not in (left.effective.attention, right.effective.attention))
 
 
 def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) -> dict[int, tuple[Round, ...]]:
@@ -83,8 +83,8 @@ def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) ->
     fresh = {launch.number for launch in history.launches if launch.cold}
     by_block: dict[int, dict[int, list[Round]]] = {}
     for one in rounds:
-        if (one.purpose in FRESH and one.block is not None and one.candidate == candidate
-                and one.launch in (fresh if one.purpose == "ablate" else cold)):
+        if (one.purpose in FRESH_PURPOSES and one.block is not None and one.candidate == candidate
+            and one.launch in (fresh if one.purpose == "ablate" else cold)):
             by_block.setdefault(one.block, {}).setdefault(one.launch, []).append(one)
     return {
         block: tuple(max(launches.items(), key=lambda item: (len(item[1]), item[0]))[1])
@@ -92,24 +92,24 @@ def block_rounds(rounds: tuple[Round, ...], history: History, candidate: str) ->
     }
 
 
-def started_cold(history: History, candidate: str) -> bool:
+def was_started_cold(history: History, candidate: str) -> bool:
     """Whether a process was started with exactly this set's words and rendered fresh clips of it."""
     cold = {launch.number for launch in history.launches if launch.cold and launch.candidate == candidate}
-    return any(s.launch in cold and s.candidate == candidate and s.purpose in FRESH and s.state == "ok"
+    return any(s.launch in cold and s.candidate == candidate and s.purpose in FRESH_PURPOSES and s.state == "ok"
                for s in history.samples)
 
 
-def blocks(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,
-           least: int = 1) -> tuple[Block, ...]:
+def complete_pairs(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,
+                   least: int = 1) -> tuple[Pair, ...]:
     """The complete blocks, in order: both sides have at least ``least`` rounds."""
     left = block_rounds(rounds, history, baseline)
     right = block_rounds(rounds, history, winner)
-    found = {number: Block(number, left[number], right[number]) for number in left.keys() & right.keys()}
-    found.update(_in_one_process(rounds, history, baseline, winner))
+    found = {number: Pair(number, left[number], right[number]) for number in left.keys() & right.keys()}
+    found.update(_shared_process_pairs(rounds, history, baseline, winner))
     return tuple(block for _, block in sorted(found.items()) if min(len(block.baseline), len(block.winner)) >= least)
 
 
-def _in_one_process(rounds: tuple[Round, ...], history: History, baseline: str, winner: str) -> dict[int, Block]:
+def _shared_process_pairs(rounds: tuple[Round, ...], history: History, baseline: str, winner: str) -> dict[int, Pair]:
     """Blocks of both sides in one launch, which was a cold one of either: the fullest of each number."""
     cold = {launch.number for launch in history.launches if launch.cold and launch.candidate in (baseline, winner)}
     sides: dict[tuple[int, int], tuple[list[Round], list[Round]]] = {}
@@ -117,10 +117,10 @@ def _in_one_process(rounds: tuple[Round, ...], history: History, baseline: str, 
         if one.purpose == "confirm" and one.block is not None and one.launch in cold and one.candidate in (
                 baseline, winner):
             sides.setdefault((one.block, one.launch), ([], []))[one.candidate == winner].append(one)
-    found: dict[int, Block] = {}
+    found: dict[int, Pair] = {}
     for (number, _), (left, right) in sorted(sides.items()):
         if left and right and (number not in found or min(len(left), len(right)) >= len(found[number].baseline)):
-            found[number] = Block(number, tuple(left), tuple(right))
+            found[number] = Pair(number, tuple(left), tuple(right))
     return found
 
 
@@ -135,7 +135,7 @@ def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
     return sd, noise.clipped_variance(groups, sd), freedom
 
 
-def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float, confidence: float,
+def compare(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], min_gain: float, confidence: float,
             earlier: bool = False, most: int = RULES.max_blocks) -> Comparison | None:
     """The comparison after these blocks, None before ``min_blocks`` of them. ``rounds``: all of the study, from which
     only the noises are taken.
@@ -158,9 +158,9 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
         return None
     sd, clip_variance, clip_freedom = clip_noise(rounds)
     if earlier:
-        return _as_earlier(pairs, sd, clip_variance, clip_freedom, DecideSpec(min_gain, confidence))
-    belief = start_noise.believed(rounds, sd, clip_variance)
-    found = Mixture.of(pairs, belief, sd, clip_variance, clip_freedom)
+        return _by_older_rule(pairs, sd, clip_variance, clip_freedom, DecideSpec(min_gain, confidence))
+    belief = start_noise.noise_posterior(rounds, sd, clip_variance)
+    found = StudentMixture.of(pairs, belief, sd, clip_variance, clip_freedom)
     gain, error = found.moments()
     first = least_pairs(gain, all(pair.live for pair in pairs))
     level = look_level(confidence, count, most, first if count >= first else RULES.min_blocks)
@@ -173,36 +173,36 @@ def compare(pairs: tuple[Block, ...], rounds: tuple[Round, ...], min_gain: float
     return Comparison(pairs, gain, error, 0.5 * (high - low), interval, steady, answer, found)
 
 
-def _as_earlier(pairs: tuple[Block, ...], sd: float, clip_variance: float, clip_freedom: float,
-                rule: DecideSpec) -> Comparison:
+def _by_older_rule(pairs: tuple[Pair, ...], sd: float, clip_variance: float, clip_freedom: float,
+                   rule: DecideSpec) -> Comparison:
     """The comparison as studies decided it that know of no precision: the variance of the pairs moderated by one
     figure for the noise between starts (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3), and no regard to two clocks.
     Where starts differ by 8 % it adopted one equal set in seven; it is here for their verdicts alone."""
     import numpy as np
 
     count, wanted = len(pairs), math.log1p(rule.min_gain)
-    gaps = [_centre(block.baseline, sd) - _centre(block.winner, sd) for block in pairs]
+    gaps = [_mean_score(block.baseline, sd) - _mean_score(block.winner, sd) for block in pairs]
     gain = sum(gaps) / count
     shares = sum(1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs) / count
-    between, within = 2.0 * noise.between_variance(clip_variance), clip_variance * shares
-    known = noise.known_freedom(between, within, clip_freedom)
+    between, within = 2.0 * noise.prior_start_variance(clip_variance), clip_variance * shares
+    known = noise.combined_freedom(between, within, clip_freedom)
     freedom = known + count - 1
     variance = (known * (between + within) + sum((gap - gain) ** 2 for gap in gaps)) / freedom
     error = math.sqrt(variance / count)
     level = sequential.nominal_alpha(rule.confidence, min(count, RULES.max_blocks), RULES.min_blocks, RULES.max_blocks)
     reach = sequential.t_bound(level, freedom) * error
     interval = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), rule.confidence)
-    answer: Answer = "not sure"
+    answer: ComparisonAnswer = "not sure"
     if gain - reach > 0.0 and gain >= wanted:
         answer = "better"
     elif gain + reach < wanted or (count >= RULES.max_blocks and gain < wanted):
         answer = "not better"
-    belief = Mixture(np.array([gain]), np.array([error]), np.array([freedom]), np.ones(1))
+    belief = StudentMixture(np.array([gain]), np.array([error]), np.array([freedom]), np.ones(1))
     return Comparison(pairs, gain, error, reach, interval, interval, answer, belief)
 
 
 @dataclass(frozen=True)
-class Mixture:
+class StudentMixture:
     """What the blocks say of the gain, for each start noise that is possible: Student's t."""
 
     centre: Array
@@ -211,12 +211,12 @@ class Mixture:
     weight: Array
 
     @classmethod
-    def of(cls, pairs: tuple[Block, ...], belief: start_noise.Belief, sd: float, clip_variance: float,
-           clip_freedom: float) -> Mixture:
+    def of(cls, pairs: tuple[Pair, ...], belief: start_noise.StartNoise, sd: float, clip_variance: float,
+           clip_freedom: float) -> StudentMixture:
         """From the blocks' differences, each weighted by what is known of it."""
         import numpy as np
 
-        gaps = np.array([_centre(block.baseline, sd) - _centre(block.winner, sd) for block in pairs])
+        gaps = np.array([_mean_score(block.baseline, sd) - _mean_score(block.winner, sd) for block in pairs])
         clips = clip_variance * np.array([1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs])
         between = belief.sd[:, None] ** 2 * np.array([1.0 if block.live else 2.0 for block in pairs])
         precision = 1.0 / (between + clips)
@@ -245,11 +245,11 @@ class Mixture:
         return float(brentq(lambda value: self.below(value) - chance, low, high, xtol=1e-7))
 
 
-def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner: str,
-              rule: DecideSpec) -> Comparison | None:
+def confirmation_result(history: History, space: Space, scored: tuple[Round, ...], winner: str,
+                        rule: DecideSpec) -> Comparison | None:
     """The comparison of the baseline with ``winner`` as it stands, None before ``min_blocks`` pairs; what is still
     open and futile is "not better"."""
-    found = compare(blocks(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence,
+    found = compare(complete_pairs(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence,
                     rule.earlier, looks_planned(history))
     if found is None or found.answer != "not sure":
         return found
@@ -257,26 +257,26 @@ def confirmed(history: History, space: Space, scored: tuple[Round, ...], winner:
     return replace(found, answer="not better") if futile else found
 
 
-def told_pairs(pairs: tuple[Block, ...]) -> str:
+def describe_pairs(pairs: tuple[Pair, ...]) -> str:
     """What was compared, in words."""
     if pairs and all(pair.live for pair in pairs):
         return f"{len(pairs)} fresh starts that ran both in turn"
     return f"{len(pairs)} pairs of fresh starts"
 
 
-def precise(found: Comparison, rule: DecideSpec) -> bool:
+def is_precise(found: Comparison, rule: DecideSpec) -> bool:
     """Whether it is known well enough how much better: to within the profile's precision or, of a large gain, a fixed
     share of it."""
-    return found.reach <= close_enough(found.gain, rule)
+    return found.reach <= precise_half_width(found.gain, rule)
 
 
-def close_enough(gain: float, rule: DecideSpec) -> float:
+def precise_half_width(gain: float, rule: DecideSpec) -> float:
     """Half width, in log seconds, of an interval for this gain that needs no more pairs."""
     return max(math.log1p(rule.precision), RULES.share_of_gain * gain)
 
 
-def sure_since(pairs: tuple[Block, ...], rounds: tuple[Round, ...], rule: DecideSpec,
-               most: int = RULES.max_blocks) -> int | None:
+def pairs_until_better(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], rule: DecideSpec,
+                       most: int = RULES.max_blocks) -> int | None:
     """After how many pairs the answer has been "better" first, None while it never was. What was measured after a
     pair does not speak for it. ``most``: see ``compare``."""
     for count in range(RULES.min_blocks, len(pairs) + 1):
@@ -297,7 +297,7 @@ def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, mos
         error, freedom = math.sqrt(variance / count), 2.0 * count
         bound = sequential.t_bound(look_level(rule.confidence, count, room, least_pairs(gain, live)), freedom)
         told = sequential.t_bound(1.0 - rule.confidence, freedom)
-        if bound * error <= gain and told * error <= close_enough(gain, rule):
+        if bound * error <= gain and told * error <= precise_half_width(gain, rule):
             return count
     return None
 
@@ -345,11 +345,11 @@ def chance_above(mean: float, sd: float, threshold: float) -> float:
     return 1.0 - NormalDist(mean, sd).cdf(threshold)
 
 
-def _centre(rounds: tuple[Round, ...], sd: float) -> float:
-    return noise.location([one.score for one in rounds], sd)
+def _mean_score(rounds: tuple[Round, ...], sd: float) -> float:
+    return noise.robust_mean([one.score for one in rounds], sd)
 
 
-def _answer(gain: float, low: float, high: float, pairs: tuple[Block, ...], min_gain: float) -> Answer:
+def _answer(gain: float, low: float, high: float, pairs: tuple[Pair, ...], min_gain: float) -> ComparisonAnswer:
     wanted, count = math.log1p(min_gain), len(pairs)
     if low > 0.0 and gain >= wanted:
         return "better" if count >= least_pairs(gain, all(pair.live for pair in pairs)) else "not sure"

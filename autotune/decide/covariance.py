@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-LEVEL_SD = 5.0
+MEAN_SD = 5.0
 """Log seconds. The mean of all sets is not known beforehand at all: it is given a spread this wide."""
 
 
 @dataclass(frozen=True)
-class Kernel:
+class CovarianceBases:
     """``bases``: one matrix for each way of being alike, stacked; ``names``: of each; ``scaled``: which of them are
     added seconds, that count for more beside a faster attention class."""
 
@@ -47,7 +47,7 @@ class Hypothesis:
     between: float
 
 
-def _same(column: list[str]) -> NDArray[np.bool_]:
+def _equal_levels(column: list[str]) -> NDArray[np.bool_]:
     import numpy as np
 
     codes = np.unique(column, return_inverse=True)[1]
@@ -55,7 +55,8 @@ def _same(column: list[str]) -> NDArray[np.bool_]:
     return same
 
 
-def _alike(column: list[str], same: NDArray[np.bool_], family: Mapping[str, str], closeness: float) -> Array:
+def _level_correlation(column: list[str], same: NDArray[np.bool_], family: Mapping[str, str],
+                       closeness: float) -> Array:
     """Correlation of a dimension's effects: 1 for equal levels, ``closeness`` within a family, else 0."""
     import numpy as np
 
@@ -64,12 +65,12 @@ def _alike(column: list[str], same: NDArray[np.bool_], family: Mapping[str, str]
     return np.asarray(same.astype(np.float64) + closeness * kin)
 
 
-def _closeness(sd: float, apart: float) -> float:
+def _effect_correlation(sd: float, apart: float) -> float:
     """Correlation of two effects of deviation ``sd`` that differ by ``apart`` (standard deviation)."""
     return max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
 
 
-def kernel(space: Space, effects: EffectAssumptions) -> Kernel:
+def covariance_bases(space: Space, effects: EffectAssumptions) -> CovarianceBases:
     """The matrices of a space: the common level, each dimension (attention twice: on a calm card and on a wild one),
     interactions of two dimensions, and what is each set's own."""
     import numpy as np
@@ -79,21 +80,22 @@ def kernel(space: Space, effects: EffectAssumptions) -> Kernel:
     size = len(levels)
     found: list[tuple[str, Array]] = [("level", np.ones((size, size)))]
     for name, column in columns.items():
-        same = _same(column)
+        same = _equal_levels(column)
         if name == "attention":
-            calm = _closeness(effects.effect_sd["attention"], effects.family_sd["fused"])
-            wild = _closeness(effects.wild_effect_sd["attention"], effects.wild_family_sd["fused"])
-            found.append(("attention", _alike(column, same, effects.family, calm)))
-            found.append(("attention wild", _alike(column, same, effects.family, wild)))
+            calm = _effect_correlation(effects.effect_sd["attention"], effects.family_sd["fused"])
+            wild = _effect_correlation(effects.wild_effect_sd["attention"], effects.wild_family_sd["fused"])
+            found.append(("attention", _level_correlation(column, same, effects.family, calm)))
+            found.append(("attention wild", _level_correlation(column, same, effects.family, wild)))
         else:
             found.append((name, same.astype(np.float64)))
     pairs = np.zeros((size, size))
     for one, other in itertools.combinations(columns.values(), 2):
-        pairs += _same(one) & _same(other)
+        pairs += _equal_levels(one) & _equal_levels(other)
     found += [("pairs", pairs), ("rest", np.eye(size))]
     names = tuple(name for name, _ in found)
     bound = {*effects.multiplies, "attention wild", "level", "pairs", "rest"}
-    return Kernel(np.stack([matrix for _, matrix in found]), names, np.array([name not in bound for name in names]))
+    return CovarianceBases(np.stack([matrix for _, matrix in found]), names,
+                           np.array([name not in bound for name in names]))
 
 
 def hypotheses(names: tuple[str, ...], assumed: Assumptions, doubt: float) -> tuple[Hypothesis, ...]:
@@ -107,7 +109,7 @@ def hypotheses(names: tuple[str, ...], assumed: Assumptions, doubt: float) -> tu
     found = []
     for (card, wild), (flag, launch_sd), (tied, pair_sd, rest_sd), (start, between) in itertools.product(
             cards, flags, effects.tangles, assumed.noise.starts):
-        sds = {"level": LEVEL_SD, "pairs": pair_sd, "rest": rest_sd}
+        sds = {"level": MEAN_SD, "pairs": pair_sd, "rest": rest_sd}
         for name in names:
             if name == "attention wild":
                 sds[name] = effects.wild_effect_sd["attention"] if wild else 0.0

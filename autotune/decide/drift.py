@@ -8,7 +8,7 @@ from typing import Literal
 
 from autotune.decide import noise, sequential
 from autotune.decide.assumptions import NOISE
-from autotune.decide.compare import FRESH
+from autotune.decide.compare import FRESH_PURPOSES
 from autotune.decide.rounds import rounds
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
@@ -17,11 +17,11 @@ ROUNDS = 2
 """Rounds of each set in a drift check."""
 CONFIDENCE = 0.95
 
-Answer = Literal["holds", "changed", "unknown"]
+DriftAnswer = Literal["holds", "changed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedSpeedup:
     """What the earlier tune left to compare with: mean log score of the set in use and of the one before it, in
     their confirmation, and the speedup between them."""
 
@@ -35,63 +35,63 @@ class Recorded:
 class Drift:
     """``gain``: stock time over current time now, None when that was not needed or could not be measured."""
 
-    answer: Answer
+    answer: DriftAnswer
     gain: Interval | None
     reason: str
 
 
-def recorded(history: History, profile: Profile, current: str, stock: str) -> Recorded | None:
+def recorded_speedup(history: History, profile: Profile, current: str, stock: str) -> RecordedSpeedup | None:
     """What a finished study's confirmation says of the two sets; None when it did not compare them."""
     scores: dict[str, list[float]] = {}
     for one in rounds(history, profile):
-        if one.purpose in FRESH:
+        if one.purpose in FRESH_PURPOSES:
             scores.setdefault(one.candidate, []).append(one.score)
     if not scores.get(current) or not scores.get(stock):
         return None
     sd = noise.within_sd(scores.values())
-    return Recorded(current, stock, noise.location(scores[current], sd), noise.location(scores[stock], sd))
+    return RecordedSpeedup(current, stock, noise.robust_mean(scores[current], sd), noise.robust_mean(scores[stock], sd))
 
 
-def ask(history: History, profile: Profile, before: Recorded) -> Proposal | None:
+def next_proposal(history: History, profile: Profile, before: RecordedSpeedup) -> Proposal | None:
     """The next measurement of a drift check, None when it is over.
 
     The set in use first. If its time is what it was, that is the answer: one start. If not, the set before it
     (switched live where one process serves both) tells a slower machine from a lost gain.
     """
     limit = 8 * ROUNDS * max(1, len(profile.workloads))
-    if _failed(history) & {before.current, before.stock} or len(history.samples) > limit:
+    if _failed_sets(history) & {before.current, before.stock} or len(history.samples) > limit:
         return None
     done = _scores(history, profile)
     for name in dict.fromkeys((before.current, before.stock)):
         left = ROUNDS - len(done.get(name, []))
         if left > 0:
             return Proposal(name, "drift", left, why="drift check: the set in use against the one before it")
-        if name == before.current and _same(done[name], before):
+        if name == before.current and _is_unchanged(done[name], before):
             return None
     return None
 
 
-def judge(history: History, profile: Profile, before: Recorded) -> Drift:
+def drift_of(history: History, profile: Profile, before: RecordedSpeedup) -> Drift:
     """Whether what was recorded still holds.
 
     "changed" when the speedup seen now differs from the recorded one by more than the doubt of both (two starts
     a side, few clips: about 6 %), or when a set that rendered then fails now: a tune is due, warm-started.
     "holds" says that no change was seen, not that nothing better exists.
     """
-    if _failed(history) & {before.current, before.stock}:
+    if _failed_sets(history) & {before.current, before.stock}:
         return Drift("changed", None, "a set that rendered before fails now")
     scores = _scores(history, profile)
     mine = scores.get(before.current)
     if not mine or len(mine) < ROUNDS:
         return Drift("unknown", None, "the drift check could not be finished")
-    if _same(mine, before):
+    if _is_unchanged(mine, before):
         return Drift("holds", None, "a clip takes as long as it did when this set was confirmed")
     theirs = scores.get(before.stock)
     if not theirs:
         return Drift("unknown", None, "the drift check could not be finished")
     sd = noise.within_sd([mine, theirs])
-    gain = noise.location(theirs, sd) - noise.location(mine, sd)
-    reach = math.sqrt(2.0) * _reach([mine, theirs])
+    gain = noise.robust_mean(theirs, sd) - noise.robust_mean(mine, sd)
+    reach = math.sqrt(2.0) * _half_width([mine, theirs])
     now = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), CONFIDENCE)
     then = before.stock_score - before.current_score
     told = f"{now.estimate:.3f} times as fast as before tuning, {math.exp(then):.3f} when it was confirmed"
@@ -108,21 +108,21 @@ def _scores(history: History, profile: Profile) -> dict[str, list[float]]:
     return scores
 
 
-def _failed(history: History) -> set[str]:
+def _failed_sets(history: History) -> set[str]:
     failed = {s.candidate for s in history.samples if s.state == "failed" and s.failure != "interrupted"}
     return failed | {launch.candidate for launch in history.launches if launch.failure is not None}
 
 
-def _reach(groups: list[list[float]]) -> float:
+def _half_width(groups: list[list[float]]) -> float:
     """Half width of the interval of one set's mean log score from one start."""
     sd = noise.within_sd(groups)
-    variance = noise.between_variance(sd**2) + sd**2 / ROUNDS
+    variance = noise.prior_start_variance(sd**2) + sd**2 / ROUNDS
     return sequential.t_bound(1.0 - CONFIDENCE, NOISE.between_df) * math.sqrt(variance)
 
 
-def _same(mine: list[float], before: Recorded) -> bool:
+def _is_unchanged(mine: list[float], before: RecordedSpeedup) -> bool:
     """True when the set's time is the recorded one within the noise of starts (the record had several)."""
     if len(mine) < ROUNDS:
         return False
     sd = noise.within_sd([mine])
-    return abs(noise.location(mine, sd) - before.current_score) <= math.sqrt(1.5) * _reach([mine])
+    return abs(noise.robust_mean(mine, sd) - before.current_score) <= math.sqrt(1.5) * _half_width([mine])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from autotune.decide.ablation import Effect, differing, without
+from autotune.decide.ablation import FlagEffect, differing_dimensions, without_flag
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import chance_above
 from autotune.decide.rounds import Round
@@ -13,7 +13,8 @@ from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
 
 
-def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: frozenset[str]) -> Candidate:
+def without_doubtful_flags(space: Space, candidate: Candidate, posterior: Posterior,
+                           dropped: frozenset[str]) -> Candidate:
     """The candidate less its flags that are not likely to help, the least helpful first.
 
     A flag is dropped when the chance that it helps is below RULES.helps and it is not expected to do much; the set
@@ -22,8 +23,8 @@ def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: fr
     current = candidate
     while True:
         doubtful: list[tuple[float, Candidate]] = []
-        for dimension in differing(space, current):
-            less = without(space, current, dimension)
+        for dimension in differing_dimensions(space, current):
+            less = without_flag(space, current, dimension)
             if less is None or less.id in dropped:
                 continue
             mean, sd = posterior.gain(less.id, current.id)
@@ -35,13 +36,13 @@ def pruned(space: Space, candidate: Candidate, posterior: Posterior, dropped: fr
         current = min(doubtful, key=lambda pair: (pair[0], pair[1].id))[1]
 
 
-def helps(posterior: Posterior, candidate: Candidate, less: Candidate) -> float:
+def chance_to_help(posterior: Posterior, candidate: Candidate, less: Candidate) -> float:
     """Chance that the flag which ``candidate`` has and ``less`` has not makes it faster."""
     mean, sd = posterior.gain(less.id, candidate.id)
     return chance_above(mean, sd, 0.0)
 
 
-def shown(posterior: Posterior, candidate: Candidate, less: Candidate, effect: Effect | None) -> bool:
+def is_shown_to_help(posterior: Posterior, candidate: Candidate, less: Candidate, effect: FlagEffect | None) -> bool:
     """Whether a flag is shown to help: by all clips together, and by its fresh pairs, since the search chose the flag
     by its own clips, which were lucky for it more often than not.
 
@@ -49,29 +50,29 @@ def shown(posterior: Posterior, candidate: Candidate, less: Candidate, effect: E
     if less.simplicity >= candidate.simplicity:
         return True
     fresh = effect is None or effect.gain > RULES.fresh_errors * effect.error
-    return fresh and helps(posterior, candidate, less) >= RULES.shown
+    return fresh and chance_to_help(posterior, candidate, less) >= RULES.shown
 
 
-def reduced(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, Effect],
-            dropped: frozenset[str]) -> Candidate:
+def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, FlagEffect],
+                       dropped: frozenset[str]) -> Candidate:
     """The set less the flags that fresh pairs measured and did not show to help, the least likely first: on ties the
     simplest set wins. ``posterior``: by clips alone, no level expected to help; what no pair measured stays."""
     current, left = candidate, set(known)
     while True:
         idle = []
         for dimension in left:
-            less = without(space, current, dimension)
+            less = without_flag(space, current, dimension)
             effect = known[dimension] if current is candidate else None
-            if less is None or less.id in dropped or shown(posterior, current, less, effect):
+            if less is None or less.id in dropped or is_shown_to_help(posterior, current, less, effect):
                 continue
-            idle.append((helps(posterior, current, less), dimension, less))
+            idle.append((chance_to_help(posterior, current, less), dimension, less))
         if not idle:
             return current
         _, dimension, current = min(idle, key=lambda one: (one[0], one[1]))
         left.discard(dimension)
 
 
-def too_slow(rounds: tuple[Round, ...], space: Space, objective: str) -> frozenset[str]:
+def too_slow_sets(rounds: tuple[Round, ...], space: Space, objective: str) -> frozenset[str]:
     """With objectives vram and balanced: the sets expected to be slower than those objectives allow."""
     if objective == "speed" or not any(one.candidate == space.baseline for one in rounds):
         return frozenset()
@@ -85,7 +86,7 @@ def finalist(space: Space, posterior: Posterior, dropped: frozenset[str], min_ga
     open_sets = [c for c in space.candidates if c.id not in dropped or c.id == space.baseline]
     best = min(posterior.mean[posterior.index[c.id]] for c in open_sets)
     tied = [c for c in open_sets if posterior.mean[posterior.index[c.id]] <= best + RULES.tie]
-    choice = pruned(space, min(tied, key=lambda c: (c.simplicity, c.id)), posterior, dropped)
+    choice = without_doubtful_flags(space, min(tied, key=lambda c: (c.simplicity, c.id)), posterior, dropped)
     if choice.id == space.baseline:
         return None
     mean, sd = posterior.gain(space.baseline, choice.id)

@@ -16,12 +16,12 @@ from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 
 DIMENSIONS = ("attention", "batch_cond_uncond", "channelslast", "no_half_vae", "precision", "memory")
-FUSED = ("sdp", "sdp-no-mem", "xformers")
+FUSED_ATTENTION = ("sdp", "sdp-no-mem", "xformers")
 
 
 def _memory_mean() -> dict[Level, float]:
     return {
-        **{("attention", name): -0.5 for name in FUSED},  # H200: 5.2 GB of 20 GB with split
+        **{("attention", name): -0.5 for name in FUSED_ATTENTION},  # H200: 5.2 GB of 20 GB with split
         ("attention", "sub-quad"): -0.4,
         ("batch_cond_uncond", "false"): -0.25,  # 4.21 against 5.60 GB on a 4090
         ("memory", "medvram"): -0.35,
@@ -32,25 +32,25 @@ def _memory_mean() -> dict[Level, float]:
     }
 
 
-def _table(values: Mapping[str, float]) -> Mapping[str, float]:
+def _frozen(values: Mapping[str, float]) -> Mapping[str, float]:
     return MappingProxyType(dict(values))
 
 
-PEAKS = Assumptions(
+PEAK_ASSUMPTIONS = Assumptions(
     noise=NoiseAssumptions(between_sd=0.003, starts=((0.8, 0.003), (0.2, 0.02))),
     effects=EffectAssumptions(
-        effect_sd=_table({"attention": 0.4, "batch_cond_uncond": 0.15, "channelslast": 0.02, "no_half_vae": 0.04,
-                          "precision": 0.1, "memory": 0.3}),
+        effect_sd=_frozen({"attention": 0.4, "batch_cond_uncond": 0.15, "channelslast": 0.02, "no_half_vae": 0.04,
+                           "precision": 0.1, "memory": 0.3}),
         effect_mean=MappingProxyType(_memory_mean()),
-        family_sd=_table({"fused": 0.05}), wild_effect_sd=_table({"attention": 0.6}),
-        wild_family_sd=_table({"fused": 0.3}), multiplies=DIMENSIONS, strange=0.1, strange_sd=0.2,
+        family_sd=_frozen({"fused": 0.05}), wild_effect_sd=_frozen({"attention": 0.6}),
+        wild_family_sd=_frozen({"fused": 0.3}), multiplies=DIMENSIONS, strange=0.1, strange_sd=0.2,
         tangles=((0.6, 0.01, 0.005), (0.25, 0.05, 0.02), (0.15, 0.15, 0.05))))
 """Of the logarithm of a set's memory peak. Peaks of one set in several starts differ by less than 0.5 % (H200)."""
 
 
-def _mixed() -> Assumptions:
+def _balanced_assumptions() -> Assumptions:
     """Of the mean of both logarithms: half of each effect; of time's what it varies by."""
-    time, peak = ASSUMED.effects, PEAKS.effects
+    time, peak = ASSUMED.effects, PEAK_ASSUMPTIONS.effects
     means = {level: 0.5 * (time.effect_mean.get(level, 0.0) + peak.effect_mean.get(level, 0.0))
              for level in {*time.effect_mean, *peak.effect_mean}}
     spread = {name: 0.5 * math.hypot(time.effect_sd.get(name, 0.0), peak.effect_sd.get(name, 0.0))
@@ -59,16 +59,16 @@ def _mixed() -> Assumptions:
     return Assumptions(
         noise=NoiseAssumptions(between_sd=0.5 * ASSUMED.noise.between_sd, starts=halves),
         effects=EffectAssumptions(
-            effect_sd=_table(spread), effect_mean=MappingProxyType(means), multiplies=DIMENSIONS, strange=0.15,
+            effect_sd=_frozen(spread), effect_mean=MappingProxyType(means), multiplies=DIMENSIONS, strange=0.15,
             strange_sd=0.1, tangles=((0.6, 0.006, 0.004), (0.25, 0.03, 0.015), (0.15, 0.08, 0.04))))
 
 
 @lru_cache(maxsize=4)
-def assumed(objective: str) -> Assumptions:
+def assumptions_for(objective: str) -> Assumptions:
     """What is assumed of an objective's score."""
-    return ASSUMED if objective == "speed" else PEAKS if objective == "vram" else _mixed()
+    return ASSUMED if objective == "speed" else PEAK_ASSUMPTIONS if objective == "vram" else _balanced_assumptions()
 
 
-def surface(space: Space, objective: str, prior: dict[Level, float] | None = None, doubt: float = 1.0) -> Surface:
+def surface_for(space: Space, objective: str, prior: dict[Level, float] | None = None, doubt: float = 1.0) -> Surface:
     """The surface of an objective's score (see Surface)."""
-    return Surface(space, prior, doubt, assumed(objective))
+    return Surface(space, prior, doubt, assumptions_for(objective))

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from autotune.decide import noise, sequential
 from autotune.decide.assumptions import NOISE
-from autotune.decide.compare import Comparison, blocks, compare
-from autotune.decide.rounds import rounds, usable
+from autotune.decide.compare import Comparison, compare, complete_pairs
+from autotune.decide.rounds import is_usable, rounds
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Sample
 from autotune.model.workload import Profile
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-USUAL = (20, 30)
+USUAL_STEPS = (20, 30)
 """Steps of the clips that people render: the web UI's default, and a careful one."""
-CHECKED = 20
+CHECK_STEPS = 20
 """Steps of the clip that the line is checked with."""
 WARM_NOISE = 2.0
 """Times the usual clip noise that the last warm-up clip of a set has: it is short, and hardly warm."""
-AGREES = 0.05
+AGREEMENT = 0.05
 """Share by which the checking clips may miss the line beside what both are unsure of."""
-GRID = 99
+FIXED_SHARES = 99
 """Fixed shares of a clip that are weighed, from 0 to 0.98, all of them as likely beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
-class AtSteps:
+class SpeedupAtSteps:
     """The speedup of a workload's clip with ``steps`` steps. ``checked``: clips of so many steps were rendered with
     both sets and agree; ``measured``: their quotient, None where there are none."""
 
@@ -53,7 +53,7 @@ class AtSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClipGroup:
     """Clips of one set, process and number of steps: their robust mean in log seconds, and its variance."""
 
     launch: int
@@ -62,7 +62,7 @@ class Look:
     variance: float
 
 
-def of_workload(history: History, profile: Profile, index: int) -> tuple[History, Profile]:
+def single_workload_study(history: History, profile: Profile, index: int) -> tuple[History, Profile]:
     """The study as if this were its only workload."""
     one = replace(profile, workloads=(profile.workloads[index],))
     mine = tuple(replace(s, workload=0) for s in history.samples if s.workload == index)
@@ -71,73 +71,74 @@ def of_workload(history: History, profile: Profile, index: int) -> tuple[History
 
 def workload_speedup(history: History, space: Space, profile: Profile, other: str, index: int) -> Interval | None:
     """The speedup of one workload's clip by the pairs that decided; None where it cannot be told."""
-    result = _compared(history, space, profile, other, index)
+    result = _workload_comparison(history, space, profile, other, index)
     return None if result is None else result.interval
 
 
-def _compared(history: History, space: Space, profile: Profile, other: str, index: int) -> Comparison | None:
-    mine, one = of_workload(history, profile, index)
+def _workload_comparison(history: History, space: Space, profile: Profile, other: str, index: int) -> Comparison | None:
+    mine, one = single_workload_study(history, profile, index)
     found = rounds(mine, one)
-    pairs = blocks(found, mine, space.baseline, other)
+    pairs = complete_pairs(found, mine, space.baseline, other)
     rule = profile.decide
     return compare(pairs, found, rule.min_gain, rule.confidence, rule.earlier)
 
 
-def at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[AtSteps, ...]:
+def speedups_at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[SpeedupAtSteps, ...]:
     """What ``other`` gains for clips with the USUAL steps, for each workload that can tell it."""
     found = []
     for index, workload in enumerate(profile.workloads):
-        result = _compared(history, space, profile, other, index)
+        result = _workload_comparison(history, space, profile, other, index)
         if result is None:
             continue
-        clips = [looks_of(history.samples, name, index, workload.steps) for name in (space.baseline, other)]
-        for steps in USUAL:
+        clips = [clip_groups(history.samples, name, index, workload.steps) for name in (space.baseline, other)]
+        for steps in USUAL_STEPS:
             # What is stretched to other clips is taken from the wider interval, that holds at every look.
-            row = _row(clips, (index, workload.steps, steps),
-                       result.interval if steps == workload.steps else result.every_look)
+            row = _speedup_row(clips, (index, workload.steps, steps),
+                               result.interval if steps == workload.steps else result.every_look)
             if row is not None:
                 found.append(row)
     return tuple(found)
 
 
-def _row(clips: Sequence[Sequence[Look]], place: tuple[int, int, int], now: Interval) -> AtSteps | None:
+def _speedup_row(clips: Sequence[Sequence[ClipGroup]], place: tuple[int, int, int],
+                 now: Interval) -> SpeedupAtSteps | None:
     """``place``: workload, its steps, the steps asked for."""
     index, whole, steps = place
     if steps == whole:
-        return AtSteps(index, steps, now, True, now.estimate)
-    told = stretched(clips[0], clips[1], whole, steps, now)
+        return SpeedupAtSteps(index, steps, now, True, now.estimate)
+    told = speedup_at_steps(clips[0], clips[1], whole, steps, now)
     if told is None:
         return None
     times = [[look.score for look in side if look.steps == steps] for side in clips]
     if not all(times):
-        return AtSteps(index, steps, told, False, None)
+        return SpeedupAtSteps(index, steps, told, False, None)
     measured = math.exp(median(times[0]) - median(times[1]))
     before = [[look for look in side if look.steps != steps] for side in clips]
-    line = stretched(before[0], before[1], whole, steps, now)
+    line = speedup_at_steps(before[0], before[1], whole, steps, now)
     # Both clips were rendered in processes of their own, if not of their own start.
-    doubt = _z(now.confidence) * math.sqrt(sum(
+    doubt = _normal_bound(now.confidence) * math.sqrt(sum(
         look.variance + NOISE.doubt_sd**2 for side in clips for look in side if look.steps == steps))
-    if line is None or abs(math.log(measured / line.estimate)) <= AGREES + math.hypot(
+    if line is None or abs(math.log(measured / line.estimate)) <= AGREEMENT + math.hypot(
             doubt, math.log(line.high / line.low) / 2.0):
-        return AtSteps(index, steps, told, True, measured)
+        return SpeedupAtSteps(index, steps, told, True, measured)
     low, high = min(told.low, measured, line.estimate), max(told.high, measured, line.estimate)
-    return AtSteps(index, steps, Interval(told.estimate, low, high, told.confidence), False, measured)
+    return SpeedupAtSteps(index, steps, Interval(told.estimate, low, high, told.confidence), False, measured)
 
 
-def stretched(baseline: Sequence[Look], other: Sequence[Look], whole: int, steps: int,
-              now: Interval) -> Interval | None:
+def speedup_at_steps(baseline: Sequence[ClipGroup], other: Sequence[ClipGroup], whole: int, steps: int,
+                     now: Interval) -> Interval | None:
     """The speedup at ``steps`` steps from that ``now``, at ``whole`` steps; None where one side's clips all have the
     same number of steps, so that nothing tells them apart."""
-    mine, theirs = growth(baseline, whole, steps), growth(other, whole, steps)
+    mine, theirs = growth_with_steps(baseline, whole, steps), growth_with_steps(other, whole, steps)
     if mine is None or theirs is None:
         return None
     centre = math.log(now.estimate) + mine[0] - theirs[0]
     reach = math.hypot(math.log(now.high / now.low) / 2.0,
-                       _z(now.confidence) * math.sqrt(mine[1] ** 2 + theirs[1] ** 2))
+                       _normal_bound(now.confidence) * math.sqrt(mine[1] ** 2 + theirs[1] ** 2))
     return Interval(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), now.confidence)
 
 
-def growth(clips: Sequence[Look], whole: int, steps: int) -> tuple[float, float] | None:
+def growth_with_steps(clips: Sequence[ClipGroup], whole: int, steps: int) -> tuple[float, float] | None:
     """Log of a set's seconds at ``steps`` over those at ``whole`` steps, and its standard deviation.
 
     All fixed shares from none to nearly all are weighed by how well they explain the clips, each process with a start
@@ -151,7 +152,7 @@ def growth(clips: Sequence[Look], whole: int, steps: int) -> tuple[float, float]
     launch = np.array([look.launch for look in clips])
     apart = NOISE.doubt_sd**2 * (launch[:, None] == launch[None, :]) + np.diag([look.variance for look in clips])
     inverse = np.linalg.inv(apart)
-    shares = np.linspace(0.0, 0.98, GRID)
+    shares = np.linspace(0.0, 0.98, FIXED_SHARES)
     shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([look.steps for look in clips]) / whole)
     rest = scores[None, :] - shape
     weight = inverse.sum(axis=0)
@@ -164,7 +165,7 @@ def growth(clips: Sequence[Look], whole: int, steps: int) -> tuple[float, float]
     return mean, float(np.sqrt(max(0.0, chance @ (grown - mean) ** 2)))
 
 
-def looks_of(samples: Sequence[Sample], candidate: str, index: int, whole: int) -> list[Look]:
+def clip_groups(samples: Sequence[Sample], candidate: str, index: int, whole: int) -> list[ClipGroup]:
     """A set's clips of one workload by process and number of steps; of its warm-up clips the last of several."""
     groups: dict[tuple[int, int], list[float]] = {}
     warm: dict[tuple[int, int], list[float]] = {}
@@ -173,13 +174,13 @@ def looks_of(samples: Sequence[Sample], candidate: str, index: int, whole: int) 
         if one.workload != index or one.seconds is None or one.candidate != candidate:
             continue
         place = (one.launch, one.steps or whole)
-        if usable(one) or one.state == "check":
+        if is_usable(one) or one.state == "check":
             groups.setdefault(place, []).append(math.log(one.rendered or one.seconds))
         elif one.state == "warmup":
             warm.setdefault(place, []).append(math.log(one.seconds))
-    found = [Look(launch, steps, noise.location(group, sd), sd**2 / len(group))
+    found = [ClipGroup(launch, steps, noise.robust_mean(group, sd), sd**2 / len(group))
              for (launch, steps), group in groups.items()]
-    found += [Look(launch, steps, group[-1], (WARM_NOISE * sd) ** 2)
+    found += [ClipGroup(launch, steps, group[-1], (WARM_NOISE * sd) ** 2)
               for (launch, steps), group in warm.items() if len(group) > 1 and steps != whole]
     return found
 
@@ -188,11 +189,11 @@ def _clip_sd(samples: Sequence[Sample], index: int, whole: int) -> float:
     """Clip noise in log seconds, and more while few clips were repeated: as much as Student's t is wider."""
     groups: dict[object, list[float]] = {}
     for one in samples:
-        if one.workload == index and usable(one) and one.seconds is not None:
+        if one.workload == index and is_usable(one) and one.seconds is not None:
             groups.setdefault((one.launch, one.candidate, one.steps or whole), []).append(math.log(one.seconds))
     freedom = NOISE.within_df + sum(len(group) - 1 for group in groups.values())
-    return noise.within_sd(groups.values()) * sequential.t_bound(0.05, freedom) / _z(0.95)
+    return noise.within_sd(groups.values()) * sequential.t_bound(0.05, freedom) / _normal_bound(0.95)
 
 
-def _z(confidence: float) -> float:
+def _normal_bound(confidence: float) -> float:
     return NormalDist().inv_cdf(0.5 + confidence / 2.0)

@@ -27,7 +27,7 @@ def within_sd(groups: Iterable[Sequence[float]]) -> float:
     return math.sqrt((NOISE.within_df * NOISE.within_sd**2 + freedom * seen**2) / (NOISE.within_df + freedom))
 
 
-def location(values: Sequence[float], sd: float) -> float:
+def robust_mean(values: Sequence[float], sd: float) -> float:
     """Robust mean of log seconds: values beyond NOISE.clip_at standard deviations of the median are pulled in to it.
 
     Of two values that far apart the smaller counts: what disturbs a clip makes it slower, never faster, and
@@ -52,19 +52,19 @@ def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> flo
     for group in groups.values():
         if len(group) < 2:
             continue
-        centre = location(group, sd)
+        centre = robust_mean(group, sd)
         reach = NOISE.clip_at * sd
         total += sum(min(abs(value - centre), reach) ** 2 for value in group)
         freedom += len(group) - 1
     return max(total / freedom, 0.5 * sd**2)
 
 
-def between_variance(clip_variance: float) -> float:
+def prior_start_variance(clip_variance: float) -> float:
     """Between-launch variance of log seconds expected beforehand, given the clips' variance."""
     return NOISE.doubt_sd**2 + NOISE.between_share**2 * clip_variance
 
 
-def known_freedom(between: float, within: float, clip_freedom: float) -> float:
+def combined_freedom(between: float, within: float, clip_freedom: float) -> float:
     """Degrees of freedom of the sum of two variances: of starts, with ``between_df``, and of clips, with
     ``clip_freedom`` (Satterthwaite 1946, Biometrics Bulletin 2:110). Where the clips' noise is most of it, it is well
     known."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Answer, Comparison, blocks, compare, confirmed
+from autotune.decide.compare import Comparison, ComparisonAnswer, compare, complete_pairs, confirmation_result
 from autotune.decide.rounds import Round
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
@@ -17,13 +17,13 @@ from autotune.model.workload import DecideSpec
 OBJECTIVES = ("speed", "vram", "balanced")
 
 
-def check(objective: str) -> None:
+def require_objective(objective: str) -> None:
     """Raises UsageProblem for an objective that does not exist."""
     if objective not in OBJECTIVES:
         raise UsageProblem(f"unknown objective {objective!r}", f"one of {', '.join(OBJECTIVES)}")
 
 
-def scored(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
+def score_rounds(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
     """Rounds with the objective's score, smaller is better.
 
     speed: log seconds. vram: log of the memory peak. balanced: mean of the two, so that a tenth less time
@@ -38,7 +38,7 @@ def scored(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
     )
 
 
-def kept_time(speed: Comparison) -> Answer:
+def answer_on_time(speed: Comparison) -> ComparisonAnswer:
     """Whether a set that saves memory is at most RULES.slower_at_most slower: "better" when that is sure, "not better"
     when the contrary is."""
     least = 1.0 - RULES.slower_at_most
@@ -47,15 +47,16 @@ def kept_time(speed: Comparison) -> Answer:
     return "not better" if speed.interval.high < least else "not sure"
 
 
-def answered(history: History, space: Space, all_rounds: tuple[Round, ...], winner: str, rule: DecideSpec,
-             objective: str) -> Comparison | None:
+def compare_by_objective(history: History, space: Space, all_rounds: tuple[Round, ...], winner: str, rule: DecideSpec,
+                         objective: str) -> Comparison | None:
     """The comparison of the baseline with ``winner`` by the objective; where memory counts it is settled only when
     the time is, too. None before ``min_blocks`` pairs."""
-    found = confirmed(history, space, scored(all_rounds, objective), winner, rule)
+    found = confirmation_result(history, space, score_rounds(all_rounds, objective), winner, rule)
     if objective == "speed" or found is None:
         return found
-    speed = compare(blocks(all_rounds, history, space.baseline, winner), all_rounds, rule.min_gain, rule.confidence)
-    time = kept_time(speed) if speed is not None else "not sure"
+    pairs = complete_pairs(all_rounds, history, space.baseline, winner)
+    speed = compare(pairs, all_rounds, rule.min_gain, rule.confidence)
+    time = answer_on_time(speed) if speed is not None else "not sure"
     return replace(found, answer=time) if found.answer == "better" or time == "not better" else found
 
 
@@ -71,7 +72,7 @@ def pareto(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
     return tuple(front)
 
 
-def front(rounds: tuple[Round, ...]) -> tuple[str, ...]:
+def pareto_front(rounds: tuple[Round, ...]) -> tuple[str, ...]:
     """The Pareto front of the measured sets: median score against median memory peak."""
     times: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}

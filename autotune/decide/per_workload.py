@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from autotune.decide import objectives
-from autotune.decide.more_steps import of_workload, workload_speedup
-from autotune.decide.rounds import failures, rounds, timed, whole_first
+from autotune.decide.more_steps import single_workload_study, workload_speedup
+from autotune.decide.rounds import failures, is_timed, prefer_whole_clips, rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval
@@ -15,7 +15,7 @@ from autotune.model.workload import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class PreferredSet:
     """The set that one workload alone would want; ``gain``: the chosen set's time over its own (1.03 = 3 % faster), by
     fresh pairs where these two were compared, else expected from all clips; ``sure``: that it is faster, which only
     fresh pairs can say."""
@@ -26,17 +26,17 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
-class OneWorkload:
+class WorkloadOutcome:
     """``speedup``: of this workload's clip with the compared set, by the pairs that decided, None where there are none.
     ``other``: None where the chosen set is as good for it as any that was measured, to within the minimum gain."""
 
     workload: int
     speedup: Interval | None
-    other: Other | None
+    other: PreferredSet | None
 
 
-def per_workload(history: History, space: Space, profile: Profile, compared: str | None,
-                 chosen: str) -> tuple[OneWorkload, ...]:
+def workload_outcomes(history: History, space: Space, profile: Profile, compared: str | None,
+                      chosen: str) -> tuple[WorkloadOutcome, ...]:
     """A row for each workload, none where there is only one. ``compared``: the set of the pairs; ``chosen``: the one
     that the verdict leaves in use."""
     if len(profile.workloads) < 2:
@@ -44,26 +44,26 @@ def per_workload(history: History, space: Space, profile: Profile, compared: str
     found = []
     for index in range(len(profile.workloads)):
         told = None if compared is None else workload_speedup(history, space, profile, compared, index)
-        other = best_other(history, space, profile, chosen, index)
+        other = preferred_set(history, space, profile, chosen, index)
         if told is not None and other is not None and {other.candidate, chosen} == {space.baseline, compared}:
-            other = _by_pairs(other, told, chosen == space.baseline, profile.decide.min_gain)
-        found.append(OneWorkload(index, told, other))
+            other = _preferred_by_pairs(other, told, chosen == space.baseline, profile.decide.min_gain)
+        found.append(WorkloadOutcome(index, told, other))
     return tuple(found)
 
 
-def _by_pairs(other: Other, told: Interval, onward: bool, min_gain: float) -> Other | None:
+def _preferred_by_pairs(other: PreferredSet, told: Interval, onward: bool, min_gain: float) -> PreferredSet | None:
     """What the pairs say instead of the expectation; ``onward``: that leaving the current flags would gain."""
     gain = told.estimate if onward else 1.0 / told.estimate
     if gain < 1.0 + min_gain:
         return None
-    return Other(other.candidate, gain, told.low > 1.0 if onward else told.high < 1.0)
+    return PreferredSet(other.candidate, gain, told.low > 1.0 if onward else told.high < 1.0)
 
 
-def best_other(history: History, space: Space, profile: Profile, chosen: str, index: int) -> Other | None:
+def preferred_set(history: History, space: Space, profile: Profile, chosen: str, index: int) -> PreferredSet | None:
     """The measured set that this workload alone would rather have by at least the minimum gain."""
-    mine, one = of_workload(history, profile, index)
-    found = objectives.scored(whole_first(rounds(mine, one)), "speed")
-    given_up = {s.candidate for s in mine.samples if timed(s) and s.state == "too_slow"}
+    mine, one = single_workload_study(history, profile, index)
+    found = objectives.score_rounds(prefer_whole_clips(rounds(mine, one)), "speed")
+    given_up = {s.candidate for s in mine.samples if is_timed(s) and s.state == "too_slow"}
     tried = {row.candidate for row in found} - failures(history, space).dropped - given_up
     if chosen not in tried:
         return None
@@ -72,4 +72,4 @@ def best_other(history: History, space: Space, profile: Profile, chosen: str, in
     mean = posterior.gain(chosen, best)[0]
     if best == chosen or mean < math.log1p(profile.decide.min_gain):
         return None
-    return Other(best, math.exp(mean), False)
+    return PreferredSet(best, math.exp(mean), False)

@@ -11,7 +11,7 @@ from autotune.model.workload import Profile
 
 DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag", "machine_down"})
 """Failures that come back when the same set is tried again, or must not be seen again; the others get one more try."""
-HINDERED = 4
+MOST_HINDERED_TRIES = 4
 """So often may others get in the way of the baseline's first clip (a taken port, an interruption) before it is given
 up: they are no fault of the set, but without the current flags' time there is nothing to compare with."""
 
@@ -36,14 +36,14 @@ class Round:
     short: bool = False
 
 
-def usable(sample: Sample) -> bool:
+def is_usable(sample: Sample) -> bool:
     """True for a finished, valid, timed clip that is not a warm-up."""
     return sample.state == "ok" and sample.seconds is not None and sample.seconds > 0.0
 
 
-def timed(sample: Sample) -> bool:
+def is_timed(sample: Sample) -> bool:
     """True for a usable clip, and for one that was given up as too slow: its seconds are then a lower bound."""
-    return usable(sample) or (sample.state == "too_slow" and sample.seconds is not None and sample.seconds > 0.0)
+    return is_usable(sample) or (sample.state == "too_slow" and sample.seconds is not None and sample.seconds > 0.0)
 
 
 def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
@@ -65,7 +65,7 @@ def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
             if place in given_up:
                 continue
             given_up.add(place)
-        if not timed(sample) or not 0 <= sample.workload < len(weights):
+        if not is_timed(sample) or not 0 <= sample.workload < len(weights):
             continue
         key = (sample.launch, sample.candidate, sample.purpose, sample.block)
         queues = waiting.setdefault(key, [[] for _ in weights])
@@ -80,7 +80,7 @@ def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
     return tuple(found)
 
 
-def whole_first(found: tuple[Round, ...]) -> tuple[Round, ...]:
+def prefer_whole_clips(found: tuple[Round, ...]) -> tuple[Round, ...]:
     """The rounds that a set's figures come from: its whole clips where it has any, else what short ones tell."""
     whole = {one.candidate for one in found if not one.short}
     return tuple(one for one in found if not one.short or one.candidate not in whole)
@@ -105,7 +105,7 @@ class Failures:
     count: int
 
 
-def _tally(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, int]]:
+def _count_failures(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, int]]:
     """Failures of each set's clips, of each launch key's starts, and good clips of each set."""
     clips: dict[str, list[str]] = {}
     starts: dict[str, list[str]] = {}
@@ -114,7 +114,7 @@ def _tally(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]]
         if sample.state == "failed":
             if sample.failure != "interrupted":
                 clips.setdefault(sample.candidate, []).append(sample.failure or "crash")
-        elif usable(sample):
+        elif is_usable(sample):
             good[sample.candidate] = good.get(sample.candidate, 0) + 1
     for launch in history.launches:
         if launch.failure is not None and launch.failure not in ("interrupted", "port"):
@@ -122,7 +122,8 @@ def _tally(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]]
     return clips, starts, good
 
 
-def _blamed(failed: Candidate, baseline: Candidate, proven: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+def _blamed_levels(failed: Candidate, baseline: Candidate,
+                   proven: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """The levels that a failure is laid to: those apart from the baseline's that no good clip at this memory mode
     ever had (what fits beside --medvram says nothing of what fits without), or, if there are none, all those apart
     from the baseline's together."""
@@ -136,7 +137,7 @@ def failures(history: History, space: Space) -> Failures:
     fail, when it failed three times and at least a third of its tries, or when others got in the way of its first
     HINDERED tries. What failed in one set is not tried
     in others at the same memory mode (see ``_blamed``): memory runs out and NaNs come by level, not by spelling."""
-    clips, starts, good = _tally(history)
+    clips, starts, good = _count_failures(history)
     baseline = space[space.baseline]
     # A key that has served clips is sound: a later failed start of it is the machine's, not the flags'.
     bad_keys = {
@@ -153,7 +154,7 @@ def failures(history: History, space: Space) -> Failures:
         memory = one.effective.memory
         proven[memory] = proven.get(memory, frozenset()) | frozenset(one.levels)
     failed = [by_id[name] for name in sorted(dropped) if name in by_id and not good.get(name)]
-    blames = [(_blamed(one, baseline, proven.get(one.effective.memory, frozenset())), one.effective.memory)
+    blames = [(_blamed_levels(one, baseline, proven.get(one.effective.memory, frozenset())), one.effective.memory)
               for one in failed]
     for candidate in space.candidates:
         levels = frozenset(candidate.levels)
@@ -169,7 +170,7 @@ def failures(history: History, space: Space) -> Failures:
         reason = (f"the current flags failed {len(mine)} of {len(mine) + fine} times "
                   f"({', '.join(sorted(set(mine)))})")
     hindered = _hindered(history, baseline)
-    if not given_up and not fine and len(hindered) >= HINDERED:
+    if not given_up and not fine and len(hindered) >= MOST_HINDERED_TRIES:
         reason = (f"the current flags could not be measured in {len(hindered)} tries "
                   f"({', '.join(sorted(set(hindered)))})")
     if "machine_down" in mine:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Belief:
+class StartNoise:
     """Standard deviations of log seconds between starts, and how likely each is."""
 
     sd: Array
@@ -43,17 +43,17 @@ class Belief:
 
 
 @lru_cache(maxsize=1)
-def beforehand() -> Belief:
+def noise_prior() -> StartNoise:
     """What is believed before any start: mostly that of the machines recorded, partly anything within reason."""
     import numpy as np
 
     sd = np.geomspace(NOISE.least_start, NOISE.most_start, NOISE.start_steps)
     usual = np.exp(-0.5 * (np.log(sd / NOISE.between_sd) / NOISE.start_spread) ** 2)
     weight = (1.0 - NOISE.any_start) * usual / usual.sum() + NOISE.any_start / len(sd)
-    return Belief(sd, weight)
+    return StartNoise(sd, weight)
 
 
-def believed(rounds: Iterable[Round], sd: float, clip_variance: float) -> Belief:
+def noise_posterior(rounds: Iterable[Round], sd: float, clip_variance: float) -> StartNoise:
     """What is believed after these rounds; ``sd``, ``clip_variance``: of one clip within a process."""
     import numpy as np
 
@@ -62,10 +62,10 @@ def believed(rounds: Iterable[Round], sd: float, clip_variance: float) -> Belief
         groups.setdefault((one.candidate, one.short), {}).setdefault(one.launch, []).append(one.score)
     rows = [(number, launch, scores) for number, starts in enumerate(groups.values()) if len(starts) > 1
             for launch, scores in starts.items()]
-    prior = beforehand()
+    prior = noise_prior()
     if not rows:
         return prior
-    score = np.array([noise.location(scores, sd) for _, _, scores in rows])
+    score = np.array([noise.robust_mean(scores, sd) for _, _, scores in rows])
     launch = np.array([number for _, number, _ in rows])
     which = np.array([number for number, _, _ in rows])
     design = (which[:, None] == np.unique(which)[None, :]).astype(float)
@@ -80,10 +80,10 @@ def believed(rounds: Iterable[Round], sd: float, clip_variance: float) -> Belief
         "gi,gi->g", fitted, np.linalg.solve(inner, fitted[..., None])[..., 0])
     log = 0.5 * (np.linalg.slogdet(inverse)[1] - np.linalg.slogdet(inner)[1] - rest)
     weight = prior.weight * np.exp(log - log.max())
-    return Belief(prior.sd, weight / weight.sum())
+    return StartNoise(prior.sd, weight / weight.sum())
 
 
-def spread(belief: Belief, confidence: float = 0.9) -> tuple[float, float]:
+def credible_interval(belief: StartNoise, confidence: float = 0.9) -> tuple[float, float]:
     """The middle ``confidence`` of a belief."""
     import numpy as np
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from autotune.decide import noise
 from autotune.decide.assumptions import ASSUMED, CLIPS, Assumptions
-from autotune.decide.covariance import Hypothesis, hypotheses, kernel
+from autotune.decide.covariance import Hypothesis, covariance_bases, hypotheses
 from autotune.decide.rounds import Round
 from autotune.model.flagset import Space
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-def clip_variance(sd: float, count: int) -> float:
+def clip_mean_variance(sd: float, count: int) -> float:
     """Variance of the robust mean of ``count`` clips of one set in one process."""
     return sd**2 / count + (CLIPS.stall_sd / count) ** 2 / count
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observations:
     """The observations behind a posterior: set and process of each, place in the study's order, and the inverse
     of their covariance; ``short``: 1 where it was told from short clips, else 0; ``cross``: covariance of every set
     with them."""
@@ -60,7 +60,7 @@ class Posterior:
     tried: dict[str, int]
     prior: Array
     between: float
-    seen: Seen | None = None
+    seen: Observations | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
         """Log of reference time over other time: mean and standard deviation."""
@@ -70,7 +70,7 @@ class Posterior:
 
 
 @dataclass(frozen=True)
-class _Looks:
+class _GroupedRounds:
     """Rounds by set and process: see Seen; ``score`` their robust means, ``shared`` how much of the variance between
     starts each two of them share, ``apart`` the covariance of what else they are off by from the true scores,
     ``single`` those of one clip."""
@@ -86,7 +86,7 @@ class _Looks:
 
 
 @dataclass(frozen=True)
-class _Belief:
+class _WeighedPrior:
     """What is believed beforehand once the sorts of machine are weighed: mean and covariance of every set, variance
     between starts."""
 
@@ -101,7 +101,7 @@ def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _evidence(gaps: Array, observed: Array) -> Array:
+def _log_evidence(gaps: Array, observed: Array) -> Array:
     """Log density of these deviations from expectation under their covariance, for each sort of machine."""
     import numpy as np
 
@@ -111,7 +111,7 @@ def _evidence(gaps: Array, observed: Array) -> Array:
     return found
 
 
-def _stalled(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _expected_stall(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Array, Array]:
     """How late each observation is expected to be, and the variance of that, from how far it lies above what all the
     others say of it (leave-one-out residual r_i = (K^-1 gap)_i / (K^-1)_ii with variance 1 / (K^-1)_ii; Rasmussen
     and Williams 2006, 5.12): a mixture of a calm clip and a stalled one, brought to its first two moments."""
@@ -140,7 +140,7 @@ class Surface:
         effects = assumed.effects
         self.effects = effects
         self.index = {c.id: i for i, c in enumerate(space.candidates)}
-        self.kernel = kernel(space, effects)
+        self.kernel = covariance_bases(space, effects)
         self.sorts: tuple[Hypothesis, ...] = hypotheses(self.kernel.names, assumed, doubt)
         self.chances: Array = np.array([one.chance for one in self.sorts])
         self.variances: Array = np.stack([one.variances for one in self.sorts])
@@ -178,7 +178,7 @@ class Surface:
         cov = belief.prior - seen.cross @ seen.inverse @ seen.cross.T
         return Posterior(self.index, mean, cov, sd, tried, belief.prior, math.sqrt(belief.between), seen)
 
-    def _looks(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _Looks:
+    def _looks(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _GroupedRounds:
         import numpy as np
 
         where = np.array([self.index[name] for _, name, _ in groups])
@@ -190,9 +190,10 @@ class Surface:
         shared = 0.5 * here * (1.0 + (where[:, None] == where[None, :]))
         apart = CLIPS.short_sd**2 * short[:, None] * short[None, :]
         apart += CLIPS.drift_sd**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / CLIPS.drift_rounds)
-        apart[np.diag_indices_from(apart)] += [clip_variance(sd, len(group)) for group in scores]
-        return _Looks(where, launch, short, when, np.array([noise.location(group, sd) for group in scores]), shared,
-                      apart, np.array([len(group) == 1 for group in scores]))
+        apart[np.diag_indices_from(apart)] += [clip_mean_variance(sd, len(group)) for group in scores]
+        means = np.array([noise.robust_mean(group, sd) for group in scores])
+        return _GroupedRounds(where, launch, short, when, means, shared, apart,
+                              np.array([len(group) == 1 for group in scores]))
 
     def _weights(self, mean: Array) -> Array:
         """How much more an added second counts in each set than in one of usual speed, when the sets' log seconds are
@@ -229,7 +230,7 @@ class Surface:
         return np.asarray(np.tensordot(variances[~scaled], bases[~scaled], axes=1)
                           + added * weight[:, None] * weight[None, :])
 
-    def _weighed(self, weight: Array, looks: _Looks | None) -> _Belief:
+    def _weighed(self, weight: Array, looks: _GroupedRounds | None) -> _WeighedPrior:
         """All sorts of machine together, each by its chance after these looks: a weighted sum of the same matrices.
 
         How well a sort explains the looks is its evidence (Rasmussen and Williams 2006, 5.4)."""
@@ -243,14 +244,14 @@ class Surface:
                         + self.between[:, None, None] * looks.shared[None])
             tabled = self.tabled[:, None]
             gaps = looks.score - (tabled * usual[looks.where] + (1.0 - tabled) * strange[looks.where])
-            chances = chances + _evidence(gaps, observed)
+            chances = chances + _log_evidence(gaps, observed)
         share = np.exp(chances - chances.max())
         share /= share.sum()
         tabled_share = float(share @ self.tabled)
         prior = self._summed(share @ self.variances, weight)
-        return _Belief(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
+        return _WeighedPrior(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
 
-    def _solved(self, weight: Array, looks: _Looks) -> tuple[Array, _Belief, Seen]:
+    def _solved(self, weight: Array, looks: _GroupedRounds) -> tuple[Array, _WeighedPrior, Observations]:
         """Mean of every set, the belief that was used, and what it rests on."""
         import numpy as np
 
@@ -259,11 +260,11 @@ class Surface:
         gap = looks.score - belief.mean[where]
         observed: Array = prior[np.ix_(where, where)] + looks.apart + belief.between * looks.shared
         cross = prior[:, where]
-        late, doubt = _stalled(gap, _inverse(observed), looks.single)
+        late, doubt = _expected_stall(gap, _inverse(observed), looks.single)
         observed[np.diag_indices_from(observed)] += doubt
         inverse = _inverse(observed)
         mean = belief.mean + cross @ (inverse @ (gap - late))
-        return mean, belief, Seen(where, looks.launch, looks.short, looks.when, inverse, cross)
+        return mean, belief, Observations(where, looks.launch, looks.short, looks.when, inverse, cross)
 
     def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
               short: bool = False) -> tuple[Array, Array]:

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from autotune.decide import budget_advice, objectives
 from autotune.decide.ablation import flag_words
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory_assumptions import surface
-from autotune.decide.rounds import failures, rounds, timed
+from autotune.decide.memory_assumptions import surface_for
+from autotune.decide.rounds import failures, is_timed, rounds
 from autotune.model.failures import meaning
 from autotune.model.flagset import NONE_TUNED, Candidate, Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
 
-NEXT_TO_NOTHING = 0.0005
+NO_DIFFERENCE = 0.0005
 """Log score below which an expectation is told as no difference."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unmeasured:
+class UnmeasuredLevel:
     """A ``level`` of a ``dimension``; ``flag``: what it adds to the chosen set, as the user would write it;
     ``expected``: the chosen set's time (or what the objective counts) over that of the nearest set with it, 1.02 = 2 %
     better, None where nothing was measured to expect it from."""
@@ -32,12 +32,13 @@ class Unmeasured:
     reason: str
 
 
-def unmeasured(history: History, space: Space, profile: Profile, objective: str, chosen: str) -> tuple[Unmeasured, ...]:
+def unmeasured_levels(history: History, space: Space, profile: Profile, objective: str,
+                      chosen: str) -> tuple[UnmeasuredLevel, ...]:
     """The levels that no timed set had, in the space's order."""
     by_id = {one.id: one for one in space.candidates}
-    seen = {pair for s in history.samples if timed(s) and s.candidate in by_id for pair in by_id[s.candidate].levels}
-    used = objectives.scored(rounds(history, profile), objective)
-    posterior = surface(space, objective).posterior(used) if used else None
+    seen = {pair for s in history.samples if is_timed(s) and s.candidate in by_id for pair in by_id[s.candidate].levels}
+    used = objectives.score_rounds(rounds(history, profile), objective)
+    posterior = surface_for(space, objective).posterior(used) if used else None
     dropped = failures(history, space).dropped
     found = []
     for dimension in space.dimensions:
@@ -45,22 +46,22 @@ def unmeasured(history: History, space: Space, profile: Profile, objective: str,
             having = [one for one in space.candidates if (dimension.name, level) in one.levels]
             if not having or (dimension.name, level) in seen:
                 continue
-            nearest = min(having, key=lambda one: (_apart(one, by_id[chosen]), one.simplicity, one.id))
+            nearest = min(having, key=lambda one: (_differences(one, by_id[chosen]), one.simplicity, one.id))
             gain = posterior.gain(chosen, nearest.id)[0] if posterior is not None else None
-            reason = _failed(history, by_id, having) or _untried(having, dropped) or _unwanted(
+            reason = _first_failure(history, by_id, having) or _why_untried(having, dropped) or _why_unwanted(
                 history, space, profile, objective, gain)
             flag = flag_words(nearest, by_id[chosen], dimension.name)
             if flag.startswith("without "):  # the level's own name says more than the flag that it goes without
                 flag = f"{dimension.name}={level}"
-            found.append(Unmeasured(dimension.name, level, flag, None if gain is None else math.exp(gain), reason))
+            found.append(UnmeasuredLevel(dimension.name, level, flag, None if gain is None else math.exp(gain), reason))
     return tuple(found)
 
 
-def _apart(one: Candidate, other: Candidate) -> int:
+def _differences(one: Candidate, other: Candidate) -> int:
     return sum(a != b for a, b in zip(one.levels, other.levels, strict=True))
 
 
-def _failed(history: History, by_id: dict[str, Candidate], having: list[Candidate]) -> str | None:
+def _first_failure(history: History, by_id: dict[str, Candidate], having: list[Candidate]) -> str | None:
     """The first failure of a set that had the level."""
     names = {one.id for one in having}
     clips = [(s.candidate, s.failure) for s in history.samples if s.candidate in names and s.failure]
@@ -71,25 +72,25 @@ def _failed(history: History, by_id: dict[str, Candidate], having: list[Candidat
     return None
 
 
-def _untried(having: list[Candidate], dropped: frozenset[str]) -> str | None:
+def _why_untried(having: list[Candidate], dropped: frozenset[str]) -> str | None:
     if all(one.id in dropped for one in having):
         return "not tried, as sets like it failed"
     return None
 
 
-def _unwanted(history: History, space: Space, profile: Profile, objective: str, gain: float | None) -> str:
+def _why_unwanted(history: History, space: Space, profile: Profile, objective: str, gain: float | None) -> str:
     """Why the search left it: what was expected of it, or no time."""
     left = history.budget - history.spent
     if gain is None:
         return "the budget ended before it" if left <= 0.0 else "nothing was measured that would tell of it"
     better, worse = {"speed": ("faster", "slower")}.get(objective, ("better", "worse"))
     share = 100.0 * math.expm1(abs(gain))
-    told = ("expected to make no difference" if abs(gain) < NEXT_TO_NOTHING
+    told = ("expected to make no difference" if abs(gain) < NO_DIFFERENCE
             else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
     if gain < math.log1p(profile.decide.min_gain):
         return told
     one = budget_advice.pair_seconds(history, space, space.baseline)
     # A look at it is only worth having with the pairs that would have to prove it.
-    if left <= 0.0 or (one is not None and left < budget_advice.SPARE * RULES.min_blocks * one):
+    if left <= 0.0 or (one is not None and left < budget_advice.SPARE_FACTOR * RULES.min_blocks * one):
         return f"{told}, but no budget was left for it"
     return f"{told}, not worth another start"

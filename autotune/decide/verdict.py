@@ -8,24 +8,24 @@ from dataclasses import replace
 from statistics import median
 
 from autotune.decide import budget_advice, objectives
-from autotune.decide.ablation import Effect, ablate, by_clips_alone, effects
+from autotune.decide.ablation import FlagEffect, ablation_rows, measured_effects, posterior_by_clips_alone
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import (
-    FRESH,
+    FRESH_PURPOSES,
     Comparison,
-    blocks,
     compare,
-    confirmed,
+    complete_pairs,
+    confirmation_result,
+    describe_pairs,
     looks_planned,
-    started_cold,
-    told_pairs,
+    was_started_cold,
 )
-from autotune.decide.finalist import finalist, reduced, too_slow
-from autotune.decide.memory_assumptions import surface
-from autotune.decide.rounds import Failures, Round, before_confirmation, failures, rounds, usable
+from autotune.decide.finalist import finalist, too_slow_sets, without_idle_flags
+from autotune.decide.memory_assumptions import surface_for
+from autotune.decide.rounds import Failures, Round, before_confirmation, failures, is_usable, rounds
 from autotune.decide.surface import Posterior
 from autotune.model.flagset import Space
-from autotune.model.study import History, Interval, Sample, Side, Verdict
+from autotune.model.study import History, Interval, MeasuredSet, Sample, Verdict
 from autotune.model.workload import DecideSpec, Profile
 
 
@@ -44,12 +44,12 @@ def verdict(history: History, space: Space, profile: Profile, objective: str) ->
     ``winner`` and ``speedup`` describe the set that was compared, also when the decision is "keep".
     Raises UsageProblem for an unknown objective.
     """
-    objectives.check(objective)
+    objectives.require_objective(objective)
     all_rounds = rounds(history, profile)
     failed = failures(history, space)
     if failed.baseline is not None:
         return _keep(f"Nothing is changed: {failed.baseline}.", True, None)
-    side = _side(history, space.baseline)
+    side = _measured_set(history, space.baseline)
     if len(space.candidates) < 2:
         return _keep("Nothing is changed: there is no other set to try on this machine.", True, side)
     rival = challenger(history, space, failed.dropped)
@@ -58,21 +58,21 @@ def verdict(history: History, space: Space, profile: Profile, objective: str) ->
     return _confirmed(history, space, profile, objective, all_rounds, rival)
 
 
-def _keep(reason: str, sure: bool, baseline: Side | None) -> Verdict:
+def _keep(reason: str, sure: bool, baseline: MeasuredSet | None) -> Verdict:
     return Verdict("keep", reason, sure, baseline, None, None, None)
 
 
-def _side(history: History, candidate: str) -> Side | None:
+def _measured_set(history: History, candidate: str) -> MeasuredSet | None:
     """Median, least and greatest seconds of the first workload's clips: confirm clips if there are any."""
-    clips = [s for s in history.samples if s.candidate == candidate and usable(s)]
-    clips = [s for s in clips if s.purpose in FRESH and s.cold] or clips
+    clips = [s for s in history.samples if s.candidate == candidate and is_usable(s)]
+    clips = [s for s in clips if s.purpose in FRESH_PURPOSES and s.cold] or clips
     times = [s.seconds for s in clips if s.workload == 0 and s.seconds is not None]
     if not times:
         return None
     peaks = [s.memory_peak for s in clips if s.memory_peak is not None]
     torch = torch_peaks(history.samples, candidate)
-    return Side(candidate, median(times), min(times), max(times), median(peaks) if peaks else None,
-                len({s.launch for s in clips}), len(times), *torch)
+    return MeasuredSet(candidate, median(times), min(times), max(times), median(peaks) if peaks else None,
+                       len({s.launch for s in clips}), len(times), *torch)
 
 
 def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None, float | None]:
@@ -86,7 +86,7 @@ def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None
     for one in samples:
         if first.setdefault(one.launch, one.candidate) != one.candidate:
             mixed.add(one.launch)
-        if one.candidate != candidate or one.launch in mixed or not usable(one):
+        if one.candidate != candidate or one.launch in mixed or not is_usable(one):
             continue
         for peaks, value in zip(found, (one.torch_active, one.torch_reserved), strict=True):
             if value is not None:
@@ -96,9 +96,9 @@ def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None
 
 
 def _unconfirmed(history: History, space: Space, profile: Profile, objective: str, failed: Failures,
-                 side: Side | None) -> Verdict:
+                 side: MeasuredSet | None) -> Verdict:
     searched = rounds(before_confirmation(history), profile)
-    used = objectives.scored(searched, objective)
+    used = objectives.score_rounds(searched, objective)
     measured = {one.candidate for one in used}
     if side is None or space.baseline not in measured:
         ended = "the budget ended, and " if history.spent >= history.budget else ""
@@ -110,12 +110,12 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
         return _keep(f"Nothing is changed: none of the {len(attempted)} other sets tried rendered a valid clip here.",
                      True, side)
     if not tried:
-        why = budget_advice.left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
+        why = budget_advice.why_left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
         return _keep(f"Nothing is changed: no other set was timed; {why}.", False, side)
-    posterior = surface(space, objective).posterior(used)
+    posterior = surface_for(space, objective).posterior(used)
     best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
-    seen = _words(posterior.gain(space.baseline, best)[0], objective)
-    barred = failed.dropped | too_slow(searched, space, objective)
+    seen = _gain_words(posterior.gain(space.baseline, best)[0], objective)
+    barred = failed.dropped | too_slow_sets(searched, space, objective)
     if finalist(space, posterior, barred, profile.decide.min_gain) is None:
         return _keep(
             f"Nothing is changed: of {len(tried)} other sets measured none is likely to be "
@@ -123,10 +123,10 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     return _keep(
         f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but fresh starts did not "
         f"confirm it; "
-        f"{budget_advice.left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
+        f"{budget_advice.why_left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
 
 
-def _words(gain: float, objective: str) -> str:
+def _gain_words(gain: float, objective: str) -> str:
     """A log gain in words: 12 % less time, 3 % more memory."""
     what = {"speed": "time", "vram": "memory", "balanced": "time and memory"}[objective]
     change = 100.0 * (1.0 - math.exp(-gain))
@@ -138,8 +138,8 @@ def _interval_words(interval: Interval) -> str:
             f"{interval.low:.3f} to {interval.high:.3f})")
 
 
-def adopted(history: History, space: Space, all_rounds: tuple[Round, ...], rival: str, rule: DecideSpec,
-            dropped: frozenset[str]) -> tuple[str, Mapping[str, Effect], Posterior]:
+def set_to_adopt(history: History, space: Space, all_rounds: tuple[Round, ...], rival: str, rule: DecideSpec,
+                 dropped: frozenset[str]) -> tuple[str, Mapping[str, FlagEffect], Posterior]:
     """The set that the verdict is about, with what is known of its flags: ``rival`` less the flags that were not shown
     to help, if that set was itself compared with the baseline and is better; else the rival, or what was confirmed
     before it.
@@ -151,60 +151,62 @@ def adopted(history: History, space: Space, all_rounds: tuple[Round, ...], rival
     before = [s.candidate for s in history.samples if s.purpose == "confirm" and s.candidate != space.baseline]
     tried = [rival, *dict.fromkeys(reversed(before))]
     better = (name for name in tried if name not in dropped
-              and (found := confirmed(history, space, all_rounds, name, rule)) and found.answer == "better")
+              and (found := confirmation_result(history, space, all_rounds, name, rule)) and found.answer == "better")
     chosen = next(better, rival)
-    posterior = by_clips_alone(space, all_rounds)
-    known = effects(space, space[chosen], all_rounds, rule.confidence)
-    less = reduced(space, space[chosen], posterior, known, dropped).id
-    found = confirmed(history, space, all_rounds, less, rule) if less not in (chosen, space.baseline) else None
-    if found is None or found.answer != "better" or not started_cold(history, less):
+    posterior = posterior_by_clips_alone(space, all_rounds)
+    known = measured_effects(space, space[chosen], all_rounds, rule.confidence)
+    less = without_idle_flags(space, space[chosen], posterior, known, dropped).id
+    if less in (chosen, space.baseline):
         return chosen, known, posterior
-    return less, effects(space, space[less], all_rounds, rule.confidence), posterior
+    found = confirmation_result(history, space, all_rounds, less, rule)
+    if found is None or found.answer != "better" or not was_started_cold(history, less):
+        return chosen, known, posterior
+    return less, measured_effects(space, space[less], all_rounds, rule.confidence), posterior
 
 
 def _confirmed(history: History, space: Space, profile: Profile, objective: str, all_rounds: tuple[Round, ...],
                rival: str) -> Verdict:
     decide, dropped = profile.decide, failures(history, space).dropped
-    known: Mapping[str, Effect] = {}
+    known: Mapping[str, FlagEffect] = {}
     if objective == "speed":
-        rival, known, posterior = adopted(history, space, all_rounds, rival, decide, dropped)
+        rival, known, posterior = set_to_adopt(history, space, all_rounds, rival, decide, dropped)
     else:
-        posterior = by_clips_alone(space, all_rounds)
-    baseline, winner = _side(history, space.baseline), _side(history, rival)
-    scored = objectives.scored(all_rounds, objective)
-    result = confirmed(history, space, scored, rival, decide)
-    speed = compare(blocks(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain,
+        posterior = posterior_by_clips_alone(space, all_rounds)
+    baseline, winner = _measured_set(history, space.baseline), _measured_set(history, rival)
+    scored = objectives.score_rounds(all_rounds, objective)
+    result = confirmation_result(history, space, scored, rival, decide)
+    speed = compare(complete_pairs(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain,
                     decide.confidence, decide.earlier, looks_planned(history))
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak
     if result is None or speed is None:
-        lack = RULES.min_blocks - len(blocks(scored, history, space.baseline, rival))
-        why = budget_advice.left_open(history, space, rival, lack, lack)
+        lack = RULES.min_blocks - len(complete_pairs(scored, history, space.baseline, rival))
+        why = budget_advice.why_left_open(history, space, rival, lack, lack)
         told = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
         return Verdict("keep", told, False, baseline, winner, None, saving)
-    decision, reason, sure = judge(result, speed, objective, decide.min_gain, saving)
+    decision, reason, sure = conclude(result, speed, objective, decide.min_gain, saving)
     if not sure:
         open_one = result if result.answer != "better" else replace(
             speed, gain=speed.gain - math.log(1.0 - RULES.slower_at_most))
         rule = decide if result.answer != "better" else replace(decide, min_gain=0.0)
-        pairs = budget_advice.more_pairs(open_one, rule)
-        why = budget_advice.left_open(history, space, rival, pairs, 1)
+        pairs = budget_advice.pairs_to_settle(open_one, rule)
+        why = budget_advice.why_left_open(history, space, rival, pairs, 1)
         reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
-    parts = ablate(space, space[rival], posterior, speed.interval, len(speed.blocks), known)
+    parts = ablation_rows(space, space[rival], posterior, speed.interval, len(speed.blocks), known)
     return Verdict("apply", reason, sure, baseline, winner, speed.interval, saving, parts)
 
 
-def judge(result: Comparison, speed: Comparison, objective: str, min_gain: float,
-          saving: float | None) -> tuple[bool, str, bool]:
+def conclude(result: Comparison, speed: Comparison, objective: str, min_gain: float,
+             saving: float | None) -> tuple[bool, str, bool]:
     """(adopt, reason, sure) from the comparison by objective and the one by seconds."""
     told = _interval_words(speed.interval)
-    pairs = told_pairs(speed.blocks)
+    pairs = describe_pairs(speed.blocks)
     if objective != "speed":
         told += f", {saving or 0.0:.0f} MiB less memory"
-    time = "better" if objective == "speed" else objectives.kept_time(speed)
+    time = "better" if objective == "speed" else objectives.answer_on_time(speed)
     if time == "not better" or (result.answer == "better" and time != "better"):
         may = "is" if time == "not better" else "may be"
         return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but {may} more than "

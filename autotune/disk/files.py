@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autotune.model.windows_paths import extended
+from autotune.model.windows_paths import with_prefix
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 PATIENCE = 2.0
@@ -41,7 +41,7 @@ def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
 
 def reach(path: Path) -> Path:
     """The path so that it opens on Windows although it is long: a temporary name is longer than the file's own."""
-    return Path(extended(str(path.absolute()))) if sys.platform == "win32" else path
+    return Path(with_prefix(str(path.absolute()))) if sys.platform == "win32" else path
 
 
 def make_folder(path: Path, *, private: bool = True) -> None:

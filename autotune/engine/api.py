@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from autotune.engine import control, garbage, jobs, reports, shape
 from autotune.engine.values import Json
-from autotune.engine.webui import WebUI
+from autotune.engine.webui import ReferenceWebUI
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -84,7 +84,7 @@ class Auth:
             raise HTTPException(401, "Incorrect username or password")
 
 
-def build(ui: WebUI) -> Starlette:
+def build(ui: ReferenceWebUI) -> Starlette:
     """The application for this web UI's flags. Raises ValueError when --api-auth is malformed."""
     auth = Auth(ui.flags.api_auth)
     routes: list[Route] = []
@@ -136,7 +136,7 @@ async def _body(request: Request) -> dict[str, Json]:
     return body
 
 
-def _progress(ui: WebUI) -> Endpoint:
+def _progress(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         previews = bool(ui.options.get("live_previews_enable"))
         skip = request.query_params.get("skip_current_image", "false").lower() in ("true", "1")
@@ -148,7 +148,7 @@ def _progress(ui: WebUI) -> Endpoint:
     return endpoint
 
 
-def _txt2img(ui: WebUI) -> Endpoint:
+def _txt2img(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         body = shape.txt2img(await _body(request))
         shape.scripts(body, ui.extension is not None)
@@ -158,7 +158,7 @@ def _txt2img(ui: WebUI) -> Endpoint:
     return endpoint
 
 
-def _predict(ui: WebUI) -> Endpoint:
+def _predict(ui: ReferenceWebUI) -> Endpoint:
     """What the page's Generate button does, on gradio's path: a job without /sdapi, with or without --api, outside its
     credentials. ``data`` holds one txt2img request; the answer only says how long it took, as there is no page."""
 
@@ -174,7 +174,7 @@ def _predict(ui: WebUI) -> Endpoint:
     return endpoint
 
 
-def _set_options(ui: WebUI) -> Endpoint:
+def _set_options(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         changes = await _body(request)
 
@@ -193,7 +193,7 @@ def _set_options(ui: WebUI) -> Endpoint:
     return endpoint
 
 
-def _stop(ui: WebUI, field: str) -> Endpoint:
+def _stop(ui: ReferenceWebUI, field: str) -> Endpoint:
     async def endpoint(_request: Request) -> Response:
         setattr(ui.state, field, True)
         return JSONResponse({} if field == "interrupted" else None)

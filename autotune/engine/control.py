@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from autotune.engine.webui import WebUI
+from autotune.engine.webui import ReferenceWebUI
 
 RESTART_MARK = "SD_WEBUI_RESTART"
 """Set by webui.sh: it starts launch.py again while tmp/restart exists."""
@@ -17,7 +17,7 @@ RESTART_MARK = "SD_WEBUI_RESTART"
 Action = Callable[[Request], Awaitable[Response]]
 
 
-def actions(ui: WebUI) -> dict[str, Action]:
+def actions(ui: ReferenceWebUI) -> dict[str, Action]:
     """Path → endpoint; none without the flag."""
     if not ui.flags.api_server_stop:
         return {}

@@ -15,7 +15,7 @@ from autotune.engine import memory, output, sampling, text
 from autotune.engine.clip import Clip, Unusable
 from autotune.engine.model import Model, NansException
 from autotune.engine.values import Json, Tensor
-from autotune.engine.webui import WebUI
+from autotune.engine.webui import ReferenceWebUI
 from autotune.engine.weights import BrokenWeights
 
 LISTS: dict[str, Json] = json.loads((Path(__file__).parent / "lists.json").read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ class Job:
         return next((s["label"] for s in LISTS["schedulers"] if wanted in (s["name"], s["label"])), "Automatic")
 
 
-def run(ui: WebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], set[str]]:
+def run(ui: ReferenceWebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], set[str]]:
     """Render what a checked request asks for; with the answer, the names of the faults that hit this job.
 
     Raises what the API turns into its JSON errors.
@@ -81,7 +81,7 @@ def run(ui: WebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], set[str]]
         memory.give_back()  # after the latents are let go, and as A1111's own order is
 
 
-def _break(ui: WebUI, hits: set[str]) -> None:
+def _break(ui: ReferenceWebUI, hits: set[str]) -> None:
     """Raise or hang as the faults of this job say."""
     if "hang" in hits:
         while True:
@@ -98,7 +98,7 @@ def _break(ui: WebUI, hits: set[str]) -> None:
         raise RuntimeError("CUDA error: device-side assert triggered")
 
 
-def read(ui: WebUI, body: Mapping[str, Json], hits: set[str]) -> Job:
+def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> Job:
     """The job of a request; AnimateDiff's own failures are logged and leave stills, as in A1111."""
     parameters = {**LISTS["txt2img"], **body}
     clip, motion = None, None
@@ -124,7 +124,7 @@ def read(ui: WebUI, body: Mapping[str, Json], hits: set[str]) -> Job:
     return Job(parameters, clip, motion, tuple(seed + i for i in range(count)), frozenset(hits))
 
 
-def _render(ui: WebUI, model: Model, job: Job) -> dict[str, Json]:
+def _render(ui: ReferenceWebUI, model: Model, job: Job) -> dict[str, Json]:
     if job.clip is None:
         model.eject()
     p = job.parameters
@@ -160,7 +160,7 @@ def _spoilt(frames: Tensor, faults: frozenset[str]) -> Tensor:
     return frames[:-1] if "wrong_count" in faults else frames
 
 
-def request(ui: WebUI, model: Model, job: Job) -> sampling.Request:
+def request(ui: ReferenceWebUI, model: Model, job: Job) -> sampling.Request:
     """What the sampler gets: text conditioned and padded, guidance batched or not, windows."""
     p, width = job.parameters, model.size.text
     prompt, negative = str(p["prompt"]), str(p["negative_prompt"])
@@ -181,19 +181,19 @@ def request(ui: WebUI, model: Model, job: Job) -> sampling.Request:
         closed_loop=clip.closed_loop)
 
 
-def _report(ui: WebUI, step: int, latents: Tensor) -> None:
+def _report(ui: ReferenceWebUI, step: int, latents: Tensor) -> None:
     ui.state.step, ui.state.latents = step, latents
     if ui.state.interrupted or ui.state.skipped:
-        raise sampling.Interrupted
+        raise sampling.SamplingInterrupted
 
 
-def _remember(ui: WebUI, infotext: str) -> None:
+def _remember(ui: ReferenceWebUI, infotext: str) -> None:
     """params.txt in the data folder, unless --no-prompt-history."""
     if not ui.flags.no_prompt_history:
         (ui.data / "params.txt").write_text(infotext, encoding="utf-8")
 
 
-def _images(ui: WebUI, job: Job, frames: Tensor, texts: list[str]) -> list[str]:
+def _images(ui: ReferenceWebUI, job: Job, frames: Tensor, texts: list[str]) -> list[str]:
     """The response's images in base64; files are saved as A1111 and AnimateDiff save them."""
     pictures = output.pictures(frames)
     folder = ui.root / (ui.options.get("outdir_samples") or ui.options.get("outdir_txt2img_samples"))
@@ -221,7 +221,7 @@ def _images(ui: WebUI, job: Job, frames: Tensor, texts: list[str]) -> list[str]:
     return images
 
 
-def _info(ui: WebUI, job: Job, texts: list[str], animated: str) -> dict[str, Json]:
+def _info(ui: ReferenceWebUI, job: Job, texts: list[str], animated: str) -> dict[str, Json]:
     """The response's `info`, A1111's keys in its order."""
     p, count, chosen = job.parameters, len(job.seeds), ui.checkpoint()
     subseed = int(p["subseed"]) if p["subseed"] not in (-1, None) else random.randrange(1 << 32)

@@ -10,12 +10,12 @@ from autotune.engine import memory, output, sampling
 from autotune.engine.clip import EXTENSION
 from autotune.engine.jobs import LISTS
 from autotune.engine.values import Json
-from autotune.engine.webui import WebUI
+from autotune.engine.webui import ReferenceWebUI
 
 COMMIT = "a88e88912bcbae0531caccfc50fd639f6ea83fd0"
 
 
-def answers(ui: WebUI) -> dict[str, Callable[[], Json]]:
+def answers(ui: ReferenceWebUI) -> dict[str, Callable[[], Json]]:
     """Path under /sdapi/v1 → what computes its answer."""
     return {
         "options": ui.options.everything,
@@ -34,7 +34,7 @@ def answers(ui: WebUI) -> dict[str, Callable[[], Json]]:
     }
 
 
-def cmd_flags(ui: WebUI) -> dict[str, Json]:
+def cmd_flags(ui: ReferenceWebUI) -> dict[str, Json]:
     """The parsed flags; as in A1111, values without a default come as text, secrets in clear."""
     return {k: str(v) if isinstance(v, int) and not isinstance(v, bool) and k in TEXTS else v
             for k, v in vars(ui.flags).items()}
@@ -43,7 +43,7 @@ def cmd_flags(ui: WebUI) -> dict[str, Json]:
 TEXTS = ("port", "sub_quad_kv_chunk_size", "sub_quad_chunk_threshold")
 
 
-def memory_now(ui: WebUI) -> dict[str, Json]:
+def memory_now(ui: ReferenceWebUI) -> dict[str, Json]:
     """Bytes of RAM (this process against the machine) and, on CUDA, of the GPU and torch's allocator."""
     used, total = memory.resident(), memory.total()
     answer: dict[str, Json] = {"ram": {"free": float(total - used), "used": used, "total": float(total)},
@@ -59,19 +59,19 @@ def memory_now(ui: WebUI) -> dict[str, Json]:
     return answer
 
 
-def scripts(ui: WebUI) -> dict[str, list[str]]:
+def scripts(ui: ReferenceWebUI) -> dict[str, list[str]]:
     """Names of scripts, AnimateDiff's only when it is there."""
     return {tab: [n for n in names if ui.extension is not None or n != "animatediff"]
             for tab, names in LISTS["scripts"].items()}
 
 
-def script_info(ui: WebUI) -> list[dict[str, Json]]:
+def script_info(ui: ReferenceWebUI) -> list[dict[str, Json]]:
     """One entry a script, without its controls."""
     return [{"name": name, "is_alwayson": name == name.lower() and " " not in name, "is_img2img": tab == "img2img",
              "args": []} for tab, names in scripts(ui).items() for name in names]
 
 
-def extensions(ui: WebUI) -> list[dict[str, Json]]:
+def extensions(ui: ReferenceWebUI) -> list[dict[str, Json]]:
     """AnimateDiff's entry, when its folder is there."""
     if ui.extension is None:
         return []
@@ -79,7 +79,7 @@ def extensions(ui: WebUI) -> list[dict[str, Json]]:
              "version": COMMIT[:8], "commit_date": "1726964276", "enabled": True}]
 
 
-def sysinfo(ui: WebUI) -> dict[str, Json]:
+def sysinfo(ui: ReferenceWebUI) -> dict[str, Json]:
     """A short form of /internal/sysinfo."""
     import torch
 

@@ -36,7 +36,7 @@ TABLE: dict[str, tuple[str, str, dict[str, Any], bool]] = {
 }
 
 
-class Interrupted(Exception):
+class SamplingInterrupted(Exception):
     """The user interrupted the job: what there is goes on to the decoder."""
 
 
@@ -148,7 +148,7 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
         latents = schedule.step(guided, step, latents, **extra).prev_sample
         try:
             report((number + 1) * wanted.steps // len(steps), latents)
-        except Interrupted:
+        except SamplingInterrupted:
             break
     return latents
 

@@ -13,14 +13,14 @@ import uvicorn
 from starlette.applications import Starlette
 
 from autotune.engine import faults as fault_words
-from autotune.engine.webui import WebUI
+from autotune.engine.webui import ReferenceWebUI
 
 UI_PORT, API_PORT = 7860, 7861
 TRIES = 100
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def address(ui: WebUI) -> str:
+def address(ui: ReferenceWebUI) -> str:
     """Where to listen: loopback, whatever the flags say; the log tells where A1111 would have listened."""
     wanted = ui.flags.server_name
     if ui.flags.listen or (ui.flags.nowebui and not wanted):
@@ -47,17 +47,17 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(ui: WebUI, app: Starlette) -> int:
+def serve(ui: ReferenceWebUI, app: Starlette) -> int:
     """Listen until told to end; returns the process's exit code."""
     return _serve_api(ui, app) if ui.flags.nowebui else _serve_page(ui, app)
 
 
-def _server(ui: WebUI, app: Starlette) -> uvicorn.Server:
+def _server(ui: ReferenceWebUI, app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(app, timeout_keep_alive=ui.flags.timeout_keep_alive, lifespan="off", ws="none")
     return uvicorn.Server(config)
 
 
-def _serve_api(ui: WebUI, app: Starlette) -> int:
+def _serve_api(ui: ReferenceWebUI, app: Starlette) -> int:
     """--nowebui: SIGTERM or SIGINT closes the port and waits for the job; SIGINT after that ends at once."""
     host, port = address(ui), ui.flags.port or API_PORT
     try:
@@ -85,7 +85,7 @@ def _serve_api(ui: WebUI, app: Starlette) -> int:
     return 0
 
 
-def _serve_page(ui: WebUI, app: Starlette) -> int:
+def _serve_page(ui: ReferenceWebUI, app: Starlette) -> int:
     """The full UI: SIGTERM ends it at once, SIGINT too; the next free port unless --port names one."""
     host = address(ui)
     ports = [ui.flags.port] if ui.flags.port else range(UI_PORT, UI_PORT + TRIES)

@@ -52,13 +52,13 @@ def run(root: Path, flags: argparse.Namespace, default: argparse.Namespace, faul
     # instead of 3.5 s (measured); waiting asleep costs nothing on idle cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from autotune.engine.model import Model  # noqa: F401  (torch: the slow part of the start)
-    from autotune.engine.webui import WebUI
+    from autotune.engine.webui import ReferenceWebUI
 
     for remark in inert.remarks(flags):
         print(f"Reference web UI: {remark}.")
     if not flags.styles_file:
         flags.styles_file = [str(Path(flags.data_dir) / "styles.csv")]
-    ui = WebUI(root, flags, default, faults)
+    ui = ReferenceWebUI(root, flags, default, faults)
     from autotune.engine import api, server
 
     app = api.build(ui)

@@ -45,7 +45,7 @@ class Checkpoint:
                 "sha256": self.sha256, "filename": str(self.path), "config": None}
 
 
-class WebUI:
+class ReferenceWebUI:
     """Everything one process shares. Jobs and option changes run one after another on `worker`."""
 
     def __init__(self, root: Path, flags: argparse.Namespace, default: argparse.Namespace, faults: Faults) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import Runtime
-from autotune.model.versions import numbers
+from autotune.model.versions import version_numbers
 
 OPTION = "cross_attention_optimization"
 AUTOMATIC = "Automatic"
@@ -120,5 +120,5 @@ def default(kept: Collection[str], runtime: Runtime) -> str:
 
 
 def _pair(version: str | None) -> tuple[int, int] | None:
-    found = numbers(version)
+    found = version_numbers(version)
     return (found[0], found[1]) if len(found) > 1 else None

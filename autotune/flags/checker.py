@@ -30,7 +30,7 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CatalogueDifference:
     """``unclassified``: in the source, not in the catalogue (always kept). ``missing``: the other way round.
     ``differing``: flags whose number of values differs."""
 
@@ -39,7 +39,7 @@ class Comparison:
     differing: tuple[str, ...]
 
 
-def compare(catalogue: Catalogue, cmd_args_source: str) -> Comparison:
+def compare(catalogue: Catalogue, cmd_args_source: str) -> CatalogueDifference:
     """Lists what the catalogue does not classify, or has otherwise, in an install's modules/cmd_args.py.
 
     Flags of built-in extensions stand in their own preload.py files and so may be ``missing`` here.
@@ -47,7 +47,7 @@ def compare(catalogue: Catalogue, cmd_args_source: str) -> Comparison:
     """
     found = {name: argument.takes for argument in arguments(cmd_args_source) for name in argument.names}
     known = catalogue.flags
-    return Comparison(
+    return CatalogueDifference(
         unclassified=tuple(name for name in found if name not in known),
         missing=tuple(name for name, flag in known.items() if name not in found and flag.kind != "alias"),
         differing=tuple(name for name in found if name in known and known[name].takes != found[name]),

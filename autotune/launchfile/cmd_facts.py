@@ -61,7 +61,7 @@ def compared(kind: str, left: str, right: str, caseless: bool) -> bool | None:
     return None
 
 
-class Places:
+class BatchFolders:
     """The folder a batch file lies in, and the one it is in at the moment ("" when that is not known)."""
 
     def __init__(self, file: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autotune.launchfile import codepage
-from autotune.launchfile.cmd_facts import DYNAMIC, Places, upper
+from autotune.launchfile.cmd_facts import DYNAMIC, BatchFolders, upper
 from autotune.launchfile.cmd_scan import Tok, text_of
 from autotune.launchfile.values import OWN, Atom, Reading, Value, Variable, flatten
 
@@ -25,7 +25,7 @@ class CmdState:
         self.environ = {upper(name): value for name, value in environ.items()}
         self.before = before.variables if before else {}
         self.doubted = before.opaque if before else ()
-        self.places = Places(path)
+        self.places = BatchFolders(path)
         self.vars: dict[str, Value] = {}
         self.settled: set[str] = set()
         self.shifted = self.pending = False

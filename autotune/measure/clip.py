@@ -63,7 +63,7 @@ class ClipResult:
     ``seconds``: wall time of the finished clip from request to last byte, None unless it finished;
     ``cost``: seconds all of it took, failed or not; ``gif``: the answer's first file, whatever it is;
     ``process_time``: the server's own time, seconds; ``failure`` and ``detail``: why it is no clip, before
-    its pixels were looked at (``workload.clip.check`` does that). ``too_slow``: given up because it was
+    its pixels were looked at (``workload.clip.check_clip`` does that). ``too_slow``: given up because it was
     already slower than allowed; the true time is then at least ``at_least`` seconds, and it is no failure.
     ``discard``: why its time must not count although it finished (see ``guards``); to be repeated.
     ``restart``: the process must not render another clip (after an error its state is not to be trusted).

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LONGEST = 240
+LONGEST_REASON = 240
 """Characters of a reason."""
-AHEAD, BACK = 15, 40
+LINES_AFTER, LINES_BEFORE = 15, 40
 """Lines after and before a line such as "Couldn't install torch" in which its own reason is looked for."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -68,7 +68,7 @@ _WINDOWS = {0xC0000005: "access violation", 0xC0000409: "stack buffer overrun", 
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class RaisedError:
     """An exception's own line. ``handled``: the program printed it and went on."""
 
     at: int
@@ -76,7 +76,7 @@ class Raised:
     handled: bool
 
 
-def tidy(line: str) -> str:
+def tidy_line(line: str) -> str:
     """A line as a reader sees it: no colours, the last state of a progress bar, no prefix of a container."""
     plain = _ESCAPES.sub("", line)
     states = [part for part in plain.split("\r") if part.strip()]
@@ -85,42 +85,42 @@ def tidy(line: str) -> str:
     return _PIPES.sub("", plain)
 
 
-def evidence(lines: Sequence[str]) -> list[str]:
+def telling_lines(lines: Sequence[str]) -> list[str]:
     """The lines that may say something of a failure, tidied: no warnings, bars, rules or pauses."""
-    return [line for line in map(tidy, lines) if not _NOISE.search(line) and not _WARNING.search(line)]
+    return [line for line in map(tidy_line, lines) if not _NOISE.search(line) and not _WARNING.search(line)]
 
 
-def cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> str | None:
+def find_cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> str | None:
     """The line that names the cause, with its detail; None where no line says anything of a failure.
 
     ``signs``: words of the failure's class; a line with them comes before any other.
     """
-    tidied = [tidy(line) for line in lines]
+    tidied = [tidy_line(line) for line in lines]
     speaks = [not _NOISE.search(line) and not _WARNING.search(line) for line in tidied]
     if signs is not None:
         hits = [at for at, line in enumerate(tidied) if speaks[at] and signs.search(line)]
         if hits:
-            return _told(tidied, _best_of(hits, tidied))
-    raised = exceptions(tidied)
+            return _with_detail(tidied, _first_of_last_group(hits, tidied))
+    raised = raised_errors(tidied)
     strong = [one for one in raised if not _WEAK.search(one.text)]
     fatal = [one for one in strong if not one.handled]
     spoken = [at for at, line in enumerate(tidied) if speaks[at] and _says_error(line)]
     if fatal:
-        return _told(tidied, fatal[-1].at, fatal[-1].text)
+        return _with_detail(tidied, fatal[-1].at, fatal[-1].text)
     if (told := _of_batch_file(tidied)) is not None:
         return told
     if spoken and not (strong and strong[-1].at >= spoken[-1]):
-        return _told(tidied, _cluster(spoken)[0])
+        return _with_detail(tidied, _last_group(spoken)[0])
     if strong or raised:
         last = (strong or raised)[-1]
-        return _told(tidied, last.at, last.text)
+        return _with_detail(tidied, last.at, last.text)
     return None
 
 
 def last_words(lines: Sequence[str]) -> str | None:
     """The last line that is more than decoration; None where there is none."""
-    told = [line.strip() for line in evidence(lines) if not _USUAL.search(line)]
-    return told[-1][:LONGEST] if told else None
+    told = [line.strip() for line in telling_lines(lines) if not _USUAL.search(line)]
+    return told[-1][:LONGEST_REASON] if told else None
 
 
 def exit_in_words(code: int | None) -> str:
@@ -135,9 +135,9 @@ def exit_in_words(code: int | None) -> str:
     return f"exit code {code}" + (f" ({_SIGNALS[signal]})" if signal in _SIGNALS else "")
 
 
-def exceptions(tidied: Sequence[str]) -> list[Raised]:
+def raised_errors(tidied: Sequence[str]) -> list[RaisedError]:
     """The exceptions that a log shows, in order: of a chain its direct cause, else what was raised last."""
-    found: list[Raised] = []
+    found: list[RaisedError] = []
     base: int | None = None
     headed, chain, direct = False, False, False
     for at, line in enumerate(tidied):
@@ -161,9 +161,9 @@ def exceptions(tidied: Sequence[str]) -> list[Raised]:
             continue
         handled = headed or indent > 0
         if chain and found:
-            found[-1] = found[-1] if direct else Raised(at, text, handled)
+            found[-1] = found[-1] if direct else RaisedError(at, text, handled)
         else:
-            found.append(Raised(at, text, handled))
+            found.append(RaisedError(at, text, handled))
         base, headed, chain, direct = None, False, False, False
     return found
 
@@ -172,24 +172,25 @@ def _of_batch_file(tidied: Sequence[str]) -> str | None:
     """What webui.bat says of a program that it could not run: its heading, the exit code, the program's words."""
     at = next((at for at, line in enumerate(tidied) if _EXIT_CODE.match(line)), None)
     head = next((one for one in range((at or 0) - 1, -1, -1) if tidied[one].strip()), None)
-    return None if at is None or head is None else _told(tidied, head)
+    return None if at is None or head is None else _with_detail(tidied, head)
 
 
 def _says_error(line: str) -> bool:
-    return bool(_ERROR.search(line)) and not _USUAL.search(line) and not _HANDLED.search(line) and not _frame(line)
+    harmless = _USUAL.search(line) or _HANDLED.search(line) or _is_source_line(line)
+    return bool(_ERROR.search(line)) and not harmless
 
 
-def _frame(line: str) -> bool:
+def _is_source_line(line: str) -> bool:
     return bool(re.match(r"\s*File \"|\s{4,}(?:return|raise|from|import|with|assert|if|self)\b", line))
 
 
-def _best_of(hits: Sequence[int], tidied: Sequence[str]) -> int:
+def _first_of_last_group(hits: Sequence[int], tidied: Sequence[str]) -> int:
     """Of the lines with a class's words: where they last come close together, the first that is not source code."""
-    group = _cluster(hits)
-    return next((at for at in group if not _frame(tidied[at])), group[0])
+    group = _last_group(hits)
+    return next((at for at in group if not _is_source_line(tidied[at])), group[0])
 
 
-def _cluster(hits: Sequence[int]) -> list[int]:
+def _last_group(hits: Sequence[int]) -> list[int]:
     """The last group of positions without a gap of more than three lines."""
     group = [hits[-1]]
     for at in reversed(hits[:-1]):
@@ -199,7 +200,7 @@ def _cluster(hits: Sequence[int]) -> list[int]:
     return group
 
 
-def _told(tidied: Sequence[str], at: int, text: str | None = None) -> str:
+def _with_detail(tidied: Sequence[str], at: int, text: str | None = None) -> str:
     """The line, and what it announces, where it only says that something else failed."""
     head = _short(text or tidied[at])
     code = next((line for line in tidied[at + 1 : at + 4] if _EXIT_CODE.match(line)), "")
@@ -211,17 +212,17 @@ def _told(tidied: Sequence[str], at: int, text: str | None = None) -> str:
 
 
 def _detail(tidied: Sequence[str], at: int, head: str) -> str | None:
-    after = [line for line in tidied[at + 1 : at + 1 + AHEAD] if line.strip()]
+    after = [line for line in tidied[at + 1 : at + 1 + LINES_AFTER] if line.strip()]
     after = [re.sub(r"^\s*stderr:\s*(?=\S)", "", line) for line in after]
     if re.search(r":\s*$|terminate called", head):
         lines = [line for line in after if not _NOISE.search(line)]
         return _short(lines[0]) if lines else None
-    before = [line for line in tidied[max(0, at - BACK) : at] if line.strip()]
+    before = [line for line in tidied[max(0, at - LINES_BEFORE) : at] if line.strip()]
     for lines in (after, before):
         for line in lines:
             if re.match(r"\s*(?:ERROR|error|fatal): ", line) and not _WARNING.search(line):
                 return _short(line)
-    for number, line in enumerate(tidied[at + 1 : at + 1 + AHEAD], at + 1):
+    for number, line in enumerate(tidied[at + 1 : at + 1 + LINES_AFTER], at + 1):
         if line.strip() == "stderr:":
             lines = [one for one in tidied[number + 1 : number + 4] if one.strip() and not _NOISE.search(one)]
             return _short(lines[0]) if lines else None
@@ -230,4 +231,4 @@ def _detail(tidied: Sequence[str], at: int, head: str) -> str | None:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:LONGEST]
+    return " ".join(text.split())[:LONGEST_REASON]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-MOST = 256 << 20
+MOST_BYTES = 256 << 20
 """Bytes of a file of ours that are read at most: the records of a study of days are some MiB."""
 
 
-class Misfit(ValueError):
+class InvalidRecord(ValueError):
     """A stored value that is not what it should be; the text says what was expected, and where."""
 
 
@@ -20,16 +20,16 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """
     import msgspec
 
-    if len(data) > MOST:
-        raise Misfit(f"{len(data) >> 20} MiB long; {MOST >> 20} are the most")
+    if len(data) > MOST_BYTES:
+        raise InvalidRecord(f"{len(data) >> 20} MiB long; {MOST_BYTES >> 20} are the most")
     try:
         return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except msgspec.MsgspecError as error:
-        raise Misfit(_words(error)) from None
+        raise InvalidRecord(_words(error)) from None
     except UnicodeDecodeError as error:
-        raise Misfit(f"not UTF-8: {error.reason}") from None
+        raise InvalidRecord(f"not UTF-8: {error.reason}") from None
     except RecursionError:
-        raise Misfit("nested too deep") from None
+        raise InvalidRecord("nested too deep") from None
 
 
 def dump(value: Any) -> Any:  # noqa: ANN401 - any of our values
@@ -59,9 +59,9 @@ def load(kind: type[T], value: Any) -> T:  # noqa: ANN401 - any JSON value
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Misfit(_words(error)) from None
+        raise InvalidRecord(_words(error)) from None
     except RecursionError:
-        raise Misfit("nested too deep") from None
+        raise InvalidRecord("nested too deep") from None
 
 
 def _words(error: Exception) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotune.model.cause import cause, evidence, exit_in_words, last_words, tidy
+from autotune.model.cause import exit_in_words, find_cause, last_words, telling_lines, tidy_line
 from autotune.model.study import Failure
 
 
@@ -252,16 +252,16 @@ SIGNS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
 )
 """In order of what explains the others: memory that ran out is the cause of the model that failed to load."""
 WORDS = {**dict(SIGNS), "bad_flag": BAD_FLAG}
-OF_A_JOB = ("oom", "cuda_error", "nan")
+JOB_CLASSES = ("oom", "cuda_error", "nan")
 """Classes that a log can name for a job whose own answer says nothing."""
 
 LOG_LINES = 80
 """Lines from the end of the log that count for a clip: what was printed before is about earlier clips."""
-NEAR, JUST = 25, 12
+LINES_OF_END, LINES_OF_JOB = 25, 12
 """Lines that are about the end of a process, and about the job that was answered just now."""
 
 NOT_ANIMATED = frozenset({"not_a_gif", "wrong_count", "all_alike", "not_animated"})
-"""Refusals of ``workload.clip.check`` that show ordinary stills."""
+"""Refusals of ``workload.clip.check_clip`` that show ordinary stills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +282,12 @@ def without_prompts(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in lines if not PROMPTS.search(line))
 
 
-def named_in(text: str) -> Failure | None:
+def class_named_in(text: str) -> Failure | None:
     """The class that the words of one message name; None when they name none."""
     return next((failure for failure, pattern in SIGNS if pattern.search(text)), None)
 
 
-def died_of(exit_code: int | None) -> Failure | None:
+def class_of_exit(exit_code: int | None) -> Failure | None:
     """What an exit status alone tells: a signal or a Windows exception is a crash, 2 is argparse's refusal."""
     if exit_code is None or exit_code in (0, 1):
         return None
@@ -301,11 +301,11 @@ def died_of(exit_code: int | None) -> Failure | None:
 
 def from_log(lines: Sequence[str], exit_code: int | None) -> Failure:
     """Why a start failed, from the last lines of output (oldest first) and the exit code."""
-    lines = evidence(without_prompts(lines))
+    lines = telling_lines(without_prompts(lines))
     # A flag that argparse refuses ends the program at once, so the words stand near the end.
-    if any(BAD_FLAG.search(line) for line in lines[-JUST:]) and exit_code not in (None, 0):
+    if any(BAD_FLAG.search(line) for line in lines[-LINES_OF_JOB:]) and exit_code not in (None, 0):
         return "bad_flag"
-    return named_in("\n".join(lines)) or died_of(exit_code) or "startup"
+    return class_named_in("\n".join(lines)) or class_of_exit(exit_code) or "startup"
 
 
 def classify(
@@ -327,7 +327,7 @@ def classify(
     ``exit_code``: of the web UI's process, None while it lives or when unknown (``died`` says that it ended).
     ``http_status`` and ``body``: the answer (the web UI's error class and message), 200 and "" if it was a
     clip. ``log_tail``: its last lines, oldest first. ``clip_check``: the kind of refusal of
-    ``workload.clip.check``, None for a valid clip. ``starting``: the process was not ready yet.
+    ``workload.clip.check_clip``, None for a valid clip. ``starting``: the process was not ready yet.
     ``broke``: the answer broke off, and the process lives on.
 
     Order of evidence: our own interruption; the answer's own words; the process's death, with what its log
@@ -338,7 +338,7 @@ def classify(
     log = without_prompts(log_tail)
     log = log if starting else log[-LOG_LINES:]
     if body and (http_status is None or http_status >= 400):
-        named = named_in(body)
+        named = class_named_in(body)
         if named and named not in ("startup", "port"):
             # A library that could not do its work for want of memory says so in the log only.
             said = _of_job(log, 4) if named == "cuda_error" else None
@@ -364,12 +364,12 @@ def classify(
 def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
     """A start that came to nothing."""
     failure = from_log(log, exit_code)
-    if failure == "crash" and died_of(exit_code) == "crash":
+    if failure == "crash" and class_of_exit(exit_code) == "crash":
         # What the system ended may have printed an error long before that it got over.
-        return Classified(failure, cause(log[-JUST:], CRASH) or exit_in_words(exit_code))
+        return Classified(failure, find_cause(log[-LINES_OF_JOB:], CRASH) or exit_in_words(exit_code))
     # Words of this class stand also in what the web UI reports of extensions and goes on from.
-    why = cause(log, WORDS.get(failure) if failure != "startup" else None)
-    why = why or (cause(log, STARTUP) if failure == "startup" else None)
+    why = find_cause(log, WORDS.get(failure) if failure != "startup" else None)
+    why = why or (find_cause(log, STARTUP) if failure == "startup" else None)
     if why is None and exit_code in (None, 0, 1):
         why = last_words(log)
     return Classified(failure, why or (exit_in_words(exit_code) if exit_code is not None else "no output"))
@@ -377,23 +377,23 @@ def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
 
 def _of_death(exit_code: int | None, log: tuple[str, ...]) -> Classified:
     """A process that ended while it should have rendered."""
-    near = log[-NEAR:]
-    found = _of_job(near, NEAR)
+    near = log[-LINES_OF_END:]
+    found = _of_job(near, LINES_OF_END)
     if found:
         return found
-    if exit_code == 2 and any(BAD_FLAG.search(line) for line in log[-JUST:]):
-        return Classified("bad_flag", cause(log, BAD_FLAG) or exit_in_words(exit_code))
-    why = cause(near if died_of(exit_code) is None else near[-JUST:], CRASH)
+    if exit_code == 2 and any(BAD_FLAG.search(line) for line in log[-LINES_OF_JOB:]):
+        return Classified("bad_flag", find_cause(log, BAD_FLAG) or exit_in_words(exit_code))
+    why = find_cause(near if class_of_exit(exit_code) is None else near[-LINES_OF_JOB:], CRASH)
     return Classified("crash", why or exit_in_words(exit_code))
 
 
-def _of_job(log: tuple[str, ...], lines: int = JUST) -> Classified | None:
+def _of_job(log: tuple[str, ...], lines: int = LINES_OF_JOB) -> Classified | None:
     """What the log's end says of the job that failed just now."""
-    end = evidence(log[-lines:])
-    named = named_in("\n".join(end))
-    if named not in OF_A_JOB:
+    end = telling_lines(log[-lines:])
+    named = class_named_in("\n".join(end))
+    if named not in JOB_CLASSES:
         return None
-    return Classified(named, cause(log[-lines:], WORDS[named]) or _line(end[-1]))
+    return Classified(named, find_cause(log[-lines:], WORDS[named]) or _line(end[-1]))
 
 
 def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
@@ -401,9 +401,9 @@ def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
     if "motion module" in body or (status == 422 and "AnimateDiff" in body):
         return Classified("not_animated", _line(body))
     # The library that failed may have printed its reason, and torch have raised another: the end of the log tells.
-    found = _of_job(log, 4 if body else JUST)
+    found = _of_job(log, 4 if body else LINES_OF_JOB)
     return found or Classified("invalid_output", f"HTTP {status} {_line(body)}".strip())
 
 
 def _line(text: str) -> str:
-    return " ".join(tidy(text.replace("\r", "\n")).split())[:200]
+    return " ".join(tidy_line(text.replace("\r", "\n")).split())[:200]

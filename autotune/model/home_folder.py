@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autotune.model.windows_paths import usual
+from autotune.model.windows_paths import without_prefix
 
 
-def expanded(path: Path | str) -> Path:
+def expand_home(path: Path | str) -> Path:
     """The path with ``~`` and ``~name`` made home folders; a name of nobody stays as it is written, as in a shell.
 
     On Windows without the prefix ``\\\\?\\``, which neither cmd.exe nor the Explorer takes.
     """
-    path = usual(str(path)) if os.name == "nt" else path
+    path = without_prefix(str(path)) if os.name == "nt" else path
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError for a name of nobody

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from autotune.model import codec
 from autotune.model.bounds import Count, Decibels, Difference, Mebibytes, Ratio, Seconds, Share, Similarity
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.flagset import SettingValue, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import Failure, Launch, Sample
@@ -30,7 +30,7 @@ class WebUIRecord(TypedDict):
     root: str
 
 
-class Head(TypedDict, total=False):
+class StudyHead(TypedDict, total=False):
     """``study.json``: what was asked. A check's has some of it."""
 
     id: str
@@ -54,7 +54,7 @@ class Head(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Question:
+class StudyQuestion:
     """What a verdict needs of a head, and what a report shows of it."""
 
     id: str
@@ -79,7 +79,7 @@ class _Times(TypedDict):
     high: Seconds
 
 
-class Interval(TypedDict):
+class IntervalRecord(TypedDict):
     """A measured quotient; ``confidence`` is None where nothing was measured."""
 
     estimate: Ratio
@@ -107,7 +107,7 @@ class _Side(_Measured, total=False):
 
 
 class _Challenger(_Side):
-    speedup: Interval | None
+    speedup: IntervalRecord | None
     memory_saving: Difference | None
 
 
@@ -161,7 +161,7 @@ class _Print(TypedDict):
 class _AtSteps(TypedDict):
     workload: Count
     steps: Count
-    speedup: Interval
+    speedup: IntervalRecord
     checked: bool
     measured: Ratio | None
 
@@ -173,7 +173,7 @@ class _Other(_Flags):
 
 class _OneWorkload(TypedDict):
     workload: Count
-    speedup: Interval | None
+    speedup: IntervalRecord | None
     best_other: _Other | None
 
 
@@ -198,7 +198,7 @@ class _Verdict(TypedDict):
     sure: bool
     baseline: _Side
     winner: _Side
-    speedup: Interval
+    speedup: IntervalRecord
     challenger: _Challenger | None
     memory_saving: Difference | None
     image: _Image
@@ -207,7 +207,7 @@ class _Verdict(TypedDict):
     cost: dict[str, Seconds]
 
 
-class Result(_Verdict, total=False):
+class TuneResult(_Verdict, total=False):
     """``result.json`` of a tune: its document."""
 
     study: str
@@ -250,7 +250,7 @@ class _What(TypedDict):
     cause: str
 
 
-class Event(_What, total=False):
+class EventRecord(_What, total=False):
     """A line of the history."""
 
     study: str | None
@@ -268,7 +268,7 @@ class Event(_What, total=False):
 
 
 @dataclass(frozen=True)
-class Export:
+class StudyExport:
     """A study as one file."""
 
     schema: Literal[1]
@@ -280,12 +280,12 @@ class Export:
     result: dict[str, Any] | None = None
 
 
-def question(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Question:
+def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> StudyQuestion:
     """What a study asks, once it is certain that its parts fit one another: every clip is of a set, a process and a
     workload that there is, and none is missing or there twice. Raises Misfit.
     """
-    codec.load(Head, head)
-    asked = codec.load(Question, head)
+    codec.load(StudyHead, head)
+    asked = codec.load(StudyQuestion, head)
     _check_space(asked.space)
     known = {candidate.id for candidate in asked.space.candidates}
     for number, launch in enumerate(launches):
@@ -302,14 +302,14 @@ def question(head: Mapping[str, Any], samples: Sequence[Sample], launches: Seque
     return asked
 
 
-def result(
+def check_result(
     found: Mapping[str, Any], space: Space, samples: Sequence[Sample], launches: Sequence[Launch]
 ) -> None:
     """Checks a result against its study: what it would write is one of the sets, and all that it tells of is there.
 
     Raises Misfit. A study may hold more than its result tells of: it went on and was interrupted.
     """
-    checked = codec.load(Result, found)
+    checked = codec.load(TuneResult, found)
     sides = {"baseline": checked["baseline"], "winner": checked["winner"], "challenger": checked["challenger"]}
     known = [(list(c.flags.words), dict(c.flags.settings)) for c in space.candidates]
     for name, side in sides.items():
@@ -337,4 +337,4 @@ def _check_space(space: Space) -> None:
 
 def _require(holds: bool, place: str, otherwise: str) -> None:
     if not holds:
-        raise Misfit(f"{place}: {otherwise}")
+        raise InvalidRecord(f"{place}: {otherwise}")

@@ -16,7 +16,7 @@ LOOK_BACK = 600
 """Characters of a line that are read again for each name in it."""
 SHORTEST = 8
 """Characters of a value that is told from ordinary words, so that it can be hidden wherever it stands."""
-MOST = 50
+MOST_VALUES = 50
 """So many of them are looked for: a launch file has a handful."""
 _MARK = "\0"
 """Stands for a masked value until all rules have run, so that no rule reads what another one hid."""
@@ -82,12 +82,12 @@ def is_secret(name: str) -> bool:
         return False
     if name.startswith("--") and re.fullmatch(_ABBREVIATED_PLACES, "-".join(words)):
         return False
-    return _speaks(words) or (name.startswith("--") and re.fullmatch(_ABBREVIATED, "-".join(words)) is not None)
+    return _names_secret(words) or (name.startswith("--") and re.fullmatch(_ABBREVIATED, "-".join(words)) is not None)
 
 
 def is_guarded(name: str) -> bool:
     """``is_secret``, and what else of a parsed command line is nobody's business: tunnels, certificates, files."""
-    return is_secret(name) or _speaks(_words(name)) or any(part in name.lower() for part in _GUARDED)
+    return is_secret(name) or _names_secret(_words(name)) or any(part in name.lower() for part in _GUARDED)
 
 
 def _words(name: str) -> list[str]:
@@ -95,7 +95,7 @@ def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
 
 
-def _speaks(words: Sequence[str]) -> bool:
+def _names_secret(words: Sequence[str]) -> bool:
     if any(word == "key" and words[at - 1] == "api" for at, word in enumerate(words) if at):
         return True
     if len(words) > 1 and words[-1] == "key" and words[-2] not in _ORDINARY_KEYS:
@@ -178,7 +178,7 @@ def _elsewhere(text: str, hidden: Sequence[str]) -> str:
     """What is hidden in one place of a file is hidden in all: a comment may repeat the password."""
     parts = {part.strip(" \t\"'\\") for value in hidden for part in (value, *re.split(r"[:,]", value))}
     known = [part for part in parts if len(part) >= SHORTEST and not re.match(r"[$%{(]|--|\d+$", part)]
-    for part in sorted(set(known), key=len, reverse=True)[:MOST]:
+    for part in sorted(set(known), key=len, reverse=True)[:MOST_VALUES]:
         text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MARK, text)
     return text
 

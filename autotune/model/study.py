@@ -121,7 +121,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MeasuredSet:
     """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips.
     ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that rendered nothing else, since they
     began."""
@@ -161,8 +161,8 @@ class Verdict:
     decision: Literal["apply", "keep"]
     reason: str
     sure: bool
-    baseline: Side | None
-    winner: Side | None
+    baseline: MeasuredSet | None
+    winner: MeasuredSet | None
     speedup: Interval | None
     memory_saving: float | None
     ablation: tuple[Ablation, ...] = field(default=())

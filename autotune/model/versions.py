@@ -8,12 +8,12 @@ _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _EARLY = re.compile(r"(?:^|[\d.\-_])(?:rc|alpha|beta|dev|pre|nightly)", re.IGNORECASE)
 
 
-def numbers(text: str | None) -> tuple[int, ...]:
+def version_numbers(text: str | None) -> tuple[int, ...]:
     """The numbers of a version, ``(1, 10, 1)`` for ``v1.10.1-RC``; empty where it has none."""
     found = _NUMBERS.search((text or "").partition("+")[0])
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-def order(text: str) -> tuple[bool, tuple[int, ...], bool, str]:
+def version_order(text: str) -> tuple[bool, tuple[int, ...], bool, str]:
     """A key to sort versions by: v1.9.0 before v1.10.0-RC before v1.10.0, and words that name no version first."""
-    return "." in text and bool(numbers(text)), numbers(text), not _EARLY.search(text), text
+    return "." in text and bool(version_numbers(text)), version_numbers(text), not _EARLY.search(text), text

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from autotune.disk.programs import HIDDEN
-from autotune.model.versions import order
+from autotune.model.versions import version_order
 
 LIMIT = 5.0
 """Seconds that git may take to answer."""
@@ -34,12 +34,12 @@ def tag(root: Path) -> str | None:
     if folder is None or here is None:
         return None
     if _has_reftable(folder):
-        return max((_ask(root, "tag", "--points-at", "HEAD") or "").split(), key=order, default=None)
+        return max((_ask(root, "tag", "--points-at", "HEAD") or "").split(), key=version_order, default=None)
     common = _common(folder)
     names = {path.relative_to(common / "refs/tags").as_posix() for path in _loose_tags(common, here)}
     packed = {name for name, at in _packed(common).items() if at == here and name.startswith("refs/tags/")}
     names |= {name.removeprefix("refs/tags/") for name in packed}
-    return max(names, key=order, default=None)
+    return max(names, key=version_order, default=None)
 
 
 def git_folder(root: Path) -> Path | None:

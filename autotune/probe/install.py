@@ -15,7 +15,7 @@ from autotune.launchfile import layout
 from autotune.launchfile.flavour import flavour as flavour_of
 from autotune.launchfile.flavour import forge_version
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 from autotune.probe import git
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"
@@ -48,7 +48,7 @@ def find(option: Path | None, configured: Path | None) -> Path:
     environment = Path(said) if said else None
     for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
         if path is not None:
-            return check(expanded(path), source)
+            return check(expand_home(path), source)
     seen = list(dict.fromkeys(path.absolute() for path in usual_places()))
     for path in seen:
         if is_webui(path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, MotionModule
-from autotune.model.versions import order
+from autotune.model.versions import version_order
 from autotune.probe import git
 from autotune.probe.install import Install, flag_value
 
@@ -196,7 +196,7 @@ def _documented_version(root: Path) -> str | None:
     """The newest version that its documents name: the installed one or, rarely, a later one is meant."""
     text = "".join(_read(root / name) for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"))
     versions = re.findall(r"\bv(\d+\.\d+\.\d+(?:-[a-z]+)?)\b", text)
-    return max(versions, key=order, default=None)
+    return max(versions, key=version_order, default=None)
 
 
 def _read(path: Path) -> str:

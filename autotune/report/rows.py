@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from autotune.decide.compare import FRESH
+from autotune.decide.compare import FRESH_PURPOSES
 from autotune.model.study import Launch, Sample
 from autotune.report import labels, words
 from autotune.report.outcome import Outcome, outcome, side_id
@@ -160,7 +160,7 @@ def pairs(told: Story, workload: int = 0) -> tuple[Pair, ...]:
     for row in (baseline, winner):
         times: dict[int, list[float]] = defaultdict(list)
         for s in row.of(workload):
-            if s.purpose in FRESH and s.block is not None and s.seconds is not None:
+            if s.purpose in FRESH_PURPOSES and s.block is not None and s.seconds is not None:
                 times[s.block].append(s.seconds)
         sides.append(times)
     both = sorted(set(sides[0]) & set(sides[1]))

@@ -18,7 +18,7 @@ def _table() -> tuple[str, dict[str, dict[str, float]]]:
     return str(document["source"]), document["effects"]
 
 
-def attention(capability: str | None, torch: str | None) -> Prior:
+def prior_for_gpu(capability: str | None, torch: str | None) -> Prior:
     """Expected log seconds of the attention classes relative to split (Doggettx), from 2,434 public runs.
 
     ``capability``: compute capability such as "8.9"; ``torch``: its version; None where unknown. Newer torch
@@ -33,11 +33,11 @@ def attention(capability: str | None, torch: str | None) -> Prior:
     return Prior(tuple(("attention", level, value) for level, value in sorted(row.items())), source)
 
 
-def of_machine(machine: Machine) -> Prior | None:
+def prior_for_machine(machine: Machine) -> Prior | None:
     """The prior for a probed machine, None without an NVIDIA GPU: the table knows no other."""
     if machine.runtime.device != "cuda":
         return None
     capability = machine.runtime.compute_capability
     if capability is None and machine.gpus:
         capability = machine.gpus[0].compute_capability
-    return attention(capability, machine.runtime.torch)
+    return prior_for_gpu(capability, machine.runtime.torch)

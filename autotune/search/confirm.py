@@ -9,28 +9,28 @@ from functools import partial
 from autotune.decide import objectives
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import (
-    Block,
+    Pair,
     block_rounds,
-    blocks,
+    can_share_process,
     compare,
-    confirmed,
-    in_one_process,
+    complete_pairs,
+    confirmation_result,
+    is_precise,
     looks_planned,
-    precise,
-    sure_since,
+    pairs_until_better,
 )
 from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
 from autotune.model.study import Proposal
-from autotune.search.noise_report import news
-from autotune.search.pairs import before_block, block_cost, clips_a_side, in_turn, order
-from autotune.search.thresholds import EFFORT
+from autotune.search.noise_report import noise_news
+from autotune.search.pairs import block_cost, block_order, clips_a_side, history_before_block, next_in_turn
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 
-def confirm_next(view: View, winner: str) -> Proposal | None:
+def next_comparison(view: View, winner: str) -> Proposal | None:
     """The next part of the confirmation of ``winner``, None when it is settled or cannot go on.
 
     Blocks of one cold start a side, in the order A B, B A, A B, …, or of one start for both in turn where it can carry
@@ -38,20 +38,20 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
     starts left allow all of it.
     """
     baseline = view.space.baseline
-    together = in_one_process(view.space, winner)
+    together = can_share_process(view.space, winner)
     mine = block_rounds(view.rounds, view.history, winner)
     theirs = block_rounds(view.rounds, view.history, baseline)
     numbers = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None
                       and s.candidate in ((winner, baseline) if together else (winner,))})
     started = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None})
     current = started[-1] if started else None
-    found = blocks(view.scored, view.history, baseline, winner)
+    found = complete_pairs(view.scored, view.history, baseline, winner)
     done = len(found)
     another = any(s.worker for s in view.history.samples if s.block == current and s.purpose == "confirm")
     if current is not None and not another and (not numbers or current >= numbers[-1]):
         wanted = clips_a_side(view, winner, current)
-        unfinished = (in_turn(view, winner, current, wanted, _why(view, winner, current)) if together else
-                      _finish(view, winner, current, wanted, mine.keys() & theirs.keys()))
+        unfinished = (next_in_turn(view, winner, current, wanted, _why(view, winner, current)) if together else
+                      _rest_of_block(view, winner, current, wanted, mine.keys() & theirs.keys()))
         if unfinished is not None:
             return unfinished
     if done >= RULES.max_blocks or len(numbers) >= RULES.max_blocks + 2:
@@ -60,60 +60,60 @@ def confirm_next(view: View, winner: str) -> Proposal | None:
         return None
     need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
-    count = _within(view.left / need / (EFFORT.tight if need > 1 else 1.0), clips_a_side(view, winner, number),
-                    partial(block_cost, view, winner))
+    seconds = view.left / need / (THRESHOLDS.tight if need > 1 else 1.0)
+    count = _affordable_rounds(seconds, clips_a_side(view, winner, number), partial(block_cost, view, winner))
     if view.launches_left < (need if together else 2 * need) or count is None:
         return None
     if together:
-        return in_turn(view, winner, number, count, _why(view, winner, number))
-    return _ask(view, winner, number, 0, count, _why(view, winner, number))
+        return next_in_turn(view, winner, number, count, _why(view, winner, number))
+    return _start_side(view, winner, number, 0, count, _why(view, winner, number))
 
 
-def _settled(view: View, winner: str, found: tuple[Block, ...]) -> bool:
+def _settled(view: View, winner: str, found: tuple[Pair, ...]) -> bool:
     """Whether another pair is not worth its time: the answer is known and, of a gain, how much it is.
 
     Pairs that only tell how much better the set is are at most RULES.more_precise times those that it took to be sure
     that it is.
     """
     rule = view.profile.decide
-    result = objectives.answered(view.history, view.space, view.rounds, winner, rule, view.objective)
+    result = objectives.compare_by_objective(view.history, view.space, view.rounds, winner, rule, view.objective)
     if result is None or result.answer == "not sure":
         return False
-    if result.answer == "not better" or view.objective != "speed" or precise(result, rule):
+    if result.answer == "not better" or view.objective != "speed" or is_precise(result, rule):
         return True
-    since = sure_since(found, view.scored, rule, looks_planned(view.history))
+    since = pairs_until_better(found, view.scored, rule, looks_planned(view.history))
     return since is not None and len(found) >= (1.0 + RULES.more_precise) * since
 
 
 def _why(view: View, winner: str, number: int) -> str:
     """What block ``number`` is for, by what was known before it, and how noisy the machine turned out in the last."""
-    before, rule = before_block(view.history, number), view.profile.decide
+    before, rule = history_before_block(view.history, number), view.profile.decide
     scored = replace(view, history=before).scored
-    earlier = replace(view, history=before_block(view.history, number - 1)).scored
-    result = confirmed(before, view.space, scored, winner, rule)
+    earlier = replace(view, history=history_before_block(view.history, number - 1)).scored
+    result = confirmation_result(before, view.space, scored, winner, rule)
     why = "the current flags against the best set"
     if result is not None and result.answer == "better":
         why = f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
     begun = any(one.purpose == "confirm" and one.block == number for one in view.history.samples)
-    told = "" if begun else news(earlier, scored, rule, in_one_process(view.space, winner))
+    told = "" if begun else noise_news(earlier, scored, rule, can_share_process(view.space, winner))
     return f"{why}; {told}" if told else why
 
 
-def _within(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
+def _affordable_rounds(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
     """As many rounds as are ``wanted``, or as there is time for; None when there is none for EFFORT.fewest."""
-    return next((rounds for rounds in range(wanted, EFFORT.fewest - 1, -1) if cost(rounds) <= seconds), None)
+    return next((rounds for rounds in range(wanted, THRESHOLDS.fewest - 1, -1) if cost(rounds) <= seconds), None)
 
 
-def _ask(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
-    name = order(view, winner, number)[side]
+def _start_side(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
+    name = block_order(view, winner, number)[side]
     who = "the current flags" if name == view.space.baseline else "the best set"
     return Proposal(name, "confirm", count, fresh=True, block=number,
                     why=f"pair {number + 1}: {why}: {who}, fresh start")
 
 
-def _finish(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
+def _rest_of_block(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
     """What block ``number`` still lacks, None when it is complete or will not be."""
-    for side, name in enumerate(order(view, winner, number)):
+    for side, name in enumerate(block_order(view, winner, number)):
         got = block_rounds(view.rounds, view.history, name).get(number, ())
         if len(got) >= count:
             continue
@@ -131,14 +131,14 @@ def _finish(view: View, winner: str, number: int, count: int, complete: set[int]
                             why="repeats discarded clips" if lost else f"pair {number + 1}: the clips it lacks")
         if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
-        most = _within(view.left, count, partial(view.cost, name, fresh=True))
+        most = _affordable_rounds(view.left, count, partial(view.cost, name, fresh=True))
         if view.launches_left < 1 or most is None:
             return None
-        return _ask(view, winner, number, side, most, _why(view, winner, number))
+        return _start_side(view, winner, number, side, most, _why(view, winner, number))
     return None
 
 
-def chosen(view: View, neutral: Surface) -> str | None:
+def set_to_confirm(view: View, neutral: Surface) -> str | None:
     """The set to confirm: the one being confirmed, or the finalist of what was measured before confirmation."""
     rival = challenger(view.history, view.space, view.failures.dropped)
     slow = _too_slow(view) if rival is not None else frozenset()
@@ -158,19 +158,19 @@ def _too_slow(view: View) -> frozenset[str]:
         return frozenset()
     rule, found = view.profile.decide, set()
     for name in {s.candidate for s in view.history.samples if s.purpose == "confirm"} - {view.space.baseline}:
-        pairs = blocks(view.rounds, view.history, view.space.baseline, name)
+        pairs = complete_pairs(view.rounds, view.history, view.space.baseline, name)
         speed = compare(pairs, view.rounds, rule.min_gain, rule.confidence)
-        if speed is not None and objectives.kept_time(speed) == "not better":
+        if speed is not None and objectives.answer_on_time(speed) == "not better":
             found.add(name)
     return frozenset(found)
 
 
-def over(view: View) -> bool:
+def is_finished(view: View) -> bool:
     """True when nothing can be asked any more: baseline given up, one set, too many clips, no budget."""
     return (view.failures.baseline is not None or len(view.space.candidates) < 2
-            or len(view.history.samples) >= EFFORT.max_samples or view.left <= 0.0)
+            or len(view.history.samples) >= THRESHOLDS.max_samples or view.left <= 0.0)
 
 
-def confirming(view: View) -> bool:
+def confirmation_begun(view: View) -> bool:
     """True once confirmation has begun: the search is over."""
     return any(sample.purpose == "confirm" for sample in view.history.samples)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from autotune.decide.surface import clip_variance
-from autotune.search.thresholds import EFFORT
+from autotune.decide.surface import clip_mean_variance
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-    Places = NDArray[np.int_]
+    Indices = NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class BatchWorth:
     """``gain``: expected drop of log score by a batch of ``size`` sets that begins with ``rounds`` of
     ``candidate``; ``cost`` of the batch in seconds."""
 
@@ -38,12 +38,12 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Race:
+class Contenders:
     """The sets that may yet be best: their names, places in the space, posterior mean and covariance, and price
     of their flags; ``best``: the one that would be taken now, ``home``: the current one."""
 
     names: list[str]
-    places: Places
+    places: Indices
     mean: Array
     cov: Array
     price: Array
@@ -51,7 +51,7 @@ class Race:
     home: int
 
 
-def race(view: View) -> Race:
+def contenders(view: View) -> Contenders:
     """The race as it stands; the baseline is always in it."""
     import numpy as np
 
@@ -59,16 +59,16 @@ def race(view: View) -> Race:
     base = space[space.baseline].levels
     runners = [c for c in space.candidates if c.id not in view.barred or c.id == space.baseline]
     places = np.array([posterior.index[c.id] for c in runners])
-    price = EFFORT.flag * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
+    price = THRESHOLDS.flag * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
     mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
     hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
-    order = [int(i) for i in np.argsort(hope, kind="stable")[:EFFORT.contenders]]
+    order = [int(i) for i in np.argsort(hope, kind="stable")[:THRESHOLDS.contenders]]
     home = next(i for i, c in enumerate(runners) if c.id == space.baseline)
     if home not in order:
         order.append(home)
     places, mean, price = places[order], mean[order], price[order]
-    return Race([runners[i].id for i in order], places, mean, posterior.cov[np.ix_(places, places)], price,
-                int((mean + price).argmin()), order.index(home))
+    return Contenders([runners[i].id for i in order], places, mean, posterior.cov[np.ix_(places, places)], price,
+                      int((mean + price).argmin()), order.index(home))
 
 
 @lru_cache(maxsize=64)
@@ -79,21 +79,21 @@ def _draws(size: int, count: int) -> Array:
     return np.concatenate([half, -half])
 
 
-def loss(now: Race, min_gain: float) -> float:
+def expected_loss(now: Contenders, min_gain: float) -> float:
     """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster
     than the current one by ``min_gain`` do not count: none of them would be adopted."""
     import numpy as np
 
     size = len(now.names)
     root = np.linalg.cholesky(now.cov + 1e-10 * np.eye(size))
-    truth = now.mean[:, None] + root @ _draws(size, EFFORT.loss_draws).T
+    truth = now.mean[:, None] + root @ _draws(size, THRESHOLDS.loss_draws).T
     taken = (truth + now.price[:, None]).argmin(axis=0)
     there = truth[taken, np.arange(truth.shape[1])]
     counts = truth[now.home] - there >= math.log1p(min_gain)
     return float(((truth[now.best] - there) * counts).mean())
 
 
-def _gains(now: Race, cross: Array, among: Array, least: float) -> Array:
+def _gains(now: Contenders, cross: Array, among: Array, least: float) -> Array:
     """Expected drop of the true score of the set that would be taken, for several batches of looks of one size.
 
     ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included; ``least``: log gain over
@@ -103,7 +103,7 @@ def _gains(now: Race, cross: Array, among: Array, least: float) -> Array:
 
     root = np.linalg.cholesky(among)
     lever = np.linalg.solve(root, cross.transpose(0, 2, 1))
-    outcome = now.mean[None, None, :] + _draws(among.shape[1], EFFORT.draws)[None] @ lever
+    outcome = now.mean[None, None, :] + _draws(among.shape[1], THRESHOLDS.draws)[None] @ lever
     place = (outcome + now.price).argmin(axis=2)
     taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
     counts = outcome[:, :, now.home] - taken >= least
@@ -111,7 +111,7 @@ def _gains(now: Race, cross: Array, among: Array, least: float) -> Array:
     return found
 
 
-def worths(view: View, now: Race, allowed: frozenset[str]) -> list[Worth]:
+def weigh_batches(view: View, now: Contenders, allowed: frozenset[str]) -> list[BatchWorth]:
     """The worth of every batch weighed, best gain per second first. ``allowed``: sets that may be proposed; all
     sets of the race may turn out best."""
     import numpy as np
@@ -122,26 +122,26 @@ def worths(view: View, now: Race, allowed: frozenset[str]) -> list[Worth]:
         if now.names[i] in allowed:
             keys.setdefault(launch_key[now.names[i]], []).append(int(i))
     done = _rounds_here(view)
-    found = _weighed(view, now, [members for key, members in keys.items() if key != view.live_key], None)
-    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < EFFORT.enough]
+    found = _batch_worths(view, now, [members for key, members in keys.items() if key != view.live_key], None)
+    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < THRESHOLDS.enough]
     if here:
-        found += _weighed(view, now, [here], view.history.live_launch)
+        found += _batch_worths(view, now, [here], view.history.live_launch)
     found.sort(key=lambda one: (-one.gain / one.cost, one.candidate, one.rounds))
     return found
 
 
-def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> list[Worth]:
+def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int | None) -> list[BatchWorth]:
     """All batches of EFFORT.batches for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
     cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)
     cross = cross[now.places]
     price = [view.look_cost(name) for name in now.names]
-    least = EFFORT.counts_from * math.log1p(view.profile.decide.min_gain)
-    found: list[Worth] = []
-    for size, counts in EFFORT.batches:
+    least = THRESHOLDS.counts_from * math.log1p(view.profile.decide.min_gain)
+    found: list[BatchWorth] = []
+    for size, counts in THRESHOLDS.batches:
         if size == 1:
-            batches = [[i] for members in keys for i in (members[:EFFORT.first] if live is None else members)]
+            batches = [[i] for members in keys for i in (members[:THRESHOLDS.first] if live is None else members)]
         else:
             batches = [members[:size] for members in keys if len(members) >= size]
         if not batches:
@@ -149,12 +149,12 @@ def _weighed(view: View, now: Race, keys: list[list[int]], live: int | None) -> 
         where = np.array(batches)
         looks = cross[:, where].transpose(1, 0, 2)
         for count in counts:
-            noise = clip_variance(view.posterior.sd, count) * np.eye(size)
+            noise = clip_mean_variance(view.posterior.sd, count) * np.eye(size)
             gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise, least)
             for batch, gain in zip(batches, gains, strict=True):
                 first = now.names[batch[0]]
                 rest = sum(count * price[i] + view.switch for i in batch[1:])
-                found.append(Worth(first, count, float(gain), max(view.cost(first, count) + rest, 1e-6), size))
+                found.append(BatchWorth(first, count, float(gain), max(view.cost(first, count) + rest, 1e-6), size))
     return found
 
 

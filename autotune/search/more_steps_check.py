@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from autotune.decide.compare import confirmed
-from autotune.decide.more_steps import CHECKED
+from autotune.decide.compare import confirmation_result
+from autotune.decide.more_steps import CHECK_STEPS
 from autotune.model.study import Proposal
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 
-def longer_next(view: View, winner: str) -> Proposal | None:
+def next_steps_check(view: View, winner: str) -> Proposal | None:
     """The clip of CHECKED steps that is still missing, the live process's set first; None where nothing was proven,
     where such a clip would tell nothing new, or where both sides' clips would take more than is left or worth it."""
     least = min(workload.steps for workload in view.profile.workloads)
-    if least >= CHECKED or EFFORT.check_most * least < CHECKED or not _proven(view, winner):
+    if least >= CHECK_STEPS or THRESHOLDS.check_most * least < CHECK_STEPS or not _is_proven(view, winner):
         return None
     done = {s.candidate for s in view.history.samples if s.purpose == "confirm" and s.block is None}
     missing = [name for name in (view.space.baseline, winner) if name not in done]
-    costs = {name: _cost(view, name, CHECKED / least) for name in missing}
+    costs = {name: _cost(view, name, CHECK_STEPS / least) for name in missing}
     ended = next((s.candidate for s in reversed(view.history.samples)), None)
     missing.sort(key=lambda name: name != ended)
-    spare = EFFORT.check_share * view.history.spent if len(missing) == 2 else view.left
+    spare = THRESHOLDS.check_share * view.history.spent if len(missing) == 2 else view.left
     if not missing or sum(costs.values()) > min(view.left, spare):
         return None
-    return Proposal(missing[0], "confirm", 1, why=f"a clip of {CHECKED} steps, to check what is said of such clips",
-                    steps=CHECKED)
+    return Proposal(missing[0], "confirm", 1, why=f"a clip of {CHECK_STEPS} steps, to check what is said of such clips",
+                    steps=CHECK_STEPS)
 
 
-def _proven(view: View, winner: str) -> bool:
-    found = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
+def _is_proven(view: View, winner: str) -> bool:
+    found = confirmation_result(view.history, view.space, view.scored, winner, view.profile.decide)
     return found is not None and found.answer == "better"
 
 

@@ -4,8 +4,8 @@ Blocks of the confirmation have further arms: the winner without one of its flag
 be switched to is shown there for a warm-up and a clip or two; one that needs a start of its own gets it in the same
 block, so that baseline, winner and winner-without are compared within minutes of each other, and the set without has
 pairs with the baseline too. What then is still in doubt gets pairs of its own, the most doubtful flag first, while the
-budget lasts. A flag that was measured and not shown to help is dropped (``finalist.reduced``), and the set without it
-goes on being compared with the baseline until that is settled.
+budget lasts. A flag that was measured and not shown to help is dropped (``finalist.without_idle_flags``), and the set
+without it goes on being compared with the baseline until that is settled.
 
 How often this errs: a set is adopted only when its own fresh pairs with the baseline show it better, and only after
 the larger set was (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Westfall and Krishen 2001, J. Stat. Plan.
@@ -17,24 +17,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autotune.decide.ablation import differing, effects, flag_pairs, without
+from autotune.decide.ablation import differing_dimensions, flag_pairs, measured_effects, without_flag
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import FRESH, STARTED_WITH, chance_above, confirmed, in_one_process, started_cold
-from autotune.decide.finalist import helps, reduced, shown
+from autotune.decide.compare import (
+    FRESH_PURPOSES,
+    ONLY_AT_START,
+    can_share_process,
+    chance_above,
+    confirmation_result,
+    was_started_cold,
+)
+from autotune.decide.finalist import chance_to_help, is_shown_to_help, without_idle_flags
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate
 from autotune.model.study import Proposal
-from autotune.search.confirm import confirm_next
+from autotune.search.confirm import next_comparison
 from autotune.search.pairs import block_cost, clips_a_side, proof_cost
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
-FIRST_BLOCK = 100
+FIRST_FLAG_BLOCK = 100
 """Pairs of a flag's own are numbered from here, so that none is taken for a pair of the confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class FlagArm:
     """The winner ``less`` one flag: ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to help;
     ``live``: a process of the winner can be switched to it; ``simpler``: it has a flag less to write."""
 
@@ -48,59 +55,61 @@ class Arm:
     @property
     def sure(self) -> bool:
         """Its pairs will change nothing: they only tell how much it does."""
-        return self.shown and (self.chance >= EFFORT.flag_sure or not self.simpler)
+        return self.shown and (self.chance >= THRESHOLDS.flag_sure or not self.simpler)
 
     @property
     def open(self) -> bool:
         """Worth another pair: not measured yet, or neither shown nor hopeless."""
         if self.pairs < RULES.min_blocks:
             return True
-        return not self.shown and self.chance > EFFORT.flag_hopeless and self.pairs < RULES.flag_pairs
+        return not self.shown and self.chance > THRESHOLDS.flag_hopeless and self.pairs < RULES.flag_pairs
 
 
-def settle_next(view: View, winner: str, flat: Surface) -> Proposal | None:
+def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None:
     """The next part of the confirmation of ``winner`` and of what its flags do; None when all is settled, or nothing
     more can be. ``flat``: a surface on which no level is expected to help."""
-    asked = confirm_next(view, winner)
-    if view.objective != "speed" or len(differing(view.space, view.space[winner])) < 2 or winner in view.barred:
+    asked = next_comparison(view, winner)
+    several = len(differing_dimensions(view.space, view.space[winner])) > 1
+    if view.objective != "speed" or not several or winner in view.barred:
         return asked
     posterior = flat.posterior(view.rounds)
-    arms = _arms(view, winner, posterior)
-    result = confirmed(view.history, view.space, view.scored, winner, view.profile.decide)
+    arms = _flag_arms(view, winner, posterior)
+    result = confirmation_result(view.history, view.space, view.scored, winner, view.profile.decide)
     proven = result is not None and result.answer == "better"
-    ample = proven or view.left >= EFFORT.plenty_left * proof_cost(view, winner)
-    passing = _in_passing(view, winner, arms, asked) if ample else None
+    ample = proven or view.left >= THRESHOLDS.plenty_left * proof_cost(view, winner)
+    passing = _further_arm(view, winner, arms, asked) if ample else None
     begun = asked is not None and any(s.block == asked.block and s.purpose == "confirm" for s in view.history.samples)
     if passing is not None or result is None or result.answer != "better" or begun:
         return passing or asked
     # Sure that it is better: what of it is needed comes before how much it is.
-    return _afterwards(view, winner, arms, posterior, asked)
+    return _after_confirmation(view, winner, arms, posterior, asked)
 
 
-def _arms(view: View, winner: str, posterior: Posterior) -> list[Arm]:
+def _flag_arms(view: View, winner: str, posterior: Posterior) -> list[FlagArm]:
     """The winner without each of its flags, the most doubtful first."""
     space, mine = view.space, view.space[winner]
-    known = effects(space, mine, view.rounds, view.profile.decide.confidence)
+    known = measured_effects(space, mine, view.rounds, view.profile.decide.confidence)
     found = []
-    for dimension in differing(space, mine):
-        less = without(space, mine, dimension)
+    for dimension in differing_dimensions(space, mine):
+        less = without_flag(space, mine, dimension)
         if less is None or less.id in view.barred:
             continue
-        found.append(Arm(less, helps(posterior, mine, less), len(flag_pairs(view.rounds, winner, less.id)),
-                         shown(posterior, mine, less, known.get(dimension)), less.launch_key == mine.launch_key,
-                         less.simplicity < mine.simplicity))
+        pairs = len(flag_pairs(view.rounds, winner, less.id))
+        proven = is_shown_to_help(posterior, mine, less, known.get(dimension))
+        found.append(FlagArm(less, chance_to_help(posterior, mine, less), pairs, proven,
+                             less.launch_key == mine.launch_key, less.simplicity < mine.simplicity))
     return sorted(found, key=lambda arm: (arm.chance, arm.less.id))
 
 
-def _worth(view: View, arm: Arm, count: int, sides: int) -> bool:
+def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
     """Whether a start for this arm is: what is sure anyway is measured only where that is next to nothing."""
     if not arm.sure:
         return True
     pairs = RULES.min_blocks - arm.pairs
-    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= EFFORT.flag_share * view.measured
+    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= THRESHOLDS.flag_share * view.measured
 
 
-def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None) -> Proposal | None:
+def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal | None) -> Proposal | None:
     """Further arms of the confirmation's block: in the process that is up before it is left, and those that need a
     start once both sides are there. Nothing while the winner is not likely to be adopted."""
     confirm = [s for s in view.history.samples if s.purpose == "confirm"]
@@ -112,23 +121,23 @@ def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None
         return None
     same = asked is not None and asked.block == block
     if up and asked is not None and same and (asked.candidate == confirm[-1].candidate
-                                              or in_one_process(view.space, winner)):
+                                              or can_share_process(view.space, winner)):
         return None  # this process is not done
-    seen = {s.candidate for s in view.history.samples if s.block == block and s.purpose in FRESH}
+    seen = {s.candidate for s in view.history.samples if s.block == block and s.purpose in FRESH_PURPOSES}
     wanted = clips_a_side(view, winner, block)
     reserve = 0.0 if asked is None else 2.0 * block_cost(view, winner, 1)
-    several = max(EFFORT.fewest + 1, wanted)
+    several = max(THRESHOLDS.fewest + 1, wanted)
     left = [arm for arm in arms if arm.open and arm.less.id not in seen]
     for arm in left:
         count = wanted if arm.sure else several
-        here = up and arm.less.launch_key == view.live_key and _switches(arm.less)
+        here = up and arm.less.launch_key == view.live_key and _can_be_switched_to(arm.less)
         if here and view.cost(arm.less.id, count) + reserve <= view.left:
             return Proposal(arm.less.id, "ablate", count, block=block,
                             why=f"pair {block + 1}: the best set without one flag, in the same process")
     both = winner in seen and not same
     first = {s.candidate for s in confirm} == {winner, view.space.baseline}
     for arm in left if both and first else ():
-        if _shares(view, winner, arm) or not _worth(view, arm, several, 1) or view.launches_left <= 4:
+        if _shown_by_switch(view, winner, arm) or not _is_worth_start(view, arm, several, 1) or view.launches_left <= 4:
             continue
         if view.cost(arm.less.id, several, fresh=True) + reserve <= view.left:
             return Proposal(arm.less.id, "ablate", several, fresh=True, block=block,
@@ -136,56 +145,56 @@ def _in_passing(view: View, winner: str, arms: list[Arm], asked: Proposal | None
     return None
 
 
-def _switches(candidate: Candidate) -> bool:
+def _can_be_switched_to(candidate: Candidate) -> bool:
     """Whether a process that was started for another set can be switched to this one: xformers must be started with."""
-    return candidate.effective.attention != STARTED_WITH
+    return candidate.effective.attention != ONLY_AT_START
 
 
-def _shares(view: View, winner: str, arm: Arm) -> bool:
+def _shown_by_switch(view: View, winner: str, arm: FlagArm) -> bool:
     """Whether a process of the confirmation shows this arm by a switch."""
     keys = {view.space[winner].launch_key, view.space[view.space.baseline].launch_key}
-    return arm.less.launch_key in keys and _switches(arm.less)
+    return arm.less.launch_key in keys and _can_be_switched_to(arm.less)
 
 
-def _afterwards(view: View, winner: str, arms: list[Arm], posterior: Posterior,
-                asked: Proposal | None) -> Proposal | None:
+def _after_confirmation(view: View, winner: str, arms: list[FlagArm], posterior: Posterior,
+                        asked: Proposal | None) -> Proposal | None:
     """Once the winner is confirmed: pairs for what is open, then the comparison of what is left of the winner, with a
     start of its own words at least. ``asked``: what else there is to ask of the winner itself."""
     space, rule = view.space, view.profile.decide
     first = all(s.candidate in (winner, space.baseline) for s in view.history.samples if s.purpose == "confirm")
     for arm in arms:
-        wanted = arm.open and (first or arm.live) and not _leave_out(view, arm)
-        proposal = _pair(view, winner, arm) if wanted else None
+        wanted = arm.open and (first or arm.live) and not _skips_flag(view, arm)
+        proposal = _flag_pair(view, winner, arm) if wanted else None
         if proposal is not None:
             return proposal
-    known = effects(space, space[winner], view.rounds, rule.confidence)
-    less = reduced(space, space[winner], posterior, known, view.barred).id
+    known = measured_effects(space, space[winner], view.rounds, rule.confidence)
+    less = without_idle_flags(space, space[winner], posterior, known, view.barred).id
     if less in (winner, space.baseline):
         return asked
-    return confirm_next(view, less) or _started(view, less)
+    return next_comparison(view, less) or _cold_start_of(view, less)
 
 
-def _leave_out(view: View, arm: Arm) -> bool:
+def _skips_flag(view: View, arm: FlagArm) -> bool:
     """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
     have not shown that it does, and there is not time for both."""
     doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
     return doubtful and view.left < proof_cost(view, arm.less.id)
 
 
-def _started(view: View, less: str) -> Proposal | None:
+def _cold_start_of(view: View, less: str) -> Proposal | None:
     """A start with exactly the words of what is left of the winner, where it was only switched to so far."""
-    count = EFFORT.fewest + 1
-    if started_cold(view.history, less) or not view.launches_left or view.cost(less, count, fresh=True) > view.left:
+    count = THRESHOLDS.fewest + 1
+    if was_started_cold(view.history, less) or not view.launches_left or view.cost(less, count, fresh=True) > view.left:
         return None
-    block = max((FIRST_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
+    block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
     return Proposal(less, "ablate", count, fresh=True, block=block,
                     why="the best set less what did not help, a start of its own")
 
 
-def _pair(view: View, winner: str, arm: Arm) -> Proposal | None:
+def _flag_pair(view: View, winner: str, arm: FlagArm) -> Proposal | None:
     """The next side of a pair of the winner and one arm, None when there is no time for it."""
-    fresh = [s for s in view.history.samples if s.purpose in FRESH and s.block is not None]
-    block = max((FIRST_BLOCK, *(s.block or 0 for s in fresh)))
+    fresh = [s for s in view.history.samples if s.purpose in FRESH_PURPOSES and s.block is not None]
+    block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in fresh)))
     there = {one.candidate for one in view.rounds if one.block == block}
     if len(there) == 1 and all(s.purpose == "ablate" for s in fresh if s.block == block):
         sides: tuple[str, ...] = (arm.less.id if winner in there else winner,)
@@ -195,7 +204,7 @@ def _pair(view: View, winner: str, arm: Arm) -> Proposal | None:
     count = clips_a_side(view)
     cost = sum(view.cost(name, count, fresh=not arm.live) for name in sides)
     starts = 0 if arm.live else len(sides)
-    if view.launches_left < starts or cost > view.left or not (arm.live or _worth(view, arm, count, 2)):
+    if view.launches_left < starts or cost > view.left or not (arm.live or _is_worth_start(view, arm, count, 2)):
         return None
     return Proposal(sides[0], "ablate", count, fresh=not arm.live, block=block,
                     why=f"does the best set need all its flags? {100 * arm.chance:.0f} % sure of one so far")

@@ -10,18 +10,18 @@ from autotune.decide.compare import clip_noise, pairs_needed
 from autotune.decide.rounds import Round
 from autotune.model.workload import DecideSpec
 
-KNOWN = 3
+REPEATED_STARTS = 3
 """Starts beyond the first of their set after which what starts differ by is told."""
-CHANGED = 1.5
+CHANGE_FACTOR = 1.5
 """Factor by which it must have changed to be told again."""
-EXAMPLE = 0.05
+EXAMPLE_GAIN = 0.05
 """The gain whose price is named."""
-CLIPS = 2
+CLIPS_A_SIDE = 2
 """Clips a side in a pair that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NoiseReport:
     """Standard deviations of log seconds, between starts and between clips of one; ``pairs``: what a gain of EXAMPLE
     needs, None when it is more than are made."""
 
@@ -34,28 +34,28 @@ class Told:
         """For the screen."""
         need = (f"about {self.pairs} pairs" if self.pairs else f"more than {RULES.max_blocks} pairs")
         return (f"starts differ by {_percent(self.starts)} here, clips of one by {_percent(self.clips)}; "
-                f"a {100 * EXAMPLE:.0f} % gain needs {need}")
+                f"a {100 * EXAMPLE_GAIN:.0f} % gain needs {need}")
 
 
-def told(rounds: tuple[Round, ...], rule: DecideSpec, live: bool) -> Told | None:
+def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, live: bool) -> NoiseReport | None:
     """The noise that these rounds show, None while too few starts were repeated; ``live``: pairs in one process."""
     processes = {(one.candidate, one.launch) for one in rounds}
-    if len(processes) - len({name for name, _ in processes}) < KNOWN:
+    if len(processes) - len({name for name, _ in processes}) < REPEATED_STARTS:
         return None
     sd, variance, _ = clip_noise(rounds)
-    between = start_noise.believed(rounds, sd, variance).middle
-    block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / CLIPS
-    return Told(between, variance**0.5, pairs_needed(EXAMPLE, block, replace(rule, precision=1.0), live,
-                                                     RULES.max_blocks))
+    between = start_noise.noise_posterior(rounds, sd, variance).middle
+    block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / CLIPS_A_SIDE
+    return NoiseReport(between, variance**0.5, pairs_needed(EXAMPLE_GAIN, block, replace(rule, precision=1.0), live,
+                                                            RULES.max_blocks))
 
 
-def news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSpec, live: bool) -> str:
+def noise_news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSpec, live: bool) -> str:
     """What there is to say now that was not said with the rounds ``before``; empty when there is nothing new."""
-    fresh = told(now, rule, live)
+    fresh = noise_report(now, rule, live)
     if fresh is None:
         return ""
-    old = told(before, rule, live)
-    if old is not None and 1.0 / CHANGED < fresh.starts / old.starts < CHANGED:
+    old = noise_report(before, rule, live)
+    if old is not None and 1.0 / CHANGE_FACTOR < fresh.starts / old.starts < CHANGE_FACTOR:
         return ""
     return fresh.words
 

@@ -15,13 +15,13 @@ from dataclasses import replace
 
 from autotune.decide import start_noise
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import clip_noise, in_one_process, looks_that_fit, pairs_needed
+from autotune.decide.compare import can_share_process, clip_noise, looks_that_fit, pairs_needed
 from autotune.model.study import History, Proposal
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 
-def order(view: View, winner: str, number: int) -> tuple[str, str]:
+def block_order(view: View, winner: str, number: int) -> tuple[str, str]:
     """The sets of a block, the one that is started first in front: A B, B A, A B, …"""
     baseline = view.space.baseline
     return (baseline, winner) if number % 2 == 0 else (winner, baseline)
@@ -37,38 +37,38 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
     then what the profile's precision needs, so that a gain that one clip a start will settle gets no more, from the
     first pair on. Found from what was measured before the block, so that a resumed study goes on alike.
     """
-    before = replace(view, history=before_block(view.history, number))
+    before = replace(view, history=history_before_block(view.history, number))
     clip = before.baseline_round or 1.0
     start = max(before.launch_cost(), 0.1)
     sd, variance, _ = clip_noise(before.scored)
-    between = start_noise.believed(before.scored, sd, variance).middle
+    between = start_noise.noise_posterior(before.scored, sd, variance).middle
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
-        return int(min(EFFORT.most, max(EFFORT.fewest + 1, round(ideal))))
-    return _plan(before, winner, variance, between, number)[0]
+        return int(min(THRESHOLDS.most, max(THRESHOLDS.fewest + 1, round(ideal))))
+    return _plan_comparison(before, winner, variance, between, number)[0]
 
 
-def _plan(view: View, winner: str, variance: float, between: float, number: int = 0) -> tuple[int, float]:
+def _plan_comparison(view: View, winner: str, variance: float, between: float, number: int = 0) -> tuple[int, float]:
     """(clips a side, seconds of the whole comparison) that are expected to settle it soonest, infinitely many seconds
     where RULES.planned pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
     gain, doubt = view.posterior.gain(view.space.baseline, winner)
-    live = in_one_process(view.space, winner)
+    live = can_share_process(view.space, winner)
     clip, start = view.baseline_round or 1.0, max(view.launch_cost(), 0.1)
     begin = start + view.switch if live else 2.0 * start
 
     def cost(count: int) -> tuple[float, float]:
         block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
         each = begin + 2.0 * count * clip
-        blocks = pairs_needed(max(gain - doubt, EFFORT.least_gain), block, view.profile.decide, live,
+        blocks = pairs_needed(max(gain - doubt, THRESHOLDS.least_gain), block, view.profile.decide, live,
                               room=looks_that_fit(view.left, each))
         return (blocks * each if blocks else math.inf), block * each
 
     # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.
     clear = gain - doubt >= RULES.two_clocks
-    fewest = EFFORT.fewest if clear else EFFORT.fewest + 1
+    fewest = THRESHOLDS.fewest if clear else THRESHOLDS.fewest + 1
     # A tight budget is spread over as many pairs as the question needs at least, instead of many clips in too few.
     room = view.left / max(1, (RULES.min_blocks if clear else RULES.sorted_starts) - number)
-    counts = [count for count in range(fewest, EFFORT.most + 1) if begin + 2.0 * count * clip <= room]
+    counts = [count for count in range(fewest, THRESHOLDS.most + 1) if begin + 2.0 * count * clip <= room]
     best = min(counts or [fewest], key=cost)
     return best, cost(best)[0]
 
@@ -80,11 +80,11 @@ def proof_cost(view: View, winner: str) -> float:
     if winner == view.space.baseline:
         return least
     sd, variance, _ = clip_noise(view.scored)
-    wanted = _plan(view, winner, variance, start_noise.believed(view.scored, sd, variance).middle)[1]
-    return max(least, min(wanted, EFFORT.proof * view.history.budget))
+    wanted = _plan_comparison(view, winner, variance, start_noise.noise_posterior(view.scored, sd, variance).middle)[1]
+    return max(least, min(wanted, THRESHOLDS.proof * view.history.budget))
 
 
-def before_block(history: History, number: int) -> History:
+def history_before_block(history: History, number: int) -> History:
     """The history up to the first sample of block ``number`` or a later one."""
     for place, sample in enumerate(history.samples):
         if sample.purpose == "confirm" and sample.block is not None and sample.block >= number:
@@ -95,15 +95,15 @@ def before_block(history: History, number: int) -> History:
 def block_cost(view: View, winner: str, count: int) -> float:
     """Seconds that one block takes with ``count`` rounds a side: a cold start a side, or one for both."""
     baseline = view.space.baseline
-    if winner != baseline and in_one_process(view.space, winner):
+    if winner != baseline and can_share_process(view.space, winner):
         return view.cost(baseline, count, fresh=True) + view.switch + count * view.round_cost(winner)
     return view.cost(baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
 
 
-def in_turn(view: View, winner: str, number: int, count: int, why: str) -> Proposal | None:
+def next_in_turn(view: View, winner: str, number: int, count: int, why: str) -> Proposal | None:
     """What a block in one process still lacks, None when it is complete or will not be: X Y Y X X Y …, X the set
     that the process was started for."""
-    first, second = order(view, winner, number)
+    first, second = block_order(view, winner, number)
     mine = [s for s in view.history.samples if s.purpose == "confirm" and s.block == number
             and s.candidate in (first, second)]
     cold = {launch.number for launch in view.history.launches if launch.cold and launch.candidate == first}

@@ -50,7 +50,7 @@ from autotune.search.view import View
 
 MOST_SETS = 4000
 """Sets of a space that is put together from choices: the model holds a covariance of all of them."""
-ONE_CLIP = Profile("trials", (Workload(1, 1, 1, 1),), SearchSpec(()), DecideSpec())
+SINGLE_CLIP_PROFILE = Profile("trials", (Workload(1, 1, 1, 1),), SearchSpec(()), DecideSpec())
 """A profile for trials that are anything: one run is one clip of one workload."""
 
 
@@ -69,19 +69,19 @@ class LaunchAwareSampler(BaseSampler):
                  profile: Profile | None = None, objective: str = "speed", prior: Prior | None = None,
                  strategy: Strategy | None = None) -> None:
         self.live, self.baseline, self.budget, self.objective = frozenset(live), dict(baseline or {}), budget, objective
-        self.profile = profile or replace(ONE_CLIP, decide=DecideSpec(min_gain=min_gain))
+        self.profile = profile or replace(SINGLE_CLIP_PROFILE, decide=DecideSpec(min_gain=min_gain))
         self.prior = prior
         self.asked: dict[int, Proposal] = {}
         """What was asked for, by trial number."""
         self._given = strategy
-        self._choices: _Choices | None = None
+        self._choices: _ChoiceSpace | None = None
         self._core: Strategy | None = strategy
         self._due: Proposal | None = None
         self._random = RandomSampler(seed=0)
         if isinstance(space, Space):
-            self._use(_Choices.of(space))
+            self._use(_ChoiceSpace.of(space))
         elif space is not None:
-            self._use(_Choices(space, self.live, self.baseline))
+            self._use(_ChoiceSpace(space, self.live, self.baseline))
 
     def due(self, history: History) -> Proposal | None:
         """What the next trial is to measure, by this history; None when nothing more is. The next ``ask`` gets it."""
@@ -100,11 +100,11 @@ class LaunchAwareSampler(BaseSampler):
     def history(self, study: Study) -> History:
         """The study's trials as a history; those that run elsewhere count as if they came out as expected."""
         assert self._choices is not None, "needs a space"
-        found = trial_history.told(study.get_trials(deepcopy=False), self._choices.space, self._choices.named)
+        found = trial_history.read_trials(study.get_trials(deepcopy=False), self._choices.space, self._choices.named)
         spent = sum(one.cost for one in found.samples) + sum(one.startup for one in found.launches)
         told = History(tuple(found.samples), tuple(found.launches), spent, self.budget, found.live)
-        return believed(told, self._choices.space, self.profile, self.objective, self._core,
-                        [name for name, purpose in found.waiting if purpose not in ("confirm", "ablate")])
+        return with_expected_results(told, self._choices.space, self.profile, self.objective, self._core,
+                                     [name for name, purpose in found.waiting if purpose not in ("confirm", "ablate")])
 
     def best_params(self, study: Study) -> dict[str, Any]:
         """The choices that the study has proven best: those of the baseline unless others surely gain enough."""
@@ -169,47 +169,47 @@ class LaunchAwareSampler(BaseSampler):
                    if isinstance(one, CategoricalDistribution) and not one.single()}
         if done and choices:
             first = min(done, key=lambda one: one.number)
-            self._use(_Choices(choices, self.live, {**first.params, **self.baseline}))
+            self._use(_ChoiceSpace(choices, self.live, {**first.params, **self.baseline}))
 
-    def _use(self, choices: _Choices) -> None:
+    def _use(self, choices: _ChoiceSpace) -> None:
         self._choices = choices
         self._core = self._given or Screen(choices.space, self.profile, self.objective, self.prior)
 
 
-class _Choices:
+class _ChoiceSpace:
     """A space and the parameter values that its levels stand for."""
 
     def __init__(self, choices: Mapping[str, Sequence[Any]], live: Collection[str],
                  baseline: Mapping[str, Any]) -> None:
         self.levels = {name: dict(zip(_texts(values), values, strict=True)) for name, values in choices.items()}
-        self.texts = {name: {_key(value): text for text, value in rows.items()} for name, rows in self.levels.items()}
+        self.texts = {name: {_typed(value): text for text, value in rows.items()} for name, rows in self.levels.items()}
         self.distributions = {name: CategoricalDistribution(tuple(rows.values()))
                               for name, rows in self.levels.items()}
         if math.prod(map(len, self.levels.values())) > MOST_SETS:
             raise ValueError(f"more than {MOST_SETS} sets of choices")
-        wanted = {name: self.texts[name].get(_key(baseline[name])) if name in baseline else next(iter(rows))
+        wanted = {name: self.texts[name].get(_typed(baseline[name])) if name in baseline else next(iter(rows))
                   for name, rows in self.levels.items()}
         if None in wanted.values():
             raise ValueError(f"the baseline {dict(baseline)} is not one of the choices")
         dimensions = tuple(Dimension(name, tuple(rows), name in live) for name, rows in self.levels.items())
-        self.space = _product(dimensions, {name: str(text) for name, text in wanted.items()})
+        self.space = _full_product(dimensions, {name: str(text) for name, text in wanted.items()})
         self._by_levels = {one.levels: one.id for one in self.space.candidates}
 
     @classmethod
-    def of(cls, space: Space) -> _Choices:
+    def of(cls, space: Space) -> _ChoiceSpace:
         """The choices of a space: its levels as they are written."""
         one = cls.__new__(cls)
         one.space = space
         used = {d.name: dict.fromkeys(dict(c.levels)[d.name] for c in space.candidates) for d in space.dimensions}
         one.levels = {name: {level: level for level in levels} for name, levels in used.items()}
-        one.texts = {name: {_key(text): text for text in rows} for name, rows in one.levels.items()}
+        one.texts = {name: {_typed(text): text for text in rows} for name, rows in one.levels.items()}
         one.distributions = {name: CategoricalDistribution(tuple(rows)) for name, rows in one.levels.items()}
         one._by_levels = {c.levels: c.id for c in space.candidates}
         return one
 
     def named(self, params: Mapping[str, Any]) -> str | None:
         """The set that parameters are, None if they are none of the space."""
-        levels = tuple((d.name, self.texts[d.name].get(_key(params.get(d.name)), "")) for d in self.space.dimensions)
+        levels = tuple((d.name, self.texts[d.name].get(_typed(params.get(d.name)), "")) for d in self.space.dimensions)
         return self._by_levels.get(levels)
 
     def params(self, name: str) -> dict[str, Any]:
@@ -217,8 +217,8 @@ class _Choices:
         return {dimension: self.levels[dimension][level] for dimension, level in self.space[name].levels}
 
 
-def believed(history: History, space: Space, profile: Profile, objective: str, core: Strategy | None,
-             running: Sequence[str]) -> History:
+def with_expected_results(history: History, space: Space, profile: Profile, objective: str, core: Strategy | None,
+                          running: Sequence[str]) -> History:
     """A history in which sets that run elsewhere have come out as expected, so that nobody asks for them again."""
     surface = getattr(core, "surface", None)
     if not running or not history.samples or not isinstance(surface, Surface):
@@ -227,7 +227,7 @@ def believed(history: History, space: Space, profile: Profile, objective: str, c
     if not any(one.candidate == space.baseline for one in view.rounds):
         return history
     samples, launches = list(history.samples), list(history.launches)
-    known = objectives.scored(rounds(history, profile), objective)
+    known = objectives.score_rounds(rounds(history, profile), objective)
     peaks = [one.memory for one in known if one.memory is not None]
     for name in running:
         seconds = math.exp(float(view.seconds.mean[view.seconds.index[name]]))
@@ -238,7 +238,7 @@ def believed(history: History, space: Space, profile: Profile, objective: str, c
     return replace(history, samples=tuple(samples), launches=tuple(launches))
 
 
-def _key(value: object) -> tuple[str, object]:
+def _typed(value: object) -> tuple[str, object]:
     """Tells True from 1 and None from 'None'."""
     return type(value).__name__, value
 
@@ -249,7 +249,7 @@ def _texts(values: Sequence[Any]) -> list[str]:
     return [text if found.count(text) == 1 else f"{text}#{place}" for place, text in enumerate(found)]
 
 
-def _product(dimensions: tuple[Dimension, ...], baseline: Mapping[str, str]) -> Space:
+def _full_product(dimensions: tuple[Dimension, ...], baseline: Mapping[str, str]) -> Space:
     """The full product of the dimensions; nothing is known of a set but its levels."""
     candidates = []
     for levels in itertools.product(*(d.levels for d in dimensions)):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from autotune.decide.ablation import flat
+from autotune.decide.ablation import flat_surface
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory_assumptions import surface
+from autotune.decide.memory_assumptions import surface_for
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import chosen, confirming, over
-from autotune.search.knowledge_gradient import loss, race, worths
-from autotune.search.more_steps_check import longer_next
-from autotune.search.needed_flags import settle_next
+from autotune.search.confirm import confirmation_begun, is_finished, set_to_confirm
+from autotune.search.knowledge_gradient import contenders, expected_loss, weigh_batches
+from autotune.search.more_steps_check import next_steps_check
+from autotune.search.needed_flags import next_confirmation
 from autotune.search.pairs import block_cost, proof_cost
 from autotune.search.strategy import Prior
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 
@@ -32,7 +32,7 @@ class Screen:
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,
-                 resolved: tuple[float, float] = (EFFORT.resolved, EFFORT.resolved_near)) -> None:
+                 resolved: tuple[float, float] = (THRESHOLDS.resolved, THRESHOLDS.resolved_near)) -> None:
         self.resolved, self.resolved_near = resolved
         self.space = space
         self.profile = profile
@@ -40,8 +40,8 @@ class Screen:
         # What other machines' records tell is of times; of memory only a study of this machine does.
         known = prior if prior is not None and (objective == "speed" or prior.doubt < 1.0) else None
         effects = {(d, level): value for d, level, value in (known.effects if known else ())}
-        self.surface = surface(space, objective, effects, known.doubt if known else 1.0)
-        self.neutral, self.flat = surface(space, objective), flat(space)
+        self.surface = surface_for(space, objective, effects, known.doubt if known else 1.0)
+        self.neutral, self.flat = surface_for(space, objective), flat_surface(space)
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
         self.opened = ("what an earlier study said, looked at again" if warm else
@@ -50,24 +50,25 @@ class Screen:
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
         view = View(history, self.space, self.profile, self.objective, self.surface)
-        if over(view):
+        if is_finished(view):
             return None
-        if not confirming(view):
+        if not confirmation_begun(view):
             proposal = self._search(view)
             if proposal is not None:
                 return proposal
             proposal = self._unseen(view, self._favourite(view))
             if proposal is not None:
                 return proposal
-        winner = chosen(view, self.neutral)
+        winner = set_to_confirm(view, self.neutral)
         if winner is None:
             return None
-        return self._unseen(view, winner) or settle_next(view, winner, self.flat) or longer_next(view, winner)
+        return (self._unseen(view, winner) or next_confirmation(view, winner, self.flat)
+                or next_steps_check(view, winner))
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
         """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was
         ever measured. What is measured then decides whether it stays."""
-        if confirming(view):
+        if confirmation_begun(view):
             return None
         seen = {level for name in view.tried for level in self.space[name].levels}
         new = [level for level in self.space[winner].levels if level not in seen]
@@ -78,7 +79,7 @@ class Screen:
 
     def _favourite(self, view: View) -> str:
         """The set that expectations and samples together hold for the best."""
-        now = race(view)
+        now = contenders(view)
         return now.names[now.best]
 
     def _opening(self, warm: bool) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ class Screen:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
-        least = EFFORT.tight * RULES.min_blocks * block_cost(view, base, EFFORT.fewest)
+        least = THRESHOLDS.tight * RULES.min_blocks * block_cost(view, base, THRESHOLDS.fewest)
         for name in self.opening:
             if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, least):
                 return Proposal(name, "screen", 1, why=self.opened)
@@ -115,24 +116,24 @@ class Screen:
 
     def _worthwhile(self, view: View) -> Proposal | None:
         used = len(view.history.launches) - min(4, view.failures.count)
-        may_start = used < EFFORT.search_launches and view.launches_left > 2 * RULES.min_blocks
+        may_start = used < THRESHOLDS.search_launches and view.launches_left > 2 * RULES.min_blocks
         allowed = frozenset(
             c.id for c in self.space.candidates
             if c.id not in view.barred and (may_start or c.launch_key == view.live_key)
             and self._careful(view, c)
         )
-        if view.history.spent > EFFORT.search_share * view.history.budget:
+        if view.history.spent > THRESHOLDS.search_share * view.history.budget:
             return None
         clip = view.round_cost(self.space.baseline)
-        now = race(view)
-        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < EFFORT.near
-        if loss(now, view.profile.decide.min_gain) < (self.resolved_near if near else self.resolved):
+        now = contenders(view)
+        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < THRESHOLDS.near
+        if expected_loss(now, view.profile.decide.min_gain) < (self.resolved_near if near else self.resolved):
             return None
         reserve = proof_cost(view, now.names[now.best])
-        for worth in worths(view, now, allowed):
+        for worth in weigh_batches(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
-            rate = EFFORT.worth_launch if starts else EFFORT.worth_a_round
-            if worth.gain < EFFORT.least or worth.gain / worth.cost * clip < rate:
+            rate = THRESHOLDS.worth_launch if starts else THRESHOLDS.worth_a_round
+            if worth.gain < THRESHOLDS.least or worth.gain / worth.cost * clip < rate:
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0

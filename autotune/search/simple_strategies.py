@@ -6,25 +6,25 @@ import importlib.util
 import random
 from typing import TYPE_CHECKING
 
-from autotune.decide.ablation import flat
+from autotune.decide.ablation import flat_surface
 from autotune.decide.assumptions import RULES
-from autotune.decide.memory_assumptions import surface
+from autotune.decide.memory_assumptions import surface_for
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import chosen, confirming, over
-from autotune.search.more_steps_check import longer_next
-from autotune.search.needed_flags import settle_next
+from autotune.search.confirm import confirmation_begun, is_finished, set_to_confirm
+from autotune.search.more_steps_check import next_steps_check
+from autotune.search.needed_flags import next_confirmation
 from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.view import View
 
 if TYPE_CHECKING:
     import optuna
 
-TRIALS = 30
+SEARCH_TRIALS = 30
 """Sets that random and the samplers measure before confirmation."""
-NO_CAP = 100_000
+NO_LAUNCH_CAP = 100_000
 """These strategies do not count launches; only the budget ends them."""
 
 
@@ -48,21 +48,21 @@ def random_order(space: Space, seed: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-class Ending:
+class ConfirmingStrategy:
     """What these strategies share: the baseline first, one round a set, then confirmation."""
 
     def __init__(self, space: Space, profile: Profile, objective: str) -> None:
         self.space = space
         self.profile = profile
         self.objective = objective
-        self.surface, self.flat = surface(space, objective), flat(space)
+        self.surface, self.flat = surface_for(space, objective), flat_surface(space)
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
-        view = View(history, self.space, self.profile, self.objective, self.surface, NO_CAP)
-        if over(view):
+        view = View(history, self.space, self.profile, self.objective, self.surface, NO_LAUNCH_CAP)
+        if is_finished(view):
             return None
-        if not confirming(view):
+        if not confirmation_begun(view):
             base = self.space.baseline
             if not view.tried.get(base):
                 return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
@@ -70,15 +70,15 @@ class Ending:
             reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
             if name is not None and view.cost(name, 1) + reserve <= view.left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
-        winner = chosen(view, self.surface)
-        return None if winner is None else settle_next(view, winner, self.flat) or longer_next(view, winner)
+        winner = set_to_confirm(view, self.surface)
+        return None if winner is None else next_confirmation(view, winner, self.flat) or next_steps_check(view, winner)
 
     def pick(self, view: View) -> str | None:
         """The next set to measure, None when there are enough."""
         raise NotImplementedError
 
 
-class Listed(Ending):
+class ListStrategy(ConfirmingStrategy):
     """Strategies ``exhaustive`` and ``random``: sets in a given order."""
 
     def __init__(self, space: Space, profile: Profile, objective: str, order: tuple[str, ...]) -> None:
@@ -90,7 +90,7 @@ class Listed(Ending):
         return next((n for n in self.order if not view.tried.get(n) and n not in view.barred), None)
 
 
-class Sampled(Ending):
+class OptunaStrategy(ConfirmingStrategy):
     """Strategies ``tpe`` and ``gp``: an Optuna sampler asks, the history tells.
 
     The study is rebuilt from the history at each step, so that the answer depends on nothing else.
@@ -109,7 +109,7 @@ class Sampled(Ending):
         """What the sampler asks for; of sets that it asks for again, the next one in a random order."""
         import optuna
 
-        if len(view.tried) > TRIALS:
+        if len(view.tried) > SEARCH_TRIALS:
             return None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(sampler=self._sampler(len(view.rounds)))

@@ -7,29 +7,35 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.workload import Profile
 from autotune.search.screen import Screen
-from autotune.search.simple_strategies import TRIALS, Listed, Sampled, exhaustive_order, random_order
+from autotune.search.simple_strategies import (
+    SEARCH_TRIALS,
+    ListStrategy,
+    OptunaStrategy,
+    exhaustive_order,
+    random_order,
+)
 from autotune.search.strategy import Prior, Strategy
 
-PURE = ("screen", "random", "exhaustive")
+PURE_STRATEGIES = ("screen", "random", "exhaustive")
 """Strategies that follow from the history alone; the others are samplers of Optuna's."""
-NAMES = (*PURE, "tpe", "gp")
+STRATEGY_NAMES = (*PURE_STRATEGIES, "tpe", "gp")
 
 
-def make(name: str, space: Space, profile: Profile, objective: str, seed: int,
-         prior: Prior | None = None) -> Strategy:
+def make_strategy(name: str, space: Space, profile: Profile, objective: str, seed: int,
+                  prior: Prior | None = None) -> Strategy:
     """The strategy of that name for a space.
 
     ``objective``: speed, vram or balanced. ``seed`` is used by the samplers; ``screen`` and ``exhaustive``
     draw no random numbers. ``prior`` orders what is tried first. Raises UsageProblem for an unknown name or
     objective.
     """
-    objectives.check(objective)
+    objectives.require_objective(objective)
     if name == "screen":
         return Screen(space, profile, objective, prior)
     if name == "exhaustive":
-        return Listed(space, profile, objective, exhaustive_order(space))
+        return ListStrategy(space, profile, objective, exhaustive_order(space))
     if name == "random":
-        return Listed(space, profile, objective, random_order(space, seed)[:TRIALS])
+        return ListStrategy(space, profile, objective, random_order(space, seed)[:SEARCH_TRIALS])
     if name in ("tpe", "gp"):
-        return Sampled(space, profile, objective, name, seed)
-    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(NAMES)}")
+        return OptunaStrategy(space, profile, objective, name, seed)
+    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(STRATEGY_NAMES)}")

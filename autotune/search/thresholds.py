@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class Thresholds:
     """An effort profile. Gains and losses are log seconds (0.01 = 1 %), costs seconds of the GPU."""
 
     worth_a_round: float = 0.0002
@@ -87,5 +87,5 @@ class Effort:
     """Clips after which a study ends whatever happens."""
 
 
-EFFORT = Effort()
+THRESHOLDS = Thresholds()
 """The effort of a usual tune."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from autotune.model import codec
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.flagset import Space
 from autotune.model.study import Failure, Launch, Purpose, Sample
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 SAMPLES, LAUNCHES, SET, WORKER = "samples", "launches", "set", "worker"
 PURPOSE, BLOCK, FRESH, WHY, RIVAL = "purpose", "block", "fresh", "why", "rival"
 """Names of user attributes."""
-Named = Callable[[Mapping[str, Any]], "str | None"]
+SetOfParams = Callable[[Mapping[str, Any]], "str | None"]
 """The set that a trial's parameters are, None if they are none of the space."""
 
 
 @dataclass
-class Told:
+class TrialHistory:
     """What trials tell. ``live``: number of the process that the last trial left up; ``waiting``: (set, purpose) of
     trials that run and have told nothing yet."""
 
@@ -41,7 +41,7 @@ class Told:
     waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
-def told(trials: Sequence[FrozenTrial], space: Space, named: Named) -> Told:
+def read_trials(trials: Sequence[FrozenTrial], space: Space, named: SetOfParams) -> TrialHistory:
     """Everything that trials tell, in the order of their numbers; processes and clips are numbered anew."""
     reader = _Reader(space)
     for trial in sorted(trials, key=lambda one: one.number):
@@ -57,15 +57,15 @@ def told(trials: Sequence[FrozenTrial], space: Space, named: Named) -> Told:
     return reader.told
 
 
-def rows(trial: FrozenTrial) -> tuple[list[Launch], list[Sample]]:
+def recorded_rows(trial: FrozenTrial) -> tuple[list[Launch], list[Sample]]:
     """Starts and clips that a trial carries; what does not make sense is left out: another version may have written."""
     launches: list[Launch] = []
     samples: list[Sample] = []
     for row in trial.user_attrs.get(LAUNCHES, ()):
-        with suppress(Misfit):
+        with suppress(InvalidRecord):
             launches.append(codec.load(Launch, row))
     for row in trial.user_attrs.get(SAMPLES, ()):
-        with suppress(Misfit, TypeError):
+        with suppress(InvalidRecord, TypeError):
             samples.append(codec.load(Sample, {"seconds": None, **row}))
     return launches, samples
 
@@ -73,14 +73,14 @@ def rows(trial: FrozenTrial) -> tuple[list[Launch], list[Sample]]:
 class _Reader:
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.told = Told()
+        self.told = TrialHistory()
         self._known: dict[tuple[str, int], int] = {}
         self._cold: tuple[str, Any] | None = None
 
     def recorded(self, trial: FrozenTrial) -> None:
         """A trial that carries its clips and starts."""
         worker = str(trial.user_attrs.get(WORKER, ""))
-        launches, samples = rows(trial)
+        launches, samples = recorded_rows(trial)
         for launch in launches:
             self._known[worker, launch.number] = self._begin(launch)
         for sample in samples:
@@ -95,9 +95,9 @@ class _Reader:
         if state == "PRUNED" and seconds is None:
             return
         took = trial.duration.total_seconds() if trial.duration is not None else 0.0
-        fresh, block = bool(attrs.get(FRESH)), _count(attrs.get(BLOCK))
+        fresh, block = bool(attrs.get(FRESH)), _whole_number(attrs.get(BLOCK))
         new, launch = self._process(name, fresh, block, attrs)
-        startup = _number(attrs.get("startup"), max(0.0, took - (seconds or took)) if new else 0.0)
+        startup = _number_or(attrs.get("startup"), max(0.0, took - (seconds or took)) if new else 0.0)
         if new:
             launch = self._begin(Launch(0, name, self.space[name].launch_key, fresh, startup))
         failure = attrs.get("failure")
@@ -106,15 +106,15 @@ class _Reader:
             cold=fresh, workload=0, round=trial.number,
             state={"COMPLETE": "ok", "PRUNED": "too_slow"}.get(state, "failed"),  # type: ignore[arg-type]
             seconds=seconds if state != "FAIL" else None,
-            cost=_number(attrs.get("cost"), max(seconds or 0.0, took - startup)),
+            cost=_number_or(attrs.get("cost"), max(seconds or 0.0, took - startup)),
             failure=None if state != "FAIL" else failure if failure in get_args(Failure) else "crash",
-            memory_peak=_number(attrs.get("memory_peak"), 0.0) or None, block=block))
+            memory_peak=_number_or(attrs.get("memory_peak"), 0.0) or None, block=block))
         if state == "FAIL":
             self.told.live = None
 
     def _process(self, name: str, fresh: bool, block: int | None, attrs: Mapping[str, Any]) -> tuple[bool, int]:
         """(whether the trial begins a process, the process's number if not)."""
-        given = _count(attrs.get("launch"))
+        given = _whole_number(attrs.get("launch"))
         if given is not None:
             known = self._known.get(("", given))
             self._known.setdefault(("", given), len(self.told.launches))
@@ -133,11 +133,11 @@ class _Reader:
         return number
 
 
-def _number(value: object, otherwise: float) -> float:
+def _number_or(value: object, otherwise: float) -> float:
     return float(value) if isinstance(value, (int, float)) and value >= 0.0 else otherwise
 
 
-def _count(value: object) -> int | None:
+def _whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 

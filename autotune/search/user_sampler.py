@@ -17,15 +17,15 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal
 from autotune.model.workload import Profile
-from autotune.search.simple_strategies import TRIALS, Ending, random_order, require_torch
+from autotune.search.simple_strategies import SEARCH_TRIALS, ConfirmingStrategy, random_order, require_torch
 from autotune.search.view import View
 
 STARTUP_TRIALS = 8
-REPEATS = 3
+MOST_REPEATS = 3
 """So often in a row is a sampler told what is known already of the set it asks for; then it gets another one."""
 
 
-class Asked(Protocol):
+class AskableStudy(Protocol):
     """A study that a sampler asks for trials."""
 
     def ask(self) -> tuple[Any, str | None]:
@@ -42,10 +42,10 @@ class Asked(Protocol):
         ...
 
 
-class Guest(Ending):
+class SamplerStrategy(ConfirmingStrategy):
     """A strategy that asks a sampler; ``held`` is the trial that its last pick was asked by, None if by none."""
 
-    def __init__(self, space: Space, profile: Profile, objective: str, seed: int, asked: Asked) -> None:
+    def __init__(self, space: Space, profile: Profile, objective: str, seed: int, asked: AskableStudy) -> None:
         super().__init__(space, profile, objective)
         self.asked = asked
         self.fallback = random_order(space, seed)
@@ -54,12 +54,12 @@ class Guest(Ending):
     def pick(self, view: View) -> str | None:
         """What the sampler asks for; of sets that it keeps asking for again, the next one in a random order."""
         self.held = None
-        if len(view.tried) > TRIALS or self.asked.ended:
+        if len(view.tried) > SEARCH_TRIALS or self.asked.ended:
             return None
         fresh = [name for name in self.fallback if not view.tried.get(name) and name not in view.barred]
         if not fresh:
             return None
-        for _ in range(REPEATS):
+        for _ in range(MOST_REPEATS):
             trial, name = self.asked.ask()
             if name in fresh:
                 self.held = trial
@@ -68,7 +68,7 @@ class Guest(Ending):
         return fresh[0]
 
 
-class Steered(BaseSampler):
+class SteeredSampler(BaseSampler):
     """A sampler that can be handed the next trial; else the one inside decides."""
 
     def __init__(self, inner: BaseSampler, space: Space) -> None:
@@ -125,7 +125,7 @@ class Steered(BaseSampler):
 
 
 @contextmanager
-def told(name: str, what: str, hint: str, let: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def usage_problems(name: str, what: str, hint: str, let: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turns whatever anybody's code raises into a UsageProblem of one line; what is in ``let`` goes on."""
     try:
         yield
@@ -136,7 +136,7 @@ def told(name: str, what: str, hint: str, let: tuple[type[Exception], ...] = ())
         raise UsageProblem(f"--sampler {name}: {what}: {words}", hint) from None
 
 
-def named(name: str, seed: int) -> BaseSampler:
+def sampler_by_name(name: str, seed: int) -> BaseSampler:
     """The sampler of a name: tpe, gp, or MODULE:CLASS from the user's own Python path. Raises UsageProblem."""
     if name == "tpe":
         return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
@@ -147,11 +147,13 @@ def named(name: str, seed: int) -> BaseSampler:
     if not (colon and module and path):
         raise UsageProblem(f"--sampler {name}: no such sampler",
                            "Say screen, tpe, gp, random, exhaustive or MODULE:CLASS.")
-    with told(name, "cannot be imported", "It must be importable: install it, or name its folder in PYTHONPATH."):
+    with usage_problems(name, "cannot be imported",
+                        "It must be importable: install it, or name its folder in PYTHONPATH."):
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    with told(name, "cannot be made", "Name a class, or a function without arguments, that makes the sampler."):
+    with usage_problems(name, "cannot be made",
+                        "Name a class, or a function without arguments, that makes the sampler."):
         if isinstance(found, type) and issubclass(found, BaseSampler):
             seeded = {"seed": seed} if "seed" in inspect.signature(found).parameters else {}
             found = found(**seeded)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from autotune.decide.finalist import too_slow
-from autotune.decide.objectives import scored
-from autotune.decide.rounds import Failures, Round, failures, rounds, usable
+from autotune.decide.finalist import too_slow_sets
+from autotune.decide.objectives import score_rounds
+from autotune.decide.rounds import Failures, Round, failures, is_usable, rounds
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class View:
     profile: Profile
     objective: str
     surface: Surface
-    launch_cap: int = EFFORT.max_launches
+    launch_cap: int = THRESHOLDS.max_launches
 
     @cached_property
     def rounds(self) -> tuple[Round, ...]:
@@ -37,7 +37,7 @@ class View:
     @cached_property
     def scored(self) -> tuple[Round, ...]:
         """Complete rounds scored by the objective."""
-        return scored(self.rounds, self.objective)
+        return score_rounds(self.rounds, self.objective)
 
     @cached_property
     def failures(self) -> Failures:
@@ -52,7 +52,7 @@ class View:
     @cached_property
     def barred(self) -> frozenset[str]:
         """Sets not to be proposed: failed ones, ones that keep being discarded, ones too slow for the objective."""
-        return self.failures.dropped | too_slow(self.rounds, self.space, self.objective) | self.wearing
+        return self.failures.dropped | too_slow_sets(self.rounds, self.space, self.objective) | self.wearing
 
     @cached_property
     def wearing(self) -> frozenset[str]:
@@ -61,7 +61,7 @@ class View:
         for sample in self.history.samples:
             if sample.state == "discarded":
                 lost[sample.candidate] = lost.get(sample.candidate, 0) + 1
-            elif usable(sample):
+            elif is_usable(sample):
                 lost[sample.candidate] = lost.get(sample.candidate, 0) - 1
         return frozenset(name for name, n in lost.items() if n > 5 and name != self.space.baseline)
 
@@ -91,7 +91,7 @@ class View:
     def startup(self) -> float:
         """Seconds that a start takes."""
         good = [launch.startup for launch in self.history.launches if launch.failure is None]
-        return median(good) if good else EFFORT.startup
+        return median(good) if good else THRESHOLDS.startup
 
     @cached_property
     def baseline_round(self) -> float | None:
@@ -99,7 +99,7 @@ class View:
         costs: list[float] = []
         for number in range(len(self.profile.workloads)):
             mine = [s.cost for s in self.history.samples
-                    if s.candidate == self.space.baseline and s.workload == number and usable(s) and s.steps is None]
+                    if s.candidate == self.space.baseline and s.workload == number and is_usable(s) and s.steps is None]
             if not mine:
                 return None
             costs.append(median(mine))
@@ -114,10 +114,10 @@ class View:
         for s in self.history.samples:
             if s.state == "check" and s.purpose != "confirm" and s.candidate in whole:
                 ratios[s.candidate] = s.cost / whole[s.candidate]
-            elif usable(s) and s.workload == 0 and s.steps is None:
+            elif is_usable(s) and s.workload == 0 and s.steps is None:
                 whole[s.candidate] = s.cost
-        trusted = any(usable(s) and s.steps is not None for s in self.history.samples)
-        return median(ratios.values()) if ratios and not trusted and len(ratios) <= EFFORT.checks else 0.0
+        trusted = any(is_usable(s) and s.steps is not None for s in self.history.samples)
+        return median(ratios.values()) if ratios and not trusted and len(ratios) <= THRESHOLDS.checks else 0.0
 
     @cached_property
     def _warmups(self) -> tuple[list[float], list[float]]:
@@ -138,7 +138,7 @@ class View:
         seen = self._warmups[0]
         if seen:
             return median(seen)
-        return EFFORT.warmup_rounds * (self.baseline_round or 0.0)
+        return THRESHOLDS.warmup_rounds * (self.baseline_round or 0.0)
 
     @cached_property
     def switch(self) -> float:
@@ -176,7 +176,7 @@ class View:
     def short(self) -> float:
         """Share of a whole clip that a clip of the search takes: less than 1 while they have fewer steps."""
         shares = [s.cost / s.seconds for s in self.history.samples
-                  if usable(s) and s.seconds and s.steps is not None]
+                  if is_usable(s) and s.seconds and s.steps is not None]
         return min(1.0, median(shares)) if shares else 1.0
 
     def look_cost(self, candidate: str) -> float:

@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autotune.decide import objectives
-from autotune.decide.memory_assumptions import surface
+from autotune.decide.memory_assumptions import surface_for
 from autotune.decide.rounds import rounds
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
 from autotune.search.strategy import Prior
 
-DOUBT, ELSEWHERE = 0.75, 1.0
+SAME_MACHINE_DOUBT, OTHER_MACHINE_DOUBT = 0.75, 1.0
 """How much of the usual spread of a dimension's effects is still expected after an earlier study of the same
 machine (after a driver, torch or model change), and after one of another machine, such as an imported export."""
-ANOTHER_MACHINE = ("gpu", "gpu_memory", "webui_flavour")
+MACHINE_PARTS = ("gpu", "gpu_memory", "webui_flavour")
 """Parts of the fingerprint whose change makes an earlier study one of another machine: other kernels, other limits."""
 
 
-def doubt_of(before: Mapping[str, str], now: Mapping[str, str], imported: bool) -> float:
+def remaining_doubt(before: Mapping[str, str], now: Mapping[str, str], imported: bool) -> float:
     """What still holds of a study, by what its fingerprint's parts were and are now."""
-    moved = imported or any(before.get(part) != now.get(part) for part in ANOTHER_MACHINE)
-    return ELSEWHERE if moved else DOUBT
+    moved = imported or any(before.get(part) != now.get(part) for part in MACHINE_PARTS)
+    return OTHER_MACHINE_DOUBT if moved else SAME_MACHINE_DOUBT
 
 
-def from_study(history: History, space: Space, profile: Profile, doubt: float = DOUBT,
-               objective: str = "speed") -> Prior | None:
+def prior_from_study(history: History, space: Space, profile: Profile, doubt: float = SAME_MACHINE_DOUBT,
+                     objective: str = "speed") -> Prior | None:
     """Expected effects of every level that the earlier study measured, relative to its baseline's level.
 
     ``space`` and ``profile`` are the earlier study's; effects are on the score of ``objective``. None when it holds
     no usable round of its baseline.
     """
-    measured = objectives.scored(rounds(history, profile), objective)
+    measured = objectives.score_rounds(rounds(history, profile), objective)
     if not any(one.candidate == space.baseline for one in measured):
         return None
-    posterior = surface(space, objective).posterior(measured)
+    posterior = surface_for(space, objective).posterior(measured)
     base = dict(space[space.baseline].levels)
     seen = {level for one in measured for level in space[one.candidate].levels}
     found: dict[tuple[str, str], float] = {}

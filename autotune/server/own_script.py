@@ -18,7 +18,7 @@ from pathlib import Path
 from autotune.launchfile.flavour import packaged
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.secrets import masked_words
-from autotune.model.windows_paths import not_for_cmd
+from autotune.model.windows_paths import why_not_for_cmd
 from autotune.server import isolation, shim
 
 GIVEN = "given.json"
@@ -97,7 +97,7 @@ def start_of(
     ``shell``: variables that webui-user.sh sets (``environment.StartEnvironment.shell``). ``key``: see ``Given``.
     """
     script_name = "webui-user.bat" if os.name == "nt" else "webui.sh"
-    wrong = not_for_cmd(str(root)) if os.name == "nt" else None
+    wrong = why_not_for_cmd(str(root)) if os.name == "nt" else None
     if wrong is not None:
         raise NothingToWorkOn(*wrong)
     if not (root / script_name).is_file():

@@ -23,7 +23,7 @@ from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.failures import classify, hint
 from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
-from autotune.model.windows_paths import too_long
+from autotune.model.windows_paths import why_too_long
 from autotune.server import environment, inventory, isolation, own_script, ready, run_folder, tree
 from autotune.server.client import Client
 from autotune.server.inventory import Trace
@@ -358,7 +358,7 @@ def _command(
         argv, added = own_script.start_of(plan.root, folder, own, found.shell, credentials.password)
         env = {**environment.base(), **_inherited(), **added}
     else:
-        wrong = too_long(str(plan.root)) if os.name == "nt" else None
+        wrong = why_too_long(str(plan.root)) if os.name == "nt" else None
         if wrong is not None:
             raise NothingToWorkOn(*wrong)
         words = isolation.trial_words(plan.words) + own

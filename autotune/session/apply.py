@@ -206,7 +206,7 @@ def rollback(
     when settings are to be put back that a running web UI holds and does not let go).
     """
     recover(places, root)
-    with events.noted(places.history(root), "rollback", cause), exclusively(places.lock, root, "rollback"):
+    with events.record_failure(places.history(root), "rollback", cause), exclusively(places.lock, root, "rollback"):
         store = Checkpoints(places.checkpoints(root), running=holder_of(root))
         try:
             store.recover()

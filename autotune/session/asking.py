@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from autotune.search.view import View
     from autotune.store.optuna_study import OptunaStudy
-    from autotune.store.shared_study import Others, Seen
+    from autotune.store.shared_study import OtherWorkers, StudyActivity
 
 GONE, AGAIN = 120.0, 1.0
 """Seconds for which a sampler that needs the storage waits for it to come back, and between two tries."""
@@ -60,15 +60,15 @@ class Question:
 def storage(places: Places, url: str | None, sampler: str) -> Iterator[BaseStorage]:
     """The storage to use, and the certainty that there is such a sampler, before anything is recorded. ``url``: None
     for autotune's own file. Raises UsageProblem, and StateDamaged where that file cannot be written."""
-    if sampler not in search.NAMES:
+    if sampler not in search.STRATEGY_NAMES:
         from autotune.search import user_sampler
 
-        user_sampler.named(sampler, 0)
-    found = optuna_storage.opened(url) if url else optuna_storage.ours(places.optuna)
+        user_sampler.sampler_by_name(sampler, 0)
+    found = optuna_storage.open_storage(url) if url else optuna_storage.open_own_storage(places.optuna)
     try:
         yield found
     finally:
-        optuna_storage.closed(found)
+        optuna_storage.close_storage(found)
 
 
 class Asking:
@@ -83,17 +83,17 @@ class Asking:
         self._study, self._say, self._asked = study, say, asked
         self._guest: Any = None
         self._strategy: Strategy
-        pure = asked.sampler in search.PURE
+        pure = asked.sampler in search.PURE_STRATEGIES
         if pure:
-            self._strategy = search.make(asked.sampler, asked.space, asked.profile, asked.objective, asked.seed,
-                                         asked.prior)
+            self._strategy = search.make_strategy(asked.sampler, asked.space, asked.profile, asked.objective,
+                                                  asked.seed, asked.prior)
             sampler: Any = LaunchAwareSampler(asked.space, profile=asked.profile, objective=asked.objective,
                                               prior=asked.prior, strategy=self._strategy)
         else:
             from autotune.search import user_sampler
 
-            found = user_sampler.named(asked.sampler, asked.seed + len(study.samples))
-            sampler = user_sampler.Steered(found, asked.space)
+            found = user_sampler.sampler_by_name(asked.sampler, asked.seed + len(study.samples))
+            sampler = user_sampler.SteeredSampler(found, asked.space)
         self._sampler = sampler
         self._told = self._open(held)
         self._others = self._sharing() if asked.shared else None
@@ -102,7 +102,7 @@ class Asking:
         self._news = 0.0
         self._rival: str | None = None
         if not pure:
-            self._strategy = self._guest = user_sampler.Guest(
+            self._strategy = self._guest = user_sampler.SamplerStrategy(
                 asked.space, asked.profile, asked.objective, asked.seed, self)
         study.on_record = self._told.record
 
@@ -126,24 +126,24 @@ class Asking:
             study.set_head(worker=uuid.uuid4().hex[:8])
         try:
             if asked.shared and "optuna" not in study.head:
-                study.set_head(optuna=shared_study.name_of(held, asked.shared, asked.fresh))
+                study.set_head(optuna=shared_study.study_name(held, asked.shared, asked.fresh))
             name = str(study.head["optuna"]) if asked.shared else study.id
             told = OptunaStudy(held, name, asked.space, asked.profile, asked.objective, self._sampler, self._sampler,
                                str(study.head["worker"]), alone=not asked.shared)
             told.describe({"baseline": asked.space.baseline, "objective": asked.objective,
                            "profile": asked.profile.name})
             lacked = told.mend([*study.launches, *study.samples])
-        except optuna_storage.faults() as problem:
+        except optuna_storage.storage_errors() as problem:
             raise StateDamaged(f"Optuna's storage cannot be written: {type(problem).__name__}",
                                "The study's clips are safe in its journal.") from None
         if lacked:
             self._say(f"Optuna's storage lacked {lacked} of the study's records; it has them now")
         return told
 
-    def _sharing(self) -> Others:
-        from autotune.store.shared_study import Others
+    def _sharing(self) -> OtherWorkers:
+        from autotune.store.shared_study import OtherWorkers
 
-        return Others(self._told, self._study)
+        return OtherWorkers(self._told, self._study)
 
     def next(self, history: Callable[[], History], pause: Callable[[], bool]) -> Proposal | None:
         """What to measure next, None when nothing more is. Raises StateDamaged when a sampler that needs the storage
@@ -172,26 +172,26 @@ class Asking:
             if not pause():
                 return None
 
-    def _proposal(self, now: History, seen: Seen | None) -> Proposal | None:
-        from autotune.search.sampler import believed
+    def _proposal(self, now: History, seen: StudyActivity | None) -> Proposal | None:
+        from autotune.search.sampler import with_expected_results
 
         asked = self._asked
         if seen is not None and seen.rival is not None:
-            from autotune.search.confirm import confirm_next, confirming
+            from autotune.search.confirm import confirmation_begun, next_comparison
 
             view = self._view(now)
-            if not confirming(view) and seen.rival not in view.failures.dropped:
+            if not confirmation_begun(view) and seen.rival not in view.failures.dropped:
                 self._rival = seen.rival
-                return confirm_next(view, seen.rival)
+                return next_comparison(view, seen.rival)
         if seen is not None:
-            now = believed(now, asked.space, asked.profile, asked.objective, self._strategy, seen.running)
+            now = with_expected_results(now, asked.space, asked.profile, asked.objective, self._strategy, seen.running)
         proposal = self._strategy.next(now)
         self._rival = None
         if seen is not None and proposal is not None and proposal.block is not None:
-            from autotune.search.confirm import chosen
+            from autotune.search.confirm import set_to_confirm
 
             view = self._view(now)
-            self._rival = chosen(view, view.surface)
+            self._rival = set_to_confirm(view, view.surface)
         held = self._guest.held if self._guest is not None else None
         if held is not None and (proposal is None or proposal.purpose != "screen"):
             self._guest.held = None
@@ -199,13 +199,13 @@ class Asking:
         return proposal
 
     def _view(self, now: History) -> View:
-        from autotune.decide.memory_assumptions import surface
+        from autotune.decide.memory_assumptions import surface_for
         from autotune.search.view import View
 
         return View(now, self._asked.space, self._asked.profile, self._asked.objective,
-                    surface(self._asked.space, self._asked.objective))
+                    surface_for(self._asked.space, self._asked.objective))
 
-    def _must_wait(self, now: History, proposal: Proposal | None, seen: Seen) -> bool:
+    def _must_wait(self, now: History, proposal: Proposal | None, seen: StudyActivity) -> bool:
         """Whether others must come to the end of what they measure first."""
         if proposal is None:
             return seen.busy or (seen.there and time.monotonic() - self._news < QUIET)
@@ -221,7 +221,7 @@ class Asking:
                     for block in {block for block, _ in rounds})
         return whole < RULES.min_blocks <= whole + seen.pairs
 
-    def _look(self, pause: Callable[[], bool], hold: bool) -> Seen | None:
+    def _look(self, pause: Callable[[], bool], hold: bool) -> StudyActivity | None:
         """What the other workers do, and what they measured is taken over (``hold``: but for pairs); None where there
         are none, or where the storage is away."""
         if self._others is None:
@@ -230,7 +230,7 @@ class Asking:
         while True:
             try:
                 return self._others.look(hold=hold)
-            except optuna_storage.faults():
+            except optuna_storage.storage_errors():
                 if time.monotonic() - begun > ALONE or not pause():
                     return None
 
@@ -255,7 +255,7 @@ class Asking:
         try:
             if not self._others.conflicts():
                 return True
-        except optuna_storage.faults():
+        except optuna_storage.storage_errors():
             return True
         self._told.withdraw()
         return False
@@ -268,7 +268,7 @@ class Asking:
         """Notes the verdict in the storage."""
         try:
             self._told.conclude(verdict)
-        except optuna_storage.faults():
+        except optuna_storage.storage_errors():
             self._say("Optuna's storage could not be told the verdict; the study itself has it")
 
     @property
@@ -280,10 +280,11 @@ class Asking:
         """See user_sampler.Asked."""
         from autotune.search import user_sampler
 
-        gone = tuple(kind for kind in optuna_storage.faults() if kind is not KeyError)
+        gone = tuple(kind for kind in optuna_storage.storage_errors() if kind is not KeyError)
 
         def once() -> tuple[Any, str | None]:
-            with user_sampler.told(self._asked.sampler, "failed when it was asked", "What was measured is kept.", gone):
+            with user_sampler.usage_problems(self._asked.sampler, "failed when it was asked",
+                                             "What was measured is kept.", gone):
                 return self._told.ask()
 
         found: tuple[Any, str | None] = self._patiently(once)
@@ -299,7 +300,7 @@ class Asking:
         while True:
             try:
                 return act()
-            except optuna_storage.faults() as problem:
+            except optuna_storage.storage_errors() as problem:
                 if time.monotonic() - begun > patience:
                     raise StateDamaged(
                         f"Optuna's storage went away: {type(problem).__name__}",

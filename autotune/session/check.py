@@ -23,7 +23,7 @@ from autotune.session.tune import Progress
 from autotune.session.where import known_words
 from autotune.store import events, running_set
 from autotune.store.places import Places
-from autotune.store.studies import Study, find_study, key_of, open_study, sorted_studies
+from autotune.store.studies import Study, find_study, open_study, question_key, study_folders
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     look.require_tunable()
     places.require_outside(look.root)
     look.require_certain()
-    with (events.noted(places.history(look.root), "check", options.cause),
+    with (events.record_failure(places.history(look.root), "check", options.cause),
           exclusively(places.lock, look.root, "verify")):
         sweep(places.runs)
         subject = _subject(look, places, options)
@@ -120,7 +120,7 @@ def _ground(look: Look, places: Places, question: Question) -> Ground:
         machine=look.machine, space=question.space, profile=question.profile, catalogue=look.catalogue,
         launch_file=look.path, run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in question.profile.workloads)),
-        in_flight=running_set.of(places, look.root),
+        in_flight=running_set.of_webui(places, look.root),
     )
 
 
@@ -148,7 +148,7 @@ def _subject(look: Look, places: Places, options: CheckOptions) -> _Subject | st
         return "the set in use comes to the same as the one before it: there is nothing to compare"
     recorded = None
     if study is not None and objective == "speed":
-        recorded = drift.recorded(study.history(0.0, 0.0, None), profile, space.baseline, other.id)
+        recorded = drift.recorded_speedup(study.history(0.0, 0.0, None), profile, space.baseline, other.id)
     return _Subject(Question(space, other.id, profile, objective, applied is not None, recorded), applied)
 
 
@@ -240,7 +240,7 @@ def _open(look: Look, places: Places, subject: _Subject, options: CheckOptions) 
     question = subject.question
     fingerprint = look.machine.fingerprint
     profile = profiles.to_json(question.profile)
-    key = key_of({
+    key = question_key({
         "fingerprint": fingerprint.id, "profile": profile, "current": subject.current.id, "other": subject.other.id,
         "applied": subject.applied.id if subject.applied else None,
     })
@@ -250,7 +250,7 @@ def _open(look: Look, places: Places, subject: _Subject, options: CheckOptions) 
         "recorded": codec.dump(question.recorded) if question.recorded else None,
     }
     folder = places.checks(look.root)
-    newest = next((p for p in reversed(sorted_studies(folder)) if p.name.endswith(f"-{key}")), None)
+    newest = next((p for p in reversed(study_folders(folder)) if p.name.endswith(f"-{key}")), None)
     return open_study(folder, key, head, fresh=newest is not None and (newest / "result.json").exists())
 
 

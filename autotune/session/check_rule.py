@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autotune.decide import drift, objectives
-from autotune.decide.compare import confirmed, told_pairs
-from autotune.decide.drift import Recorded
-from autotune.decide.rounds import rounds, usable
+from autotune.decide.compare import confirmation_result, describe_pairs
+from autotune.decide.drift import RecordedSpeedup
+from autotune.decide.rounds import is_usable, rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
-from autotune.search.confirm import confirm_next
+from autotune.search.confirm import next_comparison
 from autotune.search.view import View
 
 MAX_STARTS = 9
@@ -46,7 +46,7 @@ class Question:
     profile: Profile
     objective: str
     takes_back: bool
-    recorded: Recorded | None
+    recorded: RecordedSpeedup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def next_step(history: History, question: Question) -> Proposal | None:
     if failed is not None:
         return _after_failure(history, question, failed)
     if question.recorded is not None and not _failures(history):
-        proposal = drift.ask(history, question.profile, question.recorded)
+        proposal = drift.next_proposal(history, question.profile, question.recorded)
         if proposal is not None:
             return proposal
     if not question.takes_back or _settled_cheaply(history, question):
@@ -77,7 +77,7 @@ def next_step(history: History, question: Question) -> Proposal | None:
         history, question.space, question.profile, question.objective, Surface(question.space),
         launch_cap=MAX_STARTS,
     )
-    return confirm_next(view, question.other)
+    return next_comparison(view, question.other)
 
 
 def finding(history: History, question: Question) -> Finding:
@@ -98,7 +98,7 @@ def _cheap(history: History, question: Question) -> drift.Drift | None:
     """The cheap question's answer; None where it could not be asked or had none."""
     if question.recorded is None or _failures(history):
         return None
-    found = drift.judge(history, question.profile, question.recorded)
+    found = drift.drift_of(history, question.profile, question.recorded)
     return None if found.answer == "unknown" else found
 
 
@@ -110,8 +110,8 @@ def _settled_cheaply(history: History, question: Question) -> bool:
 
 def _paired(history: History, question: Question) -> Finding | None:
     """The answer of the fresh pairs; None before there are enough of them."""
-    scored = objectives.scored(rounds(history, question.profile), question.objective)
-    result = confirmed(history, question.space, scored, question.other, question.profile.decide)
+    scored = objectives.score_rounds(rounds(history, question.profile), question.objective)
+    result = confirmation_result(history, question.space, scored, question.other, question.profile.decide)
     if result is None:
         return None
     # The test asks whether the other set is better; a gain of the set in use is its inverse.
@@ -119,7 +119,7 @@ def _paired(history: History, question: Question) -> Finding | None:
     gain = Interval(1.0 / seen.estimate, 1.0 / seen.high, 1.0 / seen.low, seen.confidence)
     what = "as fast as" if question.objective == "speed" else "as good, by the objective, as"
     told = (
-        f"in {told_pairs(result.blocks)} the set in use was {gain.estimate:.3f} times {what} "
+        f"in {describe_pairs(result.blocks)} the set in use was {gain.estimate:.3f} times {what} "
         f"the one before it ({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
     )
     if result.answer == "better":
@@ -151,7 +151,7 @@ def _renders(history: History, name: str) -> bool:
 
 
 def _good(history: History, name: str) -> int:
-    return sum(sample.candidate == name and usable(sample) for sample in history.samples)
+    return sum(sample.candidate == name and is_usable(sample) for sample in history.samples)
 
 
 def _does_not_render(history: History, question: Question) -> str | None:

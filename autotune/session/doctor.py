@@ -126,12 +126,12 @@ def _state(places: Places) -> Check:
 
 def _folder_name(look: Look, places: Places) -> Iterator[Check]:
     """On Windows: can cmd.exe work in the web UI's folder, and are the paths of our own files short enough?"""
-    wrong = windows_paths.not_for_cmd(str(look.root)) if os.name == "nt" else None
+    wrong = windows_paths.why_not_for_cmd(str(look.root)) if os.name == "nt" else None
     if wrong is not None:
         yield Check("folder's name", True, f"{wrong[0]}, so that no start can prove an apply", f"{wrong[1]}.")
     allowed = windows_attributes.long_paths()
     for folder in (places.root, look.root):
-        why = windows_paths.below_too_long(str(folder), DEEPEST, allowed)
+        why = windows_paths.why_files_too_long(str(folder), DEEPEST, allowed)
         if why is not None:
             hint = ("Choose a shorter one (--state-dir for ours), or set LongPathsEnabled to 1 in "
                     "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem.")

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from autotune.decide.more_steps import at_steps
-from autotune.decide.objectives import front
-from autotune.decide.per_workload import per_workload
-from autotune.decide.rounds import rounds, whole_first
-from autotune.decide.unmeasured import unmeasured
+from autotune.decide.more_steps import speedups_at_steps
+from autotune.decide.objectives import pareto_front
+from autotune.decide.per_workload import workload_outcomes
+from autotune.decide.rounds import prefer_whole_clips, rounds
+from autotune.decide.unmeasured import unmeasured_levels
 from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
-from autotune.model.study import History, Interval, Sample, Side, Verdict
+from autotune.model.study import History, Interval, MeasuredSet, Sample, Verdict
 from autotune.model.workload import Profile
 from autotune.session.counts import counts
 from autotune.workload import profile as profiles
@@ -106,7 +106,7 @@ def beside_json(verdict: Verdict, space: Space, history: History, profile: Profi
     """What is said beyond the one comparison: ``expected_at`` other numbers of steps, ``per_workload`` where there are
     several, and which levels are ``unmeasured`` and why."""
     rival = None if verdict.winner is None or verdict.winner.candidate == space.baseline else verdict.winner.candidate
-    longer = () if rival is None else at_steps(history, space, profile, rival)
+    longer = () if rival is None else speedups_at_steps(history, space, profile, rival)
     chosen = rival if verdict.decision == "apply" and rival is not None else space.baseline
     return {
         "expected_at": [
@@ -117,10 +117,10 @@ def beside_json(verdict: Verdict, space: Space, history: History, profile: Profi
             {"workload": one.workload, "speedup": _interval(one.speedup), "best_other": None if one.other is None else {
                 **flags_json(space[one.other.candidate].flags), "expected_gain": _rounded(one.other.gain),
                 "sure": one.other.sure}}
-            for one in per_workload(history, space, profile, rival, chosen)],
+            for one in workload_outcomes(history, space, profile, rival, chosen)],
         "unmeasured": [{"flag": one.flag, "dimension": one.dimension, "level": one.level,
                         "expected": _rounded(one.expected), "reason": one.reason}
-                       for one in unmeasured(history, space, profile, objective, chosen)],
+                       for one in unmeasured_levels(history, space, profile, objective, chosen)],
     }
 
 
@@ -130,7 +130,7 @@ def front_json(history: History, space: Space, profile: Profile) -> list[dict[st
     clips with fewer steps, as no whole one of it was rendered."""
     times: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}
-    measured = whole_first(rounds(history, profile))
+    measured = prefer_whole_clips(rounds(history, profile))
     short = {one.candidate for one in measured if one.short}
     for one in measured:
         times.setdefault(one.candidate, []).append(one.score)
@@ -144,7 +144,7 @@ def front_json(history: History, space: Space, profile: Profile) -> list[dict[st
             "memory_peak": round(median(peaks[name]), 1),
             "short": name in short,
         }
-        for name in front(measured) if name in _ids(space)
+        for name in pareto_front(measured) if name in _ids(space)
     ]
 
 
@@ -201,7 +201,7 @@ def _ids(space: Space) -> set[str]:
     return {candidate.id for candidate in space.candidates}
 
 
-def _side(side: Side | None, space: Space, candidate: str) -> dict[str, Any]:
+def _side(side: MeasuredSet | None, space: Space, candidate: str) -> dict[str, Any]:
     body = candidate_json(space[candidate])
     if side is None:
         memory: dict[str, float | None] = {"peak": None, "torch_active": None, "torch_reserved": None}

@@ -33,7 +33,7 @@ from autotune.session.reference import Reference
 from autotune.session.stopwatch import Budget
 from autotune.store import running_set
 from autotune.store.journal import require_space
-from autotune.store.running_set import InFlight
+from autotune.store.running_set import RunningSet
 from autotune.store.studies import Study
 from autotune.workload import clip
 
@@ -64,7 +64,7 @@ class Ground:
     launch_file: Path | None
     run_root: Path
     motion_module: str | None
-    in_flight: InFlight
+    in_flight: RunningSet
 
 
 @dataclass
@@ -447,8 +447,8 @@ class Driver:
         self, gif: bytes, index: int, workload: Workload, candidate: Candidate, state: SampleState
     ) -> tuple[Failure | None, str, tuple[float, float] | None]:
         """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
-        frames = clip.check(gif, workload)
-        if isinstance(frames, clip.Refusal):
+        frames = clip.check_clip(gif, workload)
+        if isinstance(frames, clip.ClipRefusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
         if state == "warmup":  # rendered with too few steps to be a picture
             return None, "", None
@@ -469,9 +469,9 @@ class Driver:
             self._study.add_sample(Sample(
                 number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
-                detail=running_set.why_not(dict(entry))))
+                detail=running_set.why_not_tried(dict(entry))))
             flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
-            self._say(f"{flags}: {running_set.why_not(dict(entry))}; not tried again, --fresh does")
+            self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
 
     def _add(
         self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,

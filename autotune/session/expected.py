@@ -16,7 +16,7 @@ from autotune.model.machine import Machine
 from autotune.model.study import History
 from autotune.search import attention_prior, warm_start
 from autotune.search.strategy import Prior
-from autotune.store.studies import Study, sorted_studies
+from autotune.store.studies import Study, study_folders
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def expectation(studies: Path, machine: Machine, objective: str, fresh: bool) ->
 
     ``fresh``: earlier studies are left out. None where nothing is known at all.
     """
-    table = attention_prior.of_machine(machine)
+    table = attention_prior.prior_for_machine(machine)
     earlier = None if fresh else _earlier(studies, machine, objective)
     if earlier is None or table is None:
         return earlier or table
@@ -49,9 +49,9 @@ def kept(head: Mapping[str, Any]) -> Prior | None:
 
 def _earlier(studies: Path, machine: Machine, objective: str) -> Prior | None:
     found: list[Prior] = []
-    for folder in sorted_studies(studies)[: -LOOK_BACK - 1 : -1]:
+    for folder in study_folders(studies)[: -LOOK_BACK - 1 : -1]:
         prior = _read(folder, machine, objective)
-        if prior is not None and prior.doubt <= warm_start.DOUBT:
+        if prior is not None and prior.doubt <= warm_start.SAME_MACHINE_DOUBT:
             return prior
         found += [prior] if prior is not None else []
     return found[0] if found else None
@@ -71,7 +71,7 @@ def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
         study = Study(folder, head)
     except (KeyError, TypeError, ValueError, StateDamaged):
         return None
-    doubt = warm_start.doubt_of(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
+    doubt = warm_start.remaining_doubt(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
     history = History(tuple(study.samples), tuple(study.launches))
-    prior = warm_start.from_study(history, space, profile, doubt, objective)
+    prior = warm_start.prior_from_study(history, space, profile, doubt, objective)
     return prior and Prior(prior.effects, f"study {head.get('id')}", prior.doubt)

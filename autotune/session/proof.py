@@ -46,7 +46,7 @@ def observe(
     python = look.machine.webui.python
     assert python is not None
     sweep(places.runs)
-    flights = running_set.of(places, look.root)
+    flights = running_set.of_webui(places, look.root)
     plan = server.LaunchPlan(
         root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),
         run_root=places.runs, launch_file=look.path,
@@ -58,7 +58,7 @@ def observe(
     flights.settle()
     down = next((one for one in flights.sets() if one["candidate"] == describe(running)), None)
     if down is not None:
-        raise BaselineFailed(f"not started: {running_set.why_not(down)}",
+        raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
                              "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
     try:
         with flights.during(describe(running), plan.words, "proof"), server.start(plan) as started:

@@ -31,7 +31,7 @@ class Reference:
         if reference is None and baseline:
             write_whole_bytes(path, gif)
             self._frames[path] = reference = frames
-        return None if reference is None else clip.compare(frames, reference)
+        return None if reference is None else clip.compare_clips(frames, reference)
 
     def _path(self, index: int, workload: Workload) -> Path:
         short = "" if workload.steps == self._workloads[index].steps else f"-{workload.steps}-steps"
@@ -43,8 +43,8 @@ class Reference:
                 data = path.read_bytes()
             except OSError:
                 return None
-            frames = clip.check(data, workload)
-            if isinstance(frames, clip.Refusal):
+            frames = clip.check_clip(data, workload)
+            if isinstance(frames, clip.ClipRefusal):
                 return None
             self._frames[path] = frames
         return self._frames[path]

@@ -81,10 +81,10 @@ def running(places: Places, root: Path) -> dict[str, Any] | None:
 
 def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
     """The newest tune of this web UI, if it has no verdict yet: how far it is, and what goes on with it."""
-    from autotune.store.studies import Study, sorted_studies
+    from autotune.store.studies import Study, study_folders
 
     try:
-        folder = sorted_studies(places.studies(root))[-1]
+        folder = study_folders(places.studies(root))[-1]
         head = None if (folder / "result.json").exists() else load_json(folder / "study.json")
         study = Study(folder, head) if head is not None else None
     except (IndexError, AutotuneError):
@@ -118,9 +118,9 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
     """Sets that ran when the machine went down, and are not tried again unasked."""
     if not places.install(root).is_dir():
         return []
-    from autotune.store.running_set import InFlight, this_boot
+    from autotune.store.running_set import RunningSet, this_boot
 
-    return InFlight(places.install(root), this_boot()).sets()
+    return RunningSet(places.install(root), this_boot()).sets()
 
 
 def _of_file(root: Path, path: Path) -> Where:
@@ -192,7 +192,7 @@ def _said(path: Path) -> dict[str, Any] | None:
         said = load_json(path)
         codec.load(AgentStatus, said)
         return said
-    except (codec.Misfit, StateDamaged) as problem:
+    except (codec.InvalidRecord, StateDamaged) as problem:
         why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
         return {"running": False, "problems": [why]}
 

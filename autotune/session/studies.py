@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from autotune.model import codec, records
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.model.study import History
 from autotune.session.document import verdict_json
 from autotune.store.places import Places
-from autotune.store.studies import Study, find_study, sorted_studies
+from autotune.store.studies import Study, find_study, study_folders
 from autotune.workload import profile as profiles
 
 EXPORT_KIND = "autotune-study"
@@ -46,7 +46,7 @@ def read_export(path: Path) -> dict[str, Any]:
         document = codec.decode(path.read_bytes())
     except OSError as error:
         raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
-    except Misfit as misfit:
+    except InvalidRecord as misfit:
         raise UsageProblem(f"{path}: not JSON: {misfit}", "Give a file made by `autotune export`.") from None
     if not isinstance(document, dict) or document.get("kind") != EXPORT_KIND:
         raise UsageProblem(f"{path}: not an exported study", "Give a file made by `autotune export`.")
@@ -67,7 +67,7 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
     if not re.fullmatch(r"\d{1,6}-[0-9a-f]{8,64}(-i\d+)?", name):
         raise UsageProblem("the file names no study", "Give a file made by `autotune export`.")
     base = name.split("-i", maxsplit=1)[0]
-    taken = {folder.name for folder in sorted_studies(folders)}
+    taken = {folder.name for folder in study_folders(folders)}
     copy = 1
     while name in taken:
         name = f"{base}-i{copy}"
@@ -134,14 +134,14 @@ def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]
     return export(find_study(places.studies(webui), name))
 
 
-def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.Export, records.Question]:
+def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.StudyExport, records.StudyQuestion]:
     """The parts of an exported study, all of them sound and fitting one another. Raises UsageProblem."""
     try:
-        found = codec.load(records.Export, document)
-        asked = records.question(found.study, found.samples, found.launches)
+        found = codec.load(records.StudyExport, document)
+        asked = records.check_study(found.study, found.samples, found.launches)
         if found.result is not None:
-            records.result(found.result, asked.space, found.samples, found.launches)
-    except Misfit as misfit:
+            records.check_result(found.result, asked.space, found.samples, found.launches)
+    except InvalidRecord as misfit:
         raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
     return found, asked
 

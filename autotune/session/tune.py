@@ -25,7 +25,7 @@ from autotune.session.look import Look
 from autotune.session.stopwatch import Budget, Stopwatch
 from autotune.store import events, running_set
 from autotune.store.places import Places
-from autotune.store.studies import Study, key_of, open_study
+from autotune.store.studies import Study, open_study, question_key
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     look.require_tunable()
     places.require_outside(look.root)
     said = look.require_certain()
-    with (events.noted(places.history(look.root), "tune", options.cause) as facts,
+    with (events.record_failure(places.history(look.root), "tune", options.cause) as facts,
           exclusively(places.lock, look.root, "tune")):
         sweep(places.runs)
         watch = Stopwatch()
@@ -211,7 +211,7 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
         launch_file=look.path,
         run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
-        in_flight=running_set.of(places, look.root),
+        in_flight=running_set.of_webui(places, look.root),
     )
 
 
@@ -232,7 +232,7 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
     }
     alike = {**question, "fingerprint": _alike(machine.fingerprint)}
     head = {
-        "alike": key_of(alike),
+        "alike": question_key(alike),
         "created": events.now(),
         "autotune": __version__,
         "profile": profiles.to_json(options.profile),
@@ -253,7 +253,7 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
         "prior": codec.dump(expected.expectation(
             places.studies(machine.webui.root), machine, options.objective, options.fresh)),
     }
-    study = open_study(places.studies(machine.webui.root), key_of(question), head, options.fresh)
+    study = open_study(places.studies(machine.webui.root), question_key(question), head, options.fresh)
     if study.head.get("budget") != options.budget:
         study.set_head(budget=options.budget)
     return study

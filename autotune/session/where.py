@@ -10,7 +10,7 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.layout import Layout
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
     """
     if named is not None:
         layout = None
-        path: Path | None = expanded(named).absolute()
+        path: Path | None = expand_home(named).absolute()
     else:
         layout = layouts.recognise(root)
         path = layout.launch_files[0] if layout.launch_files else layouts.user_file(root)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autotune.model import codec
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.errors import AutotuneError, StateDamaged
-from autotune.model.records import Event
+from autotune.model.records import EventRecord
 from autotune.store.journal import Journal
 
 RESULTS = {4: "failed", 5: "refused", 6: "busy", 7: "drifted", 8: "failed", 130: "interrupted"}
@@ -31,7 +31,7 @@ def record(path: Path, verb: str, cause: str, **facts: object) -> dict[str, Any]
 
 
 @contextmanager
-def noted(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]]:
+def record_failure(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]]:
     """Appends an event when what is done inside does not come to its end: refused, failed, interrupted. Gives a dict
     for what is known of it (flags, study). The same end again and again (an agent that finds the machine busy) is one.
     """
@@ -64,10 +64,10 @@ def read_all(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     unread: list[str] = []
     for number, found in Journal(path).lines():
         try:
-            if isinstance(found, Misfit):
+            if isinstance(found, InvalidRecord):
                 raise found
-            codec.load(Event, found)
+            codec.load(EventRecord, found)
             events.append(found)
-        except Misfit as misfit:
+        except InvalidRecord as misfit:
             unread.append(f"{path}: line {number}: {misfit}")
     return events, unread

@@ -17,10 +17,10 @@ from typing import Any
 
 from autotune.disk import files as disk
 from autotune.model import codec
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.errors import StateDamaged
 
-Record = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 MOVE_AWAY = "Move the file away and run again."
@@ -39,7 +39,7 @@ class Journal:
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record and waits until it is on the disk. Raises StateDamaged (disk full, read-only)."""
-        line = encoded(json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)) + b"\n"
+        line = to_utf8(json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)) + b"\n"
         try:
             disk.make_folder(self.path.parent)
             if not self._tail_is_whole:
@@ -55,23 +55,23 @@ class Journal:
                     os.ftruncate(file.fileno(), size)
                     raise
         except OSError as error:
-            raise cannot_write(self.path, error) from None
+            raise write_problem(self.path, error) from None
 
-    def read(self, take: Callable[[Record], object] | None = None) -> list[Record]:
+    def read(self, take: Callable[[JsonObject], object] | None = None) -> list[JsonObject]:
         """All records up to the first damaged line, in order; what follows is moved aside (see ``mended``).
 
         ``take`` gets each record and raises Misfit at one that makes no sense: it counts as damaged. Raises
         StateDamaged when the file cannot be read or mended.
         """
         data = self._data()
-        records: list[Record] = []
+        records: list[JsonObject] = []
         for number, start, found in _lines(data):
             try:
-                if isinstance(found, Misfit):
+                if isinstance(found, InvalidRecord):
                     raise found
                 if take is not None:
                     take(found)
-            except Misfit as misfit:
+            except InvalidRecord as misfit:
                 self._set_aside(data, start)
                 self.mended = (f"{self.path}: line {number}: {misfit}; the {number - 1} before it are whole, and it "
                                f"and all that follows is kept in {self._aside.name}")
@@ -79,7 +79,7 @@ class Journal:
             records.append(found)
         return records
 
-    def lines(self) -> Iterator[tuple[int, Record | Misfit]]:
+    def lines(self) -> Iterator[tuple[int, JsonObject | InvalidRecord]]:
         """Number and record of each line, or what is wrong with it; a torn last line is left out. Changes nothing.
 
         Raises StateDamaged when the file cannot be read.
@@ -132,10 +132,10 @@ class Journal:
 def require_space(folder: Path) -> None:
     """Raises StateDamaged when the disk is full: what could not be saved for want of space is nobody else's fault."""
     if shutil.disk_usage(folder).free < LEAST_SPACE:
-        raise cannot_write(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        raise write_problem(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
-def cannot_write(path: Path, error: OSError) -> StateDamaged:
+def write_problem(path: Path, error: OSError) -> StateDamaged:
     """The error for a record that could not be written: one line, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space and run the same command again: it goes on from there."
@@ -155,34 +155,34 @@ def load_json(path: Path) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise StateDamaged(f"{path}: cannot be read: {error.strerror}", "Check its permissions.") from None
-    except Misfit as misfit:
+    except InvalidRecord as misfit:
         raise StateDamaged(f"{path}: {misfit}", MOVE_AWAY) from None
     if not isinstance(found, dict):
         raise StateDamaged(f"{path}: not a JSON object", MOVE_AWAY)
     return found
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, int, Record | Misfit]]:
+def _lines(data: bytes) -> Iterator[tuple[int, int, JsonObject | InvalidRecord]]:
     """(number, place in the file, record or what is wrong with it) of each line that ends."""
     start = number = 0
     while (end := data.find(b"\n", start)) >= 0:
         number += 1
         try:
             found = codec.decode(data[start:end])
-            yield number, start, found if isinstance(found, dict) else Misfit("not a JSON object")
-        except Misfit as misfit:
+            yield number, start, found if isinstance(found, dict) else InvalidRecord("not a JSON object")
+        except InvalidRecord as misfit:
             yield number, start, misfit
         start = end + 1
 
 
-def encoded(text: str) -> bytes:
+def to_utf8(text: str) -> bytes:
     """UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) are written as question marks."""
     return text.encode("utf-8", "replace")
 
 
 def write_whole(path: Path, text: str, *, private: bool = True) -> None:
     """``write_whole_bytes`` for text, as UTF-8."""
-    write_whole_bytes(path, encoded(text), private=private)
+    write_whole_bytes(path, to_utf8(text), private=private)
 
 
 def write_whole_bytes(path: Path, data: bytes, *, private: bool = True) -> None:
@@ -190,4 +190,4 @@ def write_whole_bytes(path: Path, data: bytes, *, private: bool = True) -> None:
     try:
         disk.write_whole(path, data, private=private)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise write_problem(path, error) from None

@@ -37,7 +37,7 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path.resolve().as_posix()}"
 
 
-def faults() -> tuple[type[Exception], ...]:
+def storage_errors() -> tuple[type[Exception], ...]:
     """What Optuna's storages raise when they cannot be reached or written, or do not hold what they should."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -50,20 +50,21 @@ def faults() -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
-def opened(url: str) -> BaseStorage:
+def open_storage(url: str) -> BaseStorage:
     """The storage of an address that somebody gave. Raises UsageProblem: no such kind, its driver is missing, it
     cannot be reached, or holds something else."""
     try:
         parts = urlsplit(url)
         scheme, port = parts.scheme.lower(), parts.port
     except ValueError as error:
-        raise UsageProblem(f"--storage {shown(url)}: no address: {hidden(str(error), url)}", FORMS) from None
+        why = mask_password(str(error), url)
+        raise UsageProblem(f"--storage {shown_address(url)}: no address: {why}", FORMS) from None
     if scheme == "grpc":
         return _proxy(url, parts.hostname or "localhost", port or GRPC_PORT)
     return _database(url)
 
 
-def ours(path: Path) -> BaseStorage:
+def open_own_storage(path: Path) -> BaseStorage:
     """The SQLite file at ``path``, made where there is none. One that is no database is moved aside: it holds nothing
     that the studies do not. Raises StateDamaged."""
     from sqlalchemy.exc import DatabaseError, OperationalError
@@ -73,7 +74,7 @@ def ours(path: Path) -> BaseStorage:
         os.close(open_to_append(path))  # SQLite leaves a file's mode as it finds it
     try:
         return _engine(url_of(path), own=True)
-    except faults() as problem:
+    except storage_errors() as problem:
         cause = problem if isinstance(problem, DatabaseError) else problem.__cause__
         moved = isinstance(cause, DatabaseError) and not isinstance(cause, OperationalError)
         kind = type(problem).__name__
@@ -83,7 +84,7 @@ def ours(path: Path) -> BaseStorage:
         gc.collect()
         with suppress(OSError):
             path.replace(path.with_name(path.name + ".damaged"))
-            return ours(path)
+            return open_own_storage(path)
     raise StateDamaged(f"Optuna's storage cannot be written to {path}: {kind}",
                        "The studies themselves are safe; remove that file to have it made again.")
 
@@ -98,22 +99,22 @@ def _database(url: str) -> BaseStorage:
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise UsageProblem(f"--storage {shown(url)}: not an address of a storage", FORMS) from None
+        raise UsageProblem(f"--storage {shown_address(url)}: not an address of a storage", FORMS) from None
     try:
-        return _first(parsed.render_as_string(hide_password=False))
+        return _open_while_made(parsed.render_as_string(hide_password=False))
     except ImportError:
-        raise UsageProblem(f"--storage {shown(url)}: its driver is not installed",
+        raise UsageProblem(f"--storage {shown_address(url)}: its driver is not installed",
                            "pip install 'autotune-webui[storage]' brings those for PostgreSQL and gRPC.") from None
-    except faults() as problem:
+    except storage_errors() as problem:
         cause = problem if isinstance(problem, DBAPIError) else problem.__cause__ or problem
         why = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().splitlines()
-        said = hidden(why[0] if why else type(cause).__name__, url)
-        raise UsageProblem(f"--storage {shown(url)}: cannot be used: {said}",
+        said = mask_password(why[0] if why else type(cause).__name__, url)
+        raise UsageProblem(f"--storage {shown_address(url)}: cannot be used: {said}",
                            "Start the server, or check host, user and database; without --storage a file of "
                            "autotune's own is used.") from None
 
 
-def _first(url: str) -> BaseStorage:
+def _open_while_made(url: str) -> BaseStorage:
     """A database that others may be the first to use at this very moment: who is second finds tables half made."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
@@ -152,7 +153,7 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
         import grpc  # noqa: F401
         import optuna.storages._grpc.auto_generated.api_pb2
     except ImportError:
-        raise UsageProblem(f"--storage {shown(url)}: gRPC is not installed",
+        raise UsageProblem(f"--storage {shown_address(url)}: gRPC is not installed",
                            "pip install 'autotune-webui[storage]'") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -161,29 +162,29 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
         proxy.wait_server_ready(timeout=REACHED_WITHIN)
     except OSError:
         proxy.close()
-        raise UsageProblem(f"--storage {shown(url)}: nobody answers there within {REACHED_WITHIN} s",
+        raise UsageProblem(f"--storage {shown_address(url)}: nobody answers there within {REACHED_WITHIN} s",
                            "Start Optuna's gRPC proxy there (optuna.storages.run_grpc_proxy_server).") from None
     return proxy
 
 
-def closed(storage: BaseStorage) -> None:
+def close_storage(storage: BaseStorage) -> None:
     """Lets go of a storage's connections."""
     backend = getattr(storage, "_backend", storage)
     engine = getattr(backend, "engine", None)
     if engine is not None:
-        with suppress(*faults()):
+        with suppress(*storage_errors()):
             backend.remove_session()
             engine.dispose()
     elif hasattr(backend, "close"):
         backend.close()
 
 
-def shown(url: str) -> str:
+def shown_address(url: str) -> str:
     """An address as it may be printed: without password."""
-    return masked(hidden(url, url))
+    return masked(mask_password(url, url))
 
 
-def hidden(text: str, url: str) -> str:
+def mask_password(text: str, url: str) -> str:
     """A text in which the password of ``url`` is masked, as it is written there and as it is meant."""
     for secret in _secrets(url):
         text = text.replace(secret, MASK)

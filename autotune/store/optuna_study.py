@@ -21,20 +21,20 @@ from autotune.model.flagset import Space
 from autotune.model.study import History, Launch, Proposal, Sample, Verdict
 from autotune.model.workload import Profile
 from autotune.search import trial_history
-from autotune.store.optuna_storage import faults
+from autotune.store.optuna_storage import storage_errors
 
 if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-TRIAL = "trial"
+TRIAL_NUMBER = "trial"
 """Name of the attribute that holds a trial's number in its worker's own count."""
-AGAIN = 2.0
+RETRY_AFTER = 2.0
 """Seconds until a storage that went away is tried again."""
-Record = Sample | Launch
+SampleOrLaunch = Sample | Launch
 
 
-class Hands(Protocol):
+class TakesProposal(Protocol):
     """A sampler that can be told what the next trial is."""
 
     def hand(self, proposal: Proposal) -> None:
@@ -51,10 +51,10 @@ class OptunaStudy:
     what could not be written is written later (``behind``)."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, name: str, space: Space, profile: Profile,
-                 objective: str, sampler: optuna.samplers.BaseSampler, hands: Hands, worker: str,
+                 objective: str, sampler: optuna.samplers.BaseSampler, hands: TakesProposal, worker: str,
                  alone: bool = True) -> None:
         """Opens the study of that name, or makes it; ``alone``: nobody else measures for it. Raises what
-        storages raise (``optuna_storage.faults``)."""
+        storages raise (``optuna_storage.storage_errors``)."""
         import optuna
 
         self.space, self.profile, self.objective, self.worker = space, profile, objective, worker
@@ -74,7 +74,7 @@ class OptunaStudy:
         self.rival: str | None = None
         """The set that the running trial helps to compare."""
         self._held: dict[str, list[dict[str, Any]]] = {}
-        self._own: list[Record] = []
+        self._own: list[SampleOrLaunch] = []
         self._groups: dict[tuple[str, int], object] = {}
 
     def describe(self, facts: Mapping[str, Any]) -> None:
@@ -84,7 +84,7 @@ class OptunaStudy:
             if known.get(key) != value:
                 self.study.set_user_attr(key, value)
 
-    def mend(self, records: Iterable[Record]) -> int:
+    def mend(self, records: Iterable[SampleOrLaunch]) -> int:
         """Brings the storage up to the journal: clips and starts that it lacks are added, trials that were left
         running are told. Returns how many records it lacked. Raises what storages raise."""
         from optuna.exceptions import UpdateFinishedTrialError
@@ -101,13 +101,13 @@ class OptunaStudy:
             held |= {(kind, int(row["number"])) for kind in (trial_history.SAMPLES, trial_history.LAUNCHES)
                      for row in trial.user_attrs.get(kind, ())}
         lacking = [one for one in self._own if (_kind(one), one.number) not in held]
-        self._groups = _grouped(self._own)
+        self._groups = _trial_of_each(self._own)
         left = dict.fromkeys(self._groups[_kind(one), one.number] for one in lacking)
         for trial in open_trials:
             if trial.number == current:
                 left.pop(self._number, None)
                 continue
-            number = trial.user_attrs.get(TRIAL)
+            number = trial.user_attrs.get(TRIAL_NUMBER)
             rows = [one for one in self._own if one.trial == number and number is not None]
             with suppress(UpdateFinishedTrialError):  # told meanwhile by somebody else: what it lacks is added below
                 self._write(trial._trial_id, rows)
@@ -135,11 +135,11 @@ class OptunaStudy:
             self._trial = asked
             for key, value in self._facts(proposal, number).items():
                 asked.set_user_attr(key, value)
-        except faults() as problem:
+        except storage_errors() as problem:
             self._trial = None
             self._fell_behind(problem)
 
-    def record(self, one: Record) -> None:
+    def record(self, one: SampleOrLaunch) -> None:
         """A clip or a start that is in the journal."""
         self._own.append(one)
         kind = _kind(one)
@@ -152,7 +152,7 @@ class OptunaStudy:
             self._trial.set_user_attr(kind, self._held[kind])
             if isinstance(one, Sample) and one.state == "ok" and one.seconds is not None:
                 self._trial.report(one.seconds, step=sum(row["state"] == "ok" for row in self._held[kind]) - 1)
-        except faults() as problem:
+        except storage_errors() as problem:
             self._fell_behind(problem)
 
     @property
@@ -164,7 +164,7 @@ class OptunaStudy:
         """Gives the trial that runs up before anything was measured for it."""
         trial, self._trial, self.pair = self._trial, None, None
         if trial is not None:
-            with suppress(*faults()):
+            with suppress(*storage_errors()):
                 self.answer(trial, None)
 
     def finish(self) -> None:
@@ -174,10 +174,10 @@ class OptunaStudy:
         if trial is not None:
             try:
                 self.end(trial.number, rows)
-            except faults() as problem:
+            except storage_errors() as problem:
                 self._fell_behind(problem)
         if self.behind:
-            with suppress(*faults()):
+            with suppress(*storage_errors()):
                 self._catch_up()
 
     def ask(self) -> tuple[optuna.Trial, str | None]:
@@ -215,7 +215,8 @@ class OptunaStudy:
     def value(self, samples: Sequence[Sample]) -> float | None:
         """What trials are compared by: the objective's score, for speed the (weighted geometric mean of the) seconds
         of a clip; None without a whole round."""
-        scores = [one.score for one in objectives.scored(rounds(History(tuple(samples)), self.profile), self.objective)]
+        found = rounds(History(tuple(samples)), self.profile)
+        scores = [one.score for one in objectives.score_rounds(found, self.objective)]
         return math.exp(median(scores)) if scores else None
 
     def _fell_behind(self, problem: Exception) -> None:
@@ -225,7 +226,7 @@ class OptunaStudy:
         if isinstance(problem, UpdateFinishedTrialError):
             self._trial = None  # told by somebody who took this worker for dead: what follows is added when it is done
         else:
-            self._again = time.monotonic() + AGAIN
+            self._again = time.monotonic() + RETRY_AFTER
 
     def _catch_up(self) -> None:
         """Puts into the storage what it lacks. Raises what storages raise, and a fault of its own where the last try
@@ -236,14 +237,14 @@ class OptunaStudy:
             raise ConnectionError("the storage went away just now")
         try:
             self.mend(self._own)
-        except faults() as problem:
+        except storage_errors() as problem:
             self._fell_behind(problem)
             raise
 
     def _facts(self, proposal: Proposal, number: int) -> dict[str, Any]:
         flags = self.space[proposal.candidate].flags
         facts: dict[str, Any] = {
-            trial_history.WORKER: self.worker, TRIAL: number, trial_history.PURPOSE: proposal.purpose}
+            trial_history.WORKER: self.worker, TRIAL_NUMBER: number, trial_history.PURPOSE: proposal.purpose}
         if proposal.fresh:
             facts[trial_history.FRESH] = True
         if proposal.block is not None:
@@ -253,7 +254,7 @@ class OptunaStudy:
             facts["settings"] = dict(flags.settings)
         return facts
 
-    def _write(self, trial_id: int, rows: Sequence[Record]) -> None:
+    def _write(self, trial_id: int, rows: Sequence[SampleOrLaunch]) -> None:
         for kind in (trial_history.LAUNCHES, trial_history.SAMPLES):
             found = [codec.dump(one) for one in rows if _kind(one) == kind]
             self.study._storage.set_trial_user_attr(trial_id, kind, found)
@@ -262,10 +263,10 @@ class OptunaStudy:
         """Puts what the running trial holds into the storage anew."""
         assert self._trial is not None
         rows = [one for one in self._own if one.trial == self._number]
-        with suppress(*faults()):  # told by somebody else, who took it for dead: it is added once it has ended
+        with suppress(*storage_errors()):  # told by somebody else, who took it for dead: it is added once it has ended
             self._write(self._trial._trial_id, rows)
 
-    def end(self, number: int, rows: Sequence[Record]) -> None:
+    def end(self, number: int, rows: Sequence[SampleOrLaunch]) -> None:
         """Ends a trial by what it holds. Raises UpdateFinishedTrialError for one that was ended."""
         from optuna.trial import TrialState
 
@@ -276,7 +277,7 @@ class OptunaStudy:
         self.study.tell(number, value if state == "COMPLETE" else None, state=TrialState[state],
                         skip_if_finished=True)
 
-    def _add(self, rows: Sequence[Record]) -> None:
+    def _add(self, rows: Sequence[SampleOrLaunch]) -> None:
         """Adds a trial of the journal that the storage knows nothing of, or some of its clips that it lacks."""
         import optuna
 
@@ -290,19 +291,19 @@ class OptunaStudy:
         proposal = Proposal(name, purpose, 0, cold, samples[0].block if samples else None)
         kinds = {kind: [codec.dump(one) for one in rows if _kind(one) == kind]
                  for kind in (trial_history.LAUNCHES, trial_history.SAMPLES)}
-        facts = {**self._facts(proposal, -1), **told, **kinds, TRIAL: rows[0].trial}
+        facts = {**self._facts(proposal, -1), **told, **kinds, TRIAL_NUMBER: rows[0].trial}
         good = [one.seconds for one in samples if one.state == "ok" and one.seconds is not None]
         self.study.add_trial(optuna.trial.create_trial(
             state=optuna.trial.TrialState[state], value=value if state == "COMPLETE" else None,
             params=dict(self.space[name].levels), distributions=self.distributions,
             user_attrs=facts, intermediate_values=dict(enumerate(good))))
 
-    def _end(self, rows: Sequence[Record]) -> tuple[str, float | None, dict[str, Any]]:
+    def _end(self, rows: Sequence[SampleOrLaunch]) -> tuple[str, float | None, dict[str, Any]]:
         """(state, value, what to note) of a trial by its clips and starts."""
         samples = [one for one in rows if isinstance(one, Sample)]
         launches = [one for one in rows if isinstance(one, Launch)]
         value = self.value(samples)
-        both: list[Record] = [*samples, *launches]
+        both: list[SampleOrLaunch] = [*samples, *launches]
         failure = next((one for one in both if one.failure is not None), None)
         states = [one.state for one in samples]
         peaks = [one.memory_peak for one in samples if one.memory_peak is not None]
@@ -321,7 +322,7 @@ class OptunaStudy:
         return ("COMPLETE", value, told) if value is not None else ("FAIL", None, told)
 
 
-def _grouped(records: Sequence[Record]) -> dict[tuple[str, int], object]:
+def _trial_of_each(records: Sequence[SampleOrLaunch]) -> dict[tuple[str, int], object]:
     """The trial of each record: its number, or, where none was noted, all of one set and purpose in one process."""
     found: dict[tuple[str, int], object] = {}
     first: dict[int, object] = {}
@@ -337,5 +338,5 @@ def _grouped(records: Sequence[Record]) -> dict[tuple[str, int], object]:
     return found
 
 
-def _kind(one: Record) -> str:
+def _kind(one: SampleOrLaunch) -> str:
     return trial_history.SAMPLES if isinstance(one, Sample) else trial_history.LAUNCHES

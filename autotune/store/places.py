@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotune.disk import windows_package
 from autotune.model.errors import StateDamaged, UsageProblem
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 
 ENVIRONMENT = "AUTOTUNE_STATE_DIR"
 NAME_ONE = "Name a folder for autotune's records with --state-dir."
@@ -88,7 +88,7 @@ def state_dir(option: Path | None) -> Places:
         import platformdirs
 
         option = Path(platformdirs.user_state_dir("autotune", appauthor=False))
-    root = expanded(option)
+    root = expand_home(option)
     if str(root).startswith("~"):
         raise UsageProblem(f"{root}: whose home folder is that?", NAME_ONE)
     root = windows_package.real(root.absolute())

@@ -21,7 +21,7 @@ from autotune.store.journal import load_json, write_whole
 from autotune.store.places import Places
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-CLOCK_SET = 60.0
+CLOCK_TOLERANCE = 60.0
 """Seconds by which the time of the last start of the machine may seem to move: it is worked out from the clock, which
 is set now and then. No machine starts twice within them."""
 
@@ -51,10 +51,10 @@ def same_boot(then: Boot, now: Boot) -> bool:
     time than it was then has started anew, and so has one whose start is another by more than a clock is set."""
     if then.id is not None and now.id is not None:
         return then.id == now.id
-    return now.up >= then.up and abs(now.began - then.began) <= CLOCK_SET
+    return now.up >= then.up and abs(now.began - then.began) <= CLOCK_TOLERANCE
 
 
-class InFlight:
+class RunningSet:
     """The entry of one web UI, and the list of sets that ran when the machine went down."""
 
     def __init__(self, folder: Path, boot: Boot) -> None:
@@ -117,11 +117,11 @@ class InFlight:
         write_whole(path, json.dumps(document, ensure_ascii=False) + "\n")
 
 
-def of(places: Places, root: Path) -> InFlight:
+def of_webui(places: Places, root: Path) -> RunningSet:
     """The entry of the web UI in ``root``."""
-    return InFlight(places.install(root), this_boot())
+    return RunningSet(places.install(root), this_boot())
 
 
-def why_not(entry: dict[str, Any]) -> str:
+def why_not_tried(entry: dict[str, Any]) -> str:
     """Why such a set is not tried again, in words."""
     return f"the machine went down while this set ran ({entry.get('at') or 'some time ago'})"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from autotune.search import trial_history
-from autotune.store.optuna_storage import faults
+from autotune.store.optuna_storage import storage_errors
 from autotune.store.optuna_study import OptunaStudy
 from autotune.store.studies import Study
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 BEAT, GRACE = 5.0, 40.0
 """Seconds between two beats, and without one until a worker is taken for dead and its trial is taken over."""
-UNDECIDED = 20
+MOST_WAITS = 20
 """So many fiftieths of a second is waited for a trial that began before to say what it measures."""
 ENDED = "ended"
 """A worker's last beat."""
 
 
-def beat_of(worker: str) -> str:
+def beat_attribute(worker: str) -> str:
     """Name of the study's attribute that a worker's beats are in."""
     return f"beat {worker}"
 
 
 @dataclass
-class Seen:
+class StudyActivity:
     """What the storage showed at the last look. ``running``: sets that others measure in the search; ``pairs``: numbers
     of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one; ``busy``:
     somebody measures; ``there``: somebody is at work, measuring or choosing; ``settled``: somebody came to a verdict
@@ -53,7 +53,7 @@ class Seen:
     settled: bool = False
 
 
-class Others:
+class OtherWorkers:
     """The other workers of a study, as one of them sees them."""
 
     def __init__(self, told: OptunaStudy, study: Study, clock: Callable[[], float] = time.monotonic,
@@ -63,7 +63,7 @@ class Others:
         self._between: dict[tuple[str, Any], float] = {}
         self._known = -1
         self._beats: dict[str, tuple[object, float]] = {}
-        self.seen = Seen()
+        self.seen = StudyActivity()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -76,17 +76,17 @@ class Others:
         finally:
             stop.set()
             thread.join()
-            with suppress(*faults()):
-                self._told.study.set_user_attr(beat_of(self._told.worker), ENDED)
+            with suppress(*storage_errors()):
+                self._told.study.set_user_attr(beat_attribute(self._told.worker), ENDED)
 
     def _beating(self, stop: threading.Event) -> None:
         while True:
-            with suppress(*faults()):
-                self._told.study.set_user_attr(beat_of(self._told.worker), time.time_ns())
+            with suppress(*storage_errors()):
+                self._told.study.set_user_attr(beat_attribute(self._told.worker), time.time_ns())
             if stop.wait(self._beat):
                 return
 
-    def look(self, last: bool = False, hold: bool = False) -> Seen:
+    def look(self, last: bool = False, hold: bool = False) -> StudyActivity:
         """Takes over what others measured since the last look, and the trials of dead workers; ``last``: pairs that
         are not whole too, as clips of no pair; ``hold``: no pairs at all, as long as this worker is at one of its own.
         Raises what storages raise."""
@@ -118,7 +118,7 @@ class Others:
         mine = self._told.running
         if mine is None:
             return False
-        for _ in range(UNDECIDED):
+        for _ in range(MOST_WAITS):
             rivals = [one for one in self._told.study.get_trials(deepcopy=False)
                       if self._known < one.number < mine[0] and not one.state.is_finished()
                       and one.user_attrs.get(trial_history.WORKER) != self._told.worker]
@@ -133,7 +133,7 @@ class Others:
 
     def _alive(self, worker: str, attrs: dict[str, Any]) -> bool:
         """Whether a worker's beat has moved lately; one that is seen for the first time gets the benefit of doubt."""
-        value, now = attrs.get(beat_of(worker)), self._clock()
+        value, now = attrs.get(beat_attribute(worker)), self._clock()
         known = self._beats.get(worker)
         if known is None or known[0] != value:
             self._beats[worker] = known = (value, now)
@@ -141,22 +141,22 @@ class Others:
 
     def _taken_over(self, trial: FrozenTrial) -> FrozenTrial:
         """Ends a trial whose worker is gone, by what it holds."""
-        launches, samples = trial_history.rows(trial)
-        with suppress(*faults()):
+        launches, samples = trial_history.recorded_rows(trial)
+        with suppress(*storage_errors()):
             self._told.end(trial.number, [*launches, *samples])
         return trial
 
-    def _summary(self, running: list[FrozenTrial], done: list[FrozenTrial], alive: dict[str, bool]) -> Seen:
-        seen = Seen(busy=bool(running), there=any(alive.values()))
+    def _summary(self, running: list[FrozenTrial], done: list[FrozenTrial], alive: dict[str, bool]) -> StudyActivity:
+        seen = StudyActivity(busy=bool(running), there=any(alive.values()))
         known = {candidate.id for candidate in self._told.space.candidates}
         open_pairs: set[tuple[str, Any]] = set()
         for trial in running:
             name = str(trial.user_attrs.get(trial_history.SET, ""))
-            if _compares(trial):
-                open_pairs.add(_pair(trial))
+            if _is_of_pair(trial):
+                open_pairs.add(_pair_key(trial))
             elif name in known:
                 seen.running.append(name)
-        pairs = _pairs(done)
+        pairs = _trials_by_pair(done)
         for key, rows in pairs.items():
             newest = key[1] == max(block for worker, block in pairs if worker == key[0])
             if newest and alive.get(key[0]) and not self._whole(rows) and self._comes(key):
@@ -174,7 +174,7 @@ class Others:
 
     def _whole(self, rows: list[FrozenTrial]) -> bool:
         """Whether both sides of a pair have a good clip."""
-        sides = {sample.candidate for trial in rows for sample in trial_history.rows(trial)[1]
+        sides = {sample.candidate for trial in rows for sample in trial_history.recorded_rows(trial)[1]
                  if sample.state == "ok" and sample.purpose == "confirm"}
         return self._told.space.baseline in sides and len(sides) > 1
 
@@ -184,21 +184,21 @@ class Others:
         known = {candidate.id for candidate in self._told.space.candidates}
         have = {(one.worker, one.origin) for one in study.samples if one.worker}
         starts = {(one.worker, one.origin): one.number for one in study.launches if one.worker}
-        whole = {key for key, rows in _pairs(done).items() if self._whole(rows)}
+        whole = {key for key, rows in _trials_by_pair(done).items() if self._whole(rows)}
         blocks: dict[tuple[str, Any], int] = {}
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
         due = [trial for trial in sorted(done, key=lambda one: one.number)
-               if not _compares(trial) or last or (_pair(trial) in whole and not hold)]
+               if not _is_of_pair(trial) or last or (_pair_key(trial) in whole and not hold)]
         for trial in due:  # all starts first: a clip may stand in an earlier trial than the start that it lacked
-            worker = _pair(trial)[0]
-            for launch in trial_history.rows(trial)[0]:
+            worker = _pair_key(trial)[0]
+            for launch in trial_history.recorded_rows(trial)[0]:
                 if (worker, launch.number) not in starts and launch.candidate in known:
                     starts[worker, launch.number] = len(study.launches)
                     study.adopt(replace(launch, number=len(study.launches), worker=worker, origin=launch.number,
                                         installing=None))
         for trial in due:
-            key, compares = _pair(trial), _compares(trial)
-            for sample in trial_history.rows(trial)[1]:
+            key, compares = _pair_key(trial), _is_of_pair(trial)
+            for sample in trial_history.recorded_rows(trial)[1]:
                 number = starts.get((key[0], sample.launch), sample.launch if sample.launch < 0 else None)
                 if (key[0], sample.number) in have:
                     block = held.get((key[0], sample.number))
@@ -218,7 +218,7 @@ class Others:
         return blocks[key]
 
 
-def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:
+def study_name(storage: BaseStorage, question: str, fresh: bool) -> str:
     """The study of a question that a worker takes part in: the newest. ``fresh``: a new one, unless somebody is at work
     on the newest right now. Raises what storages raise."""
     import optuna
@@ -231,25 +231,25 @@ def name_of(storage: BaseStorage, question: str, fresh: bool) -> str:
     newest = max(found)
     if fresh:
         attrs = optuna.load_study(study_name=found[newest], storage=storage).user_attrs
-        beats = [value for key, value in attrs.items() if key.startswith(beat_of("")) and isinstance(value, int)]
+        beats = [value for key, value in attrs.items() if key.startswith(beat_attribute("")) and isinstance(value, int)]
         if not beats or abs(time.time_ns() - max(beats)) > GRACE * 1e9:
             return f"{question}-{newest + 1}"
     return found[newest]
 
 
-def _compares(trial: FrozenTrial) -> bool:
+def _is_of_pair(trial: FrozenTrial) -> bool:
     """Whether a trial is part of a pair: one of its sides, or a set that is measured beside them."""
     return trial.user_attrs.get(trial_history.BLOCK) is not None
 
 
-def _pair(trial: FrozenTrial) -> tuple[str, Any]:
+def _pair_key(trial: FrozenTrial) -> tuple[str, Any]:
     return str(trial.user_attrs.get(trial_history.WORKER, "")), trial.user_attrs.get(trial_history.BLOCK, -1)
 
 
-def _pairs(done: list[FrozenTrial]) -> dict[tuple[str, Any], list[FrozenTrial]]:
+def _trials_by_pair(done: list[FrozenTrial]) -> dict[tuple[str, Any], list[FrozenTrial]]:
     """Trials of comparisons by worker and pair."""
     found: dict[tuple[str, Any], list[FrozenTrial]] = {}
     for trial in done:
-        if _compares(trial):
-            found.setdefault(_pair(trial), []).append(trial)
+        if _is_of_pair(trial):
+            found.setdefault(_pair_key(trial), []).append(trial)
     return found

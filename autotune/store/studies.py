@@ -13,7 +13,7 @@ from typing import Any
 
 from autotune.model import codec, records
 from autotune.model.bounds import Seconds
-from autotune.model.codec import Misfit
+from autotune.model.codec import InvalidRecord
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import History, Launch, Sample
 from autotune.store.journal import MOVE_AWAY, Journal, load_json, write_whole
@@ -43,7 +43,7 @@ class Study:
         for number, record in self._journal.lines():
             try:
                 self._read(record)
-            except Misfit as misfit:
+            except InvalidRecord as misfit:
                 raise StateDamaged(
                     f"{self._journal.path}: line {number}: {misfit}",
                     f"The {number - 1} lines before it are whole; `autotune tune` of the same question goes on from "
@@ -59,19 +59,19 @@ class Study:
         """What could not be read and was moved aside, in words."""
         return self._journal.mended
 
-    def whole(self) -> records.Question:
+    def whole(self) -> records.StudyQuestion:
         """What it asks, once its parts are certain to be sound and to fit one another.
 
         Raises StateDamaged, naming file and place.
         """
         place = self.folder / "study.json"
         try:
-            asked = records.question(self.head, self.samples, self.launches)
+            asked = records.check_study(self.head, self.samples, self.launches)
             found = self.document()
             place = self.folder / "result.json"
             if found is not None:
-                records.result(found, asked.space, self.samples, self.launches)
-        except Misfit as misfit:
+                records.check_result(found, asked.space, self.samples, self.launches)
+        except InvalidRecord as misfit:
             if str(misfit).startswith(("samples[", "launches[")):
                 place = self._journal.path
             kept = f"Its {len(self.samples)} clips are kept in {self._journal.path.name}; `autotune tune` of the " \
@@ -83,11 +83,11 @@ class Study:
         """Moves a result aside that is damaged, or tells of clips that are gone: who goes on makes it anew."""
         path = self.folder / "result.json"
         try:
-            asked = records.question(self.head, self.samples, self.launches)
+            asked = records.check_study(self.head, self.samples, self.launches)
             found = self.document()
             if found is not None:
-                records.result(found, asked.space, self.samples, self.launches)
-        except (Misfit, StateDamaged) as problem:
+                records.check_result(found, asked.space, self.samples, self.launches)
+        except (InvalidRecord, StateDamaged) as problem:
             if path.exists():
                 path.replace(path.with_name("result.json.damaged"))
                 why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
@@ -162,13 +162,13 @@ class Study:
         """The result document, None while the study has none."""
         return load_json(self.folder / "result.json")
 
-    def _read(self, record: dict[str, Any] | Misfit) -> None:
+    def _read(self, record: dict[str, Any] | InvalidRecord) -> None:
         """Takes a record from the disk: in order, none missing, none twice. Raises Misfit."""
-        if isinstance(record, Misfit):
+        if isinstance(record, InvalidRecord):
             raise record
         wanted = {"sample": len(self.samples), "launch": len(self.launches)}.get(str(record.get("kind")))
         if wanted is not None and record.get("number") != wanted:
-            raise Misfit(f"number: {record.get('number')!r} instead of {wanted}")
+            raise InvalidRecord(f"number: {record.get('number')!r} instead of {wanted}")
         self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ class Study:
             self._sittings[codec.load(str, record.get("sitting"))] = codec.load(dict[str, Seconds], parts)
 
 
-def key_of(parts: Mapping[str, Any]) -> str:
+def question_key(parts: Mapping[str, Any]) -> str:
     """The name of a question: equal questions (fingerprint, profile, baseline, objective, seed) resume."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -194,19 +194,19 @@ def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) ->
     Raises StateDamaged when the folder cannot be written.
     """
     if not fresh:
-        for folder in reversed(sorted_studies(studies)):
+        for folder in reversed(study_folders(studies)):
             # A head that is damaged is no concern of other questions.
             found = _head(folder) if folder.name.endswith(f"-{key}") else None
             if found is not None and found.get("key") == key:
                 return Study(folder, found, mend=True)
-    number = 1 + max((int(folder.name.split("-")[0]) for folder in sorted_studies(studies)), default=0)
+    number = 1 + max((int(folder.name.split("-")[0]) for folder in study_folders(studies)), default=0)
     folder = studies / f"{number:04d}-{key}"
     document = {**head, "id": folder.name, "key": key}
     write_whole(folder / "study.json", json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     return Study(folder, document)
 
 
-def sorted_studies(studies: Path) -> list[Path]:
+def study_folders(studies: Path) -> list[Path]:
     """Study folders, oldest first."""
     if not studies.is_dir():
         return []
@@ -218,7 +218,7 @@ def find_study(studies: Path, name: str | None) -> Study:
 
     Raises NothingToWorkOn (nothing recorded, or no such study).
     """
-    folders = sorted_studies(studies)
+    folders = study_folders(studies)
     if name is not None:
         folders = [folder for folder in folders if folder.name.startswith(name)]
     else:
@@ -239,10 +239,10 @@ def _head(folder: Path) -> dict[str, Any] | None:
     found = load_json(path)
     try:
         if found is not None:
-            codec.load(records.Head, found)
+            codec.load(records.StudyHead, found)
             if found.get("id") != folder.name:
-                raise Misfit("id: not the name of its folder")
-    except Misfit as misfit:
+                raise InvalidRecord("id: not the name of its folder")
+    except InvalidRecord as misfit:
         raise StateDamaged(f"{path}: {misfit}", f"{MOVE_AWAY} The clips beside it stay where they are.") from None
     return found
 

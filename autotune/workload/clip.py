@@ -24,17 +24,17 @@ RefusalKind = Literal[
     "not_a_gif", "truncated", "wrong_count", "wrong_size", "black", "constant", "all_alike"
 ]
 
-DARK = 8
+BLACK_LEVEL = 8
 """Grey levels of 255. A black clip's GIF holds 0; a palette may move it by a few levels."""
-FLAT = 2.0
+FLAT_DEVIATION = 2.0
 """Grey levels. A frame whose standard deviation is below this shows nothing."""
-STILL = 0.25
+STILL_DIFFERENCE = 0.25
 """Mean grey levels between frames and their mean. Copies of one still differ by palette noise at most."""
-SAFE_PIXELS = 4096 * 4096
+MOST_PIXELS = 4096 * 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ClipRefusal:
     """Why a clip does not count. ``animated`` False: these are stills, AnimateDiff did not run."""
 
     kind: RefusalKind
@@ -46,7 +46,7 @@ class Refusal:
         return self.kind not in ("not_a_gif", "wrong_count", "all_alike")
 
 
-def check(data: bytes, workload: Workload) -> Frames | Refusal:
+def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     """Decodes a GIF and checks it: frames as uint8 (frames, height, width, 3), or the refusal.
 
     The order of checks is from the container inwards, so that each fault gets its own name.
@@ -54,47 +54,47 @@ def check(data: bytes, workload: Workload) -> Frames | Refusal:
     import numpy as np
 
     if data[:6] not in (b"GIF87a", b"GIF89a"):
-        return Refusal("not_a_gif", f"the answer is no GIF (starts with {data[:6]!r})")
+        return ClipRefusal("not_a_gif", f"the answer is no GIF (starts with {data[:6]!r})")
     # A GIF ends in 0x3B; anything else was cut off on its way or while it was written.
     if not data.rstrip(b"\0").endswith(b";"):
-        return Refusal("truncated", f"the GIF of {len(data)} bytes has no end")
+        return ClipRefusal("truncated", f"the GIF of {len(data)} bytes has no end")
     images = _decode(data)
-    if isinstance(images, Refusal):
+    if isinstance(images, ClipRefusal):
         return images
     if len(images) != workload.frames:
-        return Refusal("wrong_count", f"{len(images)} frames instead of {workload.frames}")
+        return ClipRefusal("wrong_count", f"{len(images)} frames instead of {workload.frames}")
     height, width = images[0].shape[:2]
     if (width, height) != (workload.width, workload.height):
-        return Refusal("wrong_size", f"{width}x{height} instead of {workload.width}x{workload.height}")
+        return ClipRefusal("wrong_size", f"{width}x{height} instead of {workload.width}x{workload.height}")
     frames = np.stack(images)
     values = frames.astype(np.float32)
-    if float(values.max()) <= DARK:
-        return Refusal("black", "every frame is black")
-    if float(values.std(axis=(1, 2)).max()) < FLAT:
-        return Refusal("constant", "every frame is one flat colour")
-    if len(images) > 1 and float(np.abs(values - values.mean(axis=0)).mean()) < STILL:
-        return Refusal("all_alike", "all frames are alike: nothing moves")
+    if float(values.max()) <= BLACK_LEVEL:
+        return ClipRefusal("black", "every frame is black")
+    if float(values.std(axis=(1, 2)).max()) < FLAT_DEVIATION:
+        return ClipRefusal("constant", "every frame is one flat colour")
+    if len(images) > 1 and float(np.abs(values - values.mean(axis=0)).mean()) < STILL_DIFFERENCE:
+        return ClipRefusal("all_alike", "all frames are alike: nothing moves")
     return frames
 
 
-def _decode(data: bytes) -> list[Frames] | Refusal:
+def _decode(data: bytes) -> list[Frames] | ClipRefusal:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     images: list[Frames] = []
     try:
         with Image.open(io.BytesIO(data)) as gif:
-            if gif.width * gif.height > SAFE_PIXELS:
-                return Refusal("wrong_size", f"{gif.width}x{gif.height} pixels")
+            if gif.width * gif.height > MOST_PIXELS:
+                return ClipRefusal("wrong_size", f"{gif.width}x{gif.height} pixels")
             for index in range(getattr(gif, "n_frames", 1)):
                 gif.seek(index)
                 images.append(np.asarray(gif.convert("RGB"), dtype=np.uint8))
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError) as error:
-        return Refusal("truncated", f"the GIF cannot be decoded: {error}")
+        return ClipRefusal("truncated", f"the GIF cannot be decoded: {error}")
     return images
 
 
-def compare(frames: Frames, reference: Frames) -> tuple[float, float]:
+def compare_clips(frames: Frames, reference: Frames) -> tuple[float, float]:
     """(SSIM, PSNR in dB) of two clips of one shape, averaged over frames; identical clips give (1.0, 100.0).
 
     SSIM on luma (workload/ssim.py). PSNR is capped at 100 dB so that it stays a number in JSON.

@@ -9,7 +9,7 @@ from typing import Any
 
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
-from autotune.model.home_folder import expanded
+from autotune.model.home_folder import expand_home
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
 from autotune.workload.tomlfile import Table, TomlFile, read
 
@@ -28,27 +28,27 @@ MAX_STEPS = 150
 MAX_MINUTES = 7 * 24 * 60
 
 
-def folders() -> tuple[Path, ...]:
+def profile_folders() -> tuple[Path, ...]:
     """Where shipped profiles lie: beside the package in a wheel, beside its parent in a source tree."""
     package = Path(__file__).resolve().parent.parent
     return tuple(folder for folder in (package / "profiles", package.parent / "profiles") if folder.is_dir())
 
 
-def shipped() -> dict[str, Path]:
+def shipped_profiles() -> dict[str, Path]:
     """Names and files of the shipped profiles, by name."""
     found: dict[str, Path] = {}
-    for folder in folders():
+    for folder in profile_folders():
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return found
 
 
-def locate(name_or_path: str) -> Path:
+def profile_file(name_or_path: str) -> Path:
     """The file of a profile given by name or path. Raises UsageProblem when there is none."""
-    names = shipped()
+    names = shipped_profiles()
     if name_or_path in names:
         return names[name_or_path]
-    path = expanded(name_or_path)
+    path = expand_home(name_or_path)
     if path.suffix == ".toml" or path.exists():
         return path
     hint = f"Shipped profiles: {', '.join(names) or 'none'}; or give a .toml file."
@@ -57,7 +57,7 @@ def locate(name_or_path: str) -> Path:
 
 def load(name_or_path: str) -> Profile:
     """Loads and checks a profile by name or file. Raises UsageProblem with file, line and key."""
-    return parse(read(locate(name_or_path)))
+    return parse(read(profile_file(name_or_path)))
 
 
 def parse(file: TomlFile) -> Profile:

@@ -14,7 +14,7 @@ else:
 
 WINDOW = 7
 """Pixels a side of the square in which brightness, contrast and structure are compared."""
-WEAK = (0.01, 0.03)
+STABILISERS = (0.01, 0.03)
 """Shares of the range that keep flat dark squares from dividing by nothing (Wang et al. 2004, K1 and K2)."""
 
 
@@ -49,7 +49,7 @@ def _frame(first: Luma, second: Luma, span: float) -> float:
     mine, theirs = mean(first), mean(second)
     spread = unbiased * ((mean(first * first) - mine * mine) + (mean(second * second) - theirs * theirs))
     shared = unbiased * (mean(first * second) - mine * theirs)
-    light, contrast = ((weak * span) ** 2 for weak in WEAK)
+    light, contrast = ((weak * span) ** 2 for weak in STABILISERS)
     alike = (2.0 * mine * theirs + light) * (2.0 * shared + contrast)
     alike /= (mine * mine + theirs * theirs + light) * (spread + contrast)
     return float(np.mean(alike))

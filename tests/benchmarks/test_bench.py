@@ -10,7 +10,7 @@ import pytest
 
 from autotune.model.study import History
 from autotune.search import warm_start
-from autotune.search.attention_prior import attention
+from autotune.search.attention_prior import prior_for_gpu
 from autotune.search.screen import Screen
 from benchmarks import cases, make_priors, search, surfaces
 from benchmarks.peers import PEERS
@@ -99,7 +99,7 @@ def test_priors_hold_on_cards_left_out() -> None:
 
 def test_priors_read_any_version_there_is() -> None:
     for capability, torch in (("8.9", "2.1.0"), (None, None), ("12.0", "3.0"), ("8.6", "1.13.1"), ("", "weird")):
-        prior = attention(capability, torch)
+        prior = prior_for_gpu(capability, torch)
         assert prior.source
         assert ("attention", "split", 0.0) in prior.effects
 
@@ -117,7 +117,7 @@ def test_tuning_again_is_cheap_when_nothing_changed() -> None:
 
 def test_a_warm_start_needs_a_measured_baseline_and_looks_at_live_levels_again() -> None:
     surface = surfaces.drawn(1)
-    assert warm_start.from_study(History(), surface.space, surface.profile) is None
+    assert warm_start.prior_from_study(History(), surface.space, surface.profile) is None
     row = search.one(("screen", 1, None))
     assert row["clips"] > 5
     prior = warm_start.Prior((("attention", "v1", 0.9),), "an earlier study", 0.5)

@@ -66,7 +66,8 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str,
 
 
 def test_a_hostile_profile_is_refused_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text, file, rng = profile.shipped()["tiny"].read_text(encoding="utf-8"), tmp_path / "p.toml", random.Random("p")
+    text = profile.shipped_profiles()["tiny"].read_text(encoding="utf-8")
+    file, rng = tmp_path / "p.toml", random.Random("p")
     for _ in range(ROUNDS):
         file.write_bytes(hostile(text, rng))
         code, document = ask(capsys, "profiles", "check", str(file))

@@ -11,7 +11,7 @@ import pytest
 
 from autotune.decide import budget_advice
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Block, compare
+from autotune.decide.compare import Pair, compare
 from autotune.decide.rounds import Round
 from autotune.decide.verdict import verdict
 from autotune.model.study import History, Launch
@@ -94,7 +94,7 @@ def test_the_budget_is_said_to_have_ended_only_where_it_did(history: History, sa
 def test_the_budget_that_is_named_has_room_for_what_is_needed() -> None:
     for spent in (0.0, 250.0, 500.0, 590.0, 640.0):
         history = searched(spent=spent)
-        if history.budget - spent < budget_advice.SPARE * RULES.min_blocks * PAIR:
+        if history.budget - spent < budget_advice.SPARE_FACTOR * RULES.min_blocks * PAIR:
             assert named(reason(history)) >= spent + RULES.min_blocks * PAIR
 
 
@@ -107,7 +107,7 @@ def test_about_as_many_more_pairs_settle_it_as_are_named(gain: float) -> None:
         pairs = tuple(pair(rng, gain, 0.03, 0.02, 2, number) for number in range(3))
         found = compare(pairs, clips(pairs), 0.02, 0.95)
         assert found is not None
-        more = budget_advice.more_pairs(found, PROFILE.decide)
+        more = budget_advice.pairs_to_settle(found, PROFILE.decide)
         if found.answer != "not sure" or more is None:
             continue
         asked += 1
@@ -120,7 +120,7 @@ def test_about_as_many_more_pairs_settle_it_as_are_named(gain: float) -> None:
     assert asked >= 5 and settled >= 0.75 * asked
 
 
-def clips(pairs: tuple[Block, ...]) -> tuple[Round, ...]:
+def clips(pairs: tuple[Pair, ...]) -> tuple[Round, ...]:
     return tuple(one for block in pairs for one in (*block.baseline, *block.winner))
 
 

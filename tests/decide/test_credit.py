@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.decide.ablation import ablate, by_clips_alone, effects, flag_pairs, without
-from autotune.decide.finalist import reduced
+from autotune.decide.ablation import ablation_rows, flag_pairs, measured_effects, posterior_by_clips_alone, without_flag
+from autotune.decide.finalist import without_idle_flags
 from autotune.decide.rounds import Round
 from autotune.decide.verdict import verdict as decide
 from autotune.model.study import Ablation, History, Interval, Launch, Sample
@@ -43,18 +43,18 @@ def interval(gain: float, reach: float = 0.1) -> Interval:
 
 
 def rows(found: tuple[Round, ...], total: Interval) -> tuple[Ablation, ...]:
-    known = effects(SPACE, BOTH, found, 0.95)
-    return ablate(SPACE, BOTH, by_clips_alone(SPACE, found), total, 2, known)
+    known = measured_effects(SPACE, BOTH, found, 0.95)
+    return ablation_rows(SPACE, BOTH, posterior_by_clips_alone(SPACE, found), total, 2, known)
 
 
 def test_a_set_that_lacks_a_flag_is_found() -> None:
-    assert {dimension: (less := without(SPACE, BOTH, dimension)) and less.id for dimension in LESS} == LESS
+    assert {dimension: (less := without_flag(SPACE, BOTH, dimension)) and less.id for dimension in LESS} == LESS
 
 
 def test_the_one_flag_of_a_set_is_the_verdict_itself() -> None:
     total = interval(0.3)
     found = confirmed(0.3, name("sdp"))
-    row, = ablate(SPACE, SPACE[name("sdp")], by_clips_alone(SPACE, found), total, 2, {})
+    row, = ablation_rows(SPACE, SPACE[name("sdp")], posterior_by_clips_alone(SPACE, found), total, 2, {})
     assert row == Ablation("--opt-sdp-attention", total.estimate, total.low, total.high, True, True, 2)
 
 
@@ -69,7 +69,7 @@ def test_what_no_pair_measured_is_an_expectation_and_never_sure() -> None:
 def test_no_level_is_credited_because_another_machine_liked_it() -> None:
     """Nothing but the baseline and the whole set was measured: sdp is not given the gain because it often has one, but
     for how widely its effect varies."""
-    posterior = by_clips_alone(SPACE, ())
+    posterior = posterior_by_clips_alone(SPACE, ())
     assert posterior.gain(SPACE.baseline, name("sdp"))[0] == pytest.approx(0.0)
 
 
@@ -87,9 +87,9 @@ def test_a_flag_is_measured_from_two_pairs_on_in_one_process_or_two(live: bool) 
     found = confirmed(0.3) + apart("attention", [0.24, 0.26], live)
     pairs = flag_pairs(found, BOTH.id, LESS["attention"])
     assert [pair.baseline[0].launch == pair.winner[0].launch for pair in pairs] == [live, live]
-    assert effects(SPACE, BOTH, found, 0.95)["attention"].pairs == 2
+    assert measured_effects(SPACE, BOTH, found, 0.95)["attention"].pairs == 2
     one = confirmed(0.3) + apart("attention", [0.24], live)
-    assert not effects(SPACE, BOTH, one, 0.95)
+    assert not measured_effects(SPACE, BOTH, one, 0.95)
 
 
 def test_what_measured_flags_do_to_each_other_is_told() -> None:
@@ -128,8 +128,8 @@ def test_a_flag_that_fresh_pairs_do_not_show_to_help_is_dropped() -> None:
 
 
 def less(found: tuple[Round, ...]) -> str:
-    known = effects(SPACE, BOTH, found, 0.95)
-    return reduced(SPACE, BOTH, by_clips_alone(SPACE, found), known, frozenset()).id
+    known = measured_effects(SPACE, BOTH, found, 0.95)
+    return without_idle_flags(SPACE, BOTH, posterior_by_clips_alone(SPACE, found), known, frozenset()).id
 
 
 @pytest.mark.parametrize("seed", [0, 1])

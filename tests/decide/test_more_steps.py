@@ -71,8 +71,8 @@ LINES = st.fixed_dictionaries({one: st.tuples(st.floats(0.05, 6.0), st.floats(0.
 @settings(max_examples=40, deadline=None)
 @given(LINES)
 def test_without_noise_it_is_the_ratio_of_the_lines(lines: dict[str, Line]) -> None:
-    rows = more_steps.at_steps(Tune(lines).history(), SPACE, EIGHT, SDP)
-    assert [row.steps for row in rows] == list(more_steps.USUAL)
+    rows = more_steps.speedups_at_steps(Tune(lines).history(), SPACE, EIGHT, SDP)
+    assert [row.steps for row in rows] == list(more_steps.USUAL_STEPS)
     for row in rows:
         assert row.speedup.low <= ratio(lines, row.steps) <= row.speedup.high
         assert row.speedup.estimate == pytest.approx(ratio(lines, row.steps), rel=0.05)
@@ -86,7 +86,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(clip: float, start: fl
     for seed in range(150):
         step = rng.uniform(0.5, 2.0)
         lines = {BASE: (rng.uniform(0.5, 4.0), step), SDP: (rng.uniform(0.5, 5.0), step / rng.uniform(1.0, 2.5))}
-        for row in more_steps.at_steps(Tune(lines, clip, start, seed).history(), SPACE, EIGHT, SDP):
+        for row in more_steps.speedups_at_steps(Tune(lines, clip, start, seed).history(), SPACE, EIGHT, SDP):
             asked += 1
             held += row.speedup.low <= ratio(lines, row.steps) <= row.speedup.high
     assert held >= 0.93 * asked
@@ -96,8 +96,8 @@ def test_a_clip_of_as_many_steps_checks_the_line() -> None:
     lines = {BASE: (3.0, 1.55), SDP: (4.5, 0.58)}
     checked = agreed = narrower = 0
     for seed in range(60):
-        alone = more_steps.at_steps(Tune(lines, 0.01, 0.014, seed).history(), SPACE, EIGHT, SDP)[0]
-        row = more_steps.at_steps(Tune(lines, 0.01, 0.014, seed).history(check=20), SPACE, EIGHT, SDP)[0]
+        alone = more_steps.speedups_at_steps(Tune(lines, 0.01, 0.014, seed).history(), SPACE, EIGHT, SDP)[0]
+        row = more_steps.speedups_at_steps(Tune(lines, 0.01, 0.014, seed).history(check=20), SPACE, EIGHT, SDP)[0]
         assert row.measured == pytest.approx(ratio(lines, 20), rel=0.15)
         checked += 1
         agreed += row.checked
@@ -111,22 +111,23 @@ def test_a_clip_that_misses_the_line_is_said_and_widens_the_interval() -> None:
     history = Tune(lines, 0.005, 0.005).history(check=20)
     bent = tuple(replace(one, seconds=1.6 * (one.seconds or 0.0)) if one.candidate == BASE and one.steps == 20 else one
                  for one in history.samples)
-    row = more_steps.at_steps(replace(history, samples=bent), SPACE, EIGHT, SDP)[0]
+    row = more_steps.speedups_at_steps(replace(history, samples=bent), SPACE, EIGHT, SDP)[0]
     assert not row.checked and row.measured is not None
     assert row.speedup.low <= ratio(lines, 20) * 1.02 and row.measured <= row.speedup.high
 
 
 def test_nothing_is_said_where_all_clips_have_the_same_steps() -> None:
-    assert more_steps.at_steps(Tune({BASE: (3.0, 1.5), SDP: (4.0, 0.6)}).history(short=False), SPACE, EIGHT, SDP) == ()
+    whole = Tune({BASE: (3.0, 1.5), SDP: (4.0, 0.6)}).history(short=False)
+    assert more_steps.speedups_at_steps(whole, SPACE, EIGHT, SDP) == ()
     twenty = replace(PROFILE, workloads=(Workload(512, 512, 16, 20),))
-    rows = more_steps.at_steps(Tune({BASE: (3.0, 1.5), SDP: (4.0, 0.6)}).history(short=False), SPACE, twenty, SDP)
+    rows = more_steps.speedups_at_steps(whole, SPACE, twenty, SDP)
     assert [(row.steps, row.checked) for row in rows] == [(20, True)]  # measured is measured
-    assert more_steps.at_steps(History(), SPACE, EIGHT, SDP) == ()
+    assert more_steps.speedups_at_steps(History(), SPACE, EIGHT, SDP) == ()
 
 
 def test_an_interval_of_the_pairs_is_never_made_narrower() -> None:
-    clips = [more_steps.looks_of(Tune({BASE: (3.0, 1.5), SDP: (4.0, 0.6)}).history().samples, one, 0, WHOLE)
+    clips = [more_steps.clip_groups(Tune({BASE: (3.0, 1.5), SDP: (4.0, 0.6)}).history().samples, one, 0, WHOLE)
              for one in (BASE, SDP)]
     now = Interval(1.6, 1.4, 1.85, 0.95)
-    told = more_steps.stretched(clips[0], clips[1], WHOLE, 20, now)
+    told = more_steps.speedup_at_steps(clips[0], clips[1], WHOLE, 20, now)
     assert told is not None and told.high / told.low >= 1.85 / 1.4

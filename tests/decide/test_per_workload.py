@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from autotune.decide.per_workload import per_workload
+from autotune.decide.per_workload import workload_outcomes
 from autotune.model.study import History, Launch, Sample
 from autotune.model.workload import Workload
 from autotune.report import words
@@ -50,7 +50,7 @@ APART = {BASE: (7.2, 57.0), SDP: (4.9, 30.0), MEM: (5.3, 26.0), V1: (13.0, 90.0)
 def test_each_workload_has_its_own_gain_and_says_what_it_alone_would_have() -> None:
     first = 0
     for seed in range(40):
-        rows = per_workload(tune(APART, seed), SPACE, TWO, SDP, SDP)
+        rows = workload_outcomes(tune(APART, seed), SPACE, TWO, SDP, SDP)
         assert [row.workload for row in rows] == [0, 1]
         assert rows[0].speedup is not None and rows[1].speedup is not None
         first += rows[0].speedup.low <= 7.2 / 4.9 <= rows[0].speedup.high
@@ -68,7 +68,7 @@ def test_what_the_pairs_say_is_sure_and_never_against_the_verdicts_own_interval(
     apart = {BASE: (4.9, 30.0), SDP: (5.6, 24.0)}
     for seed in range(40):
         history = tune(apart, seed)
-        stay, leave = (per_workload(history, SPACE, TWO, SDP, chosen) for chosen in (BASE, SDP))
+        stay, leave = (workload_outcomes(history, SPACE, TWO, SDP, chosen) for chosen in (BASE, SDP))
         assert stay[0].other is None and leave[1].other is None
         for row, gain in ((stay[1], 30.0 / 24.0), (leave[0], 5.6 / 4.9)):
             assert row.speedup is not None and row.other is not None
@@ -80,13 +80,13 @@ def test_what_the_pairs_say_is_sure_and_never_against_the_verdicts_own_interval(
 def test_sets_that_are_alike_are_hardly_ever_told_apart() -> None:
     alike = {BASE: (7.2, 57.0), SDP: (4.9, 30.0), MEM: (4.9, 30.0)}
     wrong = sum(row.other is not None
-                for seed in range(100) for row in per_workload(tune(alike, seed), SPACE, TWO, SDP, SDP))
+                for seed in range(100) for row in workload_outcomes(tune(alike, seed), SPACE, TWO, SDP, SDP))
     assert wrong <= 10
 
 
 def test_one_workload_has_nothing_to_say_beside_the_verdict() -> None:
-    assert per_workload(tune(APART, 0), SPACE, replace(TWO, workloads=TWO.workloads[:1]), SDP, SDP) == ()
-    assert [row.speedup for row in per_workload(History(), SPACE, TWO, None, BASE)] == [None, None]
+    assert workload_outcomes(tune(APART, 0), SPACE, replace(TWO, workloads=TWO.workloads[:1]), SDP, SDP) == ()
+    assert [row.speedup for row in workload_outcomes(History(), SPACE, TWO, None, BASE)] == [None, None]
 
 
 def test_it_is_said_in_plain_words() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from autotune.decide import compare, drift, noise, objectives, pareto, sequential, start_noise
 from autotune.decide.assumptions import NOISE, RULES
-from autotune.decide.finalist import pruned
-from autotune.decide.rounds import Round, before_confirmation, failures, rounds, whole_first
+from autotune.decide.finalist import without_doubtful_flags
+from autotune.decide.rounds import Round, before_confirmation, failures, prefer_whole_clips, rounds
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import torch_peaks
 from autotune.model.errors import UsageProblem
@@ -42,16 +42,16 @@ def sample(number: int, candidate: str, seconds: float | None = 5.0, **changes: 
     return Sample(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def pair(rng: random.Random, gain: float, between: float, within: float, count: int, block: int) -> compare.Block:
+def pair(rng: random.Random, gain: float, between: float, within: float, count: int, block: int) -> compare.Pair:
     def side(label: str, launch: int, shift: float) -> tuple[Round, ...]:
         own = rng.gauss(0.0, between) + shift
         return tuple(Round(label, launch, "confirm", block, own + rng.gauss(0.0, within), None, 0)
                      for _ in range(count))
-    return compare.Block(block, side("a", 2 * block, 0.0), side("b", 2 * block + 1, -math.log1p(gain)))
+    return compare.Pair(block, side("a", 2 * block, 0.0), side("b", 2 * block + 1, -math.log1p(gain)))
 
 
 def answer(rng: random.Random, gain: float, between: float = 0.015, within: float = 0.02) -> str:
-    pairs: tuple[compare.Block, ...] = ()
+    pairs: tuple[compare.Pair, ...] = ()
     while True:
         pairs += (pair(rng, gain, between, within, 4, len(pairs)),)
         all_rounds = tuple(one for block in pairs for one in (*block.baseline, *block.winner))
@@ -124,10 +124,10 @@ def compared(start: Callable[[random.Random], float], clip: float, gain: float, 
         return tuple(Round(label, launch, "confirm", block, own + rng.gauss(0.0, clip), None, 0) for _ in range(2))
 
     rounds = side("a", 100, 0.0, None) + side("b", 101, -gain, None)
-    pairs: tuple[compare.Block, ...] = ()
+    pairs: tuple[compare.Pair, ...] = ()
     while True:
         block = len(pairs)
-        pairs += (compare.Block(block, side("a", 2 * block, 0.0, block), side("b", 2 * block + 1, -gain, block)),)
+        pairs += (compare.Pair(block, side("a", 2 * block, 0.0, block), side("b", 2 * block + 1, -gain, block)),)
         rounds += pairs[-1].baseline + pairs[-1].winner
         found = compare.compare(pairs, rounds, 0.02, 0.95)
         if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks
@@ -149,24 +149,24 @@ def test_noise_of_starts_is_learnt_from_the_starts_seen() -> None:
         rng = random.Random(f"{true} of each start")
         rounds = tuple(Round("a", launch, "confirm", launch, score + rng.gauss(0.0, 0.005), None, 0)
                        for launch in range(30) for score in [rng.gauss(0.0, true)] for _ in range(3))
-        low, high = start_noise.spread(start_noise.believed(rounds, 0.005, 0.005**2), 0.99)
+        low, high = start_noise.credible_interval(start_noise.noise_posterior(rounds, 0.005, 0.005**2), 0.99)
         assert low < true < high < 5.0 * low
-    assert start_noise.believed((), 0.01, 0.0001) == start_noise.beforehand()
+    assert start_noise.noise_posterior((), 0.01, 0.0001) == start_noise.noise_prior()
 
 
 def test_one_process_of_two_sets_tells_nothing_of_starts() -> None:
     rounds = tuple(Round(name, 0, "screen", None, score, None, 0) for name, score in (("a", 0.0), ("b", 0.5)))
-    assert start_noise.believed(rounds, 0.01, 0.0001) == start_noise.beforehand()
+    assert start_noise.noise_posterior(rounds, 0.01, 0.0001) == start_noise.noise_prior()
 
 
 def test_two_pairs_alone_prove_only_what_two_clocks_cannot_feign() -> None:
     """A tenth that two pairs agree on is believed after four."""
     answers = []
-    pairs: tuple[compare.Block, ...] = ()
+    pairs: tuple[compare.Pair, ...] = ()
     for block in range(4):
         sides = [tuple(Round(name, 2 * block + place, "confirm", block, score, None, 0) for _ in range(3))
                  for place, (name, score) in enumerate((("a", 0.0), ("b", -0.1)))]
-        pairs += (compare.Block(block, sides[0], sides[1]),)
+        pairs += (compare.Pair(block, sides[0], sides[1]),)
         found = compare.compare(pairs, tuple(one for b in pairs for one in (*b.baseline, *b.winner)), 0.02, 0.95)
         answers.append(found and found.answer)
     assert answers == [None, "not sure", "not sure", "better"]
@@ -186,9 +186,9 @@ def test_a_gain_of_a_third_is_settled_soon_where_clips_are_noisy() -> None:
 
 def test_what_is_known_of_two_variances_lies_between_what_is_known_of_each() -> None:
     """Satterthwaite: one part alone has its own degrees of freedom, equal parts of equal freedom twice as many."""
-    assert noise.known_freedom(1.0, 0.0, 40.0) == pytest.approx(NOISE.between_df)
-    assert noise.known_freedom(0.0, 1.0, 40.0) == pytest.approx(40.0)
-    assert noise.known_freedom(1.0, 1.0, NOISE.between_df) == pytest.approx(2.0 * NOISE.between_df)
+    assert noise.combined_freedom(1.0, 0.0, 40.0) == pytest.approx(NOISE.between_df)
+    assert noise.combined_freedom(0.0, 1.0, 40.0) == pytest.approx(40.0)
+    assert noise.combined_freedom(1.0, 1.0, NOISE.between_df) == pytest.approx(2.0 * NOISE.between_df)
 
 
 def test_one_pair_is_no_comparison() -> None:
@@ -202,13 +202,13 @@ def test_location_bears_the_articles_outliers() -> None:
     logs = [math.log(value) for value in seconds]
     sd = noise.within_sd([logs])
     assert sd < 0.012
-    assert math.exp(noise.location(logs, sd)) == pytest.approx(31.45, rel=0.006)
-    assert noise.location([math.log(5.33), math.log(4.88)], 0.01) == math.log(4.88)
+    assert math.exp(noise.robust_mean(logs, sd)) == pytest.approx(31.45, rel=0.006)
+    assert noise.robust_mean([math.log(5.33), math.log(4.88)], 0.01) == math.log(4.88)
 
 
 @given(st.lists(st.floats(-3.0, 3.0), min_size=1, max_size=12), st.floats(0.001, 0.5))
 def test_location_lies_within_its_values(values: list[float], sd: float) -> None:
-    assert min(values) - 1e-9 <= noise.location(values, sd) <= max(values) + 1e-9
+    assert min(values) - 1e-9 <= noise.robust_mean(values, sd) <= max(values) + 1e-9
 
 
 def test_rounds_pair_workloads_and_skip_what_does_not_count() -> None:
@@ -242,7 +242,7 @@ def test_torchs_peaks_count_only_where_nothing_else_was_rendered_before() -> Non
 def test_figures_come_from_whole_clips_where_a_set_has_any() -> None:
     a, b = name("sdp"), name("v1")
     found = rounds(History((sample(0, a, 5.4, steps=10), sample(1, a, 5.0), sample(2, b, 8.0, steps=10))), PROFILE)
-    told = whole_first(found)
+    told = prefer_whole_clips(found)
     assert [(one.candidate, one.short) for one in told] == [(a, False), (b, True)]
     assert math.exp(told[0].score) == pytest.approx(5.0)
 
@@ -305,7 +305,7 @@ def test_pruning_drops_what_does_not_help() -> None:
     effects = {"attention=sdp": -0.3, "channelslast=true": 0.05}
     sets = [name("split"), name("sdp"), name("split", True), name("sdp", True)]
     posterior = Surface(SPACE).posterior(measured(effects, sets))
-    assert pruned(SPACE, SPACE[name("sdp", True)], posterior, frozenset()).id == name("sdp")
+    assert without_doubtful_flags(SPACE, SPACE[name("sdp", True)], posterior, frozenset()).id == name("sdp")
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3),
@@ -322,7 +322,7 @@ def test_the_pareto_front_is_what_nothing_beats(points: dict[str, tuple[float, f
 
 def test_unknown_objective_is_refused() -> None:
     with pytest.raises(UsageProblem):
-        objectives.check("beauty")
+        objectives.require_objective("beauty")
 
 
 @settings(max_examples=30)
@@ -342,8 +342,8 @@ def test_any_history_gets_a_verdict_with_a_reason(rows: list[tuple[str, float, s
     assert verdict.decision == "keep"
 
 
-def recording(current: float = 5.0, stock: float = 7.0) -> drift.Recorded:
-    return drift.Recorded(name("sdp"), name("split"), math.log(current), math.log(stock))
+def recording(current: float = 5.0, stock: float = 7.0) -> drift.RecordedSpeedup:
+    return drift.RecordedSpeedup(name("sdp"), name("split"), math.log(current), math.log(stock))
 
 
 def drifted(current: tuple[float, ...], stock: tuple[float, ...] = ()) -> History:
@@ -355,30 +355,30 @@ def test_a_winner_that_lost_a_flag_on_the_way_can_be_checked_for_drift() -> None
     """Its fresh clips are those of an arm of the comparison, not of the comparison itself."""
     samples = (sample(0, name("split"), 5.0, purpose="confirm", block=0),
                sample(1, name("sdp"), 4.0, purpose="ablate", block=0, launch=1))
-    found = drift.recorded(History(samples, ()), PROFILE, name("sdp"), name("split"))
+    found = drift.recorded_speedup(History(samples, ()), PROFILE, name("sdp"), name("split"))
     assert found is not None
     assert found.stock_score - found.current_score == pytest.approx(math.log(5.0 / 4.0))
     searched = tuple(replace(one, purpose="screen") for one in samples)
-    assert drift.recorded(History(searched, ()), PROFILE, name("sdp"), name("split")) is None
+    assert drift.recorded_speedup(History(searched, ()), PROFILE, name("sdp"), name("split")) is None
 
 
 def test_drift_check_ends_after_one_set_when_nothing_changed() -> None:
     history = drifted((5.02, 4.97))
-    assert drift.ask(history, PROFILE, recording()) is None
-    assert drift.judge(history, PROFILE, recording()).answer == "holds"
+    assert drift.next_proposal(history, PROFILE, recording()) is None
+    assert drift.drift_of(history, PROFILE, recording()).answer == "holds"
 
 
 def test_drift_check_tells_a_slower_machine_from_a_lost_gain() -> None:
     slow = drifted((6.0, 6.02))
-    proposal = drift.ask(slow, PROFILE, recording())
+    proposal = drift.next_proposal(slow, PROFILE, recording())
     assert proposal is not None
     assert proposal.candidate == name("split")
-    assert drift.judge(drifted((6.0, 6.02), (8.4, 8.38)), PROFILE, recording()).answer == "holds"
-    assert drift.judge(drifted((7.0, 7.02), (7.0, 7.01)), PROFILE, recording()).answer == "changed"
-    assert drift.judge(slow, PROFILE, recording()).answer == "unknown"
+    assert drift.drift_of(drifted((6.0, 6.02), (8.4, 8.38)), PROFILE, recording()).answer == "holds"
+    assert drift.drift_of(drifted((7.0, 7.02), (7.0, 7.01)), PROFILE, recording()).answer == "changed"
+    assert drift.drift_of(slow, PROFILE, recording()).answer == "unknown"
 
 
 def test_drift_check_sees_a_set_that_fails_now() -> None:
     history = History((sample(0, name("sdp"), None, failure="oom", purpose="drift"),))
-    assert drift.ask(history, PROFILE, recording()) is None
-    assert drift.judge(history, PROFILE, recording()).answer == "changed"
+    assert drift.next_proposal(history, PROFILE, recording()) is None
+    assert drift.drift_of(history, PROFILE, recording()).answer == "changed"

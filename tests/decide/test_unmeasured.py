@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from autotune.decide.unmeasured import Unmeasured, unmeasured
+from autotune.decide.unmeasured import UnmeasuredLevel, unmeasured_levels
 from autotune.model.study import History, Launch
 from tests.decide.test_rules import PROFILE, SPACE, name, sample
 
 BASE, SDP = SPACE.baseline, name("sdp")
 
 
-def told(history: History, chosen: str = SDP, objective: str = "speed") -> dict[tuple[str, str], Unmeasured]:
-    rows = unmeasured(history, SPACE, PROFILE, objective, chosen)
+def told(history: History, chosen: str = SDP, objective: str = "speed") -> dict[tuple[str, str], UnmeasuredLevel]:
+    rows = unmeasured_levels(history, SPACE, PROFILE, objective, chosen)
     assert len({(row.dimension, row.level) for row in rows}) == len(rows)
     return {(row.dimension, row.level): row for row in rows}
 

@@ -200,7 +200,7 @@ def test_interrupting_keeps_what_there_is(model: Model) -> None:
 
     def stop(step: int, _latents: object) -> None:
         seen.append(step)
-        raise sampling.Interrupted
+        raise sampling.SamplingInterrupted
 
     with torch.inference_mode():
         latents = sampling.sample(model, request(steps=20), stop)

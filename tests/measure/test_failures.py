@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.measure.failures import classify
-from autotune.model.failures import ADVICE, from_log, named_in
+from autotune.model.failures import ADVICE, class_named_in, from_log
 from autotune.model.study import Failure
 from benchmarks.failures import confusion, decided, excerpts, main, right
 
@@ -96,5 +96,5 @@ def test_any_evidence_gives_a_class_of_the_contract(
     assert found is None or (found.failure in get_args(Failure) and len(found.why) <= 300)
     if died or timed_out or code is not None or (status or 0) >= 400:
         assert found is not None
-    named = named_in(body)
+    named = class_named_in(body)
     assert named is None or named in get_args(Failure)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.model.cause import cause
+from autotune.model.cause import find_cause
 from autotune.model.failures import classify
 from autotune.model.study import Failure
 
@@ -49,4 +49,4 @@ def test_the_line_that_names_the_cause(row: dict[str, Any]) -> None:
 def test_what_is_printed_after_it_changes_nothing(before: list[str], after: list[str]) -> None:
     """An exception that nobody caught stays the reason, whatever noise came before it and after it."""
     log = [*before, "done", *FRAMES.splitlines(), "ZeroDivisionError: division by zero", *after]
-    assert cause(log) == "ZeroDivisionError: division by zero"
+    assert find_cause(log) == "ZeroDivisionError: division by zero"

@@ -18,10 +18,10 @@ PLAIN = st.builds(lambda drive, names: drive + "\\".join(names),
 
 @given(PLAIN)
 def test_a_long_path_is_made_to_open_and_back(path: str) -> None:
-    longer = paths.extended(path)
+    longer = paths.with_prefix(path)
     assert (longer == path) == (len(path) <= paths.LONGEST_FOLDER)
-    assert paths.usual(longer) == path and paths.usual(path) == path
-    assert paths.extended(longer) == longer
+    assert paths.without_prefix(longer) == path and paths.without_prefix(path) == path
+    assert paths.with_prefix(longer) == longer
     assert longer == path or longer.startswith("\\\\?\\")
     assert ntpath.basename(longer) == ntpath.basename(path)
 
@@ -32,7 +32,7 @@ def test_a_long_path_is_made_to_open_and_back(path: str) -> None:
     (r"\\.\pipe\x", r"\\.\pipe\x"), ("~/webui", "~/webui"), ("", ""), (r"\\server\share", r"\\server\share"),
 ])
 def test_the_usual_spelling(path: str, usual: str) -> None:
-    assert paths.usual(path) == usual
+    assert paths.without_prefix(path) == usual
 
 
 @pytest.mark.parametrize(("folder", "why"), [
@@ -43,14 +43,14 @@ def test_the_usual_spelling(path: str, usual: str) -> None:
     ("C:\\" + "a" * 244, None), ("C:\\" + "a" * 245, "has 248 letters"),
 ])
 def test_where_cmd_can_work(folder: str, why: str | None) -> None:
-    found = paths.not_for_cmd(folder)
+    found = paths.why_not_for_cmd(folder)
     assert (found is None) if why is None else (found is not None and why in found[0] and "W:" in found[1])
 
 
 def test_a_network_folder_is_good_for_a_trial_but_not_a_long_one() -> None:
-    assert paths.too_long(r"\\server\share\webui") is None and paths.too_long("C:\\" + "a" * 300) is not None
+    assert paths.why_too_long(r"\\server\share\webui") is None and paths.why_too_long("C:\\" + "a" * 300) is not None
 
 
 @pytest.mark.parametrize(("length", "allowed", "fits"), [(139, False, True), (140, False, False), (400, True, True)])
 def test_files_below_a_folder(length: int, allowed: bool, fits: bool) -> None:
-    assert (paths.below_too_long("a" * length, 120, allowed) is None) is fits
+    assert (paths.why_files_too_long("a" * length, 120, allowed) is None) is fits

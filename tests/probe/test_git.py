@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.model.versions import numbers, order
+from autotune.model.versions import version_numbers, version_order
 from autotune.probe.git import commit, tag
 from tests.probe.installs import git, repository, write
 
@@ -78,7 +78,7 @@ def test_the_highest_of_several_tags(tmp_path: Path, tags: tuple[str, ...], high
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=2, unique=True))
 def test_versions_are_ordered_by_their_numbers(versions: list[tuple[int, int, int]]) -> None:
     names = [f"v{a}.{b}.{c}" for a, b, c in versions]
-    assert [numbers(name) for name in sorted(names, key=order)] == sorted(versions)
+    assert [version_numbers(name) for name in sorted(names, key=version_order)] == sorted(versions)
 
 
 def test_refs_in_a_table_are_never_guessed(tmp_path: Path) -> None:

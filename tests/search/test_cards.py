@@ -34,7 +34,7 @@ def made(attention: dict[str, float], base: dict[str, str], flags: dict[tuple[st
 
 def tuned(surface: surfaces.Drawn, seed: int | str, prior: Prior | None) -> tuple[Session, str]:
     session = Session(surface, random.Random(f"cards {seed}" if isinstance(seed, int) else seed), HOUR, short=True)
-    history = session.run(search.make("screen", surface.space, surface.profile, "speed", 0, prior))
+    history = session.run(search.make_strategy("screen", surface.space, surface.profile, "speed", 0, prior))
     verdict = decide.verdict(history, surface.space, surface.profile, "speed")
     adopted = verdict.decision == "apply" and verdict.winner is not None
     return session, verdict.winner.candidate if adopted and verdict.winner else surface.space.baseline
@@ -88,7 +88,7 @@ def test_what_an_earlier_study_promises_is_looked_at_before_it_is_dropped() -> N
     expect. Another class becomes the best after an update: the set without --medvram is measured, and taken."""
     surface = surfaces.drawn(63059)
     session, _ = tuned(surface, "session 63059", None)
-    learnt = warm_start.from_study(session.history(), surface.space, surface.profile)
+    learnt = warm_start.prior_from_study(session.history(), surface.space, surface.profile)
     assert learnt is not None
     assert {level: value for d, level, value in learnt.effects if d == "memory"}["none"] < -0.3
     moved = cases.moved(surface, 63059)

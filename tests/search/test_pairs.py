@@ -9,14 +9,14 @@ import random
 
 import pytest
 
-from autotune.decide.compare import Block, blocks, in_one_process
+from autotune.decide.compare import Pair, can_share_process, complete_pairs
 from autotune.decide.rounds import rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Dimension
 from autotune.model.study import History, Launch, Proposal, Sample
 from autotune.model.workload import DecideSpec
-from autotune.search.confirm import confirm_next
-from autotune.search.thresholds import EFFORT
+from autotune.search.confirm import next_comparison
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 from benchmarks import surfaces
 from benchmarks.virtual import Session
@@ -49,7 +49,7 @@ class Compares:
 
     def next(self, history: History) -> Proposal | None:
         where = self.surface
-        found = confirm_next(View(history, where.space, where.profile, "speed", Surface(where.space)), self.winner)
+        found = next_comparison(View(history, where.space, where.profile, "speed", Surface(where.space)), self.winner)
         self.asked += [found] if found else []
         return found
 
@@ -61,17 +61,17 @@ def compare(gain: float, winner: str, seed: int, **changes: float) -> tuple[Sess
     return session, strategy
 
 
-def pairs_of(session: Session, winner: str) -> tuple[Block, ...]:
+def pairs_of(session: Session, winner: str) -> tuple[Pair, ...]:
     history = session.history()
-    return blocks(rounds(history, session.surface.profile), history, SPACE.baseline, winner)
+    return complete_pairs(rounds(history, session.surface.profile), history, SPACE.baseline, winner)
 
 
 def test_only_what_switches_live_is_taken_in_one_process() -> None:
-    assert in_one_process(SPACE, LIVE)
-    assert in_one_process(SPACE, named("sdp", "false"))
-    assert not in_one_process(SPACE, COLD)
-    assert not in_one_process(SPACE, named("xformers"))  # there only in a process that was started with it
-    assert not in_one_process(dataclasses.replace(SPACE, baseline=named("xformers")), LIVE)
+    assert can_share_process(SPACE, LIVE)
+    assert can_share_process(SPACE, named("sdp", "false"))
+    assert not can_share_process(SPACE, COLD)
+    assert not can_share_process(SPACE, named("xformers"))  # there only in a process that was started with it
+    assert not can_share_process(dataclasses.replace(SPACE, baseline=named("xformers")), LIVE)
 
 
 @pytest.mark.parametrize("gain", [0.05, 0.1, 0.3])
@@ -147,7 +147,7 @@ def test_clips_of_two_processes_are_no_pair_in_one() -> None:
         Sample(n, name, "confirm", launch, True, 0, 0, "ok", 5.0, 5.0, block=0)
         for n, (name, launch) in enumerate(((SPACE.baseline, 0), (LIVE, 1), (SPACE.baseline, 2), (SPACE.baseline, 2))))
     history = History(samples, launches)
-    (block,) = blocks(rounds(history, surfaces.profile()), history, SPACE.baseline, LIVE)
+    (block,) = complete_pairs(rounds(history, surfaces.profile()), history, SPACE.baseline, LIVE)
     assert not block.live
     assert {one.launch for one in block.baseline} == {2}
 
@@ -159,7 +159,7 @@ def test_few_clips_settle_a_large_gain_and_more_a_small_one() -> None:
         found = pairs_of(session, COLD)
         return sum(len(block.baseline) for block in found) / len(found)
 
-    assert EFFORT.fewest <= clips(math.log(2.0)) < clips(0.05) <= EFFORT.most
+    assert THRESHOLDS.fewest <= clips(math.log(2.0)) < clips(0.05) <= THRESHOLDS.most
 
 
 def test_a_pair_of_another_worker_gets_no_clip_from_this_card() -> None:
@@ -171,7 +171,7 @@ def test_a_pair_of_another_worker_gets_no_clip_from_this_card() -> None:
     for seed in range(4):
         surface = machine(0.1)
         session = Session(surface, random.Random(seed), 3600.0)
-        strategy = search.make("screen", SPACE, surface.profile, "speed", 0)
+        strategy = search.make_strategy("screen", SPACE, surface.profile, "speed", 0)
         while (asked := strategy.next(session.history())) is not None and asked.block in (None, 0):
             session.execute(asked)
         history = session.history()

@@ -10,12 +10,12 @@ from statistics import median
 import pytest
 
 from autotune import decide, search
-from autotune.decide.compare import FRESH
+from autotune.decide.compare import FRESH_PURPOSES
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Verdict
 from autotune.model.workload import Workload
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from benchmarks import surfaces
 from benchmarks.virtual import Session, regret
 
@@ -49,7 +49,7 @@ def small(baseline_attention: str = "split", **changes: float) -> surfaces.Drawn
 def play(surface: surfaces.Drawn, name: str = "screen", seed: int = 0, budget: float = HOUR,
          objective: str = "speed", discard: float = 0.0) -> tuple[Session, Verdict]:
     session = Session(surface, random.Random(seed), budget, discard=discard)
-    history = session.run(search.make(name, surface.space, surface.profile, objective, seed))
+    history = session.run(search.make_strategy(name, surface.space, surface.profile, objective, seed))
     return session, decide.verdict(history, surface.space, surface.profile, objective)
 
 
@@ -90,9 +90,9 @@ def test_gp_strategy_runs_where_torch_is() -> None:
 def test_unknown_names_are_refused() -> None:
     surface = small()
     with pytest.raises(UsageProblem, match="unknown strategy"):
-        search.make("grid", surface.space, surface.profile, "speed", 0)
+        search.make_strategy("grid", surface.space, surface.profile, "speed", 0)
     with pytest.raises(UsageProblem, match="unknown objective"):
-        search.make("screen", surface.space, surface.profile, "beauty", 0)
+        search.make_strategy("screen", surface.space, surface.profile, "beauty", 0)
 
 
 def test_screen_is_thrifty_with_launches() -> None:
@@ -104,8 +104,8 @@ def test_screen_is_thrifty_with_launches() -> None:
         session, verdict = play(surface, seed=seed)
         sets = {s.candidate for s in session.samples if s.state == "ok"}
         assert len(sets) >= 6
-        assert 2 * len({s.launch for s in session.samples if s.purpose not in FRESH}) <= len(sets)
-        assert len(session.launches) <= EFFORT.max_launches
+        assert 2 * len({s.launch for s in session.samples if s.purpose not in FRESH_PURPOSES}) <= len(sets)
+        assert len(session.launches) <= THRESHOLDS.max_launches
         starts.append(len(session.launches))
         assert verdict.decision == "apply"
         lost.append(regret(surface, chosen(verdict, surface.space)))
@@ -118,7 +118,7 @@ def test_a_set_is_screened_again_only_on_purpose() -> None:
     for seed in range(6):
         surface = surfaces.drawn(seed)
         session = Session(surface, random.Random(seed), HOUR)
-        strategy = search.make("screen", surface.space, surface.profile, "speed", 0)
+        strategy = search.make_strategy("screen", surface.space, surface.profile, "speed", 0)
         seen: set[str] = set()
         while (proposal := strategy.next(session.history())) is not None:
             if proposal.purpose == "screen":
@@ -135,12 +135,12 @@ def test_a_strategy_made_anew_goes_on_where_the_old_one_stopped(name: str) -> No
     """The answer depends on the history alone: a fresh object after each step asks for the same."""
     surface = surfaces.drawn(5)
     session = Session(surface, random.Random(5), 2 * HOUR)
-    kept = search.make(name, surface.space, surface.profile, "speed", 3)
+    kept = search.make_strategy(name, surface.space, surface.profile, "speed", 3)
     steps = 0
     while True:
         history = session.history()
         proposal = kept.next(history)
-        assert search.make(name, surface.space, surface.profile, "speed", 3).next(history) == proposal
+        assert search.make_strategy(name, surface.space, surface.profile, "speed", 3).next(history) == proposal
         if proposal is None:
             break
         session.execute(proposal)
@@ -152,7 +152,7 @@ def test_killed_after_every_sample_it_still_ends_with_a_verdict() -> None:
     """kill -9 after each clip: no live process, at most one clip lost, no endless repetition."""
     surface = small()
     session = Session(surface, random.Random(2), 40 * HOUR)
-    strategy = search.make("screen", surface.space, surface.profile, "speed", 0)
+    strategy = search.make_strategy("screen", surface.space, surface.profile, "speed", 0)
     rng = random.Random(9)
     for _ in range(300):
         history = session.history()
@@ -166,7 +166,7 @@ def test_killed_after_every_sample_it_still_ends_with_a_verdict() -> None:
             session.live = None
     verdict = decide.verdict(session.history(), surface.space, surface.profile, "speed")
     assert strategy.next(session.history()) is None
-    assert len(session.launches) <= EFFORT.max_launches
+    assert len(session.launches) <= THRESHOLDS.max_launches
     assert verdict.reason
 
 
@@ -218,7 +218,7 @@ def test_every_candidate_failing_means_keep() -> None:
     assert verdict.decision == "keep"
     assert verdict.sure
     assert "valid clip" in verdict.reason
-    assert len(session.launches) <= EFFORT.max_launches + 4
+    assert len(session.launches) <= THRESHOLDS.max_launches + 4
 
 
 def test_failing_level_is_not_tried_again_in_every_combination() -> None:
@@ -248,7 +248,7 @@ def test_baseline_that_fails_half_the_time_stops_the_study() -> None:
         surface = small()
         surface = dataclasses.replace(surface, flaky={surface.space.baseline: 0.5})
         session, verdict = play(surface, seed=seed)
-        assert len(session.launches) <= EFFORT.max_launches + 4
+        assert len(session.launches) <= THRESHOLDS.max_launches + 4
         if "current flags failed" in verdict.reason:
             stopped += 1
             assert verdict.decision == "keep"
@@ -362,7 +362,7 @@ def test_no_process_is_begun_for_one_look_that_only_rounds_out_the_picture() -> 
     surface = dataclasses.replace(small(), startup=2.0, penalty=0.5)
     brisk = dataclasses.replace(surface, score={name: score - 1.6 for name, score in surface.score.items()})
     session, _ = play(brisk, budget=180.0)
-    searched = {s.launch for s in session.samples if s.purpose not in FRESH}
-    looks = {s.candidate for s in session.samples if s.purpose not in FRESH}
+    searched = {s.launch for s in session.samples if s.purpose not in FRESH_PURPOSES}
+    looks = {s.candidate for s in session.samples if s.purpose not in FRESH_PURPOSES}
     assert len(searched) <= 8
     assert len(looks) >= len(searched)

@@ -11,7 +11,7 @@ from autotune.decide import more_steps
 from autotune.decide.surface import Surface
 from autotune.measure import fidelity
 from autotune.model.study import History, Launch, Sample, SampleState
-from autotune.search.thresholds import EFFORT
+from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 from benchmarks import surfaces
 from tests.decide.test_rules import PROFILE, SPACE, name
@@ -51,7 +51,7 @@ def test_no_check_is_forecast_where_none_is_made() -> None:
     trusted = view(*RECORDED, (MEM, "ok", 6.6, 4))
     assert trusted.check == 0.0
     enough = view(*RECORDED, (MEM, "check", 6.7, 4), (V1, "ok", 30.0, None), (V1, "check", 16.0, 4))
-    assert enough.check == 0.0 and EFFORT.checks == fidelity.MOST_CHECKS
+    assert enough.check == 0.0 and THRESHOLDS.checks == fidelity.MOST_CHECKS
 
 
 def eight_steps(steps: int = 8) -> surfaces.Drawn:
@@ -69,7 +69,7 @@ def test_a_proven_gain_is_checked_with_one_clip_a_side_of_as_many_steps_as_peopl
     assert sorted(one.candidate for one in checks if one.state == "check") == sorted(
         (surface.space.baseline, verdict.winner.candidate))
     assert {one.steps for one in checks if one.state == "check"} == {20}
-    rows = more_steps.at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
+    rows = more_steps.speedups_at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
     assert [(row.steps, row.checked) for row in rows] == [(20, True), (30, False)]
     others = [one for one in session.samples if one not in checks]
     alone = dataclasses.replace(session.history(), samples=tuple(others))
@@ -88,5 +88,5 @@ def test_at_the_profiles_own_steps_it_is_the_verdicts_interval() -> None:
     surface = eight_steps(20)
     session, verdict = play(surface, budget=7200.0)
     assert verdict.winner is not None
-    rows = more_steps.at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
+    rows = more_steps.speedups_at_steps(session.history(), surface.space, surface.profile, verdict.winner.candidate)
     assert [(row.steps, row.speedup, row.checked) for row in rows][:1] == [(20, verdict.speedup, True)]

@@ -53,8 +53,8 @@ def verdict(result: measure.ClipResult) -> str | None:
     """The failure once the pixels were looked at too, as the session does it."""
     if result.failure is not None or result.gif is None:
         return result.failure
-    checked = clips.check(result.gif, SMALL)
-    if not isinstance(checked, clips.Refusal):
+    checked = clips.check_clip(result.gif, SMALL)
+    if not isinstance(checked, clips.ClipRefusal):
         return None
     found = measure.classify(http_status=200, clip_check=checked.kind)
     return found.failure if found is not None else None

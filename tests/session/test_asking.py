@@ -155,7 +155,7 @@ def test_a_storage_that_cannot_be_written_for_a_while_lacks_nothing_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(optuna_storage, "LOCKED_FOR", 0.02)
-    monkeypatch.setattr("autotune.store.optuna_study.AGAIN", 0.0)
+    monkeypatch.setattr("autotune.store.optuna_study.RETRY_AFTER", 0.0)
     held: list[sqlite3.Connection] = []
     count = 0
 
@@ -225,7 +225,7 @@ def test_a_sampler_that_breaks_ends_in_one_line_and_nothing_is_lost(
 def test_any_sampler_may_ask_and_all_end_in_the_same_confirmation(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_sampler, "TRIALS", 8)
+    monkeypatch.setattr(user_sampler, "SEARCH_TRIALS", 8)
     study, verdict = tuned(tmp_path, small(), 0, sampler=name, budget=7200.0)
     assert verdict.decision == "apply" and verdict.speedup is not None
     there = shown(tmp_path, study)
@@ -248,7 +248,7 @@ def test_an_optunahub_sampler_is_named_as_the_documentation_says(
         "import optunahub\nPlain = optunahub.load_local_module('samplers/plain', "
         f"registry_root={str(registry)!r}).Plain\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert isinstance(user_sampler.named("from_the_hub:Plain", 0), optuna.samplers.RandomSampler)
+    assert isinstance(user_sampler.sampler_by_name("from_the_hub:Plain", 0), optuna.samplers.RandomSampler)
 
 
 @pytest.mark.parametrize(("name", "words"), [
@@ -258,7 +258,7 @@ def test_an_optunahub_sampler_is_named_as_the_documentation_says(
     ("optuna.samplers:BaseSampler", "cannot be made"), (":x", "no such sampler"), ("x:", "no such sampler")])
 def test_what_is_no_sampler_is_refused_in_one_line(name: str, words: str) -> None:
     with pytest.raises(UsageProblem) as caught:
-        user_sampler.named(name, 0)
+        user_sampler.sampler_by_name(name, 0)
     assert words in caught.value.message and "\n" not in caught.value.message
     assert caught.value.code == 2 and caught.value.hint
 
@@ -269,7 +269,7 @@ def test_a_module_that_breaks_is_refused_in_one_line(tmp_path: Path, monkeypatch
                        "broken_three": "import ("}.items():
         (tmp_path / f"{name}.py").write_text(text)
         with pytest.raises(UsageProblem, match=r"be imported: (RuntimeError: two|SystemExit: two|Syn)") as caught:
-            user_sampler.named(f"{name}:X", 0)
+            user_sampler.sampler_by_name(f"{name}:X", 0)
         assert "\n" not in caught.value.message
 
 

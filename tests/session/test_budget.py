@@ -28,7 +28,7 @@ from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.session import driver as drivers
 from autotune.session.driver import Driver, Ground
 from autotune.session.stopwatch import Budget, Stopwatch
-from autotune.store.running_set import InFlight, this_boot
+from autotune.store.running_set import RunningSet, this_boot
 from autotune.store.studies import Study, open_study
 from tests.flags.machines import machine
 
@@ -135,7 +135,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             then: int | None = None) -> Run:
         clips = tuple(Workload(512, 512, 16, steps, weight=float(n + 1)) for n in range(workloads))
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
-        ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, InFlight(tmp_path, this_boot()))
+        ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
         monkeypatch.setattr(drivers.server, "start", webui.begin)
         monkeypatch.setattr(
@@ -143,7 +143,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
                 words[1], time_limit, left, best))
         said: list[str] = []
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
-        asked = search.make(strategy, space, profile, "speed", 0, None)
+        asked = search.make_strategy(strategy, space, profile, "speed", 0, None)
         with VirtualDriver(ground, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
             ground.in_flight.settle()
             driver.bar(ground.in_flight.sets())

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from autotune.decide.drift import Recorded
+from autotune.decide.drift import RecordedSpeedup
 from autotune.model.flagset import Dimension, Space
 from autotune.model.study import History, Proposal
 from autotune.session.check_rule import MAX_STARTS, Finding, Question, finding, next_step
@@ -19,7 +19,7 @@ DIMENSIONS = (Dimension("attention", ("sdp", "split"), True),)
 SPACE = surfaces.space(DIMENSIONS, {"attention": "sdp"})
 CURRENT, OTHER = SPACE.baseline, next(c.id for c in SPACE.candidates if c.id != SPACE.baseline)
 GAIN = 1.4
-RECORDED = Recorded(CURRENT, OTHER, 2.0, 2.0 + math.log(GAIN))
+RECORDED = RecordedSpeedup(CURRENT, OTHER, 2.0, 2.0 + math.log(GAIN))
 
 
 @dataclasses.dataclass
@@ -32,7 +32,7 @@ class Asked:
         return next_step(history, self.question)
 
 
-def question(recorded: Recorded | None = RECORDED, takes_back: bool = True, space: Space = SPACE) -> Question:
+def question(recorded: RecordedSpeedup | None = RECORDED, takes_back: bool = True, space: Space = SPACE) -> Question:
     return Question(space, OTHER, surfaces.profile(), "speed", takes_back, recorded)
 
 
@@ -67,7 +67,7 @@ def test_a_smaller_gain_asks_for_a_tune_and_takes_nothing_back() -> None:
 
 
 @pytest.mark.parametrize("recorded", [RECORDED, None])
-def test_a_loss_is_shown_by_fresh_pairs_in_turn(recorded: Recorded | None) -> None:
+def test_a_loss_is_shown_by_fresh_pairs_in_turn(recorded: RecordedSpeedup | None) -> None:
     found, session = check(2.0 + math.log(1.6), 2.0 + math.log(GAIN), question(recorded))
     assert found.answer == "loss"
     assert found.paired
@@ -95,7 +95,7 @@ def test_a_budget_that_ends_early_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("recorded", [RECORDED, None])
-def test_equal_sets_are_hardly_ever_taken_back(recorded: Recorded | None) -> None:
+def test_equal_sets_are_hardly_ever_taken_back(recorded: RecordedSpeedup | None) -> None:
     """The gain is gone, no more: at 95 % at most one in forty may pass for a loss (the other side of the interval
     is a gain); 300 checks, so at most 12 at that rate (98 % quantile of the binomial)."""
     level = 2.0 + math.log(GAIN)

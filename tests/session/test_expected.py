@@ -53,7 +53,7 @@ def test_an_earlier_study_of_this_machine_comes_before_one_from_elsewhere(
     prior = expected.expectation(tmp_path, machine(recorded, driver="999.1"), "speed", False)
     assert prior is not None
     assert prior.source == f"study {here.id}"
-    assert prior.doubt == warm_start.DOUBT < warm_start.ELSEWHERE
+    assert prior.doubt == warm_start.SAME_MACHINE_DOUBT < warm_start.OTHER_MACHINE_DOUBT
     space: Space = codec.load(Space, recorded["study"]["space"])
     base = dict(space[space.baseline].levels)
     effects = {(dimension, level): value for dimension, level, value in prior.effects}
@@ -65,16 +65,16 @@ def test_another_card_or_an_import_holds_less(tmp_path: Path, recorded: dict[str
     keep(tmp_path, recorded, "aaaa", imported=True)
     prior = expected.expectation(tmp_path, machine(recorded), "speed", False)
     assert prior is not None
-    assert prior.doubt == warm_start.ELSEWHERE
+    assert prior.doubt == warm_start.OTHER_MACHINE_DOUBT
     shutil.rmtree(next(tmp_path.iterdir()))
     keep(tmp_path, recorded, "bbbb")
     moved = expected.expectation(tmp_path, machine(recorded, gpu="another card"), "speed", False)
     assert moved is not None
-    assert moved.doubt == warm_start.ELSEWHERE
+    assert moved.doubt == warm_start.OTHER_MACHINE_DOUBT
 
 
 def test_damaged_studies_and_those_of_a_real_web_ui_are_left_out(tmp_path: Path, recorded: dict[str, Any]) -> None:
-    table = attention_prior.of_machine(machine(recorded))
+    table = attention_prior.prior_for_machine(machine(recorded))
     assert table is not None
     keep(tmp_path, recorded, "aaaa", stand_in=False)
     keep(tmp_path, recorded, "bbbb", space={"nothing": 1})

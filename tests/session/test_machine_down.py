@@ -14,7 +14,7 @@ import pytest
 from autotune.decide.rounds import failures
 from autotune.decide.verdict import verdict
 from autotune.session.document import trials_json
-from autotune.store.running_set import Boot, InFlight
+from autotune.store.running_set import Boot, RunningSet
 from tests.session.conftest import Bench, wait_for
 from tests.session.test_budget import Clock, Run, WebUI, tune  # noqa: F401
 
@@ -23,7 +23,7 @@ OTHER = Boot("another boot", 0.0, 0.0)
 
 def went_down(folder: Path, candidate: str) -> None:
     """Leaves what a machine leaves that goes down while a set runs."""
-    InFlight(folder, OTHER).begin(candidate, (), "tune")
+    RunningSet(folder, OTHER).begin(candidate, (), "tune")
 
 
 @pytest.mark.parametrize("strategy", ["screen", "exhaustive", "random", "tpe"])
@@ -32,7 +32,7 @@ def test_the_set_that_ran_is_not_tried_again(tune: Callable[..., Run], tmp_path:
     for candidate in space.candidates:
         if candidate.id == space.baseline:
             continue
-        InFlight(tmp_path, OTHER).forgive()
+        RunningSet(tmp_path, OTHER).forgive()
         went_down(tmp_path, candidate.id)
         run = tune(600.0, WebUI(Clock(), 3.0, 0.4, {}), 1, strategy)
         mine = [one for one in run.study.samples if one.candidate == candidate.id]

@@ -16,7 +16,7 @@ from autotune.decide.verdict import verdict
 from autotune.model import codec
 from autotune.model.study import History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, SearchSpec, Workload
-from autotune.search import make
+from autotune.search import make_strategy
 from autotune.session import pace
 from tests.decide.test_rules import SPACE, name
 
@@ -170,7 +170,7 @@ def test_a_set_given_up_is_known_to_be_worse_and_is_not_asked_for_again() -> Non
     assert [one.candidate for one in found].count(name("v1")) == 1
     gain, doubt = Surface(SPACE).posterior(found).gain(name("sdp"), name("v1"))
     assert gain == pytest.approx(-math.log(1.5), abs=0.1) and gain + 2 * doubt < 0.0
-    proposal = make("screen", SPACE, PROFILE, "speed", 0).next(history)
+    proposal = make_strategy("screen", SPACE, PROFILE, "speed", 0).next(history)
     assert proposal is not None and proposal.candidate != name("v1")
 
 

@@ -32,7 +32,7 @@ def test_what_does_not_come_to_its_end_is_in_the_history(
 ) -> None:
     path = tmp_path / "history.jsonl"
     for _ in range(3):  # an agent that meets the same again and again
-        with pytest.raises(type(error)), events.noted(path, "apply", "driver changed") as facts:
+        with pytest.raises(type(error)), events.record_failure(path, "apply", "driver changed") as facts:
             facts["flags"] = FLAGS
             raise error
     [row] = events.read(path)
@@ -45,7 +45,7 @@ def test_what_does_not_come_to_its_end_is_in_the_history(
 
 def test_what_comes_to_its_end_says_so(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    with events.noted(path, "apply", "asked"):
+    with events.record_failure(path, "apply", "asked"):
         events.record(path, "apply", "asked", flags=FLAGS, checkpoint="0001")
     [row] = events.read(path)
     assert (row["result"], row["code"], row["flags"]) == ("done", 0, FLAGS)
@@ -55,6 +55,6 @@ def test_what_comes_to_its_end_says_so(tmp_path: Path) -> None:
 def test_a_wrong_word_is_no_event(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     for error in (UsageProblem("no such flag"), NothingToWorkOn("nothing applied")):
-        with pytest.raises(type(error)), events.noted(path, "apply", "asked"):
+        with pytest.raises(type(error)), events.record_failure(path, "apply", "asked"):
             raise error
     assert not path.exists()

@@ -11,7 +11,7 @@ import pytest
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import Launch, Sample
 from autotune.store.journal import Journal, write_whole
-from autotune.store.studies import find_study, key_of, open_study
+from autotune.store.studies import find_study, open_study, question_key
 
 RECORDS = [{"n": 1, "text": "a\nb"}, {"n": 2, "text": "Пример"}, {"n": 3}]
 
@@ -90,7 +90,7 @@ def sample(number: int, seconds: float | None = 1.25) -> Sample:
 
 
 def test_a_study_resumes_with_every_sample(tmp_path: Path) -> None:
-    key = key_of({"profile": "tiny"})
+    key = question_key({"profile": "tiny"})
     study = open_study(tmp_path, key, {"objective": "speed"}, fresh=False)
     study.add_launch(Launch(0, "a", "k", True, 7.5))
     study.add_sample(sample(0))
@@ -105,7 +105,7 @@ def test_a_study_resumes_with_every_sample(tmp_path: Path) -> None:
     assert again.cost()["wall"] == 17
     assert again.cost()["search"] == 2
     assert open_study(tmp_path, key, {}, fresh=True).id != study.id
-    assert open_study(tmp_path, key_of({"profile": "other"}), {}, fresh=False).samples == []
+    assert open_study(tmp_path, question_key({"profile": "other"}), {}, fresh=False).samples == []
     assert find_study(tmp_path, study.id).samples == study.samples
 
 

@@ -47,7 +47,7 @@ def test_what_cannot_be_used_is_one_line(url: str, words: str, monkeypatch: pyte
             pytest.importorskip(driver)
     monkeypatch.setattr(optuna_storage, "REACHED_WITHIN", 1)
     with pytest.raises(UsageProblem) as caught:
-        optuna_storage.opened(url)
+        optuna_storage.open_storage(url)
     assert words in caught.value.message and "\n" not in caught.value.message
     assert caught.value.code == 2 and caught.value.hint
     assert "sesame" not in caught.value.message + caught.value.hint
@@ -61,10 +61,10 @@ PASSWORDS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min
 def test_no_password_is_shown(password: str, form: str, quoted: bool) -> None:
     written = quote(password, safe="") if quoted else password.translate(str.maketrans("&#?/@", "abcde"))
     url = form.format(written)
-    for text in (optuna_storage.shown(url), optuna_storage.hidden(f"no entry for {url} in it", url)):
+    for text in (optuna_storage.shown_address(url), optuna_storage.mask_password(f"no entry for {url} in it", url)):
         assert written not in text or written in form
     if quoted:
-        assert password not in optuna_storage.hidden(f"auth failed ({password})", url)
+        assert password not in optuna_storage.mask_password(f"auth failed ({password})", url)
 
 
 def test_a_storage_that_is_not_there_ends_with_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -84,18 +84,18 @@ def test_a_tune_over_postgresql_and_over_the_proxy_to_it(server: postgres.Server
     """A real server, a password that needs quoting; and the same storage read through Optuna's gRPC proxy."""
     study, verdict = tuned(tmp_path, small(), 0, storage=server.url, budget=300.0)
     assert not (tmp_path / "optuna.db").exists()
-    held = optuna_storage.opened(server.url)
+    held = optuna_storage.open_storage(server.url)
     try:
         name, = optuna.get_all_study_names(held)
         found = optuna.load_study(study_name=name, storage=held)
         count = sum(len(one.user_attrs["samples"]) for one in found.trials)
         assert count == len(study.samples) and found.user_attrs["decision"] == verdict.decision
         port = _proxied(held)
-        through = optuna_storage.opened(f"grpc://127.0.0.1:{port}")
+        through = optuna_storage.open_storage(f"grpc://127.0.0.1:{port}")
         assert len(optuna.load_study(study_name=name, storage=through).trials) == len(found.trials)
-        optuna_storage.closed(through)
+        optuna_storage.close_storage(through)
     finally:
-        optuna_storage.closed(held)
+        optuna_storage.close_storage(held)
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or postgres.PASSWORD.encode() not in path.read_bytes()
         assert not path.is_file() or quote(postgres.PASSWORD, safe="").encode() not in path.read_bytes()
@@ -104,7 +104,7 @@ def test_a_tune_over_postgresql_and_over_the_proxy_to_it(server: postgres.Server
 @needs_postgres
 def test_a_wrong_password_is_told_without_it(server: postgres.Server) -> None:
     with pytest.raises(UsageProblem, match="password authentication failed") as caught:
-        optuna_storage.opened(server.url.replace(quote(postgres.PASSWORD, safe=""), "no-sesame"))
+        optuna_storage.open_storage(server.url.replace(quote(postgres.PASSWORD, safe=""), "no-sesame"))
     assert "no-sesame" not in caught.value.message
 
 

@@ -10,27 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.store.running_set import CLOCK_SET, Boot, InFlight, same_boot, this_boot
+from autotune.store.running_set import CLOCK_TOLERANCE, Boot, RunningSet, same_boot, this_boot
 
 THEN = Boot("11111111-2222", 0.0, 0.0)
 AGAIN = Boot("99999999-2222", 0.0, 0.0)
 
 
 def entry(folder: Path) -> Path:
-    return InFlight(folder, THEN).path
+    return RunningSet(folder, THEN).path
 
 
 def test_a_set_that_ran_when_the_machine_went_down_is_told_until_it_is_asked_for(tmp_path: Path) -> None:
-    before = InFlight(tmp_path, THEN)
+    before = RunningSet(tmp_path, THEN)
     before.begin("attention=sdp", ("--opt-sdp-attention",), "tune")
     before.begin("attention=v1", ("--opt-split-attention-v1",), "tune")  # a switch: this one runs now
-    after = InFlight(tmp_path, AGAIN)
+    after = RunningSet(tmp_path, AGAIN)
     after.settle()
     assert [(one["candidate"], one["flags"], one["verb"]) for one in after.sets()] == [
         ("attention=v1", ["--opt-split-attention-v1"], "tune")]
     assert not after.path.exists()
     after.begin("attention=sdp", (), "proof")
-    third = InFlight(tmp_path, Boot("3", 0.0, 0.0))
+    third = RunningSet(tmp_path, Boot("3", 0.0, 0.0))
     third.settle()
     assert {one["candidate"] for one in third.sets()} == {"attention=v1", "attention=sdp"}
     third.forgive()
@@ -38,15 +38,15 @@ def test_a_set_that_ran_when_the_machine_went_down_is_told_until_it_is_asked_for
 
 
 def test_what_ended_or_was_killed_on_a_machine_that_stayed_up_is_not_blamed(tmp_path: Path) -> None:
-    one = InFlight(tmp_path, THEN)
+    one = RunningSet(tmp_path, THEN)
     with one.during("a", (), "tune"):
         assert one.path.exists()
-    InFlight(tmp_path, AGAIN).settle()
+    RunningSet(tmp_path, AGAIN).settle()
     one.begin("a", (), "tune")  # and then kill -9, its guard too
-    same = InFlight(tmp_path, THEN)
+    same = RunningSet(tmp_path, THEN)
     same.settle()
     assert same.sets() == [] and not same.path.exists()
-    assert InFlight(tmp_path, this_boot()).sets() == []
+    assert RunningSet(tmp_path, this_boot()).sets() == []
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"candidate": "a"}', '{"candidate": "a", "boot": 5}',
@@ -54,7 +54,7 @@ def test_what_ended_or_was_killed_on_a_machine_that_stayed_up_is_not_blamed(tmp_
 def test_a_damaged_entry_blames_nobody_and_stops_nothing(tmp_path: Path, damaged: str) -> None:
     entry(tmp_path).write_text(damaged, encoding="utf-8")
     (tmp_path / "machine-down.json").write_text(damaged, encoding="utf-8")
-    after = InFlight(tmp_path, AGAIN)
+    after = RunningSet(tmp_path, AGAIN)
     after.settle()
     assert after.sets() == [] and not after.path.exists()
 
@@ -62,16 +62,16 @@ def test_a_damaged_entry_blames_nobody_and_stops_nothing(tmp_path: Path, damaged
 def test_this_machine_has_not_gone_down_since(tmp_path: Path) -> None:
     first, second = this_boot(), this_boot()
     assert same_boot(first, second)
-    InFlight(tmp_path, first).begin("a", (), "tune")
+    RunningSet(tmp_path, first).begin("a", (), "tune")
     assert Boot(**json.loads(entry(tmp_path).read_text())["boot"]) == Boot(**asdict(first))
 
 
-@given(st.floats(0, 2e9), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(-CLOCK_SET / 2, CLOCK_SET / 2))
+@given(st.floats(0, 2e9), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(-CLOCK_TOLERANCE / 2, CLOCK_TOLERANCE / 2))
 def test_without_a_name_of_the_boot_the_clock_tells(began: float, up: float, later: float, moved: float) -> None:
     """Windows and macOS. The clock may be set a little; a machine that started anew is up for less, or since later."""
     then = Boot(None, began, up)
     assert same_boot(then, Boot(None, began + moved, up + later))
     restarted = began + up + 20.0  # no machine is up again within 20 s
     assert not same_boot(then, Boot(None, restarted, min(up, later) / 2 - 1.0))
-    if up > 2 * CLOCK_SET:
+    if up > 2 * CLOCK_TOLERANCE:
         assert not same_boot(then, Boot(None, restarted + moved, up + later))

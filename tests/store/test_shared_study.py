@@ -15,7 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from autotune.decide.compare import blocks
+from autotune.decide.compare import complete_pairs
 from autotune.decide.rounds import rounds
 from autotune.model.study import Launch, Proposal, Sample
 from autotune.search import trial_history
@@ -23,7 +23,7 @@ from autotune.search.sampler import LaunchAwareSampler
 from autotune.session.tune import _alike
 from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy
-from autotune.store.shared_study import Others
+from autotune.store.shared_study import OtherWorkers
 from autotune.store.studies import Study
 from benchmarks import postgres, two_workers
 from benchmarks.waiting import open_waiting, tuned
@@ -51,13 +51,13 @@ class Worker:
         if "worker" not in self.study.head:
             self.study.set_head(worker=folder.name)
         sampler = LaunchAwareSampler(SURFACE.space, profile=SURFACE.profile)
-        self.storage = optuna_storage.opened(url)
+        self.storage = optuna_storage.open_storage(url)
         self.told = OptunaStudy(self.storage, "shared", SURFACE.space, SURFACE.profile, "speed", sampler, sampler,
                                 folder.name, alone=False)
         self.told.mend([*self.study.launches, *self.study.samples])
         self.study.on_record = self.told.record
         self.clock = Clock()
-        self.others = Others(self.told, self.study, self.clock, grace=10.0)
+        self.others = OtherWorkers(self.told, self.study, self.clock, grace=10.0)
 
     def begin(self, name: str, block: int | None = None, rival: str = SETS[0]) -> None:
         purpose: Any = "screen" if block is None else "confirm"
@@ -77,11 +77,11 @@ class Worker:
         self.told.finish()
 
     def beat(self) -> None:
-        value = self.told.study.user_attrs.get(shared_study.beat_of(self.told.worker), 0)
-        self.told.study.set_user_attr(shared_study.beat_of(self.told.worker), value + 1)
+        value = self.told.study.user_attrs.get(shared_study.beat_attribute(self.told.worker), 0)
+        self.told.study.set_user_attr(shared_study.beat_attribute(self.told.worker), value + 1)
 
     def close(self) -> None:
-        optuna_storage.closed(self.storage)
+        optuna_storage.close_storage(self.storage)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -180,7 +180,7 @@ def test_pairs_are_taken_over_whole_and_get_a_number_of_their_own(near: tuple[Wo
         one.others.look()
     for one in (a, b):
         history = one.study.history(3600.0, 0.0, None)
-        pairs = blocks(rounds(history, SURFACE.profile), history, HOME, SETS[0])
+        pairs = complete_pairs(rounds(history, SURFACE.profile), history, HOME, SETS[0])
         assert len(pairs) == 2
         for block in pairs:
             workers = {history.samples[side.place].worker for side in (*block.baseline, *block.winner)}
@@ -273,14 +273,14 @@ def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_which_study_of_a_question_a_worker_takes_part_in(near: tuple[Worker, Worker], fresh: bool) -> None:
     a, _ = near
-    name = shared_study.name_of(a.storage, "autotune-q", fresh)
+    name = shared_study.study_name(a.storage, "autotune-q", fresh)
     assert name == "autotune-q"
     optuna.create_study(storage=a.storage, study_name=name)
     optuna.create_study(storage=a.storage, study_name="autotune-qq-7")
-    assert shared_study.name_of(a.storage, "autotune-q", fresh) == ("autotune-q-2" if fresh else "autotune-q")
+    assert shared_study.study_name(a.storage, "autotune-q", fresh) == ("autotune-q-2" if fresh else "autotune-q")
     study = optuna.create_study(storage=a.storage, study_name="autotune-q-2")
-    study.set_user_attr(shared_study.beat_of("x"), time.time_ns())
-    assert shared_study.name_of(a.storage, "autotune-q", fresh) == "autotune-q-2", "somebody is at work on it"
+    study.set_user_attr(shared_study.beat_attribute("x"), time.time_ns())
+    assert shared_study.study_name(a.storage, "autotune-q", fresh) == "autotune-q-2", "somebody is at work on it"
 
 
 def test_two_cards_of_one_machine_ask_the_same() -> None:

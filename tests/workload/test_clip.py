@@ -27,8 +27,8 @@ def moving(count: int = 6, height: int = 48, width: int = 64, seed: int = 0) -> 
 
 
 def test_a_real_clip_is_accepted() -> None:
-    frames = clip.check(gif(moving()), WORKLOAD)
-    assert not isinstance(frames, clip.Refusal)
+    frames = clip.check_clip(gif(moving()), WORKLOAD)
+    assert not isinstance(frames, clip.ClipRefusal)
     assert frames.shape == (6, 48, 64, 3)
 
 
@@ -55,8 +55,8 @@ def faults() -> list[tuple[str, bytes, bool]]:
 
 @pytest.mark.parametrize(("kind", "data", "animated"), faults())
 def test_each_fault_has_its_name(kind: str, data: bytes, animated: bool) -> None:
-    refusal = clip.check(data, WORKLOAD)
-    assert isinstance(refusal, clip.Refusal)
+    refusal = clip.check_clip(data, WORKLOAD)
+    assert isinstance(refusal, clip.ClipRefusal)
     assert (refusal.kind, refusal.animated) == (kind, animated)
     assert refusal.detail
 
@@ -64,17 +64,17 @@ def test_each_fault_has_its_name(kind: str, data: bytes, animated: bool) -> None
 def test_a_gif_cut_anywhere_is_never_accepted() -> None:
     data = gif(moving())
     for end in range(0, len(data), 97):
-        assert isinstance(clip.check(data[:end], WORKLOAD), clip.Refusal), end
+        assert isinstance(clip.check_clip(data[:end], WORKLOAD), clip.ClipRefusal), end
 
 
 def test_comparison_knows_equal_near_and_far() -> None:
     frames = moving()
     near = np.clip(frames.astype(int) + np.random.default_rng(1).integers(-1, 2, frames.shape), 0, 255)
-    same, close = clip.compare(frames, frames), clip.compare(near.astype(np.uint8), frames)
-    far = clip.compare(moving(seed=3), frames)
+    same, close = clip.compare_clips(frames, frames), clip.compare_clips(near.astype(np.uint8), frames)
+    far = clip.compare_clips(moving(seed=3), frames)
     assert same == (1.0, 100.0)
     assert close[0] > 0.99
     assert close[1] > 40
     assert far[0] < 0.5
     assert far[1] < close[1]
-    assert clip.compare(moving(5), frames) == (0.0, 0.0)
+    assert clip.compare_clips(moving(5), frames) == (0.0, 0.0)

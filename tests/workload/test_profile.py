@@ -27,7 +27,7 @@ channelslast = [false, true]
 """
 
 
-@pytest.mark.parametrize("name", sorted(profiles.shipped()))
+@pytest.mark.parametrize("name", sorted(profiles.shipped_profiles()))
 def test_shipped_profiles_are_sound(name: str) -> None:
     assert profiles.load(name).name == name
 
