@@ -263,5 +263,5 @@ def dump(state: State) -> dict[str, Any]:
 
 
 def restore(value: Mapping[str, Any]) -> State:
-    """The state that ``dump`` wrote. Raises Misfit (see model/codec.py)."""
+    """The state that ``dump`` wrote. Raises InvalidRecord (see model/codec.py)."""
     return codec.load(State, value)

@@ -135,7 +135,7 @@ def failures(history: History, space: Space) -> Failures:
     """Sorts failures: a set is dropped after one deterministic failure or two of any kind; a launch key after
     two failed starts (one, if its flags were refused); the baseline is given up when its first two tries
     fail, when it failed three times and at least a third of its tries, or when others got in the way of its first
-    HINDERED tries. What failed in one set is not tried
+    MOST_HINDERED_TRIES tries. What failed in one set is not tried
     in others at the same memory mode (see ``_blamed``): memory runs out and NaNs come by level, not by spelling."""
     clips, starts, good = _count_failures(history)
     baseline = space[space.baseline]

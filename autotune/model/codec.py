@@ -16,7 +16,7 @@ class InvalidRecord(ValueError):
 def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value in ``data`` (UTF-8, with or without a byte order mark). NaN and infinities are no JSON.
 
-    Raises Misfit.
+    Raises InvalidRecord.
     """
     import msgspec
 
@@ -52,7 +52,7 @@ def _lists(value: Any) -> Any:  # noqa: ANN401 - JSON values and tuples
 def load(kind: type[T], value: Any) -> T:  # noqa: ANN401 - any JSON value
     """The value of type ``kind`` that ``dump`` wrote; fields that this version does not know are left out.
 
-    Raises Misfit: a field is missing, of another type, or outside its bounds.
+    Raises InvalidRecord: a field is missing, of another type, or outside its bounds.
     """
     import msgspec
 

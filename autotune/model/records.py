@@ -282,7 +282,7 @@ class StudyExport:
 
 def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> StudyQuestion:
     """What a study asks, once it is certain that its parts fit one another: every clip is of a set, a process and a
-    workload that there is, and none is missing or there twice. Raises Misfit.
+    workload that there is, and none is missing or there twice. Raises InvalidRecord.
     """
     codec.load(StudyHead, head)
     asked = codec.load(StudyQuestion, head)
@@ -307,7 +307,7 @@ def check_result(
 ) -> None:
     """Checks a result against its study: what it would write is one of the sets, and all that it tells of is there.
 
-    Raises Misfit. A study may hold more than its result tells of: it went on and was interrupted.
+    Raises InvalidRecord. A study may hold more than its result tells of: it went on and was interrupted.
     """
     checked = codec.load(TuneResult, found)
     sides = {"baseline": checked["baseline"], "winner": checked["winner"], "challenger": checked["challenger"]}

@@ -100,7 +100,7 @@ def _why(view: View, winner: str, number: int) -> str:
 
 
 def _affordable_rounds(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
-    """As many rounds as are ``wanted``, or as there is time for; None when there is none for EFFORT.fewest."""
+    """As many rounds as are ``wanted``, or as there is time for; None when there is none for THRESHOLDS.fewest."""
     return next((rounds for rounds in range(wanted, THRESHOLDS.fewest - 1, -1) if cost(rounds) <= seconds), None)
 
 

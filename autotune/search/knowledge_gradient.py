@@ -131,7 +131,7 @@ def weigh_batches(view: View, now: Contenders, allowed: frozenset[str]) -> list[
 
 
 def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int | None) -> list[BatchWorth]:
-    """All batches of EFFORT.batches for each launch key's sets, in process ``live`` or a new one."""
+    """All batches of THRESHOLDS.batches for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
     cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)

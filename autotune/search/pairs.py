@@ -75,7 +75,7 @@ def _plan_comparison(view: View, winner: str, variance: float, between: float, n
 
 def proof_cost(view: View, winner: str) -> float:
     """Seconds that the search leaves for proving ``winner``: what that is expected to take, but never less than the
-    fewest pairs nor more than EFFORT.proof of the budget."""
+    fewest pairs nor more than THRESHOLDS.proof of the budget."""
     least = RULES.min_blocks * block_cost(view, winner, clips_a_side(view))
     if winner == view.space.baseline:
         return least

@@ -60,7 +60,7 @@ class Journal:
     def read(self, take: Callable[[JsonObject], object] | None = None) -> list[JsonObject]:
         """All records up to the first damaged line, in order; what follows is moved aside (see ``mended``).
 
-        ``take`` gets each record and raises Misfit at one that makes no sense: it counts as damaged. Raises
+        ``take`` gets each record and raises InvalidRecord at one that makes no sense: it counts as damaged. Raises
         StateDamaged when the file cannot be read or mended.
         """
         data = self._data()

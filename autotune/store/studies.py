@@ -163,7 +163,7 @@ class Study:
         return load_json(self.folder / "result.json")
 
     def _read(self, record: dict[str, Any] | InvalidRecord) -> None:
-        """Takes a record from the disk: in order, none missing, none twice. Raises Misfit."""
+        """Takes a record from the disk: in order, none missing, none twice. Raises InvalidRecord."""
         if isinstance(record, InvalidRecord):
             raise record
         wanted = {"sample": len(self.samples), "launch": len(self.launches)}.get(str(record.get("kind")))

@@ -104,7 +104,7 @@ def workload_json(workload: Workload) -> dict[str, Any]:
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
-    """The profile that ``to_json`` wrote. Raises Misfit (see model/codec.py)."""
+    """The profile that ``to_json`` wrote. Raises InvalidRecord (see model/codec.py)."""
     found = codec.load(ProfileRecord, document)
     search = SearchSpec(tuple(found.search.items()))
     known = "precision" in document["decide"]
