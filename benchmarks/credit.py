@@ -26,7 +26,7 @@ from autotune import decide, search
 from autotune.decide.ablation import differing_dimensions, without_flag
 from autotune.model.flagset import Dimension
 from autotune.search.strategy import Prior
-from autotune.session.document import verdict_json
+from autotune.tune.document import verdict_json
 from benchmarks import families, surfaces
 from benchmarks.tuned import prior
 from benchmarks.virtual import Session, regret

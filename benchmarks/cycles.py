@@ -2,7 +2,7 @@
 
     python -m benchmarks.cycles [--cycles 500] [--engine 20] [--seed 1] [--json FILE]
 
-A start of the reference web UI costs seconds, so most cycles run a light stand-in (tests/server/standin_webui.py:
+A start of the reference web UI costs seconds, so most cycles run a light stand-in (tests/trial/standin_webui.py:
 A1111's command line and API without any computing) that has the same faults: it forks, double-forks, ignores
 SIGTERM or SIGINT too, leaves a child that holds the port, crashes at random, ends in its start, writes into its
 install. ``--engine`` says how many cycles run the reference web UI itself. Each cycle ends in one of six ways: an
@@ -34,8 +34,9 @@ from pathlib import Path
 
 import psutil
 
-from autotune.server import LaunchFailed, LaunchPlan, Server, ready, run_folder, start, tree
-from autotune.server.sweep import sweep
+from autotune.machine import processes
+from autotune.trial import LaunchFailed, LaunchPlan, Server, ready, run_folder, start
+from autotune.trial.sweep import sweep
 
 HERE = Path(__file__).resolve().parent
 STANDIN = HERE.parent / "tests" / "server" / "standin_webui.py"
@@ -51,7 +52,7 @@ PATIENCE = 30.0
 OWNER = """
 import json, sys, time
 from pathlib import Path
-from autotune.server import LaunchFailed, LaunchPlan, start
+from autotune.trial import LaunchFailed, LaunchPlan, start
 root, python, runs, variable, faults, port = sys.argv[1:]
 plan = LaunchPlan(Path(root), Path(python), (), Path(runs), env=((variable, faults),), port=int(port),
                   start_limit=120, term_grace=0.3)
@@ -161,7 +162,7 @@ def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
     tally.cycles += 1
     tally.endings[ending] += 1
     tally.failed_starts += run is None
-    tally.left["processes"] += len(tree.marked(run)) if run is not None else 0
+    tally.left["processes"] += len(processes.marked(run)) if run is not None else 0
     tally.left["strangers"] += len(strangers(ground.runs))
     tally.left["ports"] += not ready.is_free(port)
     tally.left["folders"] += sum(path.name != "aside" for path in ground.runs.iterdir())

@@ -26,15 +26,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from autotune.flags.attention import BY_LEVEL, OPTION
+from autotune.machine.nvml import Nvml
 from autotune.measure import clip
 from autotune.measure.clip import ClipResult
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver
 from autotune.model.api import ApiProblem
 from autotune.model.workload import Workload
-from autotune.probe.nvml import Nvml
-from autotune.server import LaunchFailed, LaunchPlan, Server, start
+from autotune.trial import LaunchFailed, LaunchPlan, Server, start
+from autotune.webui.a1111.flags.attention import BY_LEVEL, OPTION
 from autotune.workload import clip as pixels
 from benchmarks.launches import label
 from benchmarks.surfaces import FLAG

@@ -26,13 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from autotune.flags.attention import CLASSES
+from autotune.machine.nvml import Nvml
 from autotune.measure import clip
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.workload import Workload
-from autotune.probe.nvml import Nvml
-from autotune.server import LaunchFailed, LaunchPlan, Server, start
+from autotune.trial import LaunchFailed, LaunchPlan, Server, start
+from autotune.webui.a1111.flags.attention import CLASSES
 from autotune.workload import clip as pixels
 
 SETS: tuple[tuple[str, ...], ...] = (

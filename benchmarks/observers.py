@@ -28,11 +28,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from autotune.machine.nvml import Nvml
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import PERIOD, Observer, RamObserver, Sampler, TorchObserver
 from autotune.model.workload import Workload
-from autotune.probe.nvml import Nvml
-from autotune.server import LaunchPlan, Server, start
+from autotune.trial import LaunchPlan, Server, start
 from tests import nvml_fake
 
 

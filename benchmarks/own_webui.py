@@ -28,8 +28,8 @@ from pathlib import Path
 import psutil
 
 from autotune.engine.create import create
-from autotune.server import running
-from autotune.session.quiet import in_the_way
+from autotune.install.idle import in_the_way
+from autotune.webui import running
 
 WITHIN = 5.0
 PROFILE = """\

@@ -37,7 +37,7 @@ from autotune.model import codec
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState, Verdict
 from autotune.model.workload import Profile
-from autotune.session import pace
+from autotune.tune import pace
 from autotune.workload import profile as profiles
 from benchmarks.near import near_equal
 from benchmarks.virtual import GIVING_UP, Clip, Process, Session

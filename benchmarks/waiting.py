@@ -16,11 +16,11 @@ from autotune.decide import verdict as decide
 from autotune.model import codec
 from autotune.model.flagset import Candidate
 from autotune.model.study import Launch, Proposal, Sample, SampleState, Verdict
-from autotune.session import asking
-from autotune.session.stopwatch import Budget, Stopwatch
-from autotune.session.tune import Progress, ask_and_tell
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study
+from autotune.tune import asking
+from autotune.tune.stopwatch import Budget, Stopwatch
+from autotune.tune.tune import Progress, ask_and_tell
 from autotune.workload import profile as profiles
 from benchmarks.surfaces import Drawn
 from benchmarks.virtual import Process

@@ -8,15 +8,20 @@ from pathlib import Path
 from tests.source import imports
 
 FLOORS = (
-    {"model"},
-    {"flags", "workload", "decide", "disk"},
-    {"search"},
-    {"store", "launchfile"},
-    {"probe"},  # above launchfile: which interpreter a start takes stands in the launch file
-    {"measure", "server"},
-    {"session"},
+    {"model", "secrets"},
+    {"flags", "decide", "disk"},
+    {"workload"},
+    {"search", "config"},
+    {"store", "launchfile", "machine"},
+    {"webui"},
+    {"measure", "trial"},
+    {"install"},
+    {"apply"},
+    {"tune"},
+    {"check"},
+    {"overview"},
     {"report"},
-    {"daemon"},
+    {"agent"},
     {"cli"},
     {"__main__"},
 )

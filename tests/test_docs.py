@@ -9,9 +9,9 @@ import pytest
 
 from autotune.cli.main import VERBS
 from autotune.cli.settings import GLOBAL_OPTIONS
-from autotune.flags.levels import DIMENSIONS
 from autotune.model.study import Failure
 from autotune.model.workload import SEARCH_LEVELS
+from autotune.webui.a1111.flags.levels import DIMENSIONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -26,10 +26,10 @@ RECORD = "a key of a document of ours"
 EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "cli/demo.py": ("writes the launch file of a demonstration",
                     {"--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
-    "daemon/starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
-    "daemon/triggers.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
-    "daemon/watch.py": ("the extension's folder", {"animatediff"}),
-    "daemon/world.py": (RECORD, {"motion_module"}),
+    "agent/starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
+    "agent/triggers.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
+    "agent/watch.py": ("the extension's folder", {"animatediff"}),
+    "agent/world.py": (RECORD, {"motion_module"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),
     "decide/compare.py": (ATTENTION, {"xformers"}),
     "decide/memory_assumptions.py": (ATTENTION, {"xformers"}),
@@ -39,18 +39,18 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
         "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
     "model/workload.py": (ATTENTION, {"xformers"}),
     "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
-    "session/apply.py": ("a setting that stands in for a flag", {"cross_attention"}),
-    "session/doctor.py": (f"findings, {PROSE}", {
+    "apply/apply.py": ("a setting that stands in for a flag", {"cross_attention"}),
+    "overview/doctor.py": (f"findings, {PROSE}", {
         "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
-    "session/driver.py": (ATTENTION, {"xformers"}),
-    "session/install_checks.py": (f"what an install lacks, {PROSE}", {
+    "tune/driver.py": (ATTENTION, {"xformers"}),
+    "overview/install_checks.py": (f"what an install lacks, {PROSE}", {
         "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
-    "session/live.py": (PROSE, {"--api"}),
-    "session/look.py": (PROSE, {"commandline_args"}),
-    "session/preconditions.py": (PROSE, {"--lowvram", "--medvram"}),
-    "session/probe.py": (RECORD, {"animatediff", "motion_modules"}),
-    "session/proof.py": (PROSE, {"launch.py"}),
-    "session/quiet.py": (PROSE, {"--api"}),
+    "webui/options.py": (PROSE, {"--api"}),
+    "install/look.py": (PROSE, {"commandline_args"}),
+    "overview/preconditions.py": (PROSE, {"--lowvram", "--medvram"}),
+    "overview/probe.py": (RECORD, {"animatediff", "motion_modules"}),
+    "apply/proof.py": (PROSE, {"launch.py"}),
+    "install/idle.py": (PROSE, {"--api"}),
 }
 
 

@@ -15,18 +15,19 @@ import psutil
 import pytest
 
 import autotune
+from autotune.agent import activity, notify, service
+from autotune.agent.starts import Openings
 from autotune.cli import starters
-from autotune.daemon import activity, notify, service
-from autotune.daemon.starts import Openings
 from autotune.disk import mac_copy
-from autotune.launchfile import files, layout
-from autotune.launchfile.start import read_start
-from autotune.probe import nvml
-from autotune.server import cpu_use, environment, guard, tree
+from autotune.launchfile import files
+from autotune.machine import nvml
 from autotune.store import running_set
+from autotune.trial import cpu_use, environment, guard
+from autotune.webui import layout
+from autotune.webui.start import read_start
 
 PACKAGE = Path(autotune.__file__).parent
-STANDIN = Path(__file__).parent / "server" / "standin_webui.py"
+STANDIN = Path(__file__).parent / "trial" / "standin_webui.py"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="programs and paths of POSIX")
 
 
@@ -108,17 +109,17 @@ def no_linux(folder: Path) -> None:
 
 
 def same_process(_: Path) -> None:
-    mine = tree.identity(os.getpid())
-    assert mine is not None and mine == tree.identity(os.getpid()) and ":" not in mine
+    mine = processes.identity(os.getpid())
+    assert mine is not None and mine == processes.identity(os.getpid()) and ":" not in mine
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert tree.identity(child.pid) is None
+    assert processes.identity(child.pid) is None
     boot = running_set.this_boot()
     assert boot.id is None and running_set.same_boot(boot, running_set.this_boot())
 
 
 def moving(_: Path) -> None:
-    code = "import sys; sys.platform = 'darwin'; from autotune.daemon.watch import MOVING; print(*MOVING)"
+    code = "import sys; sys.platform = 'darwin'; from autotune.agent.watch import MOVING; print(*MOVING)"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "FileModifiedEvent" in asked and "FileClosedEvent" not in asked
 
@@ -128,13 +129,14 @@ AS_MAC = "import asyncio, psutil, socket, subprocess, sys, urllib.request; sys.p
 OWNER = """
 import json, sys
 from pathlib import Path
-from autotune.server import LaunchPlan, start, tree
+from autotune.machine import processes
+from autotune.trial import LaunchPlan, start
 root = Path(sys.argv[1])
 plan = LaunchPlan(root=root, python=Path(sys.executable), words=("--opt-sdp-attention",), run_root=root.parent / "r",
                   env=(("STANDIN_FAULTS", "fork"),), start_limit=60.0, term_grace=0.5)
 with start(plan) as server:
     pids, flags = [one.pid for one in server.tree()], server.client.cmd_flags()
-print(json.dumps([tree.LINUX, pids, flags["opt_sdp_attention"], server.stop().clean]))
+print(json.dumps([processes.LINUX, pids, flags["opt_sdp_attention"], server.stop().clean]))
 """
 
 
@@ -151,35 +153,35 @@ def whole_start(folder: Path) -> None:
     linux, pids, flag, clean = json.loads(done.stdout.splitlines()[-1])
     assert not linux and flag and clean and pids
     # Without Linux' sub-reaper orphans are init's to take in, which a container's may not do.
-    assert not [one for one in psutil.process_iter() if one.pid in pids and tree.alive(one)]
+    assert not [one for one in psutil.process_iter() if one.pid in pids and processes.alive(one)]
     assert not list((folder / "r").iterdir())
 
 
 CASES: dict[str, Callable[[Path], None]] = {
     "autotune.cli.starters": starter,
     "autotune.cli.starters.content": starter,
-    "autotune.daemon.activity.user_idle": idle,
-    "autotune.daemon.notify.command": notifier,
-    "autotune.daemon.service.manager": no_linux,
-    "autotune.daemon.starts.Openings.watch": opened,
-    "autotune.daemon.watch": moving,
+    "autotune.agent.activity.user_idle": idle,
+    "autotune.agent.notify.command": notifier,
+    "autotune.agent.service.manager": no_linux,
+    "autotune.agent.starts.Openings.watch": opened,
+    "autotune.agent.watch": moving,
     "autotune.launchfile.files.FileLayer.dress": dressed,
-    "autotune.launchfile.layout._file_names": two_files,
-    "autotune.launchfile.start.read_start": two_files,
-    "autotune.probe.nvml.likely": no_linux,
-    "autotune.server.cpu_use._in_line": no_linux,
-    "autotune.server.environment.for_python": no_linux,
-    "autotune.server.guard._prctl": no_linux,
-    "autotune.server.process._await": whole_start,
-    "autotune.server.tree": whole_start,
-    "autotune.server.tree.identity": same_process,
+    "autotune.webui.layout._file_names": two_files,
+    "autotune.webui.start.read_start": two_files,
+    "autotune.machine.nvml.likely": no_linux,
+    "autotune.trial.cpu_use._in_line": no_linux,
+    "autotune.trial.environment.for_python": no_linux,
+    "autotune.trial.guard._prctl": no_linux,
+    "autotune.trial.process._await": whole_start,
+    "autotune.trial.tree": whole_start,
+    "autotune.trial.tree.identity": same_process,
     "autotune.store.running_set.this_boot": same_process,
 }
 """Where the code asks for macOS or Linux: what runs it as on a Mac."""
 
 
 def asking() -> Iterator[str]:
-    """Modules and functions that name macOS or Linux, or ask for tree.LINUX."""
+    """Modules and functions that name macOS or Linux, or ask for processes.LINUX."""
     def walk(node: ast.AST, name: str) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
             named = isinstance(child, ast.Constant) and child.value in ("darwin", "linux")
@@ -205,7 +207,7 @@ def test_a_branch_as_on_a_mac(
     case: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(tree, "LINUX", False)
+    monkeypatch.setattr(processes, "LINUX", False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("LD_PRELOAD", raising=False)
     case(tmp_path)

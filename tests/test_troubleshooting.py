@@ -18,18 +18,18 @@ CODES = re.compile(r"^Exit code: ([^.]*)\.", re.MULTILINE)
 PASSED_ON = {
     ("autotune/cli/engine.py", 2): "the last line that the reference web UI's own program said",
     ("autotune/cli/main.py", 2): "click's words on a wrong command line",
-    ("autotune/launchfile/layout.py", 3): "the layout's reason why an install is left alone",
+    ("autotune/webui/layout.py", 3): "the layout's reason why an install is left alone",
     ("autotune/launchfile/files.py", 5): "an error of the system on a file, in the caller's words",
     ("autotune/launchfile/files.py", 8): "an error of the system on a file, in the caller's words",
     ("autotune/launchfile/reader.py", 5): "the file, and the trouble that a dialect's reader met",
-    ("autotune/session/apply.py", 3): "the layout's reason why an install is left alone",
-    ("autotune/session/apply.py", 5): "the layout's reason why an install is left alone",
-    ("autotune/session/look.py", 5): "what a launch file leaves open",
-    ("autotune/session/proof.py", 4): "how the start failed, with its failure class",
+    ("autotune/apply/apply.py", 3): "the layout's reason why an install is left alone",
+    ("autotune/apply/apply.py", 5): "the layout's reason why an install is left alone",
+    ("autotune/install/look.py", 5): "what a launch file leaves open",
+    ("autotune/apply/proof.py", 4): "how the start failed, with its failure class",
     ("autotune/store/journal.py", 8): "the file, and how its record does not fit",
     ("autotune/store/places.py", 2): "the folder, and what the system says of it",
     ("autotune/store/studies.py", 8): "the file, and how its record does not fit",
-    ("autotune/workload/tomlfile.py", 2): "file, key, and what a caller says of a value",
+    ("autotune/disk/tomlfile.py", 2): "file, key, and what a caller says of a value",
 }
 """Messages without words of their own, by file and exit code: whose words they pass on."""
 

@@ -15,7 +15,7 @@ from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn
 
 if TYPE_CHECKING:
-    from autotune.daemon.service import Report
+    from autotune.agent.service import Report
 
 
 @verb("daemon")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @YES
 def daemon_command(settings: Settings, once: bool) -> int:
     """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
-    from autotune.daemon import loop
+    from autotune.agent import loop
 
     quiet = settings.quiet or settings.as_json or not has_screen()
     webui = _agents_webui(settings)
@@ -48,7 +48,7 @@ def _agents_webui(settings: Settings) -> Path:
 
 
 def _without_screen(settings: Settings) -> None:
-    from autotune.daemon import logs
+    from autotune.agent import logs
 
     if not has_screen():
         with contextlib.suppress(OSError):  # then it is lost, and the agent says itself what is amiss with the folder
@@ -84,7 +84,7 @@ def _install(settings: Settings, timer: bool, replace: bool) -> int:
     Exit code 3 when the service manager refuses, or on Windows is not there: what to give it by hand is printed. On
     Linux and macOS the files are written for a manager that cannot be reached from here, which is no failure.
     """
-    from autotune.daemon import service
+    from autotune.agent import service
 
     webui = settings.find_webui()
     settings.places.require_outside(webui)
@@ -96,7 +96,7 @@ def _install(settings: Settings, timer: bool, replace: bool) -> int:
 @YES
 def _uninstall(settings: Settings) -> int:
     """Ends the service and removes its files; the agent's records stay. Exit code 3 as for install."""
-    from autotune.daemon import service
+    from autotune.agent import service
 
     return _say(settings, "uninstall", service.uninstall())
 
@@ -104,7 +104,7 @@ def _uninstall(settings: Settings) -> int:
 @verb("status")
 def _status(settings: Settings) -> None:
     """What is installed, and what the platform's manager says of it."""
-    from autotune.daemon import service
+    from autotune.agent import service
 
     _say(settings, "status", service.status())
 
@@ -121,7 +121,7 @@ def config_command() -> None:
 @verb("path")
 def _path(settings: Settings) -> None:
     """Where the configuration file is looked for."""
-    from autotune.daemon import config
+    from autotune.config import config
 
     place = settings.config or config.default_path()
     if settings.as_json:
@@ -133,7 +133,7 @@ def _path(settings: Settings) -> None:
 @verb("show")
 def _show(settings: Settings) -> None:
     """Everything in force, as a configuration file with every key explained."""
-    from autotune.daemon import config
+    from autotune.config import config
 
     found = config.load(settings.config)
     if settings.as_json:
@@ -145,7 +145,7 @@ def _show(settings: Settings) -> None:
 @verb("check")
 def _check(settings: Settings) -> None:
     """Checks the configuration file; a mistake is named with file, line and key (exit 2)."""
-    from autotune.daemon import config
+    from autotune.config import config
 
     said = config.check(settings.config)
     if settings.as_json:

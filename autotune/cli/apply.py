@@ -16,8 +16,8 @@ from autotune.model.errors import NothingToWorkOn, UsageProblem
 from autotune.model.home_folder import expand_home
 
 if TYPE_CHECKING:
-    from autotune.session.apply import Plan
-    from autotune.session.look import Look
+    from autotune.apply.apply import Plan
+    from autotune.install.look import Look
 
 _LAUNCH_FILE = click.option(
     "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one."
@@ -53,8 +53,8 @@ def apply_flow(
     dry_run: bool = False, start: bool = True, cause: str = "asked",
 ) -> dict[str, Any]:
     """Plans, shows, asks, applies. Returns the document of `apply`."""
-    from autotune.session import apply
-    from autotune.session.look import look
+    from autotune.apply import apply
+    from autotune.install.look import look
     from autotune.store import events
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
@@ -75,7 +75,7 @@ def apply_flow(
 
 def _planned(seen: Look, settings: Settings, words: str | None, cause: str) -> Plan:
     """The change, after its notes are told."""
-    from autotune.session import apply
+    from autotune.apply import apply
 
     plan = apply.plan(seen, settings.places, words, cause)
     for note in plan.notes:
@@ -107,11 +107,11 @@ def rollback_command(
     With --launch-file, what was written to that file last. While your web UI runs it counts from the next start on; a
     batch file that cmd is running is not replaced.
     """
-    from autotune.session import apply
+    from autotune.apply import apply
 
     root = _rolled_back_root(settings)
     if broken_words and to is None:
-        from autotune.session.edited import only_our_words
+        from autotune.apply.edited import only_our_words
 
         force = force or only_our_words(root, settings.places, launch_file)
     done = apply.rollback(
@@ -147,8 +147,8 @@ def verify_command(
     A web UI of yours that runs is asked; a second one is never started beside it.
     With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
     """
-    from autotune.session import verify
-    from autotune.session.look import look
+    from autotune.apply import verify
+    from autotune.install.look import look
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     document = verify.verify(seen, settings.places, start=not no_start, say=_quiet(settings))
@@ -169,8 +169,8 @@ def verify_command(
 def _measured(
     settings: Settings, seen: Look, profile_name: str, budget: str | None, cause: str
 ) -> dict[str, Any]:
-    from autotune.session.check import CheckOptions, check
-    from autotune.session.tune import Progress
+    from autotune.check.check import CheckOptions, check
+    from autotune.tune.tune import Progress
     from autotune.workload import profile as profiles
 
     class Said(Progress):

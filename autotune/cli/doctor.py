@@ -9,8 +9,8 @@ from autotune.cli.settings import Settings, verb
 @verb("doctor")
 def doctor_command(settings: Settings) -> int:
     """Checks all that tuning needs; exit code 3 when something must be mended first."""
-    from autotune.session.doctor import checks, doctor_json
-    from autotune.session.look import look
+    from autotune.install.look import look
+    from autotune.overview.doctor import checks, doctor_json
 
     seen = look(settings.webui, settings.configured_webui(), None, settings.places)
     found = list(checks(seen, settings.places))

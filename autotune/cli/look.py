@@ -15,8 +15,8 @@ from autotune.cli.settings import Settings, verb
 @click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
 def probe_command(settings: Settings, launch_file: Path | None) -> None:
     """Looks at the GPU, the web UI, its Python, AnimateDiff, the models and the flags; changes nothing."""
-    from autotune.session.look import look
-    from autotune.session.probe import probe_json
+    from autotune.install.look import look
+    from autotune.overview.probe import probe_json
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     document = probe_json(seen)

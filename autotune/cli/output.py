@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autotune.model.secrets import masked
+from autotune.secrets.mask import masked
 
 SCHEMA = 1
 

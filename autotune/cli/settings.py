@@ -27,13 +27,13 @@ class Settings:
 
     def configured_webui(self) -> Path | None:
         """The web UI's folder of the configuration file, None without one. Raises UsageProblem."""
-        from autotune.daemon.config import load
+        from autotune.config.config import load
 
         return load(self.config).webui
 
     def find_webui(self) -> Path:
         """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
-        from autotune.probe import install
+        from autotune.webui import install
 
         # Only a web UI that is named nowhere else is looked up in the configuration: reading it takes time.
         named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
@@ -98,6 +98,6 @@ def clean_up(places: Places) -> None:
     except OSError:
         return
     if found:
-        from autotune.server.sweep import sweep
+        from autotune.trial.sweep import sweep
 
         sweep(places.runs, patience=0.0)

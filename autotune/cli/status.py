@@ -11,7 +11,7 @@ from autotune.cli.settings import Settings, verb
 @verb("status")
 def status_command(settings: Settings) -> None:
     """What is applied, since when, how good, what has changed since, and what the agent is doing."""
-    from autotune.session.status import status
+    from autotune.overview.status import status
 
     document = status(settings.find_webui(), settings.places)
     if settings.as_json:

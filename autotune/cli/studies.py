@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @YES
 def export_command(settings: Settings, study: str | None, output: Path | None) -> None:
     """Writes a study (the newest, or the one named) as one JSON file: question, every sample, result."""
-    from autotune.session import studies
+    from autotune.overview import studies
     from autotune.store.journal import write_whole
     from autotune.store.studies import find_study
 
@@ -45,7 +45,7 @@ def export_command(settings: Settings, study: str | None, output: Path | None) -
 @YES
 def import_command(settings: Settings, file: Path) -> None:
     """Adds an exported study to this web UI's store. It is never applied without being measured again."""
-    from autotune.session import studies
+    from autotune.overview import studies
 
     study = studies.import_study(settings.places, settings.find_webui(), studies.read_export(file))
     if settings.as_json:
@@ -58,7 +58,7 @@ def import_command(settings: Settings, file: Path) -> None:
 @click.argument("study", required=False, metavar="[STUDY|FILE]")
 def replay_command(settings: Settings, study: str | None) -> None:
     """Computes a study's verdict again from its samples; the same samples give the same verdict."""
-    from autotune.session import studies
+    from autotune.overview import studies
 
     webui = None if study is not None and os.path.isfile(study) else settings.find_webui()  # noqa: PTH113 - never raises
     document = studies.replay(studies.load(settings.places, webui, study))

@@ -15,7 +15,7 @@ from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse
 from autotune.launchfile.values import OWN
 from autotune.model.errors import Refused
-from autotune.model.secrets import is_secret, masked_words
+from autotune.secrets.mask import is_secret, masked_words
 
 Owns = Callable[[Sequence[str]], tuple[bool, ...]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotune.model.secrets import masked_script
+from autotune.secrets.mask import masked_script
 
 
 def diff(before: bytes, after: bytes, name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from autotune.model.secrets import masked
+from autotune.secrets.mask import masked
 
 
 def esc(text: object) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autotune.model.secrets import masked
 from autotune.report import words
+from autotune.secrets.mask import masked
 
 Document = Mapping[str, Any]
 
@@ -100,7 +100,7 @@ def _install_lines(install: object) -> list[str]:
 
 
 def _daemon_lines(daemon: object) -> list[str]:
-    from autotune.session.status import lives
+    from autotune.overview.status import lives
 
     if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
         known = daemon.get("doing") if isinstance(daemon, Mapping) else None

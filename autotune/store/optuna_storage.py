@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from autotune.disk.files import make_folder, open_to_append
 from autotune.model.errors import StateDamaged, UsageProblem
-from autotune.model.secrets import MASK, masked
+from autotune.secrets.mask import MASK, masked
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autotune.disk.tomlfile import Table, TomlFile, read
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
 from autotune.model.home_folder import expand_home
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
-from autotune.workload.tomlfile import Table, TomlFile, read
 
 TOP_KEYS = ("name", "workload", "search", "decide", "budget")
 WORKLOAD_KEYS = ("width", "height", "frames", "context", "steps", "cfg_scale", "sampler", "weight")

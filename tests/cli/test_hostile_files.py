@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autotune.cli.main import run
-from autotune.daemon import config
+from autotune.config import config
 from autotune.workload import profile
 from tests.system import under_wine
 
@@ -213,7 +213,7 @@ def test_what_the_system_refuses_is_told(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number), "/some/path")
 
-    monkeypatch.setattr("autotune.session.status.status", refuse)
+    monkeypatch.setattr("autotune.overview.status.status", refuse)
     got, document = ask(capsys, "status", "--webui", str(install))
     assert got == code
     assert document["message"].startswith("/some/path: ")

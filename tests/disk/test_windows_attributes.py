@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from autotune.disk import files as disk
 from autotune.disk import windows_attributes as attributes
 from autotune.launchfile import files, reader
+from autotune.machine import weights
 from autotune.model.errors import NothingToWorkOn
-from autotune.probe import weights
 
 BITS = st.integers(0, 0x7FFFFF)
 

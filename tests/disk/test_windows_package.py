@@ -8,8 +8,9 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from autotune.daemon import config, units
-from autotune.daemon.service import TaskScheduler
+from autotune.agent import units
+from autotune.agent.service import TaskScheduler
+from autotune.config import config
 from autotune.disk import windows_package
 from autotune.store.places import state_dir
 

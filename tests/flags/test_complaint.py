@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.flags import checker
-from autotune.probe import parser
+from autotune.webui.a1111 import parser
 
 SOURCE = '''
 parser.add_argument("--precision", type=str, choices=["full", "half", "autocast"], default="autocast")

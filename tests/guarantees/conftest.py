@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.session.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench, wait_for
 
 PASSWORD = "opensesame4711"
 WORDS = f"--opt-split-attention-v1 --listen --port 7999 --api-auth me:{PASSWORD}"

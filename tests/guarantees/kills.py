@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.session.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench, wait_for
 
 WORDS = "--xformers --theme dark"
 APPLY = ("apply", "--flags", "--opt-sdp-attention", "--yes")

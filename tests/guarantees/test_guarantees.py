@@ -15,7 +15,7 @@ import pytest
 from tests.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
 from tests.guarantees.kills import Kills, Kind
 from tests.search.test_sessions import play, small
-from tests.session.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
 from autotune.launchfile.redact import diff
 from autotune.model.errors import Refused
-from autotune.model.secrets import masked_words
+from autotune.secrets.mask import masked_words
 from tests.launchfile.judges import TARGET, owns
 
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,

@@ -20,9 +20,9 @@ from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, RamObserver, Sampler, TorchObserver, merged
 from autotune.model.api import ApiProblem, Memory
 from autotune.model.workload import Workload
-from autotune.server.client import Client
-from tests.server import badserver
-from tests.server.badserver import Handler, answers, reply, serving
+from autotune.webui.a1111.client import Client
+from tests.trial import badserver
+from tests.trial.badserver import Handler, answers, reply, serving
 
 measure_clip = import_module("autotune.measure.clip")
 CLIP = Workload(64, 64, 4, 2)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from autotune.machine.nvml import Nvml
 from autotune.measure import guards
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Sampler
-from autotune.probe.nvml import Nvml
-from autotune.server import settle
-from autotune.server.gpu_memory import level
+from autotune.trial import settle
+from autotune.trial.gpu_memory import level
 from tests import nvml_fake
 
 OURS, CHILD, OTHER = 4001, 4002, 77

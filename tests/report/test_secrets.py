@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.model.secrets import MASK, masked
+from autotune.secrets.mask import MASK, masked
 
 SECRET = "s3cr3t:w0rd"
 

@@ -20,11 +20,11 @@ from autotune.decide.rounds import rounds
 from autotune.model.study import Launch, Proposal, Sample
 from autotune.search import trial_history
 from autotune.search.sampler import LaunchAwareSampler
-from autotune.session.tune import _alike
 from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy
 from autotune.store.shared_study import OtherWorkers
 from autotune.store.studies import Study
+from autotune.tune.tune import _alike
 from benchmarks import postgres, two_workers
 from benchmarks.waiting import open_waiting, tuned
 from tests.flags.machines import machine

@@ -1,0 +1,71 @@
+"""The agent's log: one line an event, in files of limited size, and on standard error for the service manager."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from autotune.disk.files import make_folder, open_to_append
+from autotune.secrets.mask import masked
+
+NAME = "autotune.agent"
+LONG = 1 << 20
+"""Bytes from which on the output file is begun anew."""
+
+
+def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Callable[[str], None]:
+    """A function that logs one line. Where the folder cannot be written, standard error has to do."""
+    logger = logging.getLogger(NAME)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    close_log()
+    line = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    try:
+        make_folder(folder)
+        os.close(open_to_append(folder / "agent.log"))
+        file = logging.handlers.RotatingFileHandler(
+            folder / "agent.log", maxBytes=int(mib * 1048576), backupCount=files, encoding="utf-8"
+        )
+        file.setFormatter(line)
+        logger.addHandler(file)
+    except OSError as error:
+        if sys.stderr is not None:  # as under pythonw.exe
+            sys.stderr.write(f"autotune: no log file: {error.strerror}\n")
+    if not quiet and sys.stderr is not None:
+        logger.addHandler(logging.StreamHandler(sys.stderr))
+    # A full disk must not end the agent; what cannot be logged is lost.
+    logging.raiseExceptions = False
+
+    def say(text: str) -> None:
+        logger.info("%s", " ".join(masked(text).split()))
+
+    return say
+
+
+def without_screen(folder: Path) -> IO[str]:
+    """Where goes what a screen would show, if there is none: a file beside the log, begun anew when it is long.
+
+    It holds why the agent did not begin, and the trace of a fault nobody foresaw. It is not the log itself, because
+    on Windows a file that is open twice cannot be rotated. Raises OSError.
+    """
+    make_folder(folder)
+    path = folder / "output.log"
+    file = os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="replace", buffering=1)
+    if file.tell() > LONG:
+        file.truncate(0)
+    return file
+
+
+def close_log() -> None:
+    """Closes the log's files."""
+    logger = logging.getLogger(NAME)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        with suppress(OSError):  # what is still unwritten finds no room on a full disk
+            handler.close()

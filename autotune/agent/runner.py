@@ -1,0 +1,159 @@
+"""One autotune command as a child process: begin, look, stop within seconds, read its document."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from autotune.agent.child import interrupt
+from autotune.disk.files import make_folder, open_to_append, remove
+from autotune.disk.programs import HIDDEN, console_python
+from autotune.model.errors import StateDamaged
+
+ASKING = 2.5
+"""Seconds a command has to end by itself after an interrupt."""
+ENDING = 1.0
+"""Seconds its guard has to end the web UI after the command was killed; then whatever is left is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended: its exit code and the JSON document it printed, None without a whole one."""
+
+    code: int
+    document: dict[str, Any] | None
+
+
+class Session:
+    """A running command. Its output stands in ``folder``/NAME.json, what it says meanwhile in NAME.log."""
+
+    def __init__(self, folder: Path, name: str, words: Sequence[str]) -> None:
+        """Begins ``autotune WORDS``. Raises StateDamaged when the folder cannot be written."""
+        self.folder, self.name = folder, name
+        try:
+            make_folder(folder)
+            remove(folder / f"{name}.json")
+            out, log = (os.fdopen(open_to_append(folder / f"{name}.{end}"), "ab") for end in ("json", "log"))
+        except OSError as error:
+            raise StateDamaged(f"{folder}: cannot be written: {error.strerror}", "Free some space.") from None
+        with out, log:
+            self._process = self._begin(words, out, log)
+
+    def _begin(self, words: Sequence[str], out: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # The child must be begun from the main thread: Linux ties its life to the thread that made it.
+        command = [console_python(), "-m", "autotune.agent.child", str(os.getpid()), *words]
+        # A console of its own that nobody sees: the agent may have none, and what the command starts would show one.
+        flags = HIDDEN | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=log,
+            start_new_session=os.name == "posix",
+            creationflags=flags,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id of the command."""
+        return self._process.pid
+
+    def pids(self) -> frozenset[int]:
+        """Ids of the command and of everything that it started."""
+        return frozenset(p.pid for p in self._family())
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def result(self) -> Result:
+        """The end of it. Only after ``poll`` gave a code."""
+        self._close()
+        return Result(self._process.returncode, document(self.folder, self.name))
+
+    def stop(self) -> Result:
+        """Ends it within about five seconds, the web UI first of all; what it had measured is on disk."""
+        family = self._family()
+        if os.name == "nt":
+            self._close()  # only processes of one console can interrupt each other there; its watcher hears this
+        else:
+            interrupt(self._process)
+        if not self._wait(ASKING):
+            family = list({p.pid: p for p in [*family, *self._family()]}.values())
+            self._process.kill()
+            self._wait(ENDING)
+        _kill_left(family, self._process.pid)
+        return self.result()
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _family(self) -> list[Any]:
+        import psutil
+
+        try:
+            first = psutil.Process(self._process.pid)
+            return [first, *first.children(recursive=True)]
+        except (psutil.Error, OSError):
+            return []
+
+
+def _kill_left(family: Sequence[Any], first: int) -> None:
+    """Kills what is left of a command's processes, but for the guard, which cleans up and then ends."""
+    import psutil
+
+    from autotune.machine.processes import alive
+
+    limit = time.monotonic() + ENDING
+    left = [p for p in family if p.pid != first]
+    while left and time.monotonic() < limit:
+        left = [p for p in left if alive(p) and not _is_guard(p)]
+        if left:
+            time.sleep(0.05)
+    for process in left:
+        try:
+            process.kill()
+        except (psutil.Error, OSError):
+            continue
+
+
+def _is_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported where used
+    import psutil
+
+    try:
+        return "autotune.trial.guard" in process.cmdline()
+    except (psutil.Error, OSError):
+        return True
+
+
+def document(folder: Path, name: str) -> dict[str, Any] | None:
+    """The JSON document of a command that ended; None when it is absent or torn."""
+    try:
+        value = json.loads((folder / f"{name}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def prune(folder: Path, keep: int = 40) -> None:
+    """Removes all but the newest output files of earlier sessions."""
+    try:
+        files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in files[keep:]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return

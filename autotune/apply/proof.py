@@ -1,0 +1,119 @@
+"""One start of the web UI by its own script: are the flags that are written really in effect?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotune import trial
+from autotune.flags.catalogue import EVERY_DIMENSION
+from autotune.flags.words import canonical, split
+from autotune.install.look import Look
+from autotune.model.api import ApiProblem
+from autotune.model.errors import BaselineFailed
+from autotune.model.flagset import SettingValue
+from autotune.store import running_set
+from autotune.store.places import Places
+from autotune.trial.sweep import sweep
+from autotune.webui.a1111.flags.effective import describe, effective
+from autotune.webui.a1111.flags.in_effect import FlagState, flag_states, mismatches
+from autotune.webui.a1111.own_script import Given
+
+LOG_LIMIT = 5.0
+"""Seconds until the log must name the attention class after the web UI is ready."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a started web UI said of itself."""
+
+    given: Given | None
+    cmd_flags: Mapping[str, Any]
+    options: Mapping[str, Any]
+    attention: str | None
+
+
+def observe(
+    look: Look, places: Places, words: Sequence[str] | None = None, settings: Mapping[str, SettingValue] | None = None
+) -> Seen:
+    """Starts the web UI once as its owner does, asks, and ends it: by its own script, or, in Stability Matrix,
+    which runs no script, with the words of its settings.json. ``settings``: options that were changed with them.
+
+    Raises BaselineFailed when it does not start or answer.
+    """
+    python = look.machine.webui.python
+    assert python is not None
+    sweep(places.runs)
+    flights = running_set.of_webui(places, look.root)
+    plan = trial.LaunchPlan(
+        root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),
+        run_root=places.runs, launch_file=look.path,
+        own_script=look.file is None or look.file.kind != "stability-matrix",
+        in_flight=flights.path,
+    )
+    saved = {**dict(look.machine.settings), **(settings or {})}
+    running = effective(plan.words, saved, look.machine.runtime, look.catalogue)
+    flights.settle()
+    down = next((one for one in flights.sets() if one["candidate"] == describe(running)), None)
+    if down is not None:
+        raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
+                             "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
+    try:
+        with flights.during(describe(running), plan.words, "proof"), trial.start(plan) as started:
+            flags, options = started.client.cmd_flags(), started.client.options()
+            deadline = time.monotonic() + LOG_LIMIT
+            while started.attention_logged() is None and time.monotonic() < deadline:
+                if started.wait_ended(0.05):
+                    break
+            return Seen(started.given, flags, options, started.attention_logged())
+    except trial.LaunchFailed as failed:
+        raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
+    except ApiProblem as problem:
+        raise BaselineFailed(f"the web UI started but did not answer: {problem.message}", "") from None
+
+
+def prove(
+    look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue],
+    managed: Sequence[str] | None = None,
+) -> Seen:
+    """Raises BaselineFailed unless a start shows ``words``, each of them and no other, and ``settings`` in effect.
+
+    ``managed``: nobody knows all the words, so that these, the tuning flags among them, are what can be proven.
+    """
+    seen = observe(look, places, words, settings)
+    wrong = word_faults(look, seen, words, managed)
+    if managed is not None and seen.given is not None:
+        words = seen.given.words
+    saved = {**dict(look.machine.settings), **settings}
+    expected = effective(words, saved, look.machine.runtime)
+    wrong += mismatches(
+        expected, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue
+    )
+    if wrong:
+        raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
+    return seen
+
+
+def word_faults(
+    look: Look, seen: Seen, words: Sequence[str], managed: Sequence[str] | None = None
+) -> list[str]:
+    """In words how what launch.py received is not what it should be: kept words too (see ``prove``)."""
+    if seen.given is None:
+        return []
+    if managed is not None:
+        got = canonical(split(seen.given.words, look.catalogue, EVERY_DIMENSION).tuned, look.catalogue)
+        missing = [word for word in managed if word not in got]
+        return [f"launch.py did not get {' '.join(missing)}"] if missing else []
+    if look.file is not None and look.file.kind == "cmd" and look.layout and len(look.layout.launch_files) > 1:
+        # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
+        return [fault for fault in seen.given.differences(words) if "did not get" in fault]
+    return seen.given.differences(words)
+
+
+def states(look: Look, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
+    """For each managed flag among ``words``: on the command line? in effect? (None: nobody was asked)."""
+    if seen is None:
+        return flag_states(words, None, {}, None, look.machine.runtime, look.catalogue)
+    return flag_states(words, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue)

@@ -1,0 +1,105 @@
+"""`verify`: each managed flag, in three columns: in the file, on the command line, in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autotune.apply import proof
+from autotune.flags.words import canonical, split
+from autotune.install.look import Look
+from autotune.launchfile.checkpoints import Checkpoints
+from autotune.model.api import ApiProblem
+from autotune.model.errors import Busy
+from autotune.store.places import Places
+from autotune.webui.options import find
+
+
+def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """The document of `verify`: the applied set (the file's own when nothing is applied) against reality.
+
+    A running web UI of the owner is asked; else, with ``start``, one is started by its own script. Raises
+    BaselineFailed when that does not start.
+    """
+    applied = Checkpoints(places.checkpoints(look.root)).current()
+    words = look.machine.webui.flags
+    dimensions = applied.meta.get("dimensions", ()) if applied else ()
+    known = look.machine.webui.certain or look.asked
+    present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue) if known else ()
+    wanted = tuple(applied.meta.get("flags", ())) if applied else present
+    seen, asked = _ask(look, places, start, say)
+    rows = [_row(state, wanted, present if known else None)
+            for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
+    settings = dict(applied.meta.get("settings", {})) if applied else {}
+    wrong_settings = _settings(settings, look, seen)
+    words_wrong = [] if seen is None else _words(look, seen)
+    stands = Checkpoints(places.checkpoints(look.root)).changed_since(look.path) if look.path else "unmanaged"
+    ok = all(row["ok"] for row in rows) and not wrong_settings and not words_wrong
+    return {
+        "flags": rows,
+        "settings": wrong_settings,
+        "words": words_wrong,
+        "certain": look.uncertainty is None,
+        "depends": look.uncertainty,
+        "applied": applied.id if applied else None,
+        "file": str(look.path) if look.path else None,
+        "file_since_apply": stands,
+        "asked": asked,
+        "ok": ok,
+    }
+
+
+def _words(look: Look, seen: proof.Seen) -> list[str]:
+    """How the words that launch.py received are not those of the launch file; nothing where these are not certain."""
+    if look.machine.webui.certain or look.asked:
+        return proof.word_faults(look, seen, look.machine.webui.flags)
+    return []
+
+
+def _extra(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    return [word for word in present if word not in wanted]
+
+
+def _row(state: Any, wanted: Sequence[str], present: Sequence[str] | None) -> dict[str, Any]:  # noqa: ANN401
+    """``present``: the managed words of the file; None where nobody knows them."""
+    expected, in_file = state.flag in wanted, None if present is None else state.flag in present
+    seen = [value for value in (in_file, state.on_command_line, state.in_effect) if value is not None]
+    return {
+        "flag": state.flag,
+        "expected": expected,
+        "in_file": in_file,
+        "on_command_line": state.on_command_line,
+        "in_effect": state.in_effect,
+        "why": state.why,
+        "ok": expected and all(seen),
+    }
+
+
+def _settings(wanted: dict[str, Any], look: Look, seen: proof.Seen | None) -> list[dict[str, Any]]:
+    """Applied options that are not as applied any more."""
+    from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
+
+    saved = dict(look.machine.settings)
+    rows = []
+    for key, value in wanted.items():
+        now = seen.options.get(key) if seen else saved.get(key, OPTION_DEFAULTS.get(key))
+        if now != value:
+            rows.append({"setting": key, "expected": value, "now": now})
+    return rows
+
+
+def _ask(
+    look: Look, places: Places, start: bool, say: Callable[[str], None]
+) -> tuple[proof.Seen | None, str | None]:
+    """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
+    try:
+        running = find(look.root)
+        if running is not None:
+            return proof.Seen(None, running.client.cmd_flags(), running.client.options(), None), running.name
+    except (Busy, ApiProblem) as problem:
+        say(f"{problem.message}: it cannot be asked")
+        return None, None
+    if not start:
+        return None, None
+    say("starting the web UI once by its own script, to ask it")
+    return proof.observe(look, places), "a start by its own script"

@@ -1,0 +1,1 @@
+"""`check`: is what was measured still true?"""

@@ -1,0 +1,1 @@
+"""One look at an install: where it is, what its flags are, whether the machine is free."""

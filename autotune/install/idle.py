@@ -1,0 +1,82 @@
+"""Is the machine free for measuring? Tuning never starts while the user works (guarantee 3)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from autotune.model.errors import Busy
+from autotune.model.machine import Machine
+
+if TYPE_CHECKING:
+    from autotune.webui.running import State
+
+BUSY_GPU = 20.0
+"""Percent of GPU utilisation by others above which a measurement would be theirs as much as ours."""
+BUSY_CPU = 60.0
+"""Percent of all cores, as the agent's ``cpu_busy_percent``: what is left then is less than half of the machine."""
+CPU_SPAN = 1.0
+"""Seconds over which the CPU's load is looked at."""
+
+
+def require_idle(machine: Machine) -> None:
+    """Raises Busy when the user's own web UI renders, may render, or holds the GPU, or another program works the GPU.
+
+    Takes two seconds where a web UI runs that is not on the GPU, no time where none does.
+    """
+    from autotune.install import card
+    from autotune.machine.nvml import Nvml
+    from autotune.webui import running
+
+    for state in running.states(machine.webui.root):
+        why = in_the_way(state, holds_gpu(machine))
+        if why is not None:
+            raise why
+    with Nvml() as nvml:
+        own = card.of_machine(machine)
+        for gpu in (one for one in nvml.gpus() if one.index == own):
+            used = nvml.utilisation(gpu.index)
+            if used is not None and used > BUSY_GPU:
+                raise Busy(
+                    f"another program uses the GPU ({used:.0f} % of {gpu.name})",
+                    "Run again when it is done.",
+                )
+
+
+def holds_gpu(machine: Machine) -> bool:
+    """Whether a web UI of this install that runs holds memory of a GPU, also when it is idle."""
+    return bool(machine.gpus) or machine.runtime.device != "cpu"
+
+
+def in_the_way(state: State, gpu: bool) -> Busy | None:
+    """Why nothing can be measured beside this web UI, None when it can. ``gpu``: it holds GPU memory. Pure."""
+    if state.busy:
+        return Busy(f"{state.webui.name} has a job running: {state.evidence}", "Run again when it is done.")
+    if gpu and state.webui.certain:
+        return Busy(f"{state.webui.name} is running and holds GPU memory",
+                    "Close it and run again: two web UIs on one GPU would measure each other.")
+    if not state.free:
+        return Busy(f"{state.webui.name} may have a job running: {state.evidence}",
+                    "Close it and run again; with --api, or when its own command line holds the credentials, "
+                    "it can be asked.")
+    return None
+
+
+def cpu_load() -> tuple[float, str]:
+    """(percent of all cores that other programs use, the same in words with the load average). Takes a second."""
+    import psutil
+
+    from autotune.machine.cpu_use import machine_seconds
+
+    mine = psutil.Process()
+    busy, whole, own = *machine_seconds(), sum(mine.cpu_times()[:2])
+    time.sleep(CPU_SPAN)
+    busy_now, whole_now, own_now = *machine_seconds(), sum(mine.cpu_times()[:2])
+    if whole_now <= whole:
+        return 0.0, "the CPU's load is not told"
+    used = max(0.0, 100.0 * (busy_now - busy - (own_now - own)) / (whole_now - whole))
+    try:
+        load = f", load {psutil.getloadavg()[0]:.1f}"
+    except (RuntimeError, OSError):  # Windows counts it by performance counters, which can be switched off
+        load = ""
+    return used, f"other programs use {used:.0f} % of the CPU{load} on {psutil.cpu_count() or 1} cores"

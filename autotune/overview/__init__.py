@@ -1,0 +1,1 @@
+"""`probe`, `doctor`, `status` and `studies`."""

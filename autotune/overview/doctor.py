@@ -1,0 +1,200 @@
+"""`doctor`: checks all that tuning needs, and says how to mend what fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from autotune.disk import windows_attributes, windows_package
+from autotune.disk.files import how_to_allow
+from autotune.install import card
+from autotune.install.look import Look
+from autotune.model import windows_paths
+from autotune.model.errors import AutotuneError
+from autotune.model.study import Failure
+from autotune.overview.install_checks import of_install
+from autotune.overview.preconditions import Check, Classes, of_machine
+from autotune.store.places import Places
+from autotune.webui.a1111 import parser
+
+LENIENT = "IGNORE_CMD_ARGS_ERRORS"
+"""With this variable the web UI goes on where its parser refuses a flag."""
+DEEPEST = 120
+"""Letters below the state folder of what lies deepest there: a clip of a run, a record of a study."""
+FREE_STATE = 200
+"""MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
+
+
+def checks(look: Look, places: Places) -> Iterator[Check]:
+    """All checks of one install, cheap ones first; none of them changes anything."""
+    webui = look.machine.webui
+    yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {look.root}")
+    yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there",
+                 "startup", "not_animated", "invalid_output")
+    yield _launch_file(look)
+    yield _words(look)
+    yield from of_install(look)
+    yield from _numbers(look)
+    yield _gpu(look)
+    yield from _machine(look)
+    yield _state(places)
+    yield from _folder_name(look, places)
+    yield _checkpoints(places, look)
+    yield replace(_loopback(), prevents=("port",))
+    yield _lock(places, look.root)
+    yield free(look)
+
+
+def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) -> Check:
+    try:
+        ask()
+    except AutotuneError as error:
+        return Check(name, False, error.message, error.hint, prevents)
+    return Check(name, True, good, "", prevents)
+
+
+def _numbers(look: Look) -> Iterator[Check]:
+    if "--disable-nan-check" in look.machine.webui.flags:
+        yield Check(
+            "NaN check", True, "--disable-nan-check is given: numbers that overflow come out as black clips, "
+            "and a set that makes them is called invalid, not NaN", "", ("nan", "invalid_output"),
+        )
+    else:
+        yield Check("NaN check", True, "overflowing numbers are told by the web UI itself", "", ("nan",))
+
+
+def _machine(look: Look) -> Iterator[Check]:
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**20
+    yield from of_machine(look.machine, card.of_machine(look.machine), free)
+
+
+def _launch_file(look: Look) -> Check:
+    if look.path is None:
+        return Check("launch file", False, "there is none", "Name it with --launch-file.")
+    if look.file is None or look.why_not_editable:
+        why = look.why_not_editable or "cannot be read"
+        return Check("launch file", False, why, "`autotune apply` says what to paste.")
+    if not os.access(look.path, os.W_OK):
+        return Check("launch file", False, f"{look.path} is read-only", how_to_allow(look.path))
+    return Check("launch file", True, str(look.path))
+
+
+def _words(look: Look) -> Check:
+    words, name = look.machine.webui.flags, "command line"
+    said = look.uncertainty
+    if said is not None and not look.asked:
+        return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
+                     "until then nothing is measured.", ("bad_flag", "startup"))
+    lenient = LENIENT in os.environ or (look.file is not None and LENIENT.encode() in look.file.data)
+    asked = look.catalogue.tuned and not lenient
+    why = parser.refused(look.root, words, look.catalogue) if asked else None
+    if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
+        at = words.index("half")
+        if at and words[at - 1] == "--precision":
+            why = "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
+    if why is None:
+        return Check(name, True, said or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
+    return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",
+                 ("bad_flag", "startup"))
+
+
+def _gpu(look: Look) -> Check:
+    if look.machine.gpus:
+        names = [f"{gpu.name}, driver {gpu.driver_version}" for gpu in look.machine.gpus]
+        return Check("GPU", True, "; ".join(names))
+    return Check("GPU", True, "no NVIDIA GPU seen: tuning will measure what the web UI runs on")
+
+
+def _state(places: Places) -> Check:
+    folder = places.root
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Check("state folder", False, f"{folder} cannot be written", "Choose another with --state-dir.")
+    free = shutil.disk_usage(folder).free / 2**20
+    if free < FREE_STATE:
+        return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
+    told = f"{places.root} ({free / 1024:.1f} GiB free){windows_package.warning(places.root)}"
+    return Check("state folder", True, told)
+
+
+def _folder_name(look: Look, places: Places) -> Iterator[Check]:
+    """On Windows: can cmd.exe work in the web UI's folder, and are the paths of our own files short enough?"""
+    wrong = windows_paths.why_not_for_cmd(str(look.root)) if os.name == "nt" else None
+    if wrong is not None:
+        yield Check("folder's name", True, f"{wrong[0]}, so that no start can prove an apply", f"{wrong[1]}.")
+    allowed = windows_attributes.long_paths()
+    for folder in (places.root, look.root):
+        why = windows_paths.why_files_too_long(str(folder), DEEPEST, allowed)
+        if why is not None:
+            hint = ("Choose a shorter one (--state-dir for ours), or set LongPathsEnabled to 1 in "
+                    "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem.")
+            yield Check("length of paths", folder == look.root, why, hint)
+
+
+def _checkpoints(places: Places, look: Look) -> Check:
+    """Are the records of what was written whole, and is nothing left half-way?"""
+    from autotune.launchfile.checkpoints import Checkpoints
+
+    name = "checkpoints"
+    if look.unsettled is not None:
+        return Check(name, False, f"a change was interrupted: {look.unsettled.message}", look.unsettled.hint)
+    folder = places.checkpoints(look.root)
+    faults = Checkpoints(folder).faults()
+    if faults:
+        return Check(name, False, "; ".join(faults), f"It is left out and kept in {folder}; the others can be rolled "
+                     "back (autotune rollback). Look at your launch file, then move what is damaged away.")
+    return Check(name, True, "all that was written can be undone" if folder.is_dir() else "nothing was written yet")
+
+
+def _loopback() -> Check:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+    except OSError as error:
+        return Check("loopback port", False, str(error), "A firewall or sandbox forbids 127.0.0.1.")
+    return Check("loopback port", True, "127.0.0.1 can be listened on")
+
+
+def _lock(places: Places, root: Path) -> Check:
+    from autotune.launchfile.lock import FolderLock, Lock
+
+    def take() -> None:
+        if places.lock.exists():
+            with Lock(places.lock):
+                pass
+        with FolderLock(root):
+            pass
+
+    return _asked("no other autotune", take, "none runs")
+
+
+def free(look: Look) -> Check:
+    """Whether nobody else works: the user's web UI, programs on the GPU, or on the CPU where that is measured."""
+    from autotune.install import idle
+
+    name = "machine is free"
+    prevents: Classes = ("interrupted", "hang")
+    found = _asked(name, lambda: idle.require_idle(look.machine), "no job runs", *prevents)
+    if not found.ok or idle.holds_gpu(look.machine):
+        return found
+    used, told = idle.cpu_load()
+    if used > idle.BUSY_CPU:
+        return Check(name, False, f"no job runs in the web UI, but {told}, and the CPU is what is measured",
+                     "Wait until they are done, or close them.", prevents)
+    return Check(name, True, f"no job runs; {told}", "", prevents)
+
+
+def doctor_json(found: list[Check], root: Path) -> dict[str, object]:
+    """The document of `doctor`."""
+    rows = [
+        {"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint, "prevents": list(one.prevents)}
+        for one in found
+    ]
+    return {"root": str(root), "checks": rows, "ok": all(one.ok for one in found)}

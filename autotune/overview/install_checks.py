@@ -1,0 +1,138 @@
+"""What doctor finds in an install's own files: weights, links, saved settings, and flags that do nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from autotune.install.look import Look
+from autotune.machine.weights import damage
+from autotune.model.machine import Machine
+from autotune.overview.preconditions import Check, Classes
+from autotune.webui import install as installs
+from autotune.webui.a1111 import webui_files
+from autotune.webui.a1111.flags import attention
+from autotune.webui.a1111.flags.in_effect import idle_flags
+
+UNKNOWN_SETTINGS = "so saved settings are unknown"
+CHOSEN = "sd_model_checkpoint"
+STARTUP: Classes = ("startup",)
+NO_CLIP: Classes = ("not_animated", "invalid_output")
+NAMED = 5
+"""So many files, links or flags are named."""
+
+
+def of_install(look: Look) -> Iterator[Check]:
+    """The checks that need no more than the install's files and what was read of them."""
+    yield _models(look.machine)
+    yield from _links(look)
+    yield from _modules(look.machine)
+    yield from settings(look.machine)
+    yield from flags(look)
+
+
+def _models(machine: Machine) -> Check:
+    name, models = "checkpoint", machine.models
+    if not models:
+        return Check(name, False, "no checkpoint in models/Stable-diffusion",
+                     "Put a Stable Diffusion 1.5 checkpoint there.", STARTUP)
+    said = dict(machine.settings).get(CHOSEN)
+    chosen = chosen_checkpoint(said if isinstance(said, str) else None, models)
+    if chosen is None and installs.flag_value(machine.webui.flags, "--ckpt") is None:
+        return Check(name, False, f'the saved settings choose "{said}", which is not there: the web UI would load '
+                     f"another checkpoint, and that one would be measured",
+                     "Put it back, or choose another one in the web UI.", STARTUP)
+    broken = {path: why for path in models if (why := damage(path)) is not None}
+    if broken:
+        # The web UI hashes and lists all of them; it loads the one that is chosen, which may be this one.
+        path = chosen if chosen in broken else next(iter(broken))
+        bad = len(models) == 1 or path == chosen or len(broken) == len(models)
+        return Check(name, not bad, f"{path}: {broken[path]}", "Download it again, or remove it.", STARTUP)
+    return Check(name, True, ", ".join(path.name for path in models[:NAMED]), "", STARTUP)
+
+
+def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
+    """The checkpoint that the saved title names, the first where it names none; None: it names one that is gone.
+
+    A title is a path below the model folder, perhaps with a hash behind it: ``sd15/a.safetensors [6ce0161689]``.
+    """
+    if not said or not said.strip():
+        return models[0] if models else None
+    bare = said.rpartition(" [")[0] if said.endswith("]") and " [" in said else said
+    wanted = PurePosixPath(bare.replace("\\", "/").strip())
+    for path in models:
+        if path.name.lower() == wanted.name.lower() or path.stem.lower() == wanted.name.lower():
+            return path
+    # A hash alone, or a part of a name: the web UI knows more names than can be told here.
+    like = [path for path in models if bare.lower() in path.name.lower()]
+    if like or (not wanted.suffix and all(char in "0123456789abcdef" for char in bare.lower())):
+        return like[0] if like else models[0]
+    return None
+
+
+def _links(look: Look) -> Iterator[Check]:
+    """Links among the models: followed as the web UI follows them; one that leads nowhere holds no model."""
+    install = installs.inspect(look.root, look.machine.webui.flags, look.path)
+    folders = [webui_files.checkpoint_folder(install, look.machine.webui.flags)]
+    if look.machine.animatediff is not None:
+        folders.append(look.machine.animatediff.root / "model")
+    found = list(dict.fromkeys(link for folder in folders for link in webui_files.links(folder)))
+    bad = [link for link in found if link.trouble]
+    if bad:
+        # A circle is left at its first turn; what leads nowhere is a model that somebody counts on.
+        whole = all("folder above" in (link.trouble or "") for link in bad)
+        told = "; ".join(f"{link.path} -> {link.target}: {link.trouble}" for link in bad[:NAMED])
+        yield Check("linked models", whole, told, "Mount the drive it leads to, or remove the link.", STARTUP + NO_CLIP)
+    elif found:
+        yield Check("linked models", True, "; ".join(f"{link.path.name} -> {link.target}" for link in found[:NAMED]))
+
+
+def _modules(machine: Machine) -> Iterator[Check]:
+    extension, name = machine.animatediff, "motion module"
+    if extension is None:
+        return
+    broken = [(module.path, why) for module in extension.motion_modules if (why := damage(module.path)) is not None]
+    for path, why in broken:
+        yield Check(name, False, f"{path}: {why}", "Download it again, or remove it.", NO_CLIP)
+    if extension.motion_modules and not broken:
+        deep = [module.name for module in extension.motion_modules if "/" in module.name]
+        hint = f"{deep[0]} lies in a subfolder: in the web UI its name must be given with it." if deep else ""
+        yield Check(name, True, ", ".join(module.name for module in extension.motion_modules[:NAMED]), hint, NO_CLIP)
+
+
+def settings(machine: Machine) -> Iterator[Check]:
+    """Saved settings that cannot be read, or that override flags."""
+    for line in machine.warnings:
+        if UNKNOWN_SETTINGS not in line:
+            continue
+        if "no JSON object" in line:
+            hint = "The web UI ends at its start with such a file: move it aside, and save the settings again."
+        else:
+            hint = "At its next start the web UI moves it to tmp/config.json and begins with defaults: mend it."
+        yield Check("saved settings", False, f"{line}; what would be measured is not what is used", hint, STARTUP)
+    option = dict(machine.settings).get(attention.OPTION, attention.AUTOMATIC)
+    if option != attention.AUTOMATIC:
+        yield Check(
+            "attention setting", True,
+            f'"Cross attention optimization" is "{option}" and overrides every attention flag; '
+            "a winning set puts it back to Automatic",
+            "Settings > Optimizations > Cross attention optimization: Automatic lets the flags decide.")
+
+
+def flags(look: Look) -> Iterator[Check]:
+    """Flags that are given and do nothing on this machine, and one that costs speed."""
+    machine, name = look.machine, "flags in effect"
+    idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, look.catalogue)
+    if idle:
+        told = "; ".join(f"{flag} does nothing here: {why}" for flag, why in idle)
+        yield Check(name, True, told, "Tuning measures what is in effect; these can be taken out.")
+    elif look.catalogue.tuned:
+        yield Check(name, True, "each managed flag that is given does something")
+    if _given(machine.webui.flags, "--ui-debug-mode"):
+        yield Check("debug mode", True, "--ui-debug-mode is for work on the page: the model is not loaded at the "
+                    "start, and pictures were reported a third slower with it (A1111#12029)",
+                    "Take it out of the launch file.")
+
+
+def _given(words: Sequence[str], flag: str) -> bool:
+    return any(word.partition("=")[0] == flag for word in words)

@@ -1,0 +1,63 @@
+"""The document of `probe` (docs/contract.md: JSON), built from a look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autotune.install.look import Look
+from autotune.model import codec
+from autotune.model.machine import WebUI
+from autotune.secrets.mask import masked_words
+from autotune.tune.document import candidate_json, flags_json
+from autotune.webui.a1111.flags import space as spaces
+
+
+def probe_json(look: Look) -> dict[str, Any]:
+    """Everything one look found, with the candidates of the default search and why others are out."""
+    machine = look.machine
+    space = spaces.build(machine, None)
+    candidates: list[dict[str, Any]] = [
+        {**candidate_json(candidate), "excluded": None, "current": candidate.id == space.baseline}
+        for candidate in space.candidates
+    ]
+    candidates += [{**flags_json(row.flags), "excluded": row.reason} for row in space.excluded]
+    warnings = list(machine.warnings)
+    layout = look.layout
+    if layout is not None and not layout.manageable:
+        warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
+    elif look.why_not_editable:
+        warnings.append(f"{look.path}: cannot be edited: {look.why_not_editable}")
+    if look.uncertainty is not None:
+        warnings.append(look.uncertainty)
+    animatediff = machine.animatediff
+    return {
+        "gpus": [codec.dump(gpu) for gpu in machine.gpus],
+        "webui": {
+            **_webui(machine.webui, look.why_not_editable),
+            "host": (layout.host or None) if layout else None,
+            "where_flags_go": layout.where_flags_go if layout else None,
+        },
+        "runtime": codec.dump(machine.runtime),
+        "animatediff": None
+        if animatediff is None
+        else {
+            "version": animatediff.version,
+            "commit": animatediff.commit,
+            "root": str(animatediff.root),
+            "motion_modules": [module.name for module in animatediff.motion_modules],
+        },
+        "models": [path.name for path in machine.models],
+        "settings": dict(machine.settings),
+        "candidates": candidates,
+        "fingerprint": {"id": machine.fingerprint.id, "parts": dict(machine.fingerprint.parts)},
+        "warnings": warnings,
+    }
+
+
+def _webui(webui: WebUI, why_not: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = codec.dump(webui)
+    for key in ("flags", "tuned_flags", "kept_flags"):
+        body[key] = masked_words(getattr(webui, key))
+    if body["manageable"] and why_not:
+        body.update(manageable=False, why_not=why_not)
+    return body

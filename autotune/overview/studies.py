@@ -1,0 +1,149 @@
+"""A study as one file, and its verdict computed again from its samples."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autotune.model import codec, records
+from autotune.model.codec import InvalidRecord
+from autotune.model.errors import StateDamaged, UsageProblem
+from autotune.model.study import History
+from autotune.store.places import Places
+from autotune.store.studies import Study, find_study, study_folders
+from autotune.tune.document import verdict_json
+from autotune.workload import profile as profiles
+
+EXPORT_KIND = "autotune-study"
+EXPORT_SCHEMA = 1
+
+
+def export(study: Study) -> dict[str, Any]:
+    """The whole study as one document: question, every sample and launch, result. Holds no secret.
+
+    Raises StateDamaged when it is damaged.
+    """
+    study.whole()
+    return {
+        "schema": EXPORT_SCHEMA,
+        "kind": EXPORT_KIND,
+        "study": study.head,
+        "samples": [codec.dump(sample) for sample in study.samples],
+        "launches": [codec.dump(launch) for launch in study.launches],
+        "cost": study.cost(),
+        "result": study.document(),
+    }
+
+
+def read_export(path: Path) -> dict[str, Any]:
+    """Reads an exported study. Raises UsageProblem when the file is none."""
+    try:
+        document = codec.decode(path.read_bytes())
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
+    except InvalidRecord as misfit:
+        raise UsageProblem(f"{path}: not JSON: {misfit}", "Give a file made by `autotune export`.") from None
+    if not isinstance(document, dict) or document.get("kind") != EXPORT_KIND:
+        raise UsageProblem(f"{path}: not an exported study", "Give a file made by `autotune export`.")
+    schema = document.get("schema")
+    if schema is not True and isinstance(schema, int) and schema > EXPORT_SCHEMA:
+        raise UsageProblem(f"{path}: schema {schema} is not known here", "Update autotune.")
+    _content(document, f"{path}: ")
+    return document
+
+
+def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> Study:
+    """Adds an exported study to the store of a web UI. Raises UsageProblem, StateDamaged."""
+    places.require_outside(webui)
+    folders = places.studies(webui)
+    found, _ = _content(document)
+    head = dict(document["study"])
+    name = str(head.get("id", ""))
+    if not re.fullmatch(r"\d{1,6}-[0-9a-f]{8,64}(-i\d+)?", name):
+        raise UsageProblem("the file names no study", "Give a file made by `autotune export`.")
+    base = name.split("-i", maxsplit=1)[0]
+    taken = {folder.name for folder in study_folders(folders)}
+    copy = 1
+    while name in taken:
+        name = f"{base}-i{copy}"
+        copy += 1
+    # An imported study answers questions; it never resumes: it was measured elsewhere or under another id.
+    head.update(id=name, key=f"imported:{head.get('key')}", imported=True)
+    from autotune.store.journal import write_whole
+
+    folder = folders / name
+    study = Study(folder, head)
+    try:
+        for launch in found.launches:
+            study.add_launch(launch)
+        for sample in found.samples:
+            study.add_sample(sample)
+        study.set_cost(found.cost)
+        if found.result is not None:
+            study.save_document({**found.result, "study": name})
+        # Last: a folder without it is no study, whenever this is interrupted.
+        write_whole(folder / "study.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
+    except StateDamaged:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return study
+
+
+def replay(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict computed again from an exported study's samples, and whether it is the recorded one.
+
+    Raises UsageProblem when the file's content does not fit.
+    """
+    from autotune.decide import verdict
+
+    found, asked = _content(document)
+    profile = profiles.from_json(document["study"]["profile"])
+    budget = profile.minutes * 60 if asked.budget is None else asked.budget
+    installing = sum(launch.installing or 0.0 for launch in found.launches)  # no part of the budget
+    history = History(found.samples, found.launches, found.cost.get("wall", 0.0) - installing, budget, None)
+    again = verdict_json(verdict(history, asked.space, profile, asked.objective), asked.space, found.samples)
+    recorded = found.result
+    same = None if recorded is None else _same(_without_hopes(recorded), again)
+    return {"study": asked.id, **again, "same_as_recorded": same}
+
+
+def _without_hopes(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """A result less its credit where that did not yet tell what was measured from what was expected."""
+    told = all("measured" in row for row in recorded.get("ablation", ()))
+    return {key: value for key, value in recorded.items() if told or key != "ablation"}
+
+
+def _same(recorded: object, again: object) -> bool:
+    """Whether all that was recorded comes out again; what a newer version tells besides is no difference."""
+    if isinstance(recorded, dict) and isinstance(again, dict):
+        return all(_same(recorded[key], again[key]) for key in recorded.keys() & again.keys())
+    return json.dumps(recorded, sort_keys=True) == json.dumps(again, sort_keys=True)
+
+
+def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]:
+    """An exported document by file name, or by study id of a web UI's store."""
+    if name is not None and (Path(name).suffix == ".json" or os.path.isfile(name)):  # noqa: PTH113 - never raises
+        return read_export(Path(name))
+    if webui is None:
+        raise UsageProblem("no web UI given", "Use --webui DIR, or give an exported file.")
+    return export(find_study(places.studies(webui), name))
+
+
+def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.StudyExport, records.StudyQuestion]:
+    """The parts of an exported study, all of them sound and fitting one another. Raises UsageProblem."""
+    try:
+        found = codec.load(records.StudyExport, document)
+        asked = records.check_study(found.study, found.samples, found.launches)
+        if found.result is not None:
+            records.check_result(found.result, asked.space, found.samples, found.launches)
+    except InvalidRecord as misfit:
+        raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
+    return found, asked
+
+
+__all__ = ["export", "import_study", "load", "read_export", "replay"]

@@ -1,0 +1,28 @@
+"""One web UI process: launch, readiness, API client, stop, and no trace afterwards.
+
+Names are loaded when they are first asked for, so that the guard process (``autotune.trial.guard``) starts
+with psutil and the standard library only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.trial.gpu_memory import settle
+    from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
+    from autotune.trial.process import Server, StopReport, start
+
+__all__ = ["Cancelled", "LaunchFailed", "LaunchPlan", "Server", "StopReport", "settle", "start"]
+
+_HOME = {
+    "Cancelled": "plan", "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
+    "start": "process", "settle": "gpu_memory",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

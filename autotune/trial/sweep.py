@@ -1,0 +1,109 @@
+"""Ends what runs left behind whose owner died, guard and all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from autotune.machine import processes
+from autotune.trial import inventory, run_folder
+from autotune.trial.inventory import Trace
+
+PATIENCE = 8.0
+"""Seconds that a living guard is given to do its work itself once its owner died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: runs cleaned, processes ended, pids that would not die, files put back."""
+
+    runs: int
+    ended: int
+    left: tuple[int, ...]
+    traces: tuple[Trace, ...]
+
+
+def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
+    """Cleans up every run below ``run_root`` whose owner is dead; runs of living owners are left alone.
+
+    A guard that lives does it itself: it is given ``patience`` seconds, with none it is left to it (see ``ending``).
+    Safe at any time and from several processes at once. Raises nothing: what cannot be read is passed over.
+    """
+    runs = ended = 0
+    left: list[int] = []
+    traces: list[Trace] = []
+    try:
+        folders = [path for path in run_root.iterdir() if path.is_dir() and path.name != inventory.ASIDE]
+    except OSError:
+        return Swept(0, 0, (), ())
+    for folder in folders:
+        record = run_folder.read(folder)
+        if record is None:
+            if _orphaned_new(folder):
+                run_folder.remove(folder)
+            continue
+        if record.owner_lives:
+            continue
+        if _guarded(record):
+            if patience <= 0.0:
+                continue
+            _await(record.guard_pid or 0, patience)
+        count, stubborn = _end(record.run_id)
+        ended += count
+        left += stubborn
+        if record.port:
+            from autotune.trial import ready  # with the whole client; seldom needed
+
+            ready.wait_free(record.port, min(ready.TEARDOWN, patience))
+        if folder.exists():
+            traces += inventory.restore(folder)
+            run_folder.remove(folder)
+        runs += 1
+    return Swept(runs, ended, tuple(left), tuple(traces))
+
+
+def ending(run_root: Path) -> list[int]:
+    """Guards that live and whose owner died: each ends its web UI and puts back what that wrote, then ends itself."""
+    try:
+        records = [run_folder.read(path) for path in run_root.iterdir()]
+    except OSError:
+        return []
+    return sorted(one.guard_pid for one in records if one and one.guard_pid and not one.owner_lives and _guarded(one))
+
+
+def _guarded(record: run_folder.RunRecord) -> bool:
+    return record.guard_pid is not None and processes.identity(record.guard_pid) == record.guard
+
+
+def _await(pid: int, limit: float) -> None:
+    try:
+        psutil.Process(pid).wait(limit)
+    except (psutil.TimeoutExpired, *processes.GONE):
+        return
+
+
+def _end(run_id: str) -> tuple[int, list[int]]:
+    """Ends all that carry the marker, the guard included. (How many there were, pids that would not die.)"""
+    found = {process.pid for process in processes.marked(run_id)}
+    return len(found), processes.end(lambda: processes.marked(run_id), grace=0.0, limit=10.0)
+
+
+def _orphaned_new(folder: Path) -> bool:
+    """A folder whose owner died before its record was written, or one without any record for a minute."""
+    name = folder.name
+    if name.startswith(run_folder.NEW):
+        pid = name[len(run_folder.NEW):].split("-", 1)[0]
+        return pid.isdigit() and not psutil.pid_exists(int(pid))
+    try:
+        # One from the future was made before the clock was set back: no younger than others.
+        return _is_run_name(name) and not 0.0 <= time.time() - folder.stat().st_mtime <= 60.0
+    except OSError:
+        return False
+
+
+def _is_run_name(name: str) -> bool:
+    pid, dash, rest = name.partition("-")
+    return bool(dash) and pid.isdigit() and len(rest) == 12

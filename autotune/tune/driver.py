@@ -1,0 +1,493 @@
+"""Carries out proposals: the right process, the right set in effect, clips measured, all of it recorded."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotune import measure, trial
+from autotune.flags.catalogue import Catalogue
+from autotune.flags.words import replace as replace_words
+from autotune.install import card, idle
+from autotune.measure import fidelity
+from autotune.measure.gpu import GpuObserver, MainMemory
+from autotune.measure.observations import NOTHING, Observations
+from autotune.measure.observers import Observer, RamObserver, TorchObserver
+from autotune.model.api import ApiProblem
+from autotune.model.errors import AutotuneError
+from autotune.model.failures import without_prompts
+from autotune.model.flagset import NONE_TUNED, Candidate, FlagSet, Space
+from autotune.model.machine import Machine
+from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
+from autotune.model.workload import Profile, Workload
+from autotune.secrets.mask import masked_words
+from autotune.store import running_set
+from autotune.store.journal import require_space
+from autotune.store.running_set import RunningSet
+from autotune.store.studies import Study
+from autotune.trial import gpu_memory, inventory, isolation
+from autotune.tune import pace
+from autotune.tune.give_way import GiveWay, OwnWork
+from autotune.tune.reference import Reference
+from autotune.tune.stopwatch import Budget
+from autotune.webui.a1111.flags.in_effect import mismatches
+from autotune.webui.a1111.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
+from autotune.workload import clip
+
+if TYPE_CHECKING:
+    from autotune.machine.nvml import Nvml
+
+SEED = 20_240_301
+"""All clips use one seed, so that their frames can be compared."""
+CLOCKS_KEPT = 9
+"""Clips whose lowest clock says what is usual; the discarded ones among them, so that a card that settles
+lower for good becomes the usual."""
+EFFECT_LIMIT = 5.0
+"""Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
+BEFORE = -1
+"""Number of the process of a sample that no process of this study rendered."""
+MIN_SSIM = 0.8
+"""Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a study stands on; none of it changes while it runs."""
+
+    machine: Machine
+    space: Space
+    profile: Profile
+    catalogue: Catalogue
+    launch_file: Path | None
+    run_root: Path
+    motion_module: str | None
+    in_flight: RunningSet
+
+
+@dataclass
+class _Live:
+    """The process that is up."""
+
+    server: trial.Server
+    launch: int
+    key: str
+    cold_for: tuple[str, int | None] | None
+    screening: bool
+    now: str
+    observers: tuple[Observer, ...]
+    warmed: set[str] = field(default_factory=set)
+
+
+class Driver:
+    """Owns at most one web UI process at a time. Use as a context manager."""
+
+    def __init__(
+        self, ground: Ground, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
+    ) -> None:
+        self._ground = ground
+        self._study = study
+        self._budget = budget
+        self._watch = budget.watch
+        self._nvml = nvml
+        self._say = say
+        self._live: _Live | None = None
+        self._card = card.of_machine(ground.machine)
+        # Of other cards nothing is waited for: what works there is not ours.
+        self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
+        self._main_memory = MainMemory()
+        self._reference = Reference(study.folder, ground.profile)
+        self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
+        root = ground.machine.webui.root
+        self._way = GiveWay(root, idle.holds_gpu(ground.machine), self._hand_back)
+        self._own_work = OwnWork(root)
+
+    def __enter__(self) -> Driver:
+        self._way.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._way.stop()
+        self.close()
+
+    def _hand_back(self) -> None:
+        """Ends the process at once, from any thread: the user's web UI wants the machine."""
+        live = self._live
+        if live is not None:
+            live.server.stop(now=True)
+
+    def give_way(self) -> None:
+        """Waits while the user's web UI has the machine, at most until the budget ends; else returns at once."""
+        if not self._way.taken.is_set():
+            return
+        self._say(f"paused, the machine is yours: {self._way.why}")
+        self.close()
+        with self._watch.on("waiting"):
+            free = self._way.wait_free(max(1.0, self._budget.left()))
+        self._say("going on" if free else "the budget ended while your web UI had the machine")
+
+    @property
+    def live_launch(self) -> int | None:
+        """Number of the process that is up, None if there is none."""
+        if self._live is not None and not self._live.server.alive():
+            self.close()
+        return self._live.launch if self._live else None
+
+    def close(self) -> None:
+        """Ends the process and waits until its GPU memory is back."""
+        live, self._live = self._live, None
+        if live is not None:
+            with self._watch.on("waiting"):
+                traces = live.server.stop().traces
+                self._ground.in_flight.end()
+                if not self._way.taken.is_set():  # else what is in use is not ours
+                    trial.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
+            self._warn(inventory.told(traces, self._ground.run_root))
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then
+        starts anew."""
+        candidate = self._ground.space[proposal.candidate]
+        live = self._ensure(candidate, proposal)
+        if live is None or not self._in_effect(live, candidate, proposal):
+            return
+        first = 1 + max((s.round for s in self._study.samples if s.candidate == candidate.id), default=-1)
+        if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
+            return
+        for number in range(first, first + proposal.rounds):
+            for index in range(len(self._ground.profile.workloads)):
+                if not self._timed(live, candidate, proposal, index, number):
+                    return
+            if self._study.samples[-1].state == "too_slow":
+                return
+
+    def _timed(self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int) -> bool:
+        """One clip that counts; in the search with fewer steps where that is trusted, and where it is due a short one
+        beside the whole one to find that out. False when the process must not be used any more."""
+        samples, baseline = self._study.samples, self._ground.space.baseline
+        workload, told = self._ground.profile.workloads[index], None
+        if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
+            told = fidelity.shorter(samples, index, workload, baseline)
+        if proposal.steps is not None:
+            more = replace(workload, steps=proposal.steps)
+            enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
+            return enough or self._clip(live, candidate, proposal, index, more, number, state="check")
+        if self._budget.left() <= 0.0 or not self._clip(live, candidate, proposal, index, workload, number, told=told):
+            return False
+        steps = fidelity.short_steps(workload)
+        if told or steps is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
+            return True
+        short = replace(workload, steps=steps)
+        return self._budget.left() > 0.0 and self._clip(live, candidate, proposal, index, short, number, state="check")
+
+    def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
+        """Short clips of each workload until the set is warm in this process; False when one of them failed."""
+        for index, workload in enumerate(self._ground.profile.workloads):
+            short = replace(workload, steps=min(workload.steps, pace.WARMUP_STEPS))
+            while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, self._budget.seconds):
+                if self._budget.left() <= 0.0:
+                    return False
+                if not self._clip(live, candidate, proposal, index, short, number, state="warmup"):
+                    return False
+        live.warmed.add(candidate.id)
+        return True
+
+    def _ensure(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+        """The process to measure in: the live one where it serves, else a new one."""
+        live = self._live
+        if live is not None and live.server.alive() and self._serves(live, candidate, proposal):
+            return live
+        self.close()
+        return self._launch(candidate, proposal) if self._budget.left() > 0.0 else None
+
+    @staticmethod
+    def _serves(live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+        if proposal.fresh:
+            return live.cold_for == (candidate.id, proposal.block)
+        if live.key != candidate.launch_key:
+            return False
+        # xformers is there to switch to only in a process that was started with it.
+        return candidate.id == live.now or (
+            switches_live(candidate) and (live.screening or candidate.effective.attention != "xformers")
+        )
+
+    def _plan(self, candidate: Candidate, cold: bool, start_limit: float) -> trial.LaunchPlan:
+        """What a start of this set is asked to do; ``cold``: with exactly its words, else with those that let it be
+        switched to."""
+        ground = self._ground
+        managed = launch_words(candidate, ground.space, cold)
+        words = replace_words(
+            ground.machine.webui.flags, FlagSet(managed), ground.catalogue, opened(ground.space)
+        )
+        settings = cold_settings(candidate) if cold else live_settings(candidate)
+        python = ground.machine.webui.python
+        assert python is not None, "the probe refuses an install without interpreter"
+        return trial.LaunchPlan(
+            root=ground.machine.webui.root,
+            python=python,
+            words=words,
+            run_root=ground.run_root,
+            settings=tuple(settings.items()),
+            launch_file=ground.launch_file,
+            start_limit=start_limit,
+            install_limit=pace.install_limit(self._study.launches),
+            in_flight=ground.in_flight.path,
+        )
+
+    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+        number, cold = len(self._study.launches), proposal.fresh or not switches_live(candidate)
+        limits = pace.start_limits(self._study.launches, self._budget.left())
+        plan = self._plan(candidate, cold, limits.first)
+        self._say(f"starting the web UI with {' '.join(masked_words(isolation.trial_words(plan.words))) or 'no flag'}")
+        self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
+        try:
+            with self._watch.on("startup"):
+                started = trial.start(plan, say=self._say, cancel=self._way.taken)
+        except AutotuneError as failed:
+            self._ground.in_flight.end()
+            if isinstance(failed, trial.Cancelled):
+                return None  # not the set's fault, and nothing of it is left
+            if not isinstance(failed, trial.LaunchFailed):
+                raise
+            self._not_started(Launch(number, candidate.id, candidate.launch_key, cold, failed.startup), failed, limits)
+            return None
+        installing = started.log.installing()
+        self._record_launch(
+            Launch(number, candidate.id, candidate.launch_key, cold, started.startup - installing), installing)
+        self._warn(started.warnings)
+        held = (candidate.id, proposal.block) if proposal.fresh else None
+        observers = self._observers(started)
+        self._live = _Live(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
+        if self._way.taken.is_set():
+            self._hand_back()
+            return None
+        return self._live
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Tells once, and keeps for the document, what could not be done as the owner's own start does it."""
+        told = list(self._study.head.get("warnings", ()))
+        new = [line for line in dict.fromkeys(warnings) if line not in told]
+        for line in new:
+            self._say(f"  warning: {line}")
+        if new:
+            self._study.set_head(warnings=[*told, *new])
+
+    def _observers(self, started: trial.Server) -> tuple[Observer, ...]:
+        """Memory on the GPU that the web UI uses; in main memory where there is none."""
+        if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
+            idle = self._idle_memory.get(self._card)
+            gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle,
+                              self._main_memory)
+            return (gpu, TorchObserver(started.client.memory), self._own_work)
+        return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
+
+    def _not_started(self, launch: Launch, failed: trial.LaunchFailed, limits: pace.Limits) -> None:
+        """Records and tells why a start failed; one that the budget ended is no failure of its set."""
+        words = without_prompts(failed.log_tail)
+        failure, said = failed.failure, failed.message
+        if failure == "hang" and failed.startup - failed.installing < min(limits.hang, limits.surely):
+            failure, said = "interrupted", f"the budget ended after {failed.startup:.0f} s of this start"
+        elif failure == "hang":
+            said += f" ({limits.known})"
+        startup = failed.startup - failed.installing
+        self._record_launch(replace(launch, startup=startup, failure=failure, detail=said), failed.installing)
+        self._say(f"  it did not start: {failure}: {said}")
+        if words and failure != "interrupted":
+            self._say(f"  its last words are in {self._study.keep_words(f'start-{launch.number}', words)}")
+
+    def _record_launch(self, launch: Launch, installing: float) -> None:
+        """Records a start; ``installing``: seconds of it that are not the budget's."""
+        self._budget.excuse(installing)
+        self._study.add_launch(replace(launch, installing=installing or None))
+        self._study.set_cost(self._watch.seconds())
+
+    def _in_effect(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+        """Switches where needed and looks whether the set really acts (guarantee 6)."""
+        failure: Failure = "bad_flag"
+        try:
+            with self._watch.on("waiting"):
+                problem = self._switch(live, candidate)
+        except ApiProblem as fault:
+            problem = f"the web UI could not be asked: {fault}"
+            failure = "hang" if fault.kind == "timeout" else "invalid_output" if live.server.alive() else "crash"
+        if problem is None:
+            live.now = candidate.id
+            return True
+        if self._way.taken.is_set():
+            return False
+        self._add(live, candidate, proposal, 0, 0, state="failed", failure=failure, detail=problem)
+        self._say(f"  {failure}: {problem}")
+        self.close()
+        return False
+
+    def _switch(self, live: _Live, candidate: Candidate) -> str | None:
+        """None when the set is in effect, else what is not. Raises ApiProblem."""
+        client = live.server.client
+        if live.now != candidate.id:
+            self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
+            client.set_options(live_settings(candidate), pace.switch_limit(self._budget.left()))
+        flags = client.cmd_flags()
+        deadline = time.monotonic() + EFFECT_LIMIT
+        while True:
+            wrong = mismatches(
+                candidate.effective,
+                flags,
+                client.options(),
+                live.server.attention_logged(),
+                self._ground.machine.runtime,
+                self._ground.catalogue,
+            )
+            if not wrong or time.monotonic() > deadline:
+                return "; ".join(wrong) or None
+            live.server.wait_ended(0.05)
+
+    def _clip(
+        self,
+        live: _Live,
+        candidate: Candidate,
+        proposal: Proposal,
+        index: int,
+        workload: Workload,
+        number: int,
+        *,
+        state: SampleState = "ok",
+        told: fidelity.Shorter | None = None,
+    ) -> bool:
+        """Renders, checks and records one clip; False when the process must not be used any more.
+
+        ``state``: what a good clip is recorded as. ``told``: render it with fewer steps and record what that says
+        of a whole clip.
+        """
+        if told is not None:
+            workload = replace(workload, steps=told.steps)
+        with self._watch.on("warmup" if state == "warmup" else "measuring"):
+            result = self._render(live, proposal, index, workload, state, told)
+        if self._way.taken.is_set() and result.seconds is None:
+            return False  # cut short, and repeated when the machine is ours again
+        failure, detail, likeness = result.failure, result.detail, None
+        if failure is None and live.server.log.vae_flipped:
+            failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
+        if failure is None and result.gif is not None:
+            with self._watch.on("warmup" if state == "warmup" else "measuring"):
+                failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
+        if failure:
+            require_space(self._ground.run_root)
+        if state != "warmup" and (result.discard or result.too_slow):
+            state = "discarded" if result.discard else "too_slow"
+        seconds = result.at_least if result.too_slow else result.seconds
+        whole = told.grow(seconds) if told and seconds is not None else seconds
+        self._add(
+            live, candidate, proposal, index, number,
+            state="failed" if failure else state,
+            failure=failure,
+            detail=detail or result.discard or "",
+            seconds=None if failure else whole,
+            rendered=seconds if told and not failure else None,
+            steps=None if workload.steps == self._ground.profile.workloads[index].steps else workload.steps,
+            cost=result.cost,
+            seen=result.seen,
+            likeness=likeness,
+        )
+        if failure or result.too_slow:
+            self._say(f"  {failure or 'too slow'}: {detail}")
+        elif state == "discarded":
+            pause = min(pace.rest(self._study.samples), max(0.0, self._budget.left()))
+            self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
+            with self._watch.on("waiting"):
+                live.server.wait_ended(pause)
+        if failure and result.restart:
+            self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
+        if result.restart or failure not in (None, "interrupted"):
+            self.close()
+        return failure is None and not self._way.taken.is_set()
+
+    def _render(
+        self, live: _Live, proposal: Proposal, index: int, workload: Workload, state: SampleState,
+        told: fidelity.Shorter | None,
+    ) -> measure.ClipResult:
+        """One clip, within the limits that the study's earlier clips set."""
+        samples, timed = self._study.samples, state == "ok"
+        best = pace.best(samples, proposal, index, self._ground.space.baseline) if timed else None
+        family = pace.kind(samples, proposal, index, self._ground.space.baseline) if timed else ()
+        if told is not None:
+            best = None if best is None else told.shrink(best)
+            family = tuple(map(told.shrink, family))
+        first = all(sample.launch != live.launch for sample in samples)
+        limits = pace.clip_limits(samples, index, workload, first, self._budget.left())
+        result = measure.clip(
+            live.server.client,
+            workload,
+            SEED,
+            motion_module=self._ground.motion_module,
+            time_limit=limits.hang,
+            left=limits.ends,
+            alive=live.server.alive,
+            cancel=self._way.taken,
+            log_tail=live.server.log_tail,
+            observers=live.observers,
+            best=best,
+            slow=pace.slow(self._ground.profile.workloads, index),
+            family=family,
+            usual_clocks=() if state == "warmup" else tuple(self._clocks),
+        )
+        ended = result.failure == "interrupted" and result.restart
+        if result.failure == "hang" or (ended and result.cost >= limits.surely):
+            why = f"no answer within {result.cost:.0f} s ({limits.known})"
+            result = replace(result, failure="hang", detail=why)
+        if result.seen.lost:
+            self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
+                        "since then",))
+        if state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
+            self._clocks.append(result.seen.clock_low)
+        return replace(result, discard=result.discard or self._way.why) if self._way.taken.is_set() else result
+
+    def _look_at(
+        self, gif: bytes, index: int, workload: Workload, candidate: Candidate, state: SampleState
+    ) -> tuple[Failure | None, str, tuple[float, float] | None]:
+        """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
+        frames = clip.check_clip(gif, workload)
+        if isinstance(frames, clip.ClipRefusal):
+            return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
+        if state == "warmup":  # rendered with too few steps to be a picture
+            return None, "", None
+        baseline = candidate.id == self._ground.space.baseline
+        likeness = self._reference.likeness(index, workload, baseline, gif, frames)
+        if likeness is not None and likeness[0] < MIN_SSIM:
+            why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
+            return "invalid_output", why, likeness
+        return None, "", likeness
+
+    def bar(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Records that sets must not be tried again, because the machine went down while they ran."""
+        known = {one.candidate for one in self._study.samples if one.failure == "machine_down"}
+        for entry in entries:
+            name = str(entry["candidate"])
+            if name in known or all(one.id != name for one in self._ground.space.candidates):
+                continue
+            self._study.add_sample(Sample(
+                number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
+                workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
+                detail=running_set.why_not_tried(dict(entry))))
+            flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
+            self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
+
+    def _add(
+        self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
+        state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
+        cost: float = 0.0, seen: Observations = NOTHING, likeness: tuple[float, float] | None = None,
+        rendered: float | None = None, steps: int | None = None,
+    ) -> None:
+        sample = Sample(
+            number=len(self._study.samples), candidate=candidate.id, purpose=proposal.purpose,
+            launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == candidate.id,
+            workload=index, round=number, state=state,
+            seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=seen.memory_peak,
+            block=proposal.block, energy=seen.energy,
+            ssim=likeness[0] if likeness else None, psnr=likeness[1] if likeness else None,
+            steps=steps, rendered=rendered, torch_active=seen.torch_active, torch_reserved=seen.torch_reserved,
+        )
+        self._study.add_sample(sample)
+        self._study.set_cost(self._watch.seconds())

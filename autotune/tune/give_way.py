@@ -1,0 +1,98 @@
+"""While we measure, the user's own web UI is watched; when it starts a job the machine is theirs within seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from autotune.install.idle import in_the_way
+from autotune.machine.cpu_use import Meter
+from autotune.measure.observations import Observations
+from autotune.measure.observers import Observer
+from autotune.webui.running import Finder, Watch
+
+LOOK = 1.0
+"""Seconds between two looks: a job is seen within two of them, and ending our process takes less than one second."""
+DOUBTS = 2
+"""Looks in a row that cannot tell until it counts as busy: a full machine may keep one answer waiting."""
+CALM = 3
+"""Looks in a row that find it free until measuring goes on: who makes pictures makes several."""
+
+
+class GiveWay:
+    """Looks from a thread of its own. ``taken`` is set while the user has the machine; ``why`` says who."""
+
+    def __init__(self, root: Path, gpu: bool, hand_back: Callable[[], object]) -> None:
+        """``gpu``: a web UI that runs is in the way, also when it is idle. ``hand_back``: ends what we run; it is
+        called from the thread, right after ``taken`` was set."""
+        self.taken = threading.Event()
+        self.why = ""
+        self._watch, self._gpu, self._hand_back = Watch(root), gpu, hand_back
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread = threading.Thread(target=self._run, name="give way", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends looking."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def wait_free(self, seconds: float) -> bool:
+        """Waits until the machine is ours again; False when it is not after ``seconds``."""
+        until = time.monotonic() + seconds
+        while self.taken.is_set() and time.monotonic() < until:
+            self._end.wait(0.1)
+        return not self.taken.is_set()
+
+    def _run(self) -> None:
+        doubts = calm = 0
+        while not self._end.wait(LOOK):
+            reasons = [(state.busy, why.message) for state in self._watch.look(LOOK)
+                       if (why := in_the_way(state, self._gpu)) is not None]
+            sure = [text for busy, text in reasons if busy is not None or self._gpu]
+            doubts = doubts + 1 if reasons and not sure else 0
+            calm = 0 if reasons else calm + 1
+            if sure or doubts >= DOUBTS:
+                self.why = (sure or [text for _, text in reasons])[0]
+                if not self.taken.is_set():
+                    self.taken.set()
+                    self._hand_back()
+            elif calm >= CALM:
+                self.taken.clear()
+
+
+class OwnWork(Observer):
+    """Sees what the user's web UI did during one clip: also a job that was over before anybody looked disturbed it."""
+
+    def __init__(self, root: Path) -> None:
+        self._finder, self._meter = Finder(root), Meter()
+        self._before: frozenset[int] = frozenset()
+        self._disturbed = ""
+
+    def before(self) -> None:
+        """Notes who is there, and how much CPU time each has had."""
+        found = self._finder.look()
+        self._before, self._disturbed = frozenset(one.pid for one in found), ""
+        self._meter.forget(self._before)
+        for pid in self._before:
+            self._meter.read(pid)
+
+    def after(self) -> None:
+        """Compares."""
+        for one in self._finder.look():
+            use = self._meter.read(one.pid)
+            if one.pid not in self._before:
+                self._disturbed = f"{one.name} was started"
+            elif use is not None and use.works:
+                self._disturbed = f"{one.name} worked meanwhile: its process {use}"
+
+    def seen(self) -> Observations:
+        """Who disturbed the last clip."""
+        return Observations(disturbed=self._disturbed)

@@ -1,0 +1,336 @@
+"""`tune`: measures candidate sets in the real web UI and ends in a verdict. Changes nothing of the user's."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from autotune import __version__
+from autotune.install import card
+from autotune.install.look import Look
+from autotune.model import codec
+from autotune.model.errors import BaselineFailed, Refused
+from autotune.model.flagset import NONE_TUNED, Space
+from autotune.model.machine import Fingerprint
+from autotune.model.study import History, Proposal
+from autotune.model.workload import Profile
+from autotune.store import events, running_set
+from autotune.store.places import Places
+from autotune.store.studies import Study, open_study, question_key
+from autotune.tune.asking import Asking, Question
+from autotune.tune.document import tune_json
+from autotune.tune.stopwatch import Budget, Stopwatch
+from autotune.workload import profile as profiles
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from autotune.tune.driver import Ground
+
+
+POLL = 1.0
+"""Seconds between two looks at what other workers do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOptions:
+    """What to tune for. ``budget`` in seconds; ``cause``: who asked, for the history; ``taken``: seconds of the budget
+    that looking at the install took; ``strategy``: who searches, see ``search.NAMES``, or MODULE:CLASS; ``storage``:
+    address of Optuna's storage, None for autotune's own file."""
+
+    profile: Profile
+    objective: str = "speed"
+    budget: float = 600.0
+    fresh: bool = False
+    seed: int = 0
+    strategy: str = "screen"
+    cause: str = "asked"
+    taken: float = 0.0
+    storage: str | None = None
+
+
+class Progress:
+    """What a tune says while it runs; this one says nothing."""
+
+    def say(self, text: str) -> None:
+        """One line about what happens now."""
+
+    def update(self, history: History, left: float) -> None:
+        """After each measurement; ``left``: seconds of the budget that are left at most."""
+
+
+def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
+    """Runs or resumes the study of this question and returns its document (docs/contract.md: tune).
+
+    Raises NothingToWorkOn, Busy, BaselineFailed (the current flags do not start or render), StateDamaged
+    (records cannot be written), Interrupted; whatever it raises, all samples taken are kept.
+    """
+    from autotune.install import idle
+    from autotune.launchfile.lock import exclusively
+    from autotune.trial.sweep import sweep
+    from autotune.tune import asking
+
+    look.require_tunable()
+    places.require_outside(look.root)
+    said = look.require_certain()
+    with (events.record_failure(places.history(look.root), "tune", options.cause) as facts,
+          exclusively(places.lock, look.root, "tune")):
+        sweep(places.runs)
+        watch = Stopwatch()
+        if said is not None:
+            progress.say(said)
+        idle.require_idle(look.machine)
+        ground = _ground(look, places, options)
+        ground.in_flight.settle()
+        if options.fresh:
+            ground.in_flight.forgive()
+        with asking.storage(places, options.storage, options.strategy) as storage:
+            study = _resumed(look, places, options, ground, progress.say)
+            facts["study"] = study.id
+            with _asking(storage, ground, study, options, progress.say) as search:
+                kept = Budget(options.budget, watch, study.spent() + options.taken)
+                if _loop(ground, study, search, kept, progress):
+                    study.set_cost(watch.seconds())
+                return _conclude(look, places, options, ground, study, search)
+
+
+def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]) -> Study:
+    """The study of this question, sound as far as it goes."""
+    study = _study(look, places, options, ground.space)
+    study.mend_result()
+    study.whole()
+    if study.mended is not None:
+        say(study.mended)
+    if study.samples:
+        say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
+    return study
+
+
+def _asking(
+    storage: BaseStorage, ground: Ground, study: Study, options: TuneOptions, say: Callable[[str], None]
+) -> Asking:
+    from autotune.tune.expected import kept
+
+    prior = kept(study.head)
+    if prior is not None and not study.samples:
+        say(f"what to expect comes from {prior.source}; all of it is measured again")
+    question = Question(
+        ground.space, options.profile, options.objective, options.strategy, options.seed, prior,
+        f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None, options.fresh)
+    return Asking(storage, study, question, say)
+
+
+def _loop(
+    ground: Ground, study: Study, search: Asking, budget: Budget, progress: Progress
+) -> int:
+    """Asks, measures, records, until nothing more is asked for; how many proposals that were."""
+    from autotune.machine.nvml import Nvml
+    from autotune.tune.driver import Driver
+
+    with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
+        driver.bar(ground.in_flight.sets())
+        return ask_and_tell(driver, study, search, budget, progress, ground.space)
+
+
+class Carrier(Protocol):
+    """What carries proposals out: the driver of a web UI, or one whose clips only wait."""
+
+    @property
+    def live_launch(self) -> int | None:
+        """Number of the process that is up."""
+        ...
+
+    def give_way(self) -> None:
+        """Waits while somebody else has the machine."""
+        ...
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Measures what is proposed, and records it in the study."""
+        ...
+
+
+def ask_and_tell(
+    driver: Carrier, study: Study, search: Asking, budget: Budget, progress: Progress, space: Space,
+    poll: float = POLL,
+) -> int:
+    """The loop of every tune; how many proposals were carried out."""
+    told = (-1, -1)
+
+    def history() -> History:
+        nonlocal told
+        found = study.history(budget.seconds, budget.spent(), driver.live_launch)
+        before, told = told, (len(found.samples), len(found.launches))
+        if told != before:  # not each time that another worker is waited for
+            progress.update(found, max(0.0, budget.left()))
+        return found
+
+    def pause() -> bool:
+        with budget.watch.on("waiting"):
+            time.sleep(poll)
+        return budget.left() > 0.0
+
+    for done in itertools.count():
+        driver.give_way()
+        proposal = search.next(history, pause)
+        if proposal is None:
+            search.gather()
+            return done
+        if not search.begin(proposal):
+            continue
+        _tell(proposal.candidate, proposal.why, space, progress.say)
+        try:
+            driver.carry_out(proposal)
+        finally:
+            search.finish()
+            study.set_cost(budget.watch.seconds())
+    raise AssertionError("a count has no end")
+
+
+def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) -> None:
+    words = space[candidate].flags
+    settings = [f"{key}={value}" for key, value in words.settings]
+    name = " ".join((*words.words, *settings)) or NONE_TUNED
+    say(f"{name}" + (f" ({why})" if why else ""))
+
+
+def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
+    from autotune.tune.driver import Ground
+    from autotune.webui.a1111.flags import space as spaces
+
+    space = spaces.build(look.machine, options.profile.search)
+    return Ground(
+        machine=look.machine,
+        space=space,
+        profile=options.profile,
+        catalogue=look.catalogue,
+        launch_file=look.path,
+        run_root=places.runs,
+        motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
+        in_flight=running_set.of_webui(places, look.root),
+    )
+
+
+def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> Study:
+    from autotune.tune import expected
+
+    machine = look.machine
+    asked = profiles.to_json(options.profile)
+    asked.pop("budget")  # a larger budget goes on with the same study
+    question = {
+        "fingerprint": machine.fingerprint.id,
+        "profile": asked,
+        "objective": options.objective,
+        "strategy": options.strategy,
+        "seed": options.seed,
+        "baseline": space.baseline,
+        "candidates": [candidate.id for candidate in space.candidates],
+    }
+    alike = {**question, "fingerprint": _alike(machine.fingerprint)}
+    head = {
+        "alike": question_key(alike),
+        "created": events.now(),
+        "autotune": __version__,
+        "profile": profiles.to_json(options.profile),
+        "objective": options.objective,
+        "strategy": options.strategy,
+        "seed": options.seed,
+        "webui": {
+            "flavour": machine.webui.flavour,
+            "version": machine.webui.version,
+            "root": str(machine.webui.root),
+        },
+        "gpu": machine.gpus[0].name if machine.gpus else f"CPU ({platform.machine()})",
+        "memory_untold": card.memory_untold(machine),
+        "stand_in": machine.webui.flavour == "reference",
+        "fingerprint": codec.dump(machine.fingerprint),
+        "space": codec.dump(space),
+        "budget": options.budget,
+        "prior": codec.dump(expected.expectation(
+            places.studies(machine.webui.root), machine, options.objective, options.fresh)),
+    }
+    study = open_study(places.studies(machine.webui.root), question_key(question), head, options.fresh)
+    if study.head.get("budget") != options.budget:
+        study.set_head(budget=options.budget)
+    return study
+
+
+def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
+    """What machines that may share a study have in common: all but which of its cards the web UI is told to use."""
+    return [(name, re.sub(r"--device-id[ =]\S+ ?", "", value).strip() if name == "kept_flags" else value)
+            for name, value in fingerprint.parts]
+
+
+def _conclude(
+    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study, search: Asking
+) -> dict[str, Any]:
+    from autotune.decide import verdict as decide
+    from autotune.decide.rounds import failures
+    from autotune.tune import pace
+    from autotune.webui.a1111.flags.space import opened
+
+    history = study.history(options.budget, study.spent(), None)
+    broken = failures(history, ground.space).baseline
+    verdict = decide(history, ground.space, options.profile, options.objective)
+    document = tune_json(
+        study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
+    )
+    document["change"] = _change(look, document, opened(ground.space))
+    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
+    if study.document() != document:
+        study.save_document(document)
+        if broken is None:
+            events.record(
+                places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
+                decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
+                flags=document["winner"]["flags"], settings=document["winner"]["settings"],
+                cost=document["cost"]["wall"],
+            )
+        search.conclude(verdict)
+    if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
+                                  for one in study.samples):
+        raise BaselineFailed(
+            f"{broken}: they are not measured again without being asked",
+            "If it went down for another reason (a power cut, a reset), `autotune tune --fresh` measures them again.",
+        )
+    if broken is not None:
+        detail, words = _last_failure(study, ground.space.baseline)
+        raise BaselineFailed(
+            f"the web UI does not start or render with its current flags: {broken}: {detail}",
+            "Start it yourself to see what is wrong" + (f"; its last words are in {words}." if words else "."),
+        )
+    return document
+
+
+def _last_failure(study: Study, baseline: str) -> tuple[str, Path | None]:
+    """What the current flags failed with last, in words, and the file that holds the end of the web UI's output."""
+    clips = [one for one in study.samples if one.candidate == baseline and one.state == "failed"]
+    starts = [one for one in study.launches if one.candidate == baseline and one.failure]
+    if starts and not (clips and clips[-1].launch > starts[-1].number):
+        detail, name = starts[-1].detail, f"start-{starts[-1].number}.log"
+    elif clips:
+        detail, name = clips[-1].detail, f"clip-{clips[-1].number}.log"
+    else:
+        return "no detail is known", None
+    path = study.folder / name
+    return detail, path if path.is_file() else None
+
+
+def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> dict[str, Any] | None:
+    """The edit that `apply` would make, as a diff without credentials; None when there is none to make."""
+    if document["decision"] != "apply" or look.file is None:
+        return None
+    from autotune.apply.apply import edited
+    from autotune.launchfile import diff
+
+    try:
+        after = edited(look, tuple(document["winner"]["flags"]), dimensions)
+    except Refused as refusal:
+        return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
+    name = look.file.path.name
+    return {"file": str(look.path), "diff": diff(look.file.data, after, name), "refused": None, "hint": ""}

@@ -1,0 +1,226 @@
+"""The web UI's API as this tool uses it (docs/webuis.md, "The API" and "AnimateDiff over the API")."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autotune.model.api import ApiProblem, Memory, Rendered
+from autotune.model.flagset import SettingValue
+from autotune.model.workload import Workload
+from autotune.secrets.mask import MASK, is_guarded
+from autotune.webui.transport import MIB, Answer, Transport
+
+PROMPT = "a red balloon rising over hills"
+NEGATIVE = "blurry"
+"""Both fit one chunk of 75 tokens; unequal chunks make AnimateDiff index out of range (docs/webuis.md)."""
+
+FPS = 8
+LARGEST_ANSWER = 16 * MIB
+PIXEL = 4
+"""Bytes of answer that a pixel of a clip may take. A GIF of pure noise takes 1.5, in base64 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The running job's state; ``busy`` when there is one."""
+
+    busy: bool
+    job: str
+    fraction: float
+    step: int
+    steps: int
+
+
+def payload(
+    workload: Workload, seed: int, motion_module: str | None, request_id: str, *, frames_too: bool = False
+) -> dict[str, Any]:
+    """The txt2img request of one AnimateDiff clip. ``motion_module`` None: the extension's own default.
+
+    AnimateDiff's ``batch_size`` is the context: frames computed are the larger of it and the length, in windows that
+    overlap where the clip is longer.
+    """
+    args: dict[str, Any] = {
+        "enable": True, "video_length": workload.frames, "batch_size": workload.window, "fps": FPS,
+        "loop_number": 0, "closed_loop": "R-P", "stride": 1, "overlap": -1, "interp": "Off",
+        "format": ["GIF", "Frame"] if frames_too else ["GIF"], "request_id": request_id,
+    }
+    if motion_module is not None:
+        args["model"] = motion_module
+    return {
+        "prompt": PROMPT, "negative_prompt": NEGATIVE, "seed": seed, "subseed": seed,
+        "steps": workload.steps, "cfg_scale": workload.cfg_scale, "sampler_name": workload.sampler,
+        "width": workload.width, "height": workload.height, "batch_size": 1, "n_iter": 1,
+        "send_images": True, "save_images": False, "do_not_save_samples": True, "do_not_save_grid": True,
+        "alwayson_scripts": {"AnimateDiff": {"args": [args]}},
+    }
+
+
+def largest(workload: Workload) -> int:
+    """Bytes that a clip's answer may have; what is larger is no clip, and is not read on."""
+    return LARGEST_ANSWER + PIXEL * workload.width * workload.height * workload.frames
+
+
+class Client:
+    """One web UI's API. Every method raises ApiProblem, and nothing else, when the answer is not usable."""
+
+    def __init__(self, base_url: str, auth: tuple[str, str] | None = None, *, verify: bool = True) -> None:
+        self.transport = Transport(base_url, auth, verify=verify)
+        self.base_url = self.transport.base_url
+
+    def _get(self, path: str, limit: float = 10.0) -> object:
+        return self.transport.call("GET", path, limit=limit).data
+
+    def _object(self, path: str, limit: float = 10.0) -> dict[str, Any]:
+        data = self._get(path, limit)
+        if not isinstance(data, dict):
+            raise ApiProblem("shape", f"{path} is not a JSON object", status=200)
+        return data
+
+    def txt2img(
+        self,
+        workload: Workload,
+        seed: int,
+        *,
+        motion_module: str | None = None,
+        request_id: str = "autotune",
+        limit: float = 600.0,
+        cancel: threading.Event | None = None,
+    ) -> Rendered:
+        """Renders one clip; blocks until it is done."""
+        answer = self.transport.call(
+            "POST", "/sdapi/v1/txt2img", payload(workload, seed, motion_module, request_id),
+            limit=limit, most=largest(workload), cancel=cancel)
+        return _rendered(answer)
+
+    def still(self, limit: float = 60.0) -> None:
+        """A 64x64 image of one step: the cheapest proof that a model is there and renders."""
+        body = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "seed": 1, "steps": 1, "width": 64, "height": 64,
+                "save_images": False, "do_not_save_samples": True, "do_not_save_grid": True}
+        _rendered(self.transport.call("POST", "/sdapi/v1/txt2img", body, limit=limit))
+
+    def options(self, limit: float = 10.0) -> dict[str, Any]:
+        """All options now in force."""
+        return self._object("/sdapi/v1/options", limit)
+
+    def set_options(self, values: Mapping[str, SettingValue], limit: float = 120.0) -> None:
+        """Sets options and reads them back. Raises ApiProblem (shape) when one did not take.
+
+        A POST waits for a running job. A callback that fails is reverted with status 200, so the answer alone
+        proves nothing; a wrong attention title is echoed and not applied, so for that look at the log.
+        """
+        self.transport.call("POST", "/sdapi/v1/options", dict(values), limit=limit)
+        now = self.options()
+        wrong = [name for name, value in values.items() if name not in now or now[name] != value]
+        if wrong:
+            raise ApiProblem("shape", f"options did not take: {', '.join(sorted(wrong))}", status=200)
+
+    def cmd_flags(self) -> dict[str, Any]:
+        """What the command line was parsed to; values of secret flags are replaced by "***"."""
+        flags = self._object("/sdapi/v1/cmd-flags")
+        return {name: MASK if value and is_guarded(name) else value for name, value in flags.items()}
+
+    def memory(self) -> Memory:
+        """Memory of the process and the device."""
+        data = self._object("/sdapi/v1/memory")
+        ram, cuda = _part(data, "ram"), _part(data, "cuda")
+        events = _part(cuda, "events")
+        return Memory(
+            ram_used=_mib(ram, "used"), cuda_used=_mib(_part(cuda, "system"), "used"),
+            cuda_total=_mib(_part(cuda, "system"), "total"), reserved_peak=_mib(_part(cuda, "reserved"), "peak"),
+            active_peak=_mib(_part(cuda, "active"), "peak"),
+            oom_count=events["oom"] if isinstance(events.get("oom"), int) else None)
+
+    def progress(self, limit: float = 5.0) -> Progress:
+        """The running job; with live previews off it costs the server nothing."""
+        data = self._object("/sdapi/v1/progress?skip_current_image=true", limit)
+        state = _part(data, "state")
+        job, count = str(state.get("job") or ""), state.get("job_count")
+        fraction = data.get("progress")
+        return Progress(
+            busy=bool(job) or (isinstance(count, int) and count != 0), job=job,
+            fraction=float(fraction) if isinstance(fraction, (int, float)) else 0.0,
+            step=_int(state, "sampling_step"), steps=_int(state, "sampling_steps"))
+
+    def is_busy(self) -> bool:
+        """True while a job runs."""
+        return self.progress().busy
+
+    def interrupt(self, limit: float = 5.0) -> None:
+        """Asks the running job to end; it then answers 200 with what it has."""
+        self.transport.call("POST", "/sdapi/v1/interrupt", {}, limit=limit)
+
+    def was_interrupted(self, limit: float = 5.0) -> bool:
+        """Whether the job that ended last was interrupted or skipped, by whomever; with no job running.
+
+        The web UI keeps both marks until its next job begins, and then decodes no preview for the answer.
+        """
+        state = _part(self._object("/sdapi/v1/progress?skip_current_image=true", limit), "state")
+        return any(state.get(name) is True for name in ("interrupted", "skipped", "stopping_generation"))
+
+    def sd_models(self) -> list[dict[str, Any]]:
+        """The checkpoints the server knows: title, model_name, hash, filename."""
+        return self._list("/sdapi/v1/sd-models")
+
+    def extensions(self) -> list[dict[str, Any]]:
+        """The installed extensions: name, version, enabled."""
+        return self._list("/sdapi/v1/extensions")
+
+    def scripts(self) -> dict[str, list[str]]:
+        """Names of the scripts per tab, in lower case."""
+        data = self._object("/sdapi/v1/scripts")
+        return {tab: [str(name).lower() for name in names] for tab, names in data.items()
+                if isinstance(names, list)}
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        data = self._get(path)
+        if not isinstance(data, list):
+            raise ApiProblem("shape", f"{path} is not a JSON list", status=200)
+        return [item for item in data if isinstance(item, dict)]
+
+
+def _rendered(answer: Answer) -> Rendered:
+    data = answer.data
+    if not isinstance(data, dict) or not isinstance(data.get("images"), list):
+        raise ApiProblem("shape", "txt2img answers without images", status=200)
+    images: list[bytes] = []
+    for text in data["images"]:
+        if not isinstance(text, str):
+            raise ApiProblem("shape", "an image is not text", status=200)
+        try:
+            # Some flavours put a data URL in front.
+            images.append(base64.b64decode(text.rsplit(",", 1)[-1], validate=True))
+        except (binascii.Error, ValueError):
+            raise ApiProblem("shape", "an image is not base64", status=200) from None
+    infotext = ""
+    try:
+        info = json.loads(data.get("info") or "{}")
+        texts = info.get("infotexts") if isinstance(info, dict) else None
+        infotext = str(texts[0]) if isinstance(texts, list) and texts else ""
+    except (ValueError, TypeError):
+        infotext = ""
+    try:
+        process_time: float | None = float(answer.headers.get("x-process-time", ""))
+    except ValueError:
+        process_time = None
+    return Rendered(tuple(images), infotext, answer.seconds, process_time)
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _mib(data: Mapping[str, Any], name: str) -> float | None:
+    value = data.get(name)
+    return value / MIB if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _int(data: Mapping[str, Any], name: str) -> int:
+    value = data.get(name)
+    return value if isinstance(value, int) else 0

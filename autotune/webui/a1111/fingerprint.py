@@ -1,0 +1,151 @@
+"""Named parts whose change can make a result stale, read from files and NVML, without starting a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from autotune.flags.catalogue import load
+from autotune.flags.words import split
+from autotune.machine.nvml import Nvml, likely
+from autotune.model.flagset import SettingValue
+from autotune.model.machine import AnimateDiff, Fingerprint
+from autotune.secrets.mask import masked_words
+from autotune.webui import install as installs
+from autotune.webui.a1111 import interpreter, webui_files
+from autotune.webui.install import Install
+
+# Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.
+_NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
+
+
+def cheap(root: Path, words: Sequence[str], launch_file: Path | None = None) -> Fingerprint:
+    """The fingerprint of an install whose ``launch_file`` gives ``words``: the same as ``machine.look`` gives.
+
+    Reads files, and NVML where there may be a driver; starts no process. Raises NothingToWorkOn.
+    """
+    warnings: list[str] = []
+    found = installs.inspect(root, words, launch_file)
+    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
+    return compose(found, words, options, webui_files.animatediff(found, options, words))
+
+
+def compose(
+    found: Install,
+    words: Sequence[str],
+    options: dict[str, object],
+    animatediff: AnimateDiff | None,
+) -> Fingerprint:
+    """Puts the parts together; every part is a text, empty where nothing is known."""
+    python = interpreter.find(found.root, found.launch_file)
+    parts = {
+        **gpu_parts(),
+        "os": _system(),
+        "webui_flavour": found.flavour,
+        "webui_version": found.version or "",
+        "webui_commit": found.commit or "",
+        "animatediff": _animatediff(animatediff),
+        "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in _others(found)),
+        "python": (interpreter.version(python) if python else None) or "",
+        "torch": (interpreter.package_version(python, "torch") if python else None) or "",
+        "xformers": (interpreter.package_version(python, "xformers") if python else None) or "",
+        "checkpoint": _checkpoint(found, words, options),
+        "vae": str(options.get("sd_vae", "Automatic")),
+        "motion_module": _motion_modules(animatediff),
+        "settings": _settings(options),
+        "kept_flags": _kept_flags(found, words),
+    }
+    return sign(parts)
+
+
+def sign(parts: dict[str, str]) -> Fingerprint:
+    """The fingerprint of these parts: sorted by name, with a SHA-256 id over all of them."""
+    ordered = tuple(sorted(parts.items()))
+    text = json.dumps(ordered, ensure_ascii=True, separators=(",", ":"))
+    return Fingerprint(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16], ordered)
+
+
+def gpu_parts() -> dict[str, str]:
+    """gpu, gpu_memory, driver and cuda_driver as NVML says; all empty without a driver."""
+    names: list[str] = []
+    sizes: list[str] = []
+    driver = cuda = ""
+    if likely():
+        with Nvml() as nvml:
+            for index in range(nvml.count()):
+                names.append(nvml.name(index) or "unknown")
+                total = nvml.memory_total(index)
+                sizes.append(f"{total:.0f} MiB" if total else "unknown")
+            driver = nvml.driver_version() or ""
+            cuda = nvml.cuda_driver_version() or ""
+    driver = driver or _driver_from_proc()
+    return {"gpu": ", ".join(names), "gpu_memory": ", ".join(sizes), "driver": driver, "cuda_driver": cuda}
+
+
+def _kept_flags(found: Install, words: Sequence[str]) -> str:
+    catalogue = load(found.flavour, found.version)
+    return " ".join(masked_words(split(words, catalogue).kept))
+
+
+def _system() -> str:
+    """The system and its release: a kernel's first two numbers (patches do not matter), Windows' build.
+
+    Not by the platform module, which alone takes as long to import as a bare Python to start.
+    """
+    if sys.platform == "win32":
+        windows = sys.getwindowsversion()
+        return f"Windows {windows.major}.{windows.minor}.{windows.build}"
+    system = os.uname()
+    return f"{system.sysname} {'.'.join(system.release.split('-')[0].split('.')[:2])}"
+
+
+def _driver_from_proc() -> str:
+    """The kernel module's version, for a machine whose NVML fails."""
+    try:
+        words = Path("/proc/driver/nvidia/version").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return ""
+    return next((word for word in words if word[:1].isdigit() and word.count(".") >= 1), "")
+
+
+def _animatediff(animatediff: AnimateDiff | None) -> str:
+    if animatediff is None:
+        return ""
+    return f"{animatediff.version or ''} {(animatediff.commit or '')[:12]}".strip() or "installed"
+
+
+def _others(found: Install) -> list[tuple[str, str]]:
+    return [pair for pair in webui_files.extensions(found) if "animatediff" not in pair[0].lower()]
+
+
+def _checkpoint(found: Install, words: Sequence[str], options: dict[str, object]) -> str:
+    """The chosen checkpoint, else the only one there is; with its size, so that a replaced file shows."""
+    chosen = options.get("sd_model_checkpoint")
+    files = webui_files.checkpoints(found, words)
+    if not isinstance(chosen, str) or not chosen:
+        return _sized(files[0]) if len(files) == 1 else ""
+    name = chosen.split(" [")[0].replace("\\", "/").rsplit("/", 1)[-1]
+    return next((_sized(path) for path in files if name in (path.name, path.stem)), name)
+
+
+def _motion_modules(animatediff: AnimateDiff | None) -> str:
+    modules = animatediff.motion_modules if animatediff else ()
+    return ", ".join(f"{module.name} {module.size}" for module in modules)
+
+
+def _sized(path: Path) -> str:
+    try:
+        return f"{path.name} {path.stat().st_size}"
+    except OSError:
+        return path.name
+
+
+def _settings(options: dict[str, object]) -> str:
+    relevant: list[tuple[str, SettingValue]] = [
+        pair for pair in webui_files.relevant_settings(options) if pair[0] not in _NOT_SETTINGS
+    ]
+    return ", ".join(f"{name}={value}" for name, value in relevant)

@@ -1,0 +1,74 @@
+"""What a set of flags and settings comes to once the web UI has applied its own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from autotune.flags import argv
+from autotune.flags.catalogue import Catalogue, load
+from autotune.model.flagset import Effective, SettingValue
+from autotune.model.machine import Runtime
+from autotune.webui.a1111.flags import attention, ldm
+
+Given = Mapping[str, str | None]
+
+
+def effective(
+    words: Sequence[str],
+    settings: Mapping[str, SettingValue],
+    runtime: Runtime,
+    catalogue: Catalogue | None = None,
+) -> Effective:
+    """The effective set of all argv ``words`` and the saved ``settings`` (missing keys: their defaults).
+
+    ``catalogue`` (default: A1111's newest) resolves abbreviations and names the attention rules.
+    """
+    catalogue = catalogue or load("a1111")
+    return of_given(given(words, catalogue), settings, runtime, catalogue.attention)
+
+
+def given(words: Sequence[str], catalogue: Catalogue) -> dict[str, str | None]:
+    """Flags in force by full name, with their last value (None for flags without one)."""
+    return argv.given(words, catalogue.flags)
+
+
+def of_given(
+    flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime, rules: str = "a1111"
+) -> Effective:
+    """The effective set of flags already resolved to full names; ``rules`` as ``Catalogue.attention``."""
+    batched = settings.get("batch_cond_uncond", True) is not False
+    if rules == "ldm":
+        return ldm.effective(flags, runtime, batched)
+    no_half = "--no-half" in flags
+    precision = flags.get("--precision") or "autocast"
+    if no_half and precision == "autocast":
+        precision = "full"  # with 32-bit weights the web UI opens no autocast: what "full" is
+    memory = "lowvram" if "--lowvram" in flags else "medvram" if "--medvram" in flags else "none"
+    option = settings.get(attention.OPTION, attention.AUTOMATIC)
+    return Effective(
+        attention=attention.chosen(flags.keys(), option, runtime),
+        channelslast="--opt-channelslast" in flags,
+        unet="fp32" if no_half else "fp16",
+        vae="fp32" if no_half or "--no-half-vae" in flags else "fp16",
+        precision=precision,
+        upcast="--upcast-sampling" in flags and not no_half,
+        memory=memory,
+        batch_cond_uncond=batched,
+    )
+
+
+def describe(what: Effective) -> str:
+    """The canonical text of an effective set: equal texts are equal sets. Used as a candidate's id."""
+    return f"attention={what.attention} {launch_part(what)} batch_cond_uncond={_on(what.batch_cond_uncond)}"
+
+
+def launch_part(what: Effective) -> str:
+    """The part of the canonical text that only a new launch can change (A1111's rules)."""
+    return (
+        f"channelslast={_on(what.channelslast)} unet={what.unet} vae={what.vae} precision={what.precision} "
+        f"upcast={_on(what.upcast)} memory={what.memory}"
+    )
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"

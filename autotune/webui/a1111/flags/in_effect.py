@@ -1,0 +1,231 @@
+"""Is a set really in effect? Compares what a running web UI reports and logs with what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autotune.flags.catalogue import Catalogue, load
+from autotune.model.flagset import Effective, SettingValue
+from autotune.model.machine import Runtime
+from autotune.webui.a1111.flags import attention
+from autotune.webui.a1111.flags.effective import Given, given, of_given
+
+# What the log gives when no optimisation is applied ("Disabling attention optimization").
+_NO_ATTENTION = {"", "none", "disabled", "disabling"}
+_MEMORY = ("--medvram", "--lowvram", "--medvram-sdxl")
+_ONLY_WITH = {"--sub-quad-": "sub-quad", "--xformers-flash": "xformers"}
+"""Beginnings of flags that change one attention class: its name."""
+_MADE_REDUNDANT = ("--no-half-vae", "--no-half", "--upcast-sampling", "--opt-channelslast")
+_OPTION_LABEL = "Cross attention optimization"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """One managed flag at ``verify``: was it parsed by the running web UI, does it act? None: unknown."""
+
+    flag: str
+    on_command_line: bool | None
+    in_effect: bool | None
+    why: str = ""
+
+
+def mismatches(
+    expected: Effective,
+    cmd_flags: Mapping[str, object],
+    options: Mapping[str, object],
+    attention_logged: str | None,
+    runtime: Runtime,
+    catalogue: Catalogue | None = None,
+) -> list[str]:
+    """Sentences that say where the running web UI differs from ``expected``; empty when all is in effect.
+
+    ``cmd_flags`` and ``options``: the bodies of GET /sdapi/v1/cmd-flags and /options. ``attention_logged``:
+    NAME of the last log line ``Applying attention optimization: NAME... done.``; None when there is none,
+    which is right only for "none" (the log then says ``Disabling attention optimization``). The log is the
+    judge of attention: a title that the web UI does not know is accepted and echoed, but not applied.
+    """
+    catalogue = catalogue or load("a1111")
+    seen = of_given(parsed(cmd_flags, catalogue), settings_of(options), runtime, catalogue.attention)
+    found = _attention(expected, seen, options, attention_logged, catalogue)
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("channels-last memory layout", expected.channelslast, seen.channelslast),
+        ("the U-Net's storage type", expected.unet, seen.unet),
+        ("the VAE's storage type", expected.vae, seen.vae),
+        ("the precision", expected.precision, seen.precision),
+        ("upcast sampling", expected.upcast, seen.upcast),
+        ("the memory mode", expected.memory, seen.memory),
+        ("batch_cond_uncond", expected.batch_cond_uncond, seen.batch_cond_uncond),
+    )
+    for what, meant, real in pairs:
+        if meant != real:
+            found.append(f"{what} should be {_say(meant)}, the web UI reports {_say(real)}")
+    return found
+
+
+def parsed(cmd_flags: Mapping[str, object], catalogue: Catalogue) -> dict[str, str | None]:
+    """Flags in force by full name, from cmd-flags' parsed arguments (``opt_sdp_attention``: true)."""
+    found: dict[str, str | None] = {}
+    for flag in catalogue.flags.values():
+        value = cmd_flags.get(flag.name.lstrip("-").replace("-", "_"))
+        if flag.takes == "0" and value is True:
+            found[flag.name] = None
+        elif flag.takes == "1" and value is not None and not isinstance(value, bool):
+            found[flag.name] = str(value)
+    return found
+
+
+def settings_of(options: Mapping[str, object]) -> dict[str, SettingValue]:
+    """The plain values of an options document."""
+    return {key: value for key, value in options.items() if isinstance(value, bool | int | float | str)}
+
+
+def flag_states(
+    words: Sequence[str],
+    cmd_flags: Mapping[str, object] | None,
+    options: Mapping[str, object],
+    attention_logged: str | None,
+    runtime: Runtime,
+    catalogue: Catalogue | None = None,
+) -> list[FlagState]:
+    """For each managed flag among ``words``: is it on the running web UI's command line, is it in effect?
+
+    ``cmd_flags`` None: no running web UI was asked, so both are unknown. A flag is in effect when taking it
+    away would change the effective set, and, for attention, when the log names its class.
+    """
+    catalogue = catalogue or load("a1111")
+    managed = catalogue.managed(("precision", "memory"))
+    flags = [flag for flag in given(words, catalogue) if flag in managed]
+    if cmd_flags is None:
+        return [FlagState(flag, None, None, "no running web UI was asked") for flag in flags]
+    running = parsed(cmd_flags, catalogue)
+    return [_state(flag, running, options, attention_logged, runtime, catalogue) for flag in flags]
+
+
+def _state(
+    flag: str,
+    running: dict[str, str | None],
+    options: Mapping[str, object],
+    logged: str | None,
+    runtime: Runtime,
+    catalogue: Catalogue,
+) -> FlagState:
+    if flag not in running:
+        return FlagState(flag, False, False, "the running web UI was started without it")
+    saved = settings_of(options)
+    known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
+    if known and catalogue.attention == "a1111":
+        return _attention_state(flag, known, running, saved, logged, runtime)
+    without = {name: value for name, value in running.items() if name != flag}
+    acts = of_given(running, saved, runtime, catalogue.attention) != of_given(
+        without, saved, runtime, catalogue.attention
+    )
+    return FlagState(flag, True, acts, "" if acts else "another flag makes it redundant")
+
+
+def _attention_state(
+    flag: str,
+    known: attention.AttentionClass,
+    running: dict[str, str | None],
+    saved: Mapping[str, SettingValue],
+    logged: str | None,
+    runtime: Runtime,
+) -> FlagState:
+    option = saved.get(attention.OPTION, attention.AUTOMATIC)
+    if option != attention.AUTOMATIC:
+        return FlagState(flag, True, False, f'the setting "{_OPTION_LABEL}" is "{option}" and overrides it')
+    chosen = attention.chosen(running.keys(), option, runtime)
+    if chosen != known.name:
+        return FlagState(flag, True, False, f"{attention.BY_NAME[chosen].title} is used instead")
+    if logged is not None and class_logged(logged) != known.name:
+        return FlagState(flag, True, False, f"the log says that {logged} was applied")
+    return FlagState(flag, True, True)
+
+
+def idle_flags(
+    words: Sequence[str], settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue | None = None
+) -> list[tuple[str, str]]:
+    """The flags among ``words`` that would do nothing on this machine with these saved settings, each with why."""
+    catalogue = catalogue or load("a1111")
+    if not catalogue.tuned:
+        return []
+    flags = given(words, catalogue)
+    found = ((flag, _idle(flag, flags, settings, runtime, catalogue)) for flag in flags)
+    return [(flag, why) for flag, why in found if why]
+
+
+def _idle(
+    flag: str, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue
+) -> str | None:
+    if catalogue.flags[flag].kind == "no-op":
+        return "this version of the web UI takes it and ignores it"
+    if flag in _MEMORY and runtime.device == "cpu":
+        return "the web UI computes on the CPU, there is no GPU memory to save"
+    if catalogue.attention == "a1111":
+        known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
+        if known:
+            return _idle_attention(known, flags, settings, runtime)
+        needed = next((name for start, name in _ONLY_WITH.items() if flag.startswith(start)), None)
+        option = settings.get(attention.OPTION, attention.AUTOMATIC)
+        if needed and attention.chosen(flags, option, runtime) != needed:
+            return f"it acts only with {attention.BY_NAME[needed].title} attention, which is not in effect"
+    if flag == "--medvram" and "--lowvram" in flags:
+        return "--lowvram is used instead"
+    if flag not in _MADE_REDUNDANT or flag == "--precision":
+        return None
+    without = {name: value for name, value in flags.items() if name != flag}
+    same = of_given(flags, settings, runtime, catalogue.attention) == of_given(
+        without, settings, runtime, catalogue.attention)
+    return "another flag makes it redundant" if same else None
+
+
+def _idle_attention(
+    known: attention.AttentionClass, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime
+) -> str | None:
+    option = settings.get(attention.OPTION, attention.AUTOMATIC)
+    chosen = attention.chosen(flags, option, runtime)
+    if option != attention.AUTOMATIC:
+        title = attention.BY_NAME[chosen].title
+        return f'the setting "{_OPTION_LABEL}" is "{option}" and overrides it: {title} is used'
+    if chosen == known.name:
+        return None
+    obstacle = None
+    if not attention.available(known.name, flags, runtime):
+        obstacle = attention.xformers_obstacle(runtime) if known.name == "xformers" else attention.sdp_obstacle(runtime)
+    because = f"{obstacle}; " if obstacle else ""
+    return f"{because}{attention.BY_NAME[chosen].title} is used instead"
+
+
+def class_logged(logged: str | None) -> str | None:
+    """Our name of the class that the log names; "none" for none, None for a name that is not known."""
+    if logged is None or logged.strip().lower() in _NO_ATTENTION:
+        return "none"
+    return next((cls.name for cls in attention.CLASSES if cls.logged == logged.strip()), None)
+
+
+def _attention(
+    expected: Effective,
+    seen: Effective,
+    options: Mapping[str, object],
+    logged: str | None,
+    catalogue: Catalogue,
+) -> list[str]:
+    meant = attention.BY_NAME.get(expected.attention)
+    name = meant.title if meant else expected.attention
+    if seen.attention != expected.attention:
+        option = options.get(attention.OPTION, attention.AUTOMATIC)
+        because = f' (the setting "{_OPTION_LABEL}" is "{option}")' if option != attention.AUTOMATIC else ""
+        other = attention.BY_NAME.get(seen.attention)
+        found = other.title if other else seen.attention
+        return [f"attention should be {name}, but flags and settings give {found}{because}"]
+    if catalogue.attention != "a1111" or class_logged(logged) == expected.attention:
+        return []
+    if logged is None:
+        return [f"attention should be {name}, but the log does not say that it was applied"]
+    return [f"attention should be {name}, but the log says that {logged} was applied"]
+
+
+def _say(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

@@ -1,0 +1,314 @@
+"""All effective sets of a study: a profile's levels, made canonical, each written in its simplest form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from autotune.flags.catalogue import load
+from autotune.flags.words import canonical, split
+from autotune.model.flagset import Candidate, Dimension, Effective, Excluded, FlagSet, SettingValue, Space
+from autotune.model.machine import Machine
+from autotune.model.workload import SearchSpec
+from autotune.webui.a1111.flags import attention, ldm, levels
+from autotune.webui.a1111.flags.effective import describe, given, launch_part, of_given
+
+BATCH = "batch_cond_uncond"
+LIVE = ("attention", BATCH)
+# The web UI's own defaults of the two options that a study may set.
+OPTION_DEFAULTS: dict[str, SettingValue] = {attention.OPTION: attention.AUTOMATIC, BATCH: True}
+# Not in the default search, with the reason that users see. A profile may name them.
+NOT_BY_DEFAULT = {
+    "sub-quad": "saves memory, costs time: tried only when GPU memory is short or a profile names it",
+    "none": "uses the most memory and is hardly ever fastest: tried only when a profile names it",
+}
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all candidates of one space share.
+
+    ``mine``: the user's own managed words as written; ``standing``: those of them that no searched dimension
+    varies, so that every candidate has them.
+    """
+
+    site: levels.Site
+    dimensions: tuple[tuple[str, tuple[str, ...]], ...]
+    mine: tuple[str, ...]
+    standing: tuple[str, ...]
+    saved: Mapping[str, SettingValue]
+    current: Effective
+
+    def effective(self, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Effective:
+        """The effective set of these managed words beside the kept flags, on top of the saved settings."""
+        flags = {**self.site.kept, **given(words, self.site.catalogue)}
+        merged = {**self.saved, **settings}
+        return of_given(flags, merged, self.site.runtime, self.site.catalogue.attention)
+
+
+def default_spec(machine: Machine) -> SearchSpec:
+    """The safe search: attention, channels-last, VAE in fp32 or half, batched conditioning."""
+    thrifty = levels.memory_short(machine.gpus) or machine.runtime.device == "mps"
+    classes = tuple(
+        level
+        for level in levels.DIMENSIONS["attention"]
+        if level not in NOT_BY_DEFAULT or (level == "sub-quad" and thrifty)
+    )
+    return SearchSpec(
+        (
+            ("attention", classes),
+            ("channelslast", levels.DIMENSIONS["channelslast"]),
+            ("no_half_vae", levels.DIMENSIONS["no_half_vae"]),
+            (BATCH, levels.DIMENSIONS[BATCH]),
+        )
+    )
+
+
+def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
+    """Expands ``spec`` (None: the default safe search) for this machine into distinct effective sets.
+
+    The user's current set is always a member, in canonical order and else as the user has it; each other set has
+    the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
+    """
+    wanted = spec or default_spec(machine)
+    ground = _ground(machine, wanted)
+    if not ground.site.catalogue.tuned:
+        return _only_baseline(ground)
+    dropped: list[Excluded] = []
+    if spec is None:
+        named = dict(wanted.dimensions)["attention"]
+        dropped += [
+            Excluded(FlagSet((attention.BY_LEVEL[level].flag,)), reason)
+            for level, reason in NOT_BY_DEFAULT.items()
+            if level not in named and attention.BY_LEVEL[level].name != ground.current.attention
+        ]
+    choices = _choices(ground, dropped)
+    baseline = _baseline(ground)
+    found: dict[str, Candidate] = {}
+    names = [name for name, _ in choices]
+    for combo in product(*(written for _, written in choices)):
+        wish = dict(zip(names, (level for level, _ in combo), strict=True))
+        parts = (ground.standing, *(part for _, part in combo))
+        words = canonical(tuple(word for part in parts for word in part), ground.site.catalogue)
+        reason = _conflict(words, ground)
+        if reason:
+            dropped.append(Excluded(FlagSet(words), reason))
+            continue
+        candidate = _candidate(ground, words, _settings(ground, wish))
+        best = found.get(candidate.id)
+        if best is None or candidate.simplicity < best.simplicity:
+            found[candidate.id] = candidate
+    found[baseline.id] = baseline
+    return Space(
+        dimensions=_dimensions(ground, choices, found),
+        candidates=(baseline, *(one for key, one in found.items() if key != baseline.id)),
+        baseline=baseline.id,
+        excluded=_distinct(dropped),
+    )
+
+
+def launch_words(candidate: Candidate, space: Space, cold: bool) -> tuple[str, ...]:
+    """Managed argv words of a process for ``candidate``.
+
+    ``cold``: exactly the set's words. Otherwise the words for live screening: no attention flag, but
+    ``--xformers`` when a candidate of the same launch uses that class (the web UI can only switch to it when
+    it started with it); the class is then chosen by ``live_settings``.
+    """
+    if cold or not switches_live(candidate):
+        return candidate.flags.words
+    catalogue = load("a1111")
+    rest = tuple(
+        word
+        for word in canonical(candidate.flags.words, catalogue)
+        if word not in catalogue.flags or catalogue.flags[word].dimension != "attention"
+    )
+    mates = [one for one in space.candidates if one.launch_key == candidate.launch_key]
+    if any(one.effective.attention == "xformers" for one in mates):
+        return ("--xformers", *rest)
+    return rest
+
+
+def switches_live(candidate: Candidate) -> bool:
+    """Can this candidate's attention be switched in a running process? (A1111: yes; Forge, reForge: no.)"""
+    return not candidate.launch_key.startswith("attention=")
+
+
+def live_settings(candidate: Candidate) -> dict[str, SettingValue]:
+    """Options to POST so that a running process computes as ``candidate`` (A1111's titles).
+
+    Also right to pin in the config.json of a process started for live screening. A *cold* start must not
+    pin them, or its written flags would be dead: see ``cold_settings``.
+    """
+    if not switches_live(candidate):
+        return {}
+    title = attention.BY_NAME[candidate.effective.attention].title
+    return {attention.OPTION: title, BATCH: candidate.effective.batch_cond_uncond}
+
+
+def cold_settings(candidate: Candidate) -> dict[str, SettingValue]:
+    """Options that config.json must hold for a cold start of ``candidate``: all that a study may set."""
+    return {**OPTION_DEFAULTS, **dict(candidate.flags.settings)}
+
+
+def opened(space: Space) -> tuple[str, ...]:
+    """Names of the searched dimensions, to give to ``Catalogue.owns`` so that it owns what they edit."""
+    return tuple(dimension.name for dimension in space.dimensions)
+
+
+def _ground(machine: Machine, spec: SearchSpec) -> _Ground:
+    webui = machine.webui
+    catalogue = load(webui.flavour, webui.version)
+    names = tuple(name for name, _ in spec.dimensions)
+    parts = split(webui.flags, catalogue, names)
+    saved = dict(machine.settings)
+    site = levels.Site(
+        catalogue, machine.runtime, machine.gpus, given(parts.kept, catalogue), webui.version, webui.lacks
+    )
+    current = of_given(given(webui.flags, catalogue), saved, machine.runtime, catalogue.attention)
+    own = given(parts.tuned, catalogue)
+    standing = tuple(
+        word
+        for flag, value in own.items()
+        if catalogue.flags[flag].dimension not in names
+        for word in ((flag,) if value is None else (flag, value))
+    )
+    return _Ground(site, spec.dimensions, parts.tuned, standing, saved, current)
+
+
+def _choices(
+    ground: _Ground, dropped: list[Excluded]
+) -> list[tuple[str, list[tuple[str, tuple[str, ...]]]]]:
+    """Per dimension its (level, words) pairs: the user's own level first, then the profile's.
+
+    Dimensions of flags that the profile leaves out have one level: the user's own words.
+    """
+    choices = []
+    for name, named in ground.dimensions:
+        own = levels.level_of(name, ground.current)
+        written: list[tuple[str, tuple[str, ...]]] = []
+        for level in dict.fromkeys((own, *named)):
+            words = levels.write(name, level, ground.site)
+            if isinstance(words, tuple):
+                written.append((level, words))
+            elif level == own:
+                written.append((level, _own_words(ground, name)))
+            else:
+                dropped.append(Excluded(FlagSet(_shown(name, level, ground.site)), words))
+        choices.append((name, written))
+    return choices
+
+
+def _own_words(ground: _Ground, dimension: str) -> tuple[str, ...]:
+    """The user's own words of one dimension, in canonical form."""
+    flags = ground.site.catalogue.flags
+    values = given(ground.mine, ground.site.catalogue)
+    return tuple(
+        word
+        for name, value in values.items()
+        if flags[name].dimension == dimension
+        for word in ((name,) if value is None else (name, value))
+    )
+
+
+def _conflict(words: tuple[str, ...], ground: _Ground) -> str | None:
+    """Why the web UI would not start with these words together; None if it would."""
+    flags = {**ground.site.kept, **given(words, ground.site.catalogue)}
+    if flags.get("--precision") == "half" and ("--no-half" in flags or "--no-half-vae" in flags):
+        return "the web UI stops at start when --precision half meets --no-half or --no-half-vae"
+    return None
+
+
+def _settings(ground: _Ground, wish: Mapping[str, str]) -> dict[str, SettingValue]:
+    """Options that a combination needs in config.json, where they differ from default or from the saved."""
+    wanted: dict[str, SettingValue] = {}
+    if "attention" in wish and not ground.site.ldm:
+        wanted[attention.OPTION] = attention.AUTOMATIC
+    if BATCH in wish and not ground.site.ldm:
+        wanted[BATCH] = wish[BATCH] == "true"
+    both = {**{key: value for key, value in ground.saved.items() if key in OPTION_DEFAULTS}, **wanted}
+    return {
+        key: value
+        for key, value in both.items()
+        if value != OPTION_DEFAULTS[key] or ground.saved.get(key, OPTION_DEFAULTS[key]) != value
+    }
+
+
+def _baseline(ground: _Ground) -> Candidate:
+    saved = {
+        key: ground.saved[key]
+        for key, usual in OPTION_DEFAULTS.items()
+        if ground.saved.get(key, usual) != usual
+    }
+    return _candidate(ground, canonical(ground.mine, ground.site.catalogue), saved)
+
+
+def _candidate(ground: _Ground, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Candidate:
+    what = ground.effective(words, settings)
+    text = launch_part(what)
+    key = f"attention={what.attention} {text}" if ground.site.ldm else text
+    return Candidate(
+        id=describe(what),
+        flags=FlagSet(words, tuple(sorted(settings.items()))),
+        effective=what,
+        launch_key=key,
+        levels=tuple((name, levels.level_of(name, what)) for name, _ in ground.dimensions),
+        simplicity=(_written(words, settings), _differences(ground, words, settings)),
+    )
+
+
+def _written(words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
+    """How much is written: words, and options away from their default."""
+    return len(words) + sum(value != OPTION_DEFAULTS[key] for key, value in settings.items())
+
+
+def _differences(ground: _Ground, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
+    """How far a set is from the user's own: words only one of the two has, and options that differ."""
+    mine, theirs = Counter(ground.mine), Counter(words)
+    apart = sum((mine - theirs).values()) + sum((theirs - mine).values())
+    saved = {**OPTION_DEFAULTS, **ground.saved}
+    return apart + sum(saved[key] != value for key, value in settings.items())
+
+
+def _dimensions(
+    ground: _Ground,
+    choices: list[tuple[str, list[tuple[str, tuple[str, ...]]]]],
+    found: Mapping[str, Candidate],
+) -> tuple[Dimension, ...]:
+    """The searched dimensions with the levels that some candidate stands on."""
+    held: dict[str, set[str]] = {name: set() for name, _ in choices}
+    for candidate in found.values():
+        for name, level in candidate.levels:
+            held[name].add(level)
+    live = () if ground.site.ldm else LIVE
+    return tuple(
+        Dimension(name, tuple(level for level, _ in written if level in held[name]), name in live)
+        for name, written in choices
+    )
+
+
+def _only_baseline(ground: _Ground) -> Space:
+    """The space of a web UI that is known but not tuned: the user's set and nothing else."""
+    baseline = _baseline(ground)
+    reason = ground.site.catalogue.why_not or "this web UI is not tuned"
+    return Space((), (baseline,), baseline.id, (Excluded(FlagSet(), reason),))
+
+
+def _shown(dimension: str, level: str, site: levels.Site) -> tuple[str, ...]:
+    """Words that stand for an excluded level in what the user sees."""
+    if site.ldm and dimension == "attention" and level in ldm.FLAG_OF_LEVEL:
+        return (ldm.FLAG_OF_LEVEL[level],)
+    if dimension == "attention" and level in attention.BY_LEVEL:
+        return (attention.BY_LEVEL[level].flag,)
+    if dimension == "precision":
+        return levels.PRECISION_WORDS.get(level, ())
+    if dimension == "memory":
+        return (f"--{level}",)
+    if level == "true":
+        return {"channelslast": ("--opt-channelslast",), "no_half_vae": ("--no-half-vae",)}.get(dimension, ())
+    return ()
+
+
+def _distinct(excluded: list[Excluded]) -> tuple[Excluded, ...]:
+    return tuple(dict.fromkeys(excluded))

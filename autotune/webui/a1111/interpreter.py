@@ -1,0 +1,235 @@
+"""The interpreter that a web UI's start script would use, and which packages it has, by reading files."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from autotune.disk.programs import search_path
+from autotune.launchfile import codepage
+from autotune.launchfile.values import Variable
+from autotune.model.errors import AutotuneError
+from autotune.webui.recognise import packaged
+from autotune.webui.start import read_start
+
+_APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)""")
+"""How the reference web UI's installs spell a folder beyond ASCII in a .pth file."""
+
+
+def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, str]:
+    """venv_dir, python_cmd, skip_venv and the path of a start by this launch file, as far as that is certain.
+
+    An environment variable of the same name stands in for what the file does not say.
+    """
+    return {key: one.text for key, one in _read(root, launch_file).items() if one.certain and one.text}
+
+
+def _is_batch(launch_file: Path | None) -> bool:
+    return launch_file is not None and launch_file.suffix.lower() in (".bat", ".cmd")
+
+
+def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
+    """What chooses the interpreter at a start by this file; without one, or with none that can be read, as it is."""
+    if root is not None and (launch_file is None or not launch_file.exists()):
+        launch_file = packaged(root)  # its variables hold for whatever it starts
+    names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd", "path": "PATH"}
+    if _is_batch(launch_file):
+        names = {"venv_dir": "VENV_DIR", "python_cmd": "PYTHON", "skip_venv": "SKIP_VENV", "path": "PATH"}
+    environ = {**os.environ, "PATH": search_path(os.environ)}
+    if launch_file is not None:
+        try:
+            start = read_start(root or launch_file.parent, launch_file, environ)
+            place = root or launch_file.parent
+            found = {key: start.variable(name) for key, name in names.items()}
+            paths = ("venv_dir", "python_cmd") if _is_batch(launch_file) else ()
+            return {key: _path(one, place) if key in paths else one for key, one in found.items()}
+        except AutotuneError:
+            pass
+    spelled = str.upper if os.name == "nt" else str  # Windows tells all names in upper case
+    return {key: Variable(environ.get(spelled(name))) for key, name in names.items()}
+
+
+def _path(found: Variable, root: Path) -> Variable:
+    """A path of a batch file without the quotes webui.bat puts its own around, as this system spells it.
+
+    In letters of a code page that is not known, the folder that is there tells which it is. Without one such a path
+    stays a row of bytes.
+    """
+    if not found.text:
+        return found
+    text = found.text.strip().strip('"')
+    if _in_unknown_page(text):
+        there = {one for one in map(_spelled, codepage.readings(text)) if (root / one).exists()}
+        return replace(found, text=there.pop() if len(there) == 1 else text)
+    return replace(found, text=_spelled(text))
+
+
+def _spelled(path: str) -> str:
+    on_drive = path[1:2] == ":" or os.name == "nt"  # C:\\x is nothing to this system, and stays readable
+    return path if on_drive else path.replace("\\", "/")
+
+
+def _in_unknown_page(text: str) -> bool:
+    return any("\udc80" <= c <= "\udcff" for c in text)
+
+
+def doubt(root: Path, launch_file: Path | None) -> str | None:
+    """Why it is not certain which interpreter the start script would choose, in a sentence; None where it is."""
+    if launch_file is None:
+        return None
+    found = _read(root, launch_file)
+    for name in ("skip_venv", "venv_dir", "python_cmd"):
+        if name not in found:
+            continue
+        if not found[name].certain:
+            spelled = name if not _is_batch(launch_file) else name.upper().replace("_CMD", "")
+            return f"{spelled} in {launch_file} depends on {', '.join(found[name].depends)}"
+        text = found[name].text or ""
+        if _in_unknown_page(text) and not (root / text).exists():
+            return (f"{name.upper()} in {launch_file} is not UTF-8, and which code page Windows reads it in is "
+                    "not known here")
+        if name == "venv_dir" and _venv(root, {key: one.text for key, one in found.items() if one.text}) is not None:
+            break  # python_cmd only makes the venv
+    return None
+
+
+def find(root: Path, launch_file: Path | None) -> Path | None:
+    """The interpreter as the start script would choose it: the venv's, else the named or usual command.
+
+    The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
+    none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
+    """
+    if doubt(root, launch_file) is not None:
+        return None
+    said = settings(launch_file, root)
+    folder = _venv(root, said)
+    bundled = root.parent / "system" / "python" / "python.exe"
+    usual = said.get("python_cmd", "python").lower() in ("python", "python.exe")
+    if folder is None and packaged(root) and usual and bundled.is_file():
+        return bundled  # "python" on the PATH that a ready-made package sets, whatever else is installed
+    if folder is not None:
+        inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
+        for path in inside:
+            if path.is_file():
+                return path.absolute()
+        return None
+    import shutil
+
+    # The PATH of the start, not autotune's own; one of Windows is none elsewhere.
+    foreign = _is_batch(launch_file) and os.name != "nt"
+    places = (None if foreign else said.get("path")) or search_path(os.environ)
+    for command in (said.get("python_cmd"), "python3.10", "python3", "python"):
+        where = shutil.which(command, path=places) if command else None
+        if where is None and command and (root / command).is_file():
+            where = str(root / command)
+        if where:
+            return Path(where).absolute()
+    return None
+
+
+def folder(root: Path, launch_file: Path | None) -> Path | None:
+    """The venv that the start script would use, whether it is there or not; None where it would use none."""
+    return _venv(root, settings(launch_file, root))
+
+
+def _venv(root: Path, said: dict[str, str]) -> Path | None:
+    venv = said.get("venv_dir", "venv")
+    return None if venv == "-" or said.get("skip_venv") == "1" else root / venv
+
+
+def version(python: Path) -> str | None:
+    """The interpreter's version as pyvenv.cfg states it, else as its library folder's name does."""
+    config = _pyvenv(python)
+    if config:
+        stated = config.get("version") or config.get("version_info")
+        if stated:
+            return ".".join(stated.split(".")[:3])
+    for folder in site_packages(python):
+        found = re.search(r"python(\d+\.\d+)", str(folder))
+        if found:
+            return found[1]
+    for library in python.resolve().parent.glob("python3*.dll"):  # Windows: its folders tell no version
+        found = re.fullmatch(r"python3(\d+)\.dll", library.name.lower())
+        if found:
+            return f"3.{found[1]}"
+    return None
+
+
+def site_packages(python: Path) -> tuple[Path, ...]:
+    """The folders its packages lie in: its own, those that .pth files add, and the base's if it sees them."""
+    config = _pyvenv(python)
+    if config is None:
+        real = python.resolve()
+        prefixes = (real.parent.parent, python.parent.parent, real.parent)  # the last: Windows, no bin folder
+        own = next((found for prefix in prefixes if (found := list(_under(prefix)))), [])
+    else:
+        own = list(_under(python.parent.parent))
+    folders = [*own, *(added for folder in own for added in _added(folder))]
+    if config and config.get("include-system-site-packages", "").lower() == "true" and "home" in config:
+        home = Path(config["home"])
+        folders += _under(home.parent if home.name in ("bin", "Scripts") else home)
+    return tuple(dict.fromkeys(folders))
+
+
+def package_version(python: Path, name: str) -> str | None:
+    """The version of an installed package by its .dist-info folder; None if it is not installed."""
+    pattern = re.compile(rf"{re.escape(name)}-([^-]+)\.dist-info", re.IGNORECASE)
+    for folder in site_packages(python):
+        try:
+            names = sorted(path.name for path in folder.iterdir())
+        except OSError:
+            continue
+        for entry in names:
+            found = pattern.fullmatch(entry)
+            if found:
+                return found[1]
+    return None
+
+
+def _text(path: Path | None) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
+    except OSError:
+        return ""
+
+
+def _pyvenv(python: Path) -> dict[str, str] | None:
+    for path in (python.parent.parent / "pyvenv.cfg", python.parent / "pyvenv.cfg"):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        pairs = (line.partition("=") for line in lines if "=" in line)
+        return {key.strip().lower(): value.strip() for key, _, value in pairs}
+    return None
+
+
+def _under(prefix: Path) -> Iterator[Path]:
+    candidates = [prefix / "Lib" / "site-packages"]
+    for lib in ("lib", "lib64"):
+        for name in ("site-packages", "dist-packages"):
+            candidates += sorted((prefix / lib).glob(f"python3*/{name}"))
+    seen: set[Path] = set()
+    for path in candidates:
+        real = path.resolve()
+        if path.is_dir() and real not in seen:
+            seen.add(real)
+            yield path
+
+
+def _added(folder: Path) -> Iterator[Path]:
+    """Folders that the .pth files of one site-packages folder add."""
+    for path in sorted(folder.glob("*.pth")):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        for line in map(str.strip, lines):
+            spelled = _APPENDED.fullmatch(line)
+            place = str(ast.literal_eval(spelled[1])) if spelled else line
+            if place and not place.startswith(("#", "import ", "import\t")) and (folder / place).is_dir():
+                yield folder / place

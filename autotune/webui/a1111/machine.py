@@ -1,0 +1,140 @@
+"""One look at everything: GPU, web UI, its Python, its models, its settings, as one value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from autotune.flags.catalogue import load
+from autotune.flags.words import split
+from autotune.machine import runtime
+from autotune.machine.nvml import Nvml
+from autotune.model.errors import NothingToWorkOn
+from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
+from autotune.webui import install as installs
+from autotune.webui.a1111 import fingerprint, interpreter, parser, webui_files
+from autotune.webui.install import Install
+from autotune.webui.recognise import REFERENCE_MARK
+
+
+def look(
+    root: Path,
+    launch_file: Path | None,
+    words: tuple[str, ...],
+    time_limit: float = runtime.TIME_LIMIT_S,
+) -> Machine:
+    """Everything about the install at ``root`` whose launch file gives ``words``; changes nothing.
+
+    ``launch_file`` None: the platform's. ``time_limit``: seconds for the web UI's interpreter to answer.
+    What cannot be found out is a line in ``warnings``. Raises NothingToWorkOn if ``root`` is no web UI or
+    its interpreter is missing; for AnimateDiff see ``require_animatediff``.
+    """
+    warnings: list[str] = []
+    found = installs.inspect(root, words, launch_file)
+    with Nvml() as nvml:
+        gpus = tuple(replace(gpu, memory_untold=nvml.memory_untold(gpu.index)) for gpu in nvml.gpus())
+        warnings += nvml.warnings
+    warnings += dict.fromkeys(f"GPU memory: {gpu.memory_untold}" for gpu in gpus if gpu.memory_untold)
+    python = interpreter.find(found.root, found.launch_file)
+    if python is None:
+        why = interpreter.doubt(found.root, found.launch_file)
+        if why is not None:
+            raise NothingToWorkOn(f"which Python runs the web UI is not certain: {why}",
+                                  "set it in one plain line, outside of any condition, loop or function")
+        where = interpreter.folder(found.root, found.launch_file) or "the usual places"
+        raise NothingToWorkOn(
+            f"the web UI in {found.root} has no Python interpreter in {where}",
+            "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
+        )
+    has, complaints = runtime.ask(python, time_limit)
+    warnings += complaints
+    has = _as_used(has, found)
+    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
+    extension = webui_files.animatediff(found, options, words)
+    catalogue = load(found.flavour, found.version)
+    if catalogue.note:
+        warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
+    parsers = parser.check(found.root, catalogue) if catalogue.tuned else parser.ParserCheck()
+    if parsers.unclassified:
+        warnings.append(f"flags that autotune does not know, and leaves alone: {' '.join(parsers.unclassified)}")
+    return Machine(
+        gpus=gpus,
+        webui=_webui(found, python, words, parsers.lacks),
+        runtime=has,
+        animatediff=extension,
+        models=webui_files.checkpoints(found, words),
+        settings=webui_files.relevant_settings(options),
+        fingerprint=fingerprint.compose(found, words, options, extension),
+        warnings=tuple(warnings),
+    )
+
+
+def require_animatediff(machine: Machine) -> None:
+    """Raises NothingToWorkOn if the AnimateDiff extension or its motion module is missing."""
+    if machine.animatediff is None:
+        raise NothingToWorkOn(
+            f"the AnimateDiff extension is not installed (or disabled, by a setting or a flag) in "
+            f"{machine.webui.root}",
+            "install sd-webui-animatediff on the web UI's Extensions tab, and enable it",
+        )
+    if machine.animatediff.motion_modules:
+        return
+    if machine.animatediff.option is not None:
+        raise _option_misses(machine.webui.root, machine.animatediff)
+    raise NothingToWorkOn(
+        f"AnimateDiff at {machine.animatediff.root} has no motion module",
+        "put one, such as mm_sd15_v3.safetensors, into its model folder",
+    )
+
+
+def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
+    """The saved folder of motion modules holds none: named with what is wrong with it."""
+    said = extension.option or ""
+    folder = root / said
+    shown = f'"{said}" (the name ends in a blank)' if said != said.rstrip() else said
+    if said != said.lstrip():
+        shown = f'"{said}" (the name begins with a blank)'
+    what = "holds no motion module" if folder.is_dir() else "is no folder" if folder.exists() else "does not exist"
+    own = webui_files.motion_modules(extension.root / "model")
+    hint = "mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it"
+    if (root / said.strip()).is_dir() and said != said.strip():
+        hint = "take the blank out of that setting"
+    elif own:
+        hint += f"; with that setting empty, {own[0].name} in {extension.root / 'model'} is found"
+    return NothingToWorkOn(
+        f"Settings > AnimateDiff > path ({webui_files.MOTION_OPTION}) points to {shown}, which {what}", hint)
+
+
+def _as_used(has: Runtime, found: Install) -> Runtime:
+    """The reference web UI may be told to use another device than its torch would."""
+    if found.flavour != "reference":
+        return has
+    try:
+        mark = json.loads((found.root / REFERENCE_MARK).read_text(encoding="utf-8"))
+        device = mark["device"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return has
+    if device != "cpu" or has.device == "cpu":
+        return has
+    return replace(has, device="cpu", compute_capability=None)
+
+
+def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> WebUI:
+    parts = split(words, load(found.flavour, found.version))
+    why_not = installs.why_not_manageable(found)
+    return WebUI(
+        flavour=found.flavour,
+        version=found.version,
+        commit=found.commit,
+        root=found.root,
+        python=python,
+        launch_file=found.launch_file,
+        flags=words,
+        tuned_flags=parts.tuned,
+        kept_flags=parts.kept,
+        running=False,  # told by a room above: it takes asking processes and ports
+        manageable=why_not is None,
+        why_not=why_not,
+        lacks=lacks,
+    )

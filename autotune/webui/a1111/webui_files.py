@@ -1,0 +1,275 @@
+"""What lies in a web UI's data folder: settings, checkpoints, the AnimateDiff extension, motion modules."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.machine import git
+from autotune.model.flagset import SettingValue
+from autotune.model.machine import AnimateDiff, MotionModule
+from autotune.model.versions import version_order
+from autotune.webui.install import Install, flag_value
+
+# Options of config.json that bear on speed, memory or the picture, with the web UI's own defaults.
+# Only those that differ from their default are reported, so that a difference stands out.
+RELEVANT: dict[str, SettingValue | None] = {
+    "cross_attention_optimization": "Automatic",
+    "batch_cond_uncond": True,
+    "pad_cond_uncond": False,
+    "pad_cond_uncond_v0": False,
+    "persistent_cond_cache": True,
+    "s_min_uncond": 0.0,
+    "s_min_uncond_all": False,
+    "skip_early_cond": 0.0,
+    "token_merging_ratio": 0.0,
+    "fp8_storage": "Disable",
+    "cache_fp16_weight": False,
+    "hypertile_enable_unet": False,
+    "hypertile_enable_vae": False,
+    "sd_vae_encode_method": "Full",
+    "sd_vae_decode_method": "Full",
+    "upcast_attn": False,
+    "auto_vae_precision": True,
+    "CLIP_stop_at_last_layers": 1,
+    "live_previews_enable": True,
+    "sd_model_checkpoint": None,
+    "sd_vae": "Automatic",
+    "animatediff_model_path": None,
+}
+_EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
+MOTION_OPTION = "animatediff_model_path"
+_JUNCTION = 0xA0000003
+_WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link in a model folder: where it leads, and why nothing is found behind it (None: something is)."""
+
+    path: Path
+    target: str
+    trouble: str | None
+
+
+def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
+    """All options of a config.json; a missing file has none, an unreadable one is named in ``warnings``."""
+    try:
+        data = path.read_bytes()
+        document = json.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as fault:
+        warnings.append(f"{path} cannot be read, so saved settings are unknown: {fault}")
+        return {}
+    if not isinstance(document, dict):
+        warnings.append(f"{path} holds no JSON object, so saved settings are unknown")
+        return {}
+    if data.startswith(codecs.BOM_UTF8):
+        warnings.append(f"{path} begins with a byte order mark, which the web UI cannot read, "
+                        "so saved settings are unknown to it")
+    return document
+
+
+def relevant_settings(options: Mapping[str, object]) -> tuple[tuple[str, SettingValue], ...]:
+    """The options that bear on tuning and differ from their default, by name."""
+    found = []
+    for name, usual in RELEVANT.items():
+        value = options.get(name, usual)
+        if value != usual and isinstance(value, bool | int | float | str):
+            found.append((name, value))
+    return tuple(sorted(found))
+
+
+def animatediff(install: Install, options: Mapping[str, object], words: Sequence[str] = ()) -> AnimateDiff | None:
+    """The AnimateDiff extension and the motion modules it would find; None if it is not installed.
+
+    A folder is the extension if it has scripts/animatediff.py; disabled extensions count as missing, by a setting or
+    by a flag among ``words``.
+    """
+    if "--disable-all-extensions" in words or "--disable-extra-extensions" in words:
+        return None
+    disabled = options.get("disabled_extensions")
+    off = {str(name) for name in disabled} if isinstance(disabled, list) else set()
+    if options.get("disable_all_extensions") in ("all", "extra"):
+        return None
+    for root in _extension_folders(install):
+        if root.name in off or not (root / "scripts" / "animatediff.py").is_file():
+            continue
+        return AnimateDiff(
+            root=root,
+            version=git.tag(root) or _stated_version(root) or _documented_version(root),
+            commit=git.commit(root),
+            motion_modules=tuple(motion_modules(_motion_folder(root, install, options))),
+            option=_motion_option(options),
+        )
+    return None
+
+
+def extensions(install: Install) -> tuple[tuple[str, str], ...]:
+    """(name, commit or "") of every installed extension, built-in ones left out."""
+    return tuple((path.name, git.commit(path) or "") for path in _folders(install.data / "extensions"))
+
+
+def checkpoint_folder(install: Install, words: Sequence[str]) -> Path:
+    """The web UI's own folder of checkpoints."""
+    models = flag_value(words, "--models-dir")
+    return ((install.root / models) if models else install.data / "models") / "Stable-diffusion"
+
+
+def checkpoints(install: Install, words: Sequence[str]) -> tuple[Path, ...]:
+    """Checkpoint files the web UI would list: models/Stable-diffusion, ``--ckpt-dir`` and ``--ckpt``.
+
+    Forges take models from another web UI's folder, ``--forge-ref-a1111-home``: launch.py adds its folders as
+    ``--ckpt-dir`` and so on, unless that very word is given.
+    """
+    folders = [checkpoint_folder(install, words)]
+    extra, single = flag_value(words, "--ckpt-dir"), flag_value(words, "--ckpt")
+    home = flag_value(words, "--forge-ref-a1111-home", install.flavour)
+    if home and "--ckpt-dir" not in words and (install.root / home / "models/Stable-diffusion").exists():
+        extra = str(Path(home) / "models" / "Stable-diffusion")
+    if extra:
+        folders.append(install.root / extra)
+    found = [path for folder in folders for path in _files(folder, (".ckpt", ".safetensors"))]
+    if single and (install.root / single).is_file():
+        found.append(install.root / single)
+    return tuple(dict.fromkeys(found))
+
+
+def _extension_folders(install: Install) -> list[Path]:
+    folders = _folders(install.data / "extensions")
+    named = [folder for folder in folders if folder.name in _EXTENSIONS]
+    alike = [folder for folder in folders if "animatediff" in folder.name.lower()]
+    return list(dict.fromkeys((*named, *alike)))
+
+
+def _motion_option(options: Mapping[str, object]) -> str | None:
+    said = options.get(MOTION_OPTION)
+    return said if isinstance(said, str) and said else None
+
+
+def _motion_folder(root: Path, install: Install, options: Mapping[str, object]) -> Path:
+    """The folder that the extension reads: its option as it stands, else ``model`` beside its scripts."""
+    said = _motion_option(options)
+    return install.root / said if said else root / "model"
+
+
+def motion_modules(folder: Path) -> list[MotionModule]:
+    """Motion modules below ``folder``, named as the extension loads them: by joining folder and name."""
+    found = []
+    for path in _files(folder, _WEIGHTS):
+        try:
+            found.append(MotionModule(path.relative_to(folder).as_posix(), path, path.stat().st_size))
+        except OSError:
+            continue
+    return found
+
+
+def links(folder: Path) -> Iterator[Link]:
+    """Every link at or below ``folder`` that the web UI would follow there, and what is wrong with it."""
+    if _is_link(folder):
+        yield Link(folder, os.path.realpath(folder), _trouble(folder, ()))
+    for here, names, files, above in _walk(folder):
+        for name in (*names, *files):
+            path = here / name
+            if _is_link(path):
+                yield Link(path, os.path.realpath(path), _trouble(path, above))
+
+
+def _stated_version(root: Path) -> str | None:
+    """The version that a ``version = "..."`` in one of its scripts states."""
+    for path in sorted((root / "scripts").glob("*version*.py")):
+        found = re.search(r"""version\s*=\s*['"]([^'"]+)['"]""", _read(path))
+        if found:
+            return found[1]
+    return None
+
+
+def _documented_version(root: Path) -> str | None:
+    """The newest version that its documents name: the installed one or, rarely, a later one is meant."""
+    text = "".join(_read(root / name) for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"))
+    versions = re.findall(r"\bv(\d+\.\d+\.\d+(?:-[a-z]+)?)\b", text)
+    return max(versions, key=version_order, default=None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files below ``folder``, in linked folders too, as the web UI lists them."""
+    found = [here / name for here, _, files, _ in _walk(folder) for name in files]
+    return sorted(path for path in found if path.suffix.lower() in suffixes and _is_file(path))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str], tuple[str, ...]]]:
+    """``os.walk`` through links, each folder once: a link to a folder above would go round for ever.
+
+    Each step: the folder, its folders, its other entries, the real paths of the folders above it and its own.
+    """
+    seen: set[str] = set()
+    waiting: list[tuple[Path, tuple[str, ...]]] = [(folder, ())]
+    while waiting:
+        here, above = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(here) as entries:
+                names = sorted((entry.name, _is_folder(entry)) for entry in entries)
+        except OSError:
+            continue
+        folders = [name for name, is_folder in names if is_folder]
+        yield here, folders, [name for name, is_folder in names if not is_folder], (*above, real)
+        waiting += [(here / name, (*above, real)) for name in reversed(folders)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_link(path: Path) -> bool:
+    """A symbolic link, or a junction of Windows."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
+
+
+def _trouble(path: Path, above: Sequence[str]) -> str | None:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "it leads nowhere"
+    except OSError as error:
+        return "it leads back to itself" if error.errno == errno.ELOOP else f"it cannot be followed: {error.strerror}"
+    return "it leads back to a folder above it" if os.path.realpath(path) in above else None

@@ -1,0 +1,165 @@
+"""Finds a web UI's folder and says what it is: flavour, version, commit, launch file."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.flags import argv
+from autotune.flags.catalogue import load
+from autotune.machine import git
+from autotune.model.errors import NothingToWorkOn
+from autotune.model.home_folder import expand_home
+from autotune.webui import layout
+from autotune.webui.recognise import flavour as flavour_of
+from autotune.webui.recognise import forge_version
+
+ENVIRONMENT = "AUTOTUNE_WEBUI"
+NAMES = (
+    "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
+    "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
+)
+_HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """What the files of a web UI's folder say. ``data``: where config.json, models and extensions lie."""
+
+    root: Path
+    data: Path
+    flavour: str
+    version: str | None
+    commit: str | None
+    launch_file: Path | None
+
+
+def find(option: Path | None, configured: Path | None) -> Path:
+    """The web UI's folder: the option, else AUTOTUNE_WEBUI, else the configuration, else usual places.
+
+    A folder that was named but is not a web UI is refused, never replaced by another one. Raises
+    NothingToWorkOn.
+    """
+    said = os.environ.get(ENVIRONMENT)
+    environment = Path(said) if said else None
+    for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
+        if path is not None:
+            return check(expand_home(path), source)
+    seen = list(dict.fromkeys(path.absolute() for path in usual_places()))
+    for path in seen:
+        if is_webui(path):
+            return path
+    raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
+
+
+def check(path: Path, source: str = "--webui") -> Path:
+    """``path`` made absolute, if it is a web UI's folder. Raises NothingToWorkOn."""
+    path = path.absolute()
+    if not path.is_dir():
+        raise NothingToWorkOn(f"{path} ({source}) is not a folder", _HINT)
+    if not is_webui(path):
+        inside = next((one for one in (path / "webui", path / NAMES[0]) if is_webui(one)), None)
+        hint = f"did you mean {inside}?" if inside else _HINT
+        raise NothingToWorkOn(f"{path} ({source}) is no web UI: it has no launch.py with its modules", hint)
+    return path
+
+
+def is_webui(path: Path) -> bool:
+    """Does this folder look like a web UI: launch.py, and modules or extensions beside it?"""
+    try:
+        has_parts = (path / "modules").is_dir() or (path / "extensions").is_dir()
+        return has_parts and (path / "launch.py").is_file()
+    except OSError:
+        return False
+
+
+def usual_places() -> Iterator[Path]:
+    """The current folder and its parents, then common names in the home and a few usual folders."""
+    here = Path.cwd()
+    yield here
+    yield from here.parents
+    home = Path.home()
+    bases = [here, home]
+    bases += [home / name for name in ("Documents", "Desktop", "Downloads", "AI", "ai", "src", "git")]
+    roots = ("C:/", "D:/", "E:/") if sys.platform == "win32" else ("/opt", "/srv")
+    bases += [Path(name) for name in roots]
+    for base in bases:
+        for name in NAMES:
+            yield base / name
+
+
+def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> Install:
+    """What the folder's files say; ``words`` (the launch file's) may move the data folder; ``file`` overrides
+    the launch file. Starts nothing. Raises NothingToWorkOn if it is no web UI."""
+    root = check(root)
+    flavour, version = identify(root)
+    return Install(
+        root=root,
+        data=data_folder(root, words),
+        flavour=flavour,
+        version=version,
+        commit=git.commit(root),
+        launch_file=file or layout.user_file(root),
+    )
+
+
+def identify(root: Path) -> tuple[str, str | None]:
+    """(flavour, version) from the install's own files: what it is as ``launchfile.flavour`` tells, and its version.
+
+    A program around it (Stability Matrix, Pinokio) changes where its flags are written, not what it is.
+    """
+    if (root / "modules_forge").is_dir():
+        return flavour_of(root), forge_version(root)
+    return flavour_of(root), changelog_version(root) or git.tag(root)
+
+
+def changelog_version(root: Path) -> str | None:
+    """The newest version of CHANGELOG.md: its first heading ``## 1.10.1``."""
+    try:
+        with (root / "CHANGELOG.md").open(encoding="utf-8", errors="replace") as lines:
+            for line, _ in zip(lines, range(40), strict=False):
+                found = re.match(r"#+\s*\[?v?(\d+\.\d+[\w.\-]*)", line)
+                if found:
+                    return found[1]
+    except OSError:
+        return None
+    return None
+
+
+def why_not_manageable(install: Install) -> str | None:
+    """Why autotune would not tune this install; None if it would."""
+    catalogue = load(install.flavour, install.version)
+    if not catalogue.tuned:
+        return catalogue.why_not
+    if install.launch_file is None:
+        name = "webui-user.bat" if sys.platform == "win32" else "webui-user.sh"
+        return f"there is no {name} to write flags to"
+    return None
+
+
+def data_folder(root: Path, words: Sequence[str]) -> Path:
+    """Where config.json, models and extensions lie: ``--data-dir``, else the web UI's folder."""
+    given = flag_value(words, "--data-dir")
+    return (root / given).absolute() if given else root
+
+
+def settings_files(root: Path, words: Sequence[str]) -> tuple[Path, Path]:
+    """The web UI's config.json and ui-config.json, which words may place elsewhere; they need not exist.
+
+    The one place that tells: ``--ui-settings-file`` and ``--ui-config-file``, relative to the web UI's folder as the
+    web UI itself takes them, else the data folder.
+    """
+    data = data_folder(root, words)
+    found = (flag_value(words, "--ui-settings-file"), flag_value(words, "--ui-config-file"))
+    config, ui = (root / given if given else data / name
+                  for given, name in zip(found, ("config.json", "ui-config.json"), strict=True))
+    return config, ui
+
+
+def flag_value(words: Sequence[str], name: str, flavour: str = "a1111") -> str | None:
+    """The last value of flag ``name`` among argv words; it may be abbreviated there, or ``--name=VALUE``."""
+    return argv.given(words, load(flavour).flags).get(name)

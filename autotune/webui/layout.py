@@ -1,0 +1,159 @@
+"""Where the flags of an install live and which of its files counts, told from the install's own files.
+
+Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh is what
+one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh reads
+webui-macos-env.sh first; a ready-made Windows package sets variables in environment.bat before. Stability Matrix starts
+launch.py itself with the options of its settings.json. Pinokio keeps the install in ``app`` beside its own scripts and
+starts webui-user.bat or webui.sh. SD.Next keeps settings in config.json and has no webui-user file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.quoting import joined
+from autotune.launchfile.reader import in_pinokio, parse, read
+from autotune.launchfile.values import ENVIRONMENT, OWN
+from autotune.model.errors import NothingToWorkOn
+from autotune.webui.recognise import container, flavour, packaged
+
+_NAMES = {
+    "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
+    "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
+    "docker": "a docker set-up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an install is and where its flags go.
+
+    ``kind``: as ``flavour`` tells it.
+    ``host``: the program that starts it (stability-matrix, pinokio, docker), '' if the owner does.
+    ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence if not
+    manageable; ``where_flags_go``: where its owner would write flags.
+    """
+
+    kind: str
+    host: str
+    manageable: bool
+    launch_files: tuple[Path, ...]
+    why_not: str | None
+    where_flags_go: str
+
+
+def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
+    """Look at a folder. Never raises for what it holds; an unreadable part counts as absent."""
+    environ = os.environ if environ is None else environ
+    kind = flavour(root, environ)
+    matrix = _stability_matrix(root, environ)
+    if matrix is not None and kind not in ("unknown", "docker"):
+        place, listed = matrix
+        return Layout(kind, "stability-matrix", listed, (place,) if listed else (),
+                      None if listed else f"it lies among Stability Matrix's packages, but {place} does not list it",
+                      f"Stability Matrix, launch options of this package (saved in {place})")
+    if kind == "sdnext":
+        return Layout(kind, "", False, (), "SD.Next keeps these choices in its settings, not in launch flags",
+                      "System settings in its UI (config.json), or arguments of webui.sh / webui.bat")
+    if kind in ("docker", "unknown") or container(environ):
+        return _unmanaged(root, kind, environ)
+    files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
+    host = "pinokio" if in_pinokio(root) else ""
+    main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
+    where = f"{OWN} in {main}"
+    if not files:
+        return Layout(kind, host, False, (), f"{_NAMES[kind]} in {root} has no {main.name}", where)
+    return Layout(kind, host, True, files, None, where)
+
+
+def _unmanaged(root: Path, kind: str, environ: Mapping[str, str]) -> Layout:
+    if kind == "unknown":
+        return Layout(kind, "", False, (), f"{root} holds no web UI that autotune knows", "not known")
+    variable = container(environ) or "CLI_ARGS or WEBUI_ARGS"
+    return Layout(kind, "docker", False, (), f"flags of this docker set-up come from {variable}",
+                  f"{variable} in docker-compose.yml, its .env file, or the docker run command")
+
+
+def _file_names(platform: str) -> tuple[str, ...]:
+    if platform == "win32":
+        return ("webui-user.bat", "webui.settings.bat")
+    return ("webui-macos-env.sh", "webui-user.sh") if platform == "darwin" else ("webui-user.sh",)
+
+
+def user_file(root: Path, platform: str | None = None) -> Path | None:
+    """The file that its owner sets things in on this platform, whether its flags count or not; None without one."""
+    names = reversed(_file_names(platform or sys.platform))
+    return next((root / name for name in names if name != "webui.settings.bat" and (root / name).is_file()), None)
+
+
+def _exists(path: Path) -> bool:
+    """Also what is no file: reading it says so, in place of "there is none"."""
+    return os.path.lexists(path)
+
+
+def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:
+    """The settings.json whose packages include this folder, in a portable or a per-user data folder.
+
+    With False one that does not list it, although the folder lies among that data folder's packages.
+    """
+    beside = None
+    places = [root.parent.parent / "settings.json"]
+    if environ.get("APPDATA"):
+        places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
+    if environ.get("HOME"):
+        places.append(Path(environ["HOME"]) / ".config" / "StabilityMatrix" / "settings.json")
+    for place in places:
+        try:
+            document = json.loads(place.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            continue
+        packages = document.get("InstalledPackages") if isinstance(document, dict) else None
+        if isinstance(packages, list) and any(_names(p, root) for p in packages):
+            return place, True
+        if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
+            beside = place
+    return None if beside is None else (beside, False)
+
+
+def _names(package: object, root: Path) -> bool:
+    given = package.get("LibraryPath") or package.get("Path") if isinstance(package, dict) else None
+    if not isinstance(given, str) or not given:
+        return False
+    parts = [part.lower() for part in re.split(r"[\\/]+", given) if part]
+    return [part.lower() for part in root.parts][-len(parts) :] == parts
+
+
+def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = None) -> LaunchFile:
+    """The launch file whose words count, as read in the order the web UI reads them: the one to edit.
+
+    That is the last file that sets COMMANDLINE_ARGS, else webui-user.*. Raises NothingToWorkOn (not
+    manageable) and what ``read`` raises.
+    """
+    environ = os.environ if environ is None else environ
+    if not layout.manageable:
+        raise NothingToWorkOn(layout.why_not or "this install is not managed",
+                              f"Its flags go here: {layout.where_flags_go}")
+    chosen: LaunchFile | None = None
+    package = packaged(root) if any(path.suffix.lower() == ".bat" for path in layout.launch_files) else None
+    file = None if package is None else read(package, environ, root)
+    doubt: tuple[str, ...] = ()
+    for path in layout.launch_files:
+        before, file = file, read(path, environ, root)
+        if before is not None and file.kind == "cmd":  # one cmd runs both, and every variable stays
+            file = replace(parse(file.data, path, environ, root, before), rewritten=file.rewritten)
+        builds_on_it = not file.assignments or f"{ENVIRONMENT}{OWN}" in file.depends
+        doubt = (*doubt, *file.uncertain) if builds_on_it else file.uncertain
+        if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):
+            chosen = file
+        line = len(file.reading.line_words) if file.reading else 0
+        if file.words[line:]:
+            environ = {**environ, OWN: joined(file.words[line:])}  # a new one: the file read keeps its own
+    assert chosen is not None
+    return replace(chosen, others=tuple(dict.fromkeys(doubt)))

@@ -1,0 +1,137 @@
+"""The options of the owner's own web UI while it runs: read, changed and proven through its API.
+
+A POST to /options answers 200 also when a change was not made, so each one is read back, and found in the file
+that the web UI saves (docs/webuis.md, "The API").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotune.launchfile import config_json
+from autotune.launchfile.options import Find
+from autotune.model.api import ApiProblem
+from autotune.model.errors import Busy, Refused
+from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
+from autotune.webui.running import OwnWebUI, clients, web_uis
+
+if TYPE_CHECKING:
+    from autotune.webui.a1111.client import Client
+
+CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
+
+
+class Running:
+    """One running web UI that answers: the ``Options`` of launchfile/options.py."""
+
+    def __init__(self, pid: int, port: int, client: Client) -> None:
+        self.pid, self.port, self.client = pid, port, client
+        self.config: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"the running web UI (pid {self.pid}, port {self.port})"
+
+    def values(self) -> Mapping[str, Any]:
+        """All options in force. Raises Busy."""
+        found: Mapping[str, Any] = self.asked("does not tell its settings", self.client.options)
+        return found
+
+    def set(self, wanted: Mapping[str, Any]) -> None:
+        """Changes options, and returns once they are in force and in its settings file. Raises Busy."""
+        if self.asked("does not tell whether it is busy", self.client.is_busy):
+            raise Busy(f"{self.name} has a job running", "Run again when it is done.")
+        self.asked("did not take the settings", lambda: self.client.set_options(wanted))
+        if self.config is not None and not _holds(self.config, wanted):
+            raise Busy(f"{self.name} took the settings and did not save them in {self.config}", CLOSE_IT)
+
+    def default(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
+        """What an option is that config.json does not name."""
+        return OPTION_DEFAULTS.get(key)
+
+    def asked(self, failing: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what ``ask`` gives
+        """The answer; a fault in words that begin with ``failing``. Raises Busy."""
+        try:
+            return ask()
+        except ApiProblem as problem:
+            raise Busy(f"{self.name} {failing}: {problem.message}", CLOSE_IT) from None
+
+
+def _holds(config: Path, wanted: Mapping[str, Any]) -> bool:
+    try:
+        saved = config_json.values(config.read_bytes())
+    except (OSError, Refused):
+        return False
+    return all(saved.get(key) == value for key, value in wanted.items())
+
+
+def holder_of(root: Path) -> Find:
+    """Finds the owner's web UI of ``root`` that keeps its options in a given config.json.
+
+    The result raises Busy when one runs and its options cannot be reached: still starting, without its API, with
+    credentials that are not known, or more than one of them.
+    """
+    return lambda config: find(root, config)
+
+
+def find(root: Path, config: Path | None = None) -> Running | None:
+    """The owner's running web UI of this install, None if none runs; ``config``: only one that keeps its options
+    there. Raises Busy when one runs and does not answer."""
+    own = [one for one in web_uis(root) if one.certain]
+    own = [one for one in own if config is None or one.words is None or _keeps(root, one.words, config)]
+    found: list[Running] = []
+    why: Busy | None = None
+    for one in own:
+        try:
+            found.append(_reach(one))
+        except Busy as busy:
+            why = busy
+    if len(found) > 1:
+        pids = ", ".join(str(one.pid) for one in found)
+        raise Busy(f"{len(found)} web UIs run from {root} (pids {pids})", "Close all of them but one, and run again.")
+    if not found:
+        if why is not None:
+            raise why
+        return None
+    if config is not None:
+        _require_same(found[0], root, config)
+        found[0].config = config
+    return found[0]
+
+
+def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
+    from autotune.webui import install
+
+    return install.settings_files(root, words)[0].resolve() == config.resolve()
+
+
+def _require_same(found: Running, root: Path, config: Path) -> None:
+    """The web UI itself says where it keeps its options. Raises Busy when that is not ``config``."""
+    said = found.asked("does not tell its command line", found.client.cmd_flags).get("ui_settings_file")
+    if isinstance(said, str) and said and (root / said).resolve() != config.resolve():
+        raise Busy(f"{found.name} keeps its settings in {said}, not in {config}", CLOSE_IT)
+
+
+def _reach(one: OwnWebUI) -> Running:
+    """The port of this process that is its API. Raises Busy."""
+    if one.listens is None:
+        raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
+    if not one.listens:
+        raise Busy(f"a web UI (pid {one.pid}) is starting, or has no port",
+                   "Run again when it has started, or close it.")
+    why = "has no API that answers (it was started without --api)"
+    for host, port in one.listens:
+        for client in clients(one, host, port):
+            try:
+                client.options()
+            except ApiProblem as problem:
+                if problem.status in (401, 403):
+                    why = "asks for credentials that its command line does not name"
+                elif problem.status != 404 and problem.kind not in ("closed", "unreachable", "not_json"):
+                    why = f"does not answer: {problem.message}"
+                continue
+            return Running(one.pid, port, client)
+    raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)

@@ -1,0 +1,366 @@
+"""Does the user's own web UI run, where does it listen, and is it busy? The one place that answers (guarantee 3).
+
+It is asked through its API where it has one that answers us. Where it cannot be asked (no --api, which is the default;
+credentials that nobody here knows; a process of another user) the CPU time of its processes over a second or two
+decides. Its page is no help: /internal/progress answers for a task whose id the browser made up, and gradio's queue
+tells of waiting jobs, not of the one that runs. What cannot be told is None, and None is not free.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from autotune.machine.cpu_use import Meter, Use
+from autotune.machine.processes import MARKER, alive
+from autotune.model.api import ApiProblem
+
+if TYPE_CHECKING:
+    import psutil
+
+    from autotune.webui.a1111.client import Client
+
+PROGRAMS = ("launch.py", "webui.py")
+SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh", "env", "nice", "setsid", "nohup")
+"""Programs that may become a web UI under the same process id, however long they have run."""
+YOUNG = 2.0
+"""Seconds in which a process may still become another program."""
+ANSWER_LIMIT = 2.0
+"""Seconds that a web UI has for an answer that takes it a few thousandths when it is idle."""
+SPAN = 2.0
+"""Seconds over which CPU time is compared where nothing is known yet."""
+SHORTEST, LONGEST = 0.7, 5.0
+"""Seconds between two readings of CPU time that tell of now: in less a burst counts for work, in more a job that has
+just begun is lost among the idle time before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWebUI:
+    """One web UI. ``listens``: (host, port) as a caller on this machine writes them; none while it starts, and None
+    where the system does not tell (a process of another user).
+
+    ``words``: its command line as launch.py puts it together; None where the system does not tell. ``certain``: its
+    folder could be seen; else it may be a web UI of another folder. ``user``: whose it is when it is not ours.
+    """
+
+    pid: int
+    listens: tuple[tuple[str, int], ...] | None
+    words: tuple[str, ...] | None
+    certain: bool = True
+    user: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        port = f", port {self.listens[0][1]}" if self.listens else ""
+        whose = f" of user {self.user}" if self.user else ""
+        return f"{'the' if self.certain else 'a'} web UI{whose} (pid {self.pid}{port})"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether one web UI is busy: True, False, or None where nothing told; ``evidence``: what says so."""
+
+    webui: OwnWebUI
+    busy: bool | None
+    evidence: str
+
+    @property
+    def free(self) -> bool:
+        """It surely has nothing to do."""
+        return self.busy is False
+
+    def __str__(self) -> str:
+        what = "has a job running" if self.busy else "is idle" if self.free else "may have a job running"
+        return f"{self.webui.name} {what}: {self.evidence}"
+
+
+# Which processes
+
+class Finder:
+    """Finds the web UIs of one folder. Keeps what it learnt of processes, so that a later look costs little."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._kinds: dict[int, OwnWebUI | None] = {}
+
+    def look(self, ours: Collection[int] = ()) -> tuple[OwnWebUI, ...]:
+        """Every web UI that runs from the folder; trial servers of ours, and processes in ``ours``, excepted.
+
+        Processes of one start (accelerate and its child, the two that a venv makes on Windows) are one.
+        """
+        import psutil
+
+        now = set(psutil.pids())
+        self._kinds = {pid: kind for pid, kind in self._kinds.items() if pid in now}
+        for pid in now - set(self._kinds):
+            try:
+                process = psutil.Process(pid)
+                kind = _recognised(process, self.root) if pid != os.getpid() else None
+                if kind is not None or _settled(process):
+                    self._kinds[pid] = kind
+            except (psutil.Error, OSError):
+                continue
+        found = {pid: kind for pid, kind in self._kinds.items() if kind is not None and pid not in ours and _lives(pid)}
+        return tuple(_folded(found))
+
+
+def web_uis(root: Path) -> tuple[OwnWebUI, ...]:
+    """Every web UI that runs from ``root``; trial servers of ours excepted."""
+    return Finder(root).look()
+
+
+def runs(root: Path) -> bool:
+    """Whether the user's own web UI runs from ``root``."""
+    return any(one.certain for one in web_uis(root))
+
+
+def _lives(pid: int) -> bool:
+    """One that has ended stays in the list until its parent asks for its exit code, which some never do."""
+    import psutil
+
+    try:
+        return alive(psutil.Process(pid))
+    except (psutil.Error, OSError):
+        return False
+
+
+def _settled(process: psutil.Process) -> bool:
+    """Whether what a process runs is what it will run."""
+    return time.time() - process.create_time() > YOUNG and process.name() not in SHELLS
+
+
+def _recognised(process: psutil.Process, root: Path) -> OwnWebUI | None:
+    import psutil
+
+    line = process.cmdline()
+    program = _program(line)
+    if program is None:
+        return None
+    try:
+        environ = process.environ()
+    except (psutil.AccessDenied, OSError):
+        environ = None
+    if environ is not None and MARKER in environ:
+        return None
+    path, at = program
+    certain = True
+    if not path.is_absolute():
+        try:
+            path = Path(process.cwd()) / path
+        except (psutil.AccessDenied, OSError):
+            certain = False
+    if certain and not _same(path.parent, root):
+        return None
+    words = _words(line[at + 1 :], environ) if environ is not None else None
+    return OwnWebUI(process.pid, (), words, certain, "" if environ is not None else _user(process))
+
+
+def _program(words: Sequence[str]) -> tuple[Path, int] | None:
+    """The script of a Python command line, if it is a web UI's, and its place; accelerate may stand before it."""
+    if not words or not any(name in Path(words[0]).name.lower() for name in ("python", "accelerate")):
+        return None
+    through, value = "accelerate" in words[0], False
+    for index, word in enumerate(words[:20]):
+        if index == 0:
+            continue
+        if value and not through:
+            value = False
+            continue
+        if Path(word).name in PROGRAMS:
+            return Path(word), index
+        if words[index - 1] == "-m" and f"{word}.py" in PROGRAMS:
+            return Path(f"{word}.py"), index
+        through = through or "accelerate" in word
+        if not through and not word.startswith("-"):
+            return None  # another script, which may have the name among its arguments
+        # Of Python's own options these take a word that follows.
+        value = re.fullmatch(r"-[A-Za-z]*[XW]|--check-hash-based-pycs", word) is not None
+    return None
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _words(given: Sequence[str], environ: dict[str, str]) -> tuple[str, ...] | None:
+    """Words after the script, then those of COMMANDLINE_ARGS, which launch.py appends."""
+    try:
+        return (*given, *shlex.split(environ.get("COMMANDLINE_ARGS", "")))
+    except ValueError:
+        return None
+
+
+def _user(process: psutil.Process) -> str:
+    import psutil
+
+    try:
+        return process.username()
+    except (psutil.Error, OSError, KeyError):
+        return "unknown"
+
+
+def _folded(found: dict[int, OwnWebUI]) -> Iterator[OwnWebUI]:
+    """Processes whose parents are not among them, each with the ports of those that descend from it."""
+    import psutil
+
+    first: dict[int, list[int]] = {}
+    for pid in sorted(found):
+        try:
+            above = [parent.pid for parent in psutil.Process(pid).parents() if parent.pid in found]
+        except (psutil.Error, OSError):
+            above = []
+        first.setdefault(above[-1] if above else pid, []).append(pid)
+    for pid, members in sorted(first.items()):
+        ports = [_listens(member) for member in members]
+        known = None if None in ports else tuple(dict.fromkeys(pair for one in ports for pair in one or ()))
+        yield replace(found[pid], listens=known, words=found[max(members)].words)
+
+
+def _listens(pid: int) -> tuple[tuple[str, int], ...] | None:
+    import psutil
+
+    try:
+        connections = psutil.Process(pid).net_connections(kind="inet")
+    except psutil.NoSuchProcess:
+        return ()
+    except (psutil.Error, OSError):
+        return None
+    return tuple(dict.fromkeys((_host(one.laddr.ip), one.laddr.port)
+                               for one in connections if one.status == psutil.CONN_LISTEN))
+
+
+def _host(address: str) -> str:
+    """Where to reach a listener: loopback, unless it listens on another address alone."""
+    if address in ("0.0.0.0", "::", "127.0.0.1"):  # noqa: S104 - what a web UI listens on
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address
+
+
+# What it says
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """``kind``: it has a job, has none, answers but does not tell, is silent, has no port yet, or cannot be seen."""
+
+    kind: Literal["job", "none", "closed", "silent", "no_port", "unseen"]
+    text: str
+
+
+def clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
+    """Ways to ask: without and with its own credentials; its certificate, the owner's own, is not checked.
+
+    Credentials come from the process's own command line and go to a port of that process, nowhere else.
+    """
+    from autotune.webui import install
+    from autotune.webui.a1111.client import Client
+
+    words = one.words or ()
+    pair = (install.flag_value(words, "--api-auth") or "").split(",")[0].partition(":")
+    auth = (pair[0].strip(), pair[2].strip()) if pair[1] else None
+    tls = install.flag_value(words, "--tls-keyfile") is not None
+    below = (install.flag_value(words, "--subpath") or "").strip("/")
+    for scheme in ("http", "https") if one.words is None else ("https" if tls else "http",):
+        for path in ("", f"/{below}") if below else ("",):
+            for credentials in (None, auth) if auth else (None,):
+                yield Client(f"{scheme}://{host}:{port}{path}", credentials, verify=scheme != "https")
+
+
+def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
+    """What it says of its job. Raises nothing."""
+    if one.listens is None:
+        return Said("unseen", f"it belongs to user {one.user}" if one.user else "its ports cannot be seen")
+    if not one.listens:
+        return Said("no_port", "it is starting, or has no port")
+    found: list[Said] = []
+    for host, port in one.listens:
+        for client in clients(one, host, port):
+            said = _asked(client, limit)
+            found.append(said)
+            # One that is silent is asked another way only where it may speak TLS instead.
+            if said.kind in ("job", "none") or (said.kind == "silent" and one.words is not None):
+                break
+        if found[-1].kind == "job":
+            return found[-1]
+    order = ("none", "closed", "silent")
+    return min(found, key=lambda said: order.index(said.kind))
+
+
+def _asked(client: Client, limit: float) -> Said:
+    try:
+        progress = client.progress(limit)
+    except ApiProblem as problem:
+        if problem.status in (401, 403):
+            return Said("closed", "it asks for credentials that its command line does not name")
+        if problem.status == 404:
+            return Said("closed", "it has no API (it was started without --api)")
+        if problem.kind in ("timeout", "closed", "unreachable"):
+            return Said("silent", "it does not answer")
+        return Said("closed", "its answer is not that of a known API")
+    if progress.busy:
+        return Said("job", f"job {progress.job or '?'} at {progress.fraction:.0%}")
+    return Said("none", "no job")
+
+
+def judge(one: OwnWebUI, said: Said, use: Use | None) -> State:
+    """The answer from what it says and what its processes do. Pure."""
+    if said.kind == "job":
+        return State(one, True, said.text)
+    if use is not None and use.works:
+        return State(one, True, f"{said.text}, and its process {use}")
+    if said.kind == "none":
+        return State(one, False, said.text)
+    did = f"its process {use}" if use is not None else "how much CPU its process uses is not told"
+    if said.kind in ("closed", "unseen") and use is not None:
+        return State(one, False, f"{said.text}; {did}")
+    return State(one, None, f"{said.text}; {did}")
+
+
+class Watch:
+    """Looks again and again at the web UIs of one folder."""
+
+    def __init__(self, root: Path, ours: Callable[[], Collection[int]] = frozenset) -> None:
+        """``ours``: ids of processes that are never the user's, such as those of a session of the agent."""
+        self.finder = Finder(root)
+        self._ours = ours
+        self._meter = Meter(ours)
+
+    def look(self, span: float = SPAN) -> tuple[State, ...]:
+        """How each is now. Takes ``span`` seconds where the look before is too long ago, no time where none runs."""
+        found = self.finder.look(self._ours())
+        self._meter.forget([one.pid for one in found])
+        ages = [self._meter.age(one.pid) for one in found]
+        wait = max((_missing(age, span) for age in ages), default=0.0)
+        for one, age in zip(found, ages, strict=True):
+            if age is None or age > LONGEST:
+                self._meter.read(one.pid)
+        if wait:
+            time.sleep(wait)
+        states = []
+        for one in found:
+            use = self._meter.read(one.pid)
+            # One that computes need not be asked: a preview would be decoded for the answer.
+            said = Said("closed", "it is at work") if use is not None and use.works and not wait else ask(one)
+            states.append(judge(one, said, use))
+        return tuple(states)
+
+
+def _missing(age: float | None, span: float) -> float:
+    """Seconds to wait until a second reading tells of now."""
+    if age is None or age > LONGEST:
+        return span
+    return max(0.0, SHORTEST - age)
+
+
+def states(root: Path) -> tuple[State, ...]:
+    """How each web UI of the folder is now; at once where none runs, else after a look of two seconds."""
+    return Watch(root).look()

@@ -1,0 +1,102 @@
+"""What a start of the web UI gets from its launch file, each value a fact or said to be uncertain. Runs nothing.
+
+A start may read several files in one shell: on macOS webui-macos-env.sh, then webui-user.sh; on Windows environment.bat
+in a ready-made package, then webui-user.bat, then, called by webui.bat, webui.settings.bat. What the reading leaves
+uncertain is asked of bash in a sandbox, which runs none of the file's own commands (``ask_bash``); what it cannot say
+either stays uncertain.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.launchfile import blocks
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import kind_of, load, parse
+from autotune.launchfile.values import OWN, Variable
+from autotune.webui.recognise import packaged
+
+if TYPE_CHECKING:
+    from autotune.launchfile.ask_bash import Answered
+
+MACOS, SETTINGS = "webui-macos-env.sh", "webui.settings.bat"
+
+
+class Start:
+    """The variables where the web UI is started from one launch file. ``files``: what was read, in order."""
+
+    def __init__(self, root: Path, files: tuple[LaunchFile, ...], environ: Mapping[str, str]) -> None:
+        self.root, self.files, self.environ = root, files, environ
+
+    def variable(self, name: str) -> Variable:
+        """A variable of that start: certain when it was read, or when bash in the sandbox could say."""
+        found, asked = self._read(name), None
+        if not found.certain and not isinstance(self._asked, str):
+            asked = self._asked.variable(name) or Variable(self.environ.get(name), name in self.environ)
+        return asked or found
+
+    def words(self) -> tuple[str, ...] | str:
+        """What launch.py receives, as bash in the sandbox gives it; else why it cannot say."""
+        return self._asked if isinstance(self._asked, str) else self._asked.words
+
+    def exported(self) -> dict[str, Variable]:
+        """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
+        names = {name for file in self.files if file.reading for name in file.reading.variables}
+        if any(file.reading and file.reading.opaque for file in self.files):
+            names |= {*self.environ, *(() if isinstance(self._asked, str) else self._asked.variables)}
+        return {name: self.variable(name) for name in sorted(names) if name != OWN}
+
+    def _read(self, name: str) -> Variable:
+        return self.files[-1].variable(name)
+
+    @cached_property
+    def _asked(self) -> Answered | str:
+        """What bash in the sandbox says; else why nobody can be asked, or it cannot say."""
+        from autotune.launchfile.ask_bash import ask
+
+        if len(self.files) > 1 or self.files[0].kind != "sh":
+            return "only a bash file can be asked about"
+        file = self.files[0]
+        # A block of ours is no part of what its owner wrote: it takes words out of what that gives, and adds some.
+        plain = file if file.block is None else parse(file.base, file.path, file.environ, file.root)
+        found = ask(plain, self.root, self.environ)
+        if isinstance(found, str) or file.block is None:
+            return found
+        return replace(found, words=blocks.through(found.words, file.block))
+
+
+def read_start(
+    root: Path, launch_file: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform,
+    data: bytes | None = None,
+) -> Start:
+    """Read what a start by ``launch_file`` reads; ``data``: bytes that it is to have, in place of those it has.
+
+    Raises NothingToWorkOn and Refused, as ``reader.read`` does.
+    """
+    environ = os.environ if environ is None else environ
+    data, kind = load(launch_file) if data is None else data, kind_of(launch_file)
+    if kind == "sh" and platform == "darwin" and launch_file.name != MACOS and (root / MACOS).is_file():
+        # One shell reads both, so that one reading of both is what it has in the end.
+        data = load(root / MACOS) + b"\n" + data
+    if kind != "cmd":
+        return Start(root, (parse(data, launch_file, environ, root),), environ)
+    second = launch_file.with_name(SETTINGS)
+    if launch_file.name.lower() == SETTINGS and launch_file.with_name("webui-user.bat").is_file():
+        launch_file = launch_file.with_name("webui-user.bat")
+        data = load(launch_file)
+    files = [(launch_file, data)]
+    package = packaged(root) if launch_file.parent == root else None
+    if package is not None:
+        files.insert(0, (package, load(package)))
+    if launch_file != second and second.is_file():
+        files.append((second, load(second)))
+    read: list[LaunchFile] = []
+    for path, content in files:
+        read.append(parse(content, path, environ, root, read[-1] if read else None))
+    return Start(root, tuple(read), environ)

@@ -1,0 +1,197 @@
+"""One HTTP exchange with a web UI: bounded in time and size, no redirect followed, every fault named.
+
+``requests`` is imported on first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from autotune.model.api import ApiProblem
+from autotune.secrets.mask import MASK, masked
+
+if TYPE_CHECKING:
+    import requests
+
+MIB = 1024 * 1024
+PIECE = 256 * 1024
+EXCERPT = 300
+LONG_TEXT = re.compile(r"[A-Za-z0-9+/=]{120,}")
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole JSON answer; ``seconds`` from the call to the last byte, ``headers`` with lower-case names."""
+
+    data: object
+    headers: dict[str, str]
+    seconds: float
+    size: int
+
+
+def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
+    text = body[: 8 * EXCERPT].decode("utf-8", errors="replace")
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    text = masked(text)
+    return " ".join(LONG_TEXT.sub("…", text).split())[:EXCERPT]
+
+
+class _Watchdog:
+    """Shuts a response's socket at the deadline: an answer that drips for ever never fills a piece."""
+
+    def __init__(self, response: requests.Response, deadline: float) -> None:
+        self.fired = False
+        self._socket: socket.socket | None = None
+        try:
+            # Its own handle on the socket, so that it can be shut while another thread reads.
+            self._socket = socket.fromfd(response.raw.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        except (OSError, ValueError, AttributeError):
+            # The whole answer came with its head; there is nothing to watch.
+            self._socket = None
+        self._timer = threading.Timer(max(0.0, deadline - time.perf_counter()), self._fire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watchdog:
+        if self._socket is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._socket is not None:
+            self._timer.join()
+            self._socket.close()
+
+    def _fire(self) -> None:
+        self.fired = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class Transport:
+    """Requests to one web UI. Safe to use from several threads; each call has a connection of its own."""
+
+    def __init__(
+        self, base_url: str, auth: tuple[str, str] | None = None, *, verify: bool = True
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._auth = auth
+        self._verify = verify
+        self._secrets = (auth[1],) if auth and auth[1] else ()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        limit: float = 10.0,
+        most: int = 16 * MIB,
+        cancel: threading.Event | None = None,
+    ) -> Answer:
+        """One exchange of at most ``limit`` seconds and ``most`` bytes of answer. Raises ApiProblem only.
+
+        ``cancel`` is looked at between pieces of the answer.
+        """
+        import requests
+
+        start = time.perf_counter()
+        deadline = start + limit
+        if not self._verify:
+            import urllib3
+
+            # Said by the caller, on purpose: the user's own certificate on loopback.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        # No proxy, .netrc or CA bundle of the surroundings: these are loopback addresses and our credentials.
+        with requests.Session() as session:
+            session.trust_env = False
+            session.auth = self._auth
+            try:
+                with session.request(
+                    method, self.base_url + path, json=body, stream=True, allow_redirects=False,
+                    timeout=(min(limit, 5.0), limit), verify=self._verify,
+                    headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                ) as response:
+                    data = self._read(response, deadline, most, cancel)
+            except requests.exceptions.Timeout:
+                raise ApiProblem("timeout", f"no answer from {path} within {limit:g} s") from None
+            except requests.exceptions.ChunkedEncodingError:
+                raise ApiProblem("closed", f"the connection broke while {path} was answered") from None
+            except requests.exceptions.ConnectionError as error:
+                raise self._connection_problem(path, error) from None
+            except (requests.exceptions.RequestException, ValueError) as error:
+                raise ApiProblem("unreachable", f"{path}: {type(error).__name__}") from None
+            return self._judge(path, response, data, time.perf_counter() - start)
+
+    def _connection_problem(self, path: str, error: Exception) -> ApiProblem:
+        text = repr(error)
+        if "Read timed out" in text:
+            return ApiProblem("timeout", f"{path} stopped answering")
+        if "NewConnectionError" in text or "Connection refused" in text or "MaxRetryError" in text:
+            what = "TLS" if "SSL" in text else "connection"
+            return ApiProblem("unreachable", f"no {what} to {self.base_url}")
+        return ApiProblem("closed", f"the connection broke while {path} was asked or answered")
+
+    def _read(
+        self, response: requests.Response, deadline: float, most: int, cancel: threading.Event | None
+    ) -> bytes:
+        import requests
+
+        told = response.headers.get("Content-Length", "")
+        if told.isdigit() and int(told) > most:
+            raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB", status=response.status_code)
+        pieces: list[bytes] = []
+        size = 0
+        with _Watchdog(response, deadline) as watchdog:
+            try:
+                for piece in response.iter_content(PIECE):
+                    size += len(piece)
+                    if size > most:
+                        raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB",
+                                         status=response.status_code)
+                    if cancel is not None and cancel.is_set():
+                        raise ApiProblem("cancelled", "given up", status=response.status_code)
+                    pieces.append(piece)
+            except requests.exceptions.RequestException:
+                if not watchdog.fired:
+                    raise
+            if watchdog.fired:
+                raise ApiProblem("timeout", "the answer did not end in time", status=response.status_code)
+        if told.isdigit() and size < int(told):
+            raise ApiProblem("closed", f"{size} of {told} bytes came", status=response.status_code)
+        return b"".join(pieces)
+
+    def _judge(self, path: str, response: requests.Response, data: bytes, seconds: float) -> Answer:
+        status = response.status_code
+        excerpt = _excerpt(data, self._secrets)
+        if 300 <= status < 400:
+            raise ApiProblem("redirect", f"{path} answers with a redirect ({status})", status=status)
+        try:
+            value: object = json.loads(data)
+        except (ValueError, RecursionError):
+            if status >= 400:
+                raise ApiProblem(
+                    "status", f"{path} answers {status}", status=status, excerpt=excerpt) from None
+            raise ApiProblem("not_json", f"{path} answers something that is not JSON", status=status,
+                             excerpt=excerpt) from None
+        if status >= 400:
+            error, detail = "", ""
+            if isinstance(value, dict):
+                error = str(value.get("error") or "")
+                detail = str(value.get("errors") or value.get("detail") or "")
+            detail = _excerpt(detail.encode(), self._secrets)
+            raise ApiProblem("status", f"{path} answers {status} {error}: {detail}".rstrip(": "),
+                             status=status, error=error, excerpt=detail or excerpt)
+        headers = {name.lower(): text for name, text in response.headers.items()}
+        return Answer(value, headers, seconds, len(data))
