@@ -17,7 +17,7 @@ demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
 # 66 s of CPU, so well under a minute on two quiet cores. The other rooms, and all that starts a web UI: `make test`.
-CHECK_ROOMS ?= decide disk flags measure model report store workload test_arguments.py test_arrows.py test_docs.py \
+CHECK_ROOMS ?= decide disk flags measure model report secrets store webui/flags workload test_arguments.py test_arrows.py test_docs.py \
   test_documents.py test_flavour_words.py test_troubleshooting.py
 
 check: lint
@@ -28,12 +28,12 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(E2E_WORKERS) --dist worksteal -m e2e
 
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
-WINDOWS_ROOMS ?= cli daemon decide disk flags launchfile measure model probe report server session store workload
+WINDOWS_ROOMS ?= agent cli config decide disk flags launchfile machine measure model report secrets store trial verbs webui workload
 # Those that judge the branches for Windows, in a few minutes.
 WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py::test_cmd_agrees launchfile/test_hostile.py \
-  launchfile/test_lock.py launchfile/test_permissions.py daemon/test_child.py daemon/test_logs.py \
-  daemon/test_notify.py daemon/test_schtasks.py daemon/test_service.py server/test_bat_environment.py \
-  server/test_process.py server/test_windows_start.py
+  launchfile/test_lock.py launchfile/test_permissions.py agent/test_child.py agent/test_logs.py \
+  agent/test_notify.py agent/test_schtasks.py agent/test_service.py webui/test_bat_environment.py \
+  trial/test_process.py webui/test_windows_start.py
 
 windows-python:
 	PYTHON=$(PYTHON) tests/windows/python.sh .venv-windows dev

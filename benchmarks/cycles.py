@@ -39,7 +39,7 @@ from autotune.trial import LaunchFailed, LaunchPlan, Server, ready, run_folder, 
 from autotune.trial.sweep import sweep
 
 HERE = Path(__file__).resolve().parent
-STANDIN = HERE.parent / "tests" / "server" / "standin_webui.py"
+STANDIN = HERE.parent / "tests" / "trial" / "standin_webui.py"
 FAULTS = {
     False: ("", "fork", "double_fork", "ignore_sigterm", "fork,double_fork,ignore_all", "port_holder", "late_fork",
             "crash:0.05", "crash:0.4", "exit:1", "dirty", "fork,ignore_sigterm,dirty"),

@@ -21,15 +21,15 @@ EXCEPTIONS: dict[str, tuple[int, str]] = {
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
     "measure.clip.clip": (15, "to become values: what to render, and its limits"),
     "measure.clip._watch": (7, "goes with measure.clip.clip"),
-    "session.driver.Driver._add": (14, "to become a value: how a clip went"),
-    "session.driver.Driver._clip": (8, "to become a value: which clip is meant"),
-    "session.tune.ask_and_tell": (7, "to become a value"),
-    "session.apply.rollback": (7, "to become a value"),
+    "tune.driver.Driver._add": (14, "to become a value: how a clip went"),
+    "tune.driver.Driver._clip": (8, "to become a value: which clip is meant"),
+    "tune.tune.ask_and_tell": (7, "to become a value"),
+    "apply.apply.rollback": (7, "to become a value"),
     "store.optuna_study.OptunaStudy.__init__": (9, "to become a value: what the study is of"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "Optuna's way: a sampler's choices are its keywords"),
-    "server.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
-    "server.ready.await_ready": (7, "to become a value"),
-    "daemon.service.install": (8, "to become a value"),
+    "trial.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
+    "trial.ready.await_ready": (7, "to become a value"),
+    "agent.service.install": (8, "to become a value"),
 }
 """Functions above the guide, with the number that stands today and why."""
 

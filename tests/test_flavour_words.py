@@ -11,7 +11,7 @@ import re
 
 from tests.source import PACKAGE
 
-HOME = {"engine", "flags", "launchfile", "probe", "server"}
+HOME = {"engine", "flags", "launchfile", "webui"}
 """Rooms that deal with a web UI's files, flags, API and process."""
 
 WORDS = re.compile(
@@ -27,9 +27,13 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "cli/demo.py": ("writes the launch file of a demonstration",
                     {"--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
     "agent/starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
-    "agent/triggers.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
+    "config/rules.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
     "agent/watch.py": ("the extension's folder", {"animatediff"}),
     "agent/world.py": (RECORD, {"motion_module"}),
+    "machine/runtime.py": ("asks which packages are there", {"xformers"}),
+    "machine/runtime_script.py": ("asks which packages are there", {"xformers"}),
+    "trial/process.py": ("to move through the door", {
+        "commandline_args", "config.json", "cross_attention", "launch.py"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),
     "decide/compare.py": (ATTENTION, {"xformers"}),
     "decide/memory_assumptions.py": (ATTENTION, {"xformers"}),
@@ -45,7 +49,6 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "tune/driver.py": (ATTENTION, {"xformers"}),
     "overview/install_checks.py": (f"what an install lacks, {PROSE}", {
         "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
-    "webui/options.py": (PROSE, {"--api"}),
     "install/look.py": (PROSE, {"commandline_args"}),
     "overview/preconditions.py": (PROSE, {"--lowvram", "--medvram"}),
     "overview/probe.py": (RECORD, {"animatediff", "motion_modules"}),

@@ -20,7 +20,7 @@ from autotune.webui.a1111 import environment, isolation, own_script, shim
 from autotune.webui.a1111.isolation import STRIPPED, trial_words
 from autotune.webui.install import settings_files
 
-STANDIN = Path(__file__).with_name("standin_webui.py")
+STANDIN = Path(__file__).parents[1] / "trial" / "standin_webui.py"
 KEPT = ("--xformers", "--no-half-vae", "--medvram", "--ckpt=a b.ckpt", "--vae-dir", "x y", "--skip-torch-cuda-test",
         "--no-half", "--lora-dir=/m", "--disable-safe-unpickle", "--use-cpu", "all", "--data-dir", "/d")
 
