@@ -20,10 +20,11 @@ from autotune.agent.starts import Openings
 from autotune.cli import starters
 from autotune.disk import mac_copy
 from autotune.launchfile import files
-from autotune.machine import nvml
+from autotune.machine import cpu_use, nvml, processes
 from autotune.store import running_set
-from autotune.trial import cpu_use, environment, guard
+from autotune.trial import guard
 from autotune.webui import layout
+from autotune.webui.a1111 import environment
 from autotune.webui.start import read_start
 
 PACKAGE = Path(autotune.__file__).parent
@@ -169,12 +170,12 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.webui.layout._file_names": two_files,
     "autotune.webui.start.read_start": two_files,
     "autotune.machine.nvml.likely": no_linux,
-    "autotune.trial.cpu_use._in_line": no_linux,
-    "autotune.trial.environment.for_python": no_linux,
+    "autotune.machine.cpu_use._in_line": no_linux,
+    "autotune.webui.a1111.environment.for_python": no_linux,
     "autotune.trial.guard._prctl": no_linux,
     "autotune.trial.process._await": whole_start,
-    "autotune.trial.tree": whole_start,
-    "autotune.trial.tree.identity": same_process,
+    "autotune.machine.processes": whole_start,
+    "autotune.machine.processes.identity": same_process,
     "autotune.store.running_set.this_boot": same_process,
 }
 """Where the code asks for macOS or Linux: what runs it as on a Mac."""

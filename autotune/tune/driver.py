@@ -29,11 +29,12 @@ from autotune.store import running_set
 from autotune.store.journal import require_space
 from autotune.store.running_set import RunningSet
 from autotune.store.studies import Study
-from autotune.trial import gpu_memory, inventory, isolation
+from autotune.trial import gpu_memory, inventory
 from autotune.tune import pace
 from autotune.tune.give_way import GiveWay, OwnWork
 from autotune.tune.reference import Reference
 from autotune.tune.stopwatch import Budget
+from autotune.webui.a1111 import isolation
 from autotune.webui.a1111.flags.in_effect import mismatches
 from autotune.webui.a1111.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
 from autotune.workload import clip
