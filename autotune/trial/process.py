@@ -383,7 +383,8 @@ def _await(
     stranger: ready.NotOurs | None = None
     try:
         if ready.await_ready(
-            server.client, server.port, server.log, server.descendants if processes.LINUX else server.tree, server.alive,
+            server.client, server.port, server.log,
+            server.descendants if processes.LINUX else server.tree, server.alive,
             deadline,
             lambda: cancel is not None and cancel.is_set(),
         ):
