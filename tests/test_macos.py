@@ -23,9 +23,8 @@ from autotune.launchfile import files
 from autotune.machine import cpu_use, nvml, processes
 from autotune.store import running_set
 from autotune.trial import guard
-from autotune.webui import layout
-from autotune.webui.a1111 import environment
-from autotune.webui.start import read_start
+from autotune.webui.a1111 import environment, layout
+from autotune.webui.a1111.start import read_start
 
 PACKAGE = Path(autotune.__file__).parent
 STANDIN = Path(__file__).parent / "trial" / "standin_webui.py"
@@ -167,8 +166,8 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.agent.starts.Openings.watch": opened,
     "autotune.agent.watch": moving,
     "autotune.launchfile.files.FileLayer.dress": dressed,
-    "autotune.webui.layout._file_names": two_files,
-    "autotune.webui.start.read_start": two_files,
+    "autotune.webui.a1111.layout._file_names": two_files,
+    "autotune.webui.a1111.start.read_start": two_files,
     "autotune.machine.nvml.likely": no_linux,
     "autotune.machine.cpu_use._in_line": no_linux,
     "autotune.webui.a1111.environment.for_python": no_linux,

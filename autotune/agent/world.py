@@ -125,8 +125,7 @@ class RealWorld:
         """Reads the fingerprint and sees to it that the right folders are watched."""
         from autotune.agent.watch import folders_of
         from autotune.install.where import flags_of
-        from autotune.webui import install
-        from autotune.webui.a1111 import fingerprint, interpreter
+        from autotune.webui.a1111 import fingerprint, install, interpreter
         from autotune.workload import profile
 
         root = install.check(self.root)

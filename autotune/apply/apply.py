@@ -36,7 +36,7 @@ from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
 from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
-from autotune.webui.options import holder_of
+from autotune.webui.a1111.options import holder_of
 
 Say = Callable[[str], None]
 
@@ -337,7 +337,7 @@ def _winner(look: Look, places: Places) -> Chosen:
 
 def settings_file(look: Look) -> Path:
     """The web UI's config.json, wherever its flags place it."""
-    from autotune.webui.install import settings_files
+    from autotune.webui.a1111.install import settings_files
 
     return settings_files(look.root, look.machine.webui.flags)[0]
 

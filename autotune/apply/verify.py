@@ -12,7 +12,7 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
 from autotune.store.places import Places
-from autotune.webui.options import find
+from autotune.webui.a1111.options import find
 
 
 def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:

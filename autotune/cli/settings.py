@@ -33,7 +33,7 @@ class Settings:
 
     def find_webui(self) -> Path:
         """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
-        from autotune.webui import install
+        from autotune.webui.a1111 import install
 
         # Only a web UI that is named nowhere else is looked up in the configuration: reading it takes time.
         named = self.webui is not None or os.environ.get(install.ENVIRONMENT)

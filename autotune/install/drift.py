@@ -28,6 +28,6 @@ def file_drift(
 
 def catalogue_of(root: Path) -> Catalogue:
     """The flag catalogue of the install at ``root``."""
-    from autotune.webui import install
+    from autotune.webui.a1111 import install
 
     return load(*install.identify(root))

@@ -25,7 +25,7 @@ def recover(places: Places, root: Path) -> AutotuneError | None:
     unsettled = any(one.state in (TEMPORARY, IN_PROGRESS) for one in Checkpoints(folder).entries())
     if unsettled or any(folder.glob("*.new")):
         from autotune.launchfile.lock import exclusively
-        from autotune.webui.options import holder_of
+        from autotune.webui.a1111.options import holder_of
 
         try:
             with contextlib.suppress(Busy), exclusively(places.lock, root, "recover"):

@@ -9,8 +9,8 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.home_folder import expand_home
-from autotune.webui import layout as layouts
-from autotune.webui.layout import Layout
+from autotune.webui.a1111 import layout as layouts
+from autotune.webui.a1111.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str
 
     ``data``: the bytes that are to be asked about, when they are not those on disk.
     """
-    from autotune.webui.start import read_start
+    from autotune.webui.a1111.start import read_start
 
     try:
         return read_start(root, file.path, data=data).words()

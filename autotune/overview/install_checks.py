@@ -9,7 +9,7 @@ from autotune.install.look import Look
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
 from autotune.overview.preconditions import Check, Classes
-from autotune.webui import install as installs
+from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.in_effect import idle_flags

@@ -27,10 +27,10 @@ from autotune.model.study import Failure
 from autotune.model.windows_paths import why_too_long
 from autotune.trial import inventory, ready, run_folder
 from autotune.trial.inventory import Trace
+from autotune.trial.log import KEEP, ServerLog
 from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
 from autotune.webui.a1111 import environment, isolation, own_script
 from autotune.webui.a1111.client import Client
-from autotune.webui.a1111.log import KEEP, ServerLog
 
 PORT_TRIES = 3
 GUARD_START = 20.0

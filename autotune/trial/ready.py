@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import psutil
 
 from autotune.model.api import ApiProblem
+from autotune.trial.log import ServerLog
 from autotune.webui.a1111.client import Client
-from autotune.webui.a1111.log import ServerLog
 
 PERIOD = 0.2
 """Seconds between looks: readiness is seen at most this much, and one request, after it is true."""

@@ -261,7 +261,7 @@ def clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
 
     Credentials come from the process's own command line and go to a port of that process, nowhere else.
     """
-    from autotune.webui import install
+    from autotune.webui.a1111 import install
     from autotune.webui.a1111.client import Client
 
     words = one.words or ()

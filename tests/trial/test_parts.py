@@ -25,9 +25,9 @@ from autotune.report import plain
 from autotune.store.places import Places
 from autotune.trial import ready, run_folder, settle
 from autotune.trial.gpu_memory import level
+from autotune.trial.log import ServerLog
 from autotune.trial.sweep import sweep
 from autotune.webui.a1111 import isolation
-from autotune.webui.a1111.log import ServerLog
 
 LOG = ("Launching with arguments: --api-auth autotune:PASS --gradio-auth=me:x --hf-token 'a b'\r\n"
        "  0%|          | 0/20\r 50%|#####     | 10/20\r100%|##########| 20/20\r\n"

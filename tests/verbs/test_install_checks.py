@@ -26,7 +26,7 @@ from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags.attention import BY_NAME
 from autotune.webui.a1111.flags.effective import effective, given
 from autotune.webui.a1111.flags.in_effect import flag_states, idle_flags, mismatches
-from autotune.webui.install import inspect
+from autotune.webui.a1111.install import inspect
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, XFORMERS
 from tests.webui.installs import webui, write
 

@@ -16,7 +16,7 @@ import pytest
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.options import Options
 from autotune.launchfile.records import Change
-from autotune.webui.options import holder_of
+from autotune.webui.a1111.options import holder_of
 from tests.engine.live import Live, body, serving
 from tests.launchfile.faults import KillLayer, in_child
 from tests.verbs.conftest import Bench, wait_for

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.webui import layout
-from autotune.webui.a1111 import environment, interpreter
+from autotune.webui.a1111 import environment, interpreter, layout
 
 START = "call webui.bat\n"
 PATH = "/usr/bin:/bin"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui import install, layout
+from autotune.webui.a1111 import install, layout
 from tests.webui.installs import repository, webui, write
 
 

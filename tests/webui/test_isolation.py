@@ -17,8 +17,8 @@ from autotune.machine import processes
 from autotune.model.errors import NothingToWorkOn
 from autotune.trial import LaunchPlan, start
 from autotune.webui.a1111 import environment, isolation, own_script, shim
+from autotune.webui.a1111.install import settings_files
 from autotune.webui.a1111.isolation import STRIPPED, trial_words
-from autotune.webui.install import settings_files
 
 STANDIN = Path(__file__).parents[1] / "trial" / "standin_webui.py"
 KEPT = ("--xformers", "--no-half-vae", "--medvram", "--ckpt=a b.ckpt", "--vae-dir", "x y", "--skip-torch-cuda-test",

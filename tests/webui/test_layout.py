@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui import layout
+from autotune.webui.a1111 import layout
 
 BASE = {"launch.py": "", "webui.py": "", "modules/shared.py": "", "webui-user.sh": "", "webui-user.bat": ""}
 FORGE = {**BASE, "modules_forge/forge_version.py": "version = '0.0.17v1.8.0rc'\n", "ldm_patched/x.py": ""}

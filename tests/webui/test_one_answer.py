@@ -15,9 +15,8 @@ from autotune.disk.tomlfile import TomlFile
 from autotune.flags.catalogue import load
 from autotune.overview.status import status
 from autotune.store.places import Places
-from autotune.webui import install, layout
-from autotune.webui.a1111 import webui_files
-from autotune.webui.recognise import flavour
+from autotune.webui.a1111 import install, layout, webui_files
+from autotune.webui.a1111.flavour import flavour
 from tests.webui.installs import webui, write
 
 BASE = {"launch.py": "", "webui.py": "", "modules/shared.py": "", "webui-user.sh": "", "webui-user.bat": ""}

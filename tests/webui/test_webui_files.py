@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotune.webui.a1111 import webui_files
-from autotune.webui.install import Install, inspect, settings_files
+from autotune.webui.a1111.install import Install, inspect, settings_files
 from tests.webui.installs import git, repository, webui, write
 
 

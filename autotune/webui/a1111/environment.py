@@ -19,7 +19,7 @@ from pathlib import Path
 from autotune.disk.programs import search_path
 from autotune.machine import processes
 from autotune.model.errors import AutotuneError
-from autotune.webui.start import Start, read_start
+from autotune.webui.a1111.start import Start, read_start
 
 SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH_SCRIPT", "ACCELERATE",
                    "NO_TCMALLOC")

@@ -15,9 +15,9 @@ from autotune.machine.nvml import Nvml, likely
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
-from autotune.webui import install as installs
+from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111 import interpreter, webui_files
-from autotune.webui.install import Install
+from autotune.webui.a1111.install import Install
 
 # Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.
 _NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")

@@ -13,8 +13,8 @@ from autotune.disk.programs import search_path
 from autotune.launchfile import codepage
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
-from autotune.webui.recognise import packaged
-from autotune.webui.start import read_start
+from autotune.webui.a1111.flavour import packaged
+from autotune.webui.a1111.start import read_start
 
 _APPENDED = re.compile(r"""import sys; sys\.path\.append\(('(?:[^'\\]|\\.)*')\)""")
 """How the reference web UI's installs spell a folder beyond ASCII in a .pth file."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.model.flagset import SettingValue
-from autotune.webui.install import settings_files
+from autotune.webui.a1111.install import settings_files
 
 STRIPPED: dict[str, int] = {
     # network and sharing

@@ -12,10 +12,10 @@ from autotune.machine import runtime
 from autotune.machine.nvml import Nvml
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
-from autotune.webui import install as installs
 from autotune.webui.a1111 import fingerprint, interpreter, parser, webui_files
-from autotune.webui.install import Install
-from autotune.webui.recognise import REFERENCE_MARK
+from autotune.webui.a1111 import install as installs
+from autotune.webui.a1111.flavour import REFERENCE_MARK
+from autotune.webui.a1111.install import Install
 
 
 def look(

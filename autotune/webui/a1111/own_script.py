@@ -19,7 +19,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.windows_paths import why_not_for_cmd
 from autotune.secrets.mask import masked_words
 from autotune.webui.a1111 import isolation, shim
-from autotune.webui.recognise import packaged
+from autotune.webui.a1111.flavour import packaged
 
 GIVEN = "given.json"
 

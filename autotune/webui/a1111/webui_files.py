@@ -16,7 +16,7 @@ from autotune.machine import git
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, MotionModule
 from autotune.model.versions import version_order
-from autotune.webui.install import Install, flag_value
+from autotune.webui.a1111.install import Install, flag_value
 
 # Options of config.json that bear on speed, memory or the picture, with the web UI's own defaults.
 # Only those that differ from their default are reported, so that a difference stands out.

@@ -103,7 +103,7 @@ def find(root: Path, config: Path | None = None) -> Running | None:
 
 
 def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
-    from autotune.webui import install
+    from autotune.webui.a1111 import install
 
     return install.settings_files(root, words)[0].resolve() == config.resolve()
 

@@ -14,9 +14,9 @@ from autotune.flags.catalogue import load
 from autotune.machine import git
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.home_folder import expand_home
-from autotune.webui import layout
-from autotune.webui.recognise import flavour as flavour_of
-from autotune.webui.recognise import forge_version
+from autotune.webui.a1111 import layout
+from autotune.webui.a1111.flavour import flavour as flavour_of
+from autotune.webui.a1111.flavour import forge_version
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"
 NAMES = (

@@ -22,7 +22,7 @@ from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import in_pinokio, parse, read
 from autotune.launchfile.values import ENVIRONMENT, OWN
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui.recognise import container, flavour, packaged
+from autotune.webui.a1111.flavour import container, flavour, packaged
 
 _NAMES = {
     "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",

@@ -20,7 +20,7 @@ from autotune.launchfile import blocks
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import kind_of, load, parse
 from autotune.launchfile.values import OWN, Variable
-from autotune.webui.recognise import packaged
+from autotune.webui.a1111.flavour import packaged
 
 if TYPE_CHECKING:
     from autotune.launchfile.ask_bash import Answered
