@@ -179,11 +179,11 @@ def compared(rng: random.Random, noise: Noise, gain: float, count: int, live: bo
         better, last = found.answer == "better", len(pairs) >= RULES.max_blocks
         if better and not since:
             sure, since = seconds, len(pairs)
-        futile = found.answer == "not sure" and found.chance(math.log1p(RULE.min_gain)) < RULES.futile
-        enough = better and (compare.is_precise(found, RULE) or len(pairs) >= (1.0 + RULES.more_precise) * since)
+        futile = found.answer == "not sure" and found.chance(math.log1p(RULE.min_gain)) < RULES.futile_chance
+        enough = better and (compare.is_precise(found, RULE) or len(pairs) >= (1.0 + RULES.precision_pairs) * since)
         if enough or futile or last or found.answer == "not better":
             held = found.interval.low <= 1.0 + gain <= found.interval.high
-            return Outcome(better, len(pairs), seconds, sure or seconds, held, found.reach)
+            return Outcome(better, len(pairs), seconds, sure or seconds, held, found.half_width)
 
 
 Case = tuple[str, float, bool, int, int, int]

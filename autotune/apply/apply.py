@@ -315,7 +315,7 @@ def _given(look: Look, words: str) -> Chosen:
 
 def _winner(look: Look, places: Places) -> Chosen:
     study = find_study(places.studies(look.root), None)
-    study.whole()
+    study.checked_question()
     document = study.document()
     if document is None:
         raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")

@@ -55,8 +55,8 @@ def observe(
     )
     saved = {**dict(look.machine.settings), **(settings or {})}
     running = effective(plan.words, saved, look.machine.runtime, look.catalogue)
-    flights.settle()
-    down = next((one for one in flights.sets() if one["candidate"] == describe(running)), None)
+    flights.record_machine_down()
+    down = next((one for one in flights.machine_down_sets() if one["candidate"] == describe(running)), None)
     if down is not None:
         raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
                              "`autotune tune --fresh` forgets that; with --no-start nothing is started.")

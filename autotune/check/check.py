@@ -93,8 +93,8 @@ def _measure(
     budget = Budget(options.budget, Stopwatch(), study.spent())
     ground = _ground(look, places, question)
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
-        ground.in_flight.settle()
-        driver.bar(ground.in_flight.sets())
+        ground.in_flight.record_machine_down()
+        driver.bar(ground.in_flight.machine_down_sets())
         while True:
             driver.give_way()
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
@@ -169,7 +169,7 @@ def _study_behind(look: Look, places: Places, applied: Checkpoint | None) -> Stu
         return None
     try:
         study = find_study(places.studies(look.root), name)
-        study.whole()
+        study.checked_question()
     except AutotuneError:
         return None
     return None if study.head.get("imported") or study.document() is None else study

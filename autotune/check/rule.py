@@ -119,7 +119,7 @@ def _paired(history: History, question: Question) -> Finding | None:
     gain = Interval(1.0 / seen.estimate, 1.0 / seen.high, 1.0 / seen.low, seen.confidence)
     what = "as fast as" if question.objective == "speed" else "as good, by the objective, as"
     told = (
-        f"in {describe_pairs(result.blocks)} the set in use was {gain.estimate:.3f} times {what} "
+        f"in {describe_pairs(result.pairs)} the set in use was {gain.estimate:.3f} times {what} "
         f"the one before it ({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
     )
     if result.answer == "better":

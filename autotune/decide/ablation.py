@@ -140,7 +140,7 @@ def ablation_rows(space: Space, candidate: Candidate, posterior: Posterior, tota
             rows.append(Ablation(title, one.interval.estimate, low, high, low > 1.0, True, one.pairs))
         else:
             mean, sd = next(expected)
-            sd *= RULES.hope_doubt
+            sd *= RULES.expected_sd_factor
             low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
             rows.append(Ablation(title, math.exp(mean), low, high, False, False, 0))
     return (*rows, *_joint_row(tuple(rows), total, math.sqrt(doubt), z))

@@ -29,31 +29,31 @@ class NoiseAssumptions:
 
     between_sd: float = 0.014
     """Between launches, where nothing tells more. Too small: one start is trusted too much."""
-    starts: tuple[tuple[float, float], ...] = ((0.7, 0.014), (0.3, 0.045))
+    start_sorts: tuple[tuple[float, float], ...] = ((0.7, 0.014), (0.3, 0.045))
     """(chance, deviation between launches) of the machines that a search thinks possible; the samples decide. A shared
     or hot machine is of the second sort. Without it a search believes one unlucky start. Two factorials on a shared
     H200 (docs/assumptions.md) fit the second."""
-    doubt_sd: float = 0.018
+    decision_start_sd: float = 0.018
     """The same, that a decision starts from. Too small: equal sets are told apart; too large: more pairs."""
-    between_share: float = 0.4
+    clip_noise_share: float = 0.4
     """Share of the clips' deviation that is added to it, in squares: where clips are noisy, starts are too. Source:
     ``python -m benchmarks.calibration``."""
     between_df: float = 3.0
     """Degrees of freedom of that prior. Too many: a machine whose starts scatter more is believed too late."""
-    start_spread: float = 0.5
+    start_sd_spread: float = 0.5
     """How far machines differ in that, as a standard deviation of its logarithm, among those like the recorded."""
-    any_start: float = 0.8
+    unlike_recorded: float = 0.8
     """Chance beforehand that a machine is not like those: its starts may then scatter by anything between
-    ``least_start`` and ``most_start``, all orders of magnitude alike. Too small: starts that scatter by 8 % are
+    ``least_start_sd`` and ``most_start_sd``, all orders of magnitude alike. Too small: starts that scatter by 8 % are
     believed too late; too large: more pairs everywhere."""
-    least_start: float = 0.003
-    most_start: float = 0.2
-    start_steps: int = 18
+    least_start_sd: float = 0.003
+    most_start_sd: float = 0.2
+    start_sd_steps: int = 18
     within_sd: float = 0.01
     """Between clips of one process, before two of one set have been seen."""
     within_df: float = 2.0
     """Degrees of freedom of that prior: few, for where clips vary by a fifth it would hide that."""
-    clip_at: float = 2.5
+    outlier_sds: float = 2.5
     """Standard deviations at which a clip's deviation is pulled in: other programs stall single clips (two of ten of
     the article's first set are 7 % slow). Too large: one stalled clip moves a mean; too small: real noise is hidden."""
 
@@ -100,21 +100,22 @@ class EffectAssumptions:
     wild_family_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({"fused": 0.4}))
     """The same on a card where the classes are nothing alike: sdp 5 times as slow as xformers on a GTX 1070, twice on
     an RTX 4060 Laptop, xformers 2.6 times as slow as sdp on a V100S (webui-benchmarks-2023.csv)."""
-    wild: float = 0.2
+    wild_chance: float = 0.2
     """Chance beforehand that this card is of that sort; the samples decide. At least 3 of the records' 29 are."""
     multiplies: tuple[str, ...] = ("attention", "batch_cond_uncond")
     """Dimensions that act on the sampling and multiply; what the others add or save is seconds (H200, sdp and
     Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s). Wrong: launch flags beside a fast class look worth more
     or less than they are, until one set with both was measured."""
-    middle: float = 0.85
+    middle_clip: float = 0.85
     """The clip that ``effect_sd``'s shares are of, relative to one with Doggettx: between that and sdp (0.68)."""
-    weights: tuple[float, float] = (0.4, 3.0)
+    weight_bounds: tuple[float, float] = (0.4, 3.0)
     """Bounds of how much more an added second counts beside a faster attention class."""
-    strange: float = 0.15
-    strange_sd: float = 0.06
+    odd_chance: float = 0.15
+    odd_sd: float = 0.06
     """Chance that this machine's launch flags do what no table expects, and how much they then do. Without it a flag
     that is expected to cost a little is never looked at."""
-    tangles: tuple[tuple[float, float, float], ...] = ((0.6, 0.003, 0.002), (0.25, 0.015, 0.01), (0.15, 0.04, 0.03))
+    interaction_sorts: tuple[tuple[float, float, float], ...] = (
+        (0.6, 0.003, 0.002), (0.25, 0.015, 0.01), (0.15, 0.04, 0.03))
     """(chance, interactions of two dimensions, what is a set's own beyond that) of the machines that are thought
     possible; the samples decide. Without the latter two, sets lend each other more than they know: where interactions
     are 6 %, regret was three times that of a search that knows of none. Two factorials on an H200 found none of two
@@ -147,47 +148,47 @@ class DecisionRules:
     """Blocks (one cold launch a side each) before the first look."""
     max_blocks: int = 16
     """Blocks after which the question stays open. Fewer: gains of 3 to 5 % under noise are left unproven."""
-    planned: int = 8
+    most_planned_blocks: int = 8
     """Most blocks that the number of clips a start is planned for, so that a gain smaller than expected finds some
     left."""
-    shape: float = 0.4
+    boundary_shape: float = 0.4
     """Wang and Tsiatis's shape of the boundaries: 0.5 is Pocock, 0 is O'Brien and Fleming."""
-    two_clocks: float = 0.17
+    two_clock_gain: float = 0.17
     """Log gain below which two pairs may have been sorted by chance on a card with two clocks (boost on or off, 5 to
-    15 % apart): it is believed only after ``sorted_starts`` pairs. Too small: such a card adopts an equal set."""
-    sorted_starts: int = 4
+    15 % apart): it is believed only after ``two_clock_pairs`` pairs. Too small: such a card adopts an equal set."""
+    two_clock_pairs: int = 4
     """Pairs after which that is rare: chance alone sorts four starts from four others once in 70 times."""
-    share_of_gain: float = 0.2
+    precise_share: float = 0.2
     """An interval of this share of the gain is precise enough, however wide: nobody who gains 60 % waits to learn
     whether it is 55 or 65. Too large: a gain is told vaguely; too small: large gains cost time."""
-    more_precise: float = 1.0
+    precision_pairs: float = 1.0
     """Pairs that only tell how much better, as a multiple of those that it took to be sure that it is."""
-    spends: float = 0.65
+    error_share: float = 0.65
     """Share of the error that the profile's confidence allows that the boundaries are made for; the rest is for noises
     that are not as assumed (heavy tails, two clocks, drift: up to 1.8 times as many equal sets are told apart)."""
-    futile: float = 0.1
+    futile_chance: float = 0.1
     """Chance, by the pairs, that the set reaches the minimum gain, below which no more pairs are made. It can only end
     in "keep". Too large: gains are given up; too small: equal sets are compared for long."""
-    helps: float = 0.7
+    helpful_chance: float = 0.7
     """A flag stays in the finalist when it is at least this likely to help. Too large: flags that help are dropped;
     too small: idle flags are kept."""
-    worth_a_doubt: float = 0.01
+    kept_in_doubt: float = 0.01
     """Log seconds that a flag is expected to save, from which it stays even if it is less likely to help: where clips
     vary by 6 %, a flag that helps by a tenth is often in doubt when the search ends. Too small: idle flags are kept."""
-    shown: float = 0.975
+    shown_chance: float = 0.975
     """A flag that fresh pairs measured stays only if all clips together make it this likely to help, no level being
     expected to, and the pairs do not say the contrary. Too large: flags of 2 and 3 % are dropped."""
     fresh_errors: float = 1.0
     """Standard errors that its fresh pairs alone must lie above zero: the search chose the flag by its own clips, these
     did not. Too small: luck is kept."""
-    flag_pairs: int = 6
+    most_flag_pairs: int = 6
     """Pairs after which a flag that is still in doubt is dropped. More: smaller effects are shown, two starts each."""
-    hope_doubt: float = 1.4
+    expected_sd_factor: float = 1.4
     """Factor on the deviation of an effect that is only expected: the set was chosen by the very clips that it is told
     from. 1.0 held the truth in 85 of 100 (benchmarks.credit)."""
     tie: float = 0.003
     """Sets whose expected scores differ by less (0.3 %) are equal; the simplest of them is taken."""
-    plausible: float = 0.08
+    plausible_chance: float = 0.08
     """A set whose chance of reaching the minimum gain is smaller is not worth a confirmation."""
     slower_at_most: float = 0.05
     """With objectives vram and balanced, a set may be this much slower than the current flags, surely."""

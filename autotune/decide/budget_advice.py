@@ -56,11 +56,11 @@ def pairs_to_settle(found: Comparison, rule: DecideSpec) -> int | None:
 
     A half width shrinks with the root of the number of pairs, and with the level that looks have left for it.
     """
-    done = len(found.blocks)
+    done = len(found.pairs)
     wanted = math.log1p(rule.min_gain)
     now = _bound(rule, done)
     for count in range(done + 1, RULES.max_blocks + 1):
-        reach = found.reach * _bound(rule, count) / now * math.sqrt(done / count)
+        reach = found.half_width * _bound(rule, count) / now * math.sqrt(done / count)
         if (found.gain - reach > 0.0 and found.gain >= wanted) or found.gain + reach < wanted:
             return count - done
     return None

@@ -38,33 +38,33 @@ class Pair:
     winner: tuple[Round, ...]
 
     @property
-    def live(self) -> bool:
+    def shares_process(self) -> bool:
         """Both sides in one process, in turn."""
         return self.baseline[0].launch == self.winner[0].launch
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``gain``: logarithm of baseline time over winner time, ``error`` its standard error, ``reach`` the half
+    """``gain``: logarithm of baseline time over winner time, ``error`` its standard error, ``half_width`` the half
     width of its interval; ``interval`` the same as a ratio.
 
     While the question is open the interval is the one that decides, which holds at every look. Once the answer is
     "better" it is the plain one: how much better is told after the question whether is settled; the other stays as
-    ``every_look``.
+    ``at_every_look``.
     """
 
-    blocks: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]
     gain: float
     error: float
-    reach: float
+    half_width: float
     interval: Interval
-    every_look: Interval
+    at_every_look: Interval
     answer: ComparisonAnswer
-    belief: StudentMixture
+    distribution: StudentMixture
 
     def chance(self, gain: float) -> float:
         """Chance that the logarithm of the gain exceeds ``gain``."""
-        return 1.0 - self.belief.below(gain)
+        return 1.0 - self.distribution.chance_below(gain)
 
 
 def can_share_process(space: Space, other: str) -> bool:
@@ -162,7 +162,7 @@ def compare(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], min_gain: float,
     belief = start_noise.noise_posterior(rounds, sd, clip_variance)
     found = StudentMixture.of(pairs, belief, sd, clip_variance, clip_freedom)
     gain, error = found.moments()
-    first = least_pairs(gain, all(pair.live for pair in pairs))
+    first = least_pairs(gain, all(pair.shares_process for pair in pairs))
     level = look_level(confidence, count, most, first if count >= first else RULES.min_blocks)
     low, high = found.quantile(level / 2.0), found.quantile(1.0 - level / 2.0)
     answer = _answer(gain, low, high, pairs, min_gain)
@@ -218,7 +218,7 @@ class StudentMixture:
 
         gaps = np.array([_mean_score(block.baseline, sd) - _mean_score(block.winner, sd) for block in pairs])
         clips = clip_variance * np.array([1.0 / len(b.baseline) + 1.0 / len(b.winner) for b in pairs])
-        between = belief.sd[:, None] ** 2 * np.array([1.0 if block.live else 2.0 for block in pairs])
+        between = belief.sd[:, None] ** 2 * np.array([1.0 if block.shares_process else 2.0 for block in pairs])
         precision = 1.0 / (between + clips)
         total = precision.sum(axis=1)
         share = (precision**2 * clips).sum(axis=1) / total  # of the clips in the variance of the mean
@@ -229,7 +229,7 @@ class StudentMixture:
         mean = float(self.weight @ self.centre)
         return mean, math.sqrt(float(self.weight @ (self.scale**2 + (self.centre - mean) ** 2)))
 
-    def below(self, value: float) -> float:
+    def chance_below(self, value: float) -> float:
         """Chance that the gain is smaller."""
         from scipy.special import stdtr
 
@@ -242,7 +242,7 @@ class StudentMixture:
 
         each = self.centre + self.scale * stdtrit(self.freedom, chance)
         low, high = float(each.min()) - 1e-9, float(each.max()) + 1e-9
-        return float(brentq(lambda value: self.below(value) - chance, low, high, xtol=1e-7))
+        return float(brentq(lambda value: self.chance_below(value) - chance, low, high, xtol=1e-7))
 
 
 def confirmation_result(history: History, space: Space, scored: tuple[Round, ...], winner: str,
@@ -250,16 +250,16 @@ def confirmation_result(history: History, space: Space, scored: tuple[Round, ...
     """The comparison of the baseline with ``winner`` as it stands, None before ``min_blocks`` pairs; what is still
     open and futile is "not better"."""
     found = compare(complete_pairs(scored, history, space.baseline, winner), scored, rule.min_gain, rule.confidence,
-                    rule.earlier, looks_planned(history))
+                    rule.uses_older_rule, looks_planned(history))
     if found is None or found.answer != "not sure":
         return found
-    futile = found.chance(math.log1p(rule.min_gain)) < RULES.futile
+    futile = found.chance(math.log1p(rule.min_gain)) < RULES.futile_chance
     return replace(found, answer="not better") if futile else found
 
 
 def describe_pairs(pairs: tuple[Pair, ...]) -> str:
     """What was compared, in words."""
-    if pairs and all(pair.live for pair in pairs):
+    if pairs and all(pair.shares_process for pair in pairs):
         return f"{len(pairs)} fresh starts that ran both in turn"
     return f"{len(pairs)} pairs of fresh starts"
 
@@ -267,12 +267,12 @@ def describe_pairs(pairs: tuple[Pair, ...]) -> str:
 def is_precise(found: Comparison, rule: DecideSpec) -> bool:
     """Whether it is known well enough how much better: to within the profile's precision or, of a large gain, a fixed
     share of it."""
-    return found.reach <= precise_half_width(found.gain, rule)
+    return found.half_width <= precise_half_width(found.gain, rule)
 
 
 def precise_half_width(gain: float, rule: DecideSpec) -> float:
     """Half width, in log seconds, of an interval for this gain that needs no more pairs."""
-    return max(math.log1p(rule.precision), RULES.share_of_gain * gain)
+    return max(math.log1p(rule.precision), RULES.precise_share * gain)
 
 
 def pairs_until_better(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], rule: DecideSpec,
@@ -282,13 +282,13 @@ def pairs_until_better(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], rule:
     for count in range(RULES.min_blocks, len(pairs) + 1):
         last = max(one.place for one in (*pairs[count - 1].baseline, *pairs[count - 1].winner))
         seen = tuple(one for one in rounds if one.place <= last)
-        found = compare(pairs[:count], seen, rule.min_gain, rule.confidence, rule.earlier, most)
+        found = compare(pairs[:count], seen, rule.min_gain, rule.confidence, rule.uses_older_rule, most)
         if found is not None and found.answer == "better":
             return count
     return None
 
 
-def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, most: int = RULES.planned,
+def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, most: int = RULES.most_planned_blocks,
                  room: int = RULES.max_blocks) -> int | None:
     """Pairs after which a log gain is expected to be proven, and told precisely, when one pair's difference has this
     variance; None when ``most`` are not enough. ``live``: both sides in one process; ``room``: pairs there is time for.
@@ -305,14 +305,15 @@ def pairs_needed(gain: float, variance: float, rule: DecideSpec, live: bool, mos
 def least_pairs(gain: float, live: bool) -> int:
     """Pairs before which chance may have sorted the starts of a card with two clocks. In one process both sides have
     the same clock, and one that changes within a block can feign half of what lies between them."""
-    return RULES.min_blocks if gain >= RULES.two_clocks * (0.5 if live else 1.0) else RULES.sorted_starts
+    return RULES.min_blocks if gain >= RULES.two_clock_gain * (0.5 if live else 1.0) else RULES.two_clock_pairs
 
 
 def look_level(confidence: float, count: int, most: int, first: int = RULES.min_blocks) -> float:
     """Two-sided level of the interval after ``count`` pairs, when there are ``most`` at most and an answer is given
-    after ``first`` of them at the earliest: the nominal one of ``looks``, of RULES.spends of what confidence leaves.
+    after ``first`` of them at the earliest: the nominal one of ``looks``, of RULES.error_share of what confidence
+    leaves.
     """
-    spent, last = 1.0 - RULES.spends * (1.0 - confidence), max(first, most)
+    spent, last = 1.0 - RULES.error_share * (1.0 - confidence), max(first, most)
     return sequential.nominal_alpha(spent, min(count, last), first, last)
 
 
@@ -352,7 +353,7 @@ def _mean_score(rounds: tuple[Round, ...], sd: float) -> float:
 def _answer(gain: float, low: float, high: float, pairs: tuple[Pair, ...], min_gain: float) -> ComparisonAnswer:
     wanted, count = math.log1p(min_gain), len(pairs)
     if low > 0.0 and gain >= wanted:
-        return "better" if count >= least_pairs(gain, all(pair.live for pair in pairs)) else "not sure"
+        return "better" if count >= least_pairs(gain, all(pair.shares_process for pair in pairs)) else "not sure"
     if high < wanted or (count >= RULES.max_blocks and gain < wanted):
         return "not better"
     return "not sure"

@@ -27,24 +27,24 @@ MEAN_SD = 5.0
 
 @dataclass(frozen=True)
 class CovarianceBases:
-    """``bases``: one matrix for each way of being alike, stacked; ``names``: of each; ``scaled``: which of them are
-    added seconds, that count for more beside a faster attention class."""
+    """``bases``: one matrix for each way of being alike, stacked; ``names``: of each; ``added_seconds``: which of them
+    are added seconds, that count for more beside a faster attention class."""
 
     bases: Array
     names: tuple[str, ...]
-    scaled: NDArray[np.bool_]
+    added_seconds: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One sort of machine: log of its ``chance`` beforehand, the variance of each of the kernel's bases there, whether
-    the table of expected effects holds for launch flags, and what its starts differ by (standard deviation of log
-    seconds)."""
+    """One sort of machine: log of its ``log_chance`` beforehand, the variance of each of the kernel's bases there,
+    whether the table of expected effects holds for launch flags, and what its starts differ by (standard deviation of
+    log seconds)."""
 
-    chance: float
+    log_chance: float
     variances: Array
-    expected: bool
-    between: float
+    table_holds: bool
+    start_sd: float
 
 
 def _equal_levels(column: list[str]) -> NDArray[np.bool_]:
@@ -104,11 +104,11 @@ def hypotheses(names: tuple[str, ...], assumed: Assumptions, doubt: float) -> tu
     import numpy as np
 
     effects = assumed.effects
-    cards = ((1.0 - effects.wild, False), (effects.wild, True))
-    flags = ((1.0 - effects.strange, None), (effects.strange, effects.strange_sd))
+    cards = ((1.0 - effects.wild_chance, False), (effects.wild_chance, True))
+    flags = ((1.0 - effects.odd_chance, None), (effects.odd_chance, effects.odd_sd))
     found = []
     for (card, wild), (flag, launch_sd), (tied, pair_sd, rest_sd), (start, between) in itertools.product(
-            cards, flags, effects.tangles, assumed.noise.starts):
+            cards, flags, effects.interaction_sorts, assumed.noise.start_sorts):
         sds = {"level": MEAN_SD, "pairs": pair_sd, "rest": rest_sd}
         for name in names:
             if name == "attention wild":

@@ -17,8 +17,8 @@ def without_doubtful_flags(space: Space, candidate: Candidate, posterior: Poster
                            dropped: frozenset[str]) -> Candidate:
     """The candidate less its flags that are not likely to help, the least helpful first.
 
-    A flag is dropped when the chance that it helps is below RULES.helps and it is not expected to do much; the set
-    without it must exist and must not have failed.
+    A flag is dropped when the chance that it helps is below RULES.helpful_chance and it is not expected to do much; the
+    set without it must exist and must not have failed.
     """
     current = candidate
     while True:
@@ -29,7 +29,7 @@ def without_doubtful_flags(space: Space, candidate: Candidate, posterior: Poster
                 continue
             mean, sd = posterior.gain(less.id, current.id)
             chance = chance_above(mean, sd, 0.0)
-            if mean < RULES.tie or (chance < RULES.helps and mean < RULES.worth_a_doubt):
+            if mean < RULES.tie or (chance < RULES.helpful_chance and mean < RULES.kept_in_doubt):
                 doubtful.append((mean, less))
         if not doubtful:
             return current
@@ -50,7 +50,7 @@ def is_shown_to_help(posterior: Posterior, candidate: Candidate, less: Candidate
     if less.simplicity >= candidate.simplicity:
         return True
     fresh = effect is None or effect.gain > RULES.fresh_errors * effect.error
-    return fresh and chance_to_help(posterior, candidate, less) >= RULES.shown
+    return fresh and chance_to_help(posterior, candidate, less) >= RULES.shown_chance
 
 
 def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, FlagEffect],
@@ -90,6 +90,6 @@ def finalist(space: Space, posterior: Posterior, dropped: frozenset[str], min_ga
     if choice.id == space.baseline:
         return None
     mean, sd = posterior.gain(space.baseline, choice.id)
-    if chance_above(mean, sd, math.log1p(min_gain)) < RULES.plausible:
+    if chance_above(mean, sd, math.log1p(min_gain)) < RULES.plausible_chance:
         return None
     return choice

@@ -37,14 +37,14 @@ def _frozen(values: Mapping[str, float]) -> Mapping[str, float]:
 
 
 PEAK_ASSUMPTIONS = Assumptions(
-    noise=NoiseAssumptions(between_sd=0.003, starts=((0.8, 0.003), (0.2, 0.02))),
+    noise=NoiseAssumptions(between_sd=0.003, start_sorts=((0.8, 0.003), (0.2, 0.02))),
     effects=EffectAssumptions(
         effect_sd=_frozen({"attention": 0.4, "batch_cond_uncond": 0.15, "channelslast": 0.02, "no_half_vae": 0.04,
                            "precision": 0.1, "memory": 0.3}),
         effect_mean=MappingProxyType(_memory_mean()),
         family_sd=_frozen({"fused": 0.05}), wild_effect_sd=_frozen({"attention": 0.6}),
-        wild_family_sd=_frozen({"fused": 0.3}), multiplies=DIMENSIONS, strange=0.1, strange_sd=0.2,
-        tangles=((0.6, 0.01, 0.005), (0.25, 0.05, 0.02), (0.15, 0.15, 0.05))))
+        wild_family_sd=_frozen({"fused": 0.3}), multiplies=DIMENSIONS, odd_chance=0.1, odd_sd=0.2,
+        interaction_sorts=((0.6, 0.01, 0.005), (0.25, 0.05, 0.02), (0.15, 0.15, 0.05))))
 """Of the logarithm of a set's memory peak. Peaks of one set in several starts differ by less than 0.5 % (H200)."""
 
 
@@ -55,12 +55,12 @@ def _balanced_assumptions() -> Assumptions:
              for level in {*time.effect_mean, *peak.effect_mean}}
     spread = {name: 0.5 * math.hypot(time.effect_sd.get(name, 0.0), peak.effect_sd.get(name, 0.0))
               for name in {*time.effect_sd, *peak.effect_sd}}
-    halves = tuple((chance, 0.5 * start) for chance, start in ASSUMED.noise.starts)
+    halves = tuple((chance, 0.5 * start) for chance, start in ASSUMED.noise.start_sorts)
     return Assumptions(
-        noise=NoiseAssumptions(between_sd=0.5 * ASSUMED.noise.between_sd, starts=halves),
+        noise=NoiseAssumptions(between_sd=0.5 * ASSUMED.noise.between_sd, start_sorts=halves),
         effects=EffectAssumptions(
-            effect_sd=_frozen(spread), effect_mean=MappingProxyType(means), multiplies=DIMENSIONS, strange=0.15,
-            strange_sd=0.1, tangles=((0.6, 0.006, 0.004), (0.25, 0.03, 0.015), (0.15, 0.08, 0.04))))
+            effect_sd=_frozen(spread), effect_mean=MappingProxyType(means), multiplies=DIMENSIONS, odd_chance=0.15,
+            odd_sd=0.1, interaction_sorts=((0.6, 0.006, 0.004), (0.25, 0.03, 0.015), (0.15, 0.08, 0.04))))
 
 
 @lru_cache(maxsize=4)

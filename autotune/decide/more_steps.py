@@ -80,7 +80,7 @@ def _workload_comparison(history: History, space: Space, profile: Profile, other
     found = rounds(mine, one)
     pairs = complete_pairs(found, mine, space.baseline, other)
     rule = profile.decide
-    return compare(pairs, found, rule.min_gain, rule.confidence, rule.earlier)
+    return compare(pairs, found, rule.min_gain, rule.confidence, rule.uses_older_rule)
 
 
 def speedups_at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[SpeedupAtSteps, ...]:
@@ -94,7 +94,7 @@ def speedups_at_steps(history: History, space: Space, profile: Profile, other: s
         for steps in USUAL_STEPS:
             # What is stretched to other clips is taken from the wider interval, that holds at every look.
             row = _speedup_row(clips, (index, workload.steps, steps),
-                               result.interval if steps == workload.steps else result.every_look)
+                               result.interval if steps == workload.steps else result.at_every_look)
             if row is not None:
                 found.append(row)
     return tuple(found)
@@ -109,15 +109,15 @@ def _speedup_row(clips: Sequence[Sequence[ClipGroup]], place: tuple[int, int, in
     told = speedup_at_steps(clips[0], clips[1], whole, steps, now)
     if told is None:
         return None
-    times = [[look.score for look in side if look.steps == steps] for side in clips]
+    times = [[clip.score for clip in side if clip.steps == steps] for side in clips]
     if not all(times):
         return SpeedupAtSteps(index, steps, told, False, None)
     measured = math.exp(median(times[0]) - median(times[1]))
-    before = [[look for look in side if look.steps != steps] for side in clips]
+    before = [[clip for clip in side if clip.steps != steps] for side in clips]
     line = speedup_at_steps(before[0], before[1], whole, steps, now)
     # Both clips were rendered in processes of their own, if not of their own start.
     doubt = _normal_bound(now.confidence) * math.sqrt(sum(
-        look.variance + NOISE.doubt_sd**2 for side in clips for look in side if look.steps == steps))
+        clip.variance + NOISE.decision_start_sd**2 for side in clips for clip in side if clip.steps == steps))
     if line is None or abs(math.log(measured / line.estimate)) <= AGREEMENT + math.hypot(
             doubt, math.log(line.high / line.low) / 2.0):
         return SpeedupAtSteps(index, steps, told, True, measured)
@@ -146,14 +146,14 @@ def growth_with_steps(clips: Sequence[ClipGroup], whole: int, steps: int) -> tup
     """
     import numpy as np
 
-    if len({look.steps for look in clips}) < 2:
+    if len({clip.steps for clip in clips}) < 2:
         return None
-    scores = np.array([look.score for look in clips])
-    launch = np.array([look.launch for look in clips])
-    apart = NOISE.doubt_sd**2 * (launch[:, None] == launch[None, :]) + np.diag([look.variance for look in clips])
-    inverse = np.linalg.inv(apart)
+    scores = np.array([clip.score for clip in clips])
+    launch = np.array([clip.launch for clip in clips])
+    same_start = launch[:, None] == launch[None, :]
+    inverse = np.linalg.inv(NOISE.decision_start_sd**2 * same_start + np.diag([clip.variance for clip in clips]))
     shares = np.linspace(0.0, 0.98, FIXED_SHARES)
-    shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([look.steps for look in clips]) / whole)
+    shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([clip.steps for clip in clips]) / whole)
     rest = scores[None, :] - shape
     weight = inverse.sum(axis=0)
     rest = rest - ((rest @ weight) / weight.sum())[:, None]

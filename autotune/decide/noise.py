@@ -28,7 +28,8 @@ def within_sd(groups: Iterable[Sequence[float]]) -> float:
 
 
 def robust_mean(values: Sequence[float], sd: float) -> float:
-    """Robust mean of log seconds: values beyond NOISE.clip_at standard deviations of the median are pulled in to it.
+    """Robust mean of log seconds: values beyond NOISE.outlier_sds standard deviations of the median are pulled in to
+    it.
 
     Of two values that far apart the smaller counts: what disturbs a clip makes it slower, never faster, and
     the first clip after a live switch may still load kernels (sdp 5.33 s, then 4.88 s on the H200).
@@ -37,14 +38,14 @@ def robust_mean(values: Sequence[float], sd: float) -> float:
         return values[0]
     if len(values) == 2:
         low, high = min(values), max(values)
-        return low if high - low > NOISE.clip_at * math.sqrt(2.0) * sd else 0.5 * (low + high)
+        return low if high - low > NOISE.outlier_sds * math.sqrt(2.0) * sd else 0.5 * (low + high)
     middle = median(values)
-    reach = NOISE.clip_at * sd
+    reach = NOISE.outlier_sds * sd
     return fmean(min(max(value, middle - reach), middle + reach) for value in values)
 
 
 def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> float:
-    """Variance of log seconds of one clip within a process after NOISE.clip_at, at least that of ``sd`` halved.
+    """Variance of log seconds of one clip within a process after NOISE.outlier_sds, at least that of ``sd`` halved.
 
     Pooled over groups, with the degrees of freedom that each group's own centre costs.
     """
@@ -53,7 +54,7 @@ def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> flo
         if len(group) < 2:
             continue
         centre = robust_mean(group, sd)
-        reach = NOISE.clip_at * sd
+        reach = NOISE.outlier_sds * sd
         total += sum(min(abs(value - centre), reach) ** 2 for value in group)
         freedom += len(group) - 1
     return max(total / freedom, 0.5 * sd**2)
@@ -61,7 +62,7 @@ def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> flo
 
 def prior_start_variance(clip_variance: float) -> float:
     """Between-launch variance of log seconds expected beforehand, given the clips' variance."""
-    return NOISE.doubt_sd**2 + NOISE.between_share**2 * clip_variance
+    return NOISE.decision_start_sd**2 + NOISE.clip_noise_share**2 * clip_variance
 
 
 def combined_freedom(between: float, within: float, clip_freedom: float) -> float:

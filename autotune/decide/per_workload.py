@@ -28,11 +28,11 @@ class PreferredSet:
 @dataclass(frozen=True, slots=True)
 class WorkloadOutcome:
     """``speedup``: of this workload's clip with the compared set, by the pairs that decided, None where there are none.
-    ``other``: None where the chosen set is as good for it as any that was measured, to within the minimum gain."""
+    ``preferred``: None where the chosen set is as good for it as any that was measured, to within the minimum gain."""
 
     workload: int
     speedup: Interval | None
-    other: PreferredSet | None
+    preferred: PreferredSet | None
 
 
 def workload_outcomes(history: History, space: Space, profile: Profile, compared: str | None,

@@ -16,7 +16,7 @@ from autotune.decide.assumptions import RULES
 
 def _bound(constant: float, look: int, last: int) -> float:
     """Boundary on the standardised mean after ``look`` blocks."""
-    return float(constant * (look / last) ** (RULES.shape - 0.5))
+    return float(constant * (look / last) ** (RULES.boundary_shape - 0.5))
 
 
 def _crossing(constant: float, first: int, last: int) -> float:

@@ -35,7 +35,7 @@ class StartNoise:
     weight: Array
 
     @property
-    def middle(self) -> float:
+    def median(self) -> float:
         """The standard deviation that is as likely too small as too large."""
         import numpy as np
 
@@ -47,9 +47,9 @@ def noise_prior() -> StartNoise:
     """What is believed before any start: mostly that of the machines recorded, partly anything within reason."""
     import numpy as np
 
-    sd = np.geomspace(NOISE.least_start, NOISE.most_start, NOISE.start_steps)
-    usual = np.exp(-0.5 * (np.log(sd / NOISE.between_sd) / NOISE.start_spread) ** 2)
-    weight = (1.0 - NOISE.any_start) * usual / usual.sum() + NOISE.any_start / len(sd)
+    sd = np.geomspace(NOISE.least_start_sd, NOISE.most_start_sd, NOISE.start_sd_steps)
+    usual = np.exp(-0.5 * (np.log(sd / NOISE.between_sd) / NOISE.start_sd_spread) ** 2)
+    weight = (1.0 - NOISE.unlike_recorded) * usual / usual.sum() + NOISE.unlike_recorded / len(sd)
     return StartNoise(sd, weight)
 
 

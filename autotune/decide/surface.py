@@ -38,19 +38,19 @@ class Observations:
     of their covariance; ``short``: 1 where it was told from short clips, else 0; ``cross``: covariance of every set
     with them."""
 
-    where: NDArray[np.int_]
+    set_index: NDArray[np.int_]
     launch: NDArray[np.int_]
     short: Array
-    when: Array
+    place: Array
     inverse: Array
     cross: Array
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places;
-    ``sd`` the clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round, ``between``:
-    what starts differ by (standard deviation), both by what the samples say of this machine; ``seen`` what it rests on,
+    """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places; ``sd`` the
+    clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round, ``start_sd``: what starts
+    differ by (standard deviation), both by what the samples say of this machine; ``observations`` what it rests on,
     None before any round."""
 
     index: dict[str, int]
@@ -59,8 +59,8 @@ class Posterior:
     sd: float
     tried: dict[str, int]
     prior: Array
-    between: float
-    seen: Observations | None = None
+    start_sd: float
+    observations: Observations | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
         """Log of reference time over other time: mean and standard deviation."""
@@ -72,16 +72,16 @@ class Posterior:
 @dataclass(frozen=True)
 class _GroupedRounds:
     """Rounds by set and process: see Seen; ``score`` their robust means, ``shared`` how much of the variance between
-    starts each two of them share, ``apart`` the covariance of what else they are off by from the true scores,
+    starts each two of them share, ``noise`` the covariance of what else they are off by from the true scores,
     ``single`` those of one clip."""
 
-    where: NDArray[np.int_]
+    set_index: NDArray[np.int_]
     launch: NDArray[np.int_]
     short: Array
-    when: Array
+    place: Array
     score: Array
     shared: Array
-    apart: Array
+    noise: Array
     single: NDArray[np.bool_]
 
 
@@ -141,11 +141,11 @@ class Surface:
         self.effects = effects
         self.index = {c.id: i for i, c in enumerate(space.candidates)}
         self.kernel = covariance_bases(space, effects)
-        self.sorts: tuple[Hypothesis, ...] = hypotheses(self.kernel.names, assumed, doubt)
-        self.chances: Array = np.array([one.chance for one in self.sorts])
-        self.variances: Array = np.stack([one.variances for one in self.sorts])
-        self.between: Array = np.array([one.between**2 for one in self.sorts])
-        self.tabled: Array = np.array([float(one.expected) for one in self.sorts])
+        self.hypotheses: tuple[Hypothesis, ...] = hypotheses(self.kernel.names, assumed, doubt)
+        self.chances: Array = np.array([one.log_chance for one in self.hypotheses])
+        self.variances: Array = np.stack([one.variances for one in self.hypotheses])
+        self.between: Array = np.array([one.start_sd**2 for one in self.hypotheses])
+        self.table_holds: Array = np.array([float(one.table_holds) for one in self.hypotheses])
         table = {**effects.effect_mean, **(prior or {})}
         scaled = [[pair for pair in c.levels if pair[0] not in effects.multiplies] for c in space.candidates]
         self.mean_added: Array = np.array([sum(table.get(pair, 0.0) for pair in pairs) for pairs in scaled])
@@ -170,7 +170,7 @@ class Surface:
         if not groups:
             belief = self._weighed(self._weights(self.mean), None)
             return Posterior(self.index, self.mean, belief.prior, sd, tried, belief.prior, math.sqrt(belief.between))
-        looks = self._looks(groups, sd)
+        looks = self._grouped(groups, sd)
         weight = self._weights(self.mean)
         if self.attention:
             weight = self._weights(self._solved(weight, looks)[0])
@@ -178,7 +178,7 @@ class Surface:
         cov = belief.prior - seen.cross @ seen.inverse @ seen.cross.T
         return Posterior(self.index, mean, cov, sd, tried, belief.prior, math.sqrt(belief.between), seen)
 
-    def _looks(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _GroupedRounds:
+    def _grouped(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _GroupedRounds:
         import numpy as np
 
         where = np.array([self.index[name] for _, name, _ in groups])
@@ -207,8 +207,8 @@ class Surface:
         level = {name: float(mean[self.of_class[name]].mean()) for name in self.expected}
         start = level.get("split", sum(level[k] - v for k, v in self.expected.items()) / len(level))
         times = {name: math.exp(start - found) for name, found in level.items()}
-        weight = self.effects.middle * np.array([times[name] for name in self.attention])
-        return np.asarray(weight.clip(*self.effects.weights))
+        weight = self.effects.middle_clip * np.array([times[name] for name in self.attention])
+        return np.asarray(weight.clip(*self.effects.weight_bounds))
 
     def _bases(self, weight: Array, places: NDArray[np.int_] | None = None) -> Array:
         """The kernel's matrices, for all sets or those at ``places``, added seconds by their ``weight``."""
@@ -218,14 +218,14 @@ class Surface:
         if places is not None:
             held, weight = held[:, places[:, None], places[None, :]], weight[places]
         held = held.copy()
-        held[self.kernel.scaled] *= weight[:, None] * weight[None, :]
+        held[self.kernel.added_seconds] *= weight[:, None] * weight[None, :]
         return np.asarray(held)
 
     def _summed(self, variances: Array, weight: Array) -> Array:
         """The matrices of all sets, each times its variance, summed."""
         import numpy as np
 
-        scaled, bases = self.kernel.scaled, self.kernel.bases
+        scaled, bases = self.kernel.added_seconds, self.kernel.bases
         added: Array = np.tensordot(variances[scaled], bases[scaled], axes=1)
         return np.asarray(np.tensordot(variances[~scaled], bases[~scaled], axes=1)
                           + added * weight[:, None] * weight[None, :])
@@ -239,15 +239,15 @@ class Surface:
         usual, strange = self.mean + (weight - 1.0) * self.mean_added, self.mean - self.mean_added
         chances = self.chances
         if looks is not None:
-            near = self._bases(weight, looks.where)
-            observed = (np.tensordot(self.variances, near, axes=1) + looks.apart[None]
+            near = self._bases(weight, looks.set_index)
+            observed = (np.tensordot(self.variances, near, axes=1) + looks.noise[None]
                         + self.between[:, None, None] * looks.shared[None])
-            tabled = self.tabled[:, None]
-            gaps = looks.score - (tabled * usual[looks.where] + (1.0 - tabled) * strange[looks.where])
+            tabled = self.table_holds[:, None]
+            gaps = looks.score - (tabled * usual[looks.set_index] + (1.0 - tabled) * strange[looks.set_index])
             chances = chances + _log_evidence(gaps, observed)
         share = np.exp(chances - chances.max())
         share /= share.sum()
-        tabled_share = float(share @ self.tabled)
+        tabled_share = float(share @ self.table_holds)
         prior = self._summed(share @ self.variances, weight)
         return _WeighedPrior(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
 
@@ -256,40 +256,40 @@ class Surface:
         import numpy as np
 
         belief = self._weighed(weight, looks)
-        where, prior = looks.where, belief.prior
+        where, prior = looks.set_index, belief.prior
         gap = looks.score - belief.mean[where]
-        observed: Array = prior[np.ix_(where, where)] + looks.apart + belief.between * looks.shared
+        observed: Array = prior[np.ix_(where, where)] + looks.noise + belief.between * looks.shared
         cross = prior[:, where]
         late, doubt = _expected_stall(gap, _inverse(observed), looks.single)
         observed[np.diag_indices_from(observed)] += doubt
         inverse = _inverse(observed)
         mean = belief.mean + cross @ (inverse @ (gap - late))
-        return mean, belief, Observations(where, looks.launch, looks.short, looks.when, inverse, cross)
+        return mean, belief, Observations(where, looks.launch, looks.short, looks.place, inverse, cross)
 
-    def ahead(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
-              short: bool = False) -> tuple[Array, Array]:
+    def next_clip_covariance(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
+                             short: bool = False) -> tuple[Array, Array]:
         """What one more look at each of these sets would go with: covariance of every set's score with the looks,
         and of the looks with each other, before clip noise. ``live``: number of the process they would be made
         in, None: a new one. ``short``: they would be short clips."""
         import numpy as np
 
         prior = posterior.prior
-        own = 0.5 * posterior.between**2
+        own = 0.5 * posterior.start_sd**2
         size = len(places)
         among = prior[np.ix_(places, places)] + own + CLIPS.drift_sd**2 + own * np.eye(size)
         if short:
             among = among + CLIPS.short_sd**2
         cross = prior[:, places]
-        seen = posterior.seen
+        seen = posterior.observations
         if seen is None:
             return cross, among
-        now = float(seen.when.max()) + 1.0
-        with_seen = prior[np.ix_(seen.where, places)]
-        with_seen = with_seen + (CLIPS.drift_sd**2 * np.exp(-(now - seen.when) / CLIPS.drift_rounds))[:, None]
+        now = float(seen.place.max()) + 1.0
+        with_seen = prior[np.ix_(seen.set_index, places)]
+        with_seen = with_seen + (CLIPS.drift_sd**2 * np.exp(-(now - seen.place) / CLIPS.drift_rounds))[:, None]
         if short:
             with_seen = with_seen + (CLIPS.short_sd**2 * seen.short)[:, None]
         if live is not None:
             here = seen.launch == live
-            with_seen = with_seen + own * here[:, None] * (1.0 + (seen.where[:, None] == places[None, :]))
+            with_seen = with_seen + own * here[:, None] * (1.0 + (seen.set_index[:, None] == places[None, :]))
         solved = seen.inverse @ with_seen
         return cross - seen.cross @ solved, among - with_seen.T @ solved

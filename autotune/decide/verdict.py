@@ -176,7 +176,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     scored = objectives.score_rounds(all_rounds, objective)
     result = confirmation_result(history, space, scored, rival, decide)
     speed = compare(complete_pairs(all_rounds, history, space.baseline, rival), all_rounds, decide.min_gain,
-                    decide.confidence, decide.earlier, looks_planned(history))
+                    decide.confidence, decide.uses_older_rule, looks_planned(history))
     saving = None
     if baseline and winner and baseline.memory_peak is not None and winner.memory_peak is not None:
         saving = baseline.memory_peak - winner.memory_peak
@@ -195,7 +195,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         reason = f"{reason[:-1]}; {why}."
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
-    parts = ablation_rows(space, space[rival], posterior, speed.interval, len(speed.blocks), known)
+    parts = ablation_rows(space, space[rival], posterior, speed.interval, len(speed.pairs), known)
     return Verdict("apply", reason, sure, baseline, winner, speed.interval, saving, parts)
 
 
@@ -203,7 +203,7 @@ def conclude(result: Comparison, speed: Comparison, objective: str, min_gain: fl
              saving: float | None) -> tuple[bool, str, bool]:
     """(adopt, reason, sure) from the comparison by objective and the one by seconds."""
     told = _interval_words(speed.interval)
-    pairs = describe_pairs(speed.blocks)
+    pairs = describe_pairs(speed.pairs)
     if objective != "speed":
         told += f", {saving or 0.0:.0f} MiB less memory"
     time = "better" if objective == "speed" else objectives.answer_on_time(speed)

@@ -59,7 +59,7 @@ class DecideSpec:
     precision: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.03
 
     @property
-    def earlier(self) -> bool:
+    def uses_older_rule(self) -> bool:
         """True in a study older than ``precision``."""
         return self.precision == 0.0
 

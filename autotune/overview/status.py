@@ -120,7 +120,7 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
         return []
     from autotune.store.running_set import RunningSet, this_boot
 
-    return RunningSet(places.install(root), this_boot()).sets()
+    return RunningSet(places.install(root), this_boot()).machine_down_sets()
 
 
 def _of_file(root: Path, path: Path) -> Where:

@@ -28,7 +28,7 @@ def export(study: Study) -> dict[str, Any]:
 
     Raises StateDamaged when it is damaged.
     """
-    study.whole()
+    study.checked_question()
     return {
         "schema": EXPORT_SCHEMA,
         "kind": EXPORT_KIND,

@@ -17,7 +17,7 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
     Raises NothingToWorkOn when there is no finished study, StateDamaged when the file cannot be written.
     """
     study = find_study(places.studies(webui), study_name)
-    study.whole()
+    study.checked_question()
     tuned = study.document()
     if tuned is None:
         raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")

@@ -60,7 +60,7 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
         return None
     need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
-    seconds = view.left / need / (THRESHOLDS.tight if need > 1 else 1.0)
+    seconds = view.seconds_left / need / (THRESHOLDS.first_pairs_margin if need > 1 else 1.0)
     count = _affordable_rounds(seconds, clips_a_side(view, winner, number), partial(block_cost, view, winner))
     if view.launches_left < (need if together else 2 * need) or count is None:
         return None
@@ -72,8 +72,8 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
 def _settled(view: View, winner: str, found: tuple[Pair, ...]) -> bool:
     """Whether another pair is not worth its time: the answer is known and, of a gain, how much it is.
 
-    Pairs that only tell how much better the set is are at most RULES.more_precise times those that it took to be sure
-    that it is.
+    Pairs that only tell how much better the set is are at most RULES.precision_pairs times those that it took to be
+    sure that it is.
     """
     rule = view.profile.decide
     result = objectives.compare_by_objective(view.history, view.space, view.rounds, winner, rule, view.objective)
@@ -82,7 +82,7 @@ def _settled(view: View, winner: str, found: tuple[Pair, ...]) -> bool:
     if result.answer == "not better" or view.objective != "speed" or is_precise(result, rule):
         return True
     since = pairs_until_better(found, view.scored, rule, looks_planned(view.history))
-    return since is not None and len(found) >= (1.0 + RULES.more_precise) * since
+    return since is not None and len(found) >= (1.0 + RULES.precision_pairs) * since
 
 
 def _why(view: View, winner: str, number: int) -> str:
@@ -100,8 +100,9 @@ def _why(view: View, winner: str, number: int) -> str:
 
 
 def _affordable_rounds(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
-    """As many rounds as are ``wanted``, or as there is time for; None when there is none for THRESHOLDS.fewest."""
-    return next((rounds for rounds in range(wanted, THRESHOLDS.fewest - 1, -1) if cost(rounds) <= seconds), None)
+    """As many rounds as are ``wanted``, or as there is time for; None when there is none for
+    THRESHOLDS.fewest_clips."""
+    return next((rounds for rounds in range(wanted, THRESHOLDS.fewest_clips - 1, -1) if cost(rounds) <= seconds), None)
 
 
 def _start_side(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
@@ -125,13 +126,13 @@ def _rest_of_block(view: View, winner: str, number: int, count: int, complete: s
                    if s.block == number and s.candidate == name and s.state == "discarded")
         if got and live == got[0].launch and lost <= 2 * count:
             rest = count - len(got)
-            if view.left < view.cost(name, rest):
+            if view.seconds_left < view.cost(name, rest):
                 return None
             return Proposal(name, "confirm", rest, fresh=True, block=number,
                             why="repeats discarded clips" if lost else f"pair {number + 1}: the clips it lacks")
         if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
-        most = _affordable_rounds(view.left, count, partial(view.cost, name, fresh=True))
+        most = _affordable_rounds(view.seconds_left, count, partial(view.cost, name, fresh=True))
         if view.launches_left < 1 or most is None:
             return None
         return _start_side(view, winner, number, side, most, _why(view, winner, number))
@@ -168,7 +169,7 @@ def _too_slow(view: View) -> frozenset[str]:
 def is_finished(view: View) -> bool:
     """True when nothing can be asked any more: baseline given up, one set, too many clips, no budget."""
     return (view.failures.baseline is not None or len(view.space.candidates) < 2
-            or len(view.history.samples) >= THRESHOLDS.max_samples or view.left <= 0.0)
+            or len(view.history.samples) >= THRESHOLDS.max_samples or view.seconds_left <= 0.0)
 
 
 def confirmation_begun(view: View) -> bool:

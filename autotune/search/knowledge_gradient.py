@@ -59,10 +59,11 @@ def contenders(view: View) -> Contenders:
     base = space[space.baseline].levels
     runners = [c for c in space.candidates if c.id not in view.barred or c.id == space.baseline]
     places = np.array([posterior.index[c.id] for c in runners])
-    price = THRESHOLDS.flag * np.array([sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners])
+    differing = [sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners]
+    price = THRESHOLDS.flag_price * np.array(differing)
     mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
     hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
-    order = [int(i) for i in np.argsort(hope, kind="stable")[:THRESHOLDS.contenders]]
+    order = [int(i) for i in np.argsort(hope, kind="stable")[:THRESHOLDS.most_contenders]]
     home = next(i for i, c in enumerate(runners) if c.id == space.baseline)
     if home not in order:
         order.append(home)
@@ -103,7 +104,7 @@ def _gains(now: Contenders, cross: Array, among: Array, least: float) -> Array:
 
     root = np.linalg.cholesky(among)
     lever = np.linalg.solve(root, cross.transpose(0, 2, 1))
-    outcome = now.mean[None, None, :] + _draws(among.shape[1], THRESHOLDS.draws)[None] @ lever
+    outcome = now.mean[None, None, :] + _draws(among.shape[1], THRESHOLDS.gain_draws)[None] @ lever
     place = (outcome + now.price).argmin(axis=2)
     taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
     counts = outcome[:, :, now.home] - taken >= least
@@ -123,7 +124,7 @@ def weigh_batches(view: View, now: Contenders, allowed: frozenset[str]) -> list[
             keys.setdefault(launch_key[now.names[i]], []).append(int(i))
     done = _rounds_here(view)
     found = _batch_worths(view, now, [members for key, members in keys.items() if key != view.live_key], None)
-    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < THRESHOLDS.enough]
+    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < THRESHOLDS.rounds_of_process]
     if here:
         found += _batch_worths(view, now, [here], view.history.live_launch)
     found.sort(key=lambda one: (-one.gain / one.cost, one.candidate, one.rounds))
@@ -134,14 +135,15 @@ def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int 
     """All batches of THRESHOLDS.batches for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
-    cross, among = view.surface.ahead(view.posterior, now.places, live, view.short < 1.0)
+    cross, among = view.surface.next_clip_covariance(view.posterior, now.places, live, view.short_share < 1.0)
     cross = cross[now.places]
-    price = [view.look_cost(name) for name in now.names]
-    least = THRESHOLDS.counts_from * math.log1p(view.profile.decide.min_gain)
+    price = [view.search_round_cost(name) for name in now.names]
+    least = THRESHOLDS.counted_gain_share * math.log1p(view.profile.decide.min_gain)
     found: list[BatchWorth] = []
     for size, counts in THRESHOLDS.batches:
         if size == 1:
-            batches = [[i] for members in keys for i in (members[:THRESHOLDS.first] if live is None else members)]
+            most = THRESHOLDS.sets_of_new_process if live is None else None
+            batches = [[i] for members in keys for i in members[:most]]
         else:
             batches = [members[:size] for members in keys if len(members) >= size]
         if not batches:
@@ -153,7 +155,7 @@ def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int 
             gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise, least)
             for batch, gain in zip(batches, gains, strict=True):
                 first = now.names[batch[0]]
-                rest = sum(count * price[i] + view.switch for i in batch[1:])
+                rest = sum(count * price[i] + view.switch_cost for i in batch[1:])
                 found.append(BatchWorth(first, count, float(gain), max(view.cost(first, count) + rest, 1e-6), size))
     return found
 

@@ -13,15 +13,15 @@ def next_steps_check(view: View, winner: str) -> Proposal | None:
     """The clip of CHECKED steps that is still missing, the live process's set first; None where nothing was proven,
     where such a clip would tell nothing new, or where both sides' clips would take more than is left or worth it."""
     least = min(workload.steps for workload in view.profile.workloads)
-    if least >= CHECK_STEPS or THRESHOLDS.check_most * least < CHECK_STEPS or not _is_proven(view, winner):
+    if least >= CHECK_STEPS or THRESHOLDS.steps_check_factor * least < CHECK_STEPS or not _is_proven(view, winner):
         return None
     done = {s.candidate for s in view.history.samples if s.purpose == "confirm" and s.block is None}
     missing = [name for name in (view.space.baseline, winner) if name not in done]
     costs = {name: _cost(view, name, CHECK_STEPS / least) for name in missing}
     ended = next((s.candidate for s in reversed(view.history.samples)), None)
     missing.sort(key=lambda name: name != ended)
-    spare = THRESHOLDS.check_share * view.history.spent if len(missing) == 2 else view.left
-    if not missing or sum(costs.values()) > min(view.left, spare):
+    spare = THRESHOLDS.steps_check_share * view.history.spent if len(missing) == 2 else view.seconds_left
+    if not missing or sum(costs.values()) > min(view.seconds_left, spare):
         return None
     return Proposal(missing[0], "confirm", 1, why=f"a clip of {CHECK_STEPS} steps, to check what is said of such clips",
                     steps=CHECK_STEPS)
@@ -34,4 +34,4 @@ def _is_proven(view: View, winner: str) -> bool:
 
 def _cost(view: View, name: str, times: float) -> float:
     """Seconds that such a clip takes at most, with all that goes before it."""
-    return view.cost(name, 1) + (times - view.short) * view.round_cost(name)
+    return view.cost(name, 1) + (times - view.short_share) * view.round_cost(name)

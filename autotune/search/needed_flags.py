@@ -55,14 +55,14 @@ class FlagArm:
     @property
     def sure(self) -> bool:
         """Its pairs will change nothing: they only tell how much it does."""
-        return self.shown and (self.chance >= THRESHOLDS.flag_sure or not self.simpler)
+        return self.shown and (self.chance >= THRESHOLDS.flag_surely_helps or not self.simpler)
 
     @property
     def open(self) -> bool:
         """Worth another pair: not measured yet, or neither shown nor hopeless."""
         if self.pairs < RULES.min_blocks:
             return True
-        return not self.shown and self.chance > THRESHOLDS.flag_hopeless and self.pairs < RULES.flag_pairs
+        return not self.shown and self.chance > THRESHOLDS.flag_hopeless and self.pairs < RULES.most_flag_pairs
 
 
 def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None:
@@ -76,7 +76,7 @@ def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None
     arms = _flag_arms(view, winner, posterior)
     result = confirmation_result(view.history, view.space, view.scored, winner, view.profile.decide)
     proven = result is not None and result.answer == "better"
-    ample = proven or view.left >= THRESHOLDS.plenty_left * proof_cost(view, winner)
+    ample = proven or view.seconds_left >= THRESHOLDS.proofs_left_for_flags * proof_cost(view, winner)
     passing = _further_arm(view, winner, arms, asked) if ample else None
     begun = asked is not None and any(s.block == asked.block and s.purpose == "confirm" for s in view.history.samples)
     if passing is not None or result is None or result.answer != "better" or begun:
@@ -105,8 +105,8 @@ def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
     """Whether a start for this arm is: what is sure anyway is measured only where that is next to nothing."""
     if not arm.sure:
         return True
-    pairs = RULES.min_blocks - arm.pairs
-    return sides * pairs * view.cost(arm.less.id, count, fresh=True) <= THRESHOLDS.flag_share * view.measured
+    cost = sides * (RULES.min_blocks - arm.pairs) * view.cost(arm.less.id, count, fresh=True)
+    return cost <= THRESHOLDS.flag_time_share * view.seconds_measured
 
 
 def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal | None) -> Proposal | None:
@@ -117,7 +117,7 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
         return None  # a pair that another worker measured has no further arms from this card
     block, up = confirm[-1].block, confirm[-1].launch == view.history.live_launch
     mean, sd = view.posterior.gain(view.space.baseline, winner)
-    if chance_above(mean, sd, 0.0) < RULES.helps:
+    if chance_above(mean, sd, 0.0) < RULES.helpful_chance:
         return None
     same = asked is not None and asked.block == block
     if up and asked is not None and same and (asked.candidate == confirm[-1].candidate
@@ -126,12 +126,12 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
     seen = {s.candidate for s in view.history.samples if s.block == block and s.purpose in FRESH_PURPOSES}
     wanted = clips_a_side(view, winner, block)
     reserve = 0.0 if asked is None else 2.0 * block_cost(view, winner, 1)
-    several = max(THRESHOLDS.fewest + 1, wanted)
+    several = max(THRESHOLDS.fewest_clips + 1, wanted)
     left = [arm for arm in arms if arm.open and arm.less.id not in seen]
     for arm in left:
         count = wanted if arm.sure else several
         here = up and arm.less.launch_key == view.live_key and _can_be_switched_to(arm.less)
-        if here and view.cost(arm.less.id, count) + reserve <= view.left:
+        if here and view.cost(arm.less.id, count) + reserve <= view.seconds_left:
             return Proposal(arm.less.id, "ablate", count, block=block,
                             why=f"pair {block + 1}: the best set without one flag, in the same process")
     both = winner in seen and not same
@@ -139,7 +139,7 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
     for arm in left if both and first else ():
         if _shown_by_switch(view, winner, arm) or not _is_worth_start(view, arm, several, 1) or view.launches_left <= 4:
             continue
-        if view.cost(arm.less.id, several, fresh=True) + reserve <= view.left:
+        if view.cost(arm.less.id, several, fresh=True) + reserve <= view.seconds_left:
             return Proposal(arm.less.id, "ablate", several, fresh=True, block=block,
                             why=f"pair {block + 1}: the best set without one flag, fresh start")
     return None
@@ -178,13 +178,14 @@ def _skips_flag(view: View, arm: FlagArm) -> bool:
     """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
     have not shown that it does, and there is not time for both."""
     doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
-    return doubtful and view.left < proof_cost(view, arm.less.id)
+    return doubtful and view.seconds_left < proof_cost(view, arm.less.id)
 
 
 def _cold_start_of(view: View, less: str) -> Proposal | None:
     """A start with exactly the words of what is left of the winner, where it was only switched to so far."""
-    count = THRESHOLDS.fewest + 1
-    if was_started_cold(view.history, less) or not view.launches_left or view.cost(less, count, fresh=True) > view.left:
+    count = THRESHOLDS.fewest_clips + 1
+    too_dear = not view.launches_left or view.cost(less, count, fresh=True) > view.seconds_left
+    if too_dear or was_started_cold(view.history, less):
         return None
     block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
     return Proposal(less, "ablate", count, fresh=True, block=block,
@@ -204,7 +205,9 @@ def _flag_pair(view: View, winner: str, arm: FlagArm) -> Proposal | None:
     count = clips_a_side(view)
     cost = sum(view.cost(name, count, fresh=not arm.live) for name in sides)
     starts = 0 if arm.live else len(sides)
-    if view.launches_left < starts or cost > view.left or not (arm.live or _is_worth_start(view, arm, count, 2)):
+    if view.launches_left < starts or cost > view.seconds_left:
+        return None
+    if not arm.live and not _is_worth_start(view, arm, count, 2):
         return None
     return Proposal(sides[0], "ablate", count, fresh=not arm.live, block=block,
                     why=f"does the best set need all its flags? {100 * arm.chance:.0f} % sure of one so far")

@@ -25,15 +25,15 @@ class NoiseReport:
     """Standard deviations of log seconds, between starts and between clips of one; ``pairs``: what a gain of EXAMPLE
     needs, None when it is more than are made."""
 
-    starts: float
-    clips: float
+    start_sd: float
+    clip_sd: float
     pairs: int | None
 
     @property
     def words(self) -> str:
         """For the screen."""
         need = (f"about {self.pairs} pairs" if self.pairs else f"more than {RULES.max_blocks} pairs")
-        return (f"starts differ by {_percent(self.starts)} here, clips of one by {_percent(self.clips)}; "
+        return (f"starts differ by {_percent(self.start_sd)} here, clips of one by {_percent(self.clip_sd)}; "
                 f"a {100 * EXAMPLE_GAIN:.0f} % gain needs {need}")
 
 
@@ -43,7 +43,7 @@ def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, live: bool) -> Noi
     if len(processes) - len({name for name, _ in processes}) < REPEATED_STARTS:
         return None
     sd, variance, _ = clip_noise(rounds)
-    between = start_noise.noise_posterior(rounds, sd, variance).middle
+    between = start_noise.noise_posterior(rounds, sd, variance).median
     block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / CLIPS_A_SIDE
     return NoiseReport(between, variance**0.5, pairs_needed(EXAMPLE_GAIN, block, replace(rule, precision=1.0), live,
                                                             RULES.max_blocks))
@@ -55,7 +55,7 @@ def noise_news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSp
     if fresh is None:
         return ""
     old = noise_report(before, rule, live)
-    if old is not None and 1.0 / CHANGE_FACTOR < fresh.starts / old.starts < CHANGE_FACTOR:
+    if old is not None and 1.0 / CHANGE_FACTOR < fresh.start_sd / old.start_sd < CHANGE_FACTOR:
         return ""
     return fresh.words
 

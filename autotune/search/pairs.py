@@ -41,47 +41,47 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
     clip = before.baseline_round or 1.0
     start = max(before.launch_cost(), 0.1)
     sd, variance, _ = clip_noise(before.scored)
-    between = start_noise.noise_posterior(before.scored, sd, variance).middle
+    between = start_noise.noise_posterior(before.scored, sd, variance).median
     if winner is None:
         ideal = math.sqrt(start / max(clip, 0.01)) * sd / between
-        return int(min(THRESHOLDS.most, max(THRESHOLDS.fewest + 1, round(ideal))))
+        return int(min(THRESHOLDS.most_clips, max(THRESHOLDS.fewest_clips + 1, round(ideal))))
     return _plan_comparison(before, winner, variance, between, number)[0]
 
 
 def _plan_comparison(view: View, winner: str, variance: float, between: float, number: int = 0) -> tuple[int, float]:
     """(clips a side, seconds of the whole comparison) that are expected to settle it soonest, infinitely many seconds
-    where RULES.planned pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
+    where RULES.most_planned_blocks pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
     gain, doubt = view.posterior.gain(view.space.baseline, winner)
     live = can_share_process(view.space, winner)
     clip, start = view.baseline_round or 1.0, max(view.launch_cost(), 0.1)
-    begin = start + view.switch if live else 2.0 * start
+    begin = start + view.switch_cost if live else 2.0 * start
 
     def cost(count: int) -> tuple[float, float]:
         block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
         each = begin + 2.0 * count * clip
-        blocks = pairs_needed(max(gain - doubt, THRESHOLDS.least_gain), block, view.profile.decide, live,
-                              room=looks_that_fit(view.left, each))
+        blocks = pairs_needed(max(gain - doubt, THRESHOLDS.least_planned_gain), block, view.profile.decide, live,
+                              room=looks_that_fit(view.seconds_left, each))
         return (blocks * each if blocks else math.inf), block * each
 
     # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.
-    clear = gain - doubt >= RULES.two_clocks
-    fewest = THRESHOLDS.fewest if clear else THRESHOLDS.fewest + 1
+    clear = gain - doubt >= RULES.two_clock_gain
+    fewest = THRESHOLDS.fewest_clips if clear else THRESHOLDS.fewest_clips + 1
     # A tight budget is spread over as many pairs as the question needs at least, instead of many clips in too few.
-    room = view.left / max(1, (RULES.min_blocks if clear else RULES.sorted_starts) - number)
-    counts = [count for count in range(fewest, THRESHOLDS.most + 1) if begin + 2.0 * count * clip <= room]
+    room = view.seconds_left / max(1, (RULES.min_blocks if clear else RULES.two_clock_pairs) - number)
+    counts = [count for count in range(fewest, THRESHOLDS.most_clips + 1) if begin + 2.0 * count * clip <= room]
     best = min(counts or [fewest], key=cost)
     return best, cost(best)[0]
 
 
 def proof_cost(view: View, winner: str) -> float:
     """Seconds that the search leaves for proving ``winner``: what that is expected to take, but never less than the
-    fewest pairs nor more than THRESHOLDS.proof of the budget."""
+    fewest pairs nor more than THRESHOLDS.proof_share of the budget."""
     least = RULES.min_blocks * block_cost(view, winner, clips_a_side(view))
     if winner == view.space.baseline:
         return least
     sd, variance, _ = clip_noise(view.scored)
-    wanted = _plan_comparison(view, winner, variance, start_noise.noise_posterior(view.scored, sd, variance).middle)[1]
-    return max(least, min(wanted, THRESHOLDS.proof * view.history.budget))
+    wanted = _plan_comparison(view, winner, variance, start_noise.noise_posterior(view.scored, sd, variance).median)[1]
+    return max(least, min(wanted, THRESHOLDS.proof_share * view.history.budget))
 
 
 def history_before_block(history: History, number: int) -> History:
@@ -96,7 +96,7 @@ def block_cost(view: View, winner: str, count: int) -> float:
     """Seconds that one block takes with ``count`` rounds a side: a cold start a side, or one for both."""
     baseline = view.space.baseline
     if winner != baseline and can_share_process(view.space, winner):
-        return view.cost(baseline, count, fresh=True) + view.switch + count * view.round_cost(winner)
+        return view.cost(baseline, count, fresh=True) + view.switch_cost + count * view.round_cost(winner)
     return view.cost(baseline, count, fresh=True) + view.cost(winner, count, fresh=True)
 
 
@@ -120,12 +120,12 @@ def next_in_turn(view: View, winner: str, number: int, count: int, why: str) -> 
         place = sum(done) % 4
         side = 0 if (place in (0, 3) and done[0] < count) or done[1] >= count else 1
         name = (first, second)[side]
-        if lost > 4 * count or view.left < view.cost(name, 1):
+        if lost > 4 * count or view.seconds_left < view.cost(name, 1):
             return None
         return Proposal(name, "confirm", 1, fresh=side == 0, block=number, why=f"pair {number + 1}: {why}, in turn")
     if len({s.launch for s in mine if s.launch in cold}) >= 2 or any(min(one) > 0 for one in got.values()):
         return None
-    if view.launches_left < 1 or view.left < block_cost(view, winner, 1):
+    if view.launches_left < 1 or view.seconds_left < block_cost(view, winner, 1):
         return None
     return Proposal(first, "confirm", 1, fresh=True, block=number,
                     why=f"pair {number + 1}: {why}, a fresh start for both in turn")

@@ -76,26 +76,26 @@ class LaunchAwareSampler(BaseSampler):
         self._given = strategy
         self._choices: _ChoiceSpace | None = None
         self._core: Strategy | None = strategy
-        self._due: Proposal | None = None
+        self._next: Proposal | None = None
         self._random = RandomSampler(seed=0)
         if isinstance(space, Space):
             self._use(_ChoiceSpace.of(space))
         elif space is not None:
             self._use(_ChoiceSpace(space, self.live, self.baseline))
 
-    def due(self, history: History) -> Proposal | None:
+    def next_proposal(self, history: History) -> Proposal | None:
         """What the next trial is to measure, by this history; None when nothing more is. The next ``ask`` gets it."""
         assert self._core is not None, "needs a space"
-        self._due = self._core.next(history)
-        return self._due
+        self._next = self._core.next(history)
+        return self._next
 
-    def hand(self, proposal: Proposal) -> None:
+    def set_next(self, proposal: Proposal) -> None:
         """The next trial that is asked for is this one."""
-        self._due = proposal
+        self._next = proposal
 
-    def let_go(self) -> None:
+    def clear_next(self) -> None:
         """It has been asked for."""
-        self._due = None
+        self._next = None
 
     def history(self, study: Study) -> History:
         """The study's trials as a history; those that run elsewhere count as if they came out as expected."""
@@ -128,7 +128,7 @@ class LaunchAwareSampler(BaseSampler):
         """See BaseSampler. Stops the study when nothing is worth another trial."""
         if not search_space or self._choices is None:
             return {}
-        proposal, self._due = self._due or self.due(self.history(study)), None
+        proposal, self._next = self._next or self.next_proposal(self.history(study)), None
         if proposal is None:
             with contextlib.suppress(RuntimeError):  # who asks by hand ends by hand
                 study.stop()

@@ -28,12 +28,12 @@ class Screen:
        taking the best set now.
     3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
 
-    ``resolved``: expected losses at which the search is over, see Effort.
+    ``loss_to_stop``: expected losses at which the search is over, see Effort.
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,
-                 resolved: tuple[float, float] = (THRESHOLDS.resolved, THRESHOLDS.resolved_near)) -> None:
-        self.resolved, self.resolved_near = resolved
+                 resolved: tuple[float, float] = (THRESHOLDS.loss_to_stop, THRESHOLDS.loss_to_stop_near)) -> None:
+        self.loss_to_stop, self.loss_to_stop_near = resolved
         self.space = space
         self.profile = profile
         self.objective = objective
@@ -41,11 +41,11 @@ class Screen:
         known = prior if prior is not None and (objective == "speed" or prior.doubt < 1.0) else None
         effects = {(d, level): value for d, level, value in (known.effects if known else ())}
         self.surface = surface_for(space, objective, effects, known.doubt if known else 1.0)
-        self.neutral, self.flat = surface_for(space, objective), flat_surface(space)
+        self.neutral, self.flat_surface = surface_for(space, objective), flat_surface(space)
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
-        self.opened = ("what an earlier study said, looked at again" if warm else
-                       "attention: which class is fast differs from card to card")
+        self.opening_reason = ("what an earlier study said, looked at again" if warm else
+                               "attention: which class is fast differs from card to card")
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -62,7 +62,7 @@ class Screen:
         winner = set_to_confirm(view, self.neutral)
         if winner is None:
             return None
-        return (self._unseen(view, winner) or next_confirmation(view, winner, self.flat)
+        return (self._unseen(view, winner) or next_confirmation(view, winner, self.flat_surface)
                 or next_steps_check(view, winner))
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
@@ -108,10 +108,10 @@ class Screen:
                 return None
             return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
-        least = THRESHOLDS.tight * RULES.min_blocks * block_cost(view, base, THRESHOLDS.fewest)
+        least = THRESHOLDS.first_pairs_margin * RULES.min_blocks * block_cost(view, base, THRESHOLDS.fewest_clips)
         for name in self.opening:
             if not view.tried.get(name) and name not in view.barred and self._affordable(view, name, 1, least):
-                return Proposal(name, "screen", 1, why=self.opened)
+                return Proposal(name, "screen", 1, why=self.opening_reason)
         return self._worthwhile(view)
 
     def _worthwhile(self, view: View) -> Proposal | None:
@@ -126,14 +126,14 @@ class Screen:
             return None
         clip = view.round_cost(self.space.baseline)
         now = contenders(view)
-        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < THRESHOLDS.near
-        if expected_loss(now, view.profile.decide.min_gain) < (self.resolved_near if near else self.resolved):
+        near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < THRESHOLDS.near_gain
+        if expected_loss(now, view.profile.decide.min_gain) < (self.loss_to_stop_near if near else self.loss_to_stop):
             return None
         reserve = proof_cost(view, now.names[now.best])
         for worth in weigh_batches(view, now, allowed):
             starts = self.space[worth.candidate].launch_key != view.live_key
-            rate = THRESHOLDS.worth_launch if starts else THRESHOLDS.worth_a_round
-            if worth.gain < THRESHOLDS.least or worth.gain / worth.cost * clip < rate:
+            rate = THRESHOLDS.least_rate_start if starts else THRESHOLDS.least_rate_live
+            if worth.gain < THRESHOLDS.least_drop or worth.gain / worth.cost * clip < rate:
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0
@@ -154,4 +154,4 @@ class Screen:
         starts = view.live_key != self.space[candidate].launch_key
         if starts and view.launches_left < 1 + 2 * RULES.min_blocks:
             return False
-        return view.cost(candidate, count) + reserve <= view.left
+        return view.cost(candidate, count) + reserve <= view.seconds_left

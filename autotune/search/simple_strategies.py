@@ -55,7 +55,7 @@ class ConfirmingStrategy:
         self.space = space
         self.profile = profile
         self.objective = objective
-        self.surface, self.flat = surface_for(space, objective), flat_surface(space)
+        self.surface, self.flat_surface = surface_for(space, objective), flat_surface(space)
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -68,10 +68,12 @@ class ConfirmingStrategy:
                 return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
             name = self.pick(view)
             reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
-            if name is not None and view.cost(name, 1) + reserve <= view.left:
+            if name is not None and view.cost(name, 1) + reserve <= view.seconds_left:
                 return Proposal(name, "screen", 1, why="next of this strategy")
         winner = set_to_confirm(view, self.surface)
-        return None if winner is None else next_confirmation(view, winner, self.flat) or next_steps_check(view, winner)
+        if winner is None:
+            return None
+        return next_confirmation(view, winner, self.flat_surface) or next_steps_check(view, winner)
 
     def pick(self, view: View) -> str | None:
         """The next set to measure, None when there are enough."""

@@ -37,34 +37,34 @@ class AskableStudy(Protocol):
         """Whether the sampler wants nothing more."""
         ...
 
-    def answer(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
+    def tell_unmeasured(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
         """Tells a trial without measuring: what is known of its set, or that it failed."""
         ...
 
 
 class SamplerStrategy(ConfirmingStrategy):
-    """A strategy that asks a sampler; ``held`` is the trial that its last pick was asked by, None if by none."""
+    """A strategy that asks a sampler; ``trial`` is the trial that its last pick was asked by, None if by none."""
 
     def __init__(self, space: Space, profile: Profile, objective: str, seed: int, asked: AskableStudy) -> None:
         super().__init__(space, profile, objective)
-        self.asked = asked
+        self.study = asked
         self.fallback = random_order(space, seed)
-        self.held: Any = None
+        self.trial: Any = None
 
     def pick(self, view: View) -> str | None:
         """What the sampler asks for; of sets that it keeps asking for again, the next one in a random order."""
-        self.held = None
-        if len(view.tried) > SEARCH_TRIALS or self.asked.ended:
+        self.trial = None
+        if len(view.tried) > SEARCH_TRIALS or self.study.ended:
             return None
         fresh = [name for name in self.fallback if not view.tried.get(name) and name not in view.barred]
         if not fresh:
             return None
         for _ in range(MOST_REPEATS):
-            trial, name = self.asked.ask()
+            trial, name = self.study.ask()
             if name in fresh:
-                self.held = trial
+                self.trial = trial
                 return name
-            self.asked.answer(trial, name)
+            self.study.tell_unmeasured(trial, name)
         return fresh[0]
 
 
@@ -78,7 +78,7 @@ class SteeredSampler(BaseSampler):
         self.ended = False
         """Whether the sampler has asked for all that it wants: it tried to stop the study."""
 
-    def hand(self, proposal: Proposal) -> None:
+    def set_next(self, proposal: Proposal) -> None:
         """The next trial that is asked for is this one."""
         self._due = dict(self._space[proposal.candidate].levels)
 
@@ -109,7 +109,7 @@ class SteeredSampler(BaseSampler):
         with self._stopped():
             self.inner.after_trial(study, trial, state, values)
 
-    def let_go(self) -> None:
+    def clear_next(self) -> None:
         """What was handed over has been asked for."""
         self._due = None
 

@@ -52,10 +52,10 @@ class View:
     @cached_property
     def barred(self) -> frozenset[str]:
         """Sets not to be proposed: failed ones, ones that keep being discarded, ones too slow for the objective."""
-        return self.failures.dropped | too_slow_sets(self.rounds, self.space, self.objective) | self.wearing
+        return self.failures.dropped | too_slow_sets(self.rounds, self.space, self.objective) | self.often_discarded
 
     @cached_property
-    def wearing(self) -> frozenset[str]:
+    def often_discarded(self) -> frozenset[str]:
         """Sets of which more clips were discarded than a patient guard should: they are left alone."""
         lost: dict[str, int] = {}
         for sample in self.history.samples:
@@ -91,7 +91,7 @@ class View:
     def startup(self) -> float:
         """Seconds that a start takes."""
         good = [launch.startup for launch in self.history.launches if launch.failure is None]
-        return median(good) if good else THRESHOLDS.startup
+        return median(good) if good else THRESHOLDS.assumed_startup
 
     @cached_property
     def baseline_round(self) -> float | None:
@@ -106,7 +106,7 @@ class View:
         return sum(costs)
 
     @cached_property
-    def check(self) -> float:
+    def check_share(self) -> float:
         """Short clips beside the first whole one of a set that is new, as a share of it: 0 once they are trusted or
         have been found wanting, and before the current flags were rendered both ways."""
         ratios: dict[str, float] = {}
@@ -117,7 +117,9 @@ class View:
             elif is_usable(s) and s.workload == 0 and s.steps is None:
                 whole[s.candidate] = s.cost
         trusted = any(is_usable(s) and s.steps is not None for s in self.history.samples)
-        return median(ratios.values()) if ratios and not trusted and len(ratios) <= THRESHOLDS.checks else 0.0
+        if trusted or not 0 < len(ratios) <= THRESHOLDS.short_clip_checks:
+            return 0.0
+        return median(ratios.values())
 
     @cached_property
     def _warmups(self) -> tuple[list[float], list[float]]:
@@ -133,21 +135,21 @@ class View:
         return begun, [cost for (launch, name), cost in costs.items() if first[launch] != name]
 
     @cached_property
-    def warmup(self) -> float:
+    def warmup_cost(self) -> float:
         """Seconds that warming up a new process takes."""
         seen = self._warmups[0]
         if seen:
             return median(seen)
-        return THRESHOLDS.warmup_rounds * (self.baseline_round or 0.0)
+        return THRESHOLDS.assumed_warmup_rounds * (self.baseline_round or 0.0)
 
     @cached_property
-    def switch(self) -> float:
+    def switch_cost(self) -> float:
         """Seconds that warming up a set takes that the live process has not run yet."""
         seen = self._warmups[1]
         return median(seen) if seen else 0.2 * (self.baseline_round or 0.0)
 
     @cached_property
-    def warmed(self) -> frozenset[str]:
+    def sets_run(self) -> frozenset[str]:
         """Sets that the live process has run."""
         live = self.history.live_launch
         return frozenset(s.candidate for s in self.history.samples if s.launch == live and s.state != "failed")
@@ -173,36 +175,36 @@ class View:
         return found
 
     @cached_property
-    def short(self) -> float:
+    def short_share(self) -> float:
         """Share of a whole clip that a clip of the search takes: less than 1 while they have fewer steps."""
         shares = [s.cost / s.seconds for s in self.history.samples
                   if is_usable(s) and s.seconds and s.steps is not None]
         return min(1.0, median(shares)) if shares else 1.0
 
-    def look_cost(self, candidate: str) -> float:
+    def search_round_cost(self, candidate: str) -> float:
         """Seconds that one round of a set is expected to take in the search."""
-        return self.short * self.round_cost(candidate)
+        return self.short_share * self.round_cost(candidate)
 
     def launch_cost(self) -> float:
         """Seconds before the first timed clip of a new process."""
-        return self.startup + self.warmup
+        return self.startup + self.warmup_cost
 
     def cost(self, candidate: str, count: int, fresh: bool = False) -> float:
         """Seconds that ``count`` rounds of a set are expected to take, with all that goes before and beside them: the
         start if one is needed, warming up, a short clip to check."""
         start = fresh or self.live_key != self.space[candidate].launch_key
-        begin = self.launch_cost() if start else 0.0 if candidate in self.warmed else self.switch
+        begin = self.launch_cost() if start else 0.0 if candidate in self.sets_run else self.switch_cost
         mine = self.round_cost(candidate)
         if not fresh and candidate not in self.tried:
-            begin += self.check * mine
-        return count * (mine if fresh else self.look_cost(candidate)) + begin
+            begin += self.check_share * mine
+        return count * (mine if fresh else self.search_round_cost(candidate)) + begin
 
     @cached_property
-    def measured(self) -> float:
+    def seconds_measured(self) -> float:
         """Seconds of the starts and clips of the study, whoever made them: the same for all who work on it."""
         return sum(one.cost for one in self.history.samples) + sum(one.startup for one in self.history.launches)
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds of the budget that are left."""
         return self.history.budget - self.history.spent

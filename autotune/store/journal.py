@@ -33,16 +33,16 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.mended: str | None = None
+        self.moved_aside: str | None = None
         """What ``read`` moved aside, in words; None when all was whole."""
-        self._tail_is_whole = False
+        self._tail_is_cut = False
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record and waits until it is on the disk. Raises StateDamaged (disk full, read-only)."""
         line = to_utf8(json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)) + b"\n"
         try:
             disk.make_folder(self.path.parent)
-            if not self._tail_is_whole:
+            if not self._tail_is_cut:
                 self._cut_torn_tail()
             with os.fdopen(disk.open_to_append(self.path), "ab") as file:
                 size = file.tell()
@@ -58,7 +58,7 @@ class Journal:
             raise write_problem(self.path, error) from None
 
     def read(self, take: Callable[[JsonObject], object] | None = None) -> list[JsonObject]:
-        """All records up to the first damaged line, in order; what follows is moved aside (see ``mended``).
+        """All records up to the first damaged line, in order; what follows is moved aside (see ``moved_aside``).
 
         ``take`` gets each record and raises InvalidRecord at one that makes no sense: it counts as damaged. Raises
         StateDamaged when the file cannot be read or mended.
@@ -73,8 +73,8 @@ class Journal:
                     take(found)
             except InvalidRecord as misfit:
                 self._set_aside(data, start)
-                self.mended = (f"{self.path}: line {number}: {misfit}; the {number - 1} before it are whole, and it "
-                               f"and all that follows is kept in {self._aside.name}")
+                self.moved_aside = (f"{self.path}: line {number}: {misfit}; the {number - 1} before it are whole, and "
+                                    f"it and all that follows is kept in {self._aside.name}")
                 break
             records.append(found)
         return records
@@ -98,7 +98,7 @@ class Journal:
             ) from None
 
     def _cut_torn_tail(self) -> None:
-        self._tail_is_whole = True
+        self._tail_is_cut = True
         if not self.path.exists():
             return
         data = self.path.read_bytes()

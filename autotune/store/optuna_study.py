@@ -37,18 +37,18 @@ SampleOrLaunch = Sample | Launch
 class TakesProposal(Protocol):
     """A sampler that can be told what the next trial is."""
 
-    def hand(self, proposal: Proposal) -> None:
+    def set_next(self, proposal: Proposal) -> None:
         """The next trial that is asked for is this one."""
         ...
 
-    def let_go(self) -> None:
+    def clear_next(self) -> None:
         """It has been asked for."""
         ...
 
 
 class OptunaStudy:
-    """One study in a storage. Whatever the storage does, ``begin``, ``record`` and ``finish`` raise nothing for it:
-    what could not be written is written later (``behind``)."""
+    """One study in a storage. Whatever the storage does, ``begin_trial``, ``record`` and ``finish_trial`` raise nothing
+    for it: what could not be written is written later (``is_behind``)."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, name: str, space: Space, profile: Profile,
                  objective: str, sampler: optuna.samplers.BaseSampler, hands: TakesProposal, worker: str,
@@ -58,7 +58,7 @@ class OptunaStudy:
         import optuna
 
         self.space, self.profile, self.objective, self.worker = space, profile, objective, worker
-        self._hands, self._alone = hands, alone
+        self._sampler, self._alone = hands, alone
         self.pair: int | None = None
         """The pair of a comparison that was asked for last."""
         self.study = optuna.create_study(storage=storage, study_name=name, sampler=sampler, direction="minimize",
@@ -66,16 +66,16 @@ class OptunaStudy:
         self.distributions: dict[str, BaseDistribution] = {
             d.name: optuna.distributions.CategoricalDistribution(
                 tuple(dict.fromkeys(dict(c.levels)[d.name] for c in space.candidates))) for d in space.dimensions}
-        self.behind = False
-        self._again = 0.0
+        self.is_behind = False
+        self._retry_at = 0.0
         self._trial: optuna.Trial | None = None
         self._number: int | None = None
         self._set = ""
         self.rival: str | None = None
         """The set that the running trial helps to compare."""
-        self._held: dict[str, list[dict[str, Any]]] = {}
-        self._own: list[SampleOrLaunch] = []
-        self._groups: dict[tuple[str, int], object] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._records: list[SampleOrLaunch] = []
+        self._trial_of: dict[tuple[str, int], object] = {}
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """Notes what the study is of, as far as it is not noted."""
@@ -84,12 +84,12 @@ class OptunaStudy:
             if known.get(key) != value:
                 self.study.set_user_attr(key, value)
 
-    def mend(self, records: Iterable[SampleOrLaunch]) -> int:
+    def add_missing(self, records: Iterable[SampleOrLaunch]) -> int:
         """Brings the storage up to the journal: clips and starts that it lacks are added, trials that were left
         running are told. Returns how many records it lacked. Raises what storages raise."""
         from optuna.exceptions import UpdateFinishedTrialError
 
-        self._own = [one for one in records if not one.worker]
+        self._records = [one for one in records if not one.worker]
         held: set[tuple[str, int]] = set()
         open_trials = []
         current = self._trial.number if self._trial is not None else None
@@ -100,38 +100,38 @@ class OptunaStudy:
                 open_trials.append(trial)
             held |= {(kind, int(row["number"])) for kind in (trial_history.SAMPLES, trial_history.LAUNCHES)
                      for row in trial.user_attrs.get(kind, ())}
-        lacking = [one for one in self._own if (_kind(one), one.number) not in held]
-        self._groups = _trial_of_each(self._own)
-        left = dict.fromkeys(self._groups[_kind(one), one.number] for one in lacking)
+        lacking = [one for one in self._records if (_kind(one), one.number) not in held]
+        self._trial_of = _trial_of_each(self._records)
+        left = dict.fromkeys(self._trial_of[_kind(one), one.number] for one in lacking)
         for trial in open_trials:
             if trial.number == current:
                 left.pop(self._number, None)
                 continue
             number = trial.user_attrs.get(TRIAL_NUMBER)
-            rows = [one for one in self._own if one.trial == number and number is not None]
+            rows = [one for one in self._records if one.trial == number and number is not None]
             with suppress(UpdateFinishedTrialError):  # told meanwhile by somebody else: what it lacks is added below
                 self._write(trial._trial_id, rows)
-                self.end(trial.number, rows)
+                self.end_trial(trial.number, rows)
                 left.pop(number, None)
         for number in left:
-            self._add([one for one in lacking if self._groups[_kind(one), one.number] == number])
+            self._add([one for one in lacking if self._trial_of[_kind(one), one.number] == number])
         if self._trial is not None:
             self._rewrite()
-        self.behind = False
+        self.is_behind = False
         return len(lacking)
 
-    def begin(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None,
-              rival: str | None = None) -> None:
+    def begin_trial(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None,
+                    rival: str | None = None) -> None:
         """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for.
         ``rival``: the set that it helps to compare with the current one."""
-        self._number, self._held = number, {trial_history.SAMPLES: [], trial_history.LAUNCHES: []}
+        self._number, self._rows = number, {trial_history.SAMPLES: [], trial_history.LAUNCHES: []}
         self._set, self.pair, self.rival = proposal.candidate, proposal.block, rival
         try:
             self._catch_up()
             if asked is None:
-                self._hands.hand(proposal)
+                self._sampler.set_next(proposal)
                 asked = self.study.ask(self.distributions)
-                self._hands.let_go()
+                self._sampler.clear_next()
             self._trial = asked
             for key, value in self._facts(proposal, number).items():
                 asked.set_user_attr(key, value)
@@ -141,17 +141,17 @@ class OptunaStudy:
 
     def record(self, one: SampleOrLaunch) -> None:
         """A clip or a start that is in the journal."""
-        self._own.append(one)
+        self._records.append(one)
         kind = _kind(one)
-        self._held.setdefault(kind, []).append(codec.dump(one))
+        self._rows.setdefault(kind, []).append(codec.dump(one))
         if self._trial is None:
-            self.behind = True
+            self.is_behind = True
             return
         try:
             self._catch_up()
-            self._trial.set_user_attr(kind, self._held[kind])
+            self._trial.set_user_attr(kind, self._rows[kind])
             if isinstance(one, Sample) and one.state == "ok" and one.seconds is not None:
-                self._trial.report(one.seconds, step=sum(row["state"] == "ok" for row in self._held[kind]) - 1)
+                self._trial.report(one.seconds, step=sum(row["state"] == "ok" for row in self._rows[kind]) - 1)
         except storage_errors() as problem:
             self._fell_behind(problem)
 
@@ -160,23 +160,23 @@ class OptunaStudy:
         """Number and set of the trial that runs, None where the storage knows of none."""
         return None if self._trial is None else (self._trial.number, self._set)
 
-    def withdraw(self) -> None:
+    def withdraw_trial(self) -> None:
         """Gives the trial that runs up before anything was measured for it."""
         trial, self._trial, self.pair = self._trial, None, None
         if trial is not None:
             with suppress(*storage_errors()):
-                self.answer(trial, None)
+                self.tell_unmeasured(trial, None)
 
-    def finish(self) -> None:
+    def finish_trial(self) -> None:
         """Tells how the trial ended."""
         trial, self._trial = self._trial, None
-        rows = [one for one in self._own if one.trial == self._number]
+        rows = [one for one in self._records if one.trial == self._number]
         if trial is not None:
             try:
-                self.end(trial.number, rows)
+                self.end_trial(trial.number, rows)
             except storage_errors() as problem:
                 self._fell_behind(problem)
-        if self.behind:
+        if self.is_behind:
             with suppress(*storage_errors()):
                 self._catch_up()
 
@@ -188,7 +188,7 @@ class OptunaStudy:
         wanted = tuple((d.name, trial.params[d.name]) for d in self.space.dimensions)
         return trial, next((one.id for one in self.space.candidates if one.levels == wanted), None)
 
-    def answer(self, trial: optuna.Trial, candidate: str | None) -> None:
+    def tell_unmeasured(self, trial: optuna.Trial, candidate: str | None) -> None:
         """Tells a trial that is not measured: what its set came to before, else that it failed. Raises what storages
         raise."""
         from optuna.trial import TrialState
@@ -202,17 +202,17 @@ class OptunaStudy:
         self.study.tell(trial, median(known) if known else None,
                         state=TrialState.COMPLETE if known else TrialState.FAIL, skip_if_finished=True)
 
-    def conclude(self, verdict: Verdict) -> None:
+    def record_verdict(self, verdict: Verdict) -> None:
         """Notes the verdict. Raises what storages raise."""
-        if self.behind:
-            self.mend(self._own)
+        if self.is_behind:
+            self.add_missing(self._records)
         speedup = verdict.speedup
         self.describe({
             "by": self.worker, "decision": verdict.decision, "reason": verdict.reason, "sure": verdict.sure,
             "winner": verdict.winner.candidate if verdict.winner else None,
             "speedup": [speedup.estimate, speedup.low, speedup.high] if speedup else None})
 
-    def value(self, samples: Sequence[Sample]) -> float | None:
+    def value_of(self, samples: Sequence[Sample]) -> float | None:
         """What trials are compared by: the objective's score, for speed the (weighted geometric mean of the) seconds
         of a clip; None without a whole round."""
         found = rounds(History(tuple(samples)), self.profile)
@@ -222,21 +222,21 @@ class OptunaStudy:
     def _fell_behind(self, problem: Exception) -> None:
         from optuna.exceptions import UpdateFinishedTrialError
 
-        self.behind = True
+        self.is_behind = True
         if isinstance(problem, UpdateFinishedTrialError):
             self._trial = None  # told by somebody who took this worker for dead: what follows is added when it is done
         else:
-            self._again = time.monotonic() + RETRY_AFTER
+            self._retry_at = time.monotonic() + RETRY_AFTER
 
     def _catch_up(self) -> None:
         """Puts into the storage what it lacks. Raises what storages raise, and a fault of its own where the last try
         is only just past: a server that is gone may take its time to say so."""
-        if not self.behind:
+        if not self.is_behind:
             return
-        if time.monotonic() < self._again:
+        if time.monotonic() < self._retry_at:
             raise ConnectionError("the storage went away just now")
         try:
-            self.mend(self._own)
+            self.add_missing(self._records)
         except storage_errors() as problem:
             self._fell_behind(problem)
             raise
@@ -262,11 +262,11 @@ class OptunaStudy:
     def _rewrite(self) -> None:
         """Puts what the running trial holds into the storage anew."""
         assert self._trial is not None
-        rows = [one for one in self._own if one.trial == self._number]
+        rows = [one for one in self._records if one.trial == self._number]
         with suppress(*storage_errors()):  # told by somebody else, who took it for dead: it is added once it has ended
             self._write(self._trial._trial_id, rows)
 
-    def end(self, number: int, rows: Sequence[SampleOrLaunch]) -> None:
+    def end_trial(self, number: int, rows: Sequence[SampleOrLaunch]) -> None:
         """Ends a trial by what it holds. Raises UpdateFinishedTrialError for one that was ended."""
         from optuna.trial import TrialState
 
@@ -302,7 +302,7 @@ class OptunaStudy:
         """(state, value, what to note) of a trial by its clips and starts."""
         samples = [one for one in rows if isinstance(one, Sample)]
         launches = [one for one in rows if isinstance(one, Launch)]
-        value = self.value(samples)
+        value = self.value_of(samples)
         both: list[SampleOrLaunch] = [*samples, *launches]
         failure = next((one for one in both if one.failure is not None), None)
         states = [one.state for one in samples]

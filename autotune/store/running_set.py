@@ -82,7 +82,7 @@ class RunningSet:
         finally:
             self.end()
 
-    def settle(self) -> None:
+    def record_machine_down(self) -> None:
         """Takes an entry that an earlier run left into the list, if the machine went down meanwhile. Raises
         StateDamaged when the list cannot be written."""
         try:
@@ -94,10 +94,11 @@ class RunningSet:
         if left is not None and boot is not None and not same_boot(boot, self._boot):
             row = {"candidate": candidate, "flags": list(left.get("flags") or ()), "at": left.get("at"),
                    "verb": left.get("verb")}
-            self._write(self._list, {"sets": [*(one for one in self.sets() if one["candidate"] != candidate), row]})
+            others = [one for one in self.machine_down_sets() if one["candidate"] != candidate]
+            self._write(self._list, {"sets": [*others, row]})
         self.end()
 
-    def sets(self) -> list[dict[str, Any]]:
+    def machine_down_sets(self) -> list[dict[str, Any]]:
         """The sets that ran when the machine went down: candidate, flags, at, verb."""
         try:
             found = (load_json(self._list) or {}).get("sets") or []
@@ -105,7 +106,7 @@ class RunningSet:
             return []
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("candidate"), str)]
 
-    def forgive(self) -> None:
+    def forget_machine_down(self) -> None:
         """Forgets them all: somebody asked to try again."""
         with suppress(OSError):
             self._list.unlink(missing_ok=True)

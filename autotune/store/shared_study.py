@@ -41,16 +41,16 @@ def beat_attribute(worker: str) -> str:
 @dataclass
 class StudyActivity:
     """What the storage showed at the last look. ``running``: sets that others measure in the search; ``pairs``: numbers
-    of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one; ``busy``:
-    somebody measures; ``there``: somebody is at work, measuring or choosing; ``settled``: somebody came to a verdict
-    that is sure."""
+    of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one;
+    ``anyone_measures``: somebody measures; ``anyone_at_work``: somebody is at work, measuring or choosing;
+    ``verdict_is_sure``: somebody came to a verdict that is sure."""
 
     running: list[str] = field(default_factory=list)
     pairs: int = 0
     rival: str | None = None
-    busy: bool = False
-    there: bool = False
-    settled: bool = False
+    anyone_measures: bool = False
+    anyone_at_work: bool = False
+    verdict_is_sure: bool = False
 
 
 class OtherWorkers:
@@ -58,15 +58,15 @@ class OtherWorkers:
 
     def __init__(self, told: OptunaStudy, study: Study, clock: Callable[[], float] = time.monotonic,
                  beat: float | None = None, grace: float | None = None) -> None:
-        self._told, self._study, self._clock = told, study, clock
+        self._optuna, self._study, self._clock = told, study, clock
         self._beat, self._grace = beat or BEAT, grace or GRACE
-        self._between: dict[tuple[str, Any], float] = {}
-        self._known = -1
+        self._waited_since: dict[tuple[str, Any], float] = {}
+        self._last_seen = -1
         self._beats: dict[str, tuple[object, float]] = {}
-        self.seen = StudyActivity()
+        self.activity = StudyActivity()
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def beating(self) -> Iterator[None]:
         """Beats as long as the block runs."""
         stop = threading.Event()
         thread = threading.Thread(target=self._beating, args=(stop,), name="beat", daemon=True)
@@ -77,24 +77,24 @@ class OtherWorkers:
             stop.set()
             thread.join()
             with suppress(*storage_errors()):
-                self._told.study.set_user_attr(beat_attribute(self._told.worker), ENDED)
+                self._optuna.study.set_user_attr(beat_attribute(self._optuna.worker), ENDED)
 
     def _beating(self, stop: threading.Event) -> None:
         while True:
             with suppress(*storage_errors()):
-                self._told.study.set_user_attr(beat_attribute(self._told.worker), time.time_ns())
+                self._optuna.study.set_user_attr(beat_attribute(self._optuna.worker), time.time_ns())
             if stop.wait(self._beat):
                 return
 
-    def look(self, last: bool = False, hold: bool = False) -> StudyActivity:
+    def refresh(self, last: bool = False, hold: bool = False) -> StudyActivity:
         """Takes over what others measured since the last look, and the trials of dead workers; ``last``: pairs that
         are not whole too, as clips of no pair; ``hold``: no pairs at all, as long as this worker is at one of its own.
         Raises what storages raise."""
-        study = self._told.study
+        study = self._optuna.study
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
-                 if one.user_attrs.get(trial_history.WORKER) != self._told.worker and one.state.name != "WAITING"]
-        self._known = max((one.number for one in there), default=-1)
+                 if one.user_attrs.get(trial_history.WORKER) != self._optuna.worker and one.state.name != "WAITING"]
+        self._last_seen = max((one.number for one in there), default=-1)
         alive = {worker: self._alive(worker, attrs) for worker in
                  {str(one.user_attrs.get(trial_history.WORKER, f"trial {one.number}")) for one in there}}
         running: list[FrozenTrial] = []
@@ -107,28 +107,29 @@ class OtherWorkers:
                 running.append(trial)
             else:
                 done.append(self._taken_over(trial))
-        self._adopt(done, last, hold)
-        self.seen = self._summary(running, done, alive)
-        self.seen.settled = bool(attrs.get("sure")) and attrs.get("by") != self._told.worker
-        return self.seen
+        self._add_finished(done, last, hold)
+        self.activity = self._summary(running, done, alive)
+        self.activity.verdict_is_sure = bool(attrs.get("sure")) and attrs.get("by") != self._optuna.worker
+        return self.activity
 
     def conflicts(self) -> bool:
         """Whether somebody else began, since the last look and before the running trial, to measure its set in the
         search, or to compare another set. Raises what storages raise."""
-        mine = self._told.running
+        mine = self._optuna.running
         if mine is None:
             return False
         for _ in range(MOST_WAITS):
-            rivals = [one for one in self._told.study.get_trials(deepcopy=False)
-                      if self._known < one.number < mine[0] and not one.state.is_finished()
-                      and one.user_attrs.get(trial_history.WORKER) != self._told.worker]
+            rivals = [one for one in self._optuna.study.get_trials(deepcopy=False)
+                      if self._last_seen < one.number < mine[0] and not one.state.is_finished()
+                      and one.user_attrs.get(trial_history.WORKER) != self._optuna.worker]
             if all(trial_history.SET in one.user_attrs for one in rivals):
                 break
             time.sleep(0.02)
-        if self._told.rival is not None:
-            return any(one.user_attrs.get(trial_history.RIVAL, self._told.rival) != self._told.rival for one in rivals)
+        rival = self._optuna.rival
+        if rival is not None:
+            return any(one.user_attrs.get(trial_history.RIVAL, rival) != rival for one in rivals)
         return any(one.user_attrs.get(trial_history.SET) == mine[1] and not one.user_attrs.get(trial_history.RIVAL)
-                   and self._alive(str(one.user_attrs.get(trial_history.WORKER)), self._told.study.user_attrs)
+                   and self._alive(str(one.user_attrs.get(trial_history.WORKER)), self._optuna.study.user_attrs)
                    for one in rivals)
 
     def _alive(self, worker: str, attrs: dict[str, Any]) -> bool:
@@ -143,12 +144,12 @@ class OtherWorkers:
         """Ends a trial whose worker is gone, by what it holds."""
         launches, samples = trial_history.recorded_rows(trial)
         with suppress(*storage_errors()):
-            self._told.end(trial.number, [*launches, *samples])
+            self._optuna.end_trial(trial.number, [*launches, *samples])
         return trial
 
     def _summary(self, running: list[FrozenTrial], done: list[FrozenTrial], alive: dict[str, bool]) -> StudyActivity:
-        seen = StudyActivity(busy=bool(running), there=any(alive.values()))
-        known = {candidate.id for candidate in self._told.space.candidates}
+        seen = StudyActivity(anyone_measures=bool(running), anyone_at_work=any(alive.values()))
+        known = {candidate.id for candidate in self._optuna.space.candidates}
         open_pairs: set[tuple[str, Any]] = set()
         for trial in running:
             name = str(trial.user_attrs.get(trial_history.SET, ""))
@@ -159,32 +160,32 @@ class OtherWorkers:
         pairs = _trials_by_pair(done)
         for key, rows in pairs.items():
             newest = key[1] == max(block for worker, block in pairs if worker == key[0])
-            if newest and alive.get(key[0]) and not self._whole(rows) and self._comes(key):
+            if newest and alive.get(key[0]) and not self._is_whole(rows) and self._may_still_come(key):
                 open_pairs.add(key)
         seen.pairs = len(open_pairs)
-        seen.busy = seen.busy or bool(open_pairs)
+        seen.anyone_measures = seen.anyone_measures or bool(open_pairs)
         seen.rival = next((str(one.user_attrs[trial_history.RIVAL])
                            for one in sorted((*done, *running), key=lambda one: -one.number)
                            if one.user_attrs.get(trial_history.RIVAL) in known), None)
         return seen
 
-    def _comes(self, key: tuple[str, Any]) -> bool:
+    def _may_still_come(self, key: tuple[str, Any]) -> bool:
         """Whether the second side of a pair may still be expected: should it not come, nobody waits for ever."""
-        return self._clock() - self._between.setdefault(key, self._clock()) <= self._grace
+        return self._clock() - self._waited_since.setdefault(key, self._clock()) <= self._grace
 
-    def _whole(self, rows: list[FrozenTrial]) -> bool:
+    def _is_whole(self, rows: list[FrozenTrial]) -> bool:
         """Whether both sides of a pair have a good clip."""
         sides = {sample.candidate for trial in rows for sample in trial_history.recorded_rows(trial)[1]
                  if sample.state == "ok" and sample.purpose == "confirm"}
-        return self._told.space.baseline in sides and len(sides) > 1
+        return self._optuna.space.baseline in sides and len(sides) > 1
 
-    def _adopt(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
+    def _add_finished(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
         """Takes over finished trials; see the module's text."""
         study = self._study
-        known = {candidate.id for candidate in self._told.space.candidates}
+        known = {candidate.id for candidate in self._optuna.space.candidates}
         have = {(one.worker, one.origin) for one in study.samples if one.worker}
         starts = {(one.worker, one.origin): one.number for one in study.launches if one.worker}
-        whole = {key for key, rows in _trials_by_pair(done).items() if self._whole(rows)}
+        whole = {key for key, rows in _trials_by_pair(done).items() if self._is_whole(rows)}
         blocks: dict[tuple[str, Any], int] = {}
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
         due = [trial for trial in sorted(done, key=lambda one: one.number)
@@ -194,8 +195,8 @@ class OtherWorkers:
             for launch in trial_history.recorded_rows(trial)[0]:
                 if (worker, launch.number) not in starts and launch.candidate in known:
                     starts[worker, launch.number] = len(study.launches)
-                    study.adopt(replace(launch, number=len(study.launches), worker=worker, origin=launch.number,
-                                        installing=None))
+                    study.add_from_worker(replace(launch, number=len(study.launches), worker=worker,
+                                                  origin=launch.number, installing=None))
         for trial in due:
             key, compares = _pair_key(trial), _is_of_pair(trial)
             for sample in trial_history.recorded_rows(trial)[1]:
@@ -205,12 +206,12 @@ class OtherWorkers:
                     if block is not None:
                         blocks[key] = block
                 elif number is not None and sample.candidate in known:
-                    place = self._block(blocks, key) if compares and key in whole else None
-                    study.adopt(replace(sample, number=len(study.samples), launch=number, worker=key[0],
-                                        origin=sample.number, block=place))
+                    place = self._own_block(blocks, key) if compares and key in whole else None
+                    study.add_from_worker(replace(sample, number=len(study.samples), launch=number, worker=key[0],
+                                                  origin=sample.number, block=place))
                     have.add((key[0], sample.number))
 
-    def _block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
+    def _own_block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
         """The number that somebody else's pair has here."""
         if key not in blocks:
             used = [one.block for one in self._study.samples if one.block is not None]

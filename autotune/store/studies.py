@@ -26,7 +26,7 @@ class Study:
 
     def __init__(self, folder: Path, head: dict[str, Any], mend: bool = False) -> None:
         """Reads it. A damaged line raises StateDamaged; with ``mend`` it and what follows are moved aside and
-        ``mended`` says so: only who goes on measuring may go on without them."""
+        ``moved_aside`` says so: only who goes on measuring may go on without them."""
         self.folder = folder
         self.head = head
         self._journal = Journal(folder / "samples.jsonl")
@@ -55,11 +55,11 @@ class Study:
         return str(self.head["id"])
 
     @property
-    def mended(self) -> str | None:
+    def moved_aside(self) -> str | None:
         """What could not be read and was moved aside, in words."""
-        return self._journal.mended
+        return self._journal.moved_aside
 
-    def whole(self) -> records.StudyQuestion:
+    def checked_question(self) -> records.StudyQuestion:
         """What it asks, once its parts are certain to be sound and to fit one another.
 
         Raises StateDamaged, naming file and place.
@@ -79,7 +79,7 @@ class Study:
             raise StateDamaged(f"{place}: {misfit}", kept) from None
         return asked
 
-    def mend_result(self) -> None:
+    def set_bad_result_aside(self) -> None:
         """Moves a result aside that is damaged, or tells of clips that are gone: who goes on makes it anew."""
         path = self.folder / "result.json"
         try:
@@ -91,7 +91,7 @@ class Study:
             if path.exists():
                 path.replace(path.with_name("result.json.damaged"))
                 why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
-                self._journal.mended = self._journal.mended or f"{why}; it is kept in result.json.damaged"
+                self._journal.moved_aside = self._journal.moved_aside or f"{why}; it is kept in result.json.damaged"
 
     def begin_trial(self) -> int:
         """Begins something that was asked for: samples and launches from now on belong to it."""
@@ -112,7 +112,7 @@ class Study:
         if self.on_record is not None:
             self.on_record(self.launches[-1])
 
-    def adopt(self, one: Sample | Launch) -> None:
+    def add_from_worker(self, one: Sample | Launch) -> None:
         """Records what another worker measured. Raises StateDamaged when it cannot be written."""
         self._record("sample" if isinstance(one, Sample) else "launch", asdict(one))
 
@@ -147,7 +147,7 @@ class Study:
         """What a strategy reads. ``budget`` and ``spent`` in seconds."""
         return History(tuple(self.samples), tuple(self.launches), spent, budget, live_launch)
 
-    def keep_words(self, name: str, lines: Sequence[str]) -> Path:
+    def save_log(self, name: str, lines: Sequence[str]) -> Path:
         """Keeps the last lines of a web UI that failed in a file beside the samples. Raises StateDamaged."""
         path = self.folder / f"{name}.log"
         write_whole(path, "".join(f"{line}\n" for line in lines))

@@ -43,8 +43,9 @@ ALONE = 15.0
 
 @dataclass(frozen=True)
 class Question:
-    """What is searched, and how. ``sampler``: a strategy of ``search.NAMES``, or MODULE:CLASS; ``shared``: name of the
-    study in a storage that others may use too, None in a file of one's own; ``fresh``: earlier studies are left out."""
+    """What is searched, and how. ``sampler``: a strategy of ``search.STRATEGY_NAMES``, or MODULE:CLASS; ``shared``:
+    name of the study in a storage that others may use too, None in a file of one's own; ``fresh``: earlier studies are
+    left out."""
 
     space: Space
     profile: Profile
@@ -108,7 +109,7 @@ class Asking:
 
     def __enter__(self) -> Asking:
         if self._others is not None:
-            self._work.enter_context(self._others.at_work())
+            self._work.enter_context(self._others.beating())
         return self
 
     def __exit__(
@@ -132,7 +133,7 @@ class Asking:
                                str(study.head["worker"]), alone=not asked.shared)
             told.describe({"baseline": asked.space.baseline, "objective": asked.objective,
                            "profile": asked.profile.name})
-            lacked = told.mend([*study.launches, *study.samples])
+            lacked = told.add_missing([*study.launches, *study.samples])
         except optuna_storage.storage_errors() as problem:
             raise StateDamaged(f"Optuna's storage cannot be written: {type(problem).__name__}",
                                "The study's clips are safe in its journal.") from None
@@ -153,7 +154,7 @@ class Asking:
         while True:
             pair = self._told.pair
             seen = self._look(pause, pair is not None)
-            if seen is not None and seen.settled:
+            if seen is not None and seen.verdict_is_sure:
                 return None
             now = history()
             known = (len(now.samples), len(now.launches), now.live_launch, seen and (seen.running, seen.rival))
@@ -192,10 +193,10 @@ class Asking:
 
             view = self._view(now)
             self._rival = set_to_confirm(view, view.surface)
-        held = self._guest.held if self._guest is not None else None
+        held = self._guest.trial if self._guest is not None else None
         if held is not None and (proposal is None or proposal.purpose != "screen"):
-            self._guest.held = None
-            self.answer(held, None)
+            self._guest.trial = None
+            self.tell_unmeasured(held, None)
         return proposal
 
     def _view(self, now: History) -> View:
@@ -208,7 +209,7 @@ class Asking:
     def _must_wait(self, now: History, proposal: Proposal | None, seen: StudyActivity) -> bool:
         """Whether others must come to the end of what they measure first."""
         if proposal is None:
-            return seen.busy or (seen.there and time.monotonic() - self._news < QUIET)
+            return seen.anyone_measures or (seen.anyone_at_work and time.monotonic() - self._news < QUIET)
         if proposal.block is None:
             return False
         if proposal.block == self._told.pair:
@@ -229,7 +230,7 @@ class Asking:
         begun = time.monotonic()
         while True:
             try:
-                return self._others.look(hold=hold)
+                return self._others.refresh(hold=hold)
             except optuna_storage.storage_errors():
                 if time.monotonic() - begun > ALONE or not pause():
                     return None
@@ -238,7 +239,7 @@ class Asking:
         """Takes over all that the others measured, before the verdict."""
         if self._others is not None:
             try:
-                self._patiently(lambda: self._others and self._others.look(last=True), ALONE)
+                self._patiently(lambda: self._others and self._others.refresh(last=True), ALONE)
             except StateDamaged:
                 self._say("Optuna's storage is away: the verdict rests on what this worker knows")
 
@@ -246,9 +247,9 @@ class Asking:
         """Asks for the trial that measures a proposal; False when another worker was quicker."""
         held = None
         if self._guest is not None:
-            held, self._guest.held = self._guest.held, None
+            held, self._guest.trial = self._guest.trial, None
         second = proposal.block is not None and proposal.block == self._told.pair
-        self._told.begin(proposal, self._study.begin_trial(), held, self._rival)
+        self._told.begin_trial(proposal, self._study.begin_trial(), held, self._rival)
         home = proposal.candidate == self._asked.space.baseline and proposal.block is None
         if self._others is None or second or home:  # everybody needs the current flags in a process of its own
             return True
@@ -257,17 +258,17 @@ class Asking:
                 return True
         except optuna_storage.storage_errors():
             return True
-        self._told.withdraw()
+        self._told.withdraw_trial()
         return False
 
     def finish(self) -> None:
         """Tells how the trial ended."""
-        self._told.finish()
+        self._told.finish_trial()
 
     def conclude(self, verdict: Verdict) -> None:
         """Notes the verdict in the storage."""
         try:
-            self._told.conclude(verdict)
+            self._told.record_verdict(verdict)
         except optuna_storage.storage_errors():
             self._say("Optuna's storage could not be told the verdict; the study itself has it")
 
@@ -277,7 +278,7 @@ class Asking:
         return bool(self._sampler.ended)
 
     def ask(self) -> tuple[Any, str | None]:
-        """See user_sampler.Asked."""
+        """See user_sampler.AskableStudy."""
         from autotune.search import user_sampler
 
         gone = tuple(kind for kind in optuna_storage.storage_errors() if kind is not KeyError)
@@ -290,9 +291,9 @@ class Asking:
         found: tuple[Any, str | None] = self._patiently(once)
         return found
 
-    def answer(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
-        """See user_sampler.Asked."""
-        self._patiently(lambda: self._told.answer(trial, candidate))
+    def tell_unmeasured(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
+        """See user_sampler.AskableStudy."""
+        self._patiently(lambda: self._told.tell_unmeasured(trial, candidate))
 
     def _patiently(self, act: Callable[[], Any], patience: float = GONE) -> Any:  # noqa: ANN401 - what ``act`` gives
         """Does what needs the storage, and waits for it where it went away."""

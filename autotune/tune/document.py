@@ -114,9 +114,10 @@ def beside_json(verdict: Verdict, space: Space, history: History, profile: Profi
              "measured": _rounded(row.measured)}
             for row in longer],
         "per_workload": [
-            {"workload": one.workload, "speedup": _interval(one.speedup), "best_other": None if one.other is None else {
-                **flags_json(space[one.other.candidate].flags), "expected_gain": _rounded(one.other.gain),
-                "sure": one.other.sure}}
+            {"workload": one.workload, "speedup": _interval(one.speedup),
+             "best_other": None if one.preferred is None else {
+                **flags_json(space[one.preferred.candidate].flags), "expected_gain": _rounded(one.preferred.gain),
+                "sure": one.preferred.sure}}
             for one in workload_outcomes(history, space, profile, rival, chosen)],
         "unmeasured": [{"flag": one.flag, "dimension": one.dimension, "level": one.level,
                         "expected": _rounded(one.expected), "reason": one.reason}

@@ -297,7 +297,7 @@ class Driver:
         self._record_launch(replace(launch, startup=startup, failure=failure, detail=said), failed.installing)
         self._say(f"  it did not start: {failure}: {said}")
         if words and failure != "interrupted":
-            self._say(f"  its last words are in {self._study.keep_words(f'start-{launch.number}', words)}")
+            self._say(f"  its last words are in {self._study.save_log(f'start-{launch.number}', words)}")
 
     def _record_launch(self, launch: Launch, installing: float) -> None:
         """Records a start; ``installing``: seconds of it that are not the budget's."""
@@ -400,7 +400,7 @@ class Driver:
             with self._watch.on("waiting"):
                 live.server.wait_ended(pause)
         if failure and result.restart:
-            self._study.keep_words(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
+            self._study.save_log(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):
             self.close()
         return failure is None and not self._way.taken.is_set()

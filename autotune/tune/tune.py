@@ -87,9 +87,9 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
             progress.say(said)
         idle.require_idle(look.machine)
         ground = _ground(look, places, options)
-        ground.in_flight.settle()
+        ground.in_flight.record_machine_down()
         if options.fresh:
-            ground.in_flight.forgive()
+            ground.in_flight.forget_machine_down()
         with asking.storage(places, options.storage, options.strategy) as storage:
             study = _resumed(look, places, options, ground, progress.say)
             facts["study"] = study.id
@@ -103,10 +103,10 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
 def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]) -> Study:
     """The study of this question, sound as far as it goes."""
     study = _study(look, places, options, ground.space)
-    study.mend_result()
-    study.whole()
-    if study.mended is not None:
-        say(study.mended)
+    study.set_bad_result_aside()
+    study.checked_question()
+    if study.moved_aside is not None:
+        say(study.moved_aside)
     if study.samples:
         say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
     return study
@@ -134,7 +134,7 @@ def _loop(
     from autotune.tune.driver import Driver
 
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
-        driver.bar(ground.in_flight.sets())
+        driver.bar(ground.in_flight.machine_down_sets())
         return ask_and_tell(driver, study, search, budget, progress, ground.space)
 
 

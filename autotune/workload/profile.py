@@ -94,7 +94,7 @@ def to_json(profile: Profile) -> dict[str, Any]:
 def _decide_json(rule: DecideSpec) -> dict[str, float]:
     """The rule as a plain document; that of a study older than precision stays without."""
     told = {"min_gain": rule.min_gain, "confidence": rule.confidence}
-    return told if rule.earlier else {**told, "precision": rule.precision}
+    return told if rule.uses_older_rule else {**told, "precision": rule.precision}
 
 
 def workload_json(workload: Workload) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def test_each_workload_has_its_own_gain_and_says_what_it_alone_would_have() -> N
         assert rows[0].speedup is not None and rows[1].speedup is not None
         first += rows[0].speedup.low <= 7.2 / 4.9 <= rows[0].speedup.high
         first += rows[1].speedup.low <= 57.0 / 30.0 <= rows[1].speedup.high
-        assert rows[0].other is None
-        other = rows[1].other
+        assert rows[0].preferred is None
+        other = rows[1].preferred
         assert other is not None and other.candidate == MEM
         assert other.gain == pytest.approx(30.0 / 26.0, rel=0.05)
         assert not other.sure  # these two were never compared by fresh starts
@@ -69,17 +69,17 @@ def test_what_the_pairs_say_is_sure_and_never_against_the_verdicts_own_interval(
     for seed in range(40):
         history = tune(apart, seed)
         stay, leave = (workload_outcomes(history, SPACE, TWO, SDP, chosen) for chosen in (BASE, SDP))
-        assert stay[0].other is None and leave[1].other is None
+        assert stay[0].preferred is None and leave[1].preferred is None
         for row, gain in ((stay[1], 30.0 / 24.0), (leave[0], 5.6 / 4.9)):
-            assert row.speedup is not None and row.other is not None
-            assert row.other.gain == pytest.approx(gain, rel=0.08)
+            assert row.speedup is not None and row.preferred is not None
+            assert row.preferred.gain == pytest.approx(gain, rel=0.08)
             outside = row.speedup.low > 1.0 if row is stay[1] else row.speedup.high < 1.0
-            assert row.other.sure == outside
+            assert row.preferred.sure == outside
 
 
 def test_sets_that_are_alike_are_hardly_ever_told_apart() -> None:
     alike = {BASE: (7.2, 57.0), SDP: (4.9, 30.0), MEM: (4.9, 30.0)}
-    wrong = sum(row.other is not None
+    wrong = sum(row.preferred is not None
                 for seed in range(100) for row in workload_outcomes(tune(alike, seed), SPACE, TWO, SDP, SDP))
     assert wrong <= 10
 

@@ -79,7 +79,7 @@ def test_looks_spend_exactly_the_allowed_error() -> None:
 
 def test_pocock_constants_come_out_of_the_same_recursion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Published: nominal 0.0294 for two equally spaced looks, 0.0221 for three."""
-    monkeypatch.setattr(sequential, "RULES", replace(RULES, shape=0.5))
+    monkeypatch.setattr(sequential, "RULES", replace(RULES, boundary_shape=0.5))
     sequential._constant.cache_clear()
     try:
         for last, published in ((2, 0.0294), (3, 0.0221)):
@@ -131,7 +131,7 @@ def compared(start: Callable[[random.Random], float], clip: float, gain: float, 
         rounds += pairs[-1].baseline + pairs[-1].winner
         found = compare.compare(pairs, rounds, 0.02, 0.95)
         if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks
-                                  or found.chance(math.log(1.02)) < RULES.futile):
+                                  or found.chance(math.log(1.02)) < RULES.futile_chance):
             return found.answer == "better"
 
 

@@ -25,7 +25,7 @@ def seen(start: float, clip: float, count: int, seed: int = 0) -> tuple[Round, .
 @pytest.mark.parametrize("start", [0.01, 0.03, 0.08])
 def test_noisier_starts_need_more_pairs(start: float) -> None:
     found = [noise_report(seen(start, 0.01, 12, seed), RULE, False) for seed in range(5)]
-    assert start / 2.0 < sorted(one.starts for one in found if one is not None)[2] < start * 2.0
+    assert start / 2.0 < sorted(one.start_sd for one in found if one is not None)[2] < start * 2.0
     noisier = [noise_report(seen(2.0 * start, 0.01, 12, seed), RULE, False) for seed in range(5)]
 
     def pairs(one: object) -> int:

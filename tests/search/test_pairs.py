@@ -81,7 +81,7 @@ def test_one_start_carries_both_sides_in_turn(gain: float) -> None:
         session, strategy = compare(gain, LIVE, seed)
         found = pairs_of(session, LIVE)
         assert len(found) == len(session.launches) >= 2
-        assert all(block.live for block in found)
+        assert all(block.shares_process for block in found)
         assert all(launch.cold for launch in session.launches)
         assert [one.candidate for one in session.launches] == [
             (SPACE.baseline, LIVE)[number % 2] for number in range(len(session.launches))]
@@ -98,7 +98,7 @@ def test_one_start_carries_both_sides_in_turn(gain: float) -> None:
 def test_sets_that_need_a_start_each_get_one() -> None:
     session, _ = compare(0.3, COLD, 1)
     found = pairs_of(session, COLD)
-    assert not any(block.live for block in found)
+    assert not any(block.shares_process for block in found)
     assert len(session.launches) == 2 * len(found)
 
 
@@ -134,7 +134,7 @@ def test_a_process_that_dies_in_mid_block_costs_that_block_one_more_start(at: in
     assert died
     found = pairs_of(session, LIVE)
     assert len(found) >= 2
-    assert all(block.live for block in found)
+    assert all(block.shares_process for block in found)
     assert len(session.launches) <= len(found) + 1
 
 
@@ -148,7 +148,7 @@ def test_clips_of_two_processes_are_no_pair_in_one() -> None:
         for n, (name, launch) in enumerate(((SPACE.baseline, 0), (LIVE, 1), (SPACE.baseline, 2), (SPACE.baseline, 2))))
     history = History(samples, launches)
     (block,) = complete_pairs(rounds(history, surfaces.profile()), history, SPACE.baseline, LIVE)
-    assert not block.live
+    assert not block.shares_process
     assert {one.launch for one in block.baseline} == {2}
 
 
@@ -159,7 +159,7 @@ def test_few_clips_settle_a_large_gain_and_more_a_small_one() -> None:
         found = pairs_of(session, COLD)
         return sum(len(block.baseline) for block in found) / len(found)
 
-    assert THRESHOLDS.fewest <= clips(math.log(2.0)) < clips(0.05) <= THRESHOLDS.most
+    assert THRESHOLDS.fewest_clips <= clips(math.log(2.0)) < clips(0.05) <= THRESHOLDS.most_clips
 
 
 def test_a_pair_of_another_worker_gets_no_clip_from_this_card() -> None:

@@ -101,7 +101,7 @@ def test_whatever_the_trials_hold_it_answers_and_answers_the_same(data: st.DataO
     for _ in range(2):
         sampler = LaunchAwareSampler(choices, live=["a"])
         history = sampler.history(study)
-        answers.append((history, sampler.due(history)))
+        answers.append((history, sampler.next_proposal(history)))
     assert answers[0] == answers[1]
 
 
@@ -131,7 +131,7 @@ def test_a_study_of_autotunes_own_trials_is_the_history_it_was() -> None:
         (s.candidate, s.seconds, s.launch, s.state) for s in order]
     if order == session.samples:
         whole = History(found.samples, found.launches, session.now, session.budget, found.live_launch)
-        assert sampler.due(whole) == Screen(surface.space, surface.profile, "speed").next(session.history())
+        assert sampler.next_proposal(whole) == Screen(surface.space, surface.profile, "speed").next(session.history())
 
 
 def test_two_that_run_at_once_do_not_try_the_same() -> None:

@@ -47,11 +47,11 @@ def test_a_look_at_a_new_set_is_forecast_with_its_warm_up_and_its_check() -> Non
 
 def test_no_check_is_forecast_where_none_is_made() -> None:
     before = view(*RECORDED[:2])
-    assert before.check == 0.0
+    assert before.check_share == 0.0
     trusted = view(*RECORDED, (MEM, "ok", 6.6, 4))
-    assert trusted.check == 0.0
+    assert trusted.check_share == 0.0
     enough = view(*RECORDED, (MEM, "check", 6.7, 4), (V1, "ok", 30.0, None), (V1, "check", 16.0, 4))
-    assert enough.check == 0.0 and THRESHOLDS.checks == fidelity.MOST_CHECKS
+    assert enough.check_share == 0.0 and THRESHOLDS.short_clip_checks == fidelity.MOST_CHECKS
 
 
 def eight_steps(steps: int = 8) -> surfaces.Drawn:

@@ -197,20 +197,20 @@ def test_a_tune_goes_on_from_what_is_whole_and_throws_nothing_away(install: Path
             what, data = mutate.damage(value, rng.choice(mutate.some_places(value, rng)), rng)
         path.write_bytes(data)
         study = open_study(tmp_path / str(number), "abcdef0123", {}, False)
-        study.mend_result()
+        study.set_bad_result_aside()
         try:
-            study.whole()
+            study.checked_question()
         except StateDamaged as damaged:
             assert "samples.jsonl" in damaged.message, what
             continue
         assert len(study.samples) <= len(whole.samples), what
-        if study.mended is not None:
+        if study.moved_aside is not None:
             mended += 1
             kept = path.read_bytes() if path.exists() else b""
             aside = path.with_name(f"{name}.damaged")
             assert kept + (aside.read_bytes() if aside.exists() else b"") == data, what
         # What is there now is whole: the next one opens it without a word.
-        assert open_study(tmp_path / str(number), "abcdef0123", {}, False).mended is None, what
+        assert open_study(tmp_path / str(number), "abcdef0123", {}, False).moved_aside is None, what
     assert mended > ROUNDS // 4
 
 

@@ -25,28 +25,28 @@ def test_a_set_that_ran_when_the_machine_went_down_is_told_until_it_is_asked_for
     before.begin("attention=sdp", ("--opt-sdp-attention",), "tune")
     before.begin("attention=v1", ("--opt-split-attention-v1",), "tune")  # a switch: this one runs now
     after = RunningSet(tmp_path, AGAIN)
-    after.settle()
-    assert [(one["candidate"], one["flags"], one["verb"]) for one in after.sets()] == [
+    after.record_machine_down()
+    assert [(one["candidate"], one["flags"], one["verb"]) for one in after.machine_down_sets()] == [
         ("attention=v1", ["--opt-split-attention-v1"], "tune")]
     assert not after.path.exists()
     after.begin("attention=sdp", (), "proof")
     third = RunningSet(tmp_path, Boot("3", 0.0, 0.0))
-    third.settle()
-    assert {one["candidate"] for one in third.sets()} == {"attention=v1", "attention=sdp"}
-    third.forgive()
-    assert third.sets() == []
+    third.record_machine_down()
+    assert {one["candidate"] for one in third.machine_down_sets()} == {"attention=v1", "attention=sdp"}
+    third.forget_machine_down()
+    assert third.machine_down_sets() == []
 
 
 def test_what_ended_or_was_killed_on_a_machine_that_stayed_up_is_not_blamed(tmp_path: Path) -> None:
     one = RunningSet(tmp_path, THEN)
     with one.during("a", (), "tune"):
         assert one.path.exists()
-    RunningSet(tmp_path, AGAIN).settle()
+    RunningSet(tmp_path, AGAIN).record_machine_down()
     one.begin("a", (), "tune")  # and then kill -9, its guard too
     same = RunningSet(tmp_path, THEN)
-    same.settle()
-    assert same.sets() == [] and not same.path.exists()
-    assert RunningSet(tmp_path, this_boot()).sets() == []
+    same.record_machine_down()
+    assert same.machine_down_sets() == [] and not same.path.exists()
+    assert RunningSet(tmp_path, this_boot()).machine_down_sets() == []
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"candidate": "a"}', '{"candidate": "a", "boot": 5}',
@@ -55,8 +55,8 @@ def test_a_damaged_entry_blames_nobody_and_stops_nothing(tmp_path: Path, damaged
     entry(tmp_path).write_text(damaged, encoding="utf-8")
     (tmp_path / "machine-down.json").write_text(damaged, encoding="utf-8")
     after = RunningSet(tmp_path, AGAIN)
-    after.settle()
-    assert after.sets() == [] and not after.path.exists()
+    after.record_machine_down()
+    assert after.machine_down_sets() == [] and not after.path.exists()
 
 
 def test_this_machine_has_not_gone_down_since(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Worker:
         self.storage = optuna_storage.open_storage(url)
         self.told = OptunaStudy(self.storage, "shared", SURFACE.space, SURFACE.profile, "speed", sampler, sampler,
                                 folder.name, alone=False)
-        self.told.mend([*self.study.launches, *self.study.samples])
+        self.told.add_missing([*self.study.launches, *self.study.samples])
         self.study.on_record = self.told.record
         self.clock = Clock()
         self.others = OtherWorkers(self.told, self.study, self.clock, grace=10.0)
@@ -62,8 +62,8 @@ class Worker:
     def begin(self, name: str, block: int | None = None, rival: str = SETS[0]) -> None:
         purpose: Any = "screen" if block is None else "confirm"
         fresh = block is not None and name == HOME
-        self.told.begin(Proposal(name, purpose, 1, fresh, block), self.study.begin_trial(), None,
-                        None if block is None else rival)
+        self.told.begin_trial(Proposal(name, purpose, 1, fresh, block), self.study.begin_trial(), None,
+                              None if block is None else rival)
 
     def clip(self, name: str, block: int | None = None, *, state: Any = "ok") -> None:
         number = len(self.study.launches)
@@ -74,7 +74,7 @@ class Worker:
     def measure(self, name: str, block: int | None = None) -> None:
         self.begin(name, block)
         self.clip(name, block)
-        self.told.finish()
+        self.told.finish_trial()
 
     def beat(self) -> None:
         value = self.told.study.user_attrs.get(shared_study.beat_attribute(self.told.worker), 0)
@@ -122,9 +122,9 @@ def test_each_learns_what_the_other_measured_once(pair: tuple[Worker, Worker]) -
     for _ in range(2):
         for one in (a, b):
             one.beat()
-            one.others.look()
+            one.others.refresh()
     a.measure(SETS[1])
-    b.others.look()
+    b.others.refresh()
     assert taken(b.study) == own(a.study) and taken(a.study) == own(b.study)
     assert [one.number for one in b.study.samples] == list(range(3)), "numbered anew"
     assert {b.study.launches[one.launch].candidate for one in b.study.samples} == {HOME, SETS[0], SETS[1]}
@@ -138,33 +138,33 @@ def test_a_running_trial_is_seen_and_a_dead_workers_is_taken_over(near: tuple[Wo
     b.begin(SETS[0])
     b.clip(SETS[0])
     b.beat()
-    seen = a.others.look()
-    assert seen.running == [SETS[0]] and seen.busy and not taken(a.study)
+    seen = a.others.refresh()
+    assert seen.running == [SETS[0]] and seen.anyone_measures and not taken(a.study)
     a.clock.now = 9.0
     b.beat()
-    assert a.others.look().running == [SETS[0]]
+    assert a.others.refresh().running == [SETS[0]]
     a.clock.now = 18.0
-    assert a.others.look().running == [SETS[0]], "its beat moved at 9"
+    assert a.others.refresh().running == [SETS[0]], "its beat moved at 9"
     a.clock.now = 30.0
-    seen = a.others.look()
-    assert not seen.running and not seen.busy
+    seen = a.others.refresh()
+    assert not seen.running and not seen.anyone_measures
     assert taken(a.study) == own(b.study), "its clip is not lost"
     assert a.told.study.trials[1].state == TrialState.COMPLETE
     # It was not dead, only slow: what it measures now is added, nothing is there twice.
     b.clip(SETS[0])
-    b.told.finish()
-    assert not b.told.behind
-    a.others.look()
+    b.told.finish_trial()
+    assert not b.told.is_behind
+    a.others.refresh()
     assert taken(a.study) == own(b.study)
     assert max(taken(a.study).values()) == 1
 
 
 def test_a_worker_that_ended_is_not_waited_for(near: tuple[Worker, Worker]) -> None:
     a, b = near
-    with b.others.at_work():
+    with b.others.beating():
         b.begin(SETS[0])
-        assert a.others.look().busy
-    assert not a.others.look().busy
+        assert a.others.refresh().anyone_measures
+    assert not a.others.refresh().anyone_measures
 
 
 def test_pairs_are_taken_over_whole_and_get_a_number_of_their_own(near: tuple[Worker, Worker]) -> None:
@@ -172,12 +172,13 @@ def test_pairs_are_taken_over_whole_and_get_a_number_of_their_own(near: tuple[Wo
     for one in (a, b):
         one.beat()
     a.measure(HOME, 0)
-    assert b.others.look().pairs == 1 and b.others.seen.busy and not b.study.samples, "half a pair says nothing"
+    assert b.others.refresh().pairs == 1 and b.others.activity.anyone_measures
+    assert not b.study.samples, "half a pair says nothing"
     b.measure(HOME, 0)
     b.measure(SETS[0], 0)
     a.measure(SETS[0], 0)
     for one in (a, b):
-        one.others.look()
+        one.others.refresh()
     for one in (a, b):
         history = one.study.history(3600.0, 0.0, None)
         pairs = complete_pairs(rounds(history, SURFACE.profile), history, HOME, SETS[0])
@@ -185,7 +186,7 @@ def test_pairs_are_taken_over_whole_and_get_a_number_of_their_own(near: tuple[Wo
         for block in pairs:
             workers = {history.samples[side.place].worker for side in (*block.baseline, *block.winner)}
             assert len(workers) == 1, "both sides of a pair come from one card"
-    assert a.others.seen.rival == SETS[0] and a.others.seen.pairs == 0
+    assert a.others.activity.rival == SETS[0] and a.others.activity.pairs == 0
 
 
 def test_nobodys_pair_is_taken_over_while_ones_own_is_open(near: tuple[Worker, Worker]) -> None:
@@ -193,10 +194,10 @@ def test_nobodys_pair_is_taken_over_while_ones_own_is_open(near: tuple[Worker, W
     b.measure(HOME, 0)
     b.measure(SETS[0], 0)
     a.measure(HOME, 0)
-    a.others.look(hold=True)
+    a.others.refresh(hold=True)
     assert not taken(a.study)
     a.measure(SETS[0], 0)
-    a.others.look()
+    a.others.refresh()
     assert taken(a.study) == own(b.study)
     assert {one.block for one in a.study.samples if one.worker} == {1}
 
@@ -208,12 +209,12 @@ def test_a_pair_that_goes_on_keeps_its_number(near: tuple[Worker, Worker]) -> No
     a.measure(SETS[0], 0)
     b.measure(HOME, 0)
     b.measure(SETS[0], 0)
-    a.others.look()
+    a.others.refresh()
     b.begin(SETS[0], 0)
     b.clip(SETS[0], 0)
-    b.told.finish()
+    b.told.finish_trial()
     assert b.told.study.trials[-1].user_attrs[trial_history.BLOCK] == 0
-    a.others.look()
+    a.others.refresh()
     assert taken(a.study) == own(b.study)
     assert {one.block for one in a.study.samples if one.worker} == {1}
 
@@ -221,12 +222,12 @@ def test_a_pair_that_goes_on_keeps_its_number(near: tuple[Worker, Worker]) -> No
 def test_half_a_pair_of_a_dead_worker_is_kept_as_no_pair(near: tuple[Worker, Worker]) -> None:
     a, b = near
     b.measure(HOME, 0)
-    a.others.look()
+    a.others.refresh()
     a.clock.now = 100.0
-    assert a.others.look().pairs == 0
+    assert a.others.refresh().pairs == 0
     a.measure(HOME, 0)
     a.measure(SETS[0], 0)
-    a.others.look(last=True)
+    a.others.refresh(last=True)
     assert taken(a.study) == own(b.study)
     assert [one.block for one in a.study.samples if one.worker] == [None]
 
@@ -239,7 +240,7 @@ def test_who_asked_first_for_a_set_measures_it(near: tuple[Worker, Worker]) -> N
     b.begin(SETS[0])
     assert not a.others.conflicts()
     assert b.others.conflicts()
-    b.told.withdraw()
+    b.told.withdraw_trial()
     b.begin(SETS[1])
     assert not b.others.conflicts()
     assert b.told.study.trials[1].user_attrs[trial_history.SAMPLES] == []
@@ -252,8 +253,8 @@ def test_who_began_to_compare_first_says_which_set(near: tuple[Worker, Worker]) 
     a.begin(HOME, 0, SETS[0])
     b.begin(HOME, 0, SETS[1])
     assert not a.others.conflicts() and b.others.conflicts()
-    b.told.withdraw()
-    assert b.others.look().rival == SETS[0], "known from the first side on, which is the current flags"
+    b.told.withdraw_trial()
+    assert b.others.refresh().rival == SETS[0], "known from the first side on, which is the current flags"
     b.begin(HOME, 0, SETS[0])
     assert not b.others.conflicts()
 
@@ -266,7 +267,7 @@ def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> 
                        trial_history.SAMPLES: [{"number": 0, "launch": 7}, 3]}.items():
         trial.set_user_attr(key, value)
     b.told.study.tell(trial, 1.0)
-    a.others.look(last=True)
+    a.others.refresh(last=True)
     assert not a.study.samples and not a.study.launches
 
 

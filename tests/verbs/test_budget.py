@@ -145,8 +145,8 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
         asked = search.make_strategy(strategy, space, profile, "speed", 0, None)
         with VirtualDriver(ground, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
-            ground.in_flight.settle()
-            driver.bar(ground.in_flight.sets())
+            ground.in_flight.record_machine_down()
+            driver.bar(ground.in_flight.machine_down_sets())
             for _ in range(3000):
                 proposal = asked.next(study.history(budget, kept.spent(), driver.live_launch))
                 if proposal is None:

@@ -32,7 +32,7 @@ def test_the_set_that_ran_is_not_tried_again(tune: Callable[..., Run], tmp_path:
     for candidate in space.candidates:
         if candidate.id == space.baseline:
             continue
-        RunningSet(tmp_path, OTHER).forgive()
+        RunningSet(tmp_path, OTHER).forget_machine_down()
         went_down(tmp_path, candidate.id)
         run = tune(600.0, WebUI(Clock(), 3.0, 0.4, {}), 1, strategy)
         mine = [one for one in run.study.samples if one.candidate == candidate.id]
