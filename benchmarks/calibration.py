@@ -135,7 +135,7 @@ class Study:
             for name in sets:
                 self.clips(name, None, 1)
 
-    def block(self, number: int) -> compare.Pair:
+    def block(self, number: int) -> compare.StartPair:
         """One more pair."""
         first, second = ("a", "b") if number % 2 == 0 else ("b", "a")
         sides: dict[str, tuple[Round, ...]] = {"a": (), "b": ()}
@@ -148,7 +148,7 @@ class Study:
             for name in (first, second):
                 self.begin()
                 sides[name] = self.clips(name, number, self.count)
-        return compare.Pair(number, sides["a"], sides["b"])
+        return compare.StartPair(number, sides["a"], sides["b"])
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def compared(rng: random.Random, noise: Noise, gain: float, count: int, live: bo
     study = Study(Machine(noise, rng), math.log1p(gain), count, live)
     study.search()
     began = study.machine.now
-    pairs: tuple[compare.Pair, ...] = ()
+    pairs: tuple[compare.StartPair, ...] = ()
     sure, since = 0.0, 0
     while True:
         pairs += (study.block(len(pairs)),)

@@ -16,6 +16,7 @@ from autotune.decide import verdict as decide
 from autotune.model import codec
 from autotune.model.flagset import Candidate
 from autotune.model.study import Launch, Proposal, Sample, SampleState, Verdict
+from autotune.search.strategy import SearchQuestion
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study
 from autotune.tune import asking
@@ -118,8 +119,8 @@ def tuned(state: Path, surface: Drawn, seed: int, *, storage: str | None = None,
     study = open_waiting(state, surface)
     driver = WaitingDriver(surface, study, random.Random(f"{seed} {len(study.samples)}"), scale, each)
     watch = Stopwatch((lambda: time.monotonic() / scale) if scale else lambda: driver.now)
-    asked = asking.Question(surface.space, surface.profile, "speed", sampler, seed, None,
-                            f"autotune-{KEY}" if storage else None)
+    asked = SearchQuestion(surface.space, surface.profile, "speed", sampler, seed, None,
+                           f"autotune-{KEY}" if storage else None)
     kept = Budget(budget, watch, study.spent())
     with (asking.storage(Places(state), storage, sampler) as held,
           asking.Asking(held, study, asked, lambda _: None) as search):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from autotune.decide.assumptions import EFFECTS, RULES
-from autotune.decide.compare import FRESH_PURPOSES, Pair, compare
+from autotune.decide.compare import FRESH_PURPOSES, StartPair, compare
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Candidate, Space
@@ -65,7 +65,7 @@ def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
     return f"{dimension}={dict(candidate.levels)[dimension]}"
 
 
-def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Pair, ...]:
+def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[StartPair, ...]:
     """The fresh pairs of a set without a flag and with it, in the order of their blocks.
 
     Rounds without it have the purpose "ablate"; those with it are of the same block, whatever it was made for: in the
@@ -84,7 +84,7 @@ def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[Pa
     for block in sorted(left.keys() & right.keys()):
         here = {one.launch for one in left[block]}
         same = tuple(one for one in right[block] if one.launch in here)
-        found.append(Pair(block, tuple(left[block]), same or tuple(right[block])))
+        found.append(StartPair(block, tuple(left[block]), same or tuple(right[block])))
     return tuple(found)
 
 

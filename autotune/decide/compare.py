@@ -29,7 +29,7 @@ ComparisonAnswer = Literal["better", "not better", "not sure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class StartPair:
     """One confirmation block: the rounds of one cold launch of the baseline and one of the winner, or of one launch
     in which both were taken in turn."""
 
@@ -53,7 +53,7 @@ class Comparison:
     ``at_every_look``.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[StartPair, ...]
     gain: float
     error: float
     half_width: float
@@ -100,16 +100,17 @@ def was_started_cold(history: History, candidate: str) -> bool:
 
 
 def complete_pairs(rounds: tuple[Round, ...], history: History, baseline: str, winner: str,
-                   least: int = 1) -> tuple[Pair, ...]:
+                   least: int = 1) -> tuple[StartPair, ...]:
     """The complete blocks, in order: both sides have at least ``least`` rounds."""
     left = block_rounds(rounds, history, baseline)
     right = block_rounds(rounds, history, winner)
-    found = {number: Pair(number, left[number], right[number]) for number in left.keys() & right.keys()}
+    found = {number: StartPair(number, left[number], right[number]) for number in left.keys() & right.keys()}
     found.update(_shared_process_pairs(rounds, history, baseline, winner))
     return tuple(block for _, block in sorted(found.items()) if min(len(block.baseline), len(block.winner)) >= least)
 
 
-def _shared_process_pairs(rounds: tuple[Round, ...], history: History, baseline: str, winner: str) -> dict[int, Pair]:
+def _shared_process_pairs(rounds: tuple[Round, ...], history: History, baseline: str,
+                          winner: str) -> dict[int, StartPair]:
     """Blocks of both sides in one launch, which was a cold one of either: the fullest of each number."""
     cold = {launch.number for launch in history.launches if launch.cold and launch.candidate in (baseline, winner)}
     sides: dict[tuple[int, int], tuple[list[Round], list[Round]]] = {}
@@ -117,10 +118,10 @@ def _shared_process_pairs(rounds: tuple[Round, ...], history: History, baseline:
         if one.purpose == "confirm" and one.block is not None and one.launch in cold and one.candidate in (
                 baseline, winner):
             sides.setdefault((one.block, one.launch), ([], []))[one.candidate == winner].append(one)
-    found: dict[int, Pair] = {}
+    found: dict[int, StartPair] = {}
     for (number, _), (left, right) in sorted(sides.items()):
         if left and right and (number not in found or min(len(left), len(right)) >= len(found[number].baseline)):
-            found[number] = Pair(number, tuple(left), tuple(right))
+            found[number] = StartPair(number, tuple(left), tuple(right))
     return found
 
 
@@ -135,7 +136,7 @@ def clip_noise(rounds: tuple[Round, ...]) -> tuple[float, float, float]:
     return sd, noise.clipped_variance(groups, sd), freedom
 
 
-def compare(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], min_gain: float, confidence: float,
+def compare(pairs: tuple[StartPair, ...], rounds: tuple[Round, ...], min_gain: float, confidence: float,
             earlier: bool = False, most: int = RULES.max_blocks) -> Comparison | None:
     """The comparison after these blocks, None before ``min_blocks`` of them. ``rounds``: all of the study, from which
     only the noises are taken.
@@ -173,7 +174,7 @@ def compare(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], min_gain: float,
     return Comparison(pairs, gain, error, 0.5 * (high - low), interval, steady, answer, found)
 
 
-def _by_older_rule(pairs: tuple[Pair, ...], sd: float, clip_variance: float, clip_freedom: float,
+def _by_older_rule(pairs: tuple[StartPair, ...], sd: float, clip_variance: float, clip_freedom: float,
                    rule: DecideSpec) -> Comparison:
     """The comparison as studies decided it that know of no precision: the variance of the pairs moderated by one
     figure for the noise between starts (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3), and no regard to two clocks.
@@ -211,7 +212,7 @@ class StudentMixture:
     weight: Array
 
     @classmethod
-    def of(cls, pairs: tuple[Pair, ...], belief: start_noise.StartNoise, sd: float, clip_variance: float,
+    def of(cls, pairs: tuple[StartPair, ...], belief: start_noise.StartNoise, sd: float, clip_variance: float,
            clip_freedom: float) -> StudentMixture:
         """From the blocks' differences, each weighted by what is known of it."""
         import numpy as np
@@ -257,7 +258,7 @@ def confirmation_result(history: History, space: Space, scored: tuple[Round, ...
     return replace(found, answer="not better") if futile else found
 
 
-def describe_pairs(pairs: tuple[Pair, ...]) -> str:
+def describe_pairs(pairs: tuple[StartPair, ...]) -> str:
     """What was compared, in words."""
     if pairs and all(pair.shares_process for pair in pairs):
         return f"{len(pairs)} fresh starts that ran both in turn"
@@ -275,7 +276,7 @@ def precise_half_width(gain: float, rule: DecideSpec) -> float:
     return max(math.log1p(rule.precision), RULES.precise_share * gain)
 
 
-def pairs_until_better(pairs: tuple[Pair, ...], rounds: tuple[Round, ...], rule: DecideSpec,
+def pairs_until_better(pairs: tuple[StartPair, ...], rounds: tuple[Round, ...], rule: DecideSpec,
                        most: int = RULES.max_blocks) -> int | None:
     """After how many pairs the answer has been "better" first, None while it never was. What was measured after a
     pair does not speak for it. ``most``: see ``compare``."""
@@ -350,7 +351,7 @@ def _mean_score(rounds: tuple[Round, ...], sd: float) -> float:
     return noise.robust_mean([one.score for one in rounds], sd)
 
 
-def _answer(gain: float, low: float, high: float, pairs: tuple[Pair, ...], min_gain: float) -> ComparisonAnswer:
+def _answer(gain: float, low: float, high: float, pairs: tuple[StartPair, ...], min_gain: float) -> ComparisonAnswer:
     wanted, count = math.log1p(min_gain), len(pairs)
     if low > 0.0 and gain >= wanted:
         return "better" if count >= least_pairs(gain, all(pair.shares_process for pair in pairs)) else "not sure"

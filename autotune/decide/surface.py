@@ -33,7 +33,7 @@ def clip_mean_variance(sd: float, count: int) -> float:
 
 
 @dataclass(frozen=True)
-class Observations:
+class FittedRounds:
     """The observations behind a posterior: set and process of each, place in the study's order, and the inverse
     of their covariance; ``short``: 1 where it was told from short clips, else 0; ``cross``: covariance of every set
     with them."""
@@ -60,7 +60,7 @@ class Posterior:
     tried: dict[str, int]
     prior: Array
     start_sd: float
-    observations: Observations | None = None
+    observations: FittedRounds | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
         """Log of reference time over other time: mean and standard deviation."""
@@ -251,7 +251,7 @@ class Surface:
         prior = self._summed(share @ self.variances, weight)
         return _WeighedPrior(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
 
-    def _solved(self, weight: Array, looks: _GroupedRounds) -> tuple[Array, _WeighedPrior, Observations]:
+    def _solved(self, weight: Array, looks: _GroupedRounds) -> tuple[Array, _WeighedPrior, FittedRounds]:
         """Mean of every set, the belief that was used, and what it rests on."""
         import numpy as np
 
@@ -264,7 +264,7 @@ class Surface:
         observed[np.diag_indices_from(observed)] += doubt
         inverse = _inverse(observed)
         mean = belief.mean + cross @ (inverse @ (gap - late))
-        return mean, belief, Observations(where, looks.launch, looks.short, looks.place, inverse, cross)
+        return mean, belief, FittedRounds(where, looks.launch, looks.short, looks.place, inverse, cross)
 
     def next_clip_covariance(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
                              short: bool = False) -> tuple[Array, Array]:

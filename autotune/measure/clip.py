@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal, Protocol
 
 from autotune.measure import guards
-from autotune.measure.failures import classify
+from autotune.measure.failures import Evidence, judge
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, Sampler
 from autotune.model.api import ApiProblem, Rendered
@@ -260,8 +260,8 @@ def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...
     if ending == "out_of_time":
         why = f"the budget ended after {cost:.1f} s of this clip"
         return ClipResult(None, cost, failure="interrupted", detail=why, restart=True, seen=seen)
-    found = classify(log_tail=log, died=ending == "died", timed_out=ending == "hang",
-                     interrupted=ending == "interrupted")
+    found = judge(Evidence(log_tail=log, died=ending == "died", timed_out=ending == "hang",
+                           interrupted=ending == "interrupted"))
     assert found is not None
     return ClipResult(None, cost, failure=found.failure, detail=found.why, restart=True, seen=seen)
 
@@ -277,8 +277,8 @@ def _refused(
     while gone and alive() and time.perf_counter() < until:
         time.sleep(LOOK)
     broke = gone and alive()
-    found = classify(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
-                     timed_out=problem.kind == "timeout")
+    found = judge(Evidence(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
+                           timed_out=problem.kind == "timeout"))
     failure: Failure = found.failure if found is not None else "invalid_output"
     why = problem.message
     if found is not None and (problem.kind == "status" or failure != "invalid_output"):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from autotune.model.failures import NOT_ANIMATED, Classified, classify
+from autotune.model.failures import NOT_ANIMATED, Classified, Evidence, classify, judge
 
-__all__ = ["NOT_ANIMATED", "Classified", "classify"]
+__all__ = ["NOT_ANIMATED", "Classified", "Evidence", "classify", "judge"]

@@ -1,7 +1,7 @@
 """The failure classes of a launch or clip: the words that betray each, what the user can do, and the one decision.
 
 Patterns are anchored to whole words of messages that torch, the drivers, argparse, uvicorn, the operating systems
-and the web UI print. ``classify`` decides with them over all evidence there is; what is shown as the reason is the
+and the web UI print. ``judge`` decides with them over all evidence there is; what is shown as the reason is the
 line that names the cause (``model.cause``).
 """
 
@@ -98,18 +98,12 @@ MEANINGS: dict[Failure, Meaning] = {
         "it was interrupted: run the command again, it goes on where it stopped",
     ),
 }
-ADVICE: dict[Failure, str] = {failure: one.advice for failure, one in MEANINGS.items()}
 
 
 def meaning(failure: str | None) -> Meaning:
     """What a failure class means; a class of another version of autotune is called by its name."""
     known = next((one for name, one in MEANINGS.items() if name == failure), None)
     return known or Meaning(failure or "Failed", "", "")
-
-
-def hint(failure: Failure) -> str:
-    """One sentence on what the user can do."""
-    return ADVICE[failure]
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
@@ -274,7 +268,7 @@ class Classified:
     @property
     def advice(self) -> str:
         """One sentence for the user."""
-        return ADVICE[self.failure]
+        return MEANINGS[self.failure].advice
 
 
 def without_prompts(lines: Sequence[str]) -> tuple[str, ...]:
@@ -308,6 +302,65 @@ def from_log(lines: Sequence[str], exit_code: int | None) -> Failure:
     return class_named_in("\n".join(lines)) or class_of_exit(exit_code) or "startup"
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one start or clip when it is asked whether it failed, and why.
+
+    ``exit_code``: of the web UI's process, None while it lives or when unknown (``died`` says that it ended).
+    ``http_status`` and ``body``: the answer (the web UI's error class and message), 200 and "" if it was a
+    clip. ``log_tail``: its last lines, oldest first. ``clip_check``: the kind of refusal of
+    ``workload.clip.check_clip``, None for a valid clip. ``broke``: the answer broke off, and the process lives on.
+    ``starting``: the process was not ready yet.
+    """
+
+    exit_code: int | None = None
+    http_status: int | None = None
+    body: str = ""
+    log_tail: Sequence[str] = ()
+    clip_check: str | None = None
+    died: bool = False
+    broke: bool = False
+    timed_out: bool = False
+    interrupted: bool = False
+    spilled: bool = False
+    starting: bool = False
+
+
+def judge(found: Evidence) -> Classified | None:
+    """The class of a failure, None when nothing failed.
+
+    Order of evidence: our own interruption; the answer's own words; the process's death, with what its log
+    says of it; time-out; the clip itself; memory over-full and slow.
+    """
+    if found.interrupted:
+        return Classified("interrupted", "interrupted")
+    log = without_prompts(found.log_tail)
+    log = log if found.starting else log[-LOG_LINES:]
+    if found.body and (found.http_status is None or found.http_status >= 400):
+        named = class_named_in(found.body)
+        if named and named not in ("startup", "port"):
+            # A library that could not do its work for want of memory says so in the log only.
+            said = _of_job(log, 4) if named == "cuda_error" else None
+            return said if said and said.failure == "oom" else Classified(named, _line(found.body))
+    ended = found.died or found.exit_code is not None
+    if found.starting and (ended or log) and not found.timed_out:
+        return _of_start(found.exit_code, log)
+    if ended:
+        return _of_death(found.exit_code, log)
+    if found.broke:
+        return _of_job(log) or Classified("invalid_output", "the answer broke off, and the web UI lives on")
+    if found.timed_out:
+        # A dead CUDA context can leave the request hanging after its message.
+        said = _of_job(log)
+        return said if said and said.failure != "nan" else Classified("hang", "no answer in time")
+    if found.http_status is not None and found.http_status >= 400:
+        return _of_status(found.http_status, found.body, log)
+    if found.clip_check is not None:
+        failure: Failure = "not_animated" if found.clip_check in NOT_ANIMATED else "invalid_output"
+        return Classified(failure, found.clip_check)
+    return Classified("spilled", "memory full and far slower than its kind") if found.spilled else None
+
+
 def classify(
     exit_code: int | None = None,
     http_status: int | None = None,
@@ -322,43 +375,9 @@ def classify(
     spilled: bool = False,
     starting: bool = False,
 ) -> Classified | None:
-    """The class of a failure, None when nothing failed.
-
-    ``exit_code``: of the web UI's process, None while it lives or when unknown (``died`` says that it ended).
-    ``http_status`` and ``body``: the answer (the web UI's error class and message), 200 and "" if it was a
-    clip. ``log_tail``: its last lines, oldest first. ``clip_check``: the kind of refusal of
-    ``workload.clip.check_clip``, None for a valid clip. ``starting``: the process was not ready yet.
-    ``broke``: the answer broke off, and the process lives on.
-
-    Order of evidence: our own interruption; the answer's own words; the process's death, with what its log
-    says of it; time-out; the clip itself; memory over-full and slow.
-    """
-    if interrupted:
-        return Classified("interrupted", "interrupted")
-    log = without_prompts(log_tail)
-    log = log if starting else log[-LOG_LINES:]
-    if body and (http_status is None or http_status >= 400):
-        named = class_named_in(body)
-        if named and named not in ("startup", "port"):
-            # A library that could not do its work for want of memory says so in the log only.
-            said = _of_job(log, 4) if named == "cuda_error" else None
-            return said if said and said.failure == "oom" else Classified(named, _line(body))
-    if starting and (died or exit_code is not None or log) and not timed_out:
-        return _of_start(exit_code, log)
-    if died or exit_code is not None:
-        return _of_death(exit_code, log)
-    if broke:
-        return _of_job(log) or Classified("invalid_output", "the answer broke off, and the web UI lives on")
-    if timed_out:
-        # A dead CUDA context can leave the request hanging after its message.
-        found = _of_job(log)
-        return found if found and found.failure != "nan" else Classified("hang", "no answer in time")
-    if http_status is not None and http_status >= 400:
-        return _of_status(http_status, body, log)
-    if clip_check is not None:
-        failure: Failure = "not_animated" if clip_check in NOT_ANIMATED else "invalid_output"
-        return Classified(failure, clip_check)
-    return Classified("spilled", "memory full and far slower than its kind") if spilled else None
+    """``judge`` for callers outside this package, each piece of evidence an argument of its own (see Evidence)."""
+    return judge(Evidence(exit_code, http_status, body, log_tail, clip_check, died, broke, timed_out, interrupted,
+                          spilled, starting))
 
 
 def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:

@@ -9,7 +9,7 @@ from functools import partial
 from autotune.decide import objectives
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import (
-    Pair,
+    StartPair,
     block_rounds,
     can_share_process,
     compare,
@@ -69,7 +69,7 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
     return _start_side(view, winner, number, 0, count, _why(view, winner, number))
 
 
-def _settled(view: View, winner: str, found: tuple[Pair, ...]) -> bool:
+def _settled(view: View, winner: str, found: tuple[StartPair, ...]) -> bool:
     """Whether another pair is not worth its time: the answer is known and, of a gain, how much it is.
 
     Pairs that only tell how much better the set is are at most RULES.precision_pairs times those that it took to be

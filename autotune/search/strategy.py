@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
+from autotune.model.workload import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,25 @@ class Prior:
     effects: tuple[tuple[str, str, float], ...] = ()
     source: str = ""
     doubt: float = 1.0
+
+
+@dataclass(frozen=True)
+class SearchQuestion:
+    """What a study searches, and how: the best set of ``space`` for the clips of ``profile`` by ``objective`` (speed,
+    vram or balanced).
+
+    ``sampler``: a strategy of ``search.STRATEGY_NAMES``, or MODULE:CLASS. ``shared``: name of the study in a storage
+    that other workers may use too, None in a file of one's own. ``fresh``: earlier studies are left out.
+    """
+
+    space: Space
+    profile: Profile
+    objective: str
+    sampler: str = "screen"
+    seed: int = 0
+    prior: Prior | None = None
+    shared: str | None = None
+    fresh: bool = False
 
 
 class Strategy(Protocol):

@@ -12,20 +12,22 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from autotune.decide import objectives
 from autotune.decide.rounds import rounds
 from autotune.model import codec
-from autotune.model.flagset import Space
 from autotune.model.study import History, Launch, Proposal, Sample, Verdict
-from autotune.model.workload import Profile
 from autotune.search import trial_history
+from autotune.search.strategy import SearchQuestion
 from autotune.store.optuna_storage import storage_errors
 
 if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
+
+    from autotune.search.sampler import LaunchAwareSampler
+    from autotune.search.user_sampler import SteeredSampler
 
 TRIAL_NUMBER = "trial"
 """Name of the attribute that holds a trial's number in its worker's own count."""
@@ -34,38 +36,25 @@ RETRY_AFTER = 2.0
 SampleOrLaunch = Sample | Launch
 
 
-class TakesProposal(Protocol):
-    """A sampler that can be told what the next trial is."""
-
-    def set_next(self, proposal: Proposal) -> None:
-        """The next trial that is asked for is this one."""
-        ...
-
-    def clear_next(self) -> None:
-        """It has been asked for."""
-        ...
-
-
 class OptunaStudy:
     """One study in a storage. Whatever the storage does, ``begin_trial``, ``record`` and ``finish_trial`` raise nothing
     for it: what could not be written is written later (``is_behind``)."""
 
-    def __init__(self, storage: optuna.storages.BaseStorage, name: str, space: Space, profile: Profile,
-                 objective: str, sampler: optuna.samplers.BaseSampler, hands: TakesProposal, worker: str,
-                 alone: bool = True) -> None:
-        """Opens the study of that name, or makes it; ``alone``: nobody else measures for it. Raises what
-        storages raise (``optuna_storage.storage_errors``)."""
+    def __init__(self, storage: optuna.storages.BaseStorage, name: str, question: SearchQuestion,
+                 sampler: LaunchAwareSampler | SteeredSampler, worker: str) -> None:
+        """Opens the study of that name, or makes it. Raises what storages raise (``optuna_storage.storage_errors``)."""
         import optuna
 
-        self.space, self.profile, self.objective, self.worker = space, profile, objective, worker
-        self._sampler, self._alone = hands, alone
+        self.space, self.worker = question.space, worker
+        self._question, self._sampler = question, sampler
         self.pair: int | None = None
         """The pair of a comparison that was asked for last."""
         self.study = optuna.create_study(storage=storage, study_name=name, sampler=sampler, direction="minimize",
                                          load_if_exists=True)
+        levels = [dict(candidate.levels) for candidate in self.space.candidates]
         self.distributions: dict[str, BaseDistribution] = {
-            d.name: optuna.distributions.CategoricalDistribution(
-                tuple(dict.fromkeys(dict(c.levels)[d.name] for c in space.candidates))) for d in space.dimensions}
+            d.name: optuna.distributions.CategoricalDistribution(tuple(dict.fromkeys(one[d.name] for one in levels)))
+            for d in self.space.dimensions}
         self.is_behind = False
         self._retry_at = 0.0
         self._trial: optuna.Trial | None = None
@@ -94,7 +83,7 @@ class OptunaStudy:
         open_trials = []
         current = self._trial.number if self._trial is not None else None
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.user_attrs.get(trial_history.WORKER, self.worker if self._alone else "") != self.worker:
+            if trial.user_attrs.get(trial_history.WORKER, "" if self._question.shared else self.worker) != self.worker:
                 continue
             if not trial.state.is_finished():
                 open_trials.append(trial)
@@ -215,8 +204,8 @@ class OptunaStudy:
     def value_of(self, samples: Sequence[Sample]) -> float | None:
         """What trials are compared by: the objective's score, for speed the (weighted geometric mean of the) seconds
         of a clip; None without a whole round."""
-        found = rounds(History(tuple(samples)), self.profile)
-        scores = [one.score for one in objectives.score_rounds(found, self.objective)]
+        found = rounds(History(tuple(samples)), self._question.profile)
+        scores = [one.score for one in objectives.score_rounds(found, self._question.objective)]
         return math.exp(median(scores)) if scores else None
 
     def _fell_behind(self, problem: Exception) -> None:

@@ -21,7 +21,7 @@ from autotune.launchfile.values import OWN
 from autotune.machine import processes
 from autotune.model.cause import exit_in_words
 from autotune.model.errors import NothingToWorkOn, StateDamaged
-from autotune.model.failures import classify, hint
+from autotune.model.failures import MEANINGS, Evidence, judge
 from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
 from autotune.model.windows_paths import why_too_long
@@ -315,7 +315,7 @@ def _attempt(
     cancel: threading.Event | None, say: Callable[[str], None],
 ) -> Server:
     if not ready.is_free(port):
-        raise LaunchFailed(f"port {port} is in use", hint("port"), failure="port",
+        raise LaunchFailed(f"port {port} is in use", MEANINGS["port"].advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
     credentials = isolation.Credentials.make()
     try:
@@ -408,12 +408,13 @@ def _await(
         failure, why = _judged(server, server.exit_code)
         what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
     raise LaunchFailed(
-        f"the web UI did not start: {what}", hint(failure), failure=failure, startup=time.monotonic() - begun,
-        log_tail=server.log_tail(), exit_code=server.exit_code, why=why, installing=server.log.installing())
+        f"the web UI did not start: {what}", MEANINGS[failure].advice, failure=failure,
+        startup=time.monotonic() - begun, log_tail=server.log_tail(), exit_code=server.exit_code, why=why,
+        installing=server.log.installing())
 
 
 def _judged(server: Server, exit_code: int | None) -> tuple[Failure, str]:
     """The class of a start that failed and the line that names its cause, from all that is kept of its output."""
-    found = classify(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True)
+    found = judge(Evidence(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True))
     assert found is not None, "a start that failed has a class"
     return found.failure, found.why

@@ -11,16 +11,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autotune import search
 from autotune.model.errors import StateDamaged
-from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal, Verdict
-from autotune.model.workload import Profile
-from autotune.search.strategy import Prior, Strategy
+from autotune.search.strategy import SearchQuestion, Strategy
 from autotune.store import optuna_storage
 from autotune.store.places import Places
 from autotune.store.studies import Study
@@ -39,22 +36,6 @@ QUIET = 2.0
 nothing either: who has just ended a trial takes a moment to choose the next, and both are to tell of the same clips."""
 ALONE = 15.0
 """Seconds without the storage after which a worker goes on as if it were the only one."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is searched, and how. ``sampler``: a strategy of ``search.STRATEGY_NAMES``, or MODULE:CLASS; ``shared``:
-    name of the study in a storage that others may use too, None in a file of one's own; ``fresh``: earlier studies are
-    left out."""
-
-    space: Space
-    profile: Profile
-    objective: str
-    sampler: str = "screen"
-    seed: int = 0
-    prior: Prior | None = None
-    shared: str | None = None
-    fresh: bool = False
 
 
 @contextmanager
@@ -78,7 +59,7 @@ class Asking:
     Raises UsageProblem (no such sampler), StateDamaged (the storage cannot be written).
     """
 
-    def __init__(self, held: BaseStorage, study: Study, asked: Question, say: Callable[[str], None]) -> None:
+    def __init__(self, held: BaseStorage, study: Study, asked: SearchQuestion, say: Callable[[str], None]) -> None:
         from autotune.search.sampler import LaunchAwareSampler
 
         self._study, self._say, self._asked = study, say, asked
@@ -129,8 +110,7 @@ class Asking:
             if asked.shared and "optuna" not in study.head:
                 study.set_head(optuna=shared_study.study_name(held, asked.shared, asked.fresh))
             name = str(study.head["optuna"]) if asked.shared else study.id
-            told = OptunaStudy(held, name, asked.space, asked.profile, asked.objective, self._sampler, self._sampler,
-                               str(study.head["worker"]), alone=not asked.shared)
+            told = OptunaStudy(held, name, asked, self._sampler, str(study.head["worker"]))
             told.describe({"baseline": asked.space.baseline, "objective": asked.objective,
                            "profile": asked.profile.name})
             lacked = told.add_missing([*study.launches, *study.samples])

@@ -20,10 +20,11 @@ from autotune.model.flagset import NONE_TUNED, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
+from autotune.search.strategy import SearchQuestion
 from autotune.store import events, running_set
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study, question_key
-from autotune.tune.asking import Asking, Question
+from autotune.tune.asking import Asking
 from autotune.tune.document import tune_json
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.workload import profile as profiles
@@ -120,7 +121,7 @@ def _asking(
     prior = kept(study.head)
     if prior is not None and not study.samples:
         say(f"what to expect comes from {prior.source}; all of it is measured again")
-    question = Question(
+    question = SearchQuestion(
         ground.space, options.profile, options.objective, options.strategy, options.seed, prior,
         f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None, options.fresh)
     return Asking(storage, study, question, say)

@@ -11,7 +11,7 @@ import pytest
 
 from autotune.decide import budget_advice
 from autotune.decide.assumptions import RULES
-from autotune.decide.compare import Pair, compare
+from autotune.decide.compare import StartPair, compare
 from autotune.decide.rounds import Round
 from autotune.decide.verdict import verdict
 from autotune.model.study import History, Launch
@@ -120,7 +120,7 @@ def test_about_as_many_more_pairs_settle_it_as_are_named(gain: float) -> None:
     assert asked >= 5 and settled >= 0.75 * asked
 
 
-def clips(pairs: tuple[Pair, ...]) -> tuple[Round, ...]:
+def clips(pairs: tuple[StartPair, ...]) -> tuple[Round, ...]:
     return tuple(one for block in pairs for one in (*block.baseline, *block.winner))
 
 

@@ -15,7 +15,8 @@ def compared(gaps: list[float]) -> compare.Comparison:
     """The comparison of pairs of cold starts with these log gains."""
     rounds = [Round(label, 2 * block + side, "confirm", block, 2.0 - side * gap, None, 2 * block + side)
               for block, gap in enumerate(gaps) for side, label in enumerate(("a", "b"))]
-    pairs = tuple(compare.Pair(block, (rounds[2 * block],), (rounds[2 * block + 1],)) for block in range(len(gaps)))
+    pairs = tuple(compare.StartPair(block, (rounds[2 * block],), (rounds[2 * block + 1],))
+                  for block in range(len(gaps)))
     found = compare.compare(pairs, tuple(rounds), 0.02, 0.95)
     assert found is not None
     return found

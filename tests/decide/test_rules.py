@@ -42,16 +42,16 @@ def sample(number: int, candidate: str, seconds: float | None = 5.0, **changes: 
     return Sample(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def pair(rng: random.Random, gain: float, between: float, within: float, count: int, block: int) -> compare.Pair:
+def pair(rng: random.Random, gain: float, between: float, within: float, count: int, block: int) -> compare.StartPair:
     def side(label: str, launch: int, shift: float) -> tuple[Round, ...]:
         own = rng.gauss(0.0, between) + shift
         return tuple(Round(label, launch, "confirm", block, own + rng.gauss(0.0, within), None, 0)
                      for _ in range(count))
-    return compare.Pair(block, side("a", 2 * block, 0.0), side("b", 2 * block + 1, -math.log1p(gain)))
+    return compare.StartPair(block, side("a", 2 * block, 0.0), side("b", 2 * block + 1, -math.log1p(gain)))
 
 
 def answer(rng: random.Random, gain: float, between: float = 0.015, within: float = 0.02) -> str:
-    pairs: tuple[compare.Pair, ...] = ()
+    pairs: tuple[compare.StartPair, ...] = ()
     while True:
         pairs += (pair(rng, gain, between, within, 4, len(pairs)),)
         all_rounds = tuple(one for block in pairs for one in (*block.baseline, *block.winner))
@@ -124,10 +124,10 @@ def compared(start: Callable[[random.Random], float], clip: float, gain: float, 
         return tuple(Round(label, launch, "confirm", block, own + rng.gauss(0.0, clip), None, 0) for _ in range(2))
 
     rounds = side("a", 100, 0.0, None) + side("b", 101, -gain, None)
-    pairs: tuple[compare.Pair, ...] = ()
+    pairs: tuple[compare.StartPair, ...] = ()
     while True:
         block = len(pairs)
-        pairs += (compare.Pair(block, side("a", 2 * block, 0.0, block), side("b", 2 * block + 1, -gain, block)),)
+        pairs += (compare.StartPair(block, side("a", 2 * block, 0.0, block), side("b", 2 * block + 1, -gain, block)),)
         rounds += pairs[-1].baseline + pairs[-1].winner
         found = compare.compare(pairs, rounds, 0.02, 0.95)
         if found is not None and (found.answer != "not sure" or len(pairs) >= RULES.max_blocks
@@ -162,11 +162,11 @@ def test_one_process_of_two_sets_tells_nothing_of_starts() -> None:
 def test_two_pairs_alone_prove_only_what_two_clocks_cannot_feign() -> None:
     """A tenth that two pairs agree on is believed after four."""
     answers = []
-    pairs: tuple[compare.Pair, ...] = ()
+    pairs: tuple[compare.StartPair, ...] = ()
     for block in range(4):
         sides = [tuple(Round(name, 2 * block + place, "confirm", block, score, None, 0) for _ in range(3))
                  for place, (name, score) in enumerate((("a", 0.0), ("b", -0.1)))]
-        pairs += (compare.Pair(block, sides[0], sides[1]),)
+        pairs += (compare.StartPair(block, sides[0], sides[1]),)
         found = compare.compare(pairs, tuple(one for b in pairs for one in (*b.baseline, *b.winner)), 0.02, 0.95)
         answers.append(found and found.answer)
     assert answers == [None, "not sure", "not sure", "better"]

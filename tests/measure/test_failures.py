@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.measure.failures import classify
-from autotune.model.failures import ADVICE, class_named_in, from_log
+from autotune.model.failures import MEANINGS, class_named_in, from_log
 from autotune.model.study import Failure
 from benchmarks.failures import confusion, decided, excerpts, main, right
 
@@ -38,8 +38,8 @@ def test_every_device_and_no_false_friend(case: dict[str, Any]) -> None:
 
 
 def test_every_class_is_there_with_advice() -> None:
-    assert set(ADVICE) == set(get_args(Failure))
-    assert all(len(advice) < 110 for advice in ADVICE.values())
+    assert set(MEANINGS) == set(get_args(Failure))
+    assert all(len(one.advice) < 110 for one in MEANINGS.values())
     covered = {case["expect"] for case in CASES} | {"hang", "spilled", "machine_down"}
     assert covered == set(get_args(Failure))
 

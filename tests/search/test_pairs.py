@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from autotune.decide.compare import Pair, can_share_process, complete_pairs
+from autotune.decide.compare import StartPair, can_share_process, complete_pairs
 from autotune.decide.rounds import rounds
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Dimension
@@ -61,7 +61,7 @@ def compare(gain: float, winner: str, seed: int, **changes: float) -> tuple[Sess
     return session, strategy
 
 
-def pairs_of(session: Session, winner: str) -> tuple[Pair, ...]:
+def pairs_of(session: Session, winner: str) -> tuple[StartPair, ...]:
     history = session.history()
     return complete_pairs(rounds(history, session.surface.profile), history, SPACE.baseline, winner)
 

@@ -20,6 +20,7 @@ from autotune.decide.rounds import rounds
 from autotune.model.study import Launch, Proposal, Sample
 from autotune.search import trial_history
 from autotune.search.sampler import LaunchAwareSampler
+from autotune.search.strategy import SearchQuestion
 from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy
 from autotune.store.shared_study import OtherWorkers
@@ -52,8 +53,8 @@ class Worker:
             self.study.set_head(worker=folder.name)
         sampler = LaunchAwareSampler(SURFACE.space, profile=SURFACE.profile)
         self.storage = optuna_storage.open_storage(url)
-        self.told = OptunaStudy(self.storage, "shared", SURFACE.space, SURFACE.profile, "speed", sampler, sampler,
-                                folder.name, alone=False)
+        question = SearchQuestion(SURFACE.space, SURFACE.profile, "speed", shared="shared")
+        self.told = OptunaStudy(self.storage, "shared", question, sampler, folder.name)
         self.told.add_missing([*self.study.launches, *self.study.samples])
         self.study.on_record = self.told.record
         self.clock = Clock()

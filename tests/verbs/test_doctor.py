@@ -17,7 +17,7 @@ from autotune.flags.catalogue import load
 from autotune.install.idle import cpu_load
 from autotune.install.look import Look, look
 from autotune.machine.weights import damage
-from autotune.model.failures import ADVICE
+from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
 from autotune.overview.doctor import _folder_name, checks, free
@@ -105,9 +105,9 @@ def test_every_failure_class_has_a_check_before_it_and_a_remedy_after_it(bench: 
         get_args(Failure)) - {"machine_down"}
     # Whoever runs the tests may use the machine meanwhile; that row is judged where its load is made.
     assert all(row["ok"] for row in document["checks"] if row["name"] != LOADED), document
-    assert set(ADVICE) == set(get_args(Failure))
-    assert all(any(word in text for word in ("try", "check", "close", "look", "mend", "run the command"))
-               for text in ADVICE.values())
+    assert set(MEANINGS) == set(get_args(Failure))
+    assert all(any(word in one.advice for word in ("try", "check", "close", "look", "mend", "run the command"))
+               for one in MEANINGS.values())
 
 
 def in_any_case(bench: Bench) -> dict[str, Any]:
