@@ -1,4 +1,4 @@
-"""Is it better, by how much, sure enough? Values in, verdict out: no process, no clock, no disk."""
+"""The decision on a study: is a set of flags better, by how much, and is that sure? No process, no clock, no disk."""
 
 from autotune.decide.objectives import OBJECTIVES, pareto, pareto_front
 from autotune.decide.verdict import verdict

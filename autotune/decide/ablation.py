@@ -1,13 +1,13 @@
-"""What each flag of a tuned set does: measured by fresh comparisons without it, else told as an expectation.
+"""What each flag of a tuned set contributes: measured by fresh pairs without it, otherwise a model's expectation.
 
 A flag's effect is the set's time without it over its time with it. It is measured by pairs of the same block, as a
-verdict's speedup is; of a set with one flag it is the verdict's own interval. What no pair measured is what the model
-of all clips (``decide.surface``) expects, made to agree with what was measured, and never called clear of zero: such a
+verdict's speedup is; for a set with a single flag it is the verdict's own interval. What no pair measured is what the
+model of all clips (``decide.surface``) expects, adjusted to what was measured, and never called significant: such a
 figure rests on what other machines did.
 
-One document must not contradict itself. Leaving flags out one by one need not come to the whole: flags act on each
-other. Expectations take up what the measured ones leave of the verdict's speedup, by generalised least squares (Rao
-1973, Linear Statistical Inference, 4a); what is left between measured ones is told as a row of its own.
+The rows of one result must agree with its speedup. Leaving flags out one by one need not add up to the whole: flags act
+on each other. Expectations take up what the measured ones leave of the verdict's speedup, by generalised least squares
+(Rao 1973, Linear Statistical Inference, 4a); what is left between measured ones is a row of its own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Ablation, Interval
 
 TOGETHER = "all together, beyond each alone"
-"""Name of the row that tells what measured flags do to each other."""
+"""Name of the row for what measured flags do to each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagEffect:
-    """A measured effect of one flag: ``gain`` its logarithm, ``error`` that one's standard error."""
+    """The measured effect of one flag. ``gain``: the logarithm of the set's time without it over its time with it;
+    ``error``: the standard error of that; ``interval``: the same as a ratio; ``pairs``: how many fresh pairs it comes
+    from."""
 
     gain: float
     error: float
@@ -39,13 +41,14 @@ class FlagEffect:
 
 
 def differing_dimensions(space: Space, candidate: Candidate) -> tuple[str, ...]:
-    """Dimensions on which a candidate differs from the baseline, in the space's order."""
+    """Names of the dimensions on which a candidate differs from the baseline, in the space's order."""
     base = dict(space[space.baseline].levels)
     return tuple(name for name, level in candidate.levels if base.get(name) != level)
 
 
 def without_flag(space: Space, candidate: Candidate, dimension: str) -> Candidate | None:
-    """The set that equals ``candidate`` but for the baseline's level on ``dimension``; None if there is none."""
+    """The set that equals ``candidate`` except for the baseline's level on ``dimension``; None if the space has
+    none."""
     wanted = dict(candidate.levels)
     wanted[dimension] = dict(space[space.baseline].levels)[dimension]
     for other in space.candidates:
@@ -55,7 +58,7 @@ def without_flag(space: Space, candidate: Candidate, dimension: str) -> Candidat
 
 
 def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
-    """The words or settings that the dimension adds, as the user would write them."""
+    """The words or settings that a dimension adds to a set, as the user would write them."""
     words = [word for word in candidate.flags.words if word not in less.flags.words]
     if words:
         return " ".join(words)
@@ -66,31 +69,31 @@ def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
 
 
 def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[StartPair, ...]:
-    """The fresh pairs of a set without a flag and with it, in the order of their blocks.
+    """The fresh pairs of a set without one flag (``less``) and with it (``candidate``), in the order of their blocks.
 
-    Rounds without it have the purpose "ablate"; those with it are of the same block, whatever it was made for: in the
-    same process where that has some, else in another one.
+    Rounds without the flag have the purpose "ablate"; those with it are of the same block, whatever the block was made
+    for: from the same process where that rendered both, else from another one.
     """
-    left: dict[int, list[Round]] = {}
+    gap: dict[int, list[Round]] = {}
     right: dict[int, list[Round]] = {}
     for one in rounds:
         if one.block is None or one.short:
             continue
         if one.candidate == less and one.purpose in FRESH_PURPOSES:
-            left.setdefault(one.block, []).append(one)
+            gap.setdefault(one.block, []).append(one)
         elif one.candidate == candidate and one.purpose in FRESH_PURPOSES:
             right.setdefault(one.block, []).append(one)
     found = []
-    for block in sorted(left.keys() & right.keys()):
-        here = {one.launch for one in left[block]}
+    for block in sorted(gap.keys() & right.keys()):
+        here = {one.launch for one in gap[block]}
         same = tuple(one for one in right[block] if one.launch in here)
-        found.append(StartPair(block, tuple(left[block]), same or tuple(right[block])))
+        found.append(StartPair(block, tuple(gap[block]), same or tuple(right[block])))
     return tuple(found)
 
 
 def measured_effects(space: Space, candidate: Candidate, rounds: tuple[Round, ...],
                      confidence: float) -> dict[str, FlagEffect]:
-    """What fresh pairs say of each dimension on which the set differs, as far as there are any."""
+    """The effect of each dimension on which the set differs from the baseline, where fresh pairs measured it."""
     found = {}
     for dimension in differing_dimensions(space, candidate):
         less = without_flag(space, candidate, dimension)
@@ -102,37 +105,37 @@ def measured_effects(space: Space, candidate: Candidate, rounds: tuple[Round, ..
 
 
 def flat_surface(space: Space) -> Surface:
-    """A surface on which no level is expected to be faster than another: credit is not for what was hoped."""
+    """A model of the sets that expects no level to be faster than another, so that credit rests on clips alone."""
     return Surface(space, dict.fromkeys(EFFECTS.effect_mean, 0.0))
 
 
 def posterior_by_clips_alone(space: Space, rounds: tuple[Round, ...]) -> Posterior:
-    """What the clips say, without such hopes."""
+    """What the clips say about every set when no level was expected to help beforehand."""
     return flat_surface(space).posterior(rounds)
 
 
 def ablation_rows(space: Space, candidate: Candidate, posterior: Posterior, total: Interval, pairs: int,
                   known: Mapping[str, FlagEffect]) -> tuple[Ablation, ...]:
-    """A row for each dimension on which the set differs from the baseline.
+    """One row for each dimension on which the set differs from the baseline, as the result shows them.
 
-    ``total``: the verdict's speedup from so many ``pairs``; ``known``: what fresh pairs measured. The rows' product
-    lies in the verdict's interval.
+    ``total``: the verdict's speedup, from ``pairs`` pairs; ``known``: the effects that fresh pairs measured. The
+    product of the rows lies in the verdict's interval.
     """
-    apart = [(name, less) for name in differing_dimensions(space, candidate)
-             if (less := without_flag(space, candidate, name)) is not None and less.id in posterior.index]
-    if len(apart) == 1 and len(differing_dimensions(space, candidate)) == 1:
-        name, less = apart[0]
+    single_flags = [(name, less) for name in differing_dimensions(space, candidate)
+                    if (less := without_flag(space, candidate, name)) is not None and less.id in posterior.index]
+    if len(single_flags) == 1 and len(differing_dimensions(space, candidate)) == 1:
+        name, less = single_flags[0]
         title = flag_words(candidate, less, name)
         return (Ablation(title, total.estimate, total.low, total.high, total.low > 1.0, True, pairs),)
     z = NormalDist().inv_cdf(0.5 + 0.5 * total.confidence)
-    open_sets = [less for name, less in apart if name not in known]
-    rest = None
-    if len(apart) == len(differing_dimensions(space, candidate)):
-        rest = math.log(total.estimate) - sum(effect.gain for effect in known.values())
-    doubt = _standard_error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
-    expected = iter(_expected_effects(posterior, candidate, open_sets, rest, doubt))
+    open_sets = [less for name, less in single_flags if name not in known]
+    expected_sum = None
+    if len(single_flags) == len(differing_dimensions(space, candidate)):
+        expected_sum = math.log(total.estimate) - sum(effect.gain for effect in known.values())
+    variance = _standard_error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
+    expected = iter(_expected_effects(posterior, candidate, open_sets, expected_sum, variance))
     rows = []
-    for name, less in apart:
+    for name, less in single_flags:
         title = flag_words(candidate, less, name)
         if name in known:
             one = known[name]
@@ -143,18 +146,18 @@ def ablation_rows(space: Space, candidate: Candidate, posterior: Posterior, tota
             sd *= RULES.expected_sd_factor
             low, high = math.exp(mean - z * sd), math.exp(mean + z * sd)
             rows.append(Ablation(title, math.exp(mean), low, high, False, False, 0))
-    return (*rows, *_joint_row(tuple(rows), total, math.sqrt(doubt), z))
+    return (*rows, *_joint_row(tuple(rows), total, math.sqrt(variance), z))
 
 
 def _standard_error(interval: Interval, z: float) -> float:
-    """Standard error of a log ratio, from its interval."""
+    """Standard error of a log ratio, from its interval; ``z``: the normal quantile of its confidence."""
     return math.log(interval.high / interval.low) / (2.0 * z)
 
 
-def _expected_effects(posterior: Posterior, candidate: Candidate, sets: list[Candidate], rest: float | None,
-                      doubt: float) -> list[tuple[float, float]]:
-    """(mean, standard deviation) of the expected log effects of leaving each flag out, once it is known that together
-    they come to ``rest`` with variance ``doubt`` (None: what they come to is not known)."""
+def _expected_effects(posterior: Posterior, candidate: Candidate, sets: list[Candidate], expected_sum: float | None,
+                      variance: float) -> list[tuple[float, float]]:
+    """(mean, standard deviation) of the expected log effect of leaving each flag out, given that all of them together
+    come to ``rest`` with variance ``doubt`` (None: their sum is not known)."""
     import numpy as np
 
     if not sets:
@@ -164,20 +167,21 @@ def _expected_effects(posterior: Posterior, candidate: Candidate, sets: list[Can
     mean = posterior.mean[places] - posterior.mean[home]
     cov = (posterior.cov[np.ix_(places, places)] - posterior.cov[places, home][:, None]
            - posterior.cov[home, places][None, :] + posterior.cov[home, home])
-    spread = cov.sum(axis=1) if rest is not None else np.zeros(len(sets))
-    pull = spread / max(float(spread.sum()), 1e-12)
-    mean = mean + pull * ((rest or 0.0) - float(mean.sum()))
-    kept = np.eye(len(sets)) - np.outer(pull, np.ones(len(sets)))
-    cov = kept @ cov @ kept.T + doubt * np.outer(pull, pull)
+    spread = cov.sum(axis=1) if expected_sum is not None else np.zeros(len(sets))
+    share = spread / max(float(spread.sum()), 1e-12)
+    mean = mean + share * ((expected_sum or 0.0) - float(mean.sum()))
+    kept = np.eye(len(sets)) - np.outer(share, np.ones(len(sets)))
+    cov = kept @ cov @ kept.T + variance * np.outer(share, share)
     deviations = np.sqrt(np.maximum(np.diag(cov), 1e-12))
     return list(zip(mean.tolist(), deviations.tolist(), strict=True))
 
 
 def _joint_row(rows: tuple[Ablation, ...], total: Interval, error: float, z: float) -> tuple[Ablation, ...]:
-    """The row for what is left between the flags' effects and the verdict, where that is more than its doubt."""
-    left = math.log(total.estimate) - sum(math.log(row.effect) for row in rows)
+    """The row for the gap between the product of the flags' effects and the verdict's speedup, where it exceeds its
+    error."""
+    gap = math.log(total.estimate) - sum(math.log(row.effect) for row in rows)
     product = math.prod(row.effect for row in rows)
     if not rows or total.low <= product <= total.high:
         return ()
-    low, high = math.exp(left - z * error), math.exp(left + z * error)
-    return (Ablation(TOGETHER, math.exp(left), low, high, False, all(row.measured for row in rows), 0),)
+    low, high = math.exp(gap - z * error), math.exp(gap + z * error)
+    return (Ablation(TOGETHER, math.exp(gap), low, high, False, all(row.measured for row in rows), 0),)

@@ -1,4 +1,4 @@
-"""What a question that stayed open would still need, and whether it was the budget that ended it."""
+"""What an open question still needs: how many pairs, how many minutes, and whether the budget was the reason."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from autotune.model.study import History
 from autotune.model.workload import DecideSpec
 
 WARMUP_CLIPS = 1.0
-"""Clips' time that warming up a process is taken for before it was seen (11.3 against 4.9 s on the H200)."""
+"""Clips' time that warming up a process is assumed to take before it was seen (11.3 against 4.9 s on the H200)."""
 SPARE_FACTOR = 1.1
-"""A budget is named this much larger than what is expected to be needed: starts vary."""
+"""A suggested budget is this much larger than what is expected to be needed: starts vary."""
 
 
 def pair_seconds(history: History, space: Space, other: str) -> float | None:
-    """Seconds that one more pair takes with a clip of each workload a side, from a fresh start a side or one for both;
-    None before the current flags were timed. A set that has no whole clip is taken for as slow as they are."""
-    theirs = _round_seconds(history, space.baseline)
-    if theirs is None:
+    """Seconds that one more pair takes with one clip of each workload a side, each side from a fresh start or both from
+    one; None before the current flags were timed. A set without a whole clip is assumed to be as slow as the current
+    flags."""
+    baseline_seconds = _round_seconds(history, space.baseline)
+    if baseline_seconds is None:
         return None
     starts = [launch.startup for launch in history.launches if launch.failure is None]
     warm = _first_warmups(history)
-    begin = (median(starts) if starts else 0.0) + (median(warm) if warm else WARMUP_CLIPS * theirs)
-    together = other != space.baseline and can_share_process(space, other)
-    return (1.0 if together else 2.0) * begin + theirs + (_round_seconds(history, other) or theirs)
+    start = (median(starts) if starts else 0.0) + (median(warm) if warm else WARMUP_CLIPS * baseline_seconds)
+    shared = other != space.baseline and can_share_process(space, other)
+    return (1.0 if shared else 2.0) * start + baseline_seconds + (_round_seconds(history, other) or baseline_seconds)
 
 
 def _round_seconds(history: History, candidate: str) -> float | None:
-    """Seconds of the session that a whole clip of every workload takes."""
+    """Seconds of the session that one whole clip of every workload takes."""
     costs: dict[int, list[float]] = {}
     for one in history.samples:
         if one.candidate == candidate and is_usable(one) and one.steps is None:
@@ -52,16 +53,17 @@ def _first_warmups(history: History) -> list[float]:
 
 
 def pairs_to_settle(found: Comparison, rule: DecideSpec) -> int | None:
-    """How many more pairs would settle it, if they go on to show what the ones so far do; None: more than are made.
+    """How many more pairs would answer the question if they show on average what the pairs so far do; None: more than
+    are ever made.
 
     A half width shrinks with the root of the number of pairs, and with the level that looks have left for it.
     """
     done = len(found.pairs)
-    wanted = math.log1p(rule.min_gain)
+    wanted_gain = math.log1p(rule.min_gain)
     now = _bound(rule, done)
     for count in range(done + 1, RULES.max_blocks + 1):
-        reach = found.half_width * _bound(rule, count) / now * math.sqrt(done / count)
-        if (found.gain - reach > 0.0 and found.gain >= wanted) or found.gain + reach < wanted:
+        half_width = found.half_width * _bound(rule, count) / now * math.sqrt(done / count)
+        if (found.gain - half_width > 0.0 and found.gain >= wanted_gain) or found.gain + half_width < wanted_gain:
             return count - done
     return None
 
@@ -70,15 +72,15 @@ def _bound(rule: DecideSpec, count: int) -> float:
     return sequential.t_bound(look_level(rule.confidence, count, RULES.max_blocks), count + 2.0)
 
 
-def why_left_open(history: History, space: Space, other: str | None, pairs: int | None, first: int) -> str:
+def why_left_open(history: History, space: Space, other: str | None, pairs: int | None, next_pairs: int) -> str:
     """Why a question stayed open, and what it would take, as the end of a sentence.
 
-    ``pairs``: fresh pairs that would settle it; None: more than are ever made. ``first``: how many of them come next,
-    all or none. That the budget ended is said only where it has no room for these.
+    ``pairs``: fresh pairs that would settle it; None: more than are ever made. ``next_pairs``: how many of them come
+    next, all or none. The budget is given as the reason only where it has no room for these.
     """
     one = pair_seconds(history, space, other or space.baseline)
     left = history.budget - history.spent
-    if left > 0.0 and (one is None or left >= SPARE_FACTOR * first * one):
+    if left > 0.0 and (one is None or left >= SPARE_FACTOR * next_pairs * one):
         failed = sum(launch.failure is not None for launch in history.launches)
         count = len(history.launches)
         starts = f"{count} start" + "s" * (count != 1) + (f" ({failed} failed)" if failed else "")
@@ -88,9 +90,9 @@ def why_left_open(history: History, space: Space, other: str | None, pairs: int 
     return f"the budget ended: {suggest_budget(history, pairs * one)}" if one is not None else "the budget ended"
 
 
-def suggest_budget(history: History, need: float) -> str:
-    """What ``need`` more seconds of measuring ask for: how much more time, and the option that gives it."""
-    more = max(SPARE_FACTOR * need - max(0.0, history.budget - history.spent), 60.0)
+def suggest_budget(history: History, seconds: float) -> str:
+    """How much more time ``seconds`` more of measuring ask for, and the option that gives it."""
+    more = max(SPARE_FACTOR * seconds - max(0.0, history.budget - history.spent), 60.0)
     total = math.ceil((max(history.budget, history.spent) + more) / 60.0)
     return f"about {_minutes(more)} more: `--budget {total}m`"
 

@@ -1,8 +1,8 @@
-"""How the sets of a space hang together: one covariance matrix for each way in which sets may be alike.
+"""Prior covariance of the sets of a space: one matrix for each way in which two sets may be alike.
 
-Everything that is believed of a machine beforehand is a weighted sum of these matrices. Several machines are thought
-of at once (``hypotheses``): cards on which the attention classes are alike or not, flags that act by themselves or
-together, starts that repeat or scatter. The samples say which of them this machine is.
+The prior of a machine is a weighted sum of these matrices. Several sorts of machine are considered at once
+(``hypotheses``): cards on which the attention classes are alike or not, flags that act by themselves or together,
+starts that repeat or scatter. The samples say which of them this machine is.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 MEAN_SD = 5.0
-"""Log seconds. The mean of all sets is not known beforehand at all: it is given a spread this wide."""
+"""Log seconds. The mean of all sets is not known beforehand at all, so it gets a deviation this wide."""
 
 
 @dataclass(frozen=True)
 class CovarianceBases:
-    """``bases``: one matrix for each way of being alike, stacked; ``names``: of each; ``added_seconds``: which of them
-    are added seconds, that count for more beside a faster attention class."""
+    """The matrices of a space. ``bases``: stacked, matrices x sets x sets; ``names``: one for each matrix;
+    ``added_seconds``: which of them are effects in seconds, which count for more beside a faster attention class."""
 
     bases: Array
     names: tuple[str, ...]
@@ -37,9 +37,9 @@ class CovarianceBases:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One sort of machine: log of its ``log_chance`` beforehand, the variance of each of the kernel's bases there,
-    whether the table of expected effects holds for launch flags, and what its starts differ by (standard deviation of
-    log seconds)."""
+    """One sort of machine. ``log_chance``: log of its chance beforehand; ``variances``: of each base matrix;
+    ``table_holds``: whether the table of expected effects holds for launch flags; ``start_sd``: deviation of log
+    seconds between starts."""
 
     log_chance: float
     variances: Array
@@ -48,6 +48,7 @@ class Hypothesis:
 
 
 def _equal_levels(column: list[str]) -> NDArray[np.bool_]:
+    """Which sets have the same level (sets x sets)."""
     import numpy as np
 
     codes = np.unique(column, return_inverse=True)[1]
@@ -57,7 +58,7 @@ def _equal_levels(column: list[str]) -> NDArray[np.bool_]:
 
 def _level_correlation(column: list[str], same: NDArray[np.bool_], family: Mapping[str, str],
                        closeness: float) -> Array:
-    """Correlation of a dimension's effects: 1 for equal levels, ``closeness`` within a family, else 0."""
+    """Correlation of a dimension's effects (sets x sets): 1 for equal levels, ``closeness`` within a family, else 0."""
     import numpy as np
 
     member = np.array([family.get(level, "") for level in column])
@@ -65,14 +66,14 @@ def _level_correlation(column: list[str], same: NDArray[np.bool_], family: Mappi
     return np.asarray(same.astype(np.float64) + closeness * kin)
 
 
-def _effect_correlation(sd: float, apart: float) -> float:
-    """Correlation of two effects of deviation ``sd`` that differ by ``apart`` (standard deviation)."""
-    return max(0.0, 1.0 - 0.5 * (apart / sd) ** 2)
+def _effect_correlation(sd: float, difference_sd: float) -> float:
+    """Correlation of two effects of deviation ``sd`` whose difference has the deviation ``difference_sd``."""
+    return max(0.0, 1.0 - 0.5 * (difference_sd / sd) ** 2)
 
 
 def covariance_bases(space: Space, effects: EffectAssumptions) -> CovarianceBases:
-    """The matrices of a space: the common level, each dimension (attention twice: on a calm card and on a wild one),
-    interactions of two dimensions, and what is each set's own."""
+    """The matrices of a space: the common mean, each dimension (attention twice: on a usual card and on a wild one),
+    interactions of two dimensions, and each set's own rest."""
     import numpy as np
 
     levels = [dict(c.levels) for c in space.candidates]
@@ -99,8 +100,8 @@ def covariance_bases(space: Space, effects: EffectAssumptions) -> CovarianceBase
 
 
 def hypotheses(names: tuple[str, ...], assumed: Assumptions, doubt: float) -> tuple[Hypothesis, ...]:
-    """Every sort of machine that is thought possible; ``doubt``: factor on the effects' deviations where an earlier
-    study of this very machine says what to expect."""
+    """Every sort of machine that is considered. ``names``: of the base matrices; ``doubt``: factor on the effects'
+    deviations, below 1 where an earlier study of this very machine says what to expect."""
     import numpy as np
 
     effects = assumed.effects

@@ -1,4 +1,4 @@
-"""The drift check: does what an earlier tune found still hold? Minutes instead of a tune."""
+"""The drift check: is what an earlier tune measured still true? It takes minutes where a tune takes longer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from autotune.model.workload import Profile
 ROUNDS = 2
 """Rounds of each set in a drift check."""
 CONFIDENCE = 0.95
+"""Confidence of its interval."""
 
 DriftAnswer = Literal["holds", "changed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSpeedup:
-    """What the earlier tune left to compare with: mean log score of the set in use and of the one before it, in
-    their confirmation, and the speedup between them."""
+    """What an earlier tune measured, to compare with: the set in use (``current``) and the one before it (``stock``),
+    each with its mean log score in the confirmation."""
 
     current: str
     stock: str
@@ -33,7 +34,8 @@ class RecordedSpeedup:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """``gain``: stock time over current time now, None when that was not needed or could not be measured."""
+    """The answer of a drift check. ``gain``: stock time over current time now, None when that was not needed or could
+    not be measured."""
 
     answer: DriftAnswer
     gain: Interval | None
@@ -55,8 +57,8 @@ def recorded_speedup(history: History, profile: Profile, current: str, stock: st
 def next_proposal(history: History, profile: Profile, before: RecordedSpeedup) -> Proposal | None:
     """The next measurement of a drift check, None when it is over.
 
-    The set in use first. If its time is what it was, that is the answer: one start. If not, the set before it
-    (switched live where one process serves both) tells a slower machine from a lost gain.
+    The set in use comes first. If its time is what it was, that is the answer, after one start. If not, the set before
+    it (switched live where one process serves both) distinguishes a slower machine from a lost gain.
     """
     limit = 8 * ROUNDS * max(1, len(profile.workloads))
     if _failed_sets(history) & {before.current, before.stock} or len(history.samples) > limit:
@@ -72,11 +74,11 @@ def next_proposal(history: History, profile: Profile, before: RecordedSpeedup) -
 
 
 def drift_of(history: History, profile: Profile, before: RecordedSpeedup) -> Drift:
-    """Whether what was recorded still holds.
+    """Whether what an earlier tune recorded is still true.
 
-    "changed" when the speedup seen now differs from the recorded one by more than the doubt of both (two starts
-    a side, few clips: about 6 %), or when a set that rendered then fails now: a tune is due, warm-started.
-    "holds" says that no change was seen, not that nothing better exists.
+    "changed" when the speedup seen now differs from the recorded one by more than the error of both (two starts a side,
+    few clips: about 6 %), or when a set that rendered then fails now: a tune is due, warm-started. "holds" says that no
+    change was seen, not that nothing better exists.
     """
     if _failed_sets(history) & {before.current, before.stock}:
         return Drift("changed", None, "a set that rendered before fails now")
@@ -91,13 +93,13 @@ def drift_of(history: History, profile: Profile, before: RecordedSpeedup) -> Dri
         return Drift("unknown", None, "the drift check could not be finished")
     sd = noise.within_sd([mine, theirs])
     gain = noise.robust_mean(theirs, sd) - noise.robust_mean(mine, sd)
-    reach = math.sqrt(2.0) * _half_width([mine, theirs])
-    now = Interval(math.exp(gain), math.exp(gain - reach), math.exp(gain + reach), CONFIDENCE)
+    half_width = math.sqrt(2.0) * _half_width([mine, theirs])
+    now = Interval(math.exp(gain), math.exp(gain - half_width), math.exp(gain + half_width), CONFIDENCE)
     then = before.stock_score - before.current_score
-    told = f"{now.estimate:.3f} times as fast as before tuning, {math.exp(then):.3f} when it was confirmed"
-    if abs(gain - then) > math.sqrt(1.5) * reach:
-        return Drift("changed", now, f"the set in use is now {told}")
-    return Drift("holds", now, f"the set in use is {told}")
+    speedups = f"{now.estimate:.3f} times as fast as before tuning, {math.exp(then):.3f} when it was confirmed"
+    if abs(gain - then) > math.sqrt(1.5) * half_width:
+        return Drift("changed", now, f"the set in use is now {speedups}")
+    return Drift("holds", now, f"the set in use is {speedups}")
 
 
 def _scores(history: History, profile: Profile) -> dict[str, list[float]]:
@@ -121,7 +123,7 @@ def _half_width(groups: list[list[float]]) -> float:
 
 
 def _is_unchanged(mine: list[float], before: RecordedSpeedup) -> bool:
-    """True when the set's time is the recorded one within the noise of starts (the record had several)."""
+    """Whether the set's time is the recorded one within the noise of starts (the record had several)."""
     if len(mine) < ROUNDS:
         return False
     sd = noise.within_sd([mine])

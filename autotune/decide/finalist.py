@@ -1,4 +1,4 @@
-"""Which set goes to confirmation: the best one, less the flags that do not help."""
+"""The set that goes into confirmation: the best one, without the flags that do not help."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from autotune.model.flagset import Candidate, Space
 
 def without_doubtful_flags(space: Space, candidate: Candidate, posterior: Posterior,
                            dropped: frozenset[str]) -> Candidate:
-    """The candidate less its flags that are not likely to help, the least helpful first.
+    """The candidate without its flags that are not likely to help, the least helpful removed first.
 
-    A flag is dropped when the chance that it helps is below RULES.helpful_chance and it is not expected to do much; the
-    set without it must exist and must not have failed.
+    A flag is removed when the chance that it helps is below RULES.helpful_chance and it is not expected to do much; the
+    set without it must exist and must not have failed (``dropped``).
     """
     current = candidate
     while True:
@@ -43,10 +43,11 @@ def chance_to_help(posterior: Posterior, candidate: Candidate, less: Candidate) 
 
 
 def is_shown_to_help(posterior: Posterior, candidate: Candidate, less: Candidate, effect: FlagEffect | None) -> bool:
-    """Whether a flag is shown to help: by all clips together, and by its fresh pairs, since the search chose the flag
-    by its own clips, which were lucky for it more often than not.
+    """Whether a flag is shown to help: by all clips together, and by its own fresh pairs, since the search chose the
+    flag by its own clips, which were lucky for it more often than not.
 
-    A set without it that is no simpler (it has a flag of the user's more) is no reason to ask for that."""
+    It also counts as shown where the set without it is no simpler (it has a flag of the user's more).
+    """
     if less.simplicity >= candidate.simplicity:
         return True
     fresh = effect is None or effect.gain > RULES.fresh_errors * effect.error
@@ -55,8 +56,9 @@ def is_shown_to_help(posterior: Posterior, candidate: Candidate, less: Candidate
 
 def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, FlagEffect],
                        dropped: frozenset[str]) -> Candidate:
-    """The set less the flags that fresh pairs measured and did not show to help, the least likely first: on ties the
-    simplest set wins. ``posterior``: by clips alone, no level expected to help; what no pair measured stays."""
+    """The set without the flags that fresh pairs measured and did not show to help, the least likely removed first: on
+    ties the simplest set wins. ``posterior``: by clips alone, no level expected to help; a flag that no pair measured
+    stays."""
     current, left = candidate, set(known)
     while True:
         idle = []
@@ -73,7 +75,7 @@ def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior,
 
 
 def too_slow_sets(rounds: tuple[Round, ...], space: Space, objective: str) -> frozenset[str]:
-    """With objectives vram and balanced: the sets expected to be slower than those objectives allow."""
+    """For the objectives vram and balanced, the sets expected to be slower than those objectives allow."""
     if objective == "speed" or not any(one.candidate == space.baseline for one in rounds):
         return frozenset()
     seconds = Surface(space).posterior(rounds)
@@ -82,7 +84,7 @@ def too_slow_sets(rounds: tuple[Round, ...], space: Space, objective: str) -> fr
 
 
 def finalist(space: Space, posterior: Posterior, dropped: frozenset[str], min_gain: float) -> Candidate | None:
-    """The set to confirm, None when nothing is plausibly better than the baseline by ``min_gain``."""
+    """The set to confirm, None when none is plausibly better than the baseline by ``min_gain``."""
     open_sets = [c for c in space.candidates if c.id not in dropped or c.id == space.baseline]
     best = min(posterior.mean[posterior.index[c.id]] for c in open_sets)
     tied = [c for c in open_sets if posterior.mean[posterior.index[c.id]] <= best + RULES.tie]

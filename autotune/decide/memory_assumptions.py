@@ -1,7 +1,7 @@
-"""What memory peaks are assumed to do, apart from times: which flags save memory, and that a peak hardly varies.
+"""What is assumed of memory peaks: which flags save memory, and that a peak hardly varies.
 
-A search for less memory that assumed what is known of times took each peak for as doubtful as a clip's seconds, and
-looked first at what is fast.
+A search for less memory that used the assumptions on times treated each peak as being as noisy as a clip's seconds, and
+tried first what is fast.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 
 DIMENSIONS = ("attention", "batch_cond_uncond", "channelslast", "no_half_vae", "precision", "memory")
+"""All dimensions: each multiplies the peak."""
 FUSED_ATTENTION = ("sdp", "sdp-no-mem", "xformers")
+"""Attention classes that run fused kernels."""
 
 
 def _memory_mean() -> dict[Level, float]:
+    """Expected log MiB of a level, all others 0."""
     return {
         **{("attention", name): -0.5 for name in FUSED_ATTENTION},  # H200: 5.2 GB of 20 GB with split
         ("attention", "sub-quad"): -0.4,
@@ -45,11 +48,12 @@ PEAK_ASSUMPTIONS = Assumptions(
         family_sd=_frozen({"fused": 0.05}), wild_effect_sd=_frozen({"attention": 0.6}),
         wild_family_sd=_frozen({"fused": 0.3}), multiplies=DIMENSIONS, odd_chance=0.1, odd_sd=0.2,
         interaction_sorts=((0.6, 0.01, 0.005), (0.25, 0.05, 0.02), (0.15, 0.15, 0.05))))
-"""Of the logarithm of a set's memory peak. Peaks of one set in several starts differ by less than 0.5 % (H200)."""
+"""Assumptions on the logarithm of a set's memory peak. Peaks of one set in several starts differ by less than 0.5 %
+(H200)."""
 
 
 def _balanced_assumptions() -> Assumptions:
-    """Of the mean of both logarithms: half of each effect; of time's what it varies by."""
+    """Assumptions on the mean of both logarithms: half of each expected effect."""
     time, peak = ASSUMED.effects, PEAK_ASSUMPTIONS.effects
     means = {level: 0.5 * (time.effect_mean.get(level, 0.0) + peak.effect_mean.get(level, 0.0))
              for level in {*time.effect_mean, *peak.effect_mean}}
@@ -65,10 +69,10 @@ def _balanced_assumptions() -> Assumptions:
 
 @lru_cache(maxsize=4)
 def assumptions_for(objective: str) -> Assumptions:
-    """What is assumed of an objective's score."""
+    """The assumptions on an objective's score."""
     return ASSUMED if objective == "speed" else PEAK_ASSUMPTIONS if objective == "vram" else _balanced_assumptions()
 
 
 def surface_for(space: Space, objective: str, prior: dict[Level, float] | None = None, doubt: float = 1.0) -> Surface:
-    """The surface of an objective's score (see Surface)."""
+    """The model of an objective's score (see Surface)."""
     return Surface(space, prior, doubt, assumptions_for(objective))

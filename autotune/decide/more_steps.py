@@ -1,9 +1,9 @@
-"""What a gain at few steps comes to for clips with more: the share of a clip that does not grow with steps shrinks.
+"""What a gain measured at few steps comes to for clips with more steps.
 
-Seconds are affine in steps: text, VAE, encoding and writing take the same whatever the steps are (768x768x24 on an
-H200: 3.0 s of 15.4 with the default flags at 8 steps, 4.5 of 9.1 with sdp, so that 1.62 times the speed at 8 steps is
-2.2 times at 25). Of each set its clips at two numbers of steps and more, each against the others of its process, tell
-the fixed share; what is not known of it widens the interval.
+Seconds are affine in steps: text, VAE, encoding and writing take the same time whatever the steps are, so their share
+of a clip shrinks (768x768x24 on an H200: 3.0 s of 15.4 with the default flags at 8 steps, 4.5 of 9.1 with sdp, so that
+1.62 times the speed at 8 steps is 2.2 times at 25). The fixed share of each set is estimated from its clips at two or
+more numbers of steps, each compared with the others of its process; what is not known of it widens the interval.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 USUAL_STEPS = (20, 30)
 """Steps of the clips that people render: the web UI's default, and a careful one."""
 CHECK_STEPS = 20
-"""Steps of the clip that the line is checked with."""
+"""Steps of the clip with which the conversion is checked."""
 WARM_NOISE = 2.0
-"""Times the usual clip noise that the last warm-up clip of a set has: it is short, and hardly warm."""
+"""Noise of the last warm-up clip of a set, as a multiple of the usual clip noise: it is short, and hardly warm."""
 AGREEMENT = 0.05
-"""Share by which the checking clips may miss the line beside what both are unsure of."""
+"""Share by which the checking clips may miss the conversion beyond the error of both."""
 FIXED_SHARES = 99
-"""Fixed shares of a clip that are weighed, from 0 to 0.98, all of them as likely beforehand."""
+"""Number of fixed shares of a clip that are weighed, from 0 to 0.98, all equally likely beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class SpeedupAtSteps:
 
 @dataclass(frozen=True, slots=True)
 class ClipGroup:
-    """Clips of one set, process and number of steps: their robust mean in log seconds, and its variance."""
+    """Clips of one set, one process and one number of steps: their robust mean in log seconds, and its variance."""
 
     launch: int
     steps: int
@@ -63,19 +63,20 @@ class ClipGroup:
 
 
 def single_workload_study(history: History, profile: Profile, index: int) -> tuple[History, Profile]:
-    """The study as if this were its only workload."""
+    """The study as if this workload were its only one."""
     one = replace(profile, workloads=(profile.workloads[index],))
     mine = tuple(replace(s, workload=0) for s in history.samples if s.workload == index)
     return replace(history, samples=mine), one
 
 
 def workload_speedup(history: History, space: Space, profile: Profile, other: str, index: int) -> Interval | None:
-    """The speedup of one workload's clip by the pairs that decided; None where it cannot be told."""
+    """The speedup of one workload's clip by the pairs that decided; None where there are too few."""
     result = _workload_comparison(history, space, profile, other, index)
     return None if result is None else result.interval
 
 
 def _workload_comparison(history: History, space: Space, profile: Profile, other: str, index: int) -> Comparison | None:
+    """The comparison of both sets by the clips of one workload."""
     mine, one = single_workload_study(history, profile, index)
     found = rounds(mine, one)
     pairs = complete_pairs(found, mine, space.baseline, other)
@@ -84,7 +85,7 @@ def _workload_comparison(history: History, space: Space, profile: Profile, other
 
 
 def speedups_at_steps(history: History, space: Space, profile: Profile, other: str) -> tuple[SpeedupAtSteps, ...]:
-    """What ``other`` gains for clips with the USUAL steps, for each workload that can tell it."""
+    """What ``other`` gains for clips with USUAL_STEPS, for each workload whose clips can tell."""
     found = []
     for index, workload in enumerate(profile.workloads):
         result = _workload_comparison(history, space, profile, other, index)
@@ -101,45 +102,46 @@ def speedups_at_steps(history: History, space: Space, profile: Profile, other: s
 
 
 def _speedup_row(clips: Sequence[Sequence[ClipGroup]], place: tuple[int, int, int],
-                 now: Interval) -> SpeedupAtSteps | None:
-    """``place``: workload, its steps, the steps asked for."""
+                 known: Interval) -> SpeedupAtSteps | None:
+    """The row of one number of steps. ``clips``: of the baseline and of the other set; ``place``: workload, its steps,
+    the steps asked for; ``known``: the speedup at the workload's own steps."""
     index, whole, steps = place
     if steps == whole:
-        return SpeedupAtSteps(index, steps, now, True, now.estimate)
-    told = speedup_at_steps(clips[0], clips[1], whole, steps, now)
-    if told is None:
+        return SpeedupAtSteps(index, steps, known, True, known.estimate)
+    converted = speedup_at_steps(clips[0], clips[1], whole, steps, known)
+    if converted is None:
         return None
     times = [[clip.score for clip in side if clip.steps == steps] for side in clips]
     if not all(times):
-        return SpeedupAtSteps(index, steps, told, False, None)
+        return SpeedupAtSteps(index, steps, converted, False, None)
     measured = math.exp(median(times[0]) - median(times[1]))
     before = [[clip for clip in side if clip.steps != steps] for side in clips]
-    line = speedup_at_steps(before[0], before[1], whole, steps, now)
+    line = speedup_at_steps(before[0], before[1], whole, steps, known)
     # Both clips were rendered in processes of their own, if not of their own start.
-    doubt = _normal_bound(now.confidence) * math.sqrt(sum(
+    doubt = _normal_bound(known.confidence) * math.sqrt(sum(
         clip.variance + NOISE.decision_start_sd**2 for side in clips for clip in side if clip.steps == steps))
     if line is None or abs(math.log(measured / line.estimate)) <= AGREEMENT + math.hypot(
             doubt, math.log(line.high / line.low) / 2.0):
-        return SpeedupAtSteps(index, steps, told, True, measured)
-    low, high = min(told.low, measured, line.estimate), max(told.high, measured, line.estimate)
-    return SpeedupAtSteps(index, steps, Interval(told.estimate, low, high, told.confidence), False, measured)
+        return SpeedupAtSteps(index, steps, converted, True, measured)
+    low, high = min(converted.low, measured, line.estimate), max(converted.high, measured, line.estimate)
+    return SpeedupAtSteps(index, steps, Interval(converted.estimate, low, high, converted.confidence), False, measured)
 
 
-def speedup_at_steps(baseline: Sequence[ClipGroup], other: Sequence[ClipGroup], whole: int, steps: int,
-                     now: Interval) -> Interval | None:
-    """The speedup at ``steps`` steps from that ``now``, at ``whole`` steps; None where one side's clips all have the
-    same number of steps, so that nothing tells them apart."""
-    mine, theirs = growth_with_steps(baseline, whole, steps), growth_with_steps(other, whole, steps)
+def speedup_at_steps(baseline: Sequence[ClipGroup], other: Sequence[ClipGroup], whole_steps: int, steps: int,
+                     known: Interval) -> Interval | None:
+    """The speedup at ``steps`` steps, from the one ``known`` at ``whole_steps`` steps; None where one side's clips all
+    have the same number of steps, so that its fixed share is unknown."""
+    mine, theirs = growth_with_steps(baseline, whole_steps, steps), growth_with_steps(other, whole_steps, steps)
     if mine is None or theirs is None:
         return None
-    centre = math.log(now.estimate) + mine[0] - theirs[0]
-    reach = math.hypot(math.log(now.high / now.low) / 2.0,
-                       _normal_bound(now.confidence) * math.sqrt(mine[1] ** 2 + theirs[1] ** 2))
-    return Interval(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), now.confidence)
+    centre = math.log(known.estimate) + mine[0] - theirs[0]
+    half_width = math.hypot(math.log(known.high / known.low) / 2.0,
+                            _normal_bound(known.confidence) * math.sqrt(mine[1] ** 2 + theirs[1] ** 2))
+    return Interval(math.exp(centre), math.exp(centre - half_width), math.exp(centre + half_width), known.confidence)
 
 
-def growth_with_steps(clips: Sequence[ClipGroup], whole: int, steps: int) -> tuple[float, float] | None:
-    """Log of a set's seconds at ``steps`` over those at ``whole`` steps, and its standard deviation.
+def growth_with_steps(clips: Sequence[ClipGroup], whole_steps: int, steps: int) -> tuple[float, float] | None:
+    """Log of a set's seconds at ``steps`` over those at ``whole_steps`` steps, and its standard deviation.
 
     All fixed shares from none to nearly all are weighed by how well they explain the clips, each process with a start
     of its own (a Gaussian likelihood on a grid). None when all clips have the same number of steps.
@@ -153,27 +155,27 @@ def growth_with_steps(clips: Sequence[ClipGroup], whole: int, steps: int) -> tup
     same_start = launch[:, None] == launch[None, :]
     inverse = np.linalg.inv(NOISE.decision_start_sd**2 * same_start + np.diag([clip.variance for clip in clips]))
     shares = np.linspace(0.0, 0.98, FIXED_SHARES)
-    shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([clip.steps for clip in clips]) / whole)
+    shape = np.log(shares[:, None] + (1.0 - shares[:, None]) * np.array([clip.steps for clip in clips]) / whole_steps)
     rest = scores[None, :] - shape
     weight = inverse.sum(axis=0)
     rest = rest - ((rest @ weight) / weight.sum())[:, None]
     log = -0.5 * np.einsum("ij,jk,ik->i", rest, inverse, rest)
     chance = np.exp(log - log.max())
     chance /= chance.sum()
-    grown = np.log(shares + (1.0 - shares) * steps / whole)
+    grown = np.log(shares + (1.0 - shares) * steps / whole_steps)
     mean = float(chance @ grown)
     return mean, float(np.sqrt(max(0.0, chance @ (grown - mean) ** 2)))
 
 
-def clip_groups(samples: Sequence[Sample], candidate: str, index: int, whole: int) -> list[ClipGroup]:
-    """A set's clips of one workload by process and number of steps; of its warm-up clips the last of several."""
+def clip_groups(samples: Sequence[Sample], candidate: str, index: int, whole_steps: int) -> list[ClipGroup]:
+    """A set's clips of one workload by process and number of steps; of several warm-up clips only the last counts."""
     groups: dict[tuple[int, int], list[float]] = {}
     warm: dict[tuple[int, int], list[float]] = {}
-    sd = _clip_sd(samples, index, whole)
+    sd = _clip_sd(samples, index, whole_steps)
     for one in samples:
         if one.workload != index or one.seconds is None or one.candidate != candidate:
             continue
-        place = (one.launch, one.steps or whole)
+        place = (one.launch, one.steps or whole_steps)
         if is_usable(one) or one.state == "check":
             groups.setdefault(place, []).append(math.log(one.rendered or one.seconds))
         elif one.state == "warmup":
@@ -181,19 +183,20 @@ def clip_groups(samples: Sequence[Sample], candidate: str, index: int, whole: in
     found = [ClipGroup(launch, steps, noise.robust_mean(group, sd), sd**2 / len(group))
              for (launch, steps), group in groups.items()]
     found += [ClipGroup(launch, steps, group[-1], (WARM_NOISE * sd) ** 2)
-              for (launch, steps), group in warm.items() if len(group) > 1 and steps != whole]
+              for (launch, steps), group in warm.items() if len(group) > 1 and steps != whole_steps]
     return found
 
 
-def _clip_sd(samples: Sequence[Sample], index: int, whole: int) -> float:
-    """Clip noise in log seconds, and more while few clips were repeated: as much as Student's t is wider."""
+def _clip_sd(samples: Sequence[Sample], index: int, whole_steps: int) -> float:
+    """Clip noise in log seconds, larger while few clips were repeated: by as much as Student's t is wider."""
     groups: dict[object, list[float]] = {}
     for one in samples:
         if one.workload == index and is_usable(one) and one.seconds is not None:
-            groups.setdefault((one.launch, one.candidate, one.steps or whole), []).append(math.log(one.seconds))
+            groups.setdefault((one.launch, one.candidate, one.steps or whole_steps), []).append(math.log(one.seconds))
     freedom = NOISE.within_df + sum(len(group) - 1 for group in groups.values())
     return noise.within_sd(groups.values()) * sequential.t_bound(0.05, freedom) / _normal_bound(0.95)
 
 
 def _normal_bound(confidence: float) -> float:
+    """Two-sided normal quantile of a confidence."""
     return NormalDist().inv_cdf(0.5 + confidence / 2.0)

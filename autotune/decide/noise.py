@@ -1,4 +1,4 @@
-"""The two noises: between clips of one process, and between processes of the same set."""
+"""Estimates of the two noises: between clips of one process, and between processes of the same set."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from autotune.decide.assumptions import NOISE
 def within_sd(groups: Iterable[Sequence[float]]) -> float:
     """Standard deviation of log seconds between clips of one process.
 
-    Shamos's estimator (median of absolute pairwise differences within groups, over 0.954), which bears up to
-    29 % of outliers, blended with ``within_sd`` by ``within_df``. ``groups``: log seconds of one set in one process.
+    Shamos's estimator (median of absolute pairwise differences within groups, over 0.954), which tolerates up to 29 %
+    of outliers, blended with NOISE.within_sd by NOISE.within_df. ``groups``: log seconds of one set in one process.
     """
     gaps: list[float] = []
     freedom = 0
@@ -28,11 +28,11 @@ def within_sd(groups: Iterable[Sequence[float]]) -> float:
 
 
 def robust_mean(values: Sequence[float], sd: float) -> float:
-    """Robust mean of log seconds: values beyond NOISE.outlier_sds standard deviations of the median are pulled in to
-    it.
+    """Mean of log seconds that outliers hardly move: values more than NOISE.outlier_sds standard deviations from the
+    median are moved to that distance.
 
-    Of two values that far apart the smaller counts: what disturbs a clip makes it slower, never faster, and
-    the first clip after a live switch may still load kernels (sdp 5.33 s, then 4.88 s on the H200).
+    Of two values that far apart the smaller counts: what disturbs a clip makes it slower, never faster, and the first
+    clip after a live switch may still load kernels (sdp 5.33 s, then 4.88 s on the H200).
     """
     if len(values) == 1:
         return values[0]
@@ -45,9 +45,10 @@ def robust_mean(values: Sequence[float], sd: float) -> float:
 
 
 def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> float:
-    """Variance of log seconds of one clip within a process after NOISE.outlier_sds, at least that of ``sd`` halved.
+    """Variance of log seconds of one clip within a process after outliers are cut off (NOISE.outlier_sds), at least
+    half of that of ``sd``.
 
-    Pooled over groups, with the degrees of freedom that each group's own centre costs.
+    Pooled over groups, less the degrees of freedom that each group's own centre costs.
     """
     total, freedom = NOISE.within_df * sd**2, NOISE.within_df
     for group in groups.values():
@@ -61,12 +62,12 @@ def clipped_variance(groups: Mapping[object, Sequence[float]], sd: float) -> flo
 
 
 def prior_start_variance(clip_variance: float) -> float:
-    """Between-launch variance of log seconds expected beforehand, given the clips' variance."""
+    """Variance of log seconds between starts that is expected beforehand, given the clips' variance."""
     return NOISE.decision_start_sd**2 + NOISE.clip_noise_share**2 * clip_variance
 
 
 def combined_freedom(between: float, within: float, clip_freedom: float) -> float:
-    """Degrees of freedom of the sum of two variances: of starts, with ``between_df``, and of clips, with
-    ``clip_freedom`` (Satterthwaite 1946, Biometrics Bulletin 2:110). Where the clips' noise is most of it, it is well
-    known."""
+    """Degrees of freedom of the sum of two variances: of starts, with NOISE.between_df, and of clips, with
+    ``clip_freedom`` (Satterthwaite 1946, Biometrics Bulletin 2:110). The sum is well known where most of it is the
+    clips' noise."""
     return (between + within) ** 2 / (between**2 / NOISE.between_df + within**2 / clip_freedom)

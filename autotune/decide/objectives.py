@@ -1,4 +1,4 @@
-"""What "better" means: speed, vram or balanced; and the Pareto front of time against memory."""
+"""The objectives speed, vram and balanced: what counts as better; and the Pareto front of time against memory."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def require_objective(objective: str) -> None:
 def score_rounds(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
     """Rounds with the objective's score, smaller is better.
 
-    speed: log seconds. vram: log of the memory peak. balanced: mean of the two, so that a tenth less time
-    is worth a tenth less memory. Rounds whose memory is unknown are left out where memory counts.
+    speed: log seconds. vram: log of the memory peak. balanced: mean of the two, so that a tenth less time is worth a
+    tenth less memory. Rounds whose memory is unknown are left out where memory counts.
     """
     if objective == "speed":
         return rounds
@@ -49,8 +49,8 @@ def answer_on_time(speed: Comparison) -> ComparisonAnswer:
 
 def compare_by_objective(history: History, space: Space, all_rounds: tuple[Round, ...], winner: str, rule: DecideSpec,
                          objective: str) -> Comparison | None:
-    """The comparison of the baseline with ``winner`` by the objective; where memory counts it is settled only when
-    the time is, too. None before ``min_blocks`` pairs."""
+    """The comparison of the baseline with ``winner`` by the objective; where memory counts it is settled only when the
+    time is, too. None before RULES.min_blocks pairs."""
     found = confirmation_result(history, space, score_rounds(all_rounds, objective), winner, rule)
     if objective == "speed" or found is None:
         return found
@@ -61,8 +61,8 @@ def compare_by_objective(history: History, space: Space, all_rounds: tuple[Round
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Names of the points (seconds, MiB) that no other point beats in one and equals or beats in the other,
-    fastest first."""
+    """Names of the points (seconds, MiB) that no other point beats in one and equals or beats in the other, fastest
+    first."""
     front: list[str] = []
     least = math.inf
     for name, (_, memory) in sorted(points.items(), key=lambda item: (item[1], item[0])):

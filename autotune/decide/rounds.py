@@ -1,4 +1,4 @@
-"""From samples to rounds: one score a round, which sets have failed, what things cost."""
+"""Rounds from samples: one score for one clip of every workload; and which sets have failed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from autotune.model.study import History, Sample
 from autotune.model.workload import Profile
 
 DETERMINISTIC = frozenset({"oom", "spilled", "invalid_output", "not_animated", "nan", "bad_flag", "machine_down"})
-"""Failures that come back when the same set is tried again, or must not be seen again; the others get one more try."""
+"""Failures that come back when the same set is tried again, or must not be seen again; after others a set is tried once
+more."""
 MOST_HINDERED_TRIES = 4
-"""So often may others get in the way of the baseline's first clip (a taken port, an interruption) before it is given
-up: they are no fault of the set, but without the current flags' time there is nothing to compare with."""
+"""So often may the baseline's first clip be prevented by others (a taken port, an interruption) before it is given up:
+they are no fault of the set, but without the current flags' time there is nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """One clip of every workload by one set in one process.
 
-    ``score``: weighted mean of the natural logarithms of the clips' seconds, so that a difference of two
-    scores is the logarithm of the weighted geometric mean of their time ratios. ``memory``: the largest
-    peak in MiB, None where nothing could tell it. ``place``: number of the round's last sample. ``short``: told
-    from clips with fewer steps, some or all.
+    ``score``: weighted mean of the natural logarithms of the clips' seconds, so that a difference of two scores is the
+    logarithm of the weighted geometric mean of their time ratios. ``memory``: the largest peak in MiB, None where it is
+    not known. ``place``: number of the round's last sample. ``short``: some or all of its clips had fewer steps.
     """
 
     candidate: str
@@ -49,10 +49,10 @@ def is_timed(sample: Sample) -> bool:
 def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
     """All complete rounds, in the order in which they were completed.
 
-    The k-th timed clip of each workload within one process, set, purpose and block makes round k:
-    a discarded clip that was repeated therefore finds its place by itself. A set that was given up as too slow
-    counts with the time at which that was done, once a process: surely worse, however slow it truly is. No clip
-    of a confirmation is ever given up, so a verdict's speedup rests on whole clips alone.
+    The k-th timed clip of each workload within one process, set, purpose and block makes round k, so that a repeated
+    clip takes the place of the discarded one. A set that was given up as too slow counts once a process with the time
+    at which that happened: it is surely worse, however slow it truly is. No clip of a confirmation is ever given up, so
+    a verdict's speedup rests on whole clips alone.
     """
     weights = [workload.weight for workload in profile.workloads]
     total = sum(weights)
@@ -81,14 +81,14 @@ def rounds(history: History, profile: Profile) -> tuple[Round, ...]:
 
 
 def prefer_whole_clips(found: tuple[Round, ...]) -> tuple[Round, ...]:
-    """The rounds that a set's figures come from: its whole clips where it has any, else what short ones tell."""
+    """The rounds that a set's figures come from: its whole clips where it has any, else its short ones."""
     whole = {one.candidate for one in found if not one.short}
     return tuple(one for one in found if not one.short or one.candidate not in whole)
 
 
 def before_confirmation(history: History) -> History:
-    """The history up to the first confirm sample: what the choice of the finalist rests on, so that the choice
-    stays the same while it is being confirmed."""
+    """The history up to the first confirm sample: what the choice of the finalist rests on, so that the choice does not
+    change while it is being confirmed."""
     for place, sample in enumerate(history.samples):
         if sample.purpose == "confirm":
             return replace(history, samples=history.samples[:place])
@@ -97,8 +97,8 @@ def before_confirmation(history: History) -> History:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What failed so far. ``dropped``: sets not to be tried again; ``baseline``: why the baseline is given
-    up, None while it is not; ``count``: number of failed clips and starts, baseline included."""
+    """What failed so far. ``dropped``: sets not to be tried again; ``baseline``: why the baseline is given up, None
+    while it is not; ``count``: number of failed clips and starts, the baseline's included."""
 
     dropped: frozenset[str]
     baseline: str | None
@@ -106,7 +106,7 @@ class Failures:
 
 
 def _count_failures(history: History) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, int]]:
-    """Failures of each set's clips, of each launch key's starts, and good clips of each set."""
+    """Failures of each set's clips, failures of each launch key's starts, and number of good clips of each set."""
     clips: dict[str, list[str]] = {}
     starts: dict[str, list[str]] = {}
     good: dict[str, int] = {}
@@ -124,19 +124,22 @@ def _count_failures(history: History) -> tuple[dict[str, list[str]], dict[str, l
 
 def _blamed_levels(failed: Candidate, baseline: Candidate,
                    proven: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    """The levels that a failure is laid to: those apart from the baseline's that no good clip at this memory mode
-    ever had (what fits beside --medvram says nothing of what fits without), or, if there are none, all those apart
-    from the baseline's together."""
-    apart = frozenset(failed.levels) - frozenset(baseline.levels)
-    return (apart - proven) or apart
+    """The levels that a failure is attributed to: those that differ from the baseline and that no good clip at this
+    memory mode ever had (what fits with --medvram says nothing about what fits without), or, if there are none, all
+    that differ together."""
+    differing = frozenset(failed.levels) - frozenset(baseline.levels)
+    return (differing - proven) or differing
 
 
 def failures(history: History, space: Space) -> Failures:
-    """Sorts failures: a set is dropped after one deterministic failure or two of any kind; a launch key after
-    two failed starts (one, if its flags were refused); the baseline is given up when its first two tries
-    fail, when it failed three times and at least a third of its tries, or when others got in the way of its first
-    MOST_HINDERED_TRIES tries. What failed in one set is not tried
-    in others at the same memory mode (see ``_blamed``): memory runs out and NaNs come by level, not by spelling."""
+    """Which sets to leave out because of failures, and whether the baseline is given up.
+
+    A set is dropped after one deterministic failure or two of any kind; a launch key after two failed starts (one, if
+    its flags were refused). The baseline is given up when its first two tries fail, when it failed three times and at
+    least a third of its tries, or when others prevented its first MOST_HINDERED_TRIES tries. What failed in one set is
+    not tried in others at the same memory mode (see ``_blamed_levels``): memory runs out and NaNs come by level, not by
+    spelling.
+    """
     clips, starts, good = _count_failures(history)
     baseline = space[space.baseline]
     # A key that has served clips is sound: a later failed start of it is the machine's, not the flags'.
@@ -158,29 +161,30 @@ def failures(history: History, space: Space) -> Failures:
               for one in failed]
     for candidate in space.candidates:
         levels = frozenset(candidate.levels)
-        spoiled = any(blame and blame <= levels and candidate.effective.memory == memory for blame, memory in blames)
-        if candidate.launch_key in bad_keys or (spoiled and not good.get(candidate.id)):
+        blamed = any(blame and blame <= levels and candidate.effective.memory == memory for blame, memory in blames)
+        if candidate.launch_key in bad_keys or (blamed and not good.get(candidate.id)):
             dropped.add(candidate.id)
     dropped.discard(baseline.id)
-    mine = clips.get(baseline.id, []) + starts.get(baseline.launch_key, [])
-    fine = good.get(baseline.id, 0)
-    given_up = (len(mine) >= 2 and fine == 0) or (len(mine) >= 3 and 2 * len(mine) >= fine)
+    own_failures = clips.get(baseline.id, []) + starts.get(baseline.launch_key, [])
+    own_good = good.get(baseline.id, 0)
+    bad = len(own_failures)
+    given_up = (bad >= 2 and own_good == 0) or (bad >= 3 and 2 * bad >= own_good)
     reason = None
     if given_up:
-        reason = (f"the current flags failed {len(mine)} of {len(mine) + fine} times "
-                  f"({', '.join(sorted(set(mine)))})")
+        reason = (f"the current flags failed {bad} of {bad + own_good} times "
+                  f"({', '.join(sorted(set(own_failures)))})")
     hindered = _hindered(history, baseline)
-    if not given_up and not fine and len(hindered) >= MOST_HINDERED_TRIES:
+    if not given_up and not own_good and len(hindered) >= MOST_HINDERED_TRIES:
         reason = (f"the current flags could not be measured in {len(hindered)} tries "
                   f"({', '.join(sorted(set(hindered)))})")
-    if "machine_down" in mine:
+    if "machine_down" in own_failures:
         reason = "the machine went down while the current flags ran"
     count = sum(map(len, clips.values())) + sum(map(len, starts.values()))
     return Failures(frozenset(dropped), reason, count)
 
 
 def _hindered(history: History, baseline: Candidate) -> list[str]:
-    """What others did to the baseline's clips and starts."""
+    """Failures of the baseline's clips and starts that others caused."""
     return [s.failure for s in history.samples if s.candidate == baseline.id and s.failure == "interrupted"] + [
         launch.failure for launch in history.launches
         if launch.launch_key == baseline.launch_key and launch.failure in ("interrupted", "port")]

@@ -1,10 +1,10 @@
-"""How sure each look must be when the data are looked at several times.
+"""How sure each look must be when data are looked at several times (group sequential boundaries).
 
-Boundaries of Wang and Tsiatis (1987, Biometrics 43:193) with their shape 0.4, between Pocock's equal levels and
-O'Brien and Fleming's late ones and nearer the former: a gain of a tenth is settled at the first look or the second,
-and the last look stays nearly as sharp as a single one. The constant is found by the recursion of Armitage, McPherson
-and Rowe (1969) for looks after 2, 3, … blocks. Intervals made with these levels are repeated confidence intervals
-(Jennison and Turnbull 1989, JRSS B 51:305): they hold at whichever look one stops.
+Boundaries of Wang and Tsiatis (1987, Biometrics 43:193) with their shape 0.4, between Pocock's equal levels and O'Brien
+and Fleming's late ones and nearer the former: a gain of a tenth is settled at the first look or the second, and the
+last look stays nearly as sharp as a single one. The constant is found by the recursion of Armitage, McPherson and Rowe
+(1969) for looks after 2, 3, … pairs. Intervals made with these levels are repeated confidence intervals (Jennison and
+Turnbull 1989, JRSS B 51:305): they hold at whichever look one stops.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from autotune.decide.assumptions import RULES
 
 
 def _bound(constant: float, look: int, last: int) -> float:
-    """Boundary on the standardised mean after ``look`` blocks."""
+    """Boundary on the standardised mean after ``look`` pairs."""
     return float(constant * (look / last) ** (RULES.boundary_shape - 0.5))
 
 
 def _crossing(constant: float, first: int, last: int) -> float:
-    """Chance under no difference that the standardised mean of k blocks leaves its boundary at some k in
-    first … last."""
+    """Chance, when there is no difference, that the standardised mean of k pairs leaves its boundary at some k in first
+    … last."""
     import numpy as np
     from scipy.special import ndtr
 
@@ -43,6 +43,7 @@ def _crossing(constant: float, first: int, last: int) -> float:
 
 @lru_cache(maxsize=64)
 def _constant(confidence: float, first: int, last: int) -> float:
+    """The constant of the boundaries with which all looks together err at most 1 - ``confidence``."""
     from scipy.optimize import brentq
 
     return float(brentq(lambda c: _crossing(c, first, last) - (1.0 - confidence), 0.05, 9.0, xtol=1e-6))
@@ -50,8 +51,8 @@ def _constant(confidence: float, first: int, last: int) -> float:
 
 @lru_cache(maxsize=256)
 def nominal_alpha(confidence: float, look: int, first: int, last: int) -> float:
-    """Two-sided level for the look after ``look`` blocks, so that all looks after ``first`` … ``last`` blocks
-    together err at most 1 - ``confidence`` under no difference."""
+    """Two-sided level for the look after ``look`` pairs, such that all looks after ``first`` … ``last`` pairs together
+    err at most 1 - ``confidence`` when there is no difference."""
     from scipy.special import ndtr
 
     return 2.0 * float(ndtr(-_bound(_constant(confidence, first, last), look, last)))

@@ -1,11 +1,11 @@
-"""How much starts of one set differ here: what is believed beforehand, and what the study's own starts say of it.
+"""How much starts of one set differ on this machine: a prior, and what the study's own starts say.
 
-Clips of one process share what its start drew: memory layout, chosen kernels, clocks. Half of that variance is taken
-to be the process's own, which all sets in it share, and half each set's in it. How large it is differs from machine to
-machine by a factor of ten and decides how many starts a comparison needs; so it is not one figure but a belief over
-many, and every set that was started more than once, in the search or in the comparison, corrects it (restricted
-likelihood: Patterson and Thompson 1971, Biometrika 58:545; averaging over a variance that is not known gives the tails
-of Student's t and, where little was seen, heavier ones: Gelman 2006, Bayesian Analysis 1:515).
+Clips of one process share what its start happened to get: memory layout, chosen kernels, clocks. Half of that variance
+is assumed to be the process's own, which all sets in it share, and half each set's in it. How large it is differs from
+machine to machine by a factor of ten and decides how many starts a comparison needs; so it is not one figure but a
+distribution, and every set that was started more than once, in the search or in the comparison, updates it (restricted
+likelihood: Patterson and Thompson 1971, Biometrika 58:545; averaging over an unknown variance gives the tails of
+Student's t and, where little was seen, heavier ones: Gelman 2006, Bayesian Analysis 1:515).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StartNoise:
-    """Standard deviations of log seconds between starts, and how likely each is."""
+    """Possible standard deviations of log seconds between starts (``sd``), and how likely each is (``weight``)."""
 
     sd: Array
     weight: Array
@@ -44,7 +44,8 @@ class StartNoise:
 
 @lru_cache(maxsize=1)
 def noise_prior() -> StartNoise:
-    """What is believed before any start: mostly that of the machines recorded, partly anything within reason."""
+    """The start noise before any start was seen: partly that of the recorded machines, mostly anything within
+    reason."""
     import numpy as np
 
     sd = np.geomspace(NOISE.least_start_sd, NOISE.most_start_sd, NOISE.start_sd_steps)
@@ -54,7 +55,7 @@ def noise_prior() -> StartNoise:
 
 
 def noise_posterior(rounds: Iterable[Round], sd: float, clip_variance: float) -> StartNoise:
-    """What is believed after these rounds; ``sd``, ``clip_variance``: of one clip within a process."""
+    """The start noise after these rounds; ``sd`` and ``clip_variance``: of one clip within a process."""
     import numpy as np
 
     groups: dict[tuple[str, bool], dict[int, list[float]]] = {}
@@ -83,10 +84,10 @@ def noise_posterior(rounds: Iterable[Round], sd: float, clip_variance: float) ->
     return StartNoise(prior.sd, weight / weight.sum())
 
 
-def credible_interval(belief: StartNoise, confidence: float = 0.9) -> tuple[float, float]:
-    """The middle ``confidence`` of a belief."""
+def credible_interval(known: StartNoise, confidence: float = 0.9) -> tuple[float, float]:
+    """The middle ``confidence`` of a start noise, as two standard deviations."""
     import numpy as np
 
-    places, logs = np.cumsum(belief.weight) - 0.5 * belief.weight, np.log(belief.sd)
+    places, logs = np.cumsum(known.weight) - 0.5 * known.weight, np.log(known.sd)
     low, high = np.interp([0.5 - confidence / 2, 0.5 + confidence / 2], places, logs)
     return math.exp(low), math.exp(high)

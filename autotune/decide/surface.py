@@ -1,8 +1,9 @@
-"""What the samples so far say about every set of the space, measured or not: a Gaussian mixed model.
+"""Estimate of every set of the space, measured or not, from the samples so far: a Gaussian mixed model.
 
-log seconds = mean + main effects + pairwise interactions + a rest of each set
-            + the process's own shift + the shift of this set in this process + clip noise.
-Effects are normal with the standard deviations of decide.assumptions, so sets lend each other strength: what
+    log seconds = mean + main effects + pairwise interactions + a rest of each set
+                + the process's own shift + the shift of this set in this process + clip noise
+
+Effects are normal with the standard deviations of decide.assumptions, so that sets inform each other: what
 channels-last does is learnt from every set that has it. How much flags act on each other, how alike fused attention
 classes are and what starts differ by is estimated (decide.covariance). With these variances given, the posterior is one
 linear solve (the best linear unbiased prediction of mixed models; Henderson 1975, Biometrics 31:423).
@@ -34,9 +35,9 @@ def clip_mean_variance(sd: float, count: int) -> float:
 
 @dataclass(frozen=True)
 class FittedRounds:
-    """The observations behind a posterior: set and process of each, place in the study's order, and the inverse
-    of their covariance; ``short``: 1 where it was told from short clips, else 0; ``cross``: covariance of every set
-    with them."""
+    """The observations behind a posterior, one for each set and process: ``set_index`` and ``launch`` of each, its mean
+    ``place`` in the study, ``short``: 1 where it comes from short clips, else 0; ``inverse``: of their covariance;
+    ``cross``: covariance of every set with them (sets x observations)."""
 
     set_index: NDArray[np.int_]
     launch: NDArray[np.int_]
@@ -48,10 +49,12 @@ class FittedRounds:
 
 @dataclass(frozen=True)
 class Posterior:
-    """``mean`` and ``cov`` of log seconds of each candidate, in the space's order; ``index`` their places; ``sd`` the
-    clip noise used; ``tried`` rounds per candidate; ``prior``: covariance before any round, ``start_sd``: what starts
-    differ by (standard deviation), both by what the samples say of this machine; ``observations`` what it rests on,
-    None before any round."""
+    """Mean and covariance of log seconds of every set after some rounds.
+
+    ``mean`` and ``cov``: in the space's order; ``index``: place of each candidate; ``sd``: the clip noise used;
+    ``tried``: rounds per candidate; ``prior``: covariance before any round, ``start_sd``: deviation between starts,
+    both as the samples suggest for this machine; ``observations``: None before any round.
+    """
 
     index: dict[str, int]
     mean: Array
@@ -63,7 +66,7 @@ class Posterior:
     observations: FittedRounds | None = None
 
     def gain(self, reference: str, other: str) -> tuple[float, float]:
-        """Log of reference time over other time: mean and standard deviation."""
+        """Log of the time of ``reference`` over the time of ``other``: mean and standard deviation."""
         i, j = self.index[reference], self.index[other]
         variance = float(self.cov[i, i] + self.cov[j, j] - 2.0 * self.cov[i, j])
         return float(self.mean[i] - self.mean[j]), math.sqrt(max(variance, 1e-12))
@@ -71,9 +74,9 @@ class Posterior:
 
 @dataclass(frozen=True)
 class _GroupedRounds:
-    """Rounds by set and process: see Seen; ``score`` their robust means, ``shared`` how much of the variance between
-    starts each two of them share, ``noise`` the covariance of what else they are off by from the true scores,
-    ``single`` those of one clip."""
+    """Rounds grouped by set and process, as FittedRounds has them: ``score``: their robust means; ``shared``: how much
+    of the variance between starts each two of them share; ``noise``: covariance of the other deviations from the true
+    scores; ``single``: which are of one clip."""
 
     set_index: NDArray[np.int_]
     launch: NDArray[np.int_]
@@ -87,8 +90,7 @@ class _GroupedRounds:
 
 @dataclass(frozen=True)
 class _WeighedPrior:
-    """What is believed beforehand once the sorts of machine are weighed: mean and covariance of every set, variance
-    between starts."""
+    """The prior after the sorts of machine are weighed: mean and covariance of every set, variance between starts."""
 
     mean: Array
     prior: Array
@@ -112,9 +114,12 @@ def _log_evidence(gaps: Array, observed: Array) -> Array:
 
 
 def _expected_stall(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """How late each observation is expected to be, and the variance of that, from how far it lies above what all the
-    others say of it (leave-one-out residual r_i = (K^-1 gap)_i / (K^-1)_ii with variance 1 / (K^-1)_ii; Rasmussen
-    and Williams 2006, 5.12): a mixture of a calm clip and a stalled one, brought to its first two moments."""
+    """By how much each observation is expected to be late because its clip was stalled, and the variance of that.
+
+    Judged by how far it lies above what all the others predict for it (leave-one-out residual r_i = (K^-1 gap)_i /
+    (K^-1)_ii with variance 1 / (K^-1)_ii; Rasmussen and Williams 2006, 5.12): a mixture of a calm clip and a stalled
+    one, reduced to its first two moments.
+    """
     import numpy as np
 
     variance = 1.0 / np.diag(inverse)
@@ -127,7 +132,7 @@ def _expected_stall(gap: Array, inverse: Array, single: NDArray[np.bool_]) -> tu
 
 
 class Surface:
-    """The prior of one space. Depends on nothing but its arguments, so it may be kept and used again.
+    """The mixed model of one space before any sample. Depends on its arguments alone, so that it can be reused.
 
     ``prior``: expected log seconds of (dimension, level) pairs, in place of the assumed ones where it names them.
     ``doubt``: factor on the effects' deviations, below 1 where the prior comes from this very machine.
@@ -158,7 +163,7 @@ class Surface:
         self.expected = {level: table.get(("attention", level), 0.0) for level in self.attention}
 
     def posterior(self, rounds: tuple[Round, ...]) -> Posterior:
-        """The state of knowledge after these rounds (of whatever purpose)."""
+        """The estimate of every set after these rounds (of whatever purpose)."""
         groups: dict[tuple[int, str, bool], list[Round]] = {}
         for one in rounds:
             if one.candidate in self.index:
@@ -168,38 +173,41 @@ class Surface:
         for (_, name, _), group in groups.items():
             tried[name] = tried.get(name, 0) + len(group)
         if not groups:
-            belief = self._weighed(self._weights(self.mean), None)
-            return Posterior(self.index, self.mean, belief.prior, sd, tried, belief.prior, math.sqrt(belief.between))
-        looks = self._grouped(groups, sd)
+            weighed = self._weighed(self._weights(self.mean), None)
+            return Posterior(self.index, self.mean, weighed.prior, sd, tried, weighed.prior, math.sqrt(weighed.between))
+        grouped = self._grouped(groups, sd)
         weight = self._weights(self.mean)
         if self.attention:
-            weight = self._weights(self._solved(weight, looks)[0])
-        mean, belief, seen = self._solved(weight, looks)
-        cov = belief.prior - seen.cross @ seen.inverse @ seen.cross.T
-        return Posterior(self.index, mean, cov, sd, tried, belief.prior, math.sqrt(belief.between), seen)
+            weight = self._weights(self._solved(weight, grouped)[0])
+        mean, weighed, seen = self._solved(weight, grouped)
+        cov = weighed.prior - seen.cross @ seen.inverse @ seen.cross.T
+        return Posterior(self.index, mean, cov, sd, tried, weighed.prior, math.sqrt(weighed.between), seen)
 
     def _grouped(self, groups: dict[tuple[int, str, bool], list[Round]], sd: float) -> _GroupedRounds:
         import numpy as np
 
         where = np.array([self.index[name] for _, name, _ in groups])
         launch = np.array([number for number, _, _ in groups])
-        short = np.array([float(told) for _, _, told in groups])
+        short = np.array([float(is_short) for _, _, is_short in groups])
         scores = [[one.score for one in group] for group in groups.values()]
         when = np.array([sum(o.place for o in group) / len(group) for group in groups.values()])
         here = launch[:, None] == launch[None, :]
         shared = 0.5 * here * (1.0 + (where[:, None] == where[None, :]))
-        apart = CLIPS.short_sd**2 * short[:, None] * short[None, :]
-        apart += CLIPS.drift_sd**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / CLIPS.drift_rounds)
-        apart[np.diag_indices_from(apart)] += [clip_mean_variance(sd, len(group)) for group in scores]
+        deviations = CLIPS.short_sd**2 * short[:, None] * short[None, :]
+        deviations += CLIPS.drift_sd**2 * np.exp(-np.abs(when[:, None] - when[None, :]) / CLIPS.drift_rounds)
+        deviations[np.diag_indices_from(deviations)] += [clip_mean_variance(sd, len(group)) for group in scores]
         means = np.array([noise.robust_mean(group, sd) for group in scores])
-        return _GroupedRounds(where, launch, short, when, means, shared, apart,
+        return _GroupedRounds(where, launch, short, when, means, shared, deviations,
                               np.array([len(group) == 1 for group in scores]))
 
     def _weights(self, mean: Array) -> Array:
         """How much more an added second counts in each set than in one of usual speed, when the sets' log seconds are
-        about ``mean``: what a launch-only flag adds or saves is the same seconds beside every attention class (H200,
-        sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s), so it counts for more beside a fast one. To
-        first order."""
+        about ``mean``.
+
+        What a launch-only flag adds or saves is the same number of seconds beside every attention class (H200, sdp and
+        Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s), so it counts for more beside a fast one. To first
+        order.
+        """
         import numpy as np
 
         if not self.attention:
@@ -211,7 +219,7 @@ class Surface:
         return np.asarray(weight.clip(*self.effects.weight_bounds))
 
     def _bases(self, weight: Array, places: NDArray[np.int_] | None = None) -> Array:
-        """The kernel's matrices, for all sets or those at ``places``, added seconds by their ``weight``."""
+        """The covariance matrices, for all sets or those at ``places``; those of added seconds scaled by ``weight``."""
         import numpy as np
 
         held = self.kernel.bases
@@ -222,7 +230,7 @@ class Surface:
         return np.asarray(held)
 
     def _summed(self, variances: Array, weight: Array) -> Array:
-        """The matrices of all sets, each times its variance, summed."""
+        """The covariance matrices of all sets, each times its variance, summed."""
         import numpy as np
 
         scaled, bases = self.kernel.added_seconds, self.kernel.bases
@@ -230,20 +238,22 @@ class Surface:
         return np.asarray(np.tensordot(variances[~scaled], bases[~scaled], axes=1)
                           + added * weight[:, None] * weight[None, :])
 
-    def _weighed(self, weight: Array, looks: _GroupedRounds | None) -> _WeighedPrior:
-        """All sorts of machine together, each by its chance after these looks: a weighted sum of the same matrices.
+    def _weighed(self, weight: Array, grouped: _GroupedRounds | None) -> _WeighedPrior:
+        """All sorts of machine together, each weighted by its chance after these observations (None: beforehand): a
+        weighted sum of the same matrices.
 
-        How well a sort explains the looks is its evidence (Rasmussen and Williams 2006, 5.4)."""
+        How well a sort explains the observations is its evidence (Rasmussen and Williams 2006, 5.4).
+        """
         import numpy as np
 
         usual, strange = self.mean + (weight - 1.0) * self.mean_added, self.mean - self.mean_added
         chances = self.chances
-        if looks is not None:
-            near = self._bases(weight, looks.set_index)
-            observed = (np.tensordot(self.variances, near, axes=1) + looks.noise[None]
-                        + self.between[:, None, None] * looks.shared[None])
+        if grouped is not None:
+            nearby = self._bases(weight, grouped.set_index)
+            observed = (np.tensordot(self.variances, nearby, axes=1) + grouped.noise[None]
+                        + self.between[:, None, None] * grouped.shared[None])
             tabled = self.table_holds[:, None]
-            gaps = looks.score - (tabled * usual[looks.set_index] + (1.0 - tabled) * strange[looks.set_index])
+            gaps = grouped.score - (tabled * usual[grouped.set_index] + (1.0 - tabled) * strange[grouped.set_index])
             chances = chances + _log_evidence(gaps, observed)
         share = np.exp(chances - chances.max())
         share /= share.sum()
@@ -251,26 +261,26 @@ class Surface:
         prior = self._summed(share @ self.variances, weight)
         return _WeighedPrior(tabled_share * usual + (1.0 - tabled_share) * strange, prior, float(share @ self.between))
 
-    def _solved(self, weight: Array, looks: _GroupedRounds) -> tuple[Array, _WeighedPrior, FittedRounds]:
-        """Mean of every set, the belief that was used, and what it rests on."""
+    def _solved(self, weight: Array, grouped: _GroupedRounds) -> tuple[Array, _WeighedPrior, FittedRounds]:
+        """Mean of every set, the prior that was used, and the observations that it rests on."""
         import numpy as np
 
-        belief = self._weighed(weight, looks)
-        where, prior = looks.set_index, belief.prior
-        gap = looks.score - belief.mean[where]
-        observed: Array = prior[np.ix_(where, where)] + looks.noise + belief.between * looks.shared
+        weighed = self._weighed(weight, grouped)
+        where, prior = grouped.set_index, weighed.prior
+        gap = grouped.score - weighed.mean[where]
+        observed: Array = prior[np.ix_(where, where)] + grouped.noise + weighed.between * grouped.shared
         cross = prior[:, where]
-        late, doubt = _expected_stall(gap, _inverse(observed), looks.single)
+        late, doubt = _expected_stall(gap, _inverse(observed), grouped.single)
         observed[np.diag_indices_from(observed)] += doubt
         inverse = _inverse(observed)
-        mean = belief.mean + cross @ (inverse @ (gap - late))
-        return mean, belief, FittedRounds(where, looks.launch, looks.short, looks.place, inverse, cross)
+        mean = weighed.mean + cross @ (inverse @ (gap - late))
+        return mean, weighed, FittedRounds(where, grouped.launch, grouped.short, grouped.place, inverse, cross)
 
-    def next_clip_covariance(self, posterior: Posterior, places: NDArray[np.int_], live: int | None,
+    def next_clip_covariance(self, posterior: Posterior, places: NDArray[np.int_], process: int | None,
                              short: bool = False) -> tuple[Array, Array]:
-        """What one more look at each of these sets would go with: covariance of every set's score with the looks,
-        and of the looks with each other, before clip noise. ``live``: number of the process they would be made
-        in, None: a new one. ``short``: they would be short clips."""
+        """Covariance of one more observation of each of these sets: with every set's score, and of the observations
+        with each other, before clip noise. ``process``: number of the process in which they would be made, None: a new
+        one. ``short``: they would be short clips."""
         import numpy as np
 
         prior = posterior.prior
@@ -288,8 +298,8 @@ class Surface:
         with_seen = with_seen + (CLIPS.drift_sd**2 * np.exp(-(now - seen.place) / CLIPS.drift_rounds))[:, None]
         if short:
             with_seen = with_seen + (CLIPS.short_sd**2 * seen.short)[:, None]
-        if live is not None:
-            here = seen.launch == live
+        if process is not None:
+            here = seen.launch == process
             with_seen = with_seen + own * here[:, None] * (1.0 + (seen.set_index[:, None] == places[None, :]))
         solved = seen.inverse @ with_seen
         return cross - seen.cross @ solved, among - with_seen.T @ solved

@@ -16,14 +16,14 @@ from autotune.model.study import History
 from autotune.model.workload import Profile
 
 NO_DIFFERENCE = 0.0005
-"""Log score below which an expectation is told as no difference."""
+"""Log score below which an expected gain is called no difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnmeasuredLevel:
-    """A ``level`` of a ``dimension``; ``flag``: what it adds to the chosen set, as the user would write it;
-    ``expected``: the chosen set's time (or what the objective counts) over that of the nearest set with it, 1.02 = 2 %
-    better, None where nothing was measured to expect it from."""
+    """A ``level`` of a ``dimension`` that no timed set had. ``flag``: what it adds to the chosen set, as the user would
+    write it; ``expected``: the chosen set's time (or what the objective counts) over that of the nearest set with it,
+    1.02 = 2 % better, None where nothing was measured to expect it from."""
 
     dimension: str
     level: str
@@ -43,12 +43,12 @@ def unmeasured_levels(history: History, space: Space, profile: Profile, objectiv
     found = []
     for dimension in space.dimensions:
         for level in dimension.levels:
-            having = [one for one in space.candidates if (dimension.name, level) in one.levels]
-            if not having or (dimension.name, level) in seen:
+            with_level = [one for one in space.candidates if (dimension.name, level) in one.levels]
+            if not with_level or (dimension.name, level) in seen:
                 continue
-            nearest = min(having, key=lambda one: (_differences(one, by_id[chosen]), one.simplicity, one.id))
+            nearest = min(with_level, key=lambda one: (_differences(one, by_id[chosen]), one.simplicity, one.id))
             gain = posterior.gain(chosen, nearest.id)[0] if posterior is not None else None
-            reason = _first_failure(history, by_id, having) or _why_untried(having, dropped) or _why_unwanted(
+            reason = _first_failure(history, by_id, with_level) or _why_untried(with_level, dropped) or _why_unwanted(
                 history, space, profile, objective, gain)
             flag = flag_words(nearest, by_id[chosen], dimension.name)
             if flag.startswith("without "):  # the level's own name says more than the flag that it goes without
@@ -58,39 +58,41 @@ def unmeasured_levels(history: History, space: Space, profile: Profile, objectiv
 
 
 def _differences(one: Candidate, other: Candidate) -> int:
+    """On how many dimensions two sets differ."""
     return sum(a != b for a, b in zip(one.levels, other.levels, strict=True))
 
 
-def _first_failure(history: History, by_id: dict[str, Candidate], having: list[Candidate]) -> str | None:
-    """The first failure of a set that had the level."""
-    names = {one.id for one in having}
+def _first_failure(history: History, by_id: dict[str, Candidate], with_level: list[Candidate]) -> str | None:
+    """The first failure of a set that had the level, in words; None where none failed."""
+    names = {one.id for one in with_level}
     clips = [(s.candidate, s.failure) for s in history.samples if s.candidate in names and s.failure]
     starts = [(one.candidate, one.failure) for one in history.launches if one.candidate in names and one.failure]
     for name, failure in (*clips, *starts):
-        beside = " ".join(by_id[name].flags.words) or NONE_TUNED
-        return f"{meaning(failure).title.lower()} with {beside}"
+        flags = " ".join(by_id[name].flags.words) or NONE_TUNED
+        return f"{meaning(failure).title.lower()} with {flags}"
     return None
 
 
-def _why_untried(having: list[Candidate], dropped: frozenset[str]) -> str | None:
-    if all(one.id in dropped for one in having):
+def _why_untried(with_level: list[Candidate], dropped: frozenset[str]) -> str | None:
+    """The reason where all sets with the level were dropped because sets like them failed, else None."""
+    if all(one.id in dropped for one in with_level):
         return "not tried, as sets like it failed"
     return None
 
 
 def _why_unwanted(history: History, space: Space, profile: Profile, objective: str, gain: float | None) -> str:
-    """Why the search left it: what was expected of it, or no time."""
+    """Why the search did not measure it: what was expected of it, or no time."""
     left = history.budget - history.spent
     if gain is None:
         return "the budget ended before it" if left <= 0.0 else "nothing was measured that would tell of it"
     better, worse = {"speed": ("faster", "slower")}.get(objective, ("better", "worse"))
     share = 100.0 * math.expm1(abs(gain))
-    told = ("expected to make no difference" if abs(gain) < NO_DIFFERENCE
-            else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
+    expected = ("expected to make no difference" if abs(gain) < NO_DIFFERENCE
+                else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
     if gain < math.log1p(profile.decide.min_gain):
-        return told
+        return expected
     one = budget_advice.pair_seconds(history, space, space.baseline)
     # A look at it is only worth having with the pairs that would have to prove it.
     if left <= 0.0 or (one is not None and left < budget_advice.SPARE_FACTOR * RULES.min_blocks * one):
-        return f"{told}, but no budget was left for it"
-    return f"{told}, not worth another start"
+        return f"{expected}, but no budget was left for it"
+    return f"{expected}, not worth another start"

@@ -1,4 +1,4 @@
-"""The verdict on a history: pure, the same for the same samples, whoever asks."""
+"""The verdict on a history: adopt the best set or keep the current flags. The same samples always give the same one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from autotune.model.workload import DecideSpec, Profile
 
 
 def challenger(history: History, space: Space, dropped: frozenset[str]) -> str | None:
-    """The set that confirmation compares with the baseline: the one confirmed last, None before that."""
+    """The set that the confirmation compares with the baseline: the one confirmed last, None before any."""
     for sample in reversed(history.samples):
         if sample.purpose == "confirm" and sample.candidate not in dropped | {space.baseline}:
             return sample.candidate
@@ -63,7 +63,8 @@ def _keep(reason: str, sure: bool, baseline: MeasuredSet | None) -> Verdict:
 
 
 def _measured_set(history: History, candidate: str) -> MeasuredSet | None:
-    """Median, least and greatest seconds of the first workload's clips: confirm clips if there are any."""
+    """Times and memory of a set in the result: median, least and greatest seconds of the first workload's clips, of
+    fresh clips if there are any."""
     clips = [s for s in history.samples if s.candidate == candidate and is_usable(s)]
     clips = [s for s in clips if s.purpose in FRESH_PURPOSES and s.cold] or clips
     times = [s.seconds for s in clips if s.workload == 0 and s.seconds is not None]
@@ -76,9 +77,10 @@ def _measured_set(history: History, candidate: str) -> MeasuredSet | None:
 
 
 def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None, float | None]:
-    """Torch's own peaks (active, reserved; MiB) of a set: medians over the processes that rendered nothing else before.
+    """Torch's own memory peaks (active, reserved; MiB) of a set: medians over the processes that rendered nothing else
+    before.
 
-    Torch never resets its peaks, so that a process which served a hungrier set before tells of that one.
+    Torch never resets its peaks, so a process that rendered a hungrier set before reports that set's.
     """
     first: dict[int, str] = {}
     mixed: set[int] = set()
@@ -97,13 +99,14 @@ def torch_peaks(samples: Sequence[Sample], candidate: str) -> tuple[float | None
 
 def _unconfirmed(history: History, space: Space, profile: Profile, objective: str, failed: Failures,
                  side: MeasuredSet | None) -> Verdict:
+    """The verdict where no set was confirmed."""
     searched = rounds(before_confirmation(history), profile)
     used = objectives.score_rounds(searched, objective)
     measured = {one.candidate for one in used}
     if side is None or space.baseline not in measured:
         ended = "the budget ended, and " if history.spent >= history.budget else ""
-        told = f"{ended}the current flags were not timed" if side is None else "memory could not be read"
-        return _keep(f"Nothing is changed: {told}.", False, side)
+        words = f"{ended}the current flags were not timed" if side is None else "memory could not be read"
+        return _keep(f"Nothing is changed: {words}.", False, side)
     tried = sorted(measured - {space.baseline} - failed.dropped)
     attempted = {s.candidate for s in history.samples} - {space.baseline}
     if not tried and attempted & failed.dropped:
@@ -140,13 +143,13 @@ def _interval_words(interval: Interval) -> str:
 
 def set_to_adopt(history: History, space: Space, all_rounds: tuple[Round, ...], rival: str, rule: DecideSpec,
                  dropped: frozenset[str]) -> tuple[str, Mapping[str, FlagEffect], Posterior]:
-    """The set that the verdict is about, with what is known of its flags: ``rival`` less the flags that were not shown
+    """The set that the verdict is about, and the effects of its flags: ``rival`` without the flags that were not shown
     to help, if that set was itself compared with the baseline and is better; else the rival, or what was confirmed
     before it.
 
     Only sets that are better at their own level are adopted, each after a larger one was: the chance to adopt a set
-    that is not is never more than one comparison's (fixed sequence; Maurer, Hothorn and Lehmacher 1995, Biometrie in
-    der chemisch-pharmazeutischen Industrie 6:3).
+    that is not better is never more than one comparison's (fixed sequence; Maurer, Hothorn and Lehmacher 1995,
+    Biometrie in der chemisch-pharmazeutischen Industrie 6:3).
     """
     before = [s.candidate for s in history.samples if s.purpose == "confirm" and s.candidate != space.baseline]
     tried = [rival, *dict.fromkeys(reversed(before))]
@@ -166,6 +169,7 @@ def set_to_adopt(history: History, space: Space, all_rounds: tuple[Round, ...], 
 
 def _confirmed(history: History, space: Space, profile: Profile, objective: str, all_rounds: tuple[Round, ...],
                rival: str) -> Verdict:
+    """The verdict where ``rival`` was confirmed."""
     decide, dropped = profile.decide, failures(history, space).dropped
     known: Mapping[str, FlagEffect] = {}
     if objective == "speed":
@@ -183,8 +187,8 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     if result is None or speed is None:
         lack = RULES.min_blocks - len(complete_pairs(scored, history, space.baseline, rival))
         why = budget_advice.why_left_open(history, space, rival, lack, lack)
-        told = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
-        return Verdict("keep", told, False, baseline, winner, None, saving)
+        words = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
+        return Verdict("keep", words, False, baseline, winner, None, saving)
     decision, reason, sure = conclude(result, speed, objective, decide.min_gain, saving)
     if not sure:
         open_one = result if result.answer != "better" else replace(
@@ -201,20 +205,20 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
 
 def conclude(result: Comparison, speed: Comparison, objective: str, min_gain: float,
              saving: float | None) -> tuple[bool, str, bool]:
-    """(adopt, reason, sure) from the comparison by objective and the one by seconds."""
-    told = _interval_words(speed.interval)
+    """(adopt, reason, sure) from the comparison by the objective (``result``) and the one by seconds (``speed``)."""
+    words = _interval_words(speed.interval)
     pairs = describe_pairs(speed.pairs)
     if objective != "speed":
-        told += f", {saving or 0.0:.0f} MiB less memory"
+        words += f", {saving or 0.0:.0f} MiB less memory"
     time = "better" if objective == "speed" else objectives.answer_on_time(speed)
     if time == "not better" or (result.answer == "better" and time != "better"):
         may = "is" if time == "not better" else "may be"
         return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but {may} more than "
-                       f"{100 * RULES.slower_at_most:.0f} % slower ({told})."), time == "not better"
+                       f"{100 * RULES.slower_at_most:.0f} % slower ({words})."), time == "not better"
     if result.answer == "better":
-        return True, f"The new set runs at {told} in {pairs}.", True
+        return True, f"The new set runs at {words} in {pairs}.", True
     if result.answer == "not better":
         but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"
-        return False, (f"Nothing is changed: in {pairs} the best set ran at {told}, {but} "
+        return False, (f"Nothing is changed: in {pairs} the best set ran at {words}, {but} "
                        f"{100 * min_gain:.3g} % better."), True
-    return False, (f"Nothing is changed: not sure; in {pairs} the best set ran at {told}."), False
+    return False, (f"Nothing is changed: not sure; in {pairs} the best set ran at {words}."), False

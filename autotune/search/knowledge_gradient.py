@@ -80,25 +80,25 @@ def _draws(size: int, count: int) -> Array:
     return np.concatenate([half, -half])
 
 
-def expected_loss(now: Contenders, min_gain: float) -> float:
+def expected_loss(race: Contenders, min_gain: float) -> float:
     """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster
     than the current one by ``min_gain`` do not count: none of them would be adopted."""
     import numpy as np
 
-    size = len(now.names)
-    root = np.linalg.cholesky(now.cov + 1e-10 * np.eye(size))
-    truth = now.mean[:, None] + root @ _draws(size, THRESHOLDS.loss_draws).T
-    taken = (truth + now.price[:, None]).argmin(axis=0)
+    size = len(race.names)
+    root = np.linalg.cholesky(race.cov + 1e-10 * np.eye(size))
+    truth = race.mean[:, None] + root @ _draws(size, THRESHOLDS.loss_draws).T
+    taken = (truth + race.price[:, None]).argmin(axis=0)
     there = truth[taken, np.arange(truth.shape[1])]
-    counts = truth[now.home] - there >= math.log1p(min_gain)
-    return float(((truth[now.best] - there) * counts).mean())
+    counts = truth[race.home] - there >= math.log1p(min_gain)
+    return float(((truth[race.best] - there) * counts).mean())
 
 
-def _gains(now: Contenders, cross: Array, among: Array, least: float) -> Array:
+def _gains(now: Contenders, cross: Array, among: Array, least_gain: float) -> Array:
     """Expected drop of the true score of the set that would be taken, for several batches of looks of one size.
 
-    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included; ``least``: log gain over
-    the current set from which one counts at all.
+    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included; ``least_gain``: log gain
+    over the current set from which one counts at all.
     """
     import numpy as np
 
@@ -107,37 +107,37 @@ def _gains(now: Contenders, cross: Array, among: Array, least: float) -> Array:
     outcome = now.mean[None, None, :] + _draws(among.shape[1], THRESHOLDS.gain_draws)[None] @ lever
     place = (outcome + now.price).argmin(axis=2)
     taken = np.take_along_axis(outcome, place[:, :, None], axis=2)[:, :, 0]
-    counts = outcome[:, :, now.home] - taken >= least
+    counts = outcome[:, :, now.home] - taken >= least_gain
     found: Array = ((outcome[:, :, now.best] - taken) * counts).mean(axis=1)
     return found
 
 
-def weigh_batches(view: View, now: Contenders, allowed: frozenset[str]) -> list[BatchWorth]:
+def weigh_batches(view: View, race: Contenders, allowed: frozenset[str]) -> list[BatchWorth]:
     """The worth of every batch weighed, best gain per second first. ``allowed``: sets that may be proposed; all
     sets of the race may turn out best."""
     import numpy as np
 
     launch_key = {c.id: c.launch_key for c in view.space.candidates}
     keys: dict[str, list[int]] = {}
-    for i in np.argsort(now.mean, kind="stable"):
-        if now.names[i] in allowed:
-            keys.setdefault(launch_key[now.names[i]], []).append(int(i))
+    for i in np.argsort(race.mean, kind="stable"):
+        if race.names[i] in allowed:
+            keys.setdefault(launch_key[race.names[i]], []).append(int(i))
     done = _rounds_here(view)
-    found = _batch_worths(view, now, [members for key, members in keys.items() if key != view.live_key], None)
-    here = [i for i in keys.get(view.live_key or "", ()) if done.get(now.names[i], 0) < THRESHOLDS.rounds_of_process]
+    found = _batch_worths(view, race, [members for key, members in keys.items() if key != view.live_key], None)
+    here = [i for i in keys.get(view.live_key or "", ()) if done.get(race.names[i], 0) < THRESHOLDS.rounds_of_process]
     if here:
-        found += _batch_worths(view, now, [here], view.history.live_launch)
+        found += _batch_worths(view, race, [here], view.history.live_launch)
     found.sort(key=lambda one: (-one.gain / one.cost, one.candidate, one.rounds))
     return found
 
 
-def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int | None) -> list[BatchWorth]:
+def _batch_worths(view: View, race: Contenders, keys: list[list[int]], live: int | None) -> list[BatchWorth]:
     """All batches of THRESHOLDS.batches for each launch key's sets, in process ``live`` or a new one."""
     import numpy as np
 
-    cross, among = view.surface.next_clip_covariance(view.posterior, now.places, live, view.short_share < 1.0)
-    cross = cross[now.places]
-    price = [view.search_round_cost(name) for name in now.names]
+    cross, among = view.surface.next_clip_covariance(view.posterior, race.places, live, view.short_share < 1.0)
+    cross = cross[race.places]
+    price = [view.search_round_cost(name) for name in race.names]
     least = THRESHOLDS.counted_gain_share * math.log1p(view.profile.decide.min_gain)
     found: list[BatchWorth] = []
     for size, counts in THRESHOLDS.batches:
@@ -152,9 +152,9 @@ def _batch_worths(view: View, now: Contenders, keys: list[list[int]], live: int 
         looks = cross[:, where].transpose(1, 0, 2)
         for count in counts:
             noise = clip_mean_variance(view.posterior.sd, count) * np.eye(size)
-            gains = _gains(now, looks, among[where[:, :, None], where[:, None, :]] + noise, least)
+            gains = _gains(race, looks, among[where[:, :, None], where[:, None, :]] + noise, least)
             for batch, gain in zip(batches, gains, strict=True):
-                first = now.names[batch[0]]
+                first = race.names[batch[0]]
                 rest = sum(count * price[i] + view.switch_cost for i in batch[1:])
                 found.append(BatchWorth(first, count, float(gain), max(view.cost(first, count) + rest, 1e-6), size))
     return found

@@ -37,24 +37,24 @@ class NoiseReport:
                 f"a {100 * EXAMPLE_GAIN:.0f} % gain needs {need}")
 
 
-def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, live: bool) -> NoiseReport | None:
-    """The noise that these rounds show, None while too few starts were repeated; ``live``: pairs in one process."""
+def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, shared: bool) -> NoiseReport | None:
+    """The noise that these rounds show, None while too few starts were repeated; ``shared``: pairs in one process."""
     processes = {(one.candidate, one.launch) for one in rounds}
     if len(processes) - len({name for name, _ in processes}) < REPEATED_STARTS:
         return None
     sd, variance, _ = clip_noise(rounds)
     between = start_noise.noise_posterior(rounds, sd, variance).median
-    block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / CLIPS_A_SIDE
-    return NoiseReport(between, variance**0.5, pairs_needed(EXAMPLE_GAIN, block, replace(rule, precision=1.0), live,
+    block = (1.0 if shared else 2.0) * between**2 + 2.0 * variance / CLIPS_A_SIDE
+    return NoiseReport(between, variance**0.5, pairs_needed(EXAMPLE_GAIN, block, replace(rule, precision=1.0), shared,
                                                             RULES.max_blocks))
 
 
-def noise_news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSpec, live: bool) -> str:
+def noise_news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSpec, shared: bool) -> str:
     """What there is to say now that was not said with the rounds ``before``; empty when there is nothing new."""
-    fresh = noise_report(now, rule, live)
+    fresh = noise_report(now, rule, shared)
     if fresh is None:
         return ""
-    old = noise_report(before, rule, live)
+    old = noise_report(before, rule, shared)
     if old is not None and 1.0 / CHANGE_FACTOR < fresh.start_sd / old.start_sd < CHANGE_FACTOR:
         return ""
     return fresh.words

@@ -60,7 +60,7 @@ def _plan_comparison(view: View, winner: str, variance: float, between: float, n
         block = (1.0 if live else 2.0) * between**2 + 2.0 * variance / count
         each = begin + 2.0 * count * clip
         blocks = pairs_needed(max(gain - doubt, THRESHOLDS.least_planned_gain), block, view.profile.decide, live,
-                              room=looks_that_fit(view.seconds_left, each))
+                              pairs_in_time=looks_that_fit(view.seconds_left, each))
         return (blocks * each if blocks else math.inf), block * each
 
     # Two clips of one process are what tells how much clips vary; one alone is for what stands out of any noise.

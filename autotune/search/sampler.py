@@ -217,10 +217,10 @@ class _ChoiceSpace:
         return {dimension: self.levels[dimension][level] for dimension, level in self.space[name].levels}
 
 
-def with_expected_results(history: History, space: Space, profile: Profile, objective: str, core: Strategy | None,
+def with_expected_results(history: History, space: Space, profile: Profile, objective: str, strategy: Strategy | None,
                           running: Sequence[str]) -> History:
     """A history in which sets that run elsewhere have come out as expected, so that nobody asks for them again."""
-    surface = getattr(core, "surface", None)
+    surface = getattr(strategy, "surface", None)
     if not running or not history.samples or not isinstance(surface, Surface):
         return history
     view = View(history, space, profile, objective, surface)

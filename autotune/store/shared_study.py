@@ -86,10 +86,10 @@ class OtherWorkers:
             if stop.wait(self._beat):
                 return
 
-    def refresh(self, last: bool = False, hold: bool = False) -> StudyActivity:
-        """Takes over what others measured since the last look, and the trials of dead workers; ``last``: pairs that
-        are not whole too, as clips of no pair; ``hold``: no pairs at all, as long as this worker is at one of its own.
-        Raises what storages raise."""
+    def refresh(self, take_all: bool = False, no_pairs: bool = False) -> StudyActivity:
+        """Takes over what others measured since the last look, and the trials of dead workers; ``take_all``: pairs that
+        are not whole too, as clips of no pair; ``no_pairs``: no pairs at all, as long as this worker is at one of its
+        own. Raises what storages raise."""
         study = self._optuna.study
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
@@ -107,7 +107,7 @@ class OtherWorkers:
                 running.append(trial)
             else:
                 done.append(self._taken_over(trial))
-        self._add_finished(done, last, hold)
+        self._add_finished(done, take_all, no_pairs)
         self.activity = self._summary(running, done, alive)
         self.activity.verdict_is_sure = bool(attrs.get("sure")) and attrs.get("by") != self._optuna.worker
         return self.activity

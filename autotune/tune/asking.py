@@ -210,7 +210,7 @@ class Asking:
         begun = time.monotonic()
         while True:
             try:
-                return self._others.refresh(hold=hold)
+                return self._others.refresh(no_pairs=hold)
             except optuna_storage.storage_errors():
                 if time.monotonic() - begun > ALONE or not pause():
                     return None
@@ -219,7 +219,7 @@ class Asking:
         """Takes over all that the others measured, before the verdict."""
         if self._others is not None:
             try:
-                self._patiently(lambda: self._others and self._others.refresh(last=True), ALONE)
+                self._patiently(lambda: self._others and self._others.refresh(take_all=True), ALONE)
             except StateDamaged:
                 self._say("Optuna's storage is away: the verdict rests on what this worker knows")
 

@@ -195,7 +195,7 @@ def test_nobodys_pair_is_taken_over_while_ones_own_is_open(near: tuple[Worker, W
     b.measure(HOME, 0)
     b.measure(SETS[0], 0)
     a.measure(HOME, 0)
-    a.others.refresh(hold=True)
+    a.others.refresh(no_pairs=True)
     assert not taken(a.study)
     a.measure(SETS[0], 0)
     a.others.refresh()
@@ -228,7 +228,7 @@ def test_half_a_pair_of_a_dead_worker_is_kept_as_no_pair(near: tuple[Worker, Wor
     assert a.others.refresh().pairs == 0
     a.measure(HOME, 0)
     a.measure(SETS[0], 0)
-    a.others.refresh(last=True)
+    a.others.refresh(take_all=True)
     assert taken(a.study) == own(b.study)
     assert [one.block for one in a.study.samples if one.worker] == [None]
 
@@ -268,7 +268,7 @@ def test_what_another_version_wrote_is_left_out(near: tuple[Worker, Worker]) -> 
                        trial_history.SAMPLES: [{"number": 0, "launch": 7}, 3]}.items():
         trial.set_user_attr(key, value)
     b.told.study.tell(trial, 1.0)
-    a.others.refresh(last=True)
+    a.others.refresh(take_all=True)
     assert not a.study.samples and not a.study.launches
 
 
