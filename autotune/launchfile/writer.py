@@ -28,9 +28,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from autotune.launchfile import blocks
-from autotune.launchfile.known import KNOWN, PAIRS, VALUES
+from autotune.webui.a1111.flags.block_flags import KNOWN, PAIRS, VALUES
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.place import Change, apply_changes, remove_words, tidy
+from autotune.launchfile.splices import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse, scan, spell
 from autotune.launchfile.values import OWN, Reading, Word

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune.launchfile.known import KNOWN
+from autotune.webui.a1111.flags.block_flags import KNOWN
 from tests.system import need_bash, under_wine
 
 VALUED = frozenset(n for n in KNOWN if n == "--precision" or n.startswith("--sub-quad"))
