@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autotune.launchfile import edit
 from autotune.launchfile.reader import parse
+from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 
 _SHELL = ("# a comment, as people write them: export COMMANDLINE_ARGS=\"--medvram\"", 'export SETTING="value one"',
           "if [ -f nothing ]; then echo \"$HOME\" '--x'; fi", "echo 'progress' >/dev/null", "")
@@ -42,7 +43,7 @@ def seconds_a_line(kind: str, lines: int, rounds: int) -> float:
     for number in range(rounds):
         data = text + f"{'#' if kind == 'sh' else 'rem'} {number}\n".encode()  # another file each time: trees are kept
         start = time.perf_counter()
-        edit(parse(data, path, {}), ("--opt-sdp-attention",), owns)
+        edit(parse(data, path, {}), ("--opt-sdp-attention",), owns, BLOCK_FLAGS)
         times.append(time.perf_counter() - start)
     return statistics.median(times) / lines
 

@@ -35,6 +35,7 @@ from autotune.secrets.mask import masked_words
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
+from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
 from autotune.webui.a1111.options import holder_of
 
@@ -143,7 +144,7 @@ def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> 
     held = split(look.machine.webui.flags, look.catalogue, dimensions).tuned
     if look.asked and sorted(held) == sorted(flags):
         return look.file.data
-    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions))
+    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), BLOCK_FLAGS)
 
 
 def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:

@@ -9,7 +9,7 @@ bash: words are told apart as shlex does, quotes included. cmd: percent substitu
 value, which knows neither quotes nor tabs nor ``--flag=value``. What the file itself holds of those is seen to
 before a block is written (``substituted`` says what cmd will make of it). What only the run brings is not: there
 such a spelling stays (for argparse an appended word of the same flag wins), a flag with a value stays unless it
-is one of PAIRS, and a managed flag between blanks inside a quoted value goes. The start that proves an apply
+is one of the pairs, and a managed flag between blanks inside a quoted value goes. The start that proves an apply
 shows it.
 """
 
@@ -24,6 +24,19 @@ from autotune.launchfile.quoting import for_cmd, for_sh
 
 BEGIN = ">>> autotune >>> managed flags; 'autotune rollback' takes this block out again"
 END = "<<< autotune <<<"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFlags:
+    """Flags of a web UI that a block may have to take out, as far as the catalogue calls them managed.
+
+    ``pairs``: flags with the few values they take, spelled out for batch files, which cannot match "any value".
+    ``values``: what the catalogue is asked with to learn whether a flag takes a value; it may know which are sound.
+    """
+
+    names: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

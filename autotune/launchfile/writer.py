@@ -24,15 +24,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autotune.launchfile import blocks
-from autotune.webui.a1111.flags.block_flags import KNOWN, PAIRS, VALUES
+from autotune.launchfile.blocks import BlockFlags
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.splices import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse, scan, spell
+from autotune.launchfile.splices import Change, apply_changes, remove_words, tidy
 from autotune.launchfile.values import OWN, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
 
@@ -43,10 +43,10 @@ Owns = Callable[[Sequence[str]], tuple[bool, ...]]
 """For each argv word (values of valued flags included): may autotune edit it?"""
 
 
-def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Iterable[str] = KNOWN) -> bytes:
+def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, block_flags: BlockFlags) -> bytes:
     """The file's bytes with exactly ``target_words`` as its managed words.
 
-    ``known``: flags a marked block takes out, as far as ``owns`` says they are managed. Raises Refused (the
+    ``block_flags``: flags a marked block takes out, as far as ``owns`` says they are managed. Raises Refused (the
     hint is the line to paste and where) and UsageProblem (a target word that is not managed).
     """
     target = tuple(target_words)
@@ -61,7 +61,7 @@ def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, known: Itera
         return stability.edit(file, target, owns)
     if file.why_not is not None:
         raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, owns))
-    job = _Job(file, target, owns, tuple(known))
+    job = _Job(file, target, owns, block_flags)
     for attempt in (job.literal, job.added, job.block, lambda: job.block(thorough=True)):
         data = attempt()
         if data is not None and job.proves(data):
@@ -94,7 +94,7 @@ def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
 
     if file.kind == "sh" and file.reading is not None and (instead := _not_by_pasting(file.reading)):
         return instead
-    in_place = None if file.reading is None else _Job(file, target, owns, KNOWN).in_place(anyway=True)
+    in_place = None if file.reading is None else _Job(file, target, owns, BlockFlags()).in_place(anyway=True)
     return advice.given(file, target, owns, in_place)
 
 
@@ -116,7 +116,7 @@ class _Job:
     file: LaunchFile
     target: tuple[str, ...]
     owns: Owns
-    known: tuple[str, ...]
+    block_flags: BlockFlags
 
     @property
     def reading(self) -> Reading:
@@ -277,15 +277,15 @@ class _Job:
 
     def _build(self, base: LaunchFile) -> blocks.Block | None:
         present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]
-        names = dict.fromkeys([*self.known, *(u[0] for u in present if "=" not in u[0])])
+        names = dict.fromkeys([*self.block_flags.names, *(u[0] for u in present if "=" not in u[0])])
         names = dict.fromkeys(n for n in names if re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n))
-        valued = [n for n in names if any(all(self.owns((n, value))) for value in VALUES)
+        valued = [n for n in names if any(all(self.owns((n, value))) for value in self.block_flags.values)
                   or any(u[0] == n and len(u) > 1 for u in present)]
         plain = [n for n in names if n not in valued and self.owns((n,))[0]]
         if self.file.kind == "sh":
             return blocks.Block("sh", tuple(plain), tuple(valued), self._text())
         assert base.reading is not None
-        pairs = [f"{a} {b}" for a, b in PAIRS if a in valued]
+        pairs = [f"{a} {b}" for a, b in self.block_flags.pairs if a in valued]
         pairs += [" ".join(u) for u in present if len(u) > 1 and re.fullmatch(r"[\w. -]+", " ".join(u))]
         quoted = _quoted_form(base)
         if quoted is None:

@@ -8,12 +8,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autotune.webui.a1111.flags.block_flags import KNOWN
+from autotune import launchfile
+from autotune.launchfile import LaunchFile
+from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 from tests.system import need_bash, under_wine
 
+KNOWN = BLOCK_FLAGS.names
 VALUED = frozenset(n for n in KNOWN if n == "--precision" or n.startswith("--sub-quad"))
 TARGET = ("--opt-sdp-attention", "--opt-channelslast")
 NO_CMD = "wine is not installed, so no cmd.exe can judge the batch files"
@@ -37,6 +40,11 @@ def owns(words: Sequence[str]) -> tuple[bool, ...]:
             found.append(takes and not word.startswith("--"))
             takes = False
     return tuple(found)
+
+
+def edit(file: LaunchFile, target: Sequence[str], owns: Callable[[Sequence[str]], tuple[bool, ...]] = owns) -> bytes:
+    """The edit as `apply` makes it, with the flags of A1111 and the Forges."""
+    return launchfile.edit(file, target, owns, BLOCK_FLAGS)
 
 
 _DRIVER = r"""

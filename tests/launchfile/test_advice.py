@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile import advice, edit
+from autotune.launchfile import advice
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.launchfile.writer import paste_hint
 from autotune.model.errors import Refused
-from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, owns
+from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, edit, owns
 from tests.launchfile.test_corpus import split, wanted
 
 SECRET = "someone:hunter2"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile import edit, read
+from autotune.launchfile import read
 from autotune.launchfile.reader import parse
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
-from tests.launchfile.judges import TARGET, owns
+from tests.launchfile.judges import TARGET, edit, owns
 
 CASES: tuple[tuple[str, bytes, str], ...] = (
     ("webui-user.sh", b'export COMMANDLINE_ARGS="--api\n', "line 1 .*without closing quote"),

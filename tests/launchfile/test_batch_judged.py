@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from autotune.launchfile import advice, edit
+from autotune.launchfile import advice
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from tests.launchfile.batch_hostile import HOSTILE
 from tests.launchfile.batch_maker import HELPERS, batch
-from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, owns
+from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, edit, owns
 from tests.launchfile.test_corpus import split, wanted
 
 SEEDS = (11, 12)

@@ -9,12 +9,12 @@ from random import Random
 
 import pytest
 
-from autotune.launchfile import codepage, edit
+from autotune.launchfile import codepage
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from autotune.webui.a1111 import interpreter
-from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, owns
+from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, edit, owns
 from tests.system import under_wine
 
 TEXTS = {

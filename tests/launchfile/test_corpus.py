@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile import edit
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
-from tests.launchfile.judges import NO_CMD, TARGET, bash_accepts, bash_words, cmd, cmd_words, owns
+from tests.launchfile.judges import NO_CMD, TARGET, bash_accepts, bash_words, cmd, cmd_words, edit, owns
 
 HOME = {"HOME": "/home/someone"}
 _BLOCK = re.compile(rb"(?:# |rem )>>> autotune >>>.*?(?:# |rem )<<< autotune <<<", re.DOTALL)

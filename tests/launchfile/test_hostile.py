@@ -10,11 +10,10 @@ from random import Random
 
 import pytest
 
-from autotune.launchfile import edit
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused, UsageProblem
 from tests.launchfile.grammar import hostile
-from tests.launchfile.judges import NO_CMD, cmd, owns, run_cmd
+from tests.launchfile.judges import NO_CMD, cmd, edit, owns, run_cmd
 from tests.system import bash, fewer
 
 FLAG = "--sub-quad-q-chunk-size"

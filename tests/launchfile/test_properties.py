@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.launchfile import edit, values
+from autotune.launchfile import values
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.reader import parse
 from autotune.launchfile.records import Change
 from autotune.model.errors import Refused
 from tests.launchfile.faults import FastLayer
 from tests.launchfile.grammar import batch, shell
-from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, owns
+from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, edit, owns
 from tests.launchfile.test_corpus import split, wanted
 from tests.system import fewer
 

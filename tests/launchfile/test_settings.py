@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.launchfile import config_json, edit, stability
+from autotune.launchfile import config_json, stability
 from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
 from autotune.launchfile.redact import diff
 from autotune.model.errors import Refused
 from autotune.secrets.mask import masked_words
-from tests.launchfile.judges import TARGET, owns
+from tests.launchfile.judges import TARGET, edit, owns
 
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,
                     "n": [1, {"batch_cond_uncond": 3}],

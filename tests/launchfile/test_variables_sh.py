@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile import edit
 from autotune.launchfile.ask_bash import Answered, ask
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
 from autotune.webui.a1111 import layout
 from tests.launchfile.grown_sh import GIVEN, NAMES, Grown, Judged, judge, many
-from tests.launchfile.judges import TARGET, bash_words, owns
+from tests.launchfile.judges import TARGET, bash_words, edit, owns
 from tests.system import need_bash
 from tests.webui.test_layout import BASE, install
 

@@ -21,6 +21,7 @@ from autotune.overview.probe import probe_json
 from autotune.overview.status import status
 from autotune.store.places import Places
 from autotune.tune.tune import Progress, TuneOptions, tune
+from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 from autotune.workload import profile as profiles
 from tests.verbs.conftest import Bench
 
@@ -142,10 +143,10 @@ def test_a_guess_does_not_hold_the_set_already(tmp_path: Path, text: str, wanted
     target = tuple(wanted.split())
     assert tuple(word for word, ours in zip(file.words, catalogue.owns(file.words), strict=True) if ours) == target
     before = [word for word, ours in zip(by_bash(root), catalogue.owns(by_bash(root)), strict=True) if not ours]
-    (root / "webui-user.sh").write_bytes(edit(file, target, catalogue.owns))
+    (root / "webui-user.sh").write_bytes(edit(file, target, catalogue.owns, BLOCK_FLAGS))
     assert by_bash(root) == (*before, *target)
     again = read(root / "webui-user.sh")
-    assert edit(again, target, catalogue.owns) == again.data
+    assert edit(again, target, catalogue.owns, BLOCK_FLAGS) == again.data
 
 
 RUNS = "touch @/RAN\ngit pull\nrm -f @/keep\ncurl -s -o @/FETCHED file:///etc/hostname\n"
