@@ -15,7 +15,7 @@ from autotune.install.drift import file_drift
 from autotune.install.look import Look
 from autotune.install.recover import recover
 from autotune.install.where import known_words
-from autotune.launchfile import LaunchFile, config_json, diff, edit, read
+from autotune.launchfile import LaunchFile, config_json, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
 from autotune.launchfile.options import spelled
@@ -31,7 +31,7 @@ from autotune.model.errors import (
     UsageProblem,
 )
 from autotune.model.flagset import SettingValue
-from autotune.secrets.mask import masked_words
+from autotune.secrets.mask import masked_diff, masked_words
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
@@ -116,7 +116,7 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     _require_startable(look, file, dimensions)
     after = edited(look, flags, dimensions)
     changes = [] if after == file.data else [Change(file.path, file.data, after)]
-    shown_diff = diff(file.data, after, file.path.name)
+    shown_diff = masked_diff(file.data, after, file.path.name)
     option, blocked = _option_change(look, settings)
     blocked = blocked or in_use.holder(look.root, (change.path for change in changes))
     if option is not None:
@@ -242,7 +242,7 @@ def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, 
         "file": str(path),
         "before": _words_of(path, before, root),
         "after": _words_of(path, after, root),
-        "diff": diff(before or b"", after or b"", path.name) + settings,
+        "diff": masked_diff(before or b"", after or b"", path.name) + settings,
         "checkpoint": undone.id,
         "verified": None,
         "notes": list(done.notes),

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.launchfile.reader import read
-    from autotune.launchfile.redact import diff
     from autotune.launchfile.writer import edit
 
-__all__ = ["LaunchFile", "diff", "edit", "read"]
+__all__ = ["LaunchFile", "edit", "read"]
 
-_HOME = {"LaunchFile": "launch_file", "read": "reader", "diff": "redact", "edit": "writer"}
+_HOME = {"LaunchFile": "launch_file", "read": "reader", "edit": "writer"}
 
 
 def __getattr__(name: str) -> object:

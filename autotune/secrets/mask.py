@@ -110,14 +110,31 @@ def _names_secret(words: Sequence[str]) -> bool:
     return "tokens" in words and bool({"api", "auth", "access", "refresh"} & set(words))
 
 
-def masked(text: str) -> str:
-    """Prose, a command line or a log with the values of credentials masked."""
-    return _mask(text, script=False)
+def masked(text: str, script: bool = False) -> str:
+    """Prose, a command line or a log with the values of credentials masked.
+
+    ``script``: the text is a launch file or Stability Matrix's settings, where several layers may quote a value and a
+    comment may repeat it.
+    """
+    text = text.replace(_MARK, "\ufffd")
+    if "OptionValue" in text:
+        text = re.sub(_JSON_NAME, _option_value, text)
+    hidden: list[str] = []
+    text = _flags(text, script, hidden)
+    text = _assignments(text, script, hidden)
+    if script:
+        text = _elsewhere(text, hidden)
+    return re.sub(_SHAPES, _MARK, _addresses(text)).replace(_MARK, MASK)
 
 
-def masked_script(text: str) -> str:
-    """A launch file, or Stability Matrix's settings, with the values of credentials masked, whatever quotes them."""
-    return _mask(text, script=True)
+def masked_diff(before: bytes, after: bytes, name: str) -> str:
+    """A unified diff of a launch file (UTF-8) with the values of credentials masked; '' when nothing changes."""
+    import difflib
+
+    old, new = (masked(data.decode("utf-8", "replace").replace("\r\n", "\n"), script=True).splitlines()
+                for data in (before, after))
+    lines = difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", lineterm="")
+    return "".join(line + "\n" for line in lines)
 
 
 def masked_words(words: Sequence[str]) -> list[str]:
@@ -134,20 +151,6 @@ def masked_words(words: Sequence[str]) -> list[str]:
         secret = flag and not equals
         found.append(f"{name}={MASK}" if flag and equals else masked(word))
     return found
-
-
-def _mask(text: str, script: bool) -> str:
-    text = text.replace(_MARK, "\ufffd")
-    if "OptionValue" in text:
-        text = re.sub(_JSON_NAME, _option_value, text)
-    hidden: list[str] = []
-    text = _flags(text, script, hidden)
-    text = _assignments(text, script, hidden)
-    if script:
-        text = _elsewhere(text, hidden)
-    text = _addresses(text)
-    text = re.sub(_SHAPES, _MARK, text)
-    return text.replace(_MARK, MASK)
 
 
 def _option_value(match: re.Match[str]) -> str:

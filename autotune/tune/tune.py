@@ -327,11 +327,11 @@ def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> 
     if document["decision"] != "apply" or look.file is None:
         return None
     from autotune.apply.apply import edited
-    from autotune.launchfile import diff
+    from autotune.secrets.mask import masked_diff
 
     try:
         after = edited(look, tuple(document["winner"]["flags"]), dimensions)
     except Refused as refusal:
         return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
     name = look.file.path.name
-    return {"file": str(look.path), "diff": diff(look.file.data, after, name), "refused": None, "hint": ""}
+    return {"file": str(look.path), "diff": masked_diff(look.file.data, after, name), "refused": None, "hint": ""}

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from autotune.launchfile import config_json, stability
 from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
-from autotune.launchfile.redact import diff
 from autotune.model.errors import Refused
-from autotune.secrets.mask import masked_words
+from autotune.secrets.mask import masked_diff, masked_words
 from tests.launchfile.judges import TARGET, edit, owns
 
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,
@@ -116,7 +115,7 @@ def test_stability_matrix(newline: str) -> None:
     assert edit(again, TARGET, owns) == edited
     assert stability.parse(edit(again, (), owns), path, root).words == tuple(
         w for w, mine in zip(WORDS, owns(WORDS), strict=True) if not mine)
-    shown = diff(data, edited, "settings.json") + diff(data, b"", "settings.json")
+    shown = masked_diff(data, edited, "settings.json") + masked_diff(data, b"", "settings.json")
     assert "s3cret" not in shown and "***" in shown and "--opt-sdp-attention" in shown
 
 
@@ -155,20 +154,20 @@ SECRETS = (
 
 
 @pytest.mark.parametrize("data", SECRETS)
-def test_no_secret_in_a_diff(data: bytes) -> None:
-    shown = diff(data, data + b"# new\n", "webui-user") + diff(data, b"", "webui-user")
+def test_no_secret_in_a_masked_diff(data: bytes) -> None:
+    shown = masked_diff(data, data + b"# new\n", "webui-user") + masked_diff(data, b"", "webui-user")
     assert "hunter2" not in shown and "***" in shown
 
 
 def test_a_diff_shows_what_changed() -> None:
     before = b'export COMMANDLINE_ARGS="--xformers --api-auth me:pw"\n# end\n'
     after = b'export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth me:pw"\n# end\n'
-    assert diff(before, after, "webui-user.sh") == (
+    assert masked_diff(before, after, "webui-user.sh") == (
         "--- webui-user.sh (before)\n+++ webui-user.sh (after)\n@@ -1,2 +1,2 @@\n"
         '-export COMMANDLINE_ARGS="--xformers --api-auth ***"\n'
         '+export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth ***"\n'
         " # end\n")
-    assert diff(before, before, "x") == ""
+    assert masked_diff(before, before, "x") == ""
 
 
 nasty = st.text(alphabet="ab '\"\\$`%^&!;:é", max_size=6)
@@ -189,7 +188,7 @@ def test_no_password_whatever_it_holds_is_shown(before: str, after: str, where: 
     else:
         marks = {"bare": "", "double": '"', "single": "'", "ansi": "'"}[where]
         line = f"export COMMANDLINE_ARGS={'$' if where == 'ansi' else ''}{marks}{for_sh(text, where)}{marks}"
-    assert "hunter2" not in diff(b"", line.encode() + b"\n", "webui-user")
+    assert "hunter2" not in masked_diff(b"", line.encode() + b"\n", "webui-user")
 
 
 def test_words_that_are_no_secret_are_shown() -> None:

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.launchfile import diff
-from autotune.secrets.mask import MASK, is_secret, masked, masked_script, masked_words
+from autotune.secrets.mask import MASK, is_secret, masked, masked_diff, masked_words
 
 CATALOGUE = json.loads(
     (Path(__file__).parent.parent / "webui" / "flags" / "cmd_flags_a1111_1.10.1.json").read_text(encoding="utf-8"))
@@ -82,7 +81,7 @@ NAME_FORMS: tuple[Callable[[str, str], str], ...] = (
 @given(st.sampled_from(FLAGS), st.sampled_from(range(len(FLAG_FORMS))), value)
 def test_no_form_of_a_flag_shows_its_value(flag: str, form: int, secret: str) -> None:
     text = FLAG_FORMS[form](flag, secret)
-    for shown in (masked(text), masked_script(text), masked(f"[12:00] log: {text}")):
+    for shown in (masked(text), masked(text, script=True), masked(f"[12:00] log: {text}")):
         assert secret not in shown and MASK in shown and "--xformers" in shown, shown
     assert secret not in " ".join(masked_words(["--listen", flag, secret, f"{flag}={secret}", "--xformers"]))
 
@@ -90,7 +89,7 @@ def test_no_form_of_a_flag_shows_its_value(flag: str, form: int, secret: str) ->
 @given(st.sampled_from(NAMES), st.sampled_from(range(len(NAME_FORMS))), value)
 def test_no_form_of_a_name_shows_its_value(name: str, form: int, secret: str) -> None:
     text = NAME_FORMS[form](name, secret)
-    for shown in (masked(text), masked_script(text)):
+    for shown in (masked(text), masked(text, script=True)):
         assert secret not in shown and MASK in shown and "keep" in shown and "this" in shown, shown
 
 
@@ -127,7 +126,7 @@ def test_every_flag_of_the_catalogue_that_holds_no_secret_stays() -> None:
             if flag in HOLD_A_SECRET:
                 assert "/data/x" not in masked(line) or not is_secret(short)
             elif not any(secret.startswith(short) for secret in HOLD_A_SECRET):
-                assert masked(line) == line and masked_script(line) == line
+                assert masked(line) == line and masked(line, script=True) == line
                 assert masked_words(shlex.split(line)) == shlex.split(line)
 
 
@@ -150,7 +149,7 @@ def _dests(document: object) -> list[str]:
     "/opt/venv/lib/python3.10/site-packages/x.py:12", "sdp-no-mem: 5.6s; sub-quad: 7s", "skip-torch-cuda-test",
 ])
 def test_ordinary_values_stay(text: str) -> None:
-    assert masked(text) == text and masked_script(text) == text
+    assert masked(text) == text and masked(text, script=True) == text
 
 
 @given(st.lists(st.sampled_from(("--api", "--xformers", "--port", "7860", "--ckpt-dir", "/data/models", "--theme",
@@ -159,17 +158,17 @@ def test_ordinary_values_stay(text: str) -> None:
                                  "path:", "{", "}"))))
 def test_text_without_secrets_stays(words: list[str]) -> None:
     text = " ".join(words)
-    assert masked(text) == text and masked_script(text) == text
+    assert masked(text) == text and masked(text, script=True) == text
 
 
 def test_a_comment_that_repeats_a_password_is_hidden_too() -> None:
     before = (b"# login: me, hunter2-x9 (old one)\n"
               b"export COMMANDLINE_ARGS='--api-auth me:hunter2-x9 --xformers'\n# end\n")
-    shown = diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.sh")
+    shown = masked_diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.sh")
     assert "hunter2" not in shown and "old one" in shown and "# end" in shown and "--medvram" in shown
 
 
 def test_a_diff_hides_what_it_quotes() -> None:
     before = b'set "X_TOKEN=s3cret word"\r\nset COMMANDLINE_ARGS=--api-auth me:s3cret --xformers\r\n'
-    shown = diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.bat")
+    shown = masked_diff(before, before.replace(b"--xformers", b"--medvram"), "webui-user.bat")
     assert "s3cret" not in shown and "+set COMMANDLINE_ARGS=--api-auth *** --medvram" in shown

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autotune.secrets.mask import MASK, is_guarded, is_secret, masked, masked_script, masked_words
+from autotune.secrets.mask import MASK, is_guarded, is_secret, masked, masked_words
 
 NAMES = (
     "--api-auth", "--api-au", "--gradio-auth", "--gradio-a", "--ngrok", "--ngrok-options",
@@ -66,7 +66,7 @@ def test_no_value_is_shown_whatever_quotes_it(form: str, head: str) -> None:
     text = f"starting with --api {head}{form.format('hunter2')}"
     assert "hunter2" not in masked(text)
     assert masked(text).startswith("starting with --api ")
-    assert "hunter2" not in masked_script(text)
+    assert "hunter2" not in masked(text, script=True)
 
 
 def test_words_and_addresses() -> None:
@@ -86,7 +86,7 @@ def test_long_lines_take_no_time(text: str) -> None:
         for _ in range(3):
             begun = time.process_time()
             masked(part)
-            masked_script(part)
+            masked(part, script=True)
             best = min(best, time.process_time() - begun)
         return best
 
