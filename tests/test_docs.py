@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from autotune.cli.common_options import GLOBAL_OPTIONS
 from autotune.cli.main import VERBS
-from autotune.cli.settings import GLOBAL_OPTIONS
 from autotune.model.study import Failure
 from autotune.model.workload import SEARCH_LEVELS
 from autotune.webui.a1111.flags.levels import DIMENSIONS

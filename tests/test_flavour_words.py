@@ -26,12 +26,12 @@ RECORD = "a key of a document of ours"
 EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "cli/demo.py": ("writes the launch file of a demonstration",
                     {"--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
-    "agent/starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
-    "config/rules.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
-    "agent/watch.py": ("the extension's folder", {"animatediff"}),
-    "agent/world.py": (RECORD, {"motion_module"}),
-    "machine/runtime.py": ("asks which packages are there", {"xformers"}),
-    "machine/runtime_script.py": ("asks which packages are there", {"xformers"}),
+    "agent/webui_starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
+    "config/staleness_rules.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
+    "agent/file_events.py": ("the extension's folder", {"animatediff"}),
+    "agent/effects.py": (RECORD, {"motion_module"}),
+    "machine/torch_probe.py": ("asks which packages are there", {"xformers"}),
+    "machine/torch_probe_script.py": ("asks which packages are there", {"xformers"}),
     "trial/process.py": ("to move through the door", {
         "commandline_args", "config.json", "cross_attention", "launch.py"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 import autotune
-from autotune.agent import activity, notify, service
-from autotune.agent.starts import Openings
-from autotune.cli import starters
+from autotune.agent import notify, service, situation
+from autotune.agent.webui_starts import Openings
+from autotune.cli import shortcut_file
 from autotune.disk import mac_copy
 from autotune.launchfile import files
 from autotune.machine import cpu_use, nvml, processes
@@ -38,11 +38,11 @@ def program(folder: Path, name: str, text: str) -> None:
 
 def idle(folder: Path) -> None:
     program(folder, "ioreg", """echo '    | |   "HIDIdleTime" = 12500000000'""")
-    assert activity.user_idle() == 12.5
+    assert situation.user_idle() == 12.5
     program(folder, "ioreg", "echo '+-o Root'")
-    assert activity.user_idle() is None
+    assert situation.user_idle() is None
     program(folder, "ioreg", "exit 1")
-    assert activity.user_idle() is None
+    assert situation.user_idle() is None
 
 
 def notifier(folder: Path) -> None:
@@ -62,9 +62,9 @@ def two_files(folder: Path) -> None:
 
 
 def starter(folder: Path) -> None:
-    file = folder / starters.name(sys.platform)
+    file = folder / shortcut_file.name(sys.platform)
     assert file.name == "autotune-tune.command"
-    file.write_bytes(starters.content(["echo", "it's a $HOME"], sys.platform))
+    file.write_bytes(shortcut_file.content(["echo", "it's a $HOME"], sys.platform))
     done = subprocess.run(["bash", str(file)], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.stdout.startswith("it's a $HOME\n")
 
@@ -119,7 +119,7 @@ def same_process(_: Path) -> None:
 
 
 def moving(_: Path) -> None:
-    code = "import sys; sys.platform = 'darwin'; from autotune.agent.watch import MOVING; print(*MOVING)"
+    code = "import sys; sys.platform = 'darwin'; from autotune.agent.file_events import MOVING; print(*MOVING)"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "FileModifiedEvent" in asked and "FileClosedEvent" not in asked
 
@@ -158,13 +158,13 @@ def whole_start(folder: Path) -> None:
 
 
 CASES: dict[str, Callable[[Path], None]] = {
-    "autotune.cli.starters": starter,
-    "autotune.cli.starters.content": starter,
-    "autotune.agent.activity.user_idle": idle,
+    "autotune.cli.shortcut_file": starter,
+    "autotune.cli.shortcut_file.content": starter,
+    "autotune.agent.situation.user_idle": idle,
     "autotune.agent.notify.command": notifier,
     "autotune.agent.service.manager": no_linux,
-    "autotune.agent.starts.Openings.watch": opened,
-    "autotune.agent.watch": moving,
+    "autotune.agent.webui_starts.Openings.watch": opened,
+    "autotune.agent.file_events": moving,
     "autotune.launchfile.files.FileLayer.dress": dressed,
     "autotune.webui.a1111.layout._file_names": two_files,
     "autotune.webui.a1111.start.read_start": two_files,

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 
-from autotune.agent import results, triggers, when
-from autotune.agent.results import End
-from autotune.agent.runner import Result
-from autotune.agent.starts import StartWatch
+from autotune.agent import may_run, session_end, staleness
+from autotune.agent.effects import Child, World
+from autotune.agent.session_end import End
 from autotune.agent.state import AFTER_APPLY, Due, Event, Follow, Keeper, Running, believed
-from autotune.agent.world import Child, World
+from autotune.agent.verb_process import Result
+from autotune.agent.webui_starts import StartWatch
 from autotune.config.config import Config
-from autotune.config.rules import Action
+from autotune.config.staleness_rules import Action
 from autotune.model.errors import AutotuneError
 
 AFTER_EVENT = 2.0
@@ -42,7 +42,7 @@ class Agent:
         self.child: Child | None = None
         self.problem: str | None = None
         self.waiting: list[str] = []
-        self._settling = triggers.Settling(keeper.state.known or {})
+        self._settling = staleness.Settling(keeper.state.known or {})
         self._starts = StartWatch()
         self._next_look = self._next_check = self._next_start = world.steady()
         self._busy_at: float | None = None
@@ -119,20 +119,20 @@ class Agent:
         tune = self.config.first_tune and not self.world.tuned_before()
         action: Action = "retune" if tune else "nothing"
         self._note_belief(parts, action, ["never tuned here"] if tune else [])
-        self._settling = triggers.Settling(parts)
+        self._settling = staleness.Settling(parts)
 
     def _believe(self) -> None:
         before, own = self._settling.known, self.config.triggers
-        found = triggers.changes(before, self._settling.seen, own)
+        found = staleness.changes(before, self._settling.seen, own)
         self._settling = self._settling.believe()
-        action = triggers.strongest(found)
+        action = staleness.strongest(found)
         causes = [change.text for change in found if change.action != "nothing"]
         for change in found:
             self.world.log(f"changed: {change.text}: {change.action} ({change.why})")
         self._note_belief(dict(self._settling.known), action, causes)
 
     def _note_belief(self, parts: dict[str, str], action: Action, causes: list[str]) -> None:
-        trigger = triggers.trigger_id({**parts, "#": str(self.keeper.state.count)}, action)
+        trigger = staleness.trigger_id({**parts, "#": str(self.keeper.state.count)}, action)
         self.keeper.note(believed(parts, action, trigger, causes, self._wall()))
 
     # whether to begin
@@ -160,10 +160,10 @@ class Agent:
             self._begin(follow.kind, follow.kind, follow.cause)
             return
         situation = self.world.situation(frozenset(), False)
-        if when.busy(situation, self.config):
+        if may_run.busy(situation, self.config):
             self._busy_at = now
         if follow is not None:
-            reasons = when.must_yield(situation, self.config)
+            reasons = may_run.must_yield(situation, self.config)
             if situation.webui_runs:
                 reasons.append("your web UI is running; the change is written when it has ended")
                 self._ask(not reasons[:-1], follow.cause)
@@ -171,8 +171,8 @@ class Agent:
             quiet = None if self._busy_at is None else now - self._busy_at
             due = state.due.id if state.due is not None else ""
             clock, causes = self.world.wall(), "; ".join(state.due.causes if state.due is not None else ())
-            reasons = when.why_not(situation, self.config, clock, quiet, state.sessions, due)
-            self._ask(when.webui_alone(situation, self.config, clock, state.sessions, due), causes)
+            reasons = may_run.why_not(situation, self.config, clock, quiet, state.sessions, due)
+            self._ask(may_run.webui_alone(situation, self.config, clock, state.sessions, due), causes)
         self._wait_for(list(dict.fromkeys(reasons)))
         if reasons:
             return
@@ -216,7 +216,7 @@ class Agent:
         try:
             self.child = self.world.begin(name, self._words(kind, cause))
         except AutotuneError as error:
-            self._ended(End("failed", error.message, results.LATER))
+            self._ended(End("failed", error.message, session_end.LATER))
 
     def _words(self, kind: str, cause: str) -> list[str]:
         profile, said = ["--profile", self.config.profile], ["--cause", f"agent: {cause}"]
@@ -239,7 +239,7 @@ class Agent:
         if running is None or now < self._next_check or running.kind in ("verify", "rollback"):
             return
         self._next_check = now + CHECK_SESSION
-        reasons = when.must_yield(self.world.situation(self.child.pids(), True), self.config)
+        reasons = may_run.must_yield(self.world.situation(self.child.pids(), True), self.config)
         if running.kind != "apply" and self._spent_today() / 60 >= self.config.minutes_a_day:
             reasons.append("today's minutes are used up")
         if reasons:
@@ -250,7 +250,7 @@ class Agent:
 
     def _spent_today(self) -> float:
         running = self.keeper.state.running
-        before = when.seconds_today(self.world.wall(), self.keeper.state.sessions)
+        before = may_run.seconds_today(self.world.wall(), self.keeper.state.sessions)
         return before + (self._taken(running) if running else 0.0)
 
     def _taken(self, running: Running) -> float:
@@ -263,7 +263,7 @@ class Agent:
         """Writes down how the session ended. One that finished while it was asked to stop is finished."""
         running, self.child = self.keeper.state.running, None
         assert running is not None
-        end = results.read(running.kind, result, self._attempts(running))
+        end = session_end.read(running.kind, result, self._attempts(running))
         if yielded is not None and end.outcome != "done":
             end = yielded
         self._ended(end)
@@ -346,8 +346,8 @@ class Agent:
             return
         code = int(document.get("code", 1)) if document.get("kind") == "error" else 0
         if running.kind == "verify" and code == 0 and document.get("ok") is False:
-            code = results.DRIFTED
-        self._ended(results.read(running.kind, Result(code, document), self._attempts(running)))
+            code = session_end.DRIFTED
+        self._ended(session_end.read(running.kind, Result(code, document), self._attempts(running)))
 
     # after an apply
 
@@ -391,7 +391,7 @@ class Agent:
                 "last": dict(state.last),
                 "follow": f"{state.follow.kind}: {state.follow.cause}" if state.follow else None,
                 "watching_first_start": state.applied is not None,
-                "sessions_this_week": len(when.this_week(self.world.wall(), state.sessions)),
+                "sessions_this_week": len(may_run.this_week(self.world.wall(), state.sessions)),
             }
         )
 

@@ -35,7 +35,7 @@ def command(title: str, text: str, sound: bool = False, system: str = sys.platfo
         return ["osascript", "-e", script] if shutil.which("osascript") else None
     if system == "win32":
         more = ["--sound"] if sound else []
-        return [console_python(), "-m", "autotune.agent.toast", title, text, *more]
+        return [console_python(), "-m", "autotune.agent.windows_toast", title, text, *more]
     bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
     if not bus or shutil.which("notify-send") is None:
         return None

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from pathlib import Path
 
-from autotune.agent import units
-from autotune.agent.units import Target
+from autotune.agent import service_files
+from autotune.agent.service_files import Target
 from autotune.disk import windows_package
 from autotune.disk.files import make_folder
 from autotune.disk.programs import HIDDEN, windowless_python
@@ -118,11 +118,11 @@ class Systemd(Manager):
 
     def files(self, what: Target) -> dict[Path, bytes]:
         names = self.NAMES[1:] if self.timer else self.NAMES[:1]
-        folder = units.systemd_folder(self.home)
-        return {folder / name: units.systemd(name, what).encode() for name in names}
+        folder = service_files.systemd_folder(self.home)
+        return {folder / name: service_files.systemd(name, what).encode() for name in names}
 
     def places(self) -> list[Path]:
-        return [units.systemd_folder(self.home) / name for name in self.NAMES]
+        return [service_files.systemd_folder(self.home) / name for name in self.NAMES]
 
     def probe(self) -> list[str]:
         return ["systemctl", "--user", "show-environment"]
@@ -167,7 +167,7 @@ class TaskScheduler(Manager):
         # Without a window: one at each logon would be closed, and the agent with it. What it says goes to its log.
         what = replaced(what, words=(windowless_python(what.words[0]), *what.words[1:]))
         domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
-        return {self._folder / name: units.task(name, what, f"{domain}\\{user}" if domain else user)}
+        return {self._folder / name: service_files.task(name, what, f"{domain}\\{user}" if domain else user)}
 
     def places(self) -> list[Path]:
         return [self._folder / name for name in self.NAMES]
@@ -216,7 +216,7 @@ class Launchd(Manager):
         return f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
 
     def files(self, what: Target) -> dict[Path, bytes]:
-        return {self._file: units.launchd(what)}
+        return {self._file: service_files.launchd(what)}
 
     def places(self) -> list[Path]:
         return [self._file]
@@ -265,7 +265,7 @@ def install(
     if not replace:
         _refuse_another(on, webui)
     report = Report()
-    wanted = on.files(units.target(python, webui, state, config))
+    wanted = on.files(service_files.target(python, webui, state, config))
     make_folder(state)
     changed = False
     other = [path for path in on.places() if path not in wanted and path.exists()]
@@ -294,7 +294,7 @@ def _refuse_another(on: Manager, webui: Path) -> None:
         content = _content(path)
         if content is None or path.suffix == ".timer":  # which names no web UI; its service does
             continue
-        named = units.webui_of(path.name, content)
+        named = service_files.webui_of(path.name, content)
         if named is not None and os.path.realpath(named) == os.path.realpath(webui):
             continue
         raise UsageProblem(
@@ -320,7 +320,7 @@ def uninstall(*, chosen: Manager | None = None, runner: Runner = run_command) ->
     if refused and _is_kept(on, runner):
         report.ok, report.failed = False, True
         report.lines.append("the service manager still has the service; end it there:")
-        report.commands += [units.shown(command) for command in on.disable()]
+        report.commands += [service_files.shown(command) for command in on.disable()]
     return report
 
 
@@ -344,7 +344,7 @@ def status(*, chosen: Manager | None = None, runner: Runner = run_command) -> Re
     report.ok = answer.code == 0
     report.lines += answer.text.splitlines()
     if answer.code is None:
-        report.commands.append(units.shown(on.show()))
+        report.commands.append(service_files.shown(on.show()))
     return report
 
 
@@ -359,7 +359,7 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
         told = f"{on.probe()[0]} cannot be reached from here; give these commands yourself:"
         said = reached.text.splitlines()[-1:] if reached.code is not None else []
         report.lines = [line for line in report.lines if line not in (told, *said)] + [*said, told]
-        wanted = [units.shown(command) for command in commands]
+        wanted = [service_files.shown(command) for command in commands]
         while wanted and report.commands[-1:] == wanted[:1]:
             wanted.pop(0)  # what ends one form of the service may end as what begins the other begins
         report.commands += wanted
@@ -367,12 +367,12 @@ def _command_all(on: Manager, commands: list[list[str]], report: Report, runner:
     for number, command in enumerate(commands):
         answer = runner(command)
         if answer.code == 0:
-            report.lines.append(f"done: {units.shown(command)}")
+            report.lines.append(f"done: {service_files.shown(command)}")
         elif not set(command) & MAY_FAIL:
             report.ok, report.failed = False, True
             said = answer.text.splitlines()
-            report.lines.append(f"failed: {units.shown(command)}: {said[-1] if said else answer.code}")
-            report.commands += [units.shown(left) for left in commands[number:]]  # what follows builds on it
+            report.lines.append(f"failed: {service_files.shown(command)}: {said[-1] if said else answer.code}")
+            report.commands += [service_files.shown(left) for left in commands[number:]]  # what follows builds on it
             return False
         else:
             refused = True

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autotune.agent.triggers import stronger
-from autotune.agent.when import Spent, recent
-from autotune.config.rules import Action
+from autotune.agent.may_run import Spent, recent
+from autotune.agent.staleness import stronger
+from autotune.config.staleness_rules import Action
 from autotune.model import codec
 from autotune.store.journal import Journal, write_whole
 

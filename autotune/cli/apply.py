@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 from autotune.model.home_folder import expand_home
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.engine import create
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import AutotuneError, Refused
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"

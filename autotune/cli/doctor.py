@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autotune.cli.common_options import Settings, verb
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
 
 
 @verb("doctor")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 NEEDS = ("torch", "diffusers", "starlette", "uvicorn")

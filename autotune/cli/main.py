@@ -15,12 +15,12 @@ from typing import NoReturn, TextIO
 import click
 
 from autotune import __version__
+from autotune.cli.common_options import GLOBAL_OPTIONS
 from autotune.cli.output import never_fail, print_error
-from autotune.cli.settings import GLOBAL_OPTIONS
 from autotune.model.errors import AutotuneError, Interrupted
 
 VERBS = {
-    "probe": "look",
+    "probe": "probe",
     "tune": "tune",
     "apply": "apply",
     "rollback": "apply",
@@ -29,14 +29,14 @@ VERBS = {
     "history": "status",
     "report": "report",
     "doctor": "doctor",
-    "daemon": "agent",
-    "service": "agent",
-    "config": "agent",
+    "daemon": "service",
+    "service": "service",
+    "config": "service",
     "profiles": "profiles",
-    "export": "studies",
-    "import": "studies",
-    "replay": "studies",
-    "dashboard": "studies",
+    "export": "export",
+    "import": "export",
+    "replay": "export",
+    "dashboard": "export",
     "engine": "engine",
     "demo": "demo",
     "shortcut": "shortcut",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from autotune.cli.common_options import Settings, verb
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
 from autotune.model.workload import Profile
 from autotune.workload import profile as profiles
 

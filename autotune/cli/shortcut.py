@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from autotune.cli import starters
+from autotune.cli import shortcut_file
+from autotune.cli.common_options import Settings, verb
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import Settings, verb
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
 from autotune.model.home_folder import expand_home
 
@@ -26,8 +26,8 @@ def shortcut_command(settings: Settings, folder: Path | None, yes: bool, go: boo
     root = settings.find_webui()
     if go:
         return walk(settings, root)
-    place = _folder(folder) / starters.name()
-    content = starters.content([sys.executable, "-m", "autotune", *_where(settings, root), "shortcut", "--run"])
+    place = _folder(folder) / shortcut_file.name()
+    content = shortcut_file.content([sys.executable, "-m", "autotune", *_where(settings, root), "shortcut", "--run"])
     changed = _write(place, content, yes)
     if settings.as_json:
         print_json("shortcut", {"file": str(place), "changed": changed, "webui": str(root)})
@@ -56,7 +56,7 @@ def _write(place: Path, content: bytes, yes: bool) -> bool:
         there = place.read_bytes() if place.exists() else None
         if there == content:
             return False
-        if there is not None and starters.MARK.encode() not in there and not yes:
+        if there is not None and shortcut_file.MARK.encode() not in there and not yes:
             raise UsageProblem(f"{place} exists and is not autotune's", "Name another folder, or add --yes.")
         place.write_bytes(content)
         place.chmod(0o755)

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.study import History
 from autotune.report.words import plural
 from autotune.store.optuna_storage import ENVIRONMENT

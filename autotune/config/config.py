@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from autotune.config.rules import RULES
+from autotune.config.staleness_rules import RULES
 from autotune.disk import windows_package
 from autotune.disk.tomlfile import Table, TomlFile, read
 from autotune.model.errors import UsageProblem

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.model.machine import Gpu
 
 if TYPE_CHECKING:
-    from autotune.machine.gpu_counters import GpuCounters
+    from autotune.machine.windows_gpu_memory import GpuCounters
 
 MIB = 1024.0 * 1024.0
 _REASONS = (
@@ -148,7 +148,7 @@ class Nvml:
             mine = used / MIB if used is not None else None
             found[process.pid] = mine if before is None else max(before, mine or 0.0)
         if any(used is None for used in found.values()):
-            from autotune.machine.gpu_counters import on_card
+            from autotune.machine.windows_gpu_memory import on_card
 
             counted = on_card(self._counted().read() or {})
             found = {pid: counted.get(pid) if used is None else used for pid, used in found.items()}
@@ -156,14 +156,14 @@ class Nvml:
 
     def moved_out(self, pids: Collection[int]) -> float | None:
         """GPU memory of these processes that lies in main memory; None where nobody counts it (all but Windows)."""
-        from autotune.machine.gpu_counters import moved_out
+        from autotune.machine.windows_gpu_memory import moved_out
 
         found = self._counted().read()
         return None if found is None else moved_out(found, pids)
 
     def _counted(self) -> GpuCounters:
         if self._counters is None:
-            from autotune.machine.gpu_counters import GpuCounters  # with ctypes, which `status` needs not
+            from autotune.machine.windows_gpu_memory import GpuCounters  # with ctypes, which `status` needs not
 
             self._counters = GpuCounters()
         return self._counters

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from autotune.agent import triggers
-from autotune.agent.when import Situation
+from autotune.agent import staleness
+from autotune.agent.may_run import Situation
 from autotune.model.errors import NothingToWorkOn
 from tests.agent.world import BETTER, PARTS, TUNE, Life, settings
 
@@ -39,7 +39,7 @@ def test_one_part_flipped_is_exactly_one_session_of_its_kind(part: str, tmp_path
     life = settled(tmp_path)
     change(life, **{part: "something else"})
     life.run(2 * DAY)
-    wanted = triggers.rule(part)[0]
+    wanted = staleness.rule(part)[0]
     assert life.kinds() == {"nothing": [], "retune": ["tune"], "drift": ["check"]}[wanted]
     assert life.state.due is None
     assert life.state.last.get("kind", "nothing") == wanted

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.agent.when import Situation
+from autotune.agent.may_run import Situation
 from tests import nvml_fake
 from tests.agent.test_agent import BUSY, DAY, FREE, change, settled
 from tests.agent.test_bad_input import told

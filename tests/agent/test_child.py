@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-WATCH = "import sys; from autotune.agent import child; sys.exit(child._watch([sys.executable, *sys.argv[1:]]))"
+WATCH = "import sys; from autotune.agent.verb_guard import _watch; sys.exit(_watch([sys.executable, *sys.argv[1:]]))"
 
 
 def watched(*words: str) -> subprocess.Popen[bytes]:
-    """The watcher of one command, as ``child.main`` runs it where there is no PR_SET_PDEATHSIG."""
+    """The watcher of one command, as ``verb_guard.main`` runs it where there is no PR_SET_PDEATHSIG."""
     return subprocess.Popen([sys.executable, "-c", WATCH, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
 

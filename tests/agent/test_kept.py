@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent import results
-from autotune.agent.runner import Result
+from autotune.agent import session_end
 from autotune.agent.state import Event, Keeper, dump, restore
+from autotune.agent.verb_process import Result
 from autotune.model.errors import StateDamaged
 from tests.agent.test_agent import BUSY, DAY, FREE, applied, change, events, settled
 from tests.agent.world import PARTS, START, Life
@@ -147,7 +147,7 @@ def test_a_damaged_journal_never_stops_the_agent(tmp_path: Path) -> None:
 def test_no_number_of_attempts_is_too_many(attempts: int) -> None:
     for kind in ("retune", "drift", "apply", "verify", "rollback"):
         for code in (-9, 1, 3, 6, 8, 130):
-            assert 0.0 <= results.read(kind, Result(code, None), attempts).retry <= 3600.0
+            assert 0.0 <= session_end.read(kind, Result(code, None), attempts).retry <= 3600.0
 
 
 def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

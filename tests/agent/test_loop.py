@@ -21,9 +21,9 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.agent import loop, units
-from autotune.agent.loop import Configured
-from autotune.agent.world import RealWorld
+from autotune.agent import daemon, service_files
+from autotune.agent.daemon import Configured
+from autotune.agent.effects import RealWorld
 from autotune.config import config as configuration
 from autotune.model.errors import UsageProblem
 from tests.agent.test_runner import until
@@ -44,7 +44,7 @@ cpu_busy_percent = 100
 PROGRAM = """\
 import sys
 from pathlib import Path
-from autotune.agent.loop import run
+from autotune.agent.daemon import run
 from autotune.model.errors import AutotuneError
 try:
     code = run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), once="--once" in sys.argv)
@@ -300,8 +300,8 @@ def test_a_driver_change_is_seen_through_nvml(webui: Path) -> None:
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd's protocol needs local sockets")
 def test_the_units_own_command_runs_and_tells_systemd(webui: Path) -> None:
     place = webui.parent
-    what = units.target(sys.executable, webui, place / "state", place / "config.toml")
-    (line,) = re.findall(r"^ExecStart=(.*)$", units.systemd("autotune.service", what), re.MULTILINE)
+    what = service_files.target(sys.executable, webui, place / "state", place / "config.toml")
+    (line,) = re.findall(r"^ExecStart=(.*)$", service_files.systemd("autotune.service", what), re.MULTILINE)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(place / "notify"))
         manager.settimeout(20)
@@ -359,12 +359,12 @@ class Waits(threading.Event):
 
 def test_a_long_sleep_is_many_short_waits_where_a_wait_keeps_signals_waiting() -> None:
     woken = Waits()
-    assert not loop._sleep(woken, 0.05, 0.01)
+    assert not daemon._sleep(woken, 0.05, 0.01)
     assert len(woken.limits) >= 5
     assert max(woken.limits) <= 0.01
     whole = Waits()
-    assert not loop._sleep(whole, 0.05, 600)
+    assert not daemon._sleep(whole, 0.05, 600)
     assert len(whole.limits) <= 2  # a clock may be a hair behind the wait
     woken.set()
-    assert loop._sleep(woken, 600, 0.01)
-    assert (loop.SIGNAL_LOOK < 1) is (os.name == "nt")
+    assert daemon._sleep(woken, 600, 0.01)
+    assert (daemon.SIGNAL_LOOK < 1) is (os.name == "nt")

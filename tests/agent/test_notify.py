@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autotune.agent import notify, toast
+from autotune.agent import notify, windows_toast
 
 TITLE, TEXT = 'A "quoted" \\ title', "1.40 times as fast → 表 `x` $(y) %PATH% --sound"
 
@@ -68,7 +68,7 @@ def test_a_notifier_that_cannot_be_begun(words: list[str]) -> None:
 
 def test_without_the_library_a_toast_is_a_quiet_failure() -> None:
     program = ("import sys; sys.modules['desktop_notifier'] = None\n"
-               "from autotune.agent.toast import main; sys.exit(main(['a', 'b']))")
+               "from autotune.agent.windows_toast import main; sys.exit(main(['a', 'b']))")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
@@ -89,6 +89,6 @@ def test_a_toast_by_the_library_itself(sound: bool, answer: Exception | None, mo
             seen.append(notification)
 
     monkeypatch.setattr(library, "get_backend_class", lambda: Desktop)
-    assert toast.main([TITLE, TEXT, *(["--sound"] if sound else [])]) == (0 if answer is None else 1)
+    assert windows_toast.main([TITLE, TEXT, *(["--sound"] if sound else [])]) == (0 if answer is None else 1)
     assert [(one.title, one.message, one.sound is not None) for one in seen] == (
         [(TITLE, TEXT, sound)] if answer is None else [])

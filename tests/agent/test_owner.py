@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.agent.activity import Activity
+from autotune.agent.situation import Activity
 from autotune.webui.running import OwnWebUI, ask
 from tests.agent.test_loop import agent, status, webui
 from tests.agent.test_runner import until

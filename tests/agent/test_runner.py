@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autotune.agent.runner import Session, document, prune
+from autotune.agent.verb_process import Session, document, prune
 
 WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
 
@@ -128,7 +128,7 @@ def test_a_tune_is_gone_within_five_seconds(webui: Path, tmp_path: Path) -> None
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel to end the child")
 def test_a_tune_dies_with_the_agent(webui: Path, tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from autotune.agent.runner import Session\n"
+        "import sys, time; from pathlib import Path; from autotune.agent.verb_process import Session\n"
         f"s = Session(Path({str(tmp_path / 'out')!r}), 'a', {tune(webui, tmp_path / 'state')!r})\n"
         "print(s.pid, flush=True); time.sleep(600)"
     )

@@ -15,7 +15,7 @@ import pytest
 
 from autotune.agent import service
 from autotune.agent.service import Answer, Runner, TaskScheduler
-from autotune.cli import agent as cli_agent
+from autotune.cli import service as cli_agent
 from autotune.cli.main import run
 
 SCHTASKS = """\

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from autotune.agent import service, units
+from autotune.agent import service, service_files
 from autotune.agent.service import Answer, Launchd, Manager, Systemd, TaskScheduler
 from autotune.model.errors import UsageProblem
 
@@ -29,9 +29,9 @@ def written(tmp_path: Path, folder: str = "web ui") -> Path:
     place.mkdir()
     for name in ("web ui", "state", "runtime"):
         (tmp_path / name).mkdir(exist_ok=True)
-    what = units.target(sys.executable, tmp_path / folder, tmp_path / "state", None)
+    what = service_files.target(sys.executable, tmp_path / folder, tmp_path / "state", None)
     for name in UNITS:
-        (place / name).write_text(units.systemd(name, what), encoding="utf-8")
+        (place / name).write_text(service_files.systemd(name, what), encoding="utf-8")
     return place
 
 
@@ -73,8 +73,8 @@ def test_every_hardening_line_has_its_reason() -> None:
 
 
 def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
-    what = units.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", tmp_path / "c.toml")
-    text = units.systemd("autotune.service", what)
+    what = service_files.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", tmp_path / "c.toml")
+    text = service_files.systemd("autotune.service", what)
     (line,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     assert r"a \"b\" 50%% $$HOME & <c>" in line
     assert line.endswith(" daemon")
@@ -85,8 +85,8 @@ def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
 
 
 def test_the_property_list_holds_the_very_words(tmp_path: Path) -> None:
-    what = units.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", None)
-    content = plistlib.loads(units.launchd(what))
+    what = service_files.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", None)
+    content = plistlib.loads(service_files.launchd(what))
     assert content["ProgramArguments"] == [*what.words, "daemon"]
     assert Path(content["StandardErrorPath"]) == tmp_path / "state/daemon/launchd.log"
     assert content["KeepAlive"] == {"SuccessfulExit": False}
@@ -222,8 +222,8 @@ def check_task(element: ElementTree.Element) -> None:
 
 @pytest.mark.parametrize("name", TaskScheduler.NAMES)
 def test_the_task_fits_microsofts_schema(name: str, tmp_path: Path) -> None:
-    what = units.target(r"C:\Program Files\Python\python.exe", tmp_path / NASTY, tmp_path / "state", None)
-    data = units.task(name, what, r"DESK & CO\ada")
+    what = service_files.target(r"C:\Program Files\Python\python.exe", tmp_path / NASTY, tmp_path / "state", None)
+    data = service_files.task(name, what, r"DESK & CO\ada")
     assert data[:2] in (b"\xff\xfe", b"\xfe\xff")
     root = ElementTree.fromstring(data)
     assert root.tag == f"{SPACE}Task"
@@ -351,7 +351,7 @@ def test_the_timer_takes_the_place_of_the_service(tmp_path: Path, monkeypatch: p
     ask = Recorded()
     service.install(tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, False), runner=ask)
     report = service.install(tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, True), runner=ask)
-    left = sorted(path.name for path in units.systemd_folder(tmp_path).iterdir())
+    left = sorted(path.name for path in service_files.systemd_folder(tmp_path).iterdir())
     assert left == ["autotune-once.service", "autotune-once.timer"]
     assert any(line.endswith("autotune.service: removed") for line in report.lines)
     assert "disable" in ask.asked[-6]
@@ -392,7 +392,7 @@ def test_a_service_of_another_web_ui_is_replaced_only_when_asked(
     assert {path: path.read_bytes() for path in report.files} == before
     assert len(ask.asked) == asked, "the manager was asked for something"
     after = service.install(tmp_path / "second", tmp_path / "s", chosen=on, runner=ask, replace=True)
-    assert {units.webui_of(p.name, p.read_bytes()) for p in after.files if p.suffix != ".timer"} == {
+    assert {service_files.webui_of(p.name, p.read_bytes()) for p in after.files if p.suffix != ".timer"} == {
         str(tmp_path / "second")}
 
 

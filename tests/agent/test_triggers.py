@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent import triggers
-from autotune.agent.triggers import Settling, changes, merged, rule, strongest
-from autotune.agent.world import in_use
+from autotune.agent import staleness
+from autotune.agent.effects import in_use
+from autotune.agent.staleness import Settling, changes, merged, rule, strongest
 from tests.agent.world import PARTS
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_flipping_one_part_is_one_change_of_the_documented_kind(part: str) -> None:
-    documented = {name: action for name, action, _ in triggers.RULES}
+    documented = {name: action for name, action, _ in staleness.RULES}
     (found,) = changes(PARTS, {**PARTS, part: "something else"})
     assert (found.part, found.action) == (part, documented[part])
     assert part in found.text
@@ -27,13 +27,13 @@ def test_every_part_of_the_real_fingerprint_has_a_rule() -> None:
     from autotune.webui.a1111 import fingerprint
 
     source = Path(fingerprint.__file__).read_text(encoding="utf-8")
-    known = {name for name, _, _ in triggers.RULES}
+    known = {name for name, _, _ in staleness.RULES}
     for part in known - {"profile"}:
         assert f'"{part}"' in source, f"{part} is not in the fingerprint"
     assert set(PARTS) == known
 
 
-@pytest.mark.parametrize("part", sorted(triggers.CANNOT_TELL))
+@pytest.mark.parametrize("part", sorted(staleness.CANNOT_TELL))
 def test_what_cannot_be_told_has_not_changed(part: str) -> None:
     blind = {**PARTS, part: ""}
     assert changes(PARTS, blind) == ()

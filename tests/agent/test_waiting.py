@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from autotune.agent import activity
-from autotune.agent.when import Situation
+from autotune.agent import situation
+from autotune.agent.may_run import Situation
 from autotune.report.plain import status_lines
 from tests import nvml_fake
 from tests.agent.test_agent import change, settled
@@ -107,7 +107,7 @@ def test_the_battery_as_the_kernel_tells_it(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"{value}\n")
     monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
-    assert activity.on_battery() is battery
+    assert situation.on_battery() is battery
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from autotune.agent import watch
-from autotune.agent.starts import Openings
-from autotune.agent.watch import Watcher
+from autotune.agent import file_events
+from autotune.agent.file_events import Watcher
+from autotune.agent.webui_starts import Openings
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 PROGRAM = """\
 import sys, threading
 from pathlib import Path
-from autotune.agent.starts import Openings
-from autotune.agent.watch import Watcher
+from autotune.agent.webui_starts import Openings
+from autotune.agent.file_events import Watcher
 exec(sys.argv[2])
 here = Path(sys.argv[1])
 watcher, openings = Watcher(threading.Event()), Openings(here, lambda: [])
@@ -39,7 +39,7 @@ LIMITS = {
     "one watch": ("max_inotify_watches", "1", "", "inotify watch limit reached"),
     "no file": (
         "", "",
-        "import resource, psutil, watchdog.events, watchdog.observers.inotify, autotune.agent.watch\n"
+        "import resource, psutil, watchdog.events, watchdog.observers.inotify, autotune.agent.file_events\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))", "",
     ),
 }
@@ -69,15 +69,15 @@ def test_without_watches_it_looks_regularly(name: str, tmp_path: Path) -> None:
 
 def test_what_could_not_be_watched_is_watched_when_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     woken = threading.Event()
-    watcher, real = Watcher(woken), watch.observe
+    watcher, real = Watcher(woken), file_events.observe
 
     def none_left(*_: object) -> object:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(watch, "observe", none_left)
+    monkeypatch.setattr(file_events, "observe", none_left)
     watcher.watch([tmp_path])
     assert watcher.problem == "no file events (inotify watch limit reached): looking regularly"
-    monkeypatch.setattr(watch, "observe", real)
+    monkeypatch.setattr(file_events, "observe", real)
     watcher.watch([tmp_path])
     try:
         assert watcher.problem is None
@@ -117,7 +117,7 @@ def test_what_cannot_tell_its_mounts_counts_as_local(tmp_path: Path, monkeypatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(psutil, "disk_partitions", refused)
-    assert not watch.is_remote(tmp_path)
+    assert not file_events.is_remote(tmp_path)
 
 
 @LINUX

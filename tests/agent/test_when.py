@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent.when import Situation, Spent, in_hours, must_yield, over_budget, why_not
+from autotune.agent.may_run import Situation, Spent, in_hours, must_yield, over_budget, why_not
 from tests.agent.world import settings
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=timezone.utc)  # a Wednesday

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from autotune.agent import units
+from autotune.agent import service_files
 from autotune.agent.service import TaskScheduler
 from autotune.disk import programs
 
@@ -26,7 +26,7 @@ def test_the_task_runs_the_python_that_opens_no_window(names: list[str], timer: 
     for name in names:
         (folder / name).touch()
     python = str(folder / names[0])
-    what = units.target(python, tmp_path / "webui", tmp_path / "state", None)
+    what = service_files.target(python, tmp_path / "webui", tmp_path / "state", None)
     (content,) = TaskScheduler(tmp_path, timer).files(what).values()
     command = ElementTree.fromstring(content).findtext(f".//{SPACE}Command")
     assert command == str(folder / names[-1])
@@ -92,7 +92,7 @@ def test_why_the_agent_did_not_begin_stands_beside_its_log(place: Path) -> None:
     output = place / "state" / "daemon" / "output.log"
     assert without_screen(place, "--webui", str(place / "gone"), "daemon") == 3
     assert f"{place / 'gone'}" in output.read_text(encoding="utf-8")
-    fault = "import autotune.agent.loop as l\nl.run = lambda *a, **k: 1 / 0"
+    fault = "import autotune.agent.daemon as l\nl.run = lambda *a, **k: 1 / 0"
     assert without_screen(place, "daemon", before=fault) == 1
     assert "ZeroDivisionError" in output.read_text(encoding="utf-8")
     output.write_bytes(b"x" * (1 << 21))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autotune.agent.agent import Agent
-from autotune.agent.runner import Result
+from autotune.agent.may_run import Situation
 from autotune.agent.state import Event, Keeper
-from autotune.agent.when import Situation
+from autotune.agent.verb_process import Result
 from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.disk.tomlfile import TomlFile

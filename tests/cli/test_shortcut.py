@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.cli import starters
+from autotune.cli import shortcut_file
 from tests.cli.test_output import run, webui
 from tests.webui.test_windows_start import under_wine
 
@@ -53,9 +53,9 @@ def desktop_exec(data: bytes) -> list[str]:
 @pytest.mark.parametrize("system", ["linux", "darwin"])
 def test_a_shell_gets_the_words_back(tmp_path: Path, name: str, system: str) -> None:
     place = tmp_path / "given.json"
-    data = starters.content([*answers(place), "--webui", name, "a b"], system)
+    data = shortcut_file.content([*answers(place), "--webui", name, "a b"], system)
     if system == "darwin":
-        file = tmp_path / starters.name(system)
+        file = tmp_path / shortcut_file.name(system)
         file.write_bytes(data)
         command = ["bash", str(file)]
     else:
@@ -67,7 +67,7 @@ def test_a_shell_gets_the_words_back(tmp_path: Path, name: str, system: str) -> 
 def encodable(text: str) -> bool:
     """Does the system's OEM code page have these letters?"""
     try:
-        text.encode(starters.oem_encoding())
+        text.encode(shortcut_file.oem_encoding())
     except UnicodeEncodeError:
         return False
     return True
@@ -80,10 +80,10 @@ def test_cmd_gets_the_words_back(tmp_path: Path, name: str) -> None:
         pytest.skip("wine's cmd does not heed chcp 65001")
     folder = tmp_path / name.replace("`", "")
     folder.mkdir()
-    place, file = tmp_path / "given.json", folder / starters.name("win32")
+    place, file = tmp_path / "given.json", folder / shortcut_file.name("win32")
     script = tmp_path / "told.py"
     script.write_text("import json, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:]))\n")
-    file.write_bytes(starters.content([sys.executable, str(script), str(place), "--webui", name, "a b"], "win32"))
+    file.write_bytes(shortcut_file.content([sys.executable, str(script), str(place), "--webui", name, "a b"], "win32"))
     # By its name from its own folder: how cmd takes a path on its command line is another test's matter.
     subprocess.run(["cmd", "/d", "/c", file.name], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
                    check=False, timeout=60)
@@ -97,7 +97,7 @@ def test_it_is_written_once_and_over_nobody_elses_file(tmp_path: Path) -> None:
     first = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
     assert first["changed"] is True
     file = Path(first["file"])
-    assert file.name == starters.name()
+    assert file.name == shortcut_file.name()
     assert b"mine-4711" in file.read_bytes()
     again = json.loads(run(root, "utf-8", "shortcut", str(desk), "--json").stdout)
     assert again["changed"] is False

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from autotune.agent import units
+from autotune.agent import service_files
 from autotune.agent.service import TaskScheduler
 from autotune.config import config
 from autotune.disk import windows_package
@@ -60,7 +60,7 @@ def test_state_and_configuration_are_told_as_they_are(store: Path) -> None:
 
 def test_the_scheduler_finds_the_task_and_the_task_the_records(store: Path, tmp_path: Path) -> None:
     on = TaskScheduler(tmp_path, False)
-    what = units.target("python.exe", tmp_path / "webui", state_dir(None).root, None)
+    what = service_files.target("python.exe", tmp_path / "webui", state_dir(None).root, None)
     ((file, content),) = on.files(what).items()
     assert file == store / "autotune" / "autotune-agent.xml" and str(file) in " ".join(on.enable(True)[1])
     assert str(store / "autotune") in content.decode("utf-16")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent.activity import _of_others
-from autotune.machine import gpu_counters
-from autotune.machine.gpu_counters import GpuCounters, Used, instance, moved_out, on_card
+from autotune.agent.situation import _of_others
+from autotune.machine import windows_gpu_memory
 from autotune.machine.nvml import Nvml
+from autotune.machine.windows_gpu_memory import GpuCounters, Used, instance, moved_out, on_card
 from autotune.measure.gpu import SPILL, GpuObserver, MainMemory
 from tests import nvml_fake, pdh_fake
 
@@ -123,7 +123,7 @@ def test_a_reading_serves_for_a_while(pdh: pdh_fake.Fake) -> None:
     counters.read()
     pdh.say({f"pid_{OURS}_{CARD}": (900, 900, 0)})
     assert on_card(counters.read() or {}) == {OURS: 100}
-    now[0] = gpu_counters.AGE
+    now[0] = windows_gpu_memory.AGE
     assert on_card(counters.read() or {}) == {OURS: 900}
 
 

@@ -14,7 +14,7 @@ from venv import EnvBuilder
 import psutil
 import pytest
 
-from autotune.machine import runtime
+from autotune.machine import torch_probe
 from tests.verbs.conftest import wait_for
 from tests.webui.installs import venv, write
 
@@ -28,7 +28,7 @@ def script(path: Path, text: str) -> Path:
 
 def test_a_real_interpreter_with_torch() -> None:
     pytest.importorskip("torch")
-    has, warnings = runtime.ask(Path(sys.executable))
+    has, warnings = torch_probe.ask(Path(sys.executable))
     assert warnings == []
     assert has.python == platform.python_version()
     assert has.torch is not None and has.torch.startswith(importlib.metadata.version("torch").split("+")[0])
@@ -37,14 +37,14 @@ def test_a_real_interpreter_with_torch() -> None:
 
 
 def test_a_venv_without_torch(tmp_path: Path) -> None:
-    has, warnings = runtime.ask(venv(tmp_path / "venv"))
+    has, warnings = torch_probe.ask(venv(tmp_path / "venv"))
     assert has.python == platform.python_version() and has.torch is None and warnings == []
 
 
 @scripts
 def test_an_interpreter_without_torch(tmp_path: Path) -> None:
     python = script(tmp_path / "python", f'exec "{sys.executable}" -S -E "$@"')
-    has, warnings = runtime.ask(python)
+    has, warnings = torch_probe.ask(python)
     assert has.python == platform.python_version() and has.torch is None and warnings == []
 
 
@@ -52,7 +52,7 @@ def test_an_interpreter_without_torch(tmp_path: Path) -> None:
 def test_a_broken_torch_is_named(tmp_path: Path) -> None:
     write(tmp_path / "site/torch/__init__.py", "raise OSError('libcudart.so.11 cannot open shared object file')\n")
     python = script(tmp_path / "python", f'PYTHONPATH="{tmp_path}/site" exec "{sys.executable}" -S "$@"')
-    has, warnings = runtime.ask(python)
+    has, warnings = torch_probe.ask(python)
     assert has.python and has.torch is None
     assert warnings == ["in the web UI's Python: torch: OSError: libcudart.so.11 cannot open shared object file"]
 
@@ -61,19 +61,19 @@ def test_a_broken_torch_is_named(tmp_path: Path) -> None:
 def test_torch_with_a_missing_part_is_not_mistaken_for_absent(tmp_path: Path) -> None:
     write(tmp_path / "site/torch/__init__.py", "import typing_extensions_that_is_gone\n")
     python = script(tmp_path / "python", f'PYTHONPATH="{tmp_path}/site" exec "{sys.executable}" -S "$@"')
-    _, warnings = runtime.ask(python)
+    _, warnings = torch_probe.ask(python)
     assert len(warnings) == 1 and "typing_extensions_that_is_gone" in warnings[0]
 
 
 @scripts
 def test_an_interpreter_that_fails_is_named(tmp_path: Path) -> None:
-    _, warnings = runtime.ask(script(tmp_path / "a", "echo no such library >&2; exit 3"))
+    _, warnings = torch_probe.ask(script(tmp_path / "a", "echo no such library >&2; exit 3"))
     assert "exit code 3" in warnings[0] and "no such library" in warnings[0]
-    _, warnings = runtime.ask(script(tmp_path / "b", "kill -SEGV $$"))
+    _, warnings = torch_probe.ask(script(tmp_path / "b", "kill -SEGV $$"))
     assert "signal 11" in warnings[0]
-    _, warnings = runtime.ask(script(tmp_path / "c", "echo autotune-runtime:{"))
+    _, warnings = torch_probe.ask(script(tmp_path / "c", "echo autotune-runtime:{"))
     assert "not JSON" in warnings[0]
-    _, warnings = runtime.ask(tmp_path / "gone")
+    _, warnings = torch_probe.ask(tmp_path / "gone")
     assert "cannot be run" in warnings[0]
 
 
@@ -82,7 +82,7 @@ def test_one_that_never_answers_is_ended_with_its_children(tmp_path: Path) -> No
     mark = f"sleep {9000 + os.getpid() / 1e6}"
     python = script(tmp_path / "python", f"{mark} &\n{mark}")
     before = time.monotonic()
-    has, warnings = runtime.ask(python, time_limit=0.5)
+    has, warnings = torch_probe.ask(python, time_limit=0.5)
     assert time.monotonic() - before < 30
     assert has.torch is None and "within 0.5 s" in warnings[0]
     left = [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []) == mark]
@@ -93,7 +93,7 @@ def test_one_that_never_answers_is_ended_with_its_children(tmp_path: Path) -> No
 @scripts
 def test_noise_on_stdout_does_no_harm(tmp_path: Path) -> None:
     python = script(tmp_path / "python", f'echo "hello"; exec "{sys.executable}" -S "$@"')
-    has, warnings = runtime.ask(python)
+    has, warnings = torch_probe.ask(python)
     assert has.python == platform.python_version() and warnings == []
 
 
@@ -105,11 +105,11 @@ def test_files_of_the_web_uis_folder_do_not_shadow_modules(
     write(tmp_path / "json.py", "raise SystemExit(9)\n")
     write(tmp_path / "torch.py", "raise SystemExit(9)\n")
     python = script(tmp_path / "venv/bin/python", f'exec "{sys.executable}" -S "$@"')
-    has, warnings = runtime.ask(python)
+    has, warnings = torch_probe.ask(python)
     assert has.python and has.torch is None and warnings == []
 
 
-ASKER = "import sys; from pathlib import Path; from autotune.machine import runtime; runtime.ask(Path(sys.argv[1]))"
+ASKER = "import sys; from pathlib import Path; from autotune.machine.torch_probe import ask; ask(Path(sys.argv[1]))"
 SLOW_TORCH = """\
 import os, subprocess, sys, time
 begun = subprocess.Popen([sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(600)"])

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.cli.settings import clean_up
+from autotune.cli.common_options import clean_up
 from autotune.machine import processes
 from autotune.model.machine import Gpu
 from autotune.overview import status

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.agent.world import RealWorld
+from autotune.agent.effects import RealWorld
 from autotune.config import config as configuration
 from autotune.disk.tomlfile import TomlFile
 from autotune.flags.catalogue import load

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autotune.flags.catalogue import load
 from autotune.flags.words import split
-from autotune.machine import runtime
+from autotune.machine import torch_probe
 from autotune.machine.nvml import Nvml
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
@@ -22,7 +22,7 @@ def look(
     root: Path,
     launch_file: Path | None,
     words: tuple[str, ...],
-    time_limit: float = runtime.TIME_LIMIT_S,
+    time_limit: float = torch_probe.TIME_LIMIT_S,
 ) -> Machine:
     """Everything about the install at ``root`` whose launch file gives ``words``; changes nothing.
 
@@ -47,7 +47,7 @@ def look(
             f"the web UI in {found.root} has no Python interpreter in {where}",
             "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
         )
-    has, complaints = runtime.ask(python, time_limit)
+    has, complaints = torch_probe.ask(python, time_limit)
     warnings += complaints
     has = _as_used(has, found)
     options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.agent.runner import Result
+from autotune.agent.verb_process import Result
 
 BUSY, INTERRUPTED, DRIFTED = 6, 130, 7
 HOPELESS = frozenset({2, 5})

@@ -1,4 +1,4 @@
-"""Runs one autotune command that must not outlive the agent: ``python -m autotune.agent.child WORDS``.
+"""Runs one autotune command that must not outlive the agent: ``python -m autotune.agent.verb_guard WORDS``.
 
 On Linux the kernel is asked to end this process when the agent dies, and the command takes its place. Elsewhere
 this process stays and watches its standard input, whose other end only the agent holds: when it closes, the

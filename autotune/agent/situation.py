@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autotune.agent.when import Situation
+from autotune.agent.may_run import Situation
 from autotune.webui import running
 
 ASK_LIMIT = 2.0

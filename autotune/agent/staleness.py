@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from autotune.config.rules import RULES, Action
+from autotune.config.staleness_rules import RULES, Action
 
 Parts = Mapping[str, str]
 

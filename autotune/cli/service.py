@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.output import has_screen, print_json, print_text
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @YES
 def daemon_command(settings: Settings, once: bool) -> int:
     """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
-    from autotune.agent import loop
+    from autotune.agent import daemon
 
     quiet = settings.quiet or settings.as_json or not has_screen()
     webui = _agents_webui(settings)
-    code = loop.run(webui, settings.places.root, settings.config, once=once, quiet=quiet)
+    code = daemon.run(webui, settings.places.root, settings.config, once=once, quiet=quiet)
     if settings.as_json:
         published = settings.places.daemon / "status.json"
         status = json.loads(published.read_text(encoding="utf-8")) if published.exists() else {}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from autotune.cli.common_options import Settings, verb
 from autotune.cli.output import print_json
-from autotune.cli.settings import Settings, verb
 
 
 @verb("probe")

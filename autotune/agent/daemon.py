@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from autotune.agent import sdnotify
+from autotune.agent import systemd_notify
 from autotune.agent.agent import Agent
+from autotune.agent.effects import RealWorld
 from autotune.agent.logs import close_log, open_log
 from autotune.agent.state import Keeper
-from autotune.agent.world import RealWorld
 from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.model.errors import AutotuneError, StateDamaged, UsageProblem
@@ -101,11 +101,11 @@ def _run(webui: Path, state: Path, chosen: Configured, once: bool, quiet: bool) 
     try:
         with _signals(world.woken) as told:
             say(f"the agent begins: {webui}")
-            sdnotify.tell("READY=1\nSTATUS=watching")
+            systemd_notify.tell("READY=1\nSTATUS=watching")
             _live(world, Keeper(folder), chosen, told, once)
             say("the agent ends")
     finally:
-        sdnotify.tell("STOPPING=1")
+        systemd_notify.tell("STOPPING=1")
         world.close(passed=once)
         close_log()
     return 0
@@ -129,8 +129,8 @@ def _live(world: RealWorld, keeper: Keeper, chosen: Configured, told: threading.
             agent = None
             delay = RETRY
             keeper = _reread(keeper)
-        sdnotify.tell(f"WATCHDOG=1\nSTATUS={agent.line if agent else 'cannot write its state'}")
-        if _sleep(world.woken, min(delay, LONGEST_SLEEP, sdnotify.interval() or LONGEST_SLEEP)):
+        systemd_notify.tell(f"WATCHDOG=1\nSTATUS={agent.line if agent else 'cannot write its state'}")
+        if _sleep(world.woken, min(delay, LONGEST_SLEEP, systemd_notify.interval() or LONGEST_SLEEP)):
             told.wait(GATHER)
         world.woken.clear()
     if agent is not None:

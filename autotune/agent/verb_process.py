@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from autotune.agent.child import interrupt
+from autotune.agent.verb_guard import interrupt
 from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.disk.programs import HIDDEN, console_python
 from autotune.model.errors import StateDamaged
@@ -47,7 +47,7 @@ class Session:
 
     def _begin(self, words: Sequence[str], out: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
         # The child must be begun from the main thread: Linux ties its life to the thread that made it.
-        command = [console_python(), "-m", "autotune.agent.child", str(os.getpid()), *words]
+        command = [console_python(), "-m", "autotune.agent.verb_guard", str(os.getpid()), *words]
         # A console of its own that nobody sees: the agent may have none, and what the command starts would show one.
         flags = HIDDEN | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         return subprocess.Popen(

@@ -16,7 +16,7 @@ from autotune.model.machine import Runtime
 
 # Importing torch and starting CUDA takes 2 to 20 s, longer from a cold disk or beside a busy GPU.
 TIME_LIMIT_S = 180.0
-_SCRIPT = Path(__file__).with_name("runtime_script.py")
+_SCRIPT = Path(__file__).with_name("torch_probe_script.py")
 _MARK = "autotune-runtime:"
 _UNKNOWN = Runtime(python=None, torch=None, cuda=None, cudnn=None, xformers=None)
 

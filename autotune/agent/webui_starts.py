@@ -61,7 +61,7 @@ class Openings:
             self._observer.join()
             self._observer = None
             return
-        from autotune.agent.watch import observe
+        from autotune.agent.file_events import observe
 
         # No watches left, or the folder is gone: the looks at processes have to do.
         with suppress(OSError, RuntimeError):

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from autotune.agent.runner import Result, Session, document, prune
-from autotune.agent.when import Situation
+from autotune.agent.may_run import Situation
+from autotune.agent.verb_process import Result, Session, document, prune
 from autotune.config.config import Config
 from autotune.model.errors import AutotuneError
 
@@ -98,9 +98,9 @@ class RealWorld:
     def __init__(
         self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]
     ) -> None:
-        from autotune.agent.activity import Activity
-        from autotune.agent.starts import Openings
-        from autotune.agent.watch import Watcher
+        from autotune.agent.file_events import Watcher
+        from autotune.agent.situation import Activity
+        from autotune.agent.webui_starts import Openings
 
         self.root, self.state = root, state
         self._config, self.log = config, say
@@ -123,7 +123,7 @@ class RealWorld:
 
     def parts(self) -> dict[str, str]:
         """Reads the fingerprint and sees to it that the right folders are watched."""
-        from autotune.agent.watch import folders_of
+        from autotune.agent.file_events import folders_of
         from autotune.install.where import flags_of
         from autotune.webui.a1111 import fingerprint, install, interpreter
         from autotune.workload import profile

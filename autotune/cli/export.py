@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autotune.cli.common_options import YES, Settings, verb
 from autotune.cli.output import print_json, print_text
-from autotune.cli.settings import YES, Settings, verb
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.store.optuna_storage import ENVIRONMENT
 

@@ -1,4 +1,4 @@
-"""Shows one Windows toast and ends: ``python -m autotune.agent.toast TITLE TEXT [--sound]``.
+"""Shows one Windows toast and ends: ``python -m autotune.agent.windows_toast TITLE TEXT [--sound]``.
 
 Its exit code is 0 if the desktop took the toast. A program of its own, because a desktop that does not answer must not
 hold up the agent.
