@@ -22,7 +22,7 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, History, Launch, Sample
 from autotune.model.workload import Profile
-from autotune.overview.studies import read_export, replay
+from autotune.overview.exported_study import read_export, replay
 from autotune.workload import profile as profiles
 from benchmarks.virtual import Clip, Process, Session, regret
 

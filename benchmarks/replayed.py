@@ -37,7 +37,7 @@ from autotune.model import codec
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState, Verdict
 from autotune.model.workload import Profile
-from autotune.tune import pace
+from autotune.tune import time_limits
 from autotune.workload import profile as profiles
 from benchmarks.near import near_equal
 from benchmarks.virtual import GIVING_UP, Clip, Process, Session
@@ -106,7 +106,7 @@ class TuneProcess:
              steps: float = 1.0) -> Clip:
         """See Process."""
         whole = self.tune.profile.workloads[workload].steps
-        count = min(whole, pace.WARMUP_STEPS) if warmup else steps * whole
+        count = min(whole, time_limits.WARMUP_STEPS) if warmup else steps * whole
         seconds = self.tune.lines[candidate.id].at(count) * math.exp(self.shift) + self.rng.choice(self.tune.jitter)
         if not self.loaded:
             seconds += self.rng.choice(self.tune.loading)
@@ -134,16 +134,16 @@ class Paced(Session):
 
     def _warm_up(self, candidate: Candidate, proposal: Proposal, workload: int) -> bool:
         launch = self.launches[-1].number
-        while pace.another_warmup(self.samples, launch, candidate.id, workload, self.budget):
+        while time_limits.another_warmup(self.samples, launch, candidate.id, workload, self.budget):
             if not self._clip(candidate, proposal, workload, 0, "warmup"):
                 return False
         return True
 
     def _limit(self, proposal: Proposal, workload: int, told: fidelity.Shorter | None) -> float:
-        best = pace.best(self.samples, proposal, workload, self.surface.space.baseline)
+        best = time_limits.best(self.samples, proposal, workload, self.surface.space.baseline)
         if best is None:
             return math.inf
-        return (told.shrink(best) if told else best) * pace.slow(self.surface.profile.workloads, workload)
+        return (told.shrink(best) if told else best) * time_limits.slow(self.surface.profile.workloads, workload)
 
 
 def load(name: str) -> Tune:
@@ -196,7 +196,7 @@ def _lines(samples: Sequence[Sample], profile: Profile) -> dict[str, Line]:
     points = {name: {steps: median(times) for steps, times in sorted(by.items())} for name, by in seen.items()}
     found: dict[str, Line] = {}
     for name, by in points.items():
-        counts = [steps for steps in by if steps > pace.WARMUP_STEPS]
+        counts = [steps for steps in by if steps > time_limits.WARMUP_STEPS]
         if len(counts) == 2:
             step = (by[counts[1]] - by[counts[0]]) / (counts[1] - counts[0])
             found[name] = Line(by[whole] - step * whole, step)

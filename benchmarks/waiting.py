@@ -19,7 +19,7 @@ from autotune.model.study import Launch, Proposal, Sample, SampleState, Verdict
 from autotune.search.strategy import SearchQuestion
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study
-from autotune.tune import asking
+from autotune.tune import optuna_search
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.tune import Progress, ask_and_tell
 from autotune.workload import profile as profiles
@@ -122,8 +122,8 @@ def tuned(state: Path, surface: Drawn, seed: int, *, storage: str | None = None,
     asked = SearchQuestion(surface.space, surface.profile, "speed", sampler, seed, None,
                            f"autotune-{KEY}" if storage else None)
     kept = Budget(budget, watch, study.spent())
-    with (asking.storage(Places(state), storage, sampler) as held,
-          asking.Asking(held, study, asked, lambda _: None) as search):
+    with (optuna_search.storage(Places(state), storage, sampler) as held,
+          optuna_search.Asking(held, study, asked, lambda _: None) as search):
         ask_and_tell(driver, study, search, kept, Progress(), surface.space, scale)
         history = study.history(budget, study.spent(), None)
         verdict = decide(history, surface.space, surface.profile, "speed")

@@ -47,12 +47,12 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "overview/doctor.py": (f"findings, {PROSE}", {
         "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
     "tune/driver.py": (ATTENTION, {"xformers"}),
-    "overview/install_checks.py": (f"what an install lacks, {PROSE}", {
+    "overview/doctor_install.py": (f"what an install lacks, {PROSE}", {
         "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
-    "install/look.py": (PROSE, {"commandline_args"}),
-    "overview/preconditions.py": (PROSE, {"--lowvram", "--medvram"}),
+    "install/inspection.py": (PROSE, {"commandline_args"}),
+    "overview/doctor_machine.py": (PROSE, {"--lowvram", "--medvram"}),
     "overview/probe.py": (RECORD, {"animatediff", "motion_modules"}),
-    "apply/proof.py": (PROSE, {"launch.py"}),
+    "apply/proving_start.py": (PROSE, {"launch.py"}),
     "install/idle.py": (PROSE, {"--api"}),
 }
 

@@ -23,7 +23,7 @@ def in_use(modules: str, frames: int) -> str:
     So a module that is merely added is no change; one that takes the place of the one in use is, and so are its
     removal and its replacement by a file of another size.
     """
-    from autotune.install.look import preferred_module
+    from autotune.install.inspection import preferred_module
 
     sizes = dict(one.rpartition(" ")[::2] for one in modules.split(", ") if one)
     name = preferred_module(sizes, frames)
@@ -124,7 +124,7 @@ class RealWorld:
     def parts(self) -> dict[str, str]:
         """Reads the fingerprint and sees to it that the right folders are watched."""
         from autotune.agent.file_events import folders_of
-        from autotune.install.where import flags_of
+        from autotune.install.launch_flags import flags_of
         from autotune.webui.a1111 import fingerprint, install, interpreter
         from autotune.workload import profile
 

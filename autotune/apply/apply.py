@@ -10,11 +10,11 @@ from typing import Any
 
 from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.words import split
-from autotune.install import in_use
-from autotune.install.drift import file_drift
-from autotune.install.look import Look
-from autotune.install.recover import recover
-from autotune.install.where import known_words
+from autotune.install import blocking_programs
+from autotune.install.inspection import Look
+from autotune.install.interrupted_edit import recover
+from autotune.install.launch_flags import known_words
+from autotune.install.still_applied import file_drift
 from autotune.launchfile import LaunchFile, config_json, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
@@ -73,7 +73,7 @@ class Plan:
     def require_possible(self, root: Path, start: bool) -> None:
         """Raises Busy when the change cannot be made, or with ``start`` not proven, as long as another program runs
         as it does: the user's own web UI above all."""
-        why = self.blocked or (in_use.no_second(root) if start else None)
+        why = self.blocked or (blocking_programs.no_second(root) if start else None)
         if why is not None:
             raise why
 
@@ -118,14 +118,14 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     changes = [] if after == file.data else [Change(file.path, file.data, after)]
     shown_diff = masked_diff(file.data, after, file.path.name)
     option, blocked = _option_change(look, settings)
-    blocked = blocked or in_use.holder(look.root, (change.path for change in changes))
+    blocked = blocked or blocking_programs.holder(look.root, (change.path for change in changes))
     if option is not None:
         changes.append(option)
         shown_diff += _settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
     notes += _edited_since(look, places, file)
-    notes += filter(None, [in_use.at_next_start(look.root) if look.machine.webui.running else None])
+    notes += filter(None, [blocking_programs.at_next_start(look.root) if look.machine.webui.running else None])
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
@@ -153,7 +153,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
     Raises Busy (also when the user's web UI runs: with ``start``, or where it cannot be asked to change its settings),
     Refused, StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
     """
-    from autotune.apply import proof
+    from autotune.apply import proving_start
 
     plan.require_possible(look.root, start)
     with exclusively(places.lock, look.root, "apply"):
@@ -167,7 +167,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
         try:
             if start:
                 say("starting the web UI once by its own script, to see whether the flags are in effect")
-                proof.prove(look, places, plan.after, plan.settings, None if not plan.unproven else plan.flags)
+                proving_start.prove(look, places, plan.after, plan.settings, None if not plan.unproven else plan.flags)
                 verified = True
         except (AutotuneError, KeyboardInterrupt) as error:
             store.abandon(checkpoint)
@@ -215,13 +215,13 @@ def rollback(
             # Another file's trouble; where it is this one's, it stands as nobody left it, and is refused below.
             say(error.message)
         undone = store.to_undo(to, launch_file)
-        manager = in_use.holder(root, (file.path for one in undone for file in one.files if not file.keys))
+        manager = blocking_programs.holder(root, (file.path for one in undone for file in one.files if not file.keys))
         if manager is not None:
             raise manager
         done = store.rollback(to, force, {"cause": cause}, launch_file)
         _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
     document = _rolled_back(store, done, root)
-    note = in_use.at_next_start(root) if done.files else None
+    note = blocking_programs.at_next_start(root) if done.files else None
     if note is not None:
         document.update(notes=[*document["notes"], note], message=f"{document['message']}\n{note}")
     return document

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autotune.apply import proof
+from autotune.apply import proving_start
 from autotune.flags.words import canonical, split
-from autotune.install.look import Look
+from autotune.install.inspection import Look
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
@@ -29,7 +29,7 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     wanted = tuple(applied.meta.get("flags", ())) if applied else present
     seen, asked = _ask(look, places, start, say)
     rows = [_row(state, wanted, present if known else None)
-            for state in proof.states(look, [*wanted, *_extra(present, wanted)], seen)]
+            for state in proving_start.states(look, [*wanted, *_extra(present, wanted)], seen)]
     settings = dict(applied.meta.get("settings", {})) if applied else {}
     wrong_settings = _settings(settings, look, seen)
     words_wrong = [] if seen is None else _words(look, seen)
@@ -49,10 +49,10 @@ def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None
     }
 
 
-def _words(look: Look, seen: proof.Seen) -> list[str]:
+def _words(look: Look, seen: proving_start.Seen) -> list[str]:
     """How the words that launch.py received are not those of the launch file; nothing where these are not certain."""
     if look.machine.webui.certain or look.asked:
-        return proof.word_faults(look, seen, look.machine.webui.flags)
+        return proving_start.word_faults(look, seen, look.machine.webui.flags)
     return []
 
 
@@ -75,7 +75,7 @@ def _row(state: Any, wanted: Sequence[str], present: Sequence[str] | None) -> di
     }
 
 
-def _settings(wanted: dict[str, Any], look: Look, seen: proof.Seen | None) -> list[dict[str, Any]]:
+def _settings(wanted: dict[str, Any], look: Look, seen: proving_start.Seen | None) -> list[dict[str, Any]]:
     """Applied options that are not as applied any more."""
     from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
 
@@ -90,16 +90,16 @@ def _settings(wanted: dict[str, Any], look: Look, seen: proof.Seen | None) -> li
 
 def _ask(
     look: Look, places: Places, start: bool, say: Callable[[str], None]
-) -> tuple[proof.Seen | None, str | None]:
+) -> tuple[proving_start.Seen | None, str | None]:
     """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
     try:
         running = find(look.root)
         if running is not None:
-            return proof.Seen(None, running.client.cmd_flags(), running.client.options(), None), running.name
+            return proving_start.Seen(None, running.client.cmd_flags(), running.client.options(), None), running.name
     except (Busy, ApiProblem) as problem:
         say(f"{problem.message}: it cannot be asked")
         return None, None
     if not start:
         return None, None
     say("starting the web UI once by its own script, to ask it")
-    return proof.observe(look, places), "a start by its own script"
+    return proving_start.observe(look, places), "a start by its own script"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from autotune.check.rule import Finding, Question, finding, next_step
 from autotune.decide import drift
 from autotune.flags.words import split
-from autotune.install.drift import file_drift
-from autotune.install.look import Look
-from autotune.install.where import known_words
+from autotune.install.inspection import Look
+from autotune.install.launch_flags import known_words
+from autotune.install.still_applied import file_drift
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import Checkpoint
 from autotune.model import codec

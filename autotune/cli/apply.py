@@ -17,7 +17,7 @@ from autotune.model.home_folder import expand_home
 
 if TYPE_CHECKING:
     from autotune.apply.apply import Plan
-    from autotune.install.look import Look
+    from autotune.install.inspection import Look
 
 _LAUNCH_FILE = click.option(
     "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one."
@@ -54,7 +54,7 @@ def apply_flow(
 ) -> dict[str, Any]:
     """Plans, shows, asks, applies. Returns the document of `apply`."""
     from autotune.apply import apply
-    from autotune.install.look import look
+    from autotune.install.inspection import look
     from autotune.store import events
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
@@ -111,7 +111,7 @@ def rollback_command(
 
     root = _rolled_back_root(settings)
     if broken_words and to is None:
-        from autotune.apply.edited import only_our_words
+        from autotune.apply.owner_edits import only_our_words
 
         force = force or only_our_words(root, settings.places, launch_file)
     done = apply.rollback(
@@ -148,7 +148,7 @@ def verify_command(
     With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
     """
     from autotune.apply import verify
-    from autotune.install.look import look
+    from autotune.install.inspection import look
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
     document = verify.verify(seen, settings.places, start=not no_start, say=_quiet(settings))

@@ -9,7 +9,7 @@ from autotune.cli.output import print_json, print_text
 @verb("doctor")
 def doctor_command(settings: Settings) -> int:
     """Checks all that tuning needs; exit code 3 when something must be mended first."""
-    from autotune.install.look import look
+    from autotune.install.inspection import look
     from autotune.overview.doctor import checks, doctor_json
 
     seen = look(settings.webui, settings.configured_webui(), None, settings.places)

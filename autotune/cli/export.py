@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @YES
 def export_command(settings: Settings, study: str | None, output: Path | None) -> None:
     """Writes a study (the newest, or the one named) as one JSON file: question, every sample, result."""
-    from autotune.overview import studies
+    from autotune.overview import exported_study
     from autotune.store.journal import write_whole
     from autotune.store.studies import find_study
 
-    document = studies.export(find_study(settings.places.studies(settings.find_webui()), study))
+    document = exported_study.export(find_study(settings.places.studies(settings.find_webui()), study))
     text = json.dumps(document, ensure_ascii=False, indent=1)
     if output is None:
         print_text(text)
@@ -45,9 +45,9 @@ def export_command(settings: Settings, study: str | None, output: Path | None) -
 @YES
 def import_command(settings: Settings, file: Path) -> None:
     """Adds an exported study to this web UI's store. It is never applied without being measured again."""
-    from autotune.overview import studies
+    from autotune.overview import exported_study
 
-    study = studies.import_study(settings.places, settings.find_webui(), studies.read_export(file))
+    study = exported_study.import_study(settings.places, settings.find_webui(), exported_study.read_export(file))
     if settings.as_json:
         print_json("import", {"study": study.id, "clips": len(study.samples)})
     else:
@@ -58,10 +58,10 @@ def import_command(settings: Settings, file: Path) -> None:
 @click.argument("study", required=False, metavar="[STUDY|FILE]")
 def replay_command(settings: Settings, study: str | None) -> None:
     """Computes a study's verdict again from its samples; the same samples give the same verdict."""
-    from autotune.overview import studies
+    from autotune.overview import exported_study
 
     webui = None if study is not None and os.path.isfile(study) else settings.find_webui()  # noqa: PTH113 - never raises
-    document = studies.replay(studies.load(settings.places, webui, study))
+    document = exported_study.replay(exported_study.load(settings.places, webui, study))
     if settings.as_json:
         print_json("replay", document)
         return

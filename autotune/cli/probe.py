@@ -15,7 +15,7 @@ from autotune.cli.output import print_json
 @click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
 def probe_command(settings: Settings, launch_file: Path | None) -> None:
     """Looks at the GPU, the web UI, its Python, AnimateDiff, the models and the flags; changes nothing."""
-    from autotune.install.look import look
+    from autotune.install.inspection import look
     from autotune.overview.probe import probe_json
 
     seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)

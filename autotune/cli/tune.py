@@ -16,7 +16,7 @@ from autotune.cli.output import print_json
 from autotune.model.study import History
 from autotune.report.words import plural
 from autotune.store.optuna_storage import ENVIRONMENT
-from autotune.tune.counts import counts
+from autotune.tune.progress_counts import counts
 from autotune.tune.tune import Progress, TuneOptions, tune
 
 
@@ -73,7 +73,7 @@ def tune_command(
     Renders short AnimateDiff clips with a copy of your settings on a private port. Ctrl-C loses at most the
     clip that is running; the same command goes on from there.
     """
-    from autotune.install.look import look
+    from autotune.install.inspection import look
     from autotune.workload import profile as profiles
 
     started = time.monotonic()

@@ -24,7 +24,7 @@ def require_idle(machine: Machine) -> None:
 
     Takes two seconds where a web UI runs that is not on the GPU, no time where none does.
     """
-    from autotune.install import card
+    from autotune.install import which_gpu
     from autotune.machine.nvml import Nvml
     from autotune.webui import running
 
@@ -33,7 +33,7 @@ def require_idle(machine: Machine) -> None:
         if why is not None:
             raise why
     with Nvml() as nvml:
-        own = card.of_machine(machine)
+        own = which_gpu.of_machine(machine)
         for gpu in (one for one in nvml.gpus() if one.index == own):
             used = nvml.utilisation(gpu.index)
             if used is not None and used > BUSY_GPU:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from autotune.disk import windows_attributes, windows_package
 from autotune.disk.files import how_to_allow
-from autotune.install import card
-from autotune.install.look import Look
+from autotune.install import which_gpu
+from autotune.install.inspection import Look
 from autotune.model import windows_paths
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
-from autotune.overview.install_checks import of_install
-from autotune.overview.preconditions import Check, Classes, of_machine
+from autotune.overview.doctor_install import of_install
+from autotune.overview.doctor_machine import Check, Classes, of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111 import parser
 
@@ -71,7 +71,7 @@ def _machine(look: Look) -> Iterator[Check]:
     import psutil
 
     free = psutil.virtual_memory().available / 2**20
-    yield from of_machine(look.machine, card.of_machine(look.machine), free)
+    yield from of_machine(look.machine, which_gpu.of_machine(look.machine), free)
 
 
 def _launch_file(look: Look) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autotune.install.look import Look
+from autotune.install.inspection import Look
 from autotune.model import codec
 from autotune.model.machine import WebUI
 from autotune.secrets.mask import masked_words

@@ -19,14 +19,14 @@ NUMBER_TAKEN = 2.0
 """Seconds after a time was noted, in which a clock that is read twice may differ."""
 
 if TYPE_CHECKING:
-    from autotune.install.where import Where
+    from autotune.install.launch_flags import Where
     from autotune.launchfile.checkpoints import Checkpoints
     from autotune.launchfile.records import Checkpoint
 
 
 def status(root: Path, places: Places) -> dict[str, Any]:
     """The document of `status` (docs/contract.md: JSON). Raises StateDamaged, NothingToWorkOn."""
-    from autotune.install.where import flags_of
+    from autotune.install.launch_flags import flags_of
     from autotune.webui.a1111 import fingerprint
 
     applied, store = _applied(root, places)
@@ -39,7 +39,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)
     if applied and not problem and counts.known:
-        from autotune.install.drift import catalogue_of, file_drift
+        from autotune.install.still_applied import catalogue_of, file_drift
 
         problem = file_drift(words, meta.get("flags", ()), catalogue_of(root), meta.get("dimensions", ()))
     return {
@@ -91,7 +91,7 @@ def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
         return None
     if study is None or study.head.get("imported"):
         return None
-    from autotune.tune.counts import counts
+    from autotune.tune.progress_counts import counts
 
     profile = study.head.get("profile") or {}
     return {
@@ -125,7 +125,7 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
 
 def _of_file(root: Path, path: Path) -> Where:
     """The file that the apply in force wrote, when it is not the one that counts."""
-    from autotune.install.where import Where, flags_of
+    from autotune.install.launch_flags import Where, flags_of
 
     try:
         return flags_of(root, path)
@@ -151,7 +151,7 @@ def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints
     """The apply in force and the store that knows it; nothing is imported where nothing was ever applied."""
     if not places.checkpoints(root).is_dir():
         return None, None
-    from autotune.install.recover import recover
+    from autotune.install.interrupted_edit import recover
     from autotune.launchfile.checkpoints import Checkpoints
 
     recover(places, root)

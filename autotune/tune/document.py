@@ -17,7 +17,7 @@ from autotune.model.flagset import Candidate, FlagSet, Space
 from autotune.model.machine import Fingerprint
 from autotune.model.study import History, Interval, MeasuredSet, Sample, Verdict
 from autotune.model.workload import Profile
-from autotune.tune.counts import counts
+from autotune.tune.progress_counts import counts
 from autotune.workload import profile as profiles
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from autotune import measure, trial
 from autotune.flags.catalogue import Catalogue
 from autotune.flags.words import replace as replace_words
-from autotune.install import card, idle
+from autotune.install import idle
+from autotune.install import which_gpu as card
 from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver, MainMemory
 from autotune.measure.observations import NOTHING, Observations
@@ -30,9 +31,9 @@ from autotune.store.journal import require_space
 from autotune.store.running_set import RunningSet
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, inventory
-from autotune.tune import pace
+from autotune.tune import time_limits as pace
 from autotune.tune.give_way import GiveWay, OwnWork
-from autotune.tune.reference import Reference
+from autotune.tune.reference_clip import Reference
 from autotune.tune.stopwatch import Budget
 from autotune.webui.a1111 import isolation
 from autotune.webui.a1111.flags.in_effect import mismatches

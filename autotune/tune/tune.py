@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autotune import __version__
-from autotune.install import card
-from autotune.install.look import Look
+from autotune.install import which_gpu
+from autotune.install.inspection import Look
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import NONE_TUNED, Space
@@ -24,8 +24,8 @@ from autotune.search.strategy import SearchQuestion
 from autotune.store import events, running_set
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study, question_key
-from autotune.tune.asking import Asking
 from autotune.tune.document import tune_json
+from autotune.tune.optuna_search import Asking
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.workload import profile as profiles
 
@@ -75,7 +75,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     from autotune.install import idle
     from autotune.launchfile.lock import exclusively
     from autotune.trial.sweep import sweep
-    from autotune.tune import asking
+    from autotune.tune import optuna_search
 
     look.require_tunable()
     places.require_outside(look.root)
@@ -91,7 +91,7 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
         ground.in_flight.record_machine_down()
         if options.fresh:
             ground.in_flight.forget_machine_down()
-        with asking.storage(places, options.storage, options.strategy) as storage:
+        with optuna_search.storage(places, options.storage, options.strategy) as storage:
             study = _resumed(look, places, options, ground, progress.say)
             facts["study"] = study.id
             with _asking(storage, ground, study, options, progress.say) as search:
@@ -116,7 +116,7 @@ def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, s
 def _asking(
     storage: BaseStorage, ground: Ground, study: Study, options: TuneOptions, say: Callable[[str], None]
 ) -> Asking:
-    from autotune.tune.expected import kept
+    from autotune.tune.prior_knowledge import kept
 
     prior = kept(study.head)
     if prior is not None and not study.samples:
@@ -218,7 +218,7 @@ def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
 
 
 def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> Study:
-    from autotune.tune import expected
+    from autotune.tune import prior_knowledge
 
     machine = look.machine
     asked = profiles.to_json(options.profile)
@@ -247,12 +247,12 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
             "root": str(machine.webui.root),
         },
         "gpu": machine.gpus[0].name if machine.gpus else f"CPU ({platform.machine()})",
-        "memory_untold": card.memory_untold(machine),
+        "memory_untold": which_gpu.memory_untold(machine),
         "stand_in": machine.webui.flavour == "reference",
         "fingerprint": codec.dump(machine.fingerprint),
         "space": codec.dump(space),
         "budget": options.budget,
-        "prior": codec.dump(expected.expectation(
+        "prior": codec.dump(prior_knowledge.expectation(
             places.studies(machine.webui.root), machine, options.objective, options.fresh)),
     }
     study = open_study(places.studies(machine.webui.root), question_key(question), head, options.fresh)
@@ -272,7 +272,7 @@ def _conclude(
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
-    from autotune.tune import pace
+    from autotune.tune import time_limits
     from autotune.webui.a1111.flags.space import opened
 
     history = study.history(options.budget, study.spent(), None)
@@ -282,7 +282,7 @@ def _conclude(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
     document["change"] = _change(look, document, opened(ground.space))
-    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (pace.lost(study.samples),))]
+    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (time_limits.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
         if broken is None:

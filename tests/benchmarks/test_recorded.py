@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.errors import UsageProblem
-from autotune.overview.studies import read_export, replay
+from autotune.overview.exported_study import read_export, replay
 from benchmarks import recorded
 
 FILE = Path(recorded.__file__).parent / "data" / "reference-sd15-h200-tune.json"

@@ -18,7 +18,7 @@ import pytest
 import benchmarks
 from autotune.cli.main import run
 from autotune.model.errors import StateDamaged
-from autotune.overview.studies import read_export
+from autotune.overview.exported_study import read_export
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, open_study
 from tests.store import mutate
@@ -177,7 +177,7 @@ def test_a_tune_goes_on_from_what_is_whole_and_throws_nothing_away(install: Path
     rng = random.Random("resume")
     first = open_study(tmp_path / "whole", "abcdef0123", exported["study"], True)
     found = read_export(EXPORT)
-    from autotune.overview.studies import import_study
+    from autotune.overview.exported_study import import_study
 
     imported = import_study(Places(tmp_path / "s"), install, found)
     for name in ("samples.jsonl", "result.json"):

@@ -112,7 +112,7 @@ def test_what_its_owner_changed_since_is_named_before_it_is_written_over(bench: 
 def test_an_apply_that_another_one_overtook_is_busy(bench: Bench) -> None:
     """Both worked out their change on the same file; the later one to write says so and writes nothing."""
     from autotune.apply import apply
-    from autotune.install.look import look
+    from autotune.install.inspection import look
     from autotune.model.errors import Busy
     from autotune.store.places import Places
 

@@ -12,8 +12,8 @@ import pytest
 
 from autotune import trial
 from autotune.flags.catalogue import load
-from autotune.install.look import Look, look
-from autotune.install.where import flags_of
+from autotune.install.inspection import Look, look
+from autotune.install.launch_flags import flags_of
 from autotune.launchfile import edit, read
 from autotune.model.errors import Refused
 from autotune.overview.doctor import checks

@@ -15,13 +15,13 @@ import pytest
 
 from autotune.flags.catalogue import load
 from autotune.install.idle import cpu_load
-from autotune.install.look import Look, look
+from autotune.install.inspection import Look, look
 from autotune.machine.weights import damage
 from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
 from autotune.overview.doctor import _folder_name, checks, free
-from autotune.overview.preconditions import Check, of_machine
+from autotune.overview.doctor_machine import Check, of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111.webui_files import read_options
 from tests.flags.machines import CUDA, machine

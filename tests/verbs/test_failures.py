@@ -41,7 +41,7 @@ min_gain = 0.95
 [budget]
 minutes = 4
 """
-IMPATIENT = ("from autotune.tune import pace; pace.LEAST_LIMIT = 9.0; pace.LOADING = 0.0; "
+IMPATIENT = ("from autotune.tune import time_limits; time_limits.LEAST_LIMIT = 9.0; time_limits.LOADING = 0.0; "
              "from autotune.cli.main import main; main()")
 """The program with shorter limits for a hang than a real web UI needs; nothing else differs."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from autotune import trial
 from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.words import canonical, split
-from autotune.install.look import Look
+from autotune.install.inspection import Look
 from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue

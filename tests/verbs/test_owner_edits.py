@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.apply.edited import only_our_words, within
+from autotune.apply.owner_edits import only_our_words, within
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import Change
 from autotune.store.places import Places

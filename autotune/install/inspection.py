@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.flags.catalogue import Catalogue, load
-from autotune.install.recover import recover
-from autotune.install.where import depends_on, flags_of
+from autotune.install.interrupted_edit import recover
+from autotune.install.launch_flags import depends_on, flags_of
 from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine

@@ -17,7 +17,7 @@ from autotune.model import codec
 from autotune.model.study import History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, SearchSpec, Workload
 from autotune.search import make_strategy
-from autotune.tune import pace
+from autotune.tune import time_limits as pace
 from tests.decide.test_rules import SPACE, name
 
 CLIP = Workload(512, 512, 16, 8)

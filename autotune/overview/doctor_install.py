@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from autotune.install.look import Look
+from autotune.install.inspection import Look
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
-from autotune.overview.preconditions import Check, Classes
+from autotune.overview.doctor_machine import Check, Classes
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags import attention

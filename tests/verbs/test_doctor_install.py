@@ -16,11 +16,11 @@ import pytest
 
 from autotune.engine.clip import Unusable, motion_file
 from autotune.flags.catalogue import load
-from autotune.install.look import Look, preferred_module
+from autotune.install.inspection import Look, preferred_module
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Runtime
-from autotune.overview.install_checks import chosen_checkpoint, of_install
-from autotune.overview.preconditions import Check
+from autotune.overview.doctor_install import chosen_checkpoint, of_install
+from autotune.overview.doctor_machine import Check
 from autotune.webui.a1111 import machine as probe
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags.attention import BY_NAME

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.install import card as cards
+from autotune.install import which_gpu as cards
 from tests import nvml_fake
 from tests.flags.machines import gpu, machine
 from tests.verbs.conftest import Bench

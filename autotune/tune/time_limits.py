@@ -57,8 +57,8 @@ EXPECTED_SD = 0.07
 """What clips may vary by (log seconds) before two of one set were seen; it weighs as much as one repeated clip."""
 DOUBT = 2.0
 """How much more the deviation may be while few clips were repeated: by this, over the number of repetitions and one.
-Found by drawing (tests/verbs/test_pace.py): where clips vary by a fifth, one of 80 sets as good as the best is thrown
-out. Smaller: more are; larger: sets of twice the time are waited for (55 % of them there, 10 % at a tenth)."""
+Found by drawing (tests/verbs/test_time_limits.py): where clips vary by a fifth, one of 80 sets as good as the best is
+thrown out. Smaller: more are; larger: sets of twice the time are waited for (55 % of them there, 10 % at a tenth)."""
 STALLED = math.log(2.0)
 """Deviation at which a clip counts as stalled and is pulled in: one such clip must not make everything chance."""
 CUT = ("screen", "race")
