@@ -189,8 +189,8 @@ def asking() -> Iterator[str]:
             asked |= isinstance(child, ast.Name) and child.id == "LINUX" and isinstance(child.ctx, ast.Load)
             if named or asked:
                 yield name
-            inner = isinstance(child, ast.FunctionDef | ast.ClassDef)
-            yield from walk(child, f"{name}.{child.name}" if inner else name)
+            inner = f".{child.name}" if isinstance(child, ast.FunctionDef | ast.ClassDef) else ""
+            yield from walk(child, name + inner)
 
     for path in PACKAGE.rglob("*.py"):
         module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)

@@ -70,7 +70,7 @@ def ahead(at: float) -> dict[str, Event]:
     due = {"id": "d", "action": "retune", "causes": ["driver"], "since": at, "attempts": 1, "not_before": at}
     follow = {"kind": "apply", "cause": "faster", "attempts": 1, "not_before": at}
     sessions = [{"began": at + i, "seconds": 9000.0, "of": f"s{i}"} for i in range(9)]
-    base = {"known": dict(PARTS), "due": None, "follow": None, "running": None, "applied": None, "sessions": [],
+    base: Event = {"known": dict(PARTS), "due": None, "follow": None, "running": None, "applied": None, "sessions": [],
             "last": {}, "count": 9, "asked": None}
     each = {
         "due": {**base, "due": due},

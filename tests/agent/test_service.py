@@ -318,7 +318,8 @@ def test_a_service_whose_files_are_gone_is_ended_all_the_same(
     for path in service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=ask).files:
         path.unlink()
     shown = service.status(chosen=on, runner=ask)
-    assert ask.has and shown.ok and "its file is gone" in shown.lines[0]
+    had = ask.has
+    assert had and shown.ok and "its file is gone" in shown.lines[0]
     gone = service.uninstall(chosen=on, runner=ask)
     assert gone.ok and not ask.has and any(line.startswith("done: ") for line in gone.lines)
     assert service.uninstall(chosen=on, runner=ask).lines == ["no service is installed"]

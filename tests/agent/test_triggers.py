@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from autotune.agent import staleness
 from autotune.agent.effects import in_use
 from autotune.agent.staleness import Settling, changes, merged, rule, strongest
+from autotune.config.staleness_rules import RULES
 from tests.agent.world import PARTS
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_flipping_one_part_is_one_change_of_the_documented_kind(part: str) -> None:
-    documented = {name: action for name, action, _ in staleness.RULES}
+    documented = {name: action for name, action, _ in RULES}
     (found,) = changes(PARTS, {**PARTS, part: "something else"})
     assert (found.part, found.action) == (part, documented[part])
     assert part in found.text
@@ -27,7 +28,7 @@ def test_every_part_of_the_real_fingerprint_has_a_rule() -> None:
     from autotune.webui.a1111 import fingerprint
 
     source = Path(fingerprint.__file__).read_text(encoding="utf-8")
-    known = {name for name, _, _ in staleness.RULES}
+    known = {name for name, _, _ in RULES}
     for part in known - {"profile"}:
         assert f'"{part}"' in source, f"{part} is not in the fingerprint"
     assert set(PARTS) == known

@@ -76,11 +76,13 @@ def test_what_could_not_be_watched_is_watched_when_it_can_be(tmp_path: Path, mon
 
     monkeypatch.setattr(file_events, "observe", none_left)
     watcher.watch([tmp_path])
-    assert watcher.problem == "no file events (inotify watch limit reached): looking regularly"
+    said: str | None = watcher.problem
+    assert said == "no file events (inotify watch limit reached): looking regularly"
     monkeypatch.setattr(file_events, "observe", real)
     watcher.watch([tmp_path])
+    left: str | None = watcher.problem
     try:
-        assert watcher.problem is None
+        assert left is None
         (tmp_path / "file").write_text("x")
         assert woken.wait(10)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.study import History
-from autotune.search import warm_start
+from autotune.search import Prior, warm_start
 from autotune.search.attention_prior import prior_for_gpu
 from autotune.search.screen import Screen
 from benchmarks import cases, make_priors, search, surfaces
@@ -120,7 +120,7 @@ def test_a_warm_start_needs_a_measured_baseline_and_looks_at_live_levels_again()
     assert warm_start.prior_from_study(History(), surface.space, surface.profile) is None
     row = search.one(("screen", 1, None))
     assert row["clips"] > 5
-    prior = warm_start.Prior((("attention", "v1", 0.9),), "an earlier study", 0.5)
+    prior = Prior((("attention", "v1", 0.9),), "an earlier study", 0.5)
     strategy = Screen(surface.space, surface.profile, "speed", prior)
     live = {level for name in strategy.opening for level in surface.space[name].levels}
     base = dict(surface.space[surface.space.baseline].levels)["attention"]

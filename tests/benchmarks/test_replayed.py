@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from statistics import fmean
@@ -52,7 +53,7 @@ def test_time_among_sets_that_hardly_differ_counts_clips_and_starts_of_the_searc
     score = {c.id: 3.0 for c in surface.space.candidates}
     names = list(score)
     score[names[1]], score[names[2]] = 2.0, 2.005
-    surface = surfaces.replace(surface, score=score)
+    surface = dataclasses.replace(surface, score=score)
 
     def clip(number: int, name: str, launch: int, purpose: str = "screen") -> Sample:
         return Sample(number, name, purpose, launch, False, 0, 0, "ok", 10.0, 10.0)  # type: ignore[arg-type]

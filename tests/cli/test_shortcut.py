@@ -13,7 +13,7 @@ import pytest
 
 from autotune.cli import shortcut_file
 from tests.cli.test_output import run, webui
-from tests.webui.test_windows_start import under_wine
+from tests.system import under_wine
 
 HOSTILE = ("plain", "with blank", "(x86) & more", "100% %PATH%", "it's \"quoted\"" if os.name == "posix" else "it's",
            "Müller アニメ", "back`tick $HOME", "caret^ bang!")

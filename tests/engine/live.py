@@ -125,7 +125,8 @@ def frames_of(answer: requests.Response, number: int = 0) -> list[Image.Image]:
 
 def colours(frames: list[Image.Image]) -> set[tuple[int, int, int]]:
     """The colours that the frames hold."""
-    return {tuple(data[i : i + 3]) for data in (f.tobytes() for f in frames) for i in range(0, len(data), 3)}
+    pixels = [frame.tobytes() for frame in frames]
+    return {(data[i], data[i + 1], data[i + 2]) for data in pixels for i in range(0, len(data), 3)}
 
 
 def info_of(answer: requests.Response) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,13 +21,13 @@ KERNELS = {
 }
 
 
-def inputs(heads: int, queries: int, keys: int, dim: int, seed: int = 0) -> list[object]:
+def inputs(heads: int, queries: int, keys: int, dim: int, seed: int = 0) -> list[Any]:
     generator = torch.Generator().manual_seed(seed)
     shapes = [(heads, queries, dim), (heads, keys, dim), (heads, keys, dim)]
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
-def reference(q: object, k: object, v: object, scale: float) -> object:
+def reference(q: Any, k: Any, v: Any, scale: float) -> Any:
     q, k, v = q.double(), k.double(), v.double()
     return torch.softmax(q @ k.transpose(1, 2) * scale, dim=-1) @ v
 

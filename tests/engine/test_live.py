@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -156,7 +157,7 @@ def test_same_seed_same_bytes(live: Live) -> None:
 
 
 def test_formats_and_surplus_frames(live: Live) -> None:
-    def count(**changes: object) -> list[int]:
+    def count(**changes: Any) -> list[int]:
         answer = live.post("txt2img", body(frames=3, **changes))
         return [len(frames_of(answer, i)) for i in range(len(answer.json()["images"]))]
 
@@ -171,7 +172,7 @@ def test_formats_and_surplus_frames(live: Live) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"bogus": 1}, {"model": "absent.safetensors"}, {"enable": False}])
-def test_animatediff_fails_silently(live: Live, changes: dict[str, object]) -> None:
+def test_animatediff_fails_silently(live: Live, changes: dict[str, Any]) -> None:
     answer = live.post("txt2img", body(**changes))
     assert len(answer.json()["images"]) == 1
     assert frames_of(answer)[0].format is None and answer.json()["images"][0].startswith("iVBORw0KGgo")

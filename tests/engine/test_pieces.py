@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from tests.engine.recorded import OPTIONS, PARAMETERS
 
@@ -136,6 +138,7 @@ def test_gifs_keep_every_frame(same: bool) -> None:
     shades = [40] * 5 if same else [40, 80, 120, 160, 200]
     data = output.gif([Image.new("RGB", (17, 9), (s, s, s)) for s in shades], 8, 0)
     picture = Image.open(io.BytesIO(data))
+    assert isinstance(picture, GifImageFile)
     assert (picture.n_frames, picture.size, picture.info["loop"]) == (5, (17, 9), 0)
     for index, shade in enumerate(shades):
         picture.seek(index)
@@ -164,7 +167,9 @@ def test_clip_arguments() -> None:
 
 def test_bodies_are_checked() -> None:
     assert shape.txt2img({"steps": "3", "unknown": 1, "cfg_scale": 7}) == {"steps": 3, "cfg_scale": 7.0}
-    refused_bodies = ({"steps": "many"}, {"width": None}, {"alwayson_scripts": 3}, {"save_images": "?"}, {"prompt": []})
+    refused_bodies: tuple[dict[str, Any], ...] = (
+        {"steps": "many"}, {"width": None}, {"alwayson_scripts": 3}, {"save_images": "?"}, {"prompt": []},
+    )
     for wrong in refused_bodies:
         with pytest.raises(shape.Invalid):
             shape.txt2img(wrong)

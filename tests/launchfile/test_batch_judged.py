@@ -83,10 +83,10 @@ def _no_word_lost(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
             continue
     assert len(edits) > len(started) // 3
     _, after = cmd_variables([data for _, data, _ in edits], home, prefix, HELPERS)
-    for number, ((before, data, was), now) in enumerate(zip(edits, after, strict=True)):
+    for number, ((before, data, had), now) in enumerate(zip(edits, after, strict=True)):
         assert now is not None
         words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
-        assert split(words) == wanted(was), f"{before.decode()}\n=====\n{data.decode()}"
+        assert split(words) == wanted(had), f"{before.decode()}\n=====\n{data.decode()}"
 
 
 def _advice_holds(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, prefix: Path) -> None:
@@ -102,8 +102,8 @@ def _advice_holds(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
             if ways and ways[0].text == error.hint:
                 copies.append((file, ways[0].data, shlex.split(was)))
     _, after = cmd_variables([data for _, data, _ in copies], home, prefix, HELPERS)
-    for number, ((file, data, was), now) in enumerate(zip(copies, after, strict=True)):
+    for number, ((file, data, had), now) in enumerate(zip(copies, after, strict=True)):
         assert now is not None
         words = shlex.split(now.get("COMMANDLINE_ARGS", "").replace(str(home / str(number)), "HERE"))
         kept, mine = split(words)
-        assert kept == wanted(was)[0] and set(TARGET) <= set(mine), f"{file.data.decode()}\n=====\n{data.decode()}"
+        assert kept == wanted(had)[0] and set(TARGET) <= set(mine), f"{file.data.decode()}\n=====\n{data.decode()}"

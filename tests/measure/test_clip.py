@@ -304,7 +304,12 @@ def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
 
 def test_the_process_table_is_read_ever_more_seldom() -> None:
     asked: list[float] = []
-    observer = RamObserver(lambda: (asked.append(1.0), [psutil.Process()])[1])
+
+    def processes() -> list[psutil.Process]:
+        asked.append(1.0)
+        return [psutil.Process()]
+
+    observer = RamObserver(processes)
     observer.before()
     for tenth in range(1, 600):
         observer.look(tenth / 10.0)

@@ -32,10 +32,10 @@ class Fake:
     def __init__(self, library: ctypes.CDLL, state: Path) -> None:
         self.library, self.state = library, state
 
-    def say(self, memory: Mapping[str, tuple[int, int, int]], *, grow: int = 0, status: int = 0) -> None:
+    def say(self, memory: Mapping[str, tuple[float, float, float]], *, grow: int = 0, status: int = 0) -> None:
         """What each instance has, MiB: dedicated, local, shared; ``grow``: so often a process begins meanwhile."""
         lines = [f"grow {grow}\n"] if grow else []
-        lines += [f"{counter}|{name}|{status}|{used * MIB}\n"
+        lines += [f"{counter}|{name}|{status}|{int(used * MIB)}\n"
                   for name, sizes in memory.items() for counter, used in zip(COUNTERS, sizes, strict=True)]
         self.state.write_text("".join(lines), encoding="ascii")
 

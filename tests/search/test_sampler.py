@@ -16,6 +16,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from autotune.model import codec
@@ -76,7 +77,8 @@ def test_starts_are_counted() -> None:
         study = optuna.create_study(sampler=LaunchAwareSampler({"a": "pqrstu", "b": "pqrstu"}, live=["a"], budget=3600))
         study.optimize(objective, n_trials=80)
         searched = [t for t in study.trials if t.user_attrs.get("purpose") in ("screen", "race")]
-        return sum(one.params["b"] != before.params["b"] for before, one in pairwise(searched)) / len(searched)
+        changed: int = sum(one.params["b"] != before.params["b"] for before, one in pairwise(searched))
+        return changed / len(searched)
 
     assert share(120.0) < share(0.0)
 
@@ -85,8 +87,9 @@ def test_starts_are_counted() -> None:
 @given(st.data())
 def test_whatever_the_trials_hold_it_answers_and_answers_the_same(data: st.DataObject) -> None:
     """Failed, pruned, running, foreign and odd trials; attributes of any kind."""
-    choices = {"a": ["x", "y", "z"], "b": [0, 1, True]}
-    distributions = {name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
+    choices: dict[str, list[Any]] = {"a": ["x", "y", "z"], "b": [0, 1, True]}
+    distributions: dict[str, BaseDistribution] = {
+        name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
     study = optuna.create_study()
     odd = st.one_of(st.none(), st.integers(-3, 5), st.text(max_size=3), st.booleans(), st.floats(0, 9), st.just([1]))
     for _ in range(data.draw(st.integers(0, 12))):
@@ -135,9 +138,10 @@ def test_a_study_of_autotunes_own_trials_is_the_history_it_was() -> None:
 
 
 def test_two_that_run_at_once_do_not_try_the_same() -> None:
-    choices = {"attention": list(SECONDS), "layout": [False, True]}
+    choices: dict[str, list[Any]] = {"attention": list(SECONDS), "layout": [False, True]}
     study = optuna.create_study(sampler=LaunchAwareSampler(choices, live=["attention", "layout"]))
-    distributions = {name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
+    distributions: dict[str, BaseDistribution] = {
+        name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
     study.tell(study.ask(distributions), 7.2)
     asked = [study.ask(distributions) for _ in range(4)]
     assert len({tuple(one.params.items()) for one in asked}) == 4

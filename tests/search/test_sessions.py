@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections import Counter
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from autotune import decide, search
 from autotune.decide.compare import FRESH_PURPOSES
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Dimension, Space
-from autotune.model.study import History, Verdict
+from autotune.model.study import Failure, History, Verdict
 from autotune.model.workload import Workload
 from autotune.search.thresholds import THRESHOLDS
 from benchmarks import surfaces
@@ -23,7 +24,7 @@ HOUR = 3600.0
 FAST = ("screen", "random", "tpe")
 
 
-def small(baseline_attention: str = "split", **changes: float) -> surfaces.Drawn:
+def small(baseline_attention: str = "split", **changes: Any) -> surfaces.Drawn:
     """A space like the default profile's: attention x channels-last x no-half-vae x batch_cond_uncond; sdp is 30 %
     faster, the rest as on the H200."""
     dimensions = (
@@ -212,7 +213,7 @@ def test_space_with_one_set() -> None:
 
 def test_every_candidate_failing_means_keep() -> None:
     surface = small()
-    bad = {c.id: "oom" for c in surface.space.candidates if c.id != surface.space.baseline}
+    bad: dict[str, Failure] = {c.id: "oom" for c in surface.space.candidates if c.id != surface.space.baseline}
     surface = dataclasses.replace(surface, failing=bad)
     session, verdict = play(surface)
     assert verdict.decision == "keep"
@@ -223,7 +224,8 @@ def test_every_candidate_failing_means_keep() -> None:
 
 def test_failing_level_is_not_tried_again_in_every_combination() -> None:
     surface = small()
-    bad = {c.id: "oom" for c in surface.space.candidates if c.effective.attention in ("sdp", "none")}
+    bad: dict[str, Failure] = {
+        c.id: "oom" for c in surface.space.candidates if c.effective.attention in ("sdp", "none")}
     surface = dataclasses.replace(surface, failing=bad)
     session, verdict = play(surface)
     failed = Counter(surface.space[s.candidate].effective.attention for s in session.samples if s.state == "failed")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from autotune.model.study import Launch, Sample
 from autotune.store.journal import Journal, write_whole
 from autotune.store.studies import find_study, open_study, question_key
 
-RECORDS = [{"n": 1, "text": "a\nb"}, {"n": 2, "text": "Пример"}, {"n": 3}]
+RECORDS: list[dict[str, Any]] = [{"n": 1, "text": "a\nb"}, {"n": 2, "text": "Пример"}, {"n": 3}]
 
 
 def test_records_come_back_in_order(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_damage_in_the_middle_is_set_aside_not_thrown_away(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]

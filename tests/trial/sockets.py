@@ -28,4 +28,7 @@ told = pytest.mark.skipif(not OWNERS_ARE_TOLD, reason="wine 8 does not say who o
 def heed() -> None:
     """Where the owner is hidden: as on a system that says so."""
     if not OWNERS_ARE_TOLD:
-        ready.listener = lambda _port, _tree: ready.Listener(frozenset(), frozenset(), known=False)
+        def hidden(port: int, tree: list[psutil.Process]) -> ready.Listener:
+            return ready.Listener(frozenset(), frozenset(), known=False)
+
+        ready.listener = hidden

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -108,7 +109,7 @@ def stamps(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_mode
 
 
-def one_start(root: Path, jobs: int = 1, **changes: object) -> process.StopReport:
+def one_start(root: Path, jobs: int = 1, **changes: Any) -> process.StopReport:
     with start(plan(root, "extension", **changes)) as server:
         for number in range(jobs):
             server.client.set_options({"n": number})
@@ -219,7 +220,7 @@ def test_what_the_user_wrote_before_the_trial_wrote_over_it_is_what_comes_back(r
 def settled(folder: Path, least: int) -> bool:
     """Has the trial's own Python seen how it left at least so many files?"""
     lines = [json.loads(line) for path in (folder / "journal").iterdir() for line in path.read_text().splitlines()]
-    return sum(line["op"] == "left" for line in lines) >= least
+    return [line["op"] for line in lines].count("left") >= least
 
 
 class User(threading.Thread):
@@ -313,11 +314,11 @@ def test_a_random_user_loses_nothing_in_thirty_starts(root: Path, user: User) ->
         assert now == theirs, f"start {number}: what the web UI wrote was not put back"
     user.stopped.set()
     user.join()
-    now = contents(root)
+    left = contents(root)
     assert user.done > 10 * STARTS
-    assert {name: now.get(name) for name in user.mine} == user.mine
-    assert not user.gone & set(now)
-    assert set(now) == {*user.mine, *theirs, "launch.py"}
+    assert {name: left.get(name) for name in user.mine} == user.mine
+    assert not user.gone & set(left)
+    assert set(left) == {*user.mine, *theirs, "launch.py"}
 
 
 # -- kills
@@ -348,8 +349,8 @@ def test_a_kill_of_autotune_and_of_its_guard_loses_nothing(root: Path, guard_too
     guard, webui = (psutil.Process(int(word)) for word in owner.stdout.readline().split())
     (root / "outputs/mine.png").write_bytes(b"mine")
     (root / "styles.csv").write_bytes(b"mine too")
-    for victim in [guard, owner] if guard_too else [owner]:
-        victim.send_signal(signal.SIGKILL)
+    for victim in [guard.pid, owner.pid] if guard_too else [owner.pid]:
+        os.kill(victim, signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
     runs = root.parent / "runs"
@@ -426,8 +427,8 @@ def test_the_users_own_sitecustomize_still_runs_and_nothing_of_ours_is_on_the_pa
     assert not any(str(folder) in one for one in path) and str(theirs) in path
 
 
-def eval_list(text: str) -> list[object]:
-    found: list[object] = ast.literal_eval(text)
+def eval_list(text: str) -> list[Any]:
+    found: list[Any] = ast.literal_eval(text)
     return found
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,10 +45,10 @@ def motion_module(root: Path) -> str:
     return next((root / "extensions" / "sd-webui-animatediff" / "model").iterdir()).name
 
 
-def render(server: Server, seed: int = 1, **more: object) -> measure.ClipResult:
-    return measure.clip(  # type: ignore[call-arg]
+def render(server: Server, seed: int = 1, **more: Any) -> measure.ClipResult:
+    return measure.clip(
         server.client, SMALL, seed, motion_module=motion_module(server.plan.root), alive=server.alive,
-        log_tail=server.log_tail, **{"time_limit": 120.0, **more})  # type: ignore[arg-type]
+        log_tail=server.log_tail, **{"time_limit": 120.0, **more})
 
 
 def verdict(result: measure.ClipResult) -> str | None:
@@ -182,7 +183,7 @@ def test_kill_9_of_the_owner_leaves_nothing(install: Path) -> None:
     os.kill(owner.pid, signal.SIGKILL)
     owner.communicate()
     until = time.monotonic() + 60
-    while (processes.marked(run_id) or list(runs.iterdir())) and time.monotonic() < until:
+    while (processes.marked(run_id) or any(runs.iterdir())) and time.monotonic() < until:
         time.sleep(0.1)
     assert run_id and not processes.marked(run_id) and not list(runs.iterdir())
     assert snapshot(install) == before and sweep(runs).runs == 0

@@ -26,7 +26,6 @@ from autotune.model.study import Failure, Proposal
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.store.running_set import RunningSet, this_boot
 from autotune.store.studies import Study, open_study
-from autotune.tune import driver as drivers
 from autotune.tune.driver import Driver, Ground
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.webui.a1111.flags import space as spaces
@@ -137,9 +136,9 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
         ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
-        monkeypatch.setattr(drivers.trial, "start", webui.begin)
+        monkeypatch.setattr(trial, "start", webui.begin)
         monkeypatch.setattr(
-            drivers.measure, "clip", lambda *words, time_limit, left, best, **_: webui.render(
+            measure, "clip", lambda *words, time_limit, left, best, **_: webui.render(
                 words[1], time_limit, left, best))
         said: list[str] = []
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())

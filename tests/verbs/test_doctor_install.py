@@ -78,8 +78,8 @@ def put(where: str, data: bytes) -> Callable[[Path], None]:
     return act
 
 
-def config(text: str) -> Callable[[Path], None]:
-    return lambda root: write(root / "config.json", text) and None
+def config(text: str) -> Callable[[Path], object]:
+    return lambda root: write(root / "config.json", text)
 
 
 def dangling(where: str) -> Callable[[Path], None]:
@@ -89,7 +89,7 @@ def dangling(where: str) -> Callable[[Path], None]:
     return act
 
 
-HARMS: dict[str, tuple[Callable[[Path], None], str, str, bool]] = {
+HARMS: dict[str, tuple[Callable[[Path], object], str, str, bool]] = {
     "checkpoint cut": (put(MODELS, zipped(120_000)), "checkpoint", "broke off", False),
     "checkpoint whole": (put(MODELS, zipped(900_000)), "checkpoint", "a.ckpt", True),
     "checkpoint empty": (put(MODELS, b""), "checkpoint", "0 bytes", False),

@@ -229,7 +229,7 @@ def test_killed_everywhere(overriding: Bench, verb: str, capsys: pytest.CaptureF
     kills = 0
 
     def act(folder: Path, layer: KillLayer) -> None:
-        store = Checkpoints(folder, layer, lambda path: Mortal(find(path), layer))  # type: ignore[arg-type]
+        store = Checkpoints(folder, layer, lambda path: Mortal(find(path), layer))  # type: ignore[arg-type, return-value]
         store.rollback() if verb == "rollback" else store.apply(changes)
 
     def sides(live: Live) -> set[str]:

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
-from autotune.model.study import History
+from autotune.model.study import Failure, History
 from autotune.search import trial_history, user_sampler
 from autotune.search.sampler import LaunchAwareSampler
 from autotune.store import optuna_storage
@@ -104,7 +104,7 @@ def test_the_storage_alone_tells_the_history(tmp_path: Path) -> None:
 
 def test_how_trials_ended_is_shown(tmp_path: Path) -> None:
     surface = small()
-    bad = {c.id: "oom" for c in surface.space.candidates if c.effective.attention == "sdp"}
+    bad: dict[str, Failure] = {c.id: "oom" for c in surface.space.candidates if c.effective.attention == "sdp"}
     study, _ = tuned(tmp_path, dataclasses.replace(surface, failing=bad), 0)
     failed = [trial for trial in shown(tmp_path, study).trials if trial.state == TrialState.FAIL]
     assert failed and all(trial.user_attrs["failure"] == "oom" for trial in failed)

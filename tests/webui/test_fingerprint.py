@@ -61,7 +61,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
         root / "extensions/sd-webui-animatediff/scripts/animatediff_version.py", "version = '3'"
     ),
     "extensions": lambda root: (root / "extensions/another").mkdir(),
-    "torch": lambda root: venv(root / "venv", {"torch": "2.9.0"}) and _drop(root, "torch-2.1.2+cu121.dist-info"),
+    "torch": lambda root: newer_torch(root),
     "xformers": lambda root: venv(root / "venv", {"xformers": "0.0.30"}),
     "checkpoint": lambda root: write(root / "models/Stable-diffusion/model.safetensors", "other weights"),
     "motion_module": lambda root: write(root / "extensions/sd-webui-animatediff/model/mm_v2.ckpt"),
@@ -70,8 +70,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-def _drop(root: Path, name: str) -> None:
-    next((root / "venv").rglob(name)).rmdir()
+def newer_torch(root: Path) -> None:
+    venv(root / "venv", {"torch": "2.9.0"})
+    next((root / "venv").rglob("torch-2.1.2+cu121.dist-info")).rmdir()
 
 
 @pytest.mark.parametrize("part", sorted(CHANGES))

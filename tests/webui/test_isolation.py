@@ -254,7 +254,7 @@ def test_the_shim_leaves_other_programs_alone(tmp_path: Path) -> None:
     assert done.stdout.strip() == "--share"
 
 
-LINES = (
+LINES: tuple[tuple[list[str], list[str], list[str]], ...] = (
     (["--share", "--xformers"], ["--medvram"], ["--xformers", "--medvram"]),
     (["--api-auth", "me:secret", "--port=7", "--no-half"], ["--listen"], ["--no-half"]),
     (["--theme", "dark"], ["--theme", "dark", "--sub-quad-q-chunk-size", "7"], ["--sub-quad-q-chunk-size", "7"]),

@@ -192,6 +192,6 @@ def test_what_counts_as_work(cores: float, wanted: float | None, machine: float,
 
 def test_what_is_not_told_is_not_free() -> None:
     for kind in ("closed", "unseen", "silent", "no_port"):
-        assert judge(ONE, Said(kind, "why"), None).busy is None  # type: ignore[arg-type]
+        assert judge(ONE, Said(kind, "why"), None).busy is None
     assert judge(ONE, Said("none", "no job"), None).free
     assert "may have a job running" in str(judge(ONE, Said("closed", "why"), None))

@@ -62,7 +62,7 @@ def test_a_ready_made_package_sets_its_variables_first(tmp_path: Path, name: str
 @pytest.mark.parametrize("root", [r"\\server\share\webui", r"\\?\UNC\server\share\webui", "C:\\" + "a" * 250])
 def test_where_cmd_cannot_work_no_start_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str) -> None:
     """Seen on Windows alone: elsewhere the folder is an ordinary name."""
-    monkeypatch.setattr(own_script.os, "name", "nt")
+    monkeypatch.setattr(os, "name", "nt")
     with pytest.raises(NothingToWorkOn, match=r"cmd\.exe cannot work|letters") as told:
         own_script.start_of(PureWindowsPath(root), tmp_path, (), {})  # type: ignore[arg-type]
     assert "W:" in told.value.hint and not (tmp_path / "shim").exists()

@@ -76,7 +76,7 @@ def bind(home: str) -> None:
 
 def requirements(pyproject: Path, extras: list[str]) -> list[str]:
     """The dependencies of the project and of its extras; torch in the build that has no CUDA."""
-    import tomllib
+    import tomllib  # type: ignore[import-not-found, unused-ignore]  # its Python is 3.11
 
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     lines: list[str] = list(project["dependencies"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,18 +29,19 @@ def drawn(kind: str, frames: int, height: int, width: int, seed: int) -> Clip:
     bars = 255 * ((x // 4 + f + seed) % 2)
     flat = np.full_like(x, (40 * seed + 5 * f) % 256)
     found = {"rough": rough, "smooth": smooth, "bars": bars, "flat": flat, "both": (smooth + rough // 8) % 256}
-    return found[kind].astype(np.float32)
+    clip: Clip = found[kind].astype(np.float32)
+    return clip
 
 
-def pair(row: dict[str, object]) -> tuple[Clip, Clip]:
+def pair(row: dict[str, Any]) -> tuple[Clip, Clip]:
     """The two clips of a recorded row."""
-    frames, height, width = (int(one) for one in row["shape"])  # type: ignore[attr-defined]
-    (kind, seed), (other, second) = row["first"], row["second"]  # type: ignore[misc]
+    frames, height, width = row["shape"]
+    (kind, seed), (other, second) = row["first"], row["second"]
     return drawn(kind, frames, height, width, seed), drawn(other, frames, height, width, second)
 
 
 @pytest.mark.parametrize("row", RECORDED["rows"], ids=lambda row: f"{row['first']}-{row['second']}-{row['shape']}")
-def test_as_scikit_image_says(row: dict[str, object]) -> None:
+def test_as_scikit_image_says(row: dict[str, Any]) -> None:
     """To five places: the recorded figures are of 32-bit floats, as a clip's are."""
     assert structural_similarity(*pair(row)) == pytest.approx(row["ssim"], abs=1e-5)
 
