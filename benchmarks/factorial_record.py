@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from autotune.machine.nvml import Nvml
-from autotune.measure import clip
+from autotune.measure import ClipJob, ClipProcess, clip
 from autotune.measure.clip import ClipResult
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver
@@ -37,6 +37,7 @@ from autotune.trial import LaunchFailed, LaunchPlan, Server, start
 from autotune.webui.a1111.flags.attention import BY_LEVEL, OPTION
 from autotune.workload import clip as pixels
 from benchmarks.launches import label
+from benchmarks.live_switch import switch
 from benchmarks.surfaces import FLAG
 
 CLASSES = ("split", "sdp", "sdp-no-mem", "sub-quad")
@@ -60,7 +61,7 @@ class SamplingClock(threading.Thread):
         moved = False
         while not self._ended.wait(LOOK):
             try:
-                seen = self._client.progress()
+                seen = self._client.job()
             except ApiProblem:
                 continue
             moved = moved or (seen.busy and 0 < seen.step < seen.steps)
@@ -123,8 +124,8 @@ class Recorder:
         clock = SamplingClock(server)
         clock.start()
         try:
-            result = clip(server.client, workload, self.seed, motion_module=self.module, alive=server.alive,
-                          observers=self.observers(server))
+            result = clip(ClipProcess(server.client, self.observers(server), server.alive),
+                          ClipJob(workload, self.seed, self.module))
         finally:
             sampling = clock.end()
         if result.gif is not None:
@@ -144,7 +145,7 @@ class Recorder:
     def one(self, server: Server, row: dict[str, Any], workload: Workload) -> bool:
         """Renders one clip of the row's set into the row; False when the process must not go on."""
         name = BY_LEVEL[row["levels"]["attention"]]
-        applied = server.switch({OPTION: name.title})
+        applied = switch(server, {OPTION: name.title})
         if applied != name.logged:
             raise RuntimeError(f"{name.title} was asked for, {applied} was applied")
         at = round(time.monotonic() - self.begun, 1)

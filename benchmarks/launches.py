@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from autotune.machine.nvml import Nvml
-from autotune.measure import clip
+from autotune.measure import ClipJob, ClipProcess, clip
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.workload import Workload
 from autotune.trial import LaunchFailed, LaunchPlan, Server, start
 from autotune.webui.a1111.flags.attention import CLASSES
 from autotune.workload import clip as pixels
+from benchmarks.live_switch import switch
 
 SETS: tuple[tuple[str, ...], ...] = (
     (),
@@ -74,8 +75,8 @@ class Bench:
 
     def one(self, server: Server, name: str, flags: Sequence[str], live: str | None, rep: int) -> None:
         """Renders one clip and writes its line; ``rep`` -1 is the one that does not count."""
-        result = clip(server.client, self.workload, 1 + rep, motion_module=self.module, alive=server.alive,
-                      observers=self.observers(server))
+        result = clip(ClipProcess(server.client, self.observers(server), server.alive),
+                      ClipJob(self.workload, 1 + rep, self.module))
         frames = pixels.check_clip(result.gif, self.workload) if result.gif else None
         seen = result.seen
         self.write({
@@ -112,7 +113,7 @@ class Bench:
                 if time.monotonic() > self.until:
                     return
                 asked = time.monotonic()
-                server.switch({"cross_attention_optimization": setting})
+                switch(server, {"cross_attention_optimization": setting})
                 self.write({"kind": "switch", "launch": name, "live_setting": setting,
                             "seconds": round(time.monotonic() - asked, 3)})
                 self.clips_of(server, name, flags, flag)

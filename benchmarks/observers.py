@@ -69,7 +69,7 @@ class Bench:
     def clip(self, seed: int, period: float | None) -> tuple[float, float, int]:
         """Seconds of a finished clip, CPU seconds of the observing thread, looks. ``period`` None: not observed."""
         with Sampler(self._observers if period else (), period or PERIOD, shortest=0.0) as sampler:
-            rendered = self._server.client.txt2img(self._workload, seed, motion_module=self._module)
+            rendered = self._server.client.render(self._workload, seed, motion_module=self._module)
         return rendered.seconds, sampler.cpu, sampler.seen().looks
 
     def share(self, clips: int) -> tuple[list[float], float]:

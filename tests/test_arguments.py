@@ -19,15 +19,10 @@ EXCEPTIONS: dict[str, tuple[int, str]] = {
     "cli.apply.verify_command": (7, VERB),
     "cli.apply.apply_flow": (7, "the options of apply, passed on"),
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
-    "measure.clip.clip": (15, "to become values: what to render, and its limits"),
-    "measure.clip._watch": (7, "goes with measure.clip.clip"),
-    "tune.driver.Driver._add": (14, "to become a value: how a clip went"),
-    "tune.driver.Driver._clip": (8, "to become a value: which clip is meant"),
     "tune.tune.ask_and_tell": (7, "to become a value"),
     "apply.apply.rollback": (7, "to become a value"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "documented keywords, in other people's programs"),
     "trial.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
-    "trial.ready.await_ready": (7, "to become a value"),
     "agent.service.install": (8, "to become a value"),
 }
 """Functions above the guide, with the number that stands today and why."""

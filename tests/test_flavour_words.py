@@ -32,21 +32,16 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "agent/effects.py": (RECORD, {"motion_module"}),
     "machine/torch_probe.py": ("asks which packages are there", {"xformers"}),
     "machine/torch_probe_script.py": ("asks which packages are there", {"xformers"}),
-    "trial/process.py": ("to move through the door", {
-        "commandline_args", "config.json", "cross_attention", "launch.py"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),
     "decide/compare.py": (ATTENTION, {"xformers"}),
     "decide/memory_assumptions.py": (ATTENTION, {"xformers"}),
-    "measure/clip.py": ("proof that a clip was rendered, from the answer", {"animatediff"}),
     "model/cause.py": ("lines of the log that are no cause of a failure", {"animatediff", "xformers"}),
     "model/failures.py": (f"advice, {PROSE}", {
         "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
     "model/workload.py": (ATTENTION, {"xformers"}),
     "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
-    "apply/apply.py": ("a setting that stands in for a flag", {"cross_attention"}),
     "overview/doctor.py": (f"findings, {PROSE}", {
         "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
-    "tune/driver.py": (ATTENTION, {"xformers"}),
     "overview/doctor_install.py": (f"what an install lacks, {PROSE}", {
         "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
     "install/inspection.py": (PROSE, {"commandline_args"}),

@@ -135,7 +135,7 @@ root = Path(sys.argv[1])
 plan = LaunchPlan(root=root, python=Path(sys.executable), words=("--opt-sdp-attention",), run_root=root.parent / "r",
                   env=(("STANDIN_FAULTS", "fork"),), start_limit=60.0, term_grace=0.5)
 with start(plan) as server:
-    pids, flags = [one.pid for one in server.tree()], server.client.cmd_flags()
+    pids, flags = [one.pid for one in server.tree()], server.client.reported().flags
 print(json.dumps([processes.LINUX, pids, flags["opt_sdp_attention"], server.stop().clean]))
 """
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.words import split
 from autotune.install import blocking_programs
 from autotune.install.inspection import Look
@@ -35,9 +34,7 @@ from autotune.secrets.mask import masked_diff, masked_words
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
-from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
-from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
-from autotune.webui.a1111.options import holder_of
+from autotune.webui.recognise import face_of
 
 Say = Callable[[str], None]
 
@@ -144,7 +141,7 @@ def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> 
     held = split(look.machine.webui.flags, look.catalogue, dimensions).tuned
     if look.asked and sorted(held) == sorted(flags):
         return look.file.data
-    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), BLOCK_FLAGS)
+    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), face_of(look.root).block_flags())
 
 
 def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
@@ -157,7 +154,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
 
     plan.require_possible(look.root, start)
     with exclusively(places.lock, look.root, "apply"):
-        store = Checkpoints(places.checkpoints(look.root), running=holder_of(look.root))
+        store = Checkpoints(places.checkpoints(look.root), running=face_of(look.root).options_of(look.root))
         store.recover()
         if store.newest() != plan.newest:
             raise Busy(f"another autotune changed {plan.file.path.name} meanwhile (checkpoint {store.newest()})",
@@ -208,7 +205,7 @@ def rollback(
     """
     recover(places, root)
     with events.record_failure(places.history(root), "rollback", cause), exclusively(places.lock, root, "rollback"):
-        store = Checkpoints(places.checkpoints(root), running=holder_of(root))
+        store = Checkpoints(places.checkpoints(root), running=face_of(root).options_of(root))
         try:
             store.recover()
         except (Refused, NothingToWorkOn) as error:
@@ -278,11 +275,9 @@ def _editable(look: Look) -> LaunchFile:
 
 def _require_startable(look: Look, file: LaunchFile, dimensions: Sequence[str]) -> None:
     """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
-    from autotune.webui.a1111 import parser
-
     webui = look.machine.webui
     kept = split(webui.flags, look.catalogue, dimensions).kept
-    why = parser.complaint(look.root, kept) if webui.certain or look.asked else None
+    why = face_of(look.root).complaint(look.root, kept) if webui.certain or look.asked else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")
@@ -300,7 +295,7 @@ def _given(look: Look, words: str) -> Chosen:
     # Memory and precision flags are left alone unless a profile searches them; named here, they are asked for.
     named = (look.catalogue.find(word) for word in flags)
     dimensions = sorted({flag.dimension for flag in named if flag is not None and flag.dimension})
-    managed = " ".join(sorted(look.catalogue.managed(EVERY_DIMENSION)))
+    managed = " ".join(sorted(look.catalogue.managed(look.catalogue.dimensions)))
     for word, ours in zip(flags, look.catalogue.owns(flags, dimensions), strict=True):
         if not ours:
             raise UsageProblem(
@@ -308,9 +303,7 @@ def _given(look: Look, words: str) -> Chosen:
                 f"Put it into the launch file by hand; managed: {managed}.")
     from autotune.flags.words import canonical
 
-    settings: dict[str, SettingValue] = {}
-    if dict(look.machine.settings).get("cross_attention_optimization"):
-        settings["cross_attention_optimization"] = OPTION_DEFAULTS["cross_attention_optimization"]
+    settings = dict(face_of(look.root).let_flags_decide(dict(look.machine.settings)))
     return canonical(flags, look.catalogue), settings, {"dimensions": dimensions}, []
 
 
@@ -337,10 +330,8 @@ def _winner(look: Look, places: Places) -> Chosen:
 
 
 def settings_file(look: Look) -> Path:
-    """The web UI's config.json, wherever its flags place it."""
-    from autotune.webui.a1111.install import settings_files
-
-    return settings_files(look.root, look.machine.webui.flags)[0]
+    """Where the web UI saves its options, wherever its flags place that."""
+    return face_of(look.root).settings_file(look.root, look.machine.webui.flags)
 
 
 def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Change | None, Busy | None]:
@@ -353,11 +344,12 @@ def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Chang
     config = settings_file(look)
     data = config.read_bytes() if config.is_file() else None
     saved = config_json.values(data, str(config)) if data is not None else {}
-    keys = _keys(saved, settings)
+    usual = face_of(look.root).usual_options()
+    keys = _keys(saved, settings, usual)
     try:
-        server = holder_of(look.root)(config)
+        server = face_of(look.root).options_of(look.root)(config)
         if server is not None:
-            keys |= _keys({**saved, **server.values()}, settings)
+            keys |= _keys({**saved, **server.values()}, settings, usual)
             return (Change(config, None, None, spelled(server, keys), True) if keys else None), None
     except Busy as busy:
         if not keys:
@@ -371,10 +363,12 @@ def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> Change
     return Change(config, data, new, keys)
 
 
-def _keys(now: Mapping[str, Any], settings: Mapping[str, SettingValue]) -> dict[str, tuple[Any, Any]]:
+def _keys(
+    now: Mapping[str, Any], settings: Mapping[str, SettingValue], usual: Mapping[str, SettingValue]
+) -> dict[str, tuple[Any, Any]]:
     """Option -> (old, new) of those that really change: a default that nobody wrote down is not written."""
     return {key: (now.get(key, config_json.ABSENT), value)
-            for key, value in settings.items() if now.get(key, OPTION_DEFAULTS.get(key)) != value}
+            for key, value in settings.items() if now.get(key, usual.get(key)) != value}
 
 
 def _settings_diff(name: str, keys: config_json.Keys) -> str:

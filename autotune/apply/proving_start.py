@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from autotune import trial
-from autotune.flags.catalogue import EVERY_DIMENSION
 from autotune.flags.words import canonical, split
 from autotune.install.inspection import Look
 from autotune.model.api import ApiProblem
@@ -17,9 +15,8 @@ from autotune.model.flagset import SettingValue
 from autotune.store import running_set
 from autotune.store.places import Places
 from autotune.trial.sweep import sweep
-from autotune.webui.a1111.flags.effective import describe, effective
-from autotune.webui.a1111.flags.in_effect import FlagState, flag_states, mismatches
-from autotune.webui.a1111.own_script import Given
+from autotune.webui.face import NEVER, FlagState, Given, Reported
+from autotune.webui.recognise import face_of
 
 LOG_LIMIT = 5.0
 """Seconds until the log must name the attention class after the web UI is ready."""
@@ -27,12 +24,10 @@ LOG_LIMIT = 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What a started web UI said of itself."""
+    """What a web UI said of itself; ``given``: the words that its own script gave it, None where nobody knows."""
 
     given: Given | None
-    cmd_flags: Mapping[str, Any]
-    options: Mapping[str, Any]
-    attention: str | None
+    reported: Reported
 
 
 def observe(
@@ -54,20 +49,20 @@ def observe(
         in_flight=flights.path,
     )
     saved = {**dict(look.machine.settings), **(settings or {})}
-    running = effective(plan.words, saved, look.machine.runtime, look.catalogue)
+    webui = face_of(look.root)
+    running = webui.name_of(webui.effective(plan.words, saved, look.machine))
     flights.record_machine_down()
-    down = next((one for one in flights.machine_down_sets() if one["candidate"] == describe(running)), None)
+    down = next((one for one in flights.machine_down_sets() if one["candidate"] == running), None)
     if down is not None:
         raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
                              "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
     try:
-        with flights.during(describe(running), plan.words, "proof"), trial.start(plan) as started:
-            flags, options = started.client.cmd_flags(), started.client.options()
-            deadline = time.monotonic() + LOG_LIMIT
+        with flights.during(running, plan.words, "proof"), trial.start(plan) as started:
+            deadline = time.monotonic() + (LOG_LIMIT if webui.lines.attention is not NEVER else 0.0)
             while started.attention_logged() is None and time.monotonic() < deadline:
                 if started.wait_ended(0.05):
                     break
-            return Seen(started.given, flags, options, started.attention_logged())
+            return Seen(started.given, started.client.reported(started.attention_logged()))
     except trial.LaunchFailed as failed:
         raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
     except ApiProblem as problem:
@@ -87,10 +82,8 @@ def prove(
     if managed is not None and seen.given is not None:
         words = seen.given.words
     saved = {**dict(look.machine.settings), **settings}
-    expected = effective(words, saved, look.machine.runtime)
-    wrong += mismatches(
-        expected, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue
-    )
+    webui = face_of(look.root)
+    wrong += webui.mismatches(webui.effective(words, saved, look.machine), seen.reported, look.machine)
     if wrong:
         raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
     return seen
@@ -103,7 +96,7 @@ def word_faults(
     if seen.given is None:
         return []
     if managed is not None:
-        got = canonical(split(seen.given.words, look.catalogue, EVERY_DIMENSION).tuned, look.catalogue)
+        got = canonical(split(seen.given.words, look.catalogue, look.catalogue.dimensions).tuned, look.catalogue)
         missing = [word for word in managed if word not in got]
         return [f"launch.py did not get {' '.join(missing)}"] if missing else []
     if look.file is not None and look.file.kind == "cmd" and look.layout and len(look.layout.launch_files) > 1:
@@ -114,6 +107,4 @@ def word_faults(
 
 def states(look: Look, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
     """For each managed flag among ``words``: on the command line? in effect? (None: nobody was asked)."""
-    if seen is None:
-        return flag_states(words, None, {}, None, look.machine.runtime, look.catalogue)
-    return flag_states(words, seen.cmd_flags, seen.options, seen.attention, look.machine.runtime, look.catalogue)
+    return face_of(look.root).flag_states(words, None if seen is None else seen.reported, look.machine)

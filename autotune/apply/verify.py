@@ -12,7 +12,8 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
 from autotune.store.places import Places
-from autotune.webui.a1111.options import find
+from autotune.webui.recognise import face_of
+from autotune.webui.running import reach
 
 
 def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:
@@ -77,12 +78,11 @@ def _row(state: Any, wanted: Sequence[str], present: Sequence[str] | None) -> di
 
 def _settings(wanted: dict[str, Any], look: Look, seen: proving_start.Seen | None) -> list[dict[str, Any]]:
     """Applied options that are not as applied any more."""
-    from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
-
+    usual = face_of(look.root).usual_options()
     saved = dict(look.machine.settings)
     rows = []
     for key, value in wanted.items():
-        now = seen.options.get(key) if seen else saved.get(key, OPTION_DEFAULTS.get(key))
+        now = seen.reported.options.get(key) if seen else saved.get(key, usual.get(key))
         if now != value:
             rows.append({"setting": key, "expected": value, "now": now})
     return rows
@@ -93,9 +93,9 @@ def _ask(
 ) -> tuple[proving_start.Seen | None, str | None]:
     """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
     try:
-        running = find(look.root)
+        running = reach(look.root)
         if running is not None:
-            return proving_start.Seen(None, running.client.cmd_flags(), running.client.options(), None), running.name
+            return proving_start.Seen(None, running.client.reported()), running.name
     except (Busy, ApiProblem) as problem:
         say(f"{problem.message}: it cannot be asked")
         return None, None

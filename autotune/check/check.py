@@ -24,6 +24,7 @@ from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, open_study, question_key, study_folders
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.tune import Progress
+from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _ground(look: Look, places: Places, question: Question) -> Ground:
     from autotune.tune.driver import Ground
 
     return Ground(
-        machine=look.machine, space=question.space, profile=question.profile, catalogue=look.catalogue,
+        machine=look.machine, space=question.space, profile=question.profile, webui=face_of(look.root),
         launch_file=look.path, run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in question.profile.workloads)),
         in_flight=running_set.of_webui(places, look.root),
@@ -215,9 +216,7 @@ class _Spaces:
     """Candidates as a tune of this profile would name them."""
 
     def __init__(self, look: Look, profile: Profile) -> None:
-        from autotune.webui.a1111.flags import space
-
-        self._build = space.build
+        self._build = face_of(look.root).space
         self._machine, self._search = look.machine, profile.search
 
     def candidate(self, machine: Machine) -> Candidate:

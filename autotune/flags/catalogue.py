@@ -74,6 +74,11 @@ class Catalogue:
         name = argv.full_name(word.partition("=")[0], self.flags)
         return self.flags[name] if name else None
 
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """All search dimensions that its flags belong to."""
+        return tuple(dict.fromkeys(flag.dimension for flag in self.flags.values() if flag.dimension))
+
     def managed(self, dimensions: Sequence[str] = ()) -> frozenset[str]:
         """Names of the flags that autotune may add or drop: the default dimensions' and ``dimensions``'."""
         if not self.tuned:

@@ -13,7 +13,7 @@ from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
 from autotune.store.places import Places
-from autotune.webui.a1111.layout import Layout
+from autotune.webui.face import Layout
 
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
 """Motion modules in the order of preference: newer ones first (the extension's own default is the v3 one)."""

@@ -25,11 +25,11 @@ def recover(places: Places, root: Path) -> AutotuneError | None:
     unsettled = any(one.state in (TEMPORARY, IN_PROGRESS) for one in Checkpoints(folder).entries())
     if unsettled or any(folder.glob("*.new")):
         from autotune.launchfile.lock import exclusively
-        from autotune.webui.a1111.options import holder_of
+        from autotune.webui.recognise import face_of
 
         try:
             with contextlib.suppress(Busy), exclusively(places.lock, root, "recover"):
-                Checkpoints(folder, running=holder_of(root)).recover()
+                Checkpoints(folder, running=face_of(root).options_of(root)).recover()
         except AutotuneError as error:
             return error
     return None

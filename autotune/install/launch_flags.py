@@ -10,7 +10,7 @@ from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.home_folder import expand_home
 from autotune.webui.a1111 import layout as layouts
-from autotune.webui.a1111.layout import Layout
+from autotune.webui.face import Layout
 
 
 @dataclass(frozen=True)

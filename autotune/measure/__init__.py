@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autotune.measure.clip import ClipResult, Renderer, clip
+from autotune.measure.clip import ClipJob, ClipLimits, ClipProcess, ClipResult, clip
 from autotune.measure.failures import Classified, classify
 from autotune.measure.observations import Observations
 
-__all__ = ["Classified", "ClipResult", "Observations", "Renderer", "classify", "clip"]
+__all__ = ["Classified", "ClipJob", "ClipLimits", "ClipProcess", "ClipResult", "Observations", "classify", "clip"]

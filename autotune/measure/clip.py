@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal, Protocol
+from typing import Literal
 
 from autotune.measure import guards
 from autotune.measure.failures import Evidence, judge
@@ -19,6 +19,7 @@ from autotune.measure.observers import Observer, Sampler
 from autotune.model.api import ApiProblem, Rendered
 from autotune.model.study import Failure
 from autotune.model.workload import Workload
+from autotune.webui.face import Client
 
 LOOK = 0.1
 """Seconds between looks at the request: a dead server, an interruption or a hang is noticed this fast."""
@@ -31,29 +32,50 @@ ends at the end of a step and the VAE still decodes."""
 Ending = Literal["done", "died", "interrupted", "too_slow", "hang", "out_of_time"]
 
 
-class Renderer(Protocol):
-    """The part of the web UI's client that measuring needs (``server.client.Client`` is one)."""
+@dataclass(frozen=True, slots=True)
+class ClipJob:
+    """What to render; ``motion_module`` None: the web UI's own choice."""
 
-    def txt2img(
-        self,
-        workload: Workload,
-        seed: int,
-        *,
-        motion_module: str | None = None,
-        request_id: str = "autotune",
-        limit: float = 600.0,
-        cancel: threading.Event | None = None,
-    ) -> Rendered:
-        """Renders one clip. Raises ApiProblem."""
-        ...
+    workload: Workload
+    seed: int
+    motion_module: str | None = None
 
-    def interrupt(self, limit: float = 5.0) -> None:
-        """Asks the running job to end. Raises ApiProblem."""
-        ...
 
-    def was_interrupted(self, limit: float = 5.0) -> bool:
-        """Whether the last job was interrupted or skipped. Raises ApiProblem."""
-        ...
+@dataclass(frozen=True, slots=True)
+class ClipProcess:
+    """The web UI process that renders. ``alive``: is it up? ``log_tail``: the last lines of its output, looked at when
+    something failed. ``cancel``: set it to interrupt (failure "interrupted")."""
+
+    client: Client
+    observers: Sequence[Observer] = ()
+    alive: Callable[[], bool] = lambda: True
+    log_tail: Callable[[], Sequence[str]] = tuple
+    cancel: threading.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipLimits:
+    """How long a clip may take, in seconds, and what it is compared with.
+
+    After ``hang`` it counts as hung, also if it was given up as too slow and never came to its end. ``left``: after
+    that there is no time for it any more, which is no fault of it ("interrupted"). ``best``: seconds of the best set so
+    far; a clip slower than ``slow`` times that is interrupted, unless memory is full: then it may go on until it is
+    far outside, to be told apart as "spilled". ``family``: seconds of clips of this workload by other sets, for the
+    same end (``best`` when there are none). ``usual_clocks``: lowest SM clocks of earlier clips in MHz; one far below
+    them is discarded.
+    """
+
+    hang: float = 600.0
+    left: float = math.inf
+    best: float | None = None
+    slow: float = SLOW
+    family: Sequence[float] = ()
+    usual_clocks: Sequence[int] = ()
+
+    @property
+    def kin(self) -> tuple[float, ...]:
+        """Seconds of what a clip is compared with."""
+        return tuple(self.family) or ((self.best,) if self.best is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,72 +120,47 @@ class ClipResult:
         return self.seen.energy
 
 
-def clip(
-    client: Renderer,
-    workload: Workload,
-    seed: int,
-    *,
-    observers: Sequence[Observer] = (),
-    time_limit: float = 600.0,
-    left: float = math.inf,
-    best: float | None = None,
-    family: Sequence[float] = (),
-    slow: float = SLOW,
-    usual_clocks: Sequence[int] = (),
-    alive: Callable[[], bool] = lambda: True,
-    log_tail: Callable[[], Sequence[str]] = tuple,
-    cancel: threading.Event | None = None,
-    motion_module: str | None = None,
-    request_id: str = "autotune",
-) -> ClipResult:
+def clip(process: ClipProcess, job: ClipJob, limits: ClipLimits | None = None) -> ClipResult:
     """Renders and measures one clip. Raises nothing that a web UI can cause.
 
-    ``best``: seconds of the best set so far; a clip slower than ``slow`` times that is interrupted, unless
-    memory is full: then it may go on until it is far outside, to be told apart as "spilled". ``family``:
-    seconds of clips of this workload by other sets, for the same end (``best`` when there are none).
-    ``usual_clocks``: lowest SM clocks of earlier clips in MHz; one far below them is discarded.
-    ``alive``: is the web UI's process up? ``cancel``: set it to interrupt (failure "interrupted").
-    ``log_tail``: the last lines of the web UI's output, looked at when something failed. ``time_limit`` in
-    seconds; after it the clip counts as hung, also if it was given up as too slow and never came to its end.
-    ``left``: seconds after which there is no time for it any more, which is no fault of it ("interrupted").
     A job that somebody else interrupted answers 200 with what it has: each clip is asked about, and "interrupted".
     """
+    limits = limits or ClipLimits()
     give_up = threading.Event()
-    family = tuple(family) or ((best,) if best is not None else ())
-    with Sampler(observers) as sampler:
+    with Sampler(process.observers) as sampler:
         start = time.perf_counter()
         pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
         try:
             future = pool.submit(
-                client.txt2img, workload, seed, motion_module=motion_module, request_id=request_id,
-                limit=min(time_limit, left) + PATIENCE, cancel=give_up)
-            ending = _watch(future, start, time_limit, left, _Patience(best, slow, family, sampler), alive, cancel)
+                process.client.render, job.workload, job.seed, motion_module=job.motion_module,
+                limit=min(limits.hang, limits.left) + PATIENCE, cancel=give_up)
+            ending = _watch(process, future, start, limits, _Patience(limits, sampler))
             watched = time.perf_counter() - start
-            ending = _let_end(ending, client, future, alive, time_limit - watched, max(0.0, left - watched))
+            ending = _let_end(ending, process, future, limits.hang - watched, max(0.0, limits.left - watched))
         finally:
             give_up.set()
             pool.shutdown(wait=False)
         cost = time.perf_counter() - start
     seen = sampler.seen()
-    if ending == "too_slow" and best is not None:
-        return _given_up(watched, cost, best, slow, family, seen)
+    if ending == "too_slow" and limits.best is not None:
+        return _given_up(watched, cost, limits.best, limits, seen)
     if ending != "done":
-        return _broken(ending, cost, seen, tuple(log_tail()))
+        return _broken(ending, cost, seen, tuple(process.log_tail()))
     problem = future.exception()
     if isinstance(problem, ApiProblem):
-        return _refused(problem, cost, seen, tuple(log_tail()), alive)
+        return _refused(problem, cost, seen, tuple(process.log_tail()), process.alive)
     rendered = future.result()  # any other exception is a fault of this program, and is raised
-    if _somebody_interrupted(client):
+    if _somebody_interrupted(process.client):
         return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
-    return _judged(rendered, cost, seen, family, usual_clocks)
+    return _judged(rendered, cost, seen, limits)
 
 
 class _Patience:
     """How long a clip may take: ``slow`` times the best, but far more once while memory is full."""
 
-    def __init__(self, best: float | None, slow: float, family: Sequence[float], sampler: Sampler) -> None:
-        self._limit = best * slow if best is not None else None
-        self._far = median(family) * guards.FAR * 1.05 if best is not None else None
+    def __init__(self, limits: ClipLimits, sampler: Sampler) -> None:
+        self._limit = limits.best * limits.slow if limits.best is not None else None
+        self._far = median(limits.kin) * guards.FAR * 1.05 if limits.best is not None else None
         self._sampler = sampler
         self._asked = False
 
@@ -180,8 +177,7 @@ class _Patience:
 
 
 def _watch(
-    future: Future[Rendered], start: float, time_limit: float, left: float, patience: _Patience,
-    alive: Callable[[], bool], cancel: threading.Event | None,
+    process: ClipProcess, future: Future[Rendered], start: float, limits: ClipLimits, patience: _Patience
 ) -> Ending:
     while True:
         try:
@@ -191,56 +187,56 @@ def _watch(
         else:
             return "done"
         elapsed = time.perf_counter() - start
-        if cancel is not None and cancel.is_set():
+        if process.cancel is not None and process.cancel.is_set():
             return "interrupted"
-        if not alive():
+        if not process.alive():
             return "died"
-        if elapsed > time_limit:
+        if elapsed > limits.hang:
             return "hang"
-        if elapsed > left:
+        if elapsed > limits.left:
             return "out_of_time"
         if patience.ends(elapsed):
             return "too_slow"
 
 
 def _let_end(
-    ending: Ending, client: Renderer, future: Future[Rendered], alive: Callable[[], bool], patience: float, rest: float
+    ending: Ending, process: ClipProcess, future: Future[Rendered], patience: float, rest: float
 ) -> Ending:
     """Has a job that is given up end in good order where there is time: ``rest`` seconds until there is none left,
     ``patience`` until it counts as hung."""
     if ending == "interrupted":
-        _interrupt(client, future, alive, min(PATIENCE, rest))
+        _interrupt(process, future, min(PATIENCE, rest))
     elif ending == "too_slow":
-        ending = _interrupt(client, future, alive, min(max(PATIENCE, patience), rest))
+        ending = _interrupt(process, future, min(max(PATIENCE, patience), rest))
         if ending == "hang" and rest < patience:
             return "out_of_time"
     return ending
 
 
-def _interrupt(client: Renderer, future: Future[Rendered], alive: Callable[[], bool], patience: float) -> Ending:
+def _interrupt(process: ClipProcess, future: Future[Rendered], patience: float) -> Ending:
     """Asks the job to end and waits until it has, so that the next clip does not queue behind it.
 
     "hang" when it has not within ``patience`` seconds, "died" when the process ended instead.
     """
     until = time.perf_counter() + patience
     try:
-        client.interrupt(limit=min(5.0, patience + LOOK))
+        process.client.interrupt(limit=min(5.0, patience + LOOK))
     except ApiProblem:
         until = min(until, time.perf_counter() + PATIENCE)
-    while not future.done() and alive() and time.perf_counter() < until:
+    while not future.done() and process.alive() and time.perf_counter() < until:
         time.sleep(LOOK)
-    if not alive():
+    if not process.alive():
         return "died"
     return "too_slow" if future.done() else "hang"
 
 
 def _given_up(
-    watched: float, cost: float, best: float, slow: float, family: Sequence[float], seen: Observations
+    watched: float, cost: float, best: float, limits: ClipLimits, seen: Observations
 ) -> ClipResult:
-    if guards.spilled(seen, watched, family):
+    if guards.spilled(seen, watched, limits.kin):
         why = f"{_over_full(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
-    return ClipResult(None, cost, too_slow=True, at_least=best * slow, seen=seen,
+    return ClipResult(None, cost, too_slow=True, at_least=best * limits.slow, seen=seen,
                       detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best, noise allowed for")
 
 
@@ -248,7 +244,7 @@ def _over_full(seen: Observations) -> str:
     return f"{seen.spilled:.0f} MiB of GPU memory were moved into main memory" if seen.spilled else "memory full"
 
 
-def _somebody_interrupted(client: Renderer) -> bool:
+def _somebody_interrupted(client: Client) -> bool:
     """The web UI says so until its next job; an answer that is not usable counts as no."""
     try:
         return client.was_interrupted()
@@ -288,19 +284,19 @@ def _refused(
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 
-def _judged(
-    rendered: Rendered, cost: float, seen: Observations, family: Sequence[float], usual_clocks: Sequence[int]
-) -> ClipResult:
+def _judged(rendered: Rendered, cost: float, seen: Observations, limits: ClipLimits) -> ClipResult:
     gif = rendered.images[0] if rendered.images else None
     failure: Failure | None = None
     detail = ""
     if gif is None:
         failure, detail = "invalid_output", "the answer holds no image"
-    elif "AnimateDiff" not in rendered.infotext:
-        failure, detail = "not_animated", "AnimateDiff is not named in the answer's infotext"
-    elif guards.spilled(seen, rendered.seconds, family):
+    elif rendered.lacks:
+        failure, detail = "not_animated", rendered.lacks
+    elif guards.spilled(seen, rendered.seconds, limits.kin):
         failure, detail = "spilled", f"{_over_full(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
-    discard = guards.discard(seen, rendered.seconds, rendered.process_time, usual_clocks) if failure is None else None
+    discard = None
+    if failure is None:
+        discard = guards.discard(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
         failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)

@@ -35,13 +35,15 @@ class Rendered:
     """An answer to txt2img. ``images``: the files as bytes, in the answer's order (GIF or stills).
 
     ``seconds``: wall time from the request to its last byte, the decoding of base64 not included;
-    ``process_time``: the server's own X-Process-Time in seconds, queue wait included, None if absent.
+    ``process_time``: the server's own time in seconds, queue wait included, None if absent; ``lacks``: what of the
+    evidence that it is a clip and was computed now is missing, in words.
     """
 
     images: tuple[bytes, ...]
     infotext: str
     seconds: float
     process_time: float | None
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from autotune.secrets.mask import masked
+from autotune.webui.face import LogLines
 
 KEEP = 400
 """Lines kept."""
 LONGEST = 2000
 """Characters kept of one line."""
-
-ATTENTION = re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?done")
-MODEL_LOADED = re.compile(r"^Model loaded in \d")
-MODEL_FAILED = re.compile(r"^(?:Stable diffusion model failed to load|Failed to load checkpoint|No checkpoints found)")
-INSTALLS = re.compile(
-    r"^\s*(?:Installing |Collecting |Downloading\b|Cloning |Fetching updates for |Looking in indexes|Building wheel|"
-    r"Preparing metadata|Successfully installed|Create and activate python venv)")
-INSTALLED = re.compile(r"^(?:Launching |Loading weights |Model loaded in |Running on |Startup time)")
-VAE_FLIP = re.compile(r"^Web UI will now convert VAE into ")
-
 
 class ServerLog:
     """A ring of lines, filled by a reader thread and read by others.
@@ -32,8 +23,11 @@ class ServerLog:
     tqdm redraws its bar with carriage returns; each state counts as one line and replaces the one before.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, lines: LogLines, secrets: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``lines``: what its lines mean; ``secrets``: texts that are replaced wherever they stand."""
+        self._clock, self._means = clock, lines
         self._installs_since: float | None = None
         self._installed = 0.0
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -46,7 +40,7 @@ class ServerLog:
         self._applied = 0
         self._loaded = False
         self._failed = False
-        self._flipped = False
+        self._spoiled = False
 
     def feed(self, data: bytes) -> None:
         """Takes in raw output, in pieces of any size."""
@@ -66,23 +60,23 @@ class ServerLog:
             self._lines.pop()
         self._lines.append(clean)
         self._redraw = redraw
-        found = ATTENTION.search(clean)
+        found = self._means.attention.search(clean)
         if found:
             self._attention = found["name"]
             self._applied += 1
-        if MODEL_LOADED.search(clean):
+        if self._means.ready.search(clean):
             self._loaded = True
         self._take_install(clean)
-        if VAE_FLIP.search(clean):
-            self._flipped = True
-        if MODEL_FAILED.search(clean):
+        if self._means.spoiled.search(clean):
+            self._spoiled = True
+        if self._means.failed.search(clean):
             self._failed = True
 
     def _take_install(self, line: str) -> None:
         """Notes the time between the first line of pip or git and the first one of the web UI itself."""
-        if self._installs_since is None and INSTALLS.search(line):
+        if self._installs_since is None and self._means.installs.search(line):
             self._installs_since = self._clock()
-        elif self._installs_since is not None and INSTALLED.search(line):
+        elif self._installs_since is not None and self._means.installed.search(line):
             self._installed += self._clock() - self._installs_since
             self._installs_since = None
 
@@ -105,7 +99,7 @@ class ServerLog:
 
     @property
     def attention(self) -> str | None:
-        """NAME of the last "Applying attention optimization: NAME... done.", None when there was none."""
+        """The attention class that was applied last, as the web UI names it; None when no line told."""
         with self._lock:
             return self._attention
 
@@ -122,14 +116,14 @@ class ServerLog:
             return self._loaded
 
     @property
-    def vae_flipped(self) -> bool:
-        """True once the web UI turned its VAE to another precision after a NaN, for good: clips from then on
-        are not of the set that was asked for, and the process must be started anew."""
+    def spoiled(self) -> str:
+        """Why clips from now on are not of the set that was asked for, '' where they are; the process must then be
+        started anew."""
         with self._lock:
-            return self._flipped
+            return self._means.why_spoiled if self._spoiled else ""
 
     @property
     def model_failed(self) -> bool:
-        """True once a line said that no model can be loaded; A1111 without AnimateDiff serves on without one."""
+        """True once a line said that no model can be loaded; some web UIs serve on without one."""
         with self._lock:
             return self._failed and not self._loaded

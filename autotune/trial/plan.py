@@ -15,10 +15,10 @@ class LaunchPlan:
     """One start of a web UI.
 
     ``words``: all argv words, managed and kept; those about network, sharing, secrets and updates are left
-    out of the start (see ``autotune.webui.a1111.isolation``). ``run_root``: the folder in which this run gets its
-    own folder. ``settings``: options pinned in the run's own copy of config.json. ``env``: variables set on
-    top of what the start script would make; the value "" removes one. ``launch_file``: the webui-user file
-    whose exported variables the process gets. ``own_script``: start through webui.sh or webui-user.bat, the
+    out of the start. ``run_root``: the folder in which this run gets its
+    own folder. ``settings``: options pinned in the run's own copy of the settings. ``env``: variables set on
+    top of what the start script would make; the value "" removes one. ``launch_file``: the file
+    whose exported variables the process gets. ``own_script``: start through the web UI's own script, the
     words then being those that the script gives (``words`` is ignored). ``start_limit``, ``stop_limit`` and
     ``term_grace`` (how long SIGTERM is given before SIGINT, and SIGINT before SIGKILL) in seconds; ``install_limit``:
     seconds more in which its log shows that it installs or downloads something once.

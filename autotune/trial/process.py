@@ -17,20 +17,18 @@ from types import TracebackType
 import psutil
 
 import autotune
-from autotune.launchfile.values import OWN
 from autotune.machine import processes
+from autotune.machine.environment import without_ours
 from autotune.model.cause import exit_in_words
-from autotune.model.errors import NothingToWorkOn, StateDamaged
+from autotune.model.errors import StateDamaged
 from autotune.model.failures import MEANINGS, Evidence, judge
-from autotune.model.flagset import SettingValue
 from autotune.model.study import Failure
-from autotune.model.windows_paths import why_too_long
 from autotune.trial import inventory, ready, run_folder
 from autotune.trial.inventory import Trace
 from autotune.trial.log import KEEP, ServerLog
 from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
-from autotune.webui.a1111 import environment, isolation, own_script
-from autotune.webui.a1111.client import Client
+from autotune.webui import recognise
+from autotune.webui.face import Credentials, Given, TrialStart, WebUI
 
 PORT_TRIES = 3
 GUARD_START = 20.0
@@ -59,28 +57,25 @@ class Server:
     """A running web UI of ours. Use as a context manager; ``stop`` may be called from any thread, twice too.
 
     ``startup``: seconds from the start to ready. ``pid``: its first process (the interpreter, or the shell of
-    its start script). ``port``, ``folder``: its own, until it is stopped. ``given_words``: what a start by
-    script was given by it; ``given``: the same, to be compared with what was expected. ``warnings``: what could not
+    its start script). ``port``, ``folder``: its own, until it is stopped. ``given``: what a start by
+    script was given by it. ``warnings``: what could not
     be done as its owner's start would, in words.
     """
 
-    def __init__(
-        self, plan: LaunchPlan, folder: Path, record: run_folder.RunRecord, port: int,
-        credentials: isolation.Credentials,
-    ) -> None:
+    def __init__(self, plan: LaunchPlan, webui: WebUI, begin: TrialStart, record: run_folder.RunRecord) -> None:
         self.plan = plan
-        self.folder = folder
-        self.port = port
+        self.folder = begin.folder
+        self.port = begin.port
         self.startup = 0.0
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_detail = ""
-        self.given: own_script.Given | None = None
-        self.given_words: tuple[str, ...] = ()
+        self.given: Given | None = None
         self.warnings: tuple[str, ...] = ()
-        self.client = Client(f"http://127.0.0.1:{port}", (credentials.user, credentials.password))
+        address = f"http://127.0.0.1:{begin.port}"
+        self.client, self.stranger = webui.client(address, begin.credentials), webui.client(address, None)
         self._record = record
-        self.log = ServerLog((credentials.password,))
+        self.log = ServerLog(webui.lines, (begin.credentials.password,))
         self._guard: subprocess.Popen[bytes] | None = None
         self._started = threading.Event()
         self._ended = threading.Event()
@@ -129,23 +124,7 @@ class Server:
         return self.log.tail(lines)
 
     def attention_logged(self) -> str | None:
-        """NAME of the last log line "Applying attention optimization: NAME... done."."""
-        return self.log.attention
-
-    def switch(self, settings: Mapping[str, SettingValue], patience: float = 3.0) -> str | None:
-        """Changes options in the running process; NAME of the attention that its log then says was applied.
-
-        A wrong attention title is accepted, echoed and not applied, so the log is waited for: up to
-        ``patience`` seconds for its line, which only comes when the value really changed. None when there
-        never was such a line. Raises ApiProblem when an option did not take.
-        """
-        attention = "cross_attention_optimization"
-        before = self.log.applied
-        changes = attention in settings and self.client.options().get(attention) != settings[attention]
-        self.client.set_options(settings)
-        until = time.monotonic() + patience
-        while changes and self.log.applied == before and time.monotonic() < until:
-            time.sleep(0.02)
+        """The attention class that its log named last."""
         return self.log.attention
 
     def launch(self, argv: tuple[str, ...] | str, cwd: Path, env: dict[str, str]) -> None:
@@ -157,7 +136,7 @@ class Server:
                 "run": self.run_id, "folder": str(self.folder), "grace": self.plan.term_grace,
                 "limit": self.plan.stop_limit,
                 "in_flight": str(self.plan.in_flight) if self.plan.in_flight is not None else None}
-        guard_env = {**environment.base(), processes.MARKER: self.run_id}
+        guard_env = {**without_ours(), processes.MARKER: self.run_id}
         # The guard must find this very package, wherever it was imported from.
         home = str(Path(autotune.__file__).resolve().parent.parent)
         guard_env["PYTHONPATH"] = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
@@ -293,17 +272,11 @@ def start(
     run's folder cannot be written. Whatever it raises, nothing of the attempt is left. ``say``: told when it installs
     something, which takes longer.
     """
-    if not (plan.root / "launch.py").is_file():
-        raise NothingToWorkOn(f"{plan.root} has no launch.py", "name the web UI's folder with --webui")
-    if not plan.own_script and not plan.python.is_file():
-        raise NothingToWorkOn(f"the web UI's interpreter {plan.python} is missing",
-                              "start the web UI once by its own script, which makes it")
-    begun = time.monotonic()
-    found = environment.of_start_script(plan.root, plan.launch_file)
+    begun, webui = time.monotonic(), recognise.face_of(plan.root)
     for attempt in range(PORT_TRIES):
         port = plan.port if plan.port is not None and attempt == 0 else ready.free_port()
         try:
-            return _attempt(plan, port, found, begun, cancel, say)
+            return _attempt(plan, webui, port, begun, cancel, say)
         except LaunchFailed as failed:
             if failed.failure != "port" or attempt == PORT_TRIES - 1:
                 raise
@@ -311,27 +284,25 @@ def start(
 
 
 def _attempt(
-    plan: LaunchPlan, port: int, found: environment.StartEnvironment, begun: float,
-    cancel: threading.Event | None, say: Callable[[str], None],
+    plan: LaunchPlan, webui: WebUI, port: int, begun: float, cancel: threading.Event | None, say: Callable[[str], None]
 ) -> Server:
     if not ready.is_free(port):
         raise LaunchFailed(f"port {port} is in use", MEANINGS["port"].advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
-    credentials = isolation.Credentials.make()
     try:
         folder, record = run_folder.create(plan.run_root, plan.root, port)
     except OSError as error:
         raise StateDamaged(f"cannot write to {plan.run_root}: {error.strerror}",
                            "free some space there") from None
-    server = Server(plan, folder, record, port, credentials)
+    begin = TrialStart(plan.root, plan.python, plan.words, plan.settings, plan.launch_file, plan.own_script, folder,
+                       port, Credentials.make())
+    server = Server(plan, webui, begin, record)
     try:
         try:
-            readable = isolation.lay_out(folder, plan.root, plan.words, plan.settings)
-            server.warnings = tuple(filter(None, (
-                found.problem, None if readable else "config.json cannot be read; started with defaults")))
+            command = webui.prepare(begin)
+            server.warnings = command.warnings
             inventory.take(plan.root, folder)
-            argv, env = _command(plan, folder, port, credentials, found)
-            server.launch(argv, plan.root, env)
+            server.launch(command.argv, plan.root, _environment(plan, folder, command.environment))
         except OSError as error:
             raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
                                "free some space there") from None
@@ -340,41 +311,20 @@ def _attempt(
     finally:
         if not server.startup:
             server.stop(now=True)
-    server.given = own_script.given(folder, credentials.password) if plan.own_script else None
-    server.given_words = server.given.words if server.given is not None else ()
+    server.given = webui.given(begin) if plan.own_script else None
     return server
 
 
-def _inherited() -> dict[str, str]:
-    """COMMANDLINE_ARGS of this shell, which a launch file may build on: its owner's start gets it as well."""
-    return {OWN: os.environ[OWN]} if OWN in os.environ else {}
-
-
-def _command(
-    plan: LaunchPlan, folder: Path, port: int, credentials: isolation.Credentials,
-    found: environment.StartEnvironment,
-) -> tuple[tuple[str, ...] | str, dict[str, str]]:
-    own = isolation.own_words(folder, port, credentials)
-    temp = {name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
-    if plan.own_script:
-        argv, added = own_script.start_of(plan.root, folder, own, found.shell, credentials.password)
-        env = {**environment.base(), **_inherited(), **added}
-    else:
-        wrong = why_too_long(str(plan.root)) if os.name == "nt" else None
-        if wrong is not None:
-            raise NothingToWorkOn(*wrong)
-        words = isolation.trial_words(plan.words) + own
-        argv = (*environment.command(found, plan.python), str(plan.root / "launch.py"))
-        env = {**environment.for_python(found, plan.python), "COMMANDLINE_ARGS": isolation.quoted(words)}
-    env.update(temp)
-    env["SD_WEBUI_RESTARTING"] = "1"
+def _environment(plan: LaunchPlan, folder: Path, made: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the process: those that the start makes, its own folder for what is temporary, the plan's own,
+    and those that have it note what it writes."""
+    env = {**made, **{name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}}
     for name, value in plan.env:
         if value:
             env[name] = value
         else:
             env.pop(name, None)
-    env.update(inventory.variables(plan.root, folder, env))
-    return argv, env
+    return {**env, **inventory.variables(plan.root, folder, env)}
 
 
 def _await(
@@ -382,12 +332,10 @@ def _await(
 ) -> None:
     stranger: ready.NotOurs | None = None
     try:
-        if ready.await_ready(
-            server.client, server.port, server.log,
-            server.descendants if processes.LINUX else server.tree, server.alive,
-            deadline,
-            lambda: cancel is not None and cancel.is_set(),
-        ):
+        starting = ready.Starting(
+            server.client, server.stranger, server.port, server.log,
+            server.descendants if processes.LINUX else server.tree, server.alive, deadline)
+        if ready.await_ready(starting, lambda: cancel is not None and cancel.is_set()):
             return
     except ready.NotOurs as problem:
         stranger = problem

@@ -12,7 +12,7 @@ import psutil
 
 from autotune.model.api import ApiProblem
 from autotune.trial.log import ServerLog
-from autotune.webui.a1111.client import Client
+from autotune.webui.face import Client
 
 PERIOD = 0.2
 """Seconds between looks: readiness is seen at most this much, and one request, after it is true."""
@@ -90,74 +90,75 @@ def listener(port: int, tree: list[psutil.Process]) -> Listener:
     return Listener(frozenset(pids), frozenset(addresses), known)
 
 
-def prove_ours(
-    client: Client, stranger: Client, port: int, tree: list[psutil.Process], limit: float
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A web UI of ours that comes up. ``stranger``: asks it without credentials. ``tree``: its processes now;
+    ``alive``: whether its first one lives; ``deadline``: until when it may take (time.monotonic), asked again at each
+    look."""
+
+    client: Client
+    stranger: Client
+    port: int
+    log: ServerLog
+    tree: Callable[[], list[psutil.Process]]
+    alive: Callable[[], bool]
+    deadline: Callable[[], float]
+
+
+def prove_ours(one: Starting, limit: float) -> bool:
     """True once a server of our tree takes this run's credentials and refuses a caller without; False while
     none of ours listens yet.
 
-    ``stranger`` is a client without credentials, ``limit`` the seconds each question may take. Where the OS
-    does not show who owns a socket, credentials alone decide. Raises NotOurs: a web UI of the user's, or
-    another listener on the port, is never measured, and one of ours that listens on more than loopback is
-    not left running. Raises ApiProblem while it does not answer.
+    ``limit``: seconds each question may take. Where the OS does not show who owns a socket, credentials alone decide.
+    Raises NotOurs: a web UI of the user's, or another listener on the port, is never measured, and one of ours that
+    listens on more than loopback is not left running. Raises ApiProblem while it does not answer.
     """
-    socket_of = listener(port, tree)
+    socket_of = listener(one.port, one.tree())
     if socket_of.known and not socket_of.pids:
         # Either it does not listen yet, or somebody else has the port: then it will end and say so.
         return False
     try:
-        stranger.options(limit)
+        one.stranger.answers(limit)
     except ApiProblem as problem:
         if problem.status != 401:
             raise
     else:
-        raise NotOurs(f"the server on port {port} asks for no credentials: it is not ours")
+        raise NotOurs(f"the server on port {one.port} asks for no credentials: it is not ours")
     open_to = socket_of.addresses - {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     if open_to:
         raise NotOurs(f"the server listens on {', '.join(sorted(open_to))}, not on loopback only",
                       port_taken=False)
-    client.options(limit)
+    one.client.answers(limit)
     return True
 
 
-def await_ready(
-    client: Client,
-    port: int,
-    log: ServerLog,
-    tree: Callable[[], list[psutil.Process]],
-    alive: Callable[[], bool],
-    deadline: Callable[[], float],
-    cancelled: Callable[[], bool],
-) -> bool:
+def await_ready(one: Starting, cancelled: Callable[[], bool]) -> bool:
     """True once the server is ours, has its model and answers a cheap request; False when it ended, when its
-    log says that the model cannot be loaded, when ``cancelled`` says so, or at ``deadline`` (time.monotonic; asked
-    again at each look).
-    Raises NotOurs.
+    log says that the model cannot be loaded, when ``cancelled`` says so, or when its time is over. Raises NotOurs.
 
-    The log line "Model loaded in" tells of the model ("Applying attention optimization" does not: it comes
-    after a failed load too); without it, a 64x64 image of one step does, which blocks until there is a model.
+    A line of the log tells that the model is loaded; without it the cheapest picture does, which blocks until there is
+    a model.
     """
-    stranger = Client(client.base_url)
     answered: float | None = None
     begun = time.monotonic()
-    while alive() and not cancelled() and time.monotonic() < deadline():
+    while one.alive() and not cancelled() and time.monotonic() < one.deadline():
         try:
-            if log.model_failed:
+            if one.log.model_failed:
                 return False
             # Short at first, so that a death is seen at once; longer for a machine that is slow for long.
             now = time.monotonic()
-            limit = min(5.0, 1.0 + 0.05 * (now - begun), max(0.1, deadline() - now))
-            if answered is None and prove_ours(client, stranger, port, tree(), limit):
+            limit = min(5.0, 1.0 + 0.05 * (now - begun), max(0.1, one.deadline() - now))
+            if answered is None and prove_ours(one, limit):
                 answered = time.monotonic()
-            if answered is not None and log.model_loaded:
-                client.options(limit)
+            if answered is not None and one.log.model_loaded:
+                one.client.answers(limit)
                 return True
             if answered is not None and time.monotonic() - answered > LOG_PATIENCE:
-                client.still(limit=max(1.0, deadline() - time.monotonic()))
+                one.client.still(limit=max(1.0, one.deadline() - time.monotonic()))
                 return True
         except ApiProblem as problem:
             # 401: credentials are refused, so this is a server, but not ours.
             if problem.status == 401:
-                raise NotOurs(f"the server on port {port} does not take our credentials") from None
+                raise NotOurs(f"the server on port {one.port} does not take our credentials") from None
         time.sleep(PERIOD)
     return False

@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from autotune import measure, trial
-from autotune.flags.catalogue import Catalogue
 from autotune.flags.words import replace as replace_words
 from autotune.install import idle
 from autotune.install import which_gpu as card
@@ -35,9 +34,7 @@ from autotune.tune import time_limits as pace
 from autotune.tune.give_way import GiveWay, OwnWork
 from autotune.tune.reference_clip import Reference
 from autotune.tune.stopwatch import Budget
-from autotune.webui.a1111 import isolation
-from autotune.webui.a1111.flags.in_effect import mismatches
-from autotune.webui.a1111.flags.space import cold_settings, launch_words, live_settings, opened, switches_live
+from autotune.webui.face import WebUI
 from autotune.workload import clip
 
 if TYPE_CHECKING:
@@ -63,11 +60,48 @@ class Ground:
     machine: Machine
     space: Space
     profile: Profile
-    catalogue: Catalogue
+    webui: WebUI
     launch_file: Path | None
     run_root: Path
     motion_module: str | None
     in_flight: RunningSet
+
+
+@dataclass(frozen=True)
+class _ClipTask:
+    """One clip that is to be rendered: of which set and workload, in which round, with how many steps.
+
+    ``state``: what a good clip is recorded as. ``shorter``: it is rendered with fewer steps, and recorded is what that
+    says of a whole clip.
+    """
+
+    candidate: Candidate
+    proposal: Proposal
+    index: int
+    workload: Workload
+    round: int
+    state: SampleState = "ok"
+    shorter: fidelity.Shorter | None = None
+
+    @property
+    def phase(self) -> Literal["warmup", "measuring"]:
+        """What its time counts as."""
+        return "warmup" if self.state == "warmup" else "measuring"
+
+
+@dataclass(frozen=True)
+class _ClipOutcome:
+    """How it went: see ``Sample``. ``likeness``: SSIM and PSNR to the frames of the current flags."""
+
+    state: SampleState
+    failure: Failure | None = None
+    detail: str = ""
+    seconds: float | None = None
+    cost: float = 0.0
+    seen: Observations = NOTHING
+    likeness: tuple[float, float] | None = None
+    rendered: float | None = None
+    steps: int | None = None
 
 
 @dataclass
@@ -160,30 +194,33 @@ class Driver:
         if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
             return
         for number in range(first, first + proposal.rounds):
-            for index in range(len(self._ground.profile.workloads)):
-                if not self._timed(live, candidate, proposal, index, number):
+            for index, workload in enumerate(self._ground.profile.workloads):
+                if not self._timed(live, _ClipTask(candidate, proposal, index, workload, number)):
                     return
             if self._study.samples[-1].state == "too_slow":
                 return
 
-    def _timed(self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int) -> bool:
+    def _timed(self, live: _Live, task: _ClipTask) -> bool:
         """One clip that counts; in the search with fewer steps where that is trusted, and where it is due a short one
         beside the whole one to find that out. False when the process must not be used any more."""
         samples, baseline = self._study.samples, self._ground.space.baseline
-        workload, told = self._ground.profile.workloads[index], None
-        if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
-            told = fidelity.shorter(samples, index, workload, baseline)
+        index, workload, proposal = task.index, task.workload, task.proposal
         if proposal.steps is not None:
             more = replace(workload, steps=proposal.steps)
             enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
-            return enough or self._clip(live, candidate, proposal, index, more, number, state="check")
-        if self._budget.left() <= 0.0 or not self._clip(live, candidate, proposal, index, workload, number, told=told):
+            return enough or self._clip(live, replace(task, workload=more, state="check"))
+        shorter = None
+        if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
+            shorter = fidelity.shorter(samples, index, workload, baseline)
+        steps = shorter.steps if shorter else workload.steps
+        whole = replace(task, workload=replace(workload, steps=steps), shorter=shorter)
+        if self._budget.left() <= 0.0 or not self._clip(live, whole):
             return False
-        steps = fidelity.short_steps(workload)
-        if told or steps is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
+        fewer = fidelity.short_steps(workload)
+        if shorter or fewer is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
             return True
-        short = replace(workload, steps=steps)
-        return self._budget.left() > 0.0 and self._clip(live, candidate, proposal, index, short, number, state="check")
+        short = replace(task, workload=replace(workload, steps=fewer), state="check")
+        return self._budget.left() > 0.0 and self._clip(live, short)
 
     def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
@@ -192,7 +229,7 @@ class Driver:
             while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, self._budget.seconds):
                 if self._budget.left() <= 0.0:
                     return False
-                if not self._clip(live, candidate, proposal, index, short, number, state="warmup"):
+                if not self._clip(live, _ClipTask(candidate, proposal, index, short, number, "warmup")):
                     return False
         live.warmed.add(candidate.id)
         return True
@@ -205,26 +242,21 @@ class Driver:
         self.close()
         return self._launch(candidate, proposal) if self._budget.left() > 0.0 else None
 
-    @staticmethod
-    def _serves(live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+    def _serves(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
         if proposal.fresh:
             return live.cold_for == (candidate.id, proposal.block)
         if live.key != candidate.launch_key:
             return False
-        # xformers is there to switch to only in a process that was started with it.
-        return candidate.id == live.now or (
-            switches_live(candidate) and (live.screening or candidate.effective.attention != "xformers")
-        )
+        return candidate.id == live.now or self._ground.webui.switch_of(candidate, live.screening) is not None
 
     def _plan(self, candidate: Candidate, cold: bool, start_limit: float) -> trial.LaunchPlan:
         """What a start of this set is asked to do; ``cold``: with exactly its words, else with those that let it be
         switched to."""
         ground = self._ground
-        managed = launch_words(candidate, ground.space, cold)
+        managed, settings = ground.webui.process_for(candidate, ground.space, cold)
         words = replace_words(
-            ground.machine.webui.flags, FlagSet(managed), ground.catalogue, opened(ground.space)
-        )
-        settings = cold_settings(candidate) if cold else live_settings(candidate)
+            ground.machine.webui.flags, FlagSet(managed), ground.webui.catalogue(ground.machine.webui.root),
+            [dimension.name for dimension in ground.space.dimensions])
         python = ground.machine.webui.python
         assert python is not None, "the probe refuses an install without interpreter"
         return trial.LaunchPlan(
@@ -240,10 +272,11 @@ class Driver:
         )
 
     def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
-        number, cold = len(self._study.launches), proposal.fresh or not switches_live(candidate)
+        webui, number = self._ground.webui, len(self._study.launches)
+        cold = proposal.fresh or webui.switch_of(candidate, True) is None
         limits = pace.start_limits(self._study.launches, self._budget.left())
         plan = self._plan(candidate, cold, limits.first)
-        self._say(f"starting the web UI with {' '.join(masked_words(isolation.trial_words(plan.words))) or 'no flag'}")
+        self._say(f"starting the web UI with {' '.join(masked_words(webui.trial_words(plan.words))) or 'no flag'}")
         self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
@@ -320,79 +353,59 @@ class Driver:
             return True
         if self._way.taken.is_set():
             return False
-        self._add(live, candidate, proposal, 0, 0, state="failed", failure=failure, detail=problem)
+        nothing = _ClipTask(candidate, proposal, 0, self._ground.profile.workloads[0], 0)
+        self._add(live, nothing, _ClipOutcome("failed", failure, problem))
         self._say(f"  {failure}: {problem}")
         self.close()
         return False
 
     def _switch(self, live: _Live, candidate: Candidate) -> str | None:
         """None when the set is in effect, else what is not. Raises ApiProblem."""
-        client = live.server.client
+        client, webui = live.server.client, self._ground.webui
         if live.now != candidate.id:
             self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
-            client.set_options(live_settings(candidate), pace.switch_limit(self._budget.left()))
-        flags = client.cmd_flags()
+            switch = webui.switch_of(candidate, live.screening)
+            assert switch is not None, "a process that cannot be switched to a set does not serve it"
+            client.set_options(switch, pace.switch_limit(self._budget.left()))
         deadline = time.monotonic() + EFFECT_LIMIT
         while True:
-            wrong = mismatches(
-                candidate.effective,
-                flags,
-                client.options(),
-                live.server.attention_logged(),
-                self._ground.machine.runtime,
-                self._ground.catalogue,
-            )
+            reported = client.reported(live.server.attention_logged())
+            wrong = webui.mismatches(candidate.effective, reported, self._ground.machine)
             if not wrong or time.monotonic() > deadline:
                 return "; ".join(wrong) or None
             live.server.wait_ended(0.05)
 
-    def _clip(
-        self,
-        live: _Live,
-        candidate: Candidate,
-        proposal: Proposal,
-        index: int,
-        workload: Workload,
-        number: int,
-        *,
-        state: SampleState = "ok",
-        told: fidelity.Shorter | None = None,
-    ) -> bool:
-        """Renders, checks and records one clip; False when the process must not be used any more.
-
-        ``state``: what a good clip is recorded as. ``told``: render it with fewer steps and record what that says
-        of a whole clip.
-        """
-        if told is not None:
-            workload = replace(workload, steps=told.steps)
-        with self._watch.on("warmup" if state == "warmup" else "measuring"):
-            result = self._render(live, proposal, index, workload, state, told)
+    def _clip(self, live: _Live, task: _ClipTask) -> bool:
+        """Renders, checks and records one clip; False when the process must not be used any more."""
+        with self._watch.on(task.phase):
+            result = self._render(live, task)
         if self._way.taken.is_set() and result.seconds is None:
             return False  # cut short, and repeated when the machine is ours again
         failure, detail, likeness = result.failure, result.detail, None
-        if failure is None and live.server.log.vae_flipped:
-            failure, detail = "nan", "the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"
+        if failure is None and live.server.log.spoiled:
+            failure, detail = "nan", live.server.log.spoiled
         if failure is None and result.gif is not None:
-            with self._watch.on("warmup" if state == "warmup" else "measuring"):
-                failure, detail, likeness = self._look_at(result.gif, index, workload, candidate, state)
+            with self._watch.on(task.phase):
+                failure, detail, likeness = self._look_at(result.gif, task)
         if failure:
             require_space(self._ground.run_root)
+        state = task.state
         if state != "warmup" and (result.discard or result.too_slow):
             state = "discarded" if result.discard else "too_slow"
-        seconds = result.at_least if result.too_slow else result.seconds
-        whole = told.grow(seconds) if told and seconds is not None else seconds
-        self._add(
-            live, candidate, proposal, index, number,
+        seconds, shorter = result.at_least if result.too_slow else result.seconds, task.shorter
+        whole = shorter.grow(seconds) if shorter and seconds is not None else seconds
+        usual = self._ground.profile.workloads[task.index].steps
+        self._add(live, task, _ClipOutcome(
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
             seconds=None if failure else whole,
-            rendered=seconds if told and not failure else None,
-            steps=None if workload.steps == self._ground.profile.workloads[index].steps else workload.steps,
+            rendered=seconds if shorter and not failure else None,
+            steps=None if task.workload.steps == usual else task.workload.steps,
             cost=result.cost,
             seen=result.seen,
             likeness=likeness,
-        )
+        ))
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
         elif state == "discarded":
@@ -406,35 +419,24 @@ class Driver:
             self.close()
         return failure is None and not self._way.taken.is_set()
 
-    def _render(
-        self, live: _Live, proposal: Proposal, index: int, workload: Workload, state: SampleState,
-        told: fidelity.Shorter | None,
-    ) -> measure.ClipResult:
+    def _render(self, live: _Live, task: _ClipTask) -> measure.ClipResult:
         """One clip, within the limits that the study's earlier clips set."""
-        samples, timed = self._study.samples, state == "ok"
-        best = pace.best(samples, proposal, index, self._ground.space.baseline) if timed else None
-        family = pace.kind(samples, proposal, index, self._ground.space.baseline) if timed else ()
-        if told is not None:
-            best = None if best is None else told.shrink(best)
-            family = tuple(map(told.shrink, family))
+        samples, timed, index = self._study.samples, task.state == "ok", task.index
+        best = pace.best(samples, task.proposal, index, self._ground.space.baseline) if timed else None
+        family = pace.kind(samples, task.proposal, index, self._ground.space.baseline) if timed else ()
+        if task.shorter is not None:
+            best = None if best is None else task.shorter.shrink(best)
+            family = tuple(map(task.shorter.shrink, family))
         first = all(sample.launch != live.launch for sample in samples)
-        limits = pace.clip_limits(samples, index, workload, first, self._budget.left())
+        limits = pace.clip_limits(samples, index, task.workload, first, self._budget.left())
+        process = measure.ClipProcess(
+            live.server.client, live.observers, live.server.alive, live.server.log_tail, self._way.taken)
         result = measure.clip(
-            live.server.client,
-            workload,
-            SEED,
-            motion_module=self._ground.motion_module,
-            time_limit=limits.hang,
-            left=limits.ends,
-            alive=live.server.alive,
-            cancel=self._way.taken,
-            log_tail=live.server.log_tail,
-            observers=live.observers,
-            best=best,
-            slow=pace.slow(self._ground.profile.workloads, index),
-            family=family,
-            usual_clocks=() if state == "warmup" else tuple(self._clocks),
-        )
+            process, measure.ClipJob(task.workload, SEED, self._ground.motion_module),
+            measure.ClipLimits(
+                hang=limits.hang, left=limits.ends, best=best, family=family,
+                slow=pace.slow(self._ground.profile.workloads, index),
+                usual_clocks=() if task.state == "warmup" else tuple(self._clocks)))
         ended = result.failure == "interrupted" and result.restart
         if result.failure == "hang" or (ended and result.cost >= limits.surely):
             why = f"no answer within {result.cost:.0f} s ({limits.known})"
@@ -442,21 +444,21 @@ class Driver:
         if result.seen.lost:
             self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
                         "since then",))
-        if state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
+        if task.state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
         return replace(result, discard=result.discard or self._way.why) if self._way.taken.is_set() else result
 
     def _look_at(
-        self, gif: bytes, index: int, workload: Workload, candidate: Candidate, state: SampleState
+        self, gif: bytes, task: _ClipTask
     ) -> tuple[Failure | None, str, tuple[float, float] | None]:
         """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
-        frames = clip.check_clip(gif, workload)
+        frames = clip.check_clip(gif, task.workload)
         if isinstance(frames, clip.ClipRefusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
-        if state == "warmup":  # rendered with too few steps to be a picture
+        if task.state == "warmup":  # rendered with too few steps to be a picture
             return None, "", None
-        baseline = candidate.id == self._ground.space.baseline
-        likeness = self._reference.likeness(index, workload, baseline, gif, frames)
+        baseline = task.candidate.id == self._ground.space.baseline
+        likeness = self._reference.likeness(task.index, task.workload, baseline, gif, frames)
         if likeness is not None and likeness[0] < MIN_SSIM:
             why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
             return "invalid_output", why, likeness
@@ -476,20 +478,17 @@ class Driver:
             flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
             self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
 
-    def _add(
-        self, live: _Live, candidate: Candidate, proposal: Proposal, index: int, number: int, *,
-        state: SampleState, failure: Failure | None = None, detail: str = "", seconds: float | None = None,
-        cost: float = 0.0, seen: Observations = NOTHING, likeness: tuple[float, float] | None = None,
-        rendered: float | None = None, steps: int | None = None,
-    ) -> None:
-        sample = Sample(
-            number=len(self._study.samples), candidate=candidate.id, purpose=proposal.purpose,
-            launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == candidate.id,
-            workload=index, round=number, state=state,
-            seconds=seconds, cost=cost, failure=failure, detail=detail, memory_peak=seen.memory_peak,
-            block=proposal.block, energy=seen.energy,
-            ssim=likeness[0] if likeness else None, psnr=likeness[1] if likeness else None,
-            steps=steps, rendered=rendered, torch_active=seen.torch_active, torch_reserved=seen.torch_reserved,
-        )
-        self._study.add_sample(sample)
+    def _add(self, live: _Live, task: _ClipTask, went: _ClipOutcome) -> None:
+        """Records one clip."""
+        seen, proposal = went.seen, task.proposal
+        ssim, psnr = went.likeness or (None, None)
+        self._study.add_sample(Sample(
+            number=len(self._study.samples), candidate=task.candidate.id, purpose=proposal.purpose,
+            launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == task.candidate.id,
+            workload=task.index, round=task.round, state=went.state,
+            seconds=went.seconds, cost=went.cost, failure=went.failure, detail=went.detail,
+            memory_peak=seen.memory_peak, block=proposal.block, energy=seen.energy, ssim=ssim, psnr=psnr,
+            steps=went.steps, rendered=went.rendered, torch_active=seen.torch_active,
+            torch_reserved=seen.torch_reserved,
+        ))
         self._study.set_cost(self._watch.seconds())

@@ -27,6 +27,7 @@ from autotune.store.studies import Study, open_study, question_key
 from autotune.tune.document import tune_json
 from autotune.tune.optuna_search import Asking
 from autotune.tune.stopwatch import Budget, Stopwatch
+from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
@@ -202,14 +203,13 @@ def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) ->
 
 def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
     from autotune.tune.driver import Ground
-    from autotune.webui.a1111.flags import space as spaces
-
-    space = spaces.build(look.machine, options.profile.search)
+    webui = face_of(look.root)
+    space = webui.space(look.machine, options.profile.search)
     return Ground(
         machine=look.machine,
         space=space,
         profile=options.profile,
-        catalogue=look.catalogue,
+        webui=webui,
         launch_file=look.path,
         run_root=places.runs,
         motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
@@ -273,7 +273,6 @@ def _conclude(
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
     from autotune.tune import time_limits
-    from autotune.webui.a1111.flags.space import opened
 
     history = study.history(options.budget, study.spent(), None)
     broken = failures(history, ground.space).baseline
@@ -281,7 +280,7 @@ def _conclude(
     document = tune_json(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
-    document["change"] = _change(look, document, opened(ground.space))
+    document["change"] = _change(look, document, [dimension.name for dimension in ground.stime_limits.dimensions])
     document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (time_limits.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)

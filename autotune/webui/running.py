@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from autotune.machine.cpu_use import Meter, Use
 from autotune.machine.processes import MARKER, alive
 from autotune.model.api import ApiProblem
+from autotune.model.errors import Busy
+from autotune.webui import recognise
 
 if TYPE_CHECKING:
     import psutil
 
-    from autotune.webui.a1111.client import Client
+    from autotune.webui.face import Client, WebUI
 
-PROGRAMS = ("launch.py", "webui.py")
+CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
+"""What to do about a web UI that holds its options and does not let them be changed."""
 SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh", "env", "nice", "setsid", "nohup")
 """Programs that may become a web UI under the same process id, however long they have run."""
 YOUNG = 2.0
@@ -45,8 +47,9 @@ class OwnWebUI:
     """One web UI. ``listens``: (host, port) as a caller on this machine writes them; none while it starts, and None
     where the system does not tell (a process of another user).
 
-    ``words``: its command line as launch.py puts it together; None where the system does not tell. ``certain``: its
+    ``words``: its flags, those of its variables too; None where the system does not tell. ``certain``: its
     folder could be seen; else it may be a web UI of another folder. ``user``: whose it is when it is not ours.
+    ``kind``: whose ways it has (None: of the first kind).
     """
 
     pid: int
@@ -54,6 +57,7 @@ class OwnWebUI:
     words: tuple[str, ...] | None
     certain: bool = True
     user: str = ""
+    kind: WebUI | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -87,7 +91,7 @@ class Finder:
     """Finds the web UIs of one folder. Keeps what it learnt of processes, so that a later look costs little."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self._webui = root, recognise.face_of(root)
         self._kinds: dict[int, OwnWebUI | None] = {}
 
     def look(self, ours: Collection[int] = ()) -> tuple[OwnWebUI, ...]:
@@ -102,7 +106,7 @@ class Finder:
         for pid in now - set(self._kinds):
             try:
                 process = psutil.Process(pid)
-                kind = _recognised(process, self.root) if pid != os.getpid() else None
+                kind = _recognised(process, self.root, self._webui) if pid != os.getpid() else None
                 if kind is not None or _settled(process):
                     self._kinds[pid] = kind
             except (psutil.Error, OSError):
@@ -136,11 +140,11 @@ def _settled(process: psutil.Process) -> bool:
     return time.time() - process.create_time() > YOUNG and process.name() not in SHELLS
 
 
-def _recognised(process: psutil.Process, root: Path) -> OwnWebUI | None:
+def _recognised(process: psutil.Process, root: Path, webui: WebUI) -> OwnWebUI | None:
     import psutil
 
     line = process.cmdline()
-    program = _program(line)
+    program = _program(line, webui.programs)
     if program is None:
         return None
     try:
@@ -158,11 +162,11 @@ def _recognised(process: psutil.Process, root: Path) -> OwnWebUI | None:
             certain = False
     if certain and not _same(path.parent, root):
         return None
-    words = _words(line[at + 1 :], environ) if environ is not None else None
-    return OwnWebUI(process.pid, (), words, certain, "" if environ is not None else _user(process))
+    words = webui.command_line(line[at + 1 :], environ) if environ is not None else None
+    return OwnWebUI(process.pid, (), words, certain, "" if environ is not None else _user(process), webui)
 
 
-def _program(words: Sequence[str]) -> tuple[Path, int] | None:
+def _program(words: Sequence[str], programs: Collection[str]) -> tuple[Path, int] | None:
     """The script of a Python command line, if it is a web UI's, and its place; accelerate may stand before it."""
     if not words or not any(name in Path(words[0]).name.lower() for name in ("python", "accelerate")):
         return None
@@ -173,9 +177,9 @@ def _program(words: Sequence[str]) -> tuple[Path, int] | None:
         if value and not through:
             value = False
             continue
-        if Path(word).name in PROGRAMS:
+        if Path(word).name in programs:
             return Path(word), index
-        if words[index - 1] == "-m" and f"{word}.py" in PROGRAMS:
+        if words[index - 1] == "-m" and f"{word}.py" in programs:
             return Path(f"{word}.py"), index
         through = through or "accelerate" in word
         if not through and not word.startswith("-"):
@@ -190,14 +194,6 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
-
-
-def _words(given: Sequence[str], environ: dict[str, str]) -> tuple[str, ...] | None:
-    """Words after the script, then those of COMMANDLINE_ARGS, which launch.py appends."""
-    try:
-        return (*given, *shlex.split(environ.get("COMMANDLINE_ARGS", "")))
-    except ValueError:
-        return None
 
 
 def _user(process: psutil.Process) -> str:
@@ -256,23 +252,8 @@ class Said:
     text: str
 
 
-def clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
-    """Ways to ask: without and with its own credentials; its certificate, the owner's own, is not checked.
-
-    Credentials come from the process's own command line and go to a port of that process, nowhere else.
-    """
-    from autotune.webui.a1111 import install
-    from autotune.webui.a1111.client import Client
-
-    words = one.words or ()
-    pair = (install.flag_value(words, "--api-auth") or "").split(",")[0].partition(":")
-    auth = (pair[0].strip(), pair[2].strip()) if pair[1] else None
-    tls = install.flag_value(words, "--tls-keyfile") is not None
-    below = (install.flag_value(words, "--subpath") or "").strip("/")
-    for scheme in ("http", "https") if one.words is None else ("https" if tls else "http",):
-        for path in ("", f"/{below}") if below else ("",):
-            for credentials in (None, auth) if auth else (None,):
-                yield Client(f"{scheme}://{host}:{port}{path}", credentials, verify=scheme != "https")
+def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
+    return (one.kind or next(recognise.kinds())).clients(f"{host}:{port}", one.words)
 
 
 def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
@@ -283,7 +264,7 @@ def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
         return Said("no_port", "it is starting, or has no port")
     found: list[Said] = []
     for host, port in one.listens:
-        for client in clients(one, host, port):
+        for client in _clients(one, host, port):
             said = _asked(client, limit)
             found.append(said)
             # One that is silent is asked another way only where it may speak TLS instead.
@@ -297,7 +278,7 @@ def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
 
 def _asked(client: Client, limit: float) -> Said:
     try:
-        progress = client.progress(limit)
+        job = client.job(limit)
     except ApiProblem as problem:
         if problem.status in (401, 403):
             return Said("closed", "it asks for credentials that its command line does not name")
@@ -306,9 +287,66 @@ def _asked(client: Client, limit: float) -> Said:
         if problem.kind in ("timeout", "closed", "unreachable"):
             return Said("silent", "it does not answer")
         return Said("closed", "its answer is not that of a known API")
-    if progress.busy:
-        return Said("job", f"job {progress.job or '?'} at {progress.fraction:.0%}")
+    if job.busy:
+        return Said("job", f"job {job.name or '?'} at {job.fraction:.0%}")
     return Said("none", "no job")
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The owner's running web UI, and how to ask it."""
+
+    pid: int
+    port: int
+    client: Client
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"the running web UI (pid {self.pid}, port {self.port})"
+
+
+def reach(root: Path, counts: Callable[[OwnWebUI], bool] = lambda _: True) -> Reached | None:
+    """The owner's running web UI of this install that ``counts``, None if none runs.
+
+    Raises Busy when one runs and does not answer, or when there is more than one.
+    """
+    found: list[Reached] = []
+    why: Busy | None = None
+    for one in web_uis(root):
+        if one.certain and counts(one):
+            try:
+                found.append(_reach(one))
+            except Busy as busy:
+                why = busy
+    if len(found) > 1:
+        pids = ", ".join(str(one.pid) for one in found)
+        raise Busy(f"{len(found)} web UIs run from {root} (pids {pids})", "Close all of them but one, and run again.")
+    if not found and why is not None:
+        raise why
+    return found[0] if found else None
+
+
+def _reach(one: OwnWebUI) -> Reached:
+    """The port of this process that is its API. Raises Busy."""
+    if one.listens is None:
+        raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
+    if not one.listens:
+        raise Busy(f"a web UI (pid {one.pid}) is starting, or has no port",
+                   "Run again when it has started, or close it.")
+    why = "has no API that answers (it was started without --api)"
+    for host, port in one.listens:
+        for client in _clients(one, host, port):
+            try:
+                client.answers()
+            except ApiProblem as problem:
+                if problem.status in (401, 403):
+                    why = "asks for credentials that its command line does not name"
+                elif problem.status != 404 and problem.kind not in ("closed", "unreachable", "not_json"):
+                    why = f"does not answer: {problem.message}"
+                continue
+            return Reached(one.pid, port, client)
+    raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)
 
 
 def judge(one: OwnWebUI, said: Said, use: Use | None) -> State:

@@ -21,6 +21,7 @@ from autotune.measure.observers import Observer, RamObserver, Sampler, TorchObse
 from autotune.model.api import ApiProblem, Memory
 from autotune.model.workload import Workload
 from autotune.webui.a1111.client import Client
+from tests.measure.rendered import rendered
 from tests.trial import badserver
 from tests.trial.badserver import Handler, answers, reply, serving
 
@@ -55,14 +56,14 @@ def slow_until_interrupted(seconds: float) -> Handler:
 
 def test_a_clip_is_measured() -> None:
     with client(answers(GOOD, more="X-Process-Time: 0.01\r\n")) as api:
-        result = measure.clip(api, CLIP, 1)
+        result = rendered(api, CLIP, 1)
     assert result.ok and result.gif == b"GIF89a;" and result.failure is None and not result.restart
     assert result.seconds is not None and 0 < result.seconds <= result.cost and result.process_time == 0.01
 
 
 def failed(status: str, body: object, log: tuple[str, ...] = ()) -> measure.ClipResult:
     with client(answers(body, status)) as api:
-        return measure.clip(api, CLIP, 1, log_tail=lambda: log)
+        return rendered(api, CLIP, 1, log_tail=lambda: log)
 
 
 @pytest.mark.parametrize(("status", "body", "failure"), [
@@ -97,18 +98,18 @@ def test_a_wall_clock_that_is_set_meanwhile_changes_nothing(jump: float, monkeyp
         reply(connection, json.dumps(GOOD).encode(), more=f"X-Process-Time: {0.3 + jump}\r\n")
 
     with client(handler) as api:
-        result = measure.clip(api, CLIP, 1, time_limit=60.0, best=50.0, observers=[RamObserver(lambda: [])])
+        result = rendered(api, CLIP, 1, hang=60.0, best=50.0, observers=[RamObserver(lambda: [])])
     assert result.ok and result.seconds is not None and 0.0 < result.seconds < 30.0
 
 
 def test_a_broken_connection_is_a_crash_only_when_the_process_died_with_it() -> None:
     dying = iter([True])  # alive at one more look, dead from then on
     with client(badserver.half) as api:
-        found = measure.clip(api, CLIP, 1)
+        found = rendered(api, CLIP, 1)
         assert (found.failure, found.restart) == ("invalid_output", True) and "broke" in found.detail
-        assert measure.clip(api, CLIP, 1, alive=lambda: next(dying, False)).failure == "crash"
+        assert rendered(api, CLIP, 1, alive=lambda: next(dying, False)).failure == "crash"
         log = ("RuntimeError: CUDA error: an illegal memory access was encountered",)
-        assert measure.clip(api, CLIP, 1, log_tail=lambda: log).failure == "cuda_error"
+        assert rendered(api, CLIP, 1, log_tail=lambda: log).failure == "cuda_error"
 
 
 def test_a_dead_process_is_noticed_at_once() -> None:
@@ -116,20 +117,20 @@ def test_a_dead_process_is_noticed_at_once() -> None:
     threading.Timer(0.3, dead.set).start()
     with client(badserver.never) as api:
         begun = time.monotonic()
-        result = measure.clip(api, CLIP, 1, alive=lambda: not dead.is_set())
+        result = rendered(api, CLIP, 1, alive=lambda: not dead.is_set())
         took = time.monotonic() - begun
     assert result.failure == "crash" and result.restart and took < 5.0  # within a second on an idle machine
 
 
 def test_a_hang_ends_at_the_limit() -> None:
     with client(badserver.never) as api:
-        result = measure.clip(api, CLIP, 1, time_limit=0.4)
+        result = rendered(api, CLIP, 1, hang=0.4)
     assert result.failure == "hang" and result.restart and result.cost >= 0.4
 
 
 def test_a_clip_ends_with_the_budget_and_is_not_to_blame() -> None:
     with client(badserver.never) as api:
-        result = measure.clip(api, CLIP, 1, time_limit=600.0, left=0.4)
+        result = rendered(api, CLIP, 1, hang=600.0, left=0.4)
     assert result.failure == "interrupted" and result.restart and 0.4 <= result.cost < 15.0
     assert "the budget ended" in result.detail
     deaf = threading.Event()
@@ -142,7 +143,7 @@ def test_a_clip_ends_with_the_budget_and_is_not_to_blame() -> None:
 
     try:
         with client(handler) as api:  # too slow, and it does not end when it is asked to
-            result = measure.clip(api, CLIP, 1, time_limit=600.0, left=0.8, best=0.1)
+            result = rendered(api, CLIP, 1, hang=600.0, left=0.8, best=0.1)
     finally:
         deaf.set()
     assert result.failure == "interrupted" and result.restart and result.cost < 15.0
@@ -153,14 +154,14 @@ def test_an_interruption_ends_the_job() -> None:
     threading.Timer(0.3, cancel.set).start()
     with client(slow_until_interrupted(60)) as api:
         begun = time.monotonic()
-        result = measure.clip(api, CLIP, 1, cancel=cancel)
+        result = rendered(api, CLIP, 1, cancel=cancel)
         assert time.monotonic() - begun < 10.0
     assert result.failure == "interrupted" and result.seconds is None
 
 
 def test_a_clip_far_slower_than_the_best_is_given_up() -> None:
     with client(slow_until_interrupted(60)) as api:
-        result = measure.clip(api, CLIP, 1, best=0.2)
+        result = rendered(api, CLIP, 1, best=0.2)
     assert result.too_slow and result.failure is None and not result.ok and not result.restart
     assert result.at_least == pytest.approx(0.3) and result.cost < 10.0
 
@@ -176,7 +177,7 @@ def ignores_interrupts(connection: socket.socket, request: bytes, stop: threadin
 def test_a_clip_given_up_that_never_ends_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure_clip, "PATIENCE", 0.1)
     with client(ignores_interrupts) as api:
-        result = measure.clip(api, CLIP, 1, best=0.1, time_limit=0.6)
+        result = rendered(api, CLIP, 1, best=0.1, hang=0.6)
     assert result.failure == "hang" and result.restart and not result.too_slow and result.cost >= 0.6
 
 
@@ -190,7 +191,7 @@ def test_a_server_that_dies_when_its_clip_is_given_up_is_a_crash() -> None:
             stop.wait(60)
 
     with client(dies) as api:
-        result = measure.clip(api, CLIP, 1, best=0.1, alive=lambda: not dead.is_set())
+        result = rendered(api, CLIP, 1, best=0.1, alive=lambda: not dead.is_set())
     assert result.failure == "crash" and result.restart
 
 
@@ -203,7 +204,7 @@ def test_a_clip_that_somebody_interrupted_does_not_count(mark: str) -> None:
         reply(connection, json.dumps({"state": state} if b"/progress" in asked else GOOD).encode())
 
     with client(handler) as api:
-        result = measure.clip(api, CLIP, 1)
+        result = rendered(api, CLIP, 1)
     assert result.failure == "interrupted" and result.seconds is None and result.gif is None
     assert not result.restart and not result.ok
 
@@ -220,14 +221,14 @@ class Full(Observer):
 
 def test_a_slow_clip_on_a_full_card_is_watched_until_it_is_spilled() -> None:
     with client(slow_until_interrupted(60)) as api:
-        result = measure.clip(api, CLIP, 1, best=0.2, observers=[Full()])
+        result = rendered(api, CLIP, 1, best=0.2, observers=[Full()])
     assert result.failure == "spilled" and result.restart and result.cost >= 0.2 * guards.FAR
 
 
 def test_a_finished_clip_on_a_full_card_far_outside_its_kind_is_spilled() -> None:
     with client(slow_until_interrupted(0.3)) as api:
-        assert measure.clip(api, CLIP, 1, observers=[Full()], family=[0.01, 0.02]).failure == "spilled"
-        assert measure.clip(api, CLIP, 1, observers=[Full()], family=[0.3, 0.4]).failure is None
+        assert rendered(api, CLIP, 1, observers=[Full()], family=[0.01, 0.02]).failure == "spilled"
+        assert rendered(api, CLIP, 1, observers=[Full()], family=[0.3, 0.4]).failure is None
 
 
 class Hot(Observer):
@@ -239,7 +240,7 @@ class Hot(Observer):
 
 def test_a_throttled_clip_is_discarded() -> None:
     with client(answers(GOOD)) as api:
-        result = measure.clip(api, CLIP, 1, observers=[Hot()])
+        result = rendered(api, CLIP, 1, observers=[Hot()])
     assert result.discard is not None and not result.ok and result.failure is None and result.seconds
 
 
@@ -256,7 +257,7 @@ class Clocked(Observer):
 @pytest.mark.parametrize(("low", "counts"), [(900, False), (1650, True)])
 def test_a_clip_at_the_wrong_clock_is_discarded(low: int, counts: bool) -> None:
     with client(answers(GOOD)) as api:
-        result = measure.clip(api, CLIP, 1, observers=[Clocked(low)], usual_clocks=[1700, 1710, 1695])
+        result = rendered(api, CLIP, 1, observers=[Clocked(low)], usual_clocks=[1700, 1710, 1695])
     assert result.ok is counts and result.failure is None and result.seconds is not None
     assert counts or result.discard == "the card ran at 900 MHz, usually at 1700 MHz"
 
@@ -264,7 +265,7 @@ def test_a_clip_at_the_wrong_clock_is_discarded(low: int, counts: bool) -> None:
 class Broken:
     """A client with a fault of its own, which is a fault of this program."""
 
-    def txt2img(self, *_: object, **__: object) -> None:
+    def render(self, *_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     def interrupt(self, limit: float = 5.0) -> None:
@@ -273,7 +274,7 @@ class Broken:
 
 def test_a_fault_of_this_program_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
-        measure.clip(Broken(), CLIP, 1)  # type: ignore[arg-type]
+        rendered(Broken(), CLIP, 1)  # type: ignore[arg-type]
 
 
 def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:

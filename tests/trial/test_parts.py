@@ -28,6 +28,7 @@ from autotune.trial.gpu_memory import level
 from autotune.trial.log import ServerLog
 from autotune.trial.sweep import sweep
 from autotune.webui.a1111 import isolation
+from autotune.webui.a1111.log_lines import LINES
 
 LOG = ("Launching with arguments: --api-auth autotune:PASS --gradio-auth=me:x --hf-token 'a b'\r\n"
        "  0%|          | 0/20\r 50%|#####     | 10/20\r100%|##########| 20/20\r\n"
@@ -37,7 +38,7 @@ LOG = ("Launching with arguments: --api-auth autotune:PASS --gradio-auth=me:x --
 
 @given(st.lists(st.integers(0, len(LOG)), max_size=20))
 def test_the_log_is_the_same_in_any_pieces(cuts: list[int]) -> None:
-    log = ServerLog(("PASS",))
+    log = ServerLog(LINES, ("PASS",))
     edges = [0, *sorted(cuts), len(LOG)]
     for begin, end in pairwise(edges):
         log.feed(LOG[begin:end])
@@ -49,15 +50,15 @@ def test_the_log_is_the_same_in_any_pieces(cuts: list[int]) -> None:
 
 
 def test_a_vae_that_changed_its_precision_is_told_by_the_log() -> None:
-    log = ServerLog()
+    log = ServerLog(LINES)
     log.feed(b"A tensor with all NaNs was produced in VAE.\n")
-    assert not log.vae_flipped
+    assert not log.spoiled
     log.feed(b"Web UI will now convert VAE into 32-bit float and retry.\n")
-    assert log.vae_flipped
+    assert log.spoiled
 
 
 def test_the_log_is_bounded() -> None:
-    log = ServerLog()
+    log = ServerLog(LINES)
     for number in range(3000):
         log.feed(f"line {number}\n".encode())
     log.feed(b"x" * 1_000_000)
@@ -65,7 +66,7 @@ def test_the_log_is_bounded() -> None:
 
 
 def test_a_failed_model_is_told_by_the_log() -> None:
-    log = ServerLog()
+    log = ServerLog(LINES)
     log.feed(b"Stable diffusion model failed to load\nApplying attention optimization: Doggettx... done.\n")
     assert log.model_failed and not log.model_loaded
 
@@ -153,7 +154,7 @@ def test_the_colon_that_stops_a_web_ui_does_not_reach_a_trial() -> None:
 def test_the_log_tells_how_long_packages_were_installed() -> None:
     """Lines as launch.py, pip and webui.sh print them; what follows "Launching" is the web UI itself."""
     now = [0.0]
-    log = ServerLog(clock=lambda: now[0])
+    log = ServerLog(LINES, clock=lambda: now[0])
     steps = [(1.0, "Python 3.10.6"), (2.0, "Installing torch and torchvision"),
              (5.0, "Looking in indexes: https://pypi.org/simple"), (90.0, "Collecting torch==2.1.2"),
              (200.0, "Launching Web UI with arguments: --xformers"), (900.0, "Loading weights [abc]")]
@@ -161,7 +162,7 @@ def test_the_log_tells_how_long_packages_were_installed() -> None:
         now[0] = moment
         log.feed(f"{line}\n".encode())
     assert log.installing() == 198.0
-    quiet = ServerLog(clock=lambda: now[0])
+    quiet = ServerLog(LINES, clock=lambda: now[0])
     quiet.feed(b"Launching Web UI\nModel loaded in 2.0s\nApplying attention optimization: x... done.\n")
     assert quiet.installing() == 0.0
 

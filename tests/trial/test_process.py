@@ -62,11 +62,11 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
     words = ("--opt-sdp-attention", "--share", "--listen", "--port", "7860", "--ckpt", "a b.ckpt")
     with start(plan(root, words=words, settings=(("batch_cond_uncond", False),))) as server:
         assert server.alive() and server.startup > 0
-        flags = server.client.cmd_flags()
+        flags = server.client.reported().flags
         assert flags["opt_sdp_attention"] and not flags["share"] and not flags["listen"]
         assert flags["ckpt"] == "a b.ckpt" and flags["server_name"] == "127.0.0.1"
         assert flags["api_auth"] == "***"
-        options = server.client.options()
+        options = server.client.reported().options
         assert options["sd_model_checkpoint"] == "a.ckpt"
         assert options["samples_save"] is False and options["batch_cond_uncond"] is False
         assert Path(str(options["outdir_txt2img_samples"])).is_relative_to(server.folder)
@@ -76,7 +76,7 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
         pids = [process.pid for process in server.tree()]
         assert server.attention_logged() == "InvokeAI"
         server.client.set_options({"samples_save": True})
-        assert server.client.is_busy() is False
+        assert server.client.job().busy is False
     report = server.stop()
     assert report.clean and report.traces == ()
     assert not server.alive() and not any(psutil.pid_exists(pid) for pid in pids) and not runs(root)

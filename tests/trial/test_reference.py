@@ -21,6 +21,8 @@ from autotune.model.workload import Workload
 from autotune.trial import LaunchFailed, LaunchPlan, Server, start
 from autotune.trial.sweep import sweep
 from autotune.workload import clip as clips
+from benchmarks.live_switch import switch
+from tests.measure.rendered import rendered
 
 pytestmark = pytest.mark.e2e
 SMALL = Workload(64, 64, 4, 1)
@@ -46,9 +48,8 @@ def motion_module(root: Path) -> str:
 
 
 def render(server: Server, seed: int = 1, **more: Any) -> measure.ClipResult:
-    return measure.clip(
-        server.client, SMALL, seed, motion_module=motion_module(server.plan.root), alive=server.alive,
-        log_tail=server.log_tail, **{"time_limit": 120.0, **more})
+    return rendered(server.client, SMALL, seed, motion_module=motion_module(server.plan.root), alive=server.alive,
+                    log_tail=server.log_tail, **{"hang": 120.0, **more})
 
 
 def verdict(result: measure.ClipResult) -> str | None:
@@ -82,21 +83,21 @@ def test_a_real_clip_with_its_flags_in_effect(install: Path, healthy: Server) ->
     assert result.memory_peak is not None and result.memory_peak > 50
     assert result.process_time is not None and result.seconds is not None
     assert result.process_time <= result.seconds + 0.1
-    assert healthy.attention_logged() == "sub-quadratic" and healthy.client.cmd_flags()["share"] is False
+    assert healthy.attention_logged() == "sub-quadratic" and healthy.client.reported().flags["share"] is False
     assert snapshot(install) == before
 
 
 def test_attention_switches_live(healthy: Server) -> None:
-    assert healthy.switch({"cross_attention_optimization": "V1 - original v1", "batch_cond_uncond": False}) == "V1"
+    assert switch(healthy, {"cross_attention_optimization": "V1 - original v1", "batch_cond_uncond": False}) == "V1"
     assert verdict(render(healthy)) is None
-    assert healthy.switch({"cross_attention_optimization": "V1 - original v1"}) == "V1"
+    assert switch(healthy, {"cross_attention_optimization": "V1 - original v1"}) == "V1"
     # A wrong title is accepted and echoed, and something else applied.
-    assert healthy.switch({"cross_attention_optimization": "bogus"}) != "V1"
-    assert healthy.switch({"cross_attention_optimization": "Automatic"}) == "sub-quadratic"
+    assert switch(healthy, {"cross_attention_optimization": "bogus"}) != "V1"
+    assert switch(healthy, {"cross_attention_optimization": "Automatic"}) == "sub-quadratic"
 
 
 def test_a_silent_failure_is_seen(healthy: Server) -> None:
-    result = measure.clip(healthy.client, SMALL, 1, motion_module="absent.ckpt", alive=healthy.alive)
+    result = rendered(healthy.client, SMALL, 1, motion_module="absent.ckpt", alive=healthy.alive)
     assert result.failure == "not_animated" and result.seconds is not None
 
 
@@ -105,20 +106,20 @@ def test_a_running_job_is_interrupted(healthy: Server) -> None:
     threading.Timer(0.5, cancel.set).start()
     long = Workload(64, 64, 4, 100)
     begun = time.monotonic()
-    result = measure.clip(healthy.client, long, 1, motion_module=motion_module(healthy.plan.root), cancel=cancel,
+    result = rendered(healthy.client, long, 1, motion_module=motion_module(healthy.plan.root), cancel=cancel,
                           alive=healthy.alive)
     assert result.failure == "interrupted" and time.monotonic() - begun < 30
-    assert healthy.alive() and not healthy.client.is_busy()
+    assert healthy.alive() and not healthy.client.job().busy
 
 
 def test_stop_during_a_job_hands_the_machine_back(install: Path) -> None:
     server = start(plan(install, "ignore_sigterm,fork,double_fork"))
     long = Workload(64, 64, 4, 100)
-    thread = threading.Thread(target=lambda: measure.clip(
+    thread = threading.Thread(target=lambda: rendered(
         server.client, long, 1, motion_module=motion_module(install), alive=server.alive))
     thread.start()
     until = time.monotonic() + 30
-    while not server.client.is_busy() and time.monotonic() < until:
+    while not server.client.job().busy and time.monotonic() < until:
         time.sleep(0.05)
     report = server.stop()
     thread.join(30)
@@ -148,7 +149,7 @@ def test_over_full_memory_is_spilled_and_no_end_is_a_hang(install: Path) -> None
         usual = render(server).seconds
         assert usual is not None
         assert render(server, observers=observers, family=[usual], best=usual).failure == "spilled"
-        assert render(server, time_limit=1.0).failure == "hang"
+        assert render(server, hang=1.0).failure == "hang"
     assert server.stop().clean
 
 
@@ -195,7 +196,8 @@ def test_the_start_script_gives_what_the_file_says(install: Path) -> None:
     try:
         file.write_bytes(original + b'\nexport COMMANDLINE_ARGS="--opt-split-attention-v1 --share --gradio-auth a:b"\n')
         with start(plan(install, own_script=True)) as server:
-            assert server.attention_logged() == "V1" and server.given_words == ("--opt-split-attention-v1",)
+            assert server.attention_logged() == "V1"
+            assert server.given is not None and server.given.words == ("--opt-split-attention-v1",)
             assert "a:b" not in "\n".join(server.log_tail(400))
         assert server.stop().clean
     finally:

@@ -20,7 +20,6 @@ import pytest
 
 from autotune import measure, search, trial
 from autotune.decide.rounds import rounds
-from autotune.flags.catalogue import load
 from autotune.model.flagset import Space
 from autotune.model.study import Failure, Proposal
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
@@ -29,6 +28,7 @@ from autotune.store.studies import Study, open_study
 from autotune.tune.driver import Driver, Ground
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.webui.a1111.flags import space as spaces
+from autotune.webui.a1111.webui import A1111
 from tests.flags.machines import machine
 
 STOP = 6.0
@@ -75,7 +75,7 @@ class WebUI:
             failure: Failure = "hang" if seconds > limit else "startup"
             raise trial.LaunchFailed("it did not start", "", failure=failure, log_tail=(), exit_code=None,
                                       startup=installing + min(seconds, limit) + STOP, installing=installing)
-        log = SimpleNamespace(installing=lambda: installing, vae_flipped=False)
+        log = SimpleNamespace(installing=lambda: installing, spoiled="")
         return SimpleNamespace(
             startup=installing + seconds, log=log, warnings=(), client=SimpleNamespace(memory=None), alive=lambda: True,
             log_tail=tuple, descendants=list, stop=self.stop, wait_ended=self.wait)
@@ -88,7 +88,8 @@ class WebUI:
         self.clock.now += seconds
         return False
 
-    def render(self, workload: Workload, time_limit: float, left: float, best: float | None) -> measure.ClipResult:
+    def render(self, workload: Workload, limits: measure.ClipLimits) -> measure.ClipResult:
+        time_limit, left, best = limits.hang, limits.left, limits.best
         self.jobs += 1
         share = self.overhead + (1.0 - self.overhead) * workload.steps / 20.0
         seconds = self.usual * share
@@ -134,12 +135,10 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             then: int | None = None) -> Run:
         clips = tuple(Workload(512, 512, 16, steps, weight=float(n + 1)) for n in range(workloads))
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
-        ground = Ground(of, space, profile, load("a1111"), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
+        ground = Ground(of, space, profile, A1111(), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
         monkeypatch.setattr(trial, "start", webui.begin)
-        monkeypatch.setattr(
-            measure, "clip", lambda *words, time_limit, left, best, **_: webui.render(
-                words[1], time_limit, left, best))
+        monkeypatch.setattr(measure, "clip", lambda _, job, limits: webui.render(job.workload, limits))
         said: list[str] = []
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
         asked = search.make_strategy(strategy, space, profile, "speed", 0, None)

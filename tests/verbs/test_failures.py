@@ -215,7 +215,7 @@ def interrupt_jobs(bench: Bench, attention: str) -> Callable[[threading.Event], 
             client = Client(f"http://127.0.0.1:{one.value('--port')}", (name, password))
             with contextlib.suppress(ApiProblem):
                 while not done.wait(0.02) and client.options(1.0)["cross_attention_optimization"] == attention:
-                    if client.progress(1.0).busy:
+                    if client.job(1.0).busy:
                         client.interrupt(1.0)
                         break
 

@@ -81,7 +81,7 @@ CLIP = Workload(512, 512, 16, 2)
 import requests  # what it takes itself does not count
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    Client(sys.argv[1]).txt2img(CLIP, 1, limit=120.0)
+    Client(sys.argv[1]).render(CLIP, 1, limit=120.0)
 except ApiProblem as problem:
     print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / largest(CLIP))
 """
@@ -137,7 +137,7 @@ def test_the_owners_tls_server_with_its_own_certificate_is_asked(certificate: Pa
 
 def test_tls_where_plain_http_is_spoken() -> None:
     with serving(badserver.hang_up) as port, pytest.raises(ApiProblem) as caught:
-        Client(f"https://127.0.0.1:{port}", verify=False).progress(1.0)
+        Client(f"https://127.0.0.1:{port}", verify=False).job(1.0)
     assert caught.value.kind in ("unreachable", "closed", "timeout")
 
 
@@ -194,17 +194,17 @@ def test_txt2img_asks_for_one_clip_and_decodes_it() -> None:
         reply(connection, json.dumps(rendered()).encode(), more="X-Process-Time: 1.25\r\n")
 
     with serving(note) as port:
-        clip = Client(f"http://127.0.0.1:{port}").txt2img(CLIP, 7, motion_module="mm.ckpt", request_id="r1")
+        clip = Client(f"http://127.0.0.1:{port}").render(CLIP, 7, motion_module="mm.ckpt")
     assert clip.images == (GIF,) and "AnimateDiff" in clip.infotext
     assert clip.process_time == 1.25 and clip.seconds > 0
-    assert asked == [payload(CLIP, 7, "mm.ckpt", "r1")]
+    assert asked == [payload(CLIP, 7, "mm.ckpt")]
     args = asked[0]["alwayson_scripts"]["AnimateDiff"]["args"][0]  # type: ignore[index]
     assert args["video_length"] == args["batch_size"] == 4 and args["format"] == ["GIF"]
     assert args["enable"] is True and asked[0]["save_images"] is False
 
 
 def test_a_clip_longer_than_the_context_is_asked_for_in_windows() -> None:
-    args = payload(Workload(512, 512, 24, 8, context=16), 1, None, "r")["alwayson_scripts"]["AnimateDiff"]["args"][0]
+    args = payload(Workload(512, 512, 24, 8, context=16), 1, None)["alwayson_scripts"]["AnimateDiff"]["args"][0]
     assert (args["video_length"], args["batch_size"]) == (24, 16)
     assert (args["stride"], args["overlap"], args["closed_loop"]) == (1, -1, "R-P")  # the extension's own defaults
 
@@ -214,14 +214,14 @@ def test_a_clip_longer_than_the_context_is_asked_for_in_windows() -> None:
 ])
 def test_txt2img_of_another_shape(body: object) -> None:
     with serving(answers(body)) as port, pytest.raises(ApiProblem) as caught:
-        Client(f"http://127.0.0.1:{port}").txt2img(CLIP, 1)
+        Client(f"http://127.0.0.1:{port}").render(CLIP, 1)
     assert caught.value.kind == "shape"
 
 
 @pytest.mark.parametrize("info", [[], "text", {"infotexts": []}, {"infotexts": None}])
 def test_txt2img_without_an_infotext(info: object) -> None:
     with serving(answers(rendered(info=info))) as port:
-        assert Client(f"http://127.0.0.1:{port}").txt2img(CLIP, 1).infotext == ""
+        assert Client(f"http://127.0.0.1:{port}").render(CLIP, 1).infotext == ""
 
 
 def test_cmd_flags_are_redacted() -> None:

@@ -228,9 +228,9 @@ def test_a_start_by_its_own_script_has_the_scripts_words(install: Path, tmp_path
     plan = LaunchPlan(install, Path(sys.executable), ("--ignored",), tmp_path / "runs", launch_file=file,
                       own_script=True, start_limit=30, term_grace=0.5)
     with start(plan) as server:
-        flags = server.client.cmd_flags()
+        flags = server.client.reported().flags
         assert flags["opt_sdp_attention"] and not flags["share"] and flags["port"] == server.port
-        assert server.given_words == ("--opt-sdp-attention",)
+        assert server.given is not None and server.given.words == ("--opt-sdp-attention",)
         password = (server.client.transport._auth or ("", ""))[1]
         assert all(password not in " ".join(process.cmdline()) for process in server.tree())
         # The loop of the script would start it again: the whole tree goes, shell first.

@@ -7,13 +7,13 @@ import binascii
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
 from autotune.model.workload import Workload
 from autotune.secrets.mask import MASK, is_guarded
+from autotune.webui.face import Job, Reported
 from autotune.webui.transport import MIB, Answer, Transport
 
 PROMPT = "a red balloon rising over hills"
@@ -26,19 +26,8 @@ PIXEL = 4
 """Bytes of answer that a pixel of a clip may take. A GIF of pure noise takes 1.5, in base64 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The running job's state; ``busy`` when there is one."""
-
-    busy: bool
-    job: str
-    fraction: float
-    step: int
-    steps: int
-
-
 def payload(
-    workload: Workload, seed: int, motion_module: str | None, request_id: str, *, frames_too: bool = False
+    workload: Workload, seed: int, motion_module: str | None, *, frames_too: bool = False
 ) -> dict[str, Any]:
     """The txt2img request of one AnimateDiff clip. ``motion_module`` None: the extension's own default.
 
@@ -48,7 +37,7 @@ def payload(
     args: dict[str, Any] = {
         "enable": True, "video_length": workload.frames, "batch_size": workload.window, "fps": FPS,
         "loop_number": 0, "closed_loop": "R-P", "stride": 1, "overlap": -1, "interp": "Off",
-        "format": ["GIF", "Frame"] if frames_too else ["GIF"], "request_id": request_id,
+        "format": ["GIF", "Frame"] if frames_too else ["GIF"], "request_id": "autotune",
     }
     if motion_module is not None:
         args["model"] = motion_module
@@ -82,19 +71,22 @@ class Client:
             raise ApiProblem("shape", f"{path} is not a JSON object", status=200)
         return data
 
-    def txt2img(
+    def answers(self, limit: float = 10.0) -> None:
+        """Returns when it answers a cheap request."""
+        self.options(limit)
+
+    def render(
         self,
         workload: Workload,
         seed: int,
         *,
         motion_module: str | None = None,
-        request_id: str = "autotune",
         limit: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Rendered:
         """Renders one clip; blocks until it is done."""
         answer = self.transport.call(
-            "POST", "/sdapi/v1/txt2img", payload(workload, seed, motion_module, request_id),
+            "POST", "/sdapi/v1/txt2img", payload(workload, seed, motion_module),
             limit=limit, most=largest(workload), cancel=cancel)
         return _rendered(answer)
 
@@ -136,20 +128,20 @@ class Client:
             active_peak=_mib(_part(cuda, "active"), "peak"),
             oom_count=events["oom"] if isinstance(events.get("oom"), int) else None)
 
-    def progress(self, limit: float = 5.0) -> Progress:
+    def job(self, limit: float = 5.0) -> Job:
         """The running job; with live previews off it costs the server nothing."""
         data = self._object("/sdapi/v1/progress?skip_current_image=true", limit)
         state = _part(data, "state")
         job, count = str(state.get("job") or ""), state.get("job_count")
         fraction = data.get("progress")
-        return Progress(
-            busy=bool(job) or (isinstance(count, int) and count != 0), job=job,
-            fraction=float(fraction) if isinstance(fraction, (int, float)) else 0.0,
-            step=_int(state, "sampling_step"), steps=_int(state, "sampling_steps"))
+        return Job(bool(job) or (isinstance(count, int) and count != 0), job,
+                   float(fraction) if isinstance(fraction, (int, float)) else 0.0,
+                   *(found if isinstance(found := state.get(name), int) else 0
+                     for name in ("sampling_step", "sampling_steps")))
 
-    def is_busy(self) -> bool:
-        """True while a job runs."""
-        return self.progress().busy
+    def reported(self, attention: str | None = None) -> Reported:
+        """Its command line as parsed and its options; ``attention`` is passed on."""
+        return Reported(self.cmd_flags(), self.options(), attention)
 
     def interrupt(self, limit: float = 5.0) -> None:
         """Asks the running job to end; it then answers 200 with what it has."""
@@ -208,7 +200,9 @@ def _rendered(answer: Answer) -> Rendered:
         process_time: float | None = float(answer.headers.get("x-process-time", ""))
     except ValueError:
         process_time = None
-    return Rendered(tuple(images), infotext, answer.seconds, process_time)
+    # A clip without its name there is a picture, or a row of them: the extension was passed over.
+    lacks = "" if "AnimateDiff" in infotext else "AnimateDiff is not named in the answer's infotext"
+    return Rendered(tuple(images), infotext, answer.seconds, process_time, lacks)
 
 
 def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -219,8 +213,3 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _mib(data: Mapping[str, Any], name: str) -> float | None:
     value = data.get(name)
     return value / MIB if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _int(data: Mapping[str, Any], name: str) -> int:
-    value = data.get(name)
-    return value if isinstance(value, int) else 0

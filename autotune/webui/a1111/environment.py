@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.disk.programs import search_path
+from autotune.launchfile.values import OWN
 from autotune.machine import processes
+from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
 from autotune.webui.a1111.start import Start, read_start
 
@@ -25,16 +26,11 @@ SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH
                    "NO_TCMALLOC")
 """Variables that webui.sh reads, exported or not."""
 
-OURS = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "COMMANDLINE_ARGS", "PYTHONSTARTUP", "PYTHONEXECUTABLE",
-        "__PYVENV_LAUNCHER__", "PYTHONSAFEPATH", "PYTHONWARNINGS", "PYTEST_CURRENT_TEST",
-        "AUTOTUNE_STORAGE", processes.MARKER)
-"""Variables of autotune's own surroundings that the web UI must not inherit."""
-
 _MATTER = re.compile(
     r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|(?i:venv_dir)|python_cmd|"
     r"(?:CUDA|CUBLAS|CUDNN|NVIDIA|PYTORCH|TORCH|HIP|HSA|ROCR?|MIOPEN|OMP|MKL)_\w+")
 """Names of variables that bear on which program runs or how fast: what they are must not be left unsaid."""
-_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", "COMMANDLINE_ARGS", processes.MARKER)
+_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", OWN, processes.MARKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,9 @@ class StartEnvironment:
 
 
 def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what belongs to autotune's own interpreter."""
-    env = dict(os.environ if environ is None else environ)
-    if env.get("VIRTUAL_ENV"):
-        env["PATH"] = search_path(env)
-    for name in OURS:
-        env.pop(name, None)
+    """This process's environment without what belongs to autotune's own interpreter, and without words."""
+    env = without_ours(environ)
+    env.pop(OWN, None)
     return env
 
 

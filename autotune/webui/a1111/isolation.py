@@ -8,14 +8,13 @@ files, of which the trial gets copies.
 from __future__ import annotations
 
 import json
-import secrets
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.model.flagset import SettingValue
 from autotune.webui.a1111.install import settings_files
+from autotune.webui.face import Credentials
 
 STRIPPED: dict[str, int] = {
     # network and sharing
@@ -85,19 +84,6 @@ def trial_words(kept: Sequence[str]) -> tuple[str, ...]:
         elif "=" not in word:
             skip = STRIPPED[flag]
     return tuple(out)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Made for one run. The password has no colon, which would stop the web UI's start."""
-
-    user: str
-    password: str
-
-    @classmethod
-    def make(cls) -> Credentials:
-        """128 random bits."""
-        return cls("autotune", secrets.token_hex(16))
 
 
 def own_words(folder: Path, port: int, credentials: Credentials) -> tuple[str, ...]:

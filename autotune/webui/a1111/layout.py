@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from autotune.launchfile.launch_file import LaunchFile
@@ -23,30 +23,13 @@ from autotune.launchfile.reader import in_pinokio, parse, read
 from autotune.launchfile.values import ENVIRONMENT, OWN
 from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.flavour import container, flavour, packaged
+from autotune.webui.face import Layout
 
 _NAMES = {
     "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
     "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
     "docker": "a docker set-up",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What an install is and where its flags go.
-
-    ``kind``: as ``flavour`` tells it.
-    ``host``: the program that starts it (stability-matrix, pinokio, docker), '' if the owner does.
-    ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence if not
-    manageable; ``where_flags_go``: where its owner would write flags.
-    """
-
-    kind: str
-    host: str
-    manageable: bool
-    launch_files: tuple[Path, ...]
-    why_not: str | None
-    where_flags_go: str
 
 
 def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:

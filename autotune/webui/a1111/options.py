@@ -8,32 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autotune.launchfile import config_json
 from autotune.launchfile.options import Find
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy, Refused
+from autotune.webui.a1111.client import Client
 from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
-from autotune.webui.running import OwnWebUI, clients, web_uis
-
-if TYPE_CHECKING:
-    from autotune.webui.a1111.client import Client
-
-CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
+from autotune.webui.running import CLOSE_IT, Reached, reach
 
 
 class Running:
     """One running web UI that answers: the ``Options`` of launchfile/options.py."""
 
-    def __init__(self, pid: int, port: int, client: Client) -> None:
-        self.pid, self.port, self.client = pid, port, client
+    def __init__(self, found: Reached, client: Client) -> None:
+        self.name, self.client = found.name, client
         self.config: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"the running web UI (pid {self.pid}, port {self.port})"
 
     def values(self) -> Mapping[str, Any]:
         """All options in force. Raises Busy."""
@@ -42,7 +33,7 @@ class Running:
 
     def set(self, wanted: Mapping[str, Any]) -> None:
         """Changes options, and returns once they are in force and in its settings file. Raises Busy."""
-        if self.asked("does not tell whether it is busy", self.client.is_busy):
+        if self.asked("does not tell whether it is busy", self.client.job).busy:
             raise Busy(f"{self.name} has a job running", "Run again when it is done.")
         self.asked("did not take the settings", lambda: self.client.set_options(wanted))
         if self.config is not None and not _holds(self.config, wanted):
@@ -77,29 +68,17 @@ def holder_of(root: Path) -> Find:
     return lambda config: find(root, config)
 
 
-def find(root: Path, config: Path | None = None) -> Running | None:
-    """The owner's running web UI of this install, None if none runs; ``config``: only one that keeps its options
-    there. Raises Busy when one runs and does not answer."""
-    own = [one for one in web_uis(root) if one.certain]
-    own = [one for one in own if config is None or one.words is None or _keeps(root, one.words, config)]
-    found: list[Running] = []
-    why: Busy | None = None
-    for one in own:
-        try:
-            found.append(_reach(one))
-        except Busy as busy:
-            why = busy
-    if len(found) > 1:
-        pids = ", ".join(str(one.pid) for one in found)
-        raise Busy(f"{len(found)} web UIs run from {root} (pids {pids})", "Close all of them but one, and run again.")
-    if not found:
-        if why is not None:
-            raise why
+def find(root: Path, config: Path) -> Running | None:
+    """The owner's running web UI of this install that keeps its options in ``config``, None if none runs. Raises Busy
+    when one runs and does not answer."""
+    found = reach(root, lambda one: one.words is None or _keeps(root, one.words, config))
+    if found is None:
         return None
-    if config is not None:
-        _require_same(found[0], root, config)
-        found[0].config = config
-    return found[0]
+    assert isinstance(found.client, Client), "a web UI of this kind is asked by its own client"
+    running = Running(found, found.client)
+    _require_same(running, root, config)
+    running.config = config
+    return running
 
 
 def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
@@ -113,25 +92,3 @@ def _require_same(found: Running, root: Path, config: Path) -> None:
     said = found.asked("does not tell its command line", found.client.cmd_flags).get("ui_settings_file")
     if isinstance(said, str) and said and (root / said).resolve() != config.resolve():
         raise Busy(f"{found.name} keeps its settings in {said}, not in {config}", CLOSE_IT)
-
-
-def _reach(one: OwnWebUI) -> Running:
-    """The port of this process that is its API. Raises Busy."""
-    if one.listens is None:
-        raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
-    if not one.listens:
-        raise Busy(f"a web UI (pid {one.pid}) is starting, or has no port",
-                   "Run again when it has started, or close it.")
-    why = "has no API that answers (it was started without --api)"
-    for host, port in one.listens:
-        for client in clients(one, host, port):
-            try:
-                client.options()
-            except ApiProblem as problem:
-                if problem.status in (401, 403):
-                    why = "asks for credentials that its command line does not name"
-                elif problem.status != 404 and problem.kind not in ("closed", "unreachable", "not_json"):
-                    why = f"does not answer: {problem.message}"
-                continue
-            return Running(one.pid, port, client)
-    raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from autotune.flags.catalogue import Catalogue, load
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.effective import Given, given, of_given
+from autotune.webui.face import FlagState
 
 # What the log gives when no optimisation is applied ("Disabling attention optimization").
 _NO_ATTENTION = {"", "none", "disabled", "disabling"}
@@ -18,16 +18,6 @@ _ONLY_WITH = {"--sub-quad-": "sub-quad", "--xformers-flash": "xformers"}
 """Beginnings of flags that change one attention class: its name."""
 _MADE_REDUNDANT = ("--no-half-vae", "--no-half", "--upcast-sampling", "--opt-channelslast")
 _OPTION_LABEL = "Cross attention optimization"
-
-
-@dataclass(frozen=True, slots=True)
-class FlagState:
-    """One managed flag at ``verify``: was it parsed by the running web UI, does it act? None: unknown."""
-
-    flag: str
-    on_command_line: bool | None
-    in_effect: bool | None
-    why: str = ""
 
 
 def mismatches(

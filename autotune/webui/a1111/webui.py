@@ -1,0 +1,237 @@
+"""AUTOMATIC1111 and its kin through the door. Each answer is worked out in the file that is named here."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.model.errors import NothingToWorkOn
+from autotune.model.flagset import Candidate, Effective, SettingValue, Space
+from autotune.model.machine import Machine
+from autotune.webui.a1111.log_lines import LINES
+from autotune.webui.face import Command, Credentials, FlagState, Layout, Reported, TrialStart
+
+if TYPE_CHECKING:
+    from autotune.flags.catalogue import Catalogue
+    from autotune.launchfile.blocks import BlockFlags
+    from autotune.launchfile.launch_file import LaunchFile
+    from autotune.launchfile.options import Find
+    from autotune.model.workload import SearchSpec
+    from autotune.webui.a1111.client import Client
+    from autotune.webui.a1111.own_script import Given
+
+
+class A1111:
+    """A ``WebUI``. Answers for folders that it does not know, too: as one that is not tuned."""
+
+    lines = LINES
+    programs = ("launch.py", "webui.py")
+
+    def kind(self, root: Path) -> str | None:
+        """See ``flavour``; None where it knows nothing of the folder."""
+        from autotune.webui.a1111.flavour import flavour
+
+        found = flavour(root)
+        return None if found == "unknown" else found
+
+    def catalogue(self, root: Path) -> Catalogue:
+        """See ``flags.catalogue.load``."""
+        from autotune.flags.catalogue import load
+        from autotune.webui.a1111 import install
+
+        return load(*install.identify(root))
+
+    def layout(self, root: Path) -> Layout:
+        """See ``layout.recognise``."""
+        from autotune.webui.a1111 import layout
+
+        return layout.recognise(root)
+
+    def read(self, root: Path, layout: Layout) -> LaunchFile:
+        """See ``layout.in_effect``."""
+        from autotune.webui.a1111.layout import in_effect
+
+        return in_effect(root, layout)
+
+    def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
+        """See ``machine.look``."""
+        from autotune.webui.a1111 import machine
+
+        return machine.look(root, launch_file, words)
+
+    def require_clips(self, machine: Machine) -> None:
+        """See ``machine.require_animatediff``."""
+        from autotune.webui.a1111.machine import require_animatediff
+
+        require_animatediff(machine)
+
+    def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
+        """See ``flags.space.build``."""
+        from autotune.webui.a1111.flags import space
+
+        return space.build(machine, spec)
+
+    def process_for(
+        self, candidate: Candidate, space: Space, cold: bool
+    ) -> tuple[tuple[str, ...], Mapping[str, SettingValue]]:
+        """See ``flags.space.launch_words``."""
+        from autotune.webui.a1111.flags.space import cold_settings, launch_words, live_settings
+
+        return launch_words(candidate, space, cold), cold_settings(candidate) if cold else live_settings(candidate)
+
+    def switch_of(self, candidate: Candidate, screening: bool) -> Mapping[str, SettingValue] | None:
+        """See ``flags.space.live_settings``; xformers is there only in a process that was started with it."""
+        from autotune.webui.a1111.flags.space import live_settings, switches_live
+
+        there = screening or candidate.effective.attention != "xformers"
+        return live_settings(candidate) if there and switches_live(candidate) else None
+
+    def prepare(self, start: TrialStart) -> Command:
+        """Lays out copies of the settings, and puts words and variables together (``isolation``, ``environment``)."""
+        from autotune.launchfile.values import OWN
+        from autotune.model.windows_paths import why_too_long
+        from autotune.webui.a1111 import environment, isolation, own_script
+
+        if not (start.root / "launch.py").is_file():
+            raise NothingToWorkOn(f"{start.root} has no launch.py", "name the web UI's folder with --webui")
+        if not start.own_script and not start.python.is_file():
+            raise NothingToWorkOn(f"the web UI's interpreter {start.python} is missing",
+                                  "start the web UI once by its own script, which makes it")
+        found = environment.of_start_script(start.root, start.launch_file)
+        readable = isolation.lay_out(start.folder, start.root, start.words, start.settings)
+        warnings = [found.problem, None if readable else "config.json cannot be read; started with defaults"]
+        own = isolation.own_words(start.folder, start.port, start.credentials)
+        argv: tuple[str, ...] | str
+        if start.own_script:
+            argv, added = own_script.start_of(start.root, start.folder, own, found.shell, start.credentials.password)
+            # COMMANDLINE_ARGS of this shell, which a launch file may build on: its owner's start gets it as well.
+            env = {**environment.base(), **({OWN: os.environ[OWN]} if OWN in os.environ else {}), **added}
+        else:
+            wrong = why_too_long(str(start.root)) if os.name == "nt" else None
+            if wrong is not None:
+                raise NothingToWorkOn(*wrong)
+            words = isolation.trial_words(start.words) + own
+            argv = (*environment.command(found, start.python), str(start.root / "launch.py"))
+            env = {**environment.for_python(found, start.python), OWN: isolation.quoted(words)}
+        env["SD_WEBUI_RESTARTING"] = "1"  # no browser is opened
+        return Command(argv, env, tuple(filter(None, warnings)))
+
+    def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """See ``isolation.trial_words``."""
+        from autotune.webui.a1111.isolation import trial_words
+
+        return trial_words(words)
+
+    def command_line(self, given: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...] | None:
+        """Words after the script, then those of COMMANDLINE_ARGS, which launch.py appends."""
+        from autotune.launchfile.values import OWN
+
+        try:
+            return (*given, *shlex.split(environ.get(OWN, "")))
+        except ValueError:
+            return None
+
+    def given(self, start: TrialStart) -> Given | None:
+        """See ``own_script.given``."""
+        from autotune.webui.a1111 import own_script
+
+        return own_script.given(start.folder, start.credentials.password)
+
+    def client(self, address: str, credentials: Credentials | None) -> Client:
+        """See ``client``."""
+        from autotune.webui.a1111.client import Client
+
+        return Client(address, (credentials.user, credentials.password) if credentials is not None else None)
+
+    def clients(self, address: str, words: Sequence[str] | None) -> Iterator[Client]:
+        """Without and with its own credentials; its certificate, the owner's own, is not checked.
+
+        Credentials come from the process's own command line and go to a port of that process, nowhere else.
+        """
+        from autotune.webui.a1111 import install
+        from autotune.webui.a1111.client import Client
+
+        given = words or ()
+        pair = (install.flag_value(given, "--api-auth") or "").split(",")[0].partition(":")
+        auth = (pair[0].strip(), pair[2].strip()) if pair[1] else None
+        tls = install.flag_value(given, "--tls-keyfile") is not None
+        below = (install.flag_value(given, "--subpath") or "").strip("/")
+        for scheme in ("http", "https") if words is None else ("https" if tls else "http",):
+            for path in ("", f"/{below}") if below else ("",):
+                for credentials in (None, auth) if auth else (None,):
+                    yield Client(f"{scheme}://{address}{path}", credentials, verify=scheme != "https")
+
+    def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
+        """See ``flags.effective.effective``."""
+        from autotune.webui.a1111.flags.effective import effective
+
+        return effective(words, settings, machine.runtime, _catalogue(machine))
+
+    def name_of(self, effective: Effective) -> str:
+        """See ``flags.effective.describe``."""
+        from autotune.webui.a1111.flags.effective import describe
+
+        return describe(effective)
+
+    def mismatches(self, expected: Effective, reported: Reported, machine: Machine) -> list[str]:
+        """See ``flags.in_effect.mismatches``."""
+        from autotune.webui.a1111.flags.in_effect import mismatches
+
+        return mismatches(expected, reported.flags, reported.options, reported.attention, machine.runtime,
+                          _catalogue(machine))
+
+    def flag_states(self, words: Sequence[str], reported: Reported | None, machine: Machine) -> list[FlagState]:
+        """See ``flags.in_effect.flag_states``."""
+        from autotune.webui.a1111.flags.in_effect import flag_states
+
+        flags = None if reported is None else reported.flags
+        said = reported or Reported()
+        return flag_states(words, flags, said.options, said.attention, machine.runtime, _catalogue(machine))
+
+    def usual_options(self) -> Mapping[str, SettingValue]:
+        """See ``flags.space.OPTION_DEFAULTS``."""
+        from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
+
+        return OPTION_DEFAULTS
+
+    def let_flags_decide(self, settings: Mapping[str, SettingValue]) -> Mapping[str, SettingValue]:
+        """The attention setting, where it is saved."""
+        from autotune.webui.a1111.flags.attention import AUTOMATIC, OPTION
+
+        return {OPTION: AUTOMATIC} if settings.get(OPTION) else {}
+
+    def settings_file(self, root: Path, words: Sequence[str]) -> Path:
+        """See ``install.settings_files``."""
+        from autotune.webui.a1111.install import settings_files
+
+        return settings_files(root, words)[0]
+
+    def complaint(self, root: Path, words: Sequence[str]) -> str | None:
+        """See ``parser.complaint``."""
+        from autotune.webui.a1111 import parser
+
+        return parser.complaint(root, words)
+
+    def block_flags(self) -> BlockFlags:
+        """See ``flags.block_flags``."""
+        from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
+
+        return BLOCK_FLAGS
+
+    def options_of(self, root: Path) -> Find:
+        """See ``options.holder_of``."""
+        from autotune.webui.a1111.options import holder_of
+
+        return holder_of(root)
+
+
+def _catalogue(machine: Machine) -> Catalogue:
+    from autotune.flags.catalogue import load
+
+    return load(machine.webui.flavour, machine.webui.version)
+
+
+WEBUI = A1111()

@@ -1,0 +1,276 @@
+"""What autotune needs of any web UI: the one door between it and the ways of each kind.
+
+A kind of web UI is a folder beside this file with an object ``WEBUI`` that answers as ``WebUI`` says, or a package of
+somebody else's that names such an object as an entry point of the group ``autotune.webuis``. Nothing outside such a
+folder knows an endpoint, a flag, a setting, a file or a log line of it. ``tests/webui/conformance.py`` is the suite
+that each of them passes.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from autotune.flags.catalogue import Catalogue
+from autotune.launchfile.blocks import BlockFlags
+from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.options import Find
+from autotune.model.api import Memory, Rendered
+from autotune.model.flagset import Candidate, Effective, SettingValue, Space
+from autotune.model.machine import Machine
+from autotune.model.workload import SearchSpec, Workload
+
+NEVER = re.compile(r"(?!)")
+"""Matches no line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an install is and where its flags are written.
+
+    ``kind``: as ``WebUI.kind`` tells it. ``host``: the program that starts it (stability-matrix, pinokio, docker), ''
+    if its owner does. ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence
+    if autotune does not edit them; ``where_flags_go``: where its owner would write flags.
+    """
+
+    kind: str
+    host: str
+    manageable: bool
+    launch_files: tuple[Path, ...]
+    why_not: str | None
+    where_flags_go: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """User and password that are made for one trial. The password has no colon, which would end some web UIs."""
+
+    user: str
+    password: str
+
+    @classmethod
+    def make(cls) -> Credentials:
+        """128 random bits."""
+        return cls("autotune", secrets.token_hex(16))
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStart:
+    """One start of a web UI as a trial.
+
+    ``words``: all argv words of its owner's with the set to be tried; the web UI's folder leaves out those about
+    network, sharing, secrets and updates. ``settings``: options that the trial's own settings hold. ``launch_file``:
+    whose variables the process gets. ``own_script``: start as its owner does, by the web UI's own script, which then
+    gives the words. ``folder``: the trial's own, empty; everything it writes goes there. ``port``: on loopback.
+    """
+
+    root: Path
+    python: Path
+    words: tuple[str, ...]
+    settings: tuple[tuple[str, SettingValue], ...]
+    launch_file: Path | None
+    own_script: bool
+    folder: Path
+    port: int
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a trial is started: ``argv`` (a whole command line on Windows, where a script needs one) and the whole
+    environment; ``warnings``: what cannot be as its owner's start has it, in words."""
+
+    argv: tuple[str, ...] | str
+    environment: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines:
+    """What lines of a web UI's output mean.
+
+    ``ready``: its model is loaded; ``failed``: no model can be loaded. ``installs``, ``installed``: it begins to
+    install or download, and is done with that. ``attention``: an attention class was applied, named by the group
+    ``name``. ``spoiled``: from here on its clips are not of the set that was asked for, ``why_spoiled`` in words.
+    """
+
+    ready: re.Pattern[str] = NEVER
+    failed: re.Pattern[str] = NEVER
+    installs: re.Pattern[str] = NEVER
+    installed: re.Pattern[str] = NEVER
+    attention: re.Pattern[str] = NEVER
+    spoiled: re.Pattern[str] = NEVER
+    why_spoiled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a running web UI says of itself: its command line as parsed, its options, and the attention class that its
+    log named last (None: it named none, or nobody reads its log)."""
+
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    attention: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """One flag: on the running command line, and does it act? None: nobody was asked; ``why`` in words."""
+
+    flag: str
+    on_command_line: bool | None
+    in_effect: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Whether a web UI has a job running; ``name``, ``fraction`` (0 to 1) and the sampling ``step`` of ``steps`` of it
+    as it tells."""
+
+    busy: bool
+    name: str = ""
+    fraction: float = 0.0
+    step: int = 0
+    steps: int = 0
+
+
+class Given(Protocol):
+    """The words that a web UI's own start script gave it."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Those that a trial keeps, readable."""
+
+    def differences(self, expected: Sequence[str]) -> list[str]:
+        """In words how they are not what was expected; credentials are masked."""
+
+
+class Client(Protocol):
+    """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable."""
+
+    base_url: str
+
+    def answers(self, limit: float = 10.0) -> None:
+        """Returns when it answers a cheap request within ``limit`` seconds. ApiProblem of status 401: it asks for
+        other credentials."""
+
+    def still(self, limit: float = 60.0) -> None:
+        """Renders the cheapest picture there is; returns when that worked, so that a model is loaded."""
+
+    def render(
+        self, workload: Workload, seed: int, *, motion_module: str | None = None, limit: float = 600.0,
+        cancel: threading.Event | None = None,
+    ) -> Rendered:
+        """One clip, with the evidence that it was computed now. Blocks until it is done."""
+
+    def interrupt(self, limit: float = 5.0) -> None:
+        """Asks the running job to end."""
+
+    def was_interrupted(self, limit: float = 5.0) -> bool:
+        """Whether the last job was interrupted or skipped."""
+
+    def memory(self) -> Memory:
+        """Memory of the process and the device."""
+
+    def job(self, limit: float = 5.0) -> Job:
+        """What it is doing now."""
+
+    def reported(self, attention: str | None = None) -> Reported:
+        """What it says of itself; ``attention``: what its log named last."""
+
+    def set_options(self, values: Mapping[str, SettingValue], limit: float = 120.0) -> None:
+        """Changes options and reads them back."""
+
+
+class WebUI(Protocol):
+    """One kind of web UI. Nothing here changes anything but ``prepare``, which writes into the trial's own folder."""
+
+    lines: LogLines
+    programs: tuple[str, ...]
+    """Names of the scripts that its process runs, by which a running one is recognised."""
+
+    def kind(self, root: Path) -> str | None:
+        """Which flavour of it the folder holds ("a1111", "reforge", …); None: none of it."""
+
+    def catalogue(self, root: Path) -> Catalogue:
+        """What is known of each flag of the install."""
+
+    def layout(self, root: Path) -> Layout:
+        """Where the install's flags are written."""
+
+    def read(self, root: Path, layout: Layout) -> LaunchFile:
+        """The launch file whose words count. Raises NothingToWorkOn and Refused."""
+
+    def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
+        """GPU, interpreter, models, settings and fingerprint as one value; changes nothing. Raises NothingToWorkOn."""
+
+    def require_clips(self, machine: Machine) -> None:
+        """Raises NothingToWorkOn when the install cannot render a clip: what is missing, and what to do."""
+
+    def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
+        """All sets that are worth a trial on this machine; None: the default search."""
+
+    def process_for(
+        self, candidate: Candidate, space: Space, cold: bool
+    ) -> tuple[tuple[str, ...], Mapping[str, SettingValue]]:
+        """(managed words, options) of a process that renders ``candidate``; ``cold``: with exactly its own words, else
+        with those that let its mates be switched to."""
+
+    def switch_of(self, candidate: Candidate, screening: bool) -> Mapping[str, SettingValue] | None:
+        """Options that make a running process of the same ``launch_key`` compute as ``candidate``; None: only a start
+        does. ``screening``: the process was started so that all its mates can be switched to."""
+
+    def prepare(self, start: TrialStart) -> Command:
+        """Lays out the trial's own files and says how to start it. Raises NothingToWorkOn, OSError."""
+
+    def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Those of its owner's words that a trial is given."""
+
+    def command_line(self, given: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...] | None:
+        """All flags of a running one: ``given`` after its script's name, and those of its variables; None where they
+        are not known."""
+
+    def given(self, start: TrialStart) -> Given | None:
+        """The words that its own script gave, after such a start; None where they are not known."""
+
+    def client(self, address: str, credentials: Credentials | None) -> Client:
+        """Asks the web UI at ``address`` (``http://127.0.0.1:PORT``)."""
+
+    def clients(self, address: str, words: Sequence[str] | None) -> Iterator[Client]:
+        """Ways to ask the owner's own web UI at HOST:PORT; ``words``: its command line, None where it is not known."""
+
+    def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
+        """What argv words and saved options come to on this machine."""
+
+    def name_of(self, effective: Effective) -> str:
+        """The id of the candidate with this effective set."""
+
+    def mismatches(self, expected: Effective, reported: Reported, machine: Machine) -> list[str]:
+        """Sentences that say where a running web UI differs from ``expected``; empty when all of it is in effect."""
+
+    def flag_states(self, words: Sequence[str], reported: Reported | None, machine: Machine) -> list[FlagState]:
+        """For each managed flag among ``words``: on the command line, and in effect? None: nobody was asked."""
+
+    def usual_options(self) -> Mapping[str, SettingValue]:
+        """The options that a study may set, with the web UI's own defaults."""
+
+    def let_flags_decide(self, settings: Mapping[str, SettingValue]) -> Mapping[str, SettingValue]:
+        """Of saved options those that override a flag, with the value that does not."""
+
+    def settings_file(self, root: Path, words: Sequence[str]) -> Path:
+        """Where its options are saved; it need not exist."""
+
+    def complaint(self, root: Path, words: Sequence[str]) -> str | None:
+        """Why its own parser would stop at these words, in a sentence; None where it would not, or nobody knows."""
+
+    def block_flags(self) -> BlockFlags:
+        """Flags that a marked block in a launch file may have to take out when the script runs."""
+
+    def options_of(self, root: Path) -> Find:
+        """Finds the owner's running web UI that holds the options of a given settings file."""
