@@ -141,7 +141,8 @@ def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> 
     held = split(look.machine.webui.flags, look.catalogue, dimensions).tuned
     if look.asked and sorted(held) == sorted(flags):
         return look.file.data
-    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), face_of(look.root).block_flags())
+    blocked = face_of(look.root).block_flags()
+    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), blocked)
 
 
 def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:

@@ -280,7 +280,7 @@ def _conclude(
     document = tune_json(
         study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
     )
-    document["change"] = _change(look, document, [dimension.name for dimension in ground.stime_limits.dimensions])
+    document["change"] = _change(look, document, [dimension.name for dimension in ground.space.dimensions])
     document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (time_limits.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)

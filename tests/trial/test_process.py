@@ -19,6 +19,7 @@ from autotune.machine import processes
 from autotune.model.errors import Interrupted, NothingToWorkOn
 from autotune.trial import LaunchFailed, LaunchPlan, ready, run_folder, start
 from autotune.trial.sweep import sweep
+from benchmarks.live_switch import client_of
 from tests.system import under_wine
 from tests.trial import sockets
 
@@ -93,7 +94,7 @@ def test_what_could_not_be_as_usual_is_told(root: Path) -> None:
 
 def test_credentials_are_in_no_argv_and_no_log(root: Path) -> None:
     with start(plan(root)) as server:
-        _, password = server.client.transport._auth or ("", "")
+        _, password = client_of(server).transport._auth or ("", "")
         assert len(password) == 32
         log = "\n".join(server.log_tail())
         assert "with arguments" in log and password not in log

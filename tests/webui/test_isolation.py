@@ -19,6 +19,8 @@ from autotune.trial import LaunchPlan, start
 from autotune.webui.a1111 import environment, isolation, own_script, shim
 from autotune.webui.a1111.install import settings_files
 from autotune.webui.a1111.isolation import STRIPPED, trial_words
+from autotune.webui.face import Credentials
+from benchmarks.live_switch import client_of
 
 STANDIN = Path(__file__).parents[1] / "trial" / "standin_webui.py"
 KEPT = ("--xformers", "--no-half-vae", "--medvram", "--ckpt=a b.ckpt", "--vae-dir", "x y", "--skip-torch-cuda-test",
@@ -78,7 +80,7 @@ def test_settings_files_where_words_place_them(tmp_path: Path) -> None:
 
 
 def test_credentials_are_fresh_and_without_a_colon() -> None:
-    made = {isolation.Credentials.make().password for _ in range(50)}
+    made = {Credentials.make().password for _ in range(50)}
     assert len(made) == 50 and not any(":" in password for password in made)
 
 
@@ -231,7 +233,7 @@ def test_a_start_by_its_own_script_has_the_scripts_words(install: Path, tmp_path
         flags = server.client.reported().flags
         assert flags["opt_sdp_attention"] and not flags["share"] and flags["port"] == server.port
         assert server.given is not None and server.given.words == ("--opt-sdp-attention",)
-        password = (server.client.transport._auth or ("", ""))[1]
+        password = (client_of(server).transport._auth or ("", ""))[1]
         assert all(password not in " ".join(process.cmdline()) for process in server.tree())
         # The loop of the script would start it again: the whole tree goes, shell first.
         (install / "tmp").mkdir()

@@ -28,7 +28,7 @@ class A1111:
     """A ``WebUI``. Answers for folders that it does not know, too: as one that is not tuned."""
 
     lines = LINES
-    programs = ("launch.py", "webui.py")
+    programs: tuple[str, ...] = ("launch.py", "webui.py")
 
     def kind(self, root: Path) -> str | None:
         """See ``flavour``; None where it knows nothing of the folder."""
