@@ -1,4 +1,4 @@
-"""What a web UI's API answers and how it fails, as the server room gives it and the measuring room takes it."""
+"""Answers and failures of a web UI's API, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds of stored numbers and texts: a value outside them was never measured here, whoever wrote it down."""
+"""Types of stored numbers with their bounds: a value outside them was never measured, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(ge=0.0, le=1e8)]
 """A span of up to three years."""
 ClipSeconds = Annotated[float, Meta(gt=0.0, le=1e8)]
-"""What a clip took: never nothing, as its logarithm is taken."""
+"""Time of a clip: above zero, as its logarithm is taken."""
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 Process = Annotated[int, Meta(ge=-1, le=10**9)]
-"""Number of a process of a study; -1: of none, the machine went down before it could be asked again."""
+"""Number of a process of a study; -1: none, the machine went down before one could be started again."""
 Mebibytes = Annotated[float, Meta(ge=0.0, le=1e9)]
 Joules = Annotated[float, Meta(ge=0.0, le=1e12)]
 Similarity = Annotated[float, Meta(ge=-1.0, le=1.0001)]

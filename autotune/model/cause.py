@@ -1,7 +1,7 @@
-"""The one line of a web UI's output that says why it ended: not a banner, a progress bar or "Press any key".
+"""Finds the one line of a web UI's output that says why it ended: no banner, progress bar or "Press any key".
 
-A start that failed prints much around its reason: the frames of a traceback, pip's output, the box of webui.sh,
-the pause of a batch file, lines of threads that end later. The rule is the same for every start and every death.
+A start that failed prints much around its reason: the frames of a traceback, pip's output, the box of webui.sh, the
+pause of a batch file, lines of threads that end later. The rule is the same for every start and every crash.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LONGEST_REASON = 240
-"""Characters of a reason."""
+"""Characters of a reason at most."""
 LINES_AFTER, LINES_BEFORE = 15, 40
-"""Lines after and before a line such as "Couldn't install torch" in which its own reason is looked for."""
+"""How many lines after and before a line such as "Couldn't install torch" are searched for its own reason."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _PIPES = re.compile(r"^(?:[\w.-]+ +)?[ \t]*[|+][ \t|+-]*(?=[A-Za-z\"'])")
-"""What docker compose and exception groups set before a line."""
+"""Prefixes that docker compose and exception groups put before a line."""
 _STAMP = re.compile(r"^(?:\[?\d[\d\-/:.,T ]*\]?[ -]*)?(?:\[?(?:ERROR|CRITICAL|FATAL)\]?[:\s-]*)?(?:root:)?\s*")
 
 _NOISE = re.compile(
@@ -41,7 +41,7 @@ _USUAL = re.compile(
     r"|Cannot locate TCMalloc|no module 'xformers'|glibc version|Disabled experimental|Interrogate will be fallen back"
     r"|AnimateDiff - |INFO\b|DEBUG\b|Reusing loaded model|Already up to date|usage: |\[-|options:"
     r"|Thread 0x|Current thread 0x)")
-"""Lines of a web UI that is well, or of its parser's usage: printed before, and by threads also after the reason."""
+"""Lines of a healthy web UI, or of its parser's usage: printed before the reason, and by threads also after it."""
 _WARNING = re.compile(
     r"^\W*(?:[\w./\\:<>-]+:? ?\d*:? ?)?(?:\w*Warning|WARN(?:ING)?(?:\[\w+\])?|warn(?:ing)?)\b(?!s)"
     r"|^[\w./\\: ()-]{0,200}\b\w*Warning: |\bMIOpen\(HIP\): (?:Warning|Info)\b| - WARNING - |\[(?:warning|WARNING|W)\]")
@@ -69,7 +69,7 @@ _WINDOWS = {0xC0000005: "access violation", 0xC0000409: "stack buffer overrun", 
 
 @dataclass(frozen=True, slots=True)
 class RaisedError:
-    """An exception's own line. ``handled``: the program printed it and went on."""
+    """An exception's own line: its place in the log and its text. ``handled``: the program printed it and went on."""
 
     at: int
     text: str
@@ -77,7 +77,7 @@ class RaisedError:
 
 
 def tidy_line(line: str) -> str:
-    """A line as a reader sees it: no colours, the last state of a progress bar, no prefix of a container."""
+    """A line without colours, earlier states of a progress bar and the prefix of a container."""
     plain = _ESCAPES.sub("", line)
     states = [part for part in plain.split("\r") if part.strip()]
     plain = (states[-1] if states else "").rstrip()
@@ -86,12 +86,12 @@ def tidy_line(line: str) -> str:
 
 
 def telling_lines(lines: Sequence[str]) -> list[str]:
-    """The lines that may say something of a failure, tidied: no warnings, bars, rules or pauses."""
+    """The lines that may say something about a failure, tidied: without warnings, bars, rules and pauses."""
     return [line for line in map(tidy_line, lines) if not _NOISE.search(line) and not _WARNING.search(line)]
 
 
 def find_cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> str | None:
-    """The line that names the cause, with its detail; None where no line says anything of a failure.
+    """The line that names the cause of a failure, with its detail; None where no line says anything of one.
 
     ``signs``: words of the failure's class; a line with them comes before any other.
     """
@@ -124,7 +124,7 @@ def last_words(lines: Sequence[str]) -> str | None:
 
 
 def exit_in_words(code: int | None) -> str:
-    """``exit code -11 (segmentation fault)``."""
+    """An exit code with its meaning: ``exit code -11 (segmentation fault)``."""
     if code is None:
         return "the process ended"
     windows = code & 0xFFFFFFFF
@@ -169,7 +169,7 @@ def raised_errors(tidied: Sequence[str]) -> list[RaisedError]:
 
 
 def _of_batch_file(tidied: Sequence[str]) -> str | None:
-    """What webui.bat says of a program that it could not run: its heading, the exit code, the program's words."""
+    """What webui.bat prints about a program that it could not run: its heading, the exit code, the program's words."""
     at = next((at for at, line in enumerate(tidied) if _EXIT_CODE.match(line)), None)
     head = next((one for one in range((at or 0) - 1, -1, -1) if tidied[one].strip()), None)
     return None if at is None or head is None else _with_detail(tidied, head)
@@ -185,7 +185,7 @@ def _is_source_line(line: str) -> bool:
 
 
 def _first_of_last_group(hits: Sequence[int], tidied: Sequence[str]) -> int:
-    """Of the lines with a class's words: where they last come close together, the first that is not source code."""
+    """Of the lines with a class's words: in the last group of them, the first that is not source code."""
     group = _last_group(hits)
     return next((at for at in group if not _is_source_line(tidied[at])), group[0])
 
@@ -201,7 +201,7 @@ def _last_group(hits: Sequence[int]) -> list[int]:
 
 
 def _with_detail(tidied: Sequence[str], at: int, text: str | None = None) -> str:
-    """The line, and what it announces, where it only says that something else failed."""
+    """The line and, where it only says that something else failed, the line that it refers to."""
     head = _short(text or tidied[at])
     code = next((line for line in tidied[at + 1 : at + 4] if _EXIT_CODE.match(line)), "")
     if not code and not _HEAD.search(head):

@@ -1,4 +1,4 @@
-"""Our values as plain JSON and back, strictly: what does not fit its type and bounds is refused with its place."""
+"""Our values as plain JSON and back; what does not fit its type and bounds is refused with its place."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MOST_BYTES = 256 << 20
-"""Bytes of a file of ours that are read at most: the records of a study of days are some MiB."""
+"""Most bytes of a file of ours that are read: the records of a study of days are some MiB."""
 
 
 class InvalidRecord(ValueError):
-    """A stored value that is not what it should be; the text says what was expected, and where."""
+    """A stored value that is not valid; the text says where, and what was expected."""
 
 
 def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
@@ -33,7 +33,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def dump(value: Any) -> Any:  # noqa: ANN401 - any of our values
-    """Dataclasses become objects, tuples lists, paths texts."""
+    """A value as plain JSON values: dataclasses become objects, tuples lists, paths texts."""
     import msgspec
 
     try:
@@ -44,6 +44,7 @@ def dump(value: Any) -> Any:  # noqa: ANN401 - any of our values
 
 
 def _lists(value: Any) -> Any:  # noqa: ANN401 - JSON values and tuples
+    """The value with its tuples as lists."""
     if isinstance(value, dict):
         return {key: _lists(item) for key, item in value.items()}
     return [_lists(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,8 +1,9 @@
-"""The failure classes of a launch or clip: the words that betray each, what the user can do, and the one decision.
+"""The failure classes of a start or clip: the words in a log that identify each, what the user can do, and the rule
+that decides.
 
-Patterns are anchored to whole words of messages that torch, the drivers, argparse, uvicorn, the operating systems
-and the web UI print. ``judge`` decides with them over all evidence there is; what is shown as the reason is the
-line that names the cause (``model.cause``).
+Patterns are anchored to whole words of messages that torch, the drivers, argparse, uvicorn, the operating systems and
+the web UI print. ``judge`` decides with them over all evidence there is; what is shown as the reason is the line that
+names the cause (``model.cause``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from autotune.model.study import Failure
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a failure class is called, what it says of the set that failed, and what its owner can do."""
+    """The name of a failure class, what it says about the set that failed, and what the user can do."""
 
     title: str
     of_a_set: str
@@ -244,7 +245,7 @@ PROMPTS = re.compile(r"^\W*Arguments: ")
 SIGNS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     ("oom", OOM), ("nan", NAN), ("cuda_error", GPU), ("port", PORT), ("crash", CRASH), ("startup", STARTUP),
 )
-"""In order of what explains the others: memory that ran out is the cause of the model that failed to load."""
+"""Classes by precedence: memory that ran out is the cause of a model that failed to load."""
 WORDS = {**dict(SIGNS), "bad_flag": BAD_FLAG}
 JOB_CLASSES = ("oom", "cuda_error", "nan")
 """Classes that a log can name for a job whose own answer says nothing."""
@@ -252,7 +253,7 @@ JOB_CLASSES = ("oom", "cuda_error", "nan")
 LOG_LINES = 80
 """Lines from the end of the log that count for a clip: what was printed before is about earlier clips."""
 LINES_OF_END, LINES_OF_JOB = 25, 12
-"""Lines that are about the end of a process, and about the job that was answered just now."""
+"""Lines at the end of the log that are about the end of a process, and about the job that was answered last."""
 
 NOT_ANIMATED = frozenset({"not_a_gif", "wrong_count", "all_alike", "not_animated"})
 """Refusals of ``workload.clip.check_clip`` that show ordinary stills."""
@@ -260,14 +261,14 @@ NOT_ANIMATED = frozenset({"not_a_gif", "wrong_count", "all_alike", "not_animated
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """A failure class, what was taken as the evidence, and what the user can do."""
+    """A failure class, and the line that was taken as the evidence."""
 
     failure: Failure
     why: str
 
     @property
     def advice(self) -> str:
-        """One sentence for the user."""
+        """One sentence on what the user can do."""
         return MEANINGS[self.failure].advice
 
 
@@ -277,12 +278,13 @@ def without_prompts(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def class_named_in(text: str) -> Failure | None:
-    """The class that the words of one message name; None when they name none."""
+    """The failure class that the words of one message name; None when they name none."""
     return next((failure for failure, pattern in SIGNS if pattern.search(text)), None)
 
 
 def class_of_exit(exit_code: int | None) -> Failure | None:
-    """What an exit status alone tells: a signal or a Windows exception is a crash, 2 is argparse's refusal."""
+    """The failure class that an exit status alone implies: a signal or a Windows exception is a crash, 2 is argparse's
+    refusal."""
     if exit_code is None or exit_code in (0, 1):
         return None
     if exit_code == 2:
@@ -294,7 +296,7 @@ def class_of_exit(exit_code: int | None) -> Failure | None:
 
 
 def from_log(lines: Sequence[str], exit_code: int | None) -> Failure:
-    """Why a start failed, from the last lines of output (oldest first) and the exit code."""
+    """The failure class of a start, from the last lines of its output (oldest first) and the exit code."""
     lines = telling_lines(without_prompts(lines))
     # A flag that argparse refuses ends the program at once, so the words stand near the end.
     if any(BAD_FLAG.search(line) for line in lines[-LINES_OF_JOB:]) and exit_code not in (None, 0):
@@ -381,7 +383,7 @@ def classify(
 
 
 def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
-    """A start that came to nothing."""
+    """The class and reason of a start that failed."""
     failure = from_log(log, exit_code)
     if failure == "crash" and class_of_exit(exit_code) == "crash":
         # What the system ended may have printed an error long before that it got over.
@@ -395,7 +397,7 @@ def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
 
 
 def _of_death(exit_code: int | None, log: tuple[str, ...]) -> Classified:
-    """A process that ended while it should have rendered."""
+    """The class and reason of a process that ended while it should have rendered."""
     near = log[-LINES_OF_END:]
     found = _of_job(near, LINES_OF_END)
     if found:
@@ -407,7 +409,7 @@ def _of_death(exit_code: int | None, log: tuple[str, ...]) -> Classified:
 
 
 def _of_job(log: tuple[str, ...], lines: int = LINES_OF_JOB) -> Classified | None:
-    """What the log's end says of the job that failed just now."""
+    """The class and reason that the end of the log gives for the job that failed last; None where it gives none."""
     end = telling_lines(log[-lines:])
     named = class_named_in("\n".join(end))
     if named not in JOB_CLASSES:
@@ -416,7 +418,7 @@ def _of_job(log: tuple[str, ...], lines: int = LINES_OF_JOB) -> Classified | Non
 
 
 def _of_status(status: int, body: str, log: tuple[str, ...]) -> Classified:
-    """An HTTP error whose own words name no class."""
+    """The class and reason of an HTTP error whose own words name no class."""
     if "motion module" in body or (status == 422 and "AnimateDiff" in body):
         return Classified("not_animated", _line(body))
     # The library that failed may have printed its reason, and torch have raised another: the end of the log tells.

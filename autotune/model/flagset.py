@@ -1,4 +1,4 @@
-"""Flag sets: what would be written, what they come to, and the space a study searches."""
+"""Flag sets: the words that are written, the effect that they have, and the space that a study searches."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cached_property
 SettingValue = bool | int | float | str
 
 NONE_TUNED = "none of the flags tuned here"
-"""What a set without any word and setting is called: flags that are kept may stand on the command line all the same."""
+"""Name of a set without any tuned word or setting: other flags may be on the command line all the same."""
 
 
 @dataclass(frozen=True)
 class FlagSet:
-    """What is written for a set: managed argv words in canonical order, and options of config.json."""
+    """What is written for a set: tuned argv words in canonical order, and options of config.json."""
 
     words: tuple[str, ...] = ()
     settings: tuple[tuple[str, SettingValue], ...] = ()
@@ -21,11 +21,10 @@ class FlagSet:
 
 @dataclass(frozen=True)
 class Effective:
-    """What a set comes to once the web UI has applied its own rules (docs/webuis.md, "Which flags matter").
+    """The effect of a set once the web UI has applied its own rules (docs/webuis.md, "Which flags matter").
 
-    ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none.
-    ``unet`` and ``vae`` are the storage types fp16 or fp32; ``precision`` autocast, full or half;
-    ``memory`` none, medvram or lowvram.
+    ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none. ``unet`` and ``vae`` are
+    the storage types fp16 or fp32; ``precision`` autocast, full or half; ``memory`` none, medvram or lowvram.
     """
 
     attention: str
@@ -67,7 +66,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Dimension:
-    """One thing that may vary; ``live`` when it switches in a running process, without a launch."""
+    """One thing that may vary, with its levels; ``live``: it can be switched in a running process."""
 
     name: str
     levels: tuple[str, ...]

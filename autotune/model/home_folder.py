@@ -9,7 +9,8 @@ from autotune.model.windows_paths import without_prefix
 
 
 def expand_home(path: Path | str) -> Path:
-    """The path with ``~`` and ``~name`` made home folders; a name of nobody stays as it is written, as in a shell.
+    """The path with ``~`` and ``~name`` replaced by home folders; an unknown name stays as it is written, as in a
+    shell.
 
     On Windows without the prefix ``\\\\?\\``, which neither cmd.exe nor the Explorer takes.
     """

@@ -1,6 +1,6 @@
-"""What stands in a study's files, as types, and whether the parts of a study fit one another.
+"""The types of what is stored in a study's files, and the check that the parts of a study fit one another.
 
-Keys that are not named here are passed over, so that a newer version's files stay readable.
+Keys that are not named here are ignored, so that a newer version's files stay readable.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WebUIRecord(TypedDict):
 
 
 class StudyHead(TypedDict, total=False):
-    """``study.json``: what was asked. A check's has some of it."""
+    """``study.json``: the question of a study. A check's has some of it."""
 
     id: str
     key: str
@@ -55,7 +55,7 @@ class StudyHead(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class StudyQuestion:
-    """What a verdict needs of a head, and what a report shows of it."""
+    """The part of a head that a verdict needs, or a report shows."""
 
     id: str
     profile: ProfileRecord
@@ -231,7 +231,7 @@ class TuneResult(_Verdict, total=False):
 
 
 class AgentStatus(TypedDict, total=False):
-    """``status.json``: what the agent last said of itself."""
+    """``status.json``: what the agent last wrote about itself."""
 
     running: bool
     pid: Annotated[int, Meta(ge=1, lt=1 << 31)] | None
@@ -281,9 +281,8 @@ class StudyExport:
 
 
 def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> StudyQuestion:
-    """What a study asks, once it is certain that its parts fit one another: every clip is of a set, a process and a
-    workload that there is, and none is missing or there twice. Raises InvalidRecord.
-    """
+    """The question of a study, once it is certain that its parts fit one another: every clip belongs to a known set,
+    process and workload, and none is missing or there twice. Raises InvalidRecord."""
     codec.load(StudyHead, head)
     asked = codec.load(StudyQuestion, head)
     _check_space(asked.space)
@@ -305,9 +304,10 @@ def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Se
 def check_result(
     found: Mapping[str, Any], space: Space, samples: Sequence[Sample], launches: Sequence[Launch]
 ) -> None:
-    """Checks a result against its study: what it would write is one of the sets, and all that it tells of is there.
+    """Checks a result against its study: the set that it would write is one of the study's, and the clips that it
+    counts exist.
 
-    Raises InvalidRecord. A study may hold more than its result tells of: it went on and was interrupted.
+    Raises InvalidRecord. A study may hold more clips than its result counts: it went on and was interrupted.
     """
     checked = codec.load(TuneResult, found)
     sides = {"baseline": checked["baseline"], "winner": checked["winner"], "challenger": checked["challenger"]}
@@ -323,6 +323,7 @@ def check_result(
 
 
 def _check_space(space: Space) -> None:
+    """Raises InvalidRecord where a space is inconsistent."""
     ids = [candidate.id for candidate in space.candidates]
     _require(len(set(ids)) == len(ids), "study.space.candidates", "a set stands twice")
     _require(space.baseline in ids, "study.space.baseline", "not one of the sets")

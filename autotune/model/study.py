@@ -1,4 +1,4 @@
-"""What a study records and asks: samples, launches, proposals, the history a strategy and a verdict read."""
+"""What a study records and asks: samples, launches, proposals, and the history that a strategy and a verdict read."""
 
 from __future__ import annotations
 
@@ -89,16 +89,16 @@ class History:
     spent: float = 0.0
     budget: float = 600.0
     live_launch: int | None = None
-    """Number of the process that is up right now; None if the next clip needs a launch."""
+    """Number of the process that is running now; None if the next clip needs a launch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What to measure next: ``rounds`` rounds of one candidate.
 
-    ``fresh``: needs a cold launch with exactly its words; otherwise the live process is switched when its
-    launch key allows and a process of that launch key is started when not. ``block``: see Sample. ``steps``: clips with
-    more steps than the profile's, which only check what is said of such clips (state "check").
+    ``fresh``: needs a cold launch with exactly its words; otherwise the live process is switched when its launch key
+    allows, and a process of that launch key is started when not. ``block``: see Sample. ``steps``: clips with more
+    steps than the profile's, which only check the speedup predicted for such clips (state "check").
     """
 
     candidate: str
@@ -122,9 +122,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSet:
-    """Baseline or winner in a verdict; median, low, high: seconds of the first workload's confirm clips.
-    ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that rendered nothing else, since they
-    began."""
+    """A set in a verdict, as it was measured. ``median``, ``low``, ``high``: seconds of the first workload's confirm
+    clips; ``memory_peak`` in MiB. ``torch_active``, ``torch_reserved``: torch's own peaks (MiB) in processes that
+    rendered nothing else."""
 
     candidate: str
     median: float
@@ -141,8 +141,8 @@ class MeasuredSet:
 class Ablation:
     """Effect of one flag of the winner: time without it over time with it (1.03 = it gains 3 %).
 
-    ``measured``: by so many fresh ``pairs`` of the set with and without it; else it is what a model of all clips
-    expects, and never ``significant``.
+    ``measured``: by ``pairs`` fresh pairs of the set with and without it; else it is what a model of all clips expects,
+    and never ``significant``.
     """
 
     flag: str

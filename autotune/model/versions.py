@@ -1,4 +1,4 @@
-"""Which of two versions is the higher: by their numbers, not by their letters. The one place that compares them."""
+"""Comparison of versions: by their numbers, not by their letters."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def version_numbers(text: str | None) -> tuple[int, ...]:
 
 
 def version_order(text: str) -> tuple[bool, tuple[int, ...], bool, str]:
-    """A key to sort versions by: v1.9.0 before v1.10.0-RC before v1.10.0, and words that name no version first."""
+    """A key to sort versions by: v1.9.0 before v1.10.0-RC before v1.10.0; words that name no version come first."""
     return "." in text and bool(version_numbers(text)), version_numbers(text), not _EARLY.search(text), text

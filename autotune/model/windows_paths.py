@@ -1,4 +1,4 @@
-"""Paths of Windows beyond the plain ones: long ones, network folders, and the prefix that means "take it as it is".
+"""Windows paths that need care: long ones, network folders, and the prefix for paths that are not to be interpreted.
 
 https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
 """
@@ -9,14 +9,14 @@ import ntpath
 
 PREFIX, NETWORK_PREFIX = "\\\\?\\", "\\\\?\\UNC\\"
 LONGEST_FOLDER = 247
-"""Letters of a folder's path that every program can work with: MAX_PATH less an 8.3 name and the end. A current
+"""Characters of a folder's path that every program can work with: MAX_PATH less an 8.3 name and the end. A current
 folder has to be as short also where the system allows long paths."""
 LONGEST = 259
-"""Letters of a file's path that every program can open."""
+"""Characters of a file's path that every program can open."""
 
 
 def without_prefix(path: str) -> str:
-    """The path without the prefix, as the Explorer and cmd.exe take it; others stay as they are."""
+    """The path without the prefix, as the Explorer and cmd.exe take it; others are returned as they are."""
     if path[: len(NETWORK_PREFIX)].upper() == NETWORK_PREFIX:
         return "\\\\" + path[len(NETWORK_PREFIX) :]
     rest = path[len(PREFIX) :]
@@ -24,7 +24,7 @@ def without_prefix(path: str) -> str:
 
 
 def with_prefix(path: str) -> str:
-    """An absolute path so that it opens at any length, whatever the system's setting; a short one stays as it is."""
+    """An absolute path that opens at any length, whatever the system's setting; a short one is returned as it is."""
     if len(path) <= LONGEST_FOLDER or path.startswith((PREFIX, "\\\\.\\")):
         return path
     full = ntpath.normpath(path)
@@ -55,8 +55,8 @@ def why_too_long(folder: str) -> tuple[str, str] | None:
 
 
 def why_files_too_long(folder: str, deepest: int, allowed: bool) -> str | None:
-    """Why files ``deepest`` letters below a folder cannot be opened; None where they can. ``allowed``: by the system's
-    setting paths may be long."""
+    """Why files whose paths are ``deepest`` characters longer than a folder's cannot be opened; None where they can.
+    ``allowed``: the system allows long paths."""
     if allowed or len(folder) + deepest <= LONGEST:
         return None
     return f"files in {folder} would have paths of more than the {LONGEST} letters that this Windows opens"

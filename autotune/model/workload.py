@@ -1,4 +1,4 @@
-"""What to render and how to decide: a profile, as its TOML file says it (docs/contract.md: a profile)."""
+"""Workload and decision rule of a profile, as its TOML file gives them (docs/contract.md: a profile)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class SearchSpec:
 
 @dataclass(frozen=True, slots=True)
 class DecideSpec:
-    """``min_gain``: smallest gain worth a change, as a share (0.02 = 2 %); ``confidence`` in (0.5, 1); ``precision``:
-    how closely a gain is told, as a share (0.03 = within 3 % either way), with budget left; 0 in a study older than
-    this field, whose verdict stands by the rule of its time."""
+    """When a set is adopted. ``min_gain``: smallest gain worth a change, as a share (0.02 = 2 %); ``confidence`` in
+    (0.5, 1); ``precision``: how precisely a gain is to be known, as a share (0.03 = within 3 % either way), with budget
+    left; 0 in a study older than this field, whose verdict follows the rule of its time."""
 
     min_gain: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
     confidence: Annotated[float, Meta(ge=0.5, lt=1.0)] = 0.95

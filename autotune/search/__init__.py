@@ -1,4 +1,4 @@
-"""Which set to measure next: strategies behind one small face."""
+"""The search: which set of flags to measure next, given what was measured so far."""
 
 from autotune.search.strategies import PURE_STRATEGIES, STRATEGY_NAMES, make_strategy
 from autotune.search.strategy import Prior, Strategy

@@ -1,4 +1,4 @@
-"""What the machine alone says about attention, before anything is measured: where to look first."""
+"""What GPU and torch alone suggest about attention classes, before anything is measured: which to try first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autotune.search.strategy import Prior
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[str, dict[str, dict[str, float]]]:
-    """(source, effects by torch generation / capability generation) as shipped beside this module."""
+    """(source, effects by torch generation / capability generation), from the file beside this module."""
     text = files("autotune.search").joinpath("attention_prior.json").read_text(encoding="utf-8")
     document = json.loads(text)
     return str(document["source"]), document["effects"]
@@ -22,8 +22,8 @@ def prior_for_gpu(capability: str | None, torch: str | None) -> Prior:
     """Expected log seconds of the attention classes relative to split (Doggettx), from 2,434 public runs.
 
     ``capability``: compute capability such as "8.9"; ``torch``: its version; None where unknown. Newer torch
-    generations than the table's are read as its newest. Classes that the table does not name keep the
-    expectation of ``decide.surface``.
+    generations than the table's are read as its newest. Classes that the table does not name keep the expectation of
+    ``decide.assumptions``.
     """
     source, effects = _table()
     known = sorted({key.split("/")[0] for key in effects}, key=int)
@@ -34,7 +34,7 @@ def prior_for_gpu(capability: str | None, torch: str | None) -> Prior:
 
 
 def prior_for_machine(machine: Machine) -> Prior | None:
-    """The prior for a probed machine, None without an NVIDIA GPU: the table knows no other."""
+    """The same for a probed machine, None without an NVIDIA GPU: the table knows no other."""
     if machine.runtime.device != "cuda":
         return None
     capability = machine.runtime.compute_capability

@@ -1,4 +1,5 @@
-"""The end of every search: baseline and winner in turn, each from cold starts, until the question is settled."""
+"""The confirmation at the end of every search: baseline and winner in turn, from cold starts, until the question is
+settled."""
 
 from __future__ import annotations
 
@@ -31,18 +32,18 @@ from autotune.search.view import View
 
 
 def next_comparison(view: View, winner: str) -> Proposal | None:
-    """The next part of the confirmation of ``winner``, None when it is settled or cannot go on.
+    """The next part of the comparison of ``winner`` with the baseline, None when it is settled or cannot go on.
 
-    Blocks of one cold start a side, in the order A B, B A, A B, …, or of one start for both in turn where it can carry
-    both (search/pairs.py), looked at after each block from the second on; another block only if the budget and the
-    starts left allow all of it.
+    Pairs of one cold start a side, in the order A B, B A, A B, …, or of one start for both in turn where a process can
+    render both (search/pairs.py). The result is looked at after each pair from the second on; another pair is begun
+    only if the budget and the starts left allow all of it.
     """
     baseline = view.space.baseline
-    together = can_share_process(view.space, winner)
-    mine = block_rounds(view.rounds, view.history, winner)
-    theirs = block_rounds(view.rounds, view.history, baseline)
+    shared = can_share_process(view.space, winner)
+    winner_rounds = block_rounds(view.rounds, view.history, winner)
+    baseline_rounds = block_rounds(view.rounds, view.history, baseline)
     numbers = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None
-                      and s.candidate in ((winner, baseline) if together else (winner,))})
+                      and s.candidate in ((winner, baseline) if shared else (winner,))})
     started = sorted({s.block for s in view.history.samples if s.purpose == "confirm" and s.block is not None})
     current = started[-1] if started else None
     found = complete_pairs(view.scored, view.history, baseline, winner)
@@ -50,8 +51,8 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
     another = any(s.worker for s in view.history.samples if s.block == current and s.purpose == "confirm")
     if current is not None and not another and (not numbers or current >= numbers[-1]):
         wanted = clips_a_side(view, winner, current)
-        unfinished = (next_in_turn(view, winner, current, wanted, _why(view, winner, current)) if together else
-                      _rest_of_block(view, winner, current, wanted, mine.keys() & theirs.keys()))
+        unfinished = (next_in_turn(view, winner, current, wanted, _why(view, winner, current)) if shared else
+                      _rest_of_block(view, winner, current, wanted, winner_rounds.keys() & baseline_rounds.keys()))
         if unfinished is not None:
             return unfinished
     if done >= RULES.max_blocks or len(numbers) >= RULES.max_blocks + 2:
@@ -62,18 +63,18 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
     number = 0 if current is None else current + 1
     seconds = view.seconds_left / need / (THRESHOLDS.first_pairs_margin if need > 1 else 1.0)
     count = _affordable_rounds(seconds, clips_a_side(view, winner, number), partial(block_cost, view, winner))
-    if view.launches_left < (need if together else 2 * need) or count is None:
+    if view.launches_left < (need if shared else 2 * need) or count is None:
         return None
-    if together:
+    if shared:
         return next_in_turn(view, winner, number, count, _why(view, winner, number))
     return _start_side(view, winner, number, 0, count, _why(view, winner, number))
 
 
 def _settled(view: View, winner: str, found: tuple[StartPair, ...]) -> bool:
-    """Whether another pair is not worth its time: the answer is known and, of a gain, how much it is.
+    """Whether another pair is not worth its time: the answer is known and, for a gain, how large it is.
 
     Pairs that only tell how much better the set is are at most RULES.precision_pairs times those that it took to be
-    sure that it is.
+    sure that it is better.
     """
     rule = view.profile.decide
     result = objectives.compare_by_objective(view.history, view.space, view.rounds, winner, rule, view.objective)
@@ -86,7 +87,8 @@ def _settled(view: View, winner: str, found: tuple[StartPair, ...]) -> bool:
 
 
 def _why(view: View, winner: str, number: int) -> str:
-    """What block ``number`` is for, by what was known before it, and how noisy the machine turned out in the last."""
+    """What block ``number`` is for, in words for the screen, by what was known before it; and how noisy the machine
+    turned out to be in the one before."""
     before, rule = history_before_block(view.history, number), view.profile.decide
     scored = replace(view, history=before).scored
     earlier = replace(view, history=history_before_block(view.history, number - 1)).scored
@@ -95,17 +97,18 @@ def _why(view: View, winner: str, number: int) -> str:
     if result is not None and result.answer == "better":
         why = f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
     begun = any(one.purpose == "confirm" and one.block == number for one in view.history.samples)
-    told = "" if begun else noise_news(earlier, scored, rule, can_share_process(view.space, winner))
-    return f"{why}; {told}" if told else why
+    noise = "" if begun else noise_news(earlier, scored, rule, can_share_process(view.space, winner))
+    return f"{why}; {noise}" if noise else why
 
 
 def _affordable_rounds(seconds: float, wanted: int, cost: Callable[[int], float]) -> int | None:
-    """As many rounds as are ``wanted``, or as there is time for; None when there is none for
-    THRESHOLDS.fewest_clips."""
+    """As many rounds as are ``wanted``, or as there is time for (``cost``: seconds of so many); None when there is no
+    time for THRESHOLDS.fewest_clips."""
     return next((rounds for rounds in range(wanted, THRESHOLDS.fewest_clips - 1, -1) if cost(rounds) <= seconds), None)
 
 
 def _start_side(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
+    """A fresh start of one side of block ``number``."""
     name = block_order(view, winner, number)[side]
     who = "the current flags" if name == view.space.baseline else "the best set"
     return Proposal(name, "confirm", count, fresh=True, block=number,
@@ -113,7 +116,7 @@ def _start_side(view: View, winner: str, number: int, side: int, count: int, why
 
 
 def _rest_of_block(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
-    """What block ``number`` still lacks, None when it is complete or will not be."""
+    """What block ``number`` still lacks, None when it is complete or will not be completed."""
     for side, name in enumerate(block_order(view, winner, number)):
         got = block_rounds(view.rounds, view.history, name).get(number, ())
         if len(got) >= count:
@@ -140,7 +143,8 @@ def _rest_of_block(view: View, winner: str, number: int, count: int, complete: s
 
 
 def set_to_confirm(view: View, neutral: Surface) -> str | None:
-    """The set to confirm: the one being confirmed, or the finalist of what was measured before confirmation."""
+    """The set to confirm: the one being confirmed, or the finalist by what was measured before confirmation.
+    ``neutral``: a model without an earlier study's expectations."""
     rival = challenger(view.history, view.space, view.failures.dropped)
     slow = _too_slow(view) if rival is not None else frozenset()
     if rival is not None and rival not in slow:
@@ -167,11 +171,11 @@ def _too_slow(view: View) -> frozenset[str]:
 
 
 def is_finished(view: View) -> bool:
-    """True when nothing can be asked any more: baseline given up, one set, too many clips, no budget."""
+    """True when nothing can be measured any more: baseline given up, one set, too many clips, no budget."""
     return (view.failures.baseline is not None or len(view.space.candidates) < 2
             or len(view.history.samples) >= THRESHOLDS.max_samples or view.seconds_left <= 0.0)
 
 
 def confirmation_begun(view: View) -> bool:
-    """True once confirmation has begun: the search is over."""
+    """True once a clip of the confirmation was rendered: the search is over."""
     return any(sample.purpose == "confirm" for sample in view.history.samples)

@@ -1,9 +1,9 @@
-"""What a measurement is worth: knowledge gradient per second, launches counted.
+"""What a measurement is worth: the knowledge gradient per second, starts counted.
 
-The expected drop of the true score of the set that would be taken, after some looks, divided by what they cost
-(Frazier, Powell and Dayanik 2009, INFORMS J. Computing 21:599, for correlated beliefs). Looks come in batches: a start
-pays for several sets, and one noisy clip alone may be worth nothing (Frazier and Powell 2010, Decision Analysis
-7:378; Wu and Frazier 2016, NIPS 29, for batches). A flag costs a little, so that ties go to the simpler set.
+The expected drop of the true score of the set that would be taken after some clips, divided by what they cost (Frazier,
+Powell and Dayanik 2009, INFORMS J. Computing 21:599, for correlated beliefs). Clips come in batches: a start pays for
+several sets, and one noisy clip alone may be worth nothing (Frazier and Powell 2010, Decision Analysis 7:378; Wu and
+Frazier 2016, NIPS 29, for batches). A flag costs a little, so that ties go to the simpler set.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchWorth:
-    """``gain``: expected drop of log score by a batch of ``size`` sets that begins with ``rounds`` of
-    ``candidate``; ``cost`` of the batch in seconds."""
+    """What a batch is worth. ``gain``: expected drop of log score by ``size`` sets with ``rounds`` rounds each,
+    ``candidate`` first; ``cost`` of the batch in seconds."""
 
     candidate: str
     rounds: int
@@ -39,8 +39,8 @@ class BatchWorth:
 
 @dataclass(frozen=True)
 class Contenders:
-    """The sets that may yet be best: their names, places in the space, posterior mean and covariance, and price
-    of their flags; ``best``: the one that would be taken now, ``home``: the current one."""
+    """The sets that may still be best: their names, places in the space, posterior mean and covariance, and price of
+    their flags; ``best``: the one that would be taken now, ``home``: the current one (both as places in ``names``)."""
 
     names: list[str]
     places: Indices
@@ -52,7 +52,7 @@ class Contenders:
 
 
 def contenders(view: View) -> Contenders:
-    """The race as it stands; the baseline is always in it."""
+    """The sets that may still be best; the baseline is always among them."""
     import numpy as np
 
     posterior, space = view.posterior, view.space
@@ -74,6 +74,7 @@ def contenders(view: View) -> Contenders:
 
 @lru_cache(maxsize=64)
 def _draws(size: int, count: int) -> Array:
+    """Fixed standard normal draws, count x size, in pairs of opposite sign."""
     import numpy as np
 
     half = np.random.default_rng(20_240_301 + size).standard_normal((count // 2, size))
@@ -81,8 +82,8 @@ def _draws(size: int, count: int) -> Array:
 
 
 def expected_loss(race: Contenders, min_gain: float) -> float:
-    """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster
-    than the current one by ``min_gain`` do not count: none of them would be adopted."""
+    """Expected log seconds that taking the best set now loses against knowing everything. Sets that are not faster than
+    the current one by ``min_gain`` do not count: none of them would be adopted."""
     import numpy as np
 
     size = len(race.names)
@@ -95,10 +96,10 @@ def expected_loss(race: Contenders, min_gain: float) -> float:
 
 
 def _gains(now: Contenders, cross: Array, among: Array, least_gain: float) -> Array:
-    """Expected drop of the true score of the set that would be taken, for several batches of looks of one size.
+    """Expected drop of the true score of the set that would be taken, for several batches of clips of one size.
 
-    ``cross``: batches x sets x looks; ``among``: batches x looks x looks, clip noise included; ``least_gain``: log gain
-    over the current set from which one counts at all.
+    ``cross``: batches x sets x clips; ``among``: batches x clips x clips, clip noise included; ``least_gain``: log gain
+    over the current set from which a set counts at all.
     """
     import numpy as np
 
@@ -113,8 +114,8 @@ def _gains(now: Contenders, cross: Array, among: Array, least_gain: float) -> Ar
 
 
 def weigh_batches(view: View, race: Contenders, allowed: frozenset[str]) -> list[BatchWorth]:
-    """The worth of every batch weighed, best gain per second first. ``allowed``: sets that may be proposed; all
-    sets of the race may turn out best."""
+    """The worth of every batch, best gain per second first. ``allowed``: sets that may be proposed; any contender may
+    turn out best."""
     import numpy as np
 
     launch_key = {c.id: c.launch_key for c in view.space.candidates}
@@ -132,7 +133,7 @@ def weigh_batches(view: View, race: Contenders, allowed: frozenset[str]) -> list
 
 
 def _batch_worths(view: View, race: Contenders, keys: list[list[int]], live: int | None) -> list[BatchWorth]:
-    """All batches of THRESHOLDS.batches for each launch key's sets, in process ``live`` or a new one."""
+    """All batches of THRESHOLDS.batches for each launch key's sets, in process ``live`` or (None) a new one."""
     import numpy as np
 
     cross, among = view.surface.next_clip_covariance(view.posterior, race.places, live, view.short_share < 1.0)

@@ -1,4 +1,5 @@
-"""After a gain is proven: one clip a side with as many steps as people use, to check what is said of such clips."""
+"""After a gain is proven: one clip a side with as many steps as people use, to check the speedup predicted for such
+clips."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from autotune.search.view import View
 
 
 def next_steps_check(view: View, winner: str) -> Proposal | None:
-    """The clip of CHECKED steps that is still missing, the live process's set first; None where nothing was proven,
-    where such a clip would tell nothing new, or where both sides' clips would take more than is left or worth it."""
+    """The clip of CHECK_STEPS steps that is still missing, the live process's set first; None where nothing was proven,
+    where such a clip would add nothing, or where both sides' clips would take more than is left or than they are
+    worth."""
     least = min(workload.steps for workload in view.profile.workloads)
     if least >= CHECK_STEPS or THRESHOLDS.steps_check_factor * least < CHECK_STEPS or not _is_proven(view, winner):
         return None
@@ -28,10 +30,11 @@ def next_steps_check(view: View, winner: str) -> Proposal | None:
 
 
 def _is_proven(view: View, winner: str) -> bool:
+    """Whether the winner was shown to be better."""
     found = confirmation_result(view.history, view.space, view.scored, winner, view.profile.decide)
     return found is not None and found.answer == "better"
 
 
 def _cost(view: View, name: str, times: float) -> float:
-    """Seconds that such a clip takes at most, with all that goes before it."""
+    """Seconds that such a clip takes at most, with the start and warm-up before it."""
     return view.cost(name, 1) + (times - view.short_share) * view.round_cost(name)

@@ -1,16 +1,16 @@
-"""The end of a search beyond "better or not": which of the winner's flags it is that help.
+"""The end of a search beyond "better or not": which of the winner's flags are needed.
 
-Blocks of the confirmation have further arms: the winner without one of its flags. One that a process of the block can
-be switched to is shown there for a warm-up and a clip or two; one that needs a start of its own gets it in the same
-block, so that baseline, winner and winner-without are compared within minutes of each other, and the set without has
-pairs with the baseline too. What then is still in doubt gets pairs of its own, the most doubtful flag first, while the
-budget lasts. A flag that was measured and not shown to help is dropped (``finalist.without_idle_flags``), and the set
-without it goes on being compared with the baseline until that is settled.
+Blocks of the confirmation have further arms: the winner without one of its flags. An arm that a process of the block
+can be switched to is rendered there for a warm-up and a clip or two; one that needs a start of its own gets it in the
+same block, so that baseline, winner and winner-without are compared within minutes of each other, and the set without
+the flag has pairs with the baseline too. Flags that are still in doubt then get pairs of their own, the most doubtful
+first, while the budget lasts. A flag that was measured and not shown to help is dropped
+(``finalist.without_idle_flags``), and the comparison goes on with the set without it until that is settled.
 
-How often this errs: a set is adopted only when its own fresh pairs with the baseline show it better, and only after
-the larger set was (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Westfall and Krishen 2001, J. Stat. Plan.
-Inference 99:25), so dropping flags never adds to the false adoptions of one comparison. Keeping an idle flag needs
-that it got into the winner and was then shown to help, by clips that mostly did not choose it.
+How often this errs: a set is adopted only when its own fresh pairs with the baseline show it better, and only after the
+larger set was (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Westfall and Krishen 2001, J. Stat. Plan. Inference
+99:25), so dropping flags never adds to the false adoptions of one comparison. An idle flag is kept only if it got into
+the winner and was then shown to help, by clips that mostly did not choose it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
 
 FIRST_FLAG_BLOCK = 100
-"""Pairs of a flag's own are numbered from here, so that none is taken for a pair of the confirmation."""
+"""Pairs of a flag's own are numbered from here on, to distinguish them from pairs of the confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagArm:
-    """The winner ``less`` one flag: ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to help;
-    ``live``: a process of the winner can be switched to it; ``simpler``: it has a flag less to write."""
+    """The winner without one flag (``less``). ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to
+    help; ``live``: a process of the winner can be switched to it; ``simpler``: it needs a flag less."""
 
     less: Candidate
     chance: float
@@ -54,20 +54,20 @@ class FlagArm:
 
     @property
     def sure(self) -> bool:
-        """Its pairs will change nothing: they only tell how much it does."""
+        """Whether more pairs will change nothing but the figure of how much the flag does."""
         return self.shown and (self.chance >= THRESHOLDS.flag_surely_helps or not self.simpler)
 
     @property
     def open(self) -> bool:
-        """Worth another pair: not measured yet, or neither shown nor hopeless."""
+        """Whether another pair is useful: not measured yet, or neither shown to help nor hopeless."""
         if self.pairs < RULES.min_blocks:
             return True
         return not self.shown and self.chance > THRESHOLDS.flag_hopeless and self.pairs < RULES.most_flag_pairs
 
 
 def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None:
-    """The next part of the confirmation of ``winner`` and of what its flags do; None when all is settled, or nothing
-    more can be. ``flat``: a surface on which no level is expected to help."""
+    """The next part of the confirmation of ``winner`` and of the comparison of its flags; None when all is settled, or
+    nothing more is possible. ``flat``: a model that expects no level to help."""
     asked = next_comparison(view, winner)
     several = len(differing_dimensions(view.space, view.space[winner])) > 1
     if view.objective != "speed" or not several or winner in view.barred:
@@ -86,23 +86,24 @@ def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None
 
 
 def _flag_arms(view: View, winner: str, posterior: Posterior) -> list[FlagArm]:
-    """The winner without each of its flags, the most doubtful first."""
-    space, mine = view.space, view.space[winner]
-    known = measured_effects(space, mine, view.rounds, view.profile.decide.confidence)
+    """The winner without each of its flags, the most doubtful flag first."""
+    space, whole = view.space, view.space[winner]
+    known = measured_effects(space, whole, view.rounds, view.profile.decide.confidence)
     found = []
-    for dimension in differing_dimensions(space, mine):
-        less = without_flag(space, mine, dimension)
+    for dimension in differing_dimensions(space, whole):
+        less = without_flag(space, whole, dimension)
         if less is None or less.id in view.barred:
             continue
         pairs = len(flag_pairs(view.rounds, winner, less.id))
-        proven = is_shown_to_help(posterior, mine, less, known.get(dimension))
-        found.append(FlagArm(less, chance_to_help(posterior, mine, less), pairs, proven,
-                             less.launch_key == mine.launch_key, less.simplicity < mine.simplicity))
+        proven = is_shown_to_help(posterior, whole, less, known.get(dimension))
+        found.append(FlagArm(less, chance_to_help(posterior, whole, less), pairs, proven,
+                             less.launch_key == whole.launch_key, less.simplicity < whole.simplicity))
     return sorted(found, key=lambda arm: (arm.chance, arm.less.id))
 
 
 def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
-    """Whether a start for this arm is: what is sure anyway is measured only where that is next to nothing."""
+    """Whether a start for this arm is worth its time: a flag that surely helps is measured only where that takes a
+    small share of it."""
     if not arm.sure:
         return True
     cost = sides * (RULES.min_blocks - arm.pairs) * view.cost(arm.less.id, count, fresh=True)
@@ -110,8 +111,8 @@ def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
 
 
 def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal | None) -> Proposal | None:
-    """Further arms of the confirmation's block: in the process that is up before it is left, and those that need a
-    start once both sides are there. Nothing while the winner is not likely to be adopted."""
+    """A further arm in the confirmation's current block: in the process that is up, before it is stopped, or in a start
+    of its own once both sides were rendered. None while the winner is not likely to be adopted."""
     confirm = [s for s in view.history.samples if s.purpose == "confirm"]
     if not confirm or confirm[-1].block is None or confirm[-1].worker:
         return None  # a pair that another worker measured has no further arms from this card
@@ -146,20 +147,22 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
 
 
 def _can_be_switched_to(candidate: Candidate) -> bool:
-    """Whether a process that was started for another set can be switched to this one: xformers must be started with."""
+    """Whether a process that was started for another set can be switched to this one: xformers must be there from the
+    start."""
     return candidate.effective.attention != ONLY_AT_START
 
 
 def _shown_by_switch(view: View, winner: str, arm: FlagArm) -> bool:
-    """Whether a process of the confirmation shows this arm by a switch."""
+    """Whether a process of the confirmation can render this arm after a live switch."""
     keys = {view.space[winner].launch_key, view.space[view.space.baseline].launch_key}
     return arm.less.launch_key in keys and _can_be_switched_to(arm.less)
 
 
 def _after_confirmation(view: View, winner: str, arms: list[FlagArm], posterior: Posterior,
                         asked: Proposal | None) -> Proposal | None:
-    """Once the winner is confirmed: pairs for what is open, then the comparison of what is left of the winner, with a
-    start of its own words at least. ``asked``: what else there is to ask of the winner itself."""
+    """Once the winner is proven better: pairs for flags that are in doubt, then the comparison of the winner without
+    those that do not help, with at least one start of its own words. ``asked``: what else there is to measure of the
+    winner itself."""
     space, rule = view.space, view.profile.decide
     first = all(s.candidate in (winner, space.baseline) for s in view.history.samples if s.purpose == "confirm")
     for arm in arms:
@@ -176,13 +179,13 @@ def _after_confirmation(view: View, winner: str, arms: list[FlagArm], posterior:
 
 def _skips_flag(view: View, arm: FlagArm) -> bool:
     """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
-    have not shown that it does, and there is not time for both."""
+    have not shown that it does, and there is no time for both."""
     doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
     return doubtful and view.seconds_left < proof_cost(view, arm.less.id)
 
 
 def _cold_start_of(view: View, less: str) -> Proposal | None:
-    """A start with exactly the words of what is left of the winner, where it was only switched to so far."""
+    """A start with exactly the words of the winner without its idle flags, where it was only switched to so far."""
     count = THRESHOLDS.fewest_clips + 1
     too_dear = not view.launches_left or view.cost(less, count, fresh=True) > view.seconds_left
     if too_dear or was_started_cold(view.history, less):

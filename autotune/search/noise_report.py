@@ -1,4 +1,4 @@
-"""How noisy this machine turns out to be, in words for the screen: said once when it is known and when it changes."""
+"""How noisy this machine turns out to be, in words for the screen: once when it is known and again when it changes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from autotune.decide.rounds import Round
 from autotune.model.workload import DecideSpec
 
 REPEATED_STARTS = 3
-"""Starts beyond the first of their set after which what starts differ by is told."""
+"""Starts beyond the first of their set after which the deviation between starts is reported."""
 CHANGE_FACTOR = 1.5
-"""Factor by which it must have changed to be told again."""
+"""Factor by which it must have changed to be reported again."""
 EXAMPLE_GAIN = 0.05
-"""The gain whose price is named."""
+"""The gain (share) for which the number of pairs is named."""
 CLIPS_A_SIDE = 2
-"""Clips a side in a pair that is counted."""
+"""Clips a side in such a pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseReport:
-    """Standard deviations of log seconds, between starts and between clips of one; ``pairs``: what a gain of EXAMPLE
-    needs, None when it is more than are made."""
+    """Standard deviations of log seconds between starts and between clips of one start; ``pairs``: how many a gain of
+    EXAMPLE_GAIN needs, None when more than are made."""
 
     start_sd: float
     clip_sd: float
@@ -31,14 +31,15 @@ class NoiseReport:
 
     @property
     def words(self) -> str:
-        """For the screen."""
+        """The report as a sentence."""
         need = (f"about {self.pairs} pairs" if self.pairs else f"more than {RULES.max_blocks} pairs")
         return (f"starts differ by {_percent(self.start_sd)} here, clips of one by {_percent(self.clip_sd)}; "
                 f"a {100 * EXAMPLE_GAIN:.0f} % gain needs {need}")
 
 
 def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, shared: bool) -> NoiseReport | None:
-    """The noise that these rounds show, None while too few starts were repeated; ``shared``: pairs in one process."""
+    """The noise that these rounds show, None while too few starts were repeated; ``shared``: both sides of a pair are
+    rendered in one process."""
     processes = {(one.candidate, one.launch) for one in rounds}
     if len(processes) - len({name for name, _ in processes}) < REPEATED_STARTS:
         return None
@@ -50,7 +51,7 @@ def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, shared: bool) -> N
 
 
 def noise_news(before: tuple[Round, ...], now: tuple[Round, ...], rule: DecideSpec, shared: bool) -> str:
-    """What there is to say now that was not said with the rounds ``before``; empty when there is nothing new."""
+    """What there is to report ``now`` that was not reported with the rounds ``before``; empty when nothing is new."""
     fresh = noise_report(now, rule, shared)
     if fresh is None:
         return ""

@@ -1,11 +1,11 @@
-"""What one block of the comparison is made of: a cold start of each side, or one start that carries both in turn.
+"""What one pair of the comparison is made of: a cold start of each side, or one start that renders both in turn.
 
-Where two sets differ only in what switches in a running process, a start of one of them is also a start of the other:
-clips of both are taken in turn, so that what the start drew for the process (clocks, layout) is in neither's favour.
+Where two sets differ only in what can be switched in a running process, a start of one of them serves the other, too:
+clips of both are rendered in turn, so that what the process happened to get (clocks, memory layout) favours neither.
 Starts alternate between the two sets' own words, so each side is proven from cold starts of exactly its words; that
-live and cold times agree was recorded (within 1 % on the H200), and what they differ by is in the noise between starts
-that the decision learns. Such a block takes half of the starts for half of the variance: a quarter of the starts for
-the same error (blocking; Box, Hunter and Hunter 2005, Statistics for Experimenters, 3 and 4).
+live and cold times agree was recorded (within 1 % on the H200), and what they differ by is part of the noise between
+starts that the decision estimates. Such a pair takes half of the starts for half of the variance: a quarter of the
+starts for the same error (blocking; Box, Hunter and Hunter 2005, Statistics for Experimenters, 3 and 4).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from autotune.search.view import View
 
 
 def block_order(view: View, winner: str, number: int) -> tuple[str, str]:
-    """The sets of a block, the one that is started first in front: A B, B A, A B, …"""
+    """The two sets of block ``number``, the one that is started first in front: A B, B A, A B, …"""
     baseline = view.space.baseline
     return (baseline, winner) if number % 2 == 0 else (winner, baseline)
 
 
 def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
-    """How many clips of each side block ``number`` gives: the count with which the question is expected to be
-    settled soonest, by what starts and clips cost and by the noise of both as the study has seen it.
+    """How many clips of each side block ``number`` gets: the count with which the question is expected to be settled
+    soonest, by the cost of starts and clips and by the noise of both as seen in the study.
 
-    Between two counts lies the trade of two-stage sampling: clips are cheap but all of one start share what that
-    drew, starts are dear (Cochran 1977, Sampling Techniques, 10.6: sqrt(launch cost / clip cost) x clip noise /
-    start noise is the best for a fixed error). Here the error is what the gain needs at the look that settles it, and
-    then what the profile's precision needs, so that a gain that one clip a start will settle gets no more, from the
-    first pair on. Found from what was measured before the block, so that a resumed study goes on alike.
+    This is the trade-off of two-stage sampling: clips are cheap but all of one start share what the process happened to
+    get, starts are expensive (Cochran 1977, Sampling Techniques, 10.6: sqrt(launch cost / clip cost) x clip noise /
+    start noise is best for a fixed error). Here the error is what the gain needs at the look that settles it, and then
+    what the profile's precision needs, so that a gain that one clip a start will settle gets no more, from the first
+    pair on. It depends only on what was measured before the block, so that a resumed study goes on alike.
     """
     before = replace(view, history=history_before_block(view.history, number))
     clip = before.baseline_round or 1.0
@@ -50,7 +50,8 @@ def clips_a_side(view: View, winner: str | None = None, number: int = 0) -> int:
 
 def _plan_comparison(view: View, winner: str, variance: float, between: float, number: int = 0) -> tuple[int, float]:
     """(clips a side, seconds of the whole comparison) that are expected to settle it soonest, infinitely many seconds
-    where RULES.most_planned_blocks pairs would not; ``variance``: of one clip, ``between``: deviation of starts."""
+    where RULES.most_planned_blocks pairs would not. ``variance``: of one clip; ``between``: deviation between
+    starts."""
     gain, doubt = view.posterior.gain(view.space.baseline, winner)
     live = can_share_process(view.space, winner)
     clip, start = view.baseline_round or 1.0, max(view.launch_cost(), 0.1)
@@ -101,29 +102,30 @@ def block_cost(view: View, winner: str, count: int) -> float:
 
 
 def next_in_turn(view: View, winner: str, number: int, count: int, why: str) -> Proposal | None:
-    """What a block in one process still lacks, None when it is complete or will not be: X Y Y X X Y …, X the set
-    that the process was started for."""
+    """What a block in one process still lacks, None when it is complete or will not be completed: X Y Y X X Y …, where
+    X is the set that the process was started for."""
     first, second = block_order(view, winner, number)
-    mine = [s for s in view.history.samples if s.purpose == "confirm" and s.block == number
-            and s.candidate in (first, second)]
+    block_samples = [s for s in view.history.samples if s.purpose == "confirm" and s.block == number
+                     and s.candidate in (first, second)]
     cold = {launch.number for launch in view.history.launches if launch.cold and launch.candidate == first}
     live = view.history.live_launch
     rounds = [one for one in view.rounds if one.purpose == "confirm" and one.block == number]
-    got = {launch: tuple(sum(one.launch == launch and one.candidate == name for one in rounds)
-                         for name in (first, second)) for launch in cold}
-    if any(min(one) >= count for one in got.values()):
+    rounds_of = {launch: tuple(sum(one.launch == launch and one.candidate == name for one in rounds)
+                               for name in (first, second)) for launch in cold}
+    if any(min(one) >= count for one in rounds_of.values()):
         return None
-    here = live in cold and any(s.launch == live for s in mine)
-    if here and live is not None:
-        lost = sum(s.launch == live and s.state == "discarded" for s in mine)
-        done = got[live]
+    goes_on = live in cold and any(s.launch == live for s in block_samples)
+    if goes_on and live is not None:
+        lost = sum(s.launch == live and s.state == "discarded" for s in block_samples)
+        done = rounds_of[live]
         place = sum(done) % 4
         side = 0 if (place in (0, 3) and done[0] < count) or done[1] >= count else 1
         name = (first, second)[side]
         if lost > 4 * count or view.seconds_left < view.cost(name, 1):
             return None
         return Proposal(name, "confirm", 1, fresh=side == 0, block=number, why=f"pair {number + 1}: {why}, in turn")
-    if len({s.launch for s in mine if s.launch in cold}) >= 2 or any(min(one) > 0 for one in got.values()):
+    tries = {s.launch for s in block_samples if s.launch in cold}
+    if len(tries) >= 2 or any(min(one) > 0 for one in rounds_of.values()):
         return None
     if view.launches_left < 1 or view.seconds_left < block_cost(view, winner, 1):
         return None

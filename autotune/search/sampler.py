@@ -49,19 +49,19 @@ from autotune.search.strategy import Prior, Strategy
 from autotune.search.view import View
 
 MOST_SETS = 4000
-"""Sets of a space that is put together from choices: the model holds a covariance of all of them."""
+"""Most sets of a space that is built from choices: the model holds a covariance of all of them."""
 SINGLE_CLIP_PROFILE = Profile("trials", (Workload(1, 1, 1, 1),), SearchSpec(()), DecideSpec())
-"""A profile for trials that are anything: one run is one clip of one workload."""
+"""A profile for trials of any kind: one run counts as one clip of one workload."""
 
 
 class LaunchAwareSampler(BaseSampler):
     """Finds the fastest set of categorical choices, counting what a start costs; see the module's text.
 
     ``space``: choices by parameter, or a Space; left out, it is what the study's first finished trial suggested.
-    ``live``: parameters that can be changed without a start. ``baseline``: the choices to beat, else the first of
-    each. ``min_gain``: what is not worth a change. ``budget``: seconds, as trials cost them. ``profile`` and
-    ``objective``: for trials that carry whole clips, as autotune's own do. ``prior``: what is expected beforehand.
-    ``strategy``: another pure strategy of autotune's instead of ``Screen``.
+    ``live``: parameters that can be changed without a start. ``baseline``: the choices to beat, else the first of each.
+    ``min_gain``: share below which a gain is not worth a change. ``budget``: seconds, as trials cost them. ``profile``
+    and ``objective``: for trials that consist of whole clips, as autotune's own do. ``prior``: what is expected
+    beforehand. ``strategy``: another pure strategy of autotune's instead of ``Screen``.
     """
 
     def __init__(self, space: Space | Mapping[str, Sequence[Any]] | None = None, *, live: Collection[str] = (),
@@ -72,7 +72,7 @@ class LaunchAwareSampler(BaseSampler):
         self.profile = profile or replace(SINGLE_CLIP_PROFILE, decide=DecideSpec(min_gain=min_gain))
         self.prior = prior
         self.asked: dict[int, Proposal] = {}
-        """What was asked for, by trial number."""
+        """The proposal behind each trial, by trial number."""
         self._given = strategy
         self._choices: _ChoiceSpace | None = None
         self._core: Strategy | None = strategy
@@ -90,20 +90,20 @@ class LaunchAwareSampler(BaseSampler):
         return self._next
 
     def set_next(self, proposal: Proposal) -> None:
-        """The next trial that is asked for is this one."""
+        """Makes the next trial that is asked for this proposal's."""
         self._next = proposal
 
     def clear_next(self) -> None:
-        """It has been asked for."""
+        """Lets the search choose the next trial again."""
         self._next = None
 
     def history(self, study: Study) -> History:
-        """The study's trials as a history; those that run elsewhere count as if they came out as expected."""
+        """The study's trials as a history; trials that run elsewhere count as if they came out as expected."""
         assert self._choices is not None, "needs a space"
         found = trial_history.read_trials(study.get_trials(deepcopy=False), self._choices.space, self._choices.named)
         spent = sum(one.cost for one in found.samples) + sum(one.startup for one in found.launches)
-        told = History(tuple(found.samples), tuple(found.launches), spent, self.budget, found.live)
-        return with_expected_results(told, self._choices.space, self.profile, self.objective, self._core,
+        recorded = History(tuple(found.samples), tuple(found.launches), spent, self.budget, found.live)
+        return with_expected_results(recorded, self._choices.space, self.profile, self.objective, self._core,
                                      [name for name, purpose in found.waiting if purpose not in ("confirm", "ablate")])
 
     def best_params(self, study: Study) -> dict[str, Any]:
@@ -139,7 +139,8 @@ class LaunchAwareSampler(BaseSampler):
 
     def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str,
                            param_distribution: BaseDistribution) -> Any:  # noqa: ANN401 - as BaseSampler has it
-        """The baseline's choice in the first trial; at random where there is no model (numbers, later parameters)."""
+        """The baseline's choice in the first trial; a random one for parameters that the model does not cover (numbers,
+        later ones)."""
         if isinstance(param_distribution, CategoricalDistribution):
             return self.baseline.get(param_name, param_distribution.choices[0])
         return self._random.sample_independent(study, trial, param_name, param_distribution)
@@ -152,7 +153,7 @@ class LaunchAwareSampler(BaseSampler):
             raise ValueError(f"trial {trial.number}: {values[0]} is no time: LaunchAwareSampler needs seconds above 0")
 
     def _note(self, study: Study, trial: FrozenTrial, proposal: Proposal) -> None:
-        """Writes into the trial what it is for, so that whoever reads the study knows which processes were fresh."""
+        """Writes into the trial what it is for, so that readers of the study know which processes were fresh."""
         said: dict[str, Any] = {trial_history.PURPOSE: proposal.purpose, trial_history.WHY: proposal.why}
         if proposal.fresh:
             said[trial_history.FRESH] = True
@@ -177,7 +178,7 @@ class LaunchAwareSampler(BaseSampler):
 
 
 class _ChoiceSpace:
-    """A space and the parameter values that its levels stand for."""
+    """A space together with the parameter values behind its levels."""
 
     def __init__(self, choices: Mapping[str, Sequence[Any]], live: Collection[str],
                  baseline: Mapping[str, Any]) -> None:
@@ -208,18 +209,19 @@ class _ChoiceSpace:
         return one
 
     def named(self, params: Mapping[str, Any]) -> str | None:
-        """The set that parameters are, None if they are none of the space."""
+        """The set with these parameters, None if it is not in the space."""
         levels = tuple((d.name, self.texts[d.name].get(_typed(params.get(d.name)), "")) for d in self.space.dimensions)
         return self._by_levels.get(levels)
 
     def params(self, name: str) -> dict[str, Any]:
-        """The parameters that a set is."""
+        """The parameters of a set."""
         return {dimension: self.levels[dimension][level] for dimension, level in self.space[name].levels}
 
 
 def with_expected_results(history: History, space: Space, profile: Profile, objective: str, strategy: Strategy | None,
                           running: Sequence[str]) -> History:
-    """A history in which sets that run elsewhere have come out as expected, so that nobody asks for them again."""
+    """A history in which the sets ``running`` elsewhere have already come out as expected, so that nobody measures them
+    twice (Kriging believer)."""
     surface = getattr(strategy, "surface", None)
     if not running or not history.samples or not isinstance(surface, Surface):
         return history
@@ -239,26 +241,27 @@ def with_expected_results(history: History, space: Space, profile: Profile, obje
 
 
 def _typed(value: object) -> tuple[str, object]:
-    """Tells True from 1 and None from 'None'."""
+    """A key that distinguishes True from 1 and None from 'None'."""
     return type(value).__name__, value
 
 
 def _texts(values: Sequence[Any]) -> list[str]:
-    """One text a value, no two alike."""
+    """One text for each value, no two alike."""
     found = [value if isinstance(value, str) else str(value).lower() for value in values]
     return [text if found.count(text) == 1 else f"{text}#{place}" for place, text in enumerate(found)]
 
 
 def _full_product(dimensions: tuple[Dimension, ...], baseline: Mapping[str, str]) -> Space:
-    """The full product of the dimensions; nothing is known of a set but its levels."""
+    """The space of all combinations of the dimensions' levels; nothing is known of a set but its levels."""
     candidates = []
     for levels in itertools.product(*(d.levels for d in dimensions)):
         pairs = tuple((d.name, level) for d, level in zip(dimensions, levels, strict=True))
-        held = dict(pairs)
+        level_of = dict(pairs)
         name = " ".join(f"{key}={level}" for key, level in pairs)
-        start = " ".join(f"{d.name}={held[d.name]}" for d in dimensions if not d.live)
-        apart = sum(held[key] != level for key, level in baseline.items())
-        effective = Effective(held.get("attention", ""), False, "", "", "", False, held.get("memory", "none"), True)
-        candidates.append(Candidate(name, FlagSet(()), effective, start, pairs, (apart, apart)))
+        start = " ".join(f"{d.name}={level_of[d.name]}" for d in dimensions if not d.live)
+        differences = sum(level_of[key] != level for key, level in baseline.items())
+        effective = Effective(level_of.get("attention", ""), False, "", "", "", False,
+                              level_of.get("memory", "none"), True)
+        candidates.append(Candidate(name, FlagSet(()), effective, start, pairs, (differences, differences)))
     home = next(one.id for one in candidates if dict(one.levels) == baseline)
     return Space(dimensions, tuple(candidates), home)

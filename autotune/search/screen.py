@@ -1,4 +1,5 @@
-"""The default strategy: screen live, learn launch-only factors a launch each, race, prune, confirm."""
+"""The default strategy: try sets in a running process, start new ones only where that is worth it, then confirm the
+best."""
 
 from __future__ import annotations
 
@@ -21,14 +22,16 @@ from autotune.search.view import View
 class Screen:
     """The strategy ``screen``.
 
-    1. In one process of the current flags: the current set, then every attention class that switches live once
-       (after an earlier study: every live level, whatever it said).
-    2. What is worth most per second: a live switch costs a clip, a launch-only flag costs a start that several
-       sets share; a set that is surely worse is worth nothing and gets no more clips. Until little is lost by
-       taking the best set now.
-    3. The best set less the flags that do not help goes to confirmation, if it is plausibly good enough.
+    1. In one process of the current flags: the current set, then every attention class that switches live once (after
+    an earlier study: every live level, whatever that study found).
 
-    ``loss_to_stop``: expected losses at which the search is over, see Effort.
+    2. The clip that is worth most per second: a live switch costs a clip, a launch-only flag costs a start that several
+    sets share; a set that is surely worse is worth nothing and gets no more clips. This ends when taking the best set
+    now is expected to lose little.
+
+    3. The best set without the flags that do not help goes to confirmation, if it is plausibly good enough.
+
+    ``loss_to_stop``, ``loss_to_stop_near``: see Thresholds.
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, prior: Prior | None = None,
@@ -66,8 +69,8 @@ class Screen:
                 or next_steps_check(view, winner))
 
     def _unseen(self, view: View, winner: str) -> Proposal | None:
-        """A look at the finalist when one of its flags is in it by expectation alone: no set with that level was
-        ever measured. What is measured then decides whether it stays."""
+        """Clips of the finalist when one of its levels was never measured in any set, but is in it by expectation
+        alone. What is measured then decides whether it stays."""
         if confirmation_begun(view):
             return None
         seen = {level for name in view.tried for level in self.space[name].levels}
@@ -78,30 +81,32 @@ class Screen:
         return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
 
     def _favourite(self, view: View) -> str:
-        """The set that expectations and samples together hold for the best."""
+        """The set that is best by expectations and samples together."""
         now = contenders(view)
         return now.names[now.best]
 
     def _opening(self, warm: bool) -> tuple[str, ...]:
-        """What is looked at whatever is expected, one step from the current set: every attention class that
-        switches live, for on some cards one of them is many times slower than its like, so that none tells enough of
-        the others (sdp takes 5 times as long as xformers on a GTX 1070, xformers 2.6 times as long as sdp on a V100S).
-        A ``warm`` start looks at every level that switches live: it is cheap, and it is where a changed driver or torch
-        moves the best set."""
+        """Sets that are tried whatever is expected of them, one step from the current set: every attention class that
+        switches live, because on some cards one of them is many times slower than its like, so that none predicts the
+        others (sdp takes 5 times as long as xformers on a GTX 1070, xformers 2.6 times as long as sdp on a V100S).
+
+        After an earlier study of this machine (``warm``) every level that switches live: that is cheap, and it is where
+        a changed driver or torch moves the best set.
+        """
         base = self.space[self.space.baseline]
         live = {d.name for d in self.space.dimensions if d.live}
         found = []
         for candidate in self.space.candidates:
-            apart = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
-            if len(apart) != 1 or apart[0][0] not in live or candidate.launch_key != base.launch_key:
+            differing = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
+            if len(differing) != 1 or differing[0][0] not in live or candidate.launch_key != base.launch_key:
                 continue
-            if warm or apart[0][0] == "attention":
+            if warm or differing[0][0] == "attention":
                 found.append(candidate)
         mean = {c.id: float(self.surface.mean[self.surface.index[c.id]]) for c in found}
         return tuple(c.id for c in sorted(found, key=lambda c: (mean[c.id], c.simplicity, c.id)))
 
     def _search(self, view: View) -> Proposal | None:
-        """The next screening proposal, None when nothing is worth its time or the rest is for confirmation."""
+        """The next proposal of the search, None when nothing is worth its time or the rest is for confirmation."""
         base = self.space.baseline
         if not view.tried.get(base):
             if view.launches_left < 1:
@@ -115,6 +120,7 @@ class Screen:
         return self._worthwhile(view)
 
     def _worthwhile(self, view: View) -> Proposal | None:
+        """The clip that is worth most per second, None when none is worth its time."""
         used = len(view.history.launches) - min(4, view.failures.count)
         may_start = used < THRESHOLDS.search_launches and view.launches_left > 2 * RULES.min_blocks
         allowed = frozenset(
@@ -144,13 +150,15 @@ class Screen:
         return None
 
     def _careful(self, view: View, candidate: Candidate) -> bool:
-        """After a failure, sets bring in one unproven level at a time: the next failure then has one cause."""
+        """Whether a set adds at most one level that was never measured: after a failure the next one then has a single
+        cause."""
         if not view.failures.count:
             return True
         seen = {level for name in view.tried for level in self.space[name].levels}
         return sum(level not in seen for level in candidate.levels) <= 1
 
     def _affordable(self, view: View, candidate: str, count: int, reserve: float) -> bool:
+        """Whether ``count`` rounds of a set leave ``reserve`` seconds and the starts of a confirmation."""
         starts = view.live_key != self.space[candidate].launch_key
         if starts and view.launches_left < 1 + 2 * RULES.min_blocks:
             return False

@@ -1,4 +1,5 @@
-"""The other strategies: every set, sets at random, and Optuna's samplers; all end in the same confirmation."""
+"""Search strategies besides the default one: every set, sets at random, and Optuna's samplers; all end in the same
+confirmation."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import optuna
 
 SEARCH_TRIALS = 30
-"""Sets that random and the samplers measure before confirmation."""
+"""Sets that the strategies random, tpe and gp measure before confirmation."""
 NO_LAUNCH_CAP = 100_000
 """These strategies do not count launches; only the budget ends them."""
 
@@ -36,7 +37,7 @@ def exhaustive_order(space: Space) -> tuple[str, ...]:
 
 
 def require_torch() -> None:
-    """Raises UsageProblem where Optuna's GP sampler cannot run."""
+    """Raises UsageProblem where torch is missing, which Optuna's GP sampler needs."""
     if importlib.util.find_spec("torch") is None:
         raise UsageProblem("sampler gp needs torch", "pip install torch, or use --sampler tpe")
 
@@ -49,7 +50,8 @@ def random_order(space: Space, seed: int) -> tuple[str, ...]:
 
 
 class ConfirmingStrategy:
-    """What these strategies share: the baseline first, one round a set, then confirmation."""
+    """Base of these strategies: the baseline first, then one round for each set that ``pick`` names, then
+    confirmation."""
 
     def __init__(self, space: Space, profile: Profile, objective: str) -> None:
         self.space = space
@@ -81,7 +83,7 @@ class ConfirmingStrategy:
 
 
 class ListStrategy(ConfirmingStrategy):
-    """Strategies ``exhaustive`` and ``random``: sets in a given order."""
+    """The strategies ``exhaustive`` and ``random``: sets in a given order."""
 
     def __init__(self, space: Space, profile: Profile, objective: str, order: tuple[str, ...]) -> None:
         super().__init__(space, profile, objective)
@@ -93,9 +95,9 @@ class ListStrategy(ConfirmingStrategy):
 
 
 class OptunaStrategy(ConfirmingStrategy):
-    """Strategies ``tpe`` and ``gp``: an Optuna sampler asks, the history tells.
+    """The strategies ``tpe`` and ``gp``: an Optuna sampler chooses, and learns from the history.
 
-    The study is rebuilt from the history at each step, so that the answer depends on nothing else.
+    The Optuna study is rebuilt from the history at each step, so that the answer depends on nothing else.
     """
 
     def __init__(self, space: Space, profile: Profile, objective: str, name: str, seed: int) -> None:
@@ -108,7 +110,7 @@ class OptunaStrategy(ConfirmingStrategy):
             require_torch()
 
     def pick(self, view: View) -> str | None:
-        """What the sampler asks for; of sets that it asks for again, the next one in a random order."""
+        """The set that the sampler asks for; if that was measured or left out, the next one in a random order."""
         import optuna
 
         if len(view.tried) > SEARCH_TRIALS:

@@ -1,4 +1,4 @@
-"""Strategies by name."""
+"""Search strategies by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autotune.search.simple_strategies import (
 from autotune.search.strategy import Prior, Strategy
 
 PURE_STRATEGIES = ("screen", "random", "exhaustive")
-"""Strategies that follow from the history alone; the others are samplers of Optuna's."""
+"""Strategies whose answer follows from the history alone; the others are Optuna's samplers."""
 STRATEGY_NAMES = (*PURE_STRATEGIES, "tpe", "gp")
 
 
@@ -25,9 +25,8 @@ def make_strategy(name: str, space: Space, profile: Profile, objective: str, see
                   prior: Prior | None = None) -> Strategy:
     """The strategy of that name for a space.
 
-    ``objective``: speed, vram or balanced. ``seed`` is used by the samplers; ``screen`` and ``exhaustive``
-    draw no random numbers. ``prior`` orders what is tried first. Raises UsageProblem for an unknown name or
-    objective.
+    ``objective``: speed, vram or balanced. ``seed`` is used by the samplers; ``screen`` and ``exhaustive`` draw no
+    random numbers. ``prior``: what is tried first. Raises UsageProblem for an unknown name or objective.
     """
     objectives.require_objective(objective)
     if name == "screen":

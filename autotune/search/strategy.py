@@ -1,4 +1,4 @@
-"""The face of a search: constructor arguments and history in, what to measure next out."""
+"""The interface of a search: a question and a history in, what to measure next out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autotune.model.workload import Profile
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What is believed before anything is measured; it orders the search and never decides.
+    """What is expected before anything is measured; it orders the search and never decides.
 
-    ``effects``: (dimension, level, expected log seconds relative to the dimension's other levels).
-    ``source``: where that comes from, in words for the user. ``doubt``: share of the usual spread of effects that
-    is still expected beside them, 1 for a guess from other machines, less after a study of this one.
+    ``effects``: (dimension, level, expected log seconds relative to the dimension's other levels). ``source``: where
+    that comes from, in words for the user. ``doubt``: share of the usual deviation of effects that is still expected
+    beside them, 1 for a guess from other machines, less after a study of this one.
     """
 
     effects: tuple[tuple[str, str, float], ...] = ()
@@ -44,8 +44,8 @@ class SearchQuestion:
 
 
 class Strategy(Protocol):
-    """What to measure next. The same history always gives the same answer: a strategy keeps nothing that it
-    could not work out again from its constructor's arguments and the history."""
+    """A rule for what to measure next. The same history always gets the same answer: a strategy has no state beyond its
+    constructor's arguments."""
 
     def next(self, history: History) -> Proposal | None:
         """The next thing to measure, None when nothing more would be (``decide.verdict`` has the answer)."""

@@ -1,4 +1,4 @@
-"""Anybody's Optuna sampler in place of the default search: it asks for sets, the end is the same confirmation."""
+"""Any Optuna sampler of the user's in place of the default search; the confirmation at the end is the same."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from autotune.search.simple_strategies import SEARCH_TRIALS, ConfirmingStrategy,
 from autotune.search.view import View
 
 STARTUP_TRIALS = 8
+"""Random trials with which TPE and GP begin."""
 MOST_REPEATS = 3
-"""So often in a row is a sampler told what is known already of the set it asks for; then it gets another one."""
+"""So often in a row is a sampler answered from known results when it asks for a set again; then another set is
+measured."""
 
 
 class AskableStudy(Protocol):
-    """A study that a sampler asks for trials."""
+    """A study of Optuna's that is asked for trials."""
 
     def ask(self) -> tuple[Any, str | None]:
         """A new trial, and the set that its parameters are; None: no set of the space."""
@@ -34,16 +36,17 @@ class AskableStudy(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the sampler wants nothing more."""
+        """Whether the sampler wants no more trials."""
         ...
 
     def tell_unmeasured(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
-        """Tells a trial without measuring: what is known of its set, or that it failed."""
+        """Ends a trial without measuring: with the known result of its set, or as failed."""
         ...
 
 
 class SamplerStrategy(ConfirmingStrategy):
-    """A strategy that asks a sampler; ``trial`` is the trial that its last pick was asked by, None if by none."""
+    """A strategy that takes its sets from a sampler; ``trial``: the trial of the last set that it picked, None if the
+    sampler did not ask for it."""
 
     def __init__(self, space: Space, profile: Profile, objective: str, seed: int, asked: AskableStudy) -> None:
         super().__init__(space, profile, objective)
@@ -52,7 +55,7 @@ class SamplerStrategy(ConfirmingStrategy):
         self.trial: Any = None
 
     def pick(self, view: View) -> str | None:
-        """What the sampler asks for; of sets that it keeps asking for again, the next one in a random order."""
+        """The set that the sampler asks for; if it keeps asking for known ones, the next one in a random order."""
         self.trial = None
         if len(view.tried) > SEARCH_TRIALS or self.study.ended:
             return None
@@ -69,17 +72,17 @@ class SamplerStrategy(ConfirmingStrategy):
 
 
 class SteeredSampler(BaseSampler):
-    """A sampler that can be handed the next trial; else the one inside decides."""
+    """A sampler whose next trial can be set from outside; otherwise ``inner`` decides."""
 
     def __init__(self, inner: BaseSampler, space: Space) -> None:
         self.inner = inner
         self._space = space
         self._due: dict[str, Any] | None = None
         self.ended = False
-        """Whether the sampler has asked for all that it wants: it tried to stop the study."""
+        """Whether the sampler wants no more trials: it tried to stop the study."""
 
     def set_next(self, proposal: Proposal) -> None:
-        """The next trial that is asked for is this one."""
+        """Makes the next trial one of this proposal's set."""
         self._due = dict(self._space[proposal.candidate].levels)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -110,12 +113,13 @@ class SteeredSampler(BaseSampler):
             self.inner.after_trial(study, trial, state, values)
 
     def clear_next(self) -> None:
-        """What was handed over has been asked for."""
+        """Lets the inner sampler choose again."""
         self._due = None
 
     @contextmanager
     def _stopped(self) -> Iterator[None]:
-        """Samplers of finite spaces stop the study, which Optuna refuses where trials are asked for by hand."""
+        """Catches the attempt to stop the study that samplers of finite spaces make, which Optuna refuses where trials
+        are asked for by hand."""
         try:
             yield
         except RuntimeError as error:
@@ -126,7 +130,7 @@ class SteeredSampler(BaseSampler):
 
 @contextmanager
 def usage_problems(name: str, what: str, hint: str, let: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turns whatever anybody's code raises into a UsageProblem of one line; what is in ``let`` goes on."""
+    """Turns whatever the user's code raises into a UsageProblem of one line; errors of the kinds ``let`` pass."""
     try:
         yield
     except let:

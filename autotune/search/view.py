@@ -1,4 +1,5 @@
-"""A history seen through a strategy's eyes: knowledge, failures, costs, what is live, what is left."""
+"""A history with everything that a strategy needs to know about it: estimates, failures, costs, what runs, what is
+left."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from autotune.search.thresholds import THRESHOLDS
 
 @dataclass(frozen=True)
 class View:
-    """Everything a strategy wants to know about a history; worked out when first asked for."""
+    """A history with its estimates, failures, costs and limits, each worked out when first used. ``launch_cap``: most
+    starts."""
 
     history: History
     space: Space
@@ -41,22 +43,22 @@ class View:
 
     @cached_property
     def failures(self) -> Failures:
-        """What failed."""
+        """What failed, and which sets are dropped for it."""
         return failures(self.history, self.space)
 
     @cached_property
     def posterior(self) -> Posterior:
-        """Knowledge of the objective's score, the strategy's prior included."""
+        """Estimate of the objective's score of every set, the strategy's prior included."""
         return self.surface.posterior(self.scored)
 
     @cached_property
     def barred(self) -> frozenset[str]:
-        """Sets not to be proposed: failed ones, ones that keep being discarded, ones too slow for the objective."""
+        """Sets not to be proposed: failed ones, ones that are discarded too often, ones too slow for the objective."""
         return self.failures.dropped | too_slow_sets(self.rounds, self.space, self.objective) | self.often_discarded
 
     @cached_property
     def often_discarded(self) -> frozenset[str]:
-        """Sets of which more clips were discarded than a patient guard should: they are left alone."""
+        """Sets of which at least six more clips were discarded than were good: they are left alone."""
         lost: dict[str, int] = {}
         for sample in self.history.samples:
             if sample.state == "discarded":
@@ -67,7 +69,7 @@ class View:
 
     @cached_property
     def tried(self) -> Mapping[str, int]:
-        """Rounds per set."""
+        """Number of rounds of each set."""
         found: dict[str, int] = {}
         for one in self.rounds:
             found[one.candidate] = found.get(one.candidate, 0) + 1
@@ -107,8 +109,8 @@ class View:
 
     @cached_property
     def check_share(self) -> float:
-        """Short clips beside the first whole one of a set that is new, as a share of it: 0 once they are trusted or
-        have been found wanting, and before the current flags were rendered both ways."""
+        """Cost of the short clips beside the first whole one of a new set, as a share of that one: 0 once short clips
+        are trusted or were found wanting, and before the current flags were rendered both ways."""
         ratios: dict[str, float] = {}
         whole: dict[str, float] = {}
         for s in self.history.samples:
@@ -123,7 +125,7 @@ class View:
 
     @cached_property
     def _warmups(self) -> tuple[list[float], list[float]]:
-        """Costs of warming up, in processes' first set and in sets that were switched to later."""
+        """Costs of warming up: of processes' first sets, and of sets that were switched to later."""
         first: dict[int, str] = {}
         costs: dict[tuple[int, str], float] = {}
         for sample in self.history.samples:
@@ -144,24 +146,24 @@ class View:
 
     @cached_property
     def switch_cost(self) -> float:
-        """Seconds that warming up a set takes that the live process has not run yet."""
+        """Seconds that warming up a set takes that the live process has not rendered yet."""
         seen = self._warmups[1]
         return median(seen) if seen else 0.2 * (self.baseline_round or 0.0)
 
     @cached_property
     def sets_run(self) -> frozenset[str]:
-        """Sets that the live process has run."""
+        """Sets that the live process has rendered."""
         live = self.history.live_launch
         return frozenset(s.candidate for s in self.history.samples if s.launch == live and s.state != "failed")
 
     @cached_property
     def seconds(self) -> Posterior:
-        """Knowledge of seconds (the same as ``posterior`` when the objective is speed)."""
+        """Estimate of the seconds of every set (the same as ``posterior`` when the objective is speed)."""
         return self.posterior if self.objective == "speed" else Surface(self.space).posterior(self.rounds)
 
     @cached_property
     def _round_costs(self) -> dict[str, float]:
-        """What ``round_cost`` has worked out: a search asks for the same sets a hundred times."""
+        """Cache of ``round_cost``: a search asks for the same sets a hundred times."""
         return {}
 
     def round_cost(self, candidate: str) -> float:
@@ -176,7 +178,7 @@ class View:
 
     @cached_property
     def short_share(self) -> float:
-        """Share of a whole clip that a clip of the search takes: less than 1 while they have fewer steps."""
+        """Share of a whole clip that a clip of the search takes: less than 1 while it has fewer steps."""
         shares = [s.cost / s.seconds for s in self.history.samples
                   if is_usable(s) and s.seconds and s.steps is not None]
         return min(1.0, median(shares)) if shares else 1.0
@@ -190,8 +192,8 @@ class View:
         return self.startup + self.warmup_cost
 
     def cost(self, candidate: str, count: int, fresh: bool = False) -> float:
-        """Seconds that ``count`` rounds of a set are expected to take, with all that goes before and beside them: the
-        start if one is needed, warming up, a short clip to check."""
+        """Seconds that ``count`` rounds of a set are expected to take, including the start if one is needed (``fresh``:
+        in any case), warming up, and a short clip to check."""
         start = fresh or self.live_key != self.space[candidate].launch_key
         begin = self.launch_cost() if start else 0.0 if candidate in self.sets_run else self.switch_cost
         mine = self.round_cost(candidate)
@@ -201,7 +203,7 @@ class View:
 
     @cached_property
     def seconds_measured(self) -> float:
-        """Seconds of the starts and clips of the study, whoever made them: the same for all who work on it."""
+        """Seconds of all starts and clips of the study, whoever made them: the same for all workers."""
         return sum(one.cost for one in self.history.samples) + sum(one.startup for one in self.history.launches)
 
     @property

@@ -1,1 +1,1 @@
-"""Studies, samples and history on disk: append-only journals that a kill at any instant leaves readable."""
+"""Studies, samples and history on disk: append-only journals that stay readable after a kill at any instant."""

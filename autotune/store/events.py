@@ -1,4 +1,4 @@
-"""The history of one web UI: every tune, apply, check and rollback with its time, cause and end."""
+"""The history of one web UI: every tune, apply, check and rollback with its time, cause and result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autotune.model.records import EventRecord
 from autotune.store.journal import Journal
 
 RESULTS = {4: "failed", 5: "refused", 6: "busy", 7: "drifted", 8: "failed", 130: "interrupted"}
-"""What an exit code other than 0 means, for the history. Missing: wrong words (2), nothing to work on (3)."""
+"""Results in the history by exit code. Not recorded: wrong words (2), nothing to work on (3)."""
 
 
 def now() -> str:
@@ -24,7 +24,7 @@ def now() -> str:
 
 
 def record(path: Path, verb: str, cause: str, **facts: object) -> dict[str, Any]:
-    """Appends one event and returns it; one that is done unless ``facts`` say another end. Raises StateDamaged."""
+    """Appends one event and returns it; its result is "done" unless ``facts`` give another. Raises StateDamaged."""
     event: dict[str, Any] = {"at": now(), "verb": verb, "cause": cause, "result": "done", "code": 0, **facts}
     Journal(path).append(event)
     return event
@@ -32,8 +32,10 @@ def record(path: Path, verb: str, cause: str, **facts: object) -> dict[str, Any]
 
 @contextmanager
 def record_failure(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]]:
-    """Appends an event when what is done inside does not come to its end: refused, failed, interrupted. Gives a dict
-    for what is known of it (flags, study). The same end again and again (an agent that finds the machine busy) is one.
+    """Appends an event when the block is refused, fails or is interrupted. Gives a dict for what is known of it (flags,
+    study).
+
+    The same end again and again (an agent that finds the machine busy) is recorded once.
     """
     facts: dict[str, Any] = {}
     try:
@@ -51,12 +53,12 @@ def record_failure(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All events, oldest first; what cannot be read is left out."""
+    """All events, oldest first; lines that cannot be read are left out."""
     return read_all(path)[0]
 
 
 def read_all(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """All events, oldest first, and a line of text for each line of the file that is none. Changes nothing.
+    """All events, oldest first, and a message for each line of the file that is none. Changes nothing.
 
     Raises StateDamaged when the file cannot be read.
     """

@@ -1,8 +1,8 @@
 """An append-only journal of JSON lines: each line is on disk before ``append`` returns.
 
-A kill in the middle of a write leaves a torn last line; it is cut off before the next append, so that a
-later line never joins it. A line damaged elsewhere (a bad disk, an editor) is moved aside by ``read`` with all that
-follows it, because order is part of the meaning; ``lines`` only looks.
+A kill in the middle of a write leaves a torn last line; it is cut off before the next append, so that a later line
+never joins it. A line damaged elsewhere (a bad disk, an editor) is moved aside by ``read`` with all that follows it,
+because order is part of the meaning; ``lines`` changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ JsonObject = dict[str, Any]
 
 MOVE_AWAY = "Move the file away and run again."
 LEAST_SPACE = 512 * 1024
-"""Bytes. A clip's GIF takes more, so a web UI that fails with less than this left has failed for want of it."""
+"""Bytes of free disk. A clip's GIF takes more, so a web UI that fails with less than this left has failed for lack of
+it."""
 
 
 class Journal:
@@ -130,13 +131,13 @@ class Journal:
 
 
 def require_space(folder: Path) -> None:
-    """Raises StateDamaged when the disk is full: what could not be saved for want of space is nobody else's fault."""
+    """Raises StateDamaged when the disk is full."""
     if shutil.disk_usage(folder).free < LEAST_SPACE:
         raise write_problem(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 def write_problem(path: Path, error: OSError) -> StateDamaged:
-    """The error for a record that could not be written: one line, with what to do."""
+    """The error for a record that could not be written, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space and run the same command again: it goes on from there."
         return StateDamaged(f"{path}: the disk is full", hint)
@@ -176,7 +177,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, JsonObject | InvalidRecord]]
 
 
 def to_utf8(text: str) -> bytes:
-    """UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) are written as question marks."""
+    """A text as UTF-8; bytes of a file name that are no UTF-8 (lone surrogates) become question marks."""
     return text.encode("utf-8", "replace")
 
 

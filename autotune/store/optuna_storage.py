@@ -1,6 +1,6 @@
-"""Optuna's storage by its address: SQLite, PostgreSQL and what else SQLAlchemy reaches, or Optuna's gRPC proxy.
+"""Optuna's storage by its URL: SQLite, PostgreSQL and what else SQLAlchemy reaches, or Optuna's gRPC proxy.
 
-What goes wrong is one line without the address's password. Importing this module imports no Optuna.
+Errors are one line without the URL's password. Importing this module does not import Optuna.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ GRPC_PORT = 13000
 REACHED_WITHIN = 10
 """Seconds in which a storage must answer when it is opened."""
 FIRST_TRIES = 30
+"""Tries to open a database that another process is creating, a tenth of a second apart."""
 LOCKED_FOR = 30
-"""Seconds for which SQLite waits for somebody else's write; one takes milliseconds."""
+"""Seconds for which SQLite waits for another process's write; one takes milliseconds."""
 FORMS = "Say sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT."
 
 
 def url_of(path: Path) -> str:
-    """The address of an SQLite file, as Optuna and optuna-dashboard take it."""
+    """The URL of an SQLite file, as Optuna and optuna-dashboard take it."""
     return f"sqlite:///{path.resolve().as_posix()}"
 
 
 def storage_errors() -> tuple[type[Exception], ...]:
-    """What Optuna's storages raise when they cannot be reached or written, or do not hold what they should."""
+    """The exceptions that Optuna's storages raise when they cannot be reached or written, or hold something else."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,8 +52,10 @@ def storage_errors() -> tuple[type[Exception], ...]:
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage of an address that somebody gave. Raises UsageProblem: no such kind, its driver is missing, it
-    cannot be reached, or holds something else."""
+    """The storage of a URL that the user gave.
+
+    Raises UsageProblem: no such kind, its driver is missing, it cannot be reached, or holds something else.
+    """
     try:
         parts = urlsplit(url)
         scheme, port = parts.scheme.lower(), parts.port
@@ -65,8 +68,8 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def open_own_storage(path: Path) -> BaseStorage:
-    """The SQLite file at ``path``, made where there is none. One that is no database is moved aside: it holds nothing
-    that the studies do not. Raises StateDamaged."""
+    """The SQLite file at ``path``, created where there is none. One that is no database is moved aside: it holds
+    nothing that the studies do not. Raises StateDamaged."""
     from sqlalchemy.exc import DatabaseError, OperationalError
 
     make_folder(path.parent)
@@ -115,7 +118,8 @@ def _database(url: str) -> BaseStorage:
 
 
 def _open_while_made(url: str) -> BaseStorage:
-    """A database that others may be the first to use at this very moment: who is second finds tables half made."""
+    """Opens a database that another process may be creating at this moment: the second one finds its tables
+    incomplete."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for tries_left in range(FIRST_TRIES, -1, -1):
@@ -168,7 +172,7 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
 
 
 def close_storage(storage: BaseStorage) -> None:
-    """Lets go of a storage's connections."""
+    """Closes a storage's connections."""
     backend = getattr(storage, "_backend", storage)
     engine = getattr(backend, "engine", None)
     if engine is not None:
@@ -180,19 +184,19 @@ def close_storage(storage: BaseStorage) -> None:
 
 
 def shown_address(url: str) -> str:
-    """An address as it may be printed: without password."""
+    """A URL as it may be printed: without password."""
     return masked(mask_password(url, url))
 
 
 def mask_password(text: str, url: str) -> str:
-    """A text in which the password of ``url`` is masked, as it is written there and as it is meant."""
+    """A text in which the password of ``url`` is masked, as it is written there and decoded."""
     for secret in _secrets(url):
         text = text.replace(secret, MASK)
     return text
 
 
 def _secrets(url: str) -> list[str]:
-    """Passwords in an address: before the last @ of its host part, and of its query."""
+    """Passwords in a URL: before the last @ of its host part, and in its query."""
     _, _, rest = url.partition("://")
     login, at, _ = rest.partition("?")[0].rpartition("@")
     _, colon, password = login.partition(":")

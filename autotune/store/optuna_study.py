@@ -1,8 +1,7 @@
-"""A study in Optuna's storage while it runs: each trial asked, its clips as they come, and told.
+"""A study in Optuna's storage while it runs: each trial begun, its clips as they come, and its result.
 
-The study's journal is the record. What the storage lacks of it, because a process or a database was killed in
-between, is put there at the next opportunity; what is there already is not put there twice: every clip and start
-carries its number in the journal.
+The study's journal is the record. What the storage lacks of it, because a process or a database was killed in between,
+is added at the next opportunity, and nothing is added twice: every clip and start has its number in the journal.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
 TRIAL_NUMBER = "trial"
 """Name of the attribute that holds a trial's number in its worker's own count."""
 RETRY_AFTER = 2.0
-"""Seconds until a storage that went away is tried again."""
+"""Seconds until a storage that could not be reached is tried again."""
 SampleOrLaunch = Sample | Launch
 
 
 class OptunaStudy:
-    """One study in a storage. Whatever the storage does, ``begin_trial``, ``record`` and ``finish_trial`` raise nothing
-    for it: what could not be written is written later (``is_behind``)."""
+    """One study in a storage. ``begin_trial``, ``record`` and ``finish_trial`` raise nothing when the storage fails:
+    what could not be written is written later (``is_behind``)."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, name: str, question: SearchQuestion,
                  sampler: LaunchAwareSampler | SteeredSampler, worker: str) -> None:
@@ -67,15 +66,15 @@ class OptunaStudy:
         self._trial_of: dict[tuple[str, int], object] = {}
 
     def describe(self, facts: Mapping[str, Any]) -> None:
-        """Notes what the study is of, as far as it is not noted."""
+        """Notes facts about the study, as far as they are not noted."""
         known = self.study.user_attrs
         for key, value in facts.items():
             if known.get(key) != value:
                 self.study.set_user_attr(key, value)
 
     def add_missing(self, records: Iterable[SampleOrLaunch]) -> int:
-        """Brings the storage up to the journal: clips and starts that it lacks are added, trials that were left
-        running are told. Returns how many records it lacked. Raises what storages raise."""
+        """Adds the clips and starts of the journal that the storage lacks, and ends trials that were left running.
+        Returns how many records it lacked. Raises what storages raise."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         self._records = [one for one in records if not one.worker]
@@ -111,8 +110,8 @@ class OptunaStudy:
 
     def begin_trial(self, proposal: Proposal, number: int, asked: optuna.Trial | None = None,
                     rival: str | None = None) -> None:
-        """Asks for the trial that is to measure a proposal; ``number``: see TRIAL. ``asked``: it has been asked for.
-        ``rival``: the set that it helps to compare with the current one."""
+        """Begins the trial that is to measure a proposal; ``number``: see TRIAL_NUMBER. ``asked``: the trial, where the
+        sampler has chosen it. ``rival``: the set that it helps to compare with the current one."""
         self._number, self._rows = number, {trial_history.SAMPLES: [], trial_history.LAUNCHES: []}
         self._set, self.pair, self.rival = proposal.candidate, proposal.block, rival
         try:
@@ -129,7 +128,7 @@ class OptunaStudy:
             self._fell_behind(problem)
 
     def record(self, one: SampleOrLaunch) -> None:
-        """A clip or a start that is in the journal."""
+        """Adds a clip or a start that is in the journal to the running trial."""
         self._records.append(one)
         kind = _kind(one)
         self._rows.setdefault(kind, []).append(codec.dump(one))
@@ -146,18 +145,18 @@ class OptunaStudy:
 
     @property
     def running(self) -> tuple[int, str] | None:
-        """Number and set of the trial that runs, None where the storage knows of none."""
+        """Number and set of the running trial, None where the storage has none."""
         return None if self._trial is None else (self._trial.number, self._set)
 
     def withdraw_trial(self) -> None:
-        """Gives the trial that runs up before anything was measured for it."""
+        """Ends the running trial before anything was measured for it."""
         trial, self._trial, self.pair = self._trial, None, None
         if trial is not None:
             with suppress(*storage_errors()):
                 self.tell_unmeasured(trial, None)
 
     def finish_trial(self) -> None:
-        """Tells how the trial ended."""
+        """Ends the running trial by what was measured."""
         trial, self._trial = self._trial, None
         rows = [one for one in self._records if one.trial == self._number]
         if trial is not None:
@@ -178,7 +177,7 @@ class OptunaStudy:
         return trial, next((one.id for one in self.space.candidates if one.levels == wanted), None)
 
     def tell_unmeasured(self, trial: optuna.Trial, candidate: str | None) -> None:
-        """Tells a trial that is not measured: what its set came to before, else that it failed. Raises what storages
+        """Ends a trial that is not measured: with the known result of its set, else as failed. Raises what storages
         raise."""
         from optuna.trial import TrialState
 
@@ -202,8 +201,8 @@ class OptunaStudy:
             "speedup": [speedup.estimate, speedup.low, speedup.high] if speedup else None})
 
     def value_of(self, samples: Sequence[Sample]) -> float | None:
-        """What trials are compared by: the objective's score, for speed the (weighted geometric mean of the) seconds
-        of a clip; None without a whole round."""
+        """The value by which trials are compared: the objective's score, for speed the (weighted geometric mean of the)
+        seconds of a clip; None without a whole round."""
         found = rounds(History(tuple(samples)), self._question.profile)
         scores = [one.score for one in objectives.score_rounds(found, self._question.objective)]
         return math.exp(median(scores)) if scores else None
@@ -218,8 +217,8 @@ class OptunaStudy:
             self._retry_at = time.monotonic() + RETRY_AFTER
 
     def _catch_up(self) -> None:
-        """Puts into the storage what it lacks. Raises what storages raise, and a fault of its own where the last try
-        is only just past: a server that is gone may take its time to say so."""
+        """Adds to the storage what it lacks. Raises what storages raise, and ConnectionError where the last try is only
+        just past: a server that is gone may take its time to say so."""
         if not self.is_behind:
             return
         if time.monotonic() < self._retry_at:
@@ -231,6 +230,7 @@ class OptunaStudy:
             raise
 
     def _facts(self, proposal: Proposal, number: int) -> dict[str, Any]:
+        """User attributes that a trial begins with."""
         flags = self.space[proposal.candidate].flags
         facts: dict[str, Any] = {
             trial_history.WORKER: self.worker, TRIAL_NUMBER: number, trial_history.PURPOSE: proposal.purpose}
@@ -244,12 +244,13 @@ class OptunaStudy:
         return facts
 
     def _write(self, trial_id: int, rows: Sequence[SampleOrLaunch]) -> None:
+        """Writes clips and starts into a trial."""
         for kind in (trial_history.LAUNCHES, trial_history.SAMPLES):
             found = [codec.dump(one) for one in rows if _kind(one) == kind]
             self.study._storage.set_trial_user_attr(trial_id, kind, found)
 
     def _rewrite(self) -> None:
-        """Puts what the running trial holds into the storage anew."""
+        """Writes what the running trial holds into the storage again."""
         assert self._trial is not None
         rows = [one for one in self._records if one.trial == self._number]
         with suppress(*storage_errors()):  # told by somebody else, who took it for dead: it is added once it has ended
@@ -267,7 +268,7 @@ class OptunaStudy:
                         skip_if_finished=True)
 
     def _add(self, rows: Sequence[SampleOrLaunch]) -> None:
-        """Adds a trial of the journal that the storage knows nothing of, or some of its clips that it lacks."""
+        """Adds a trial of the journal that the storage does not have, or some of its clips that it lacks."""
         import optuna
 
         samples = [one for one in rows if isinstance(one, Sample)]
@@ -288,7 +289,7 @@ class OptunaStudy:
             user_attrs=facts, intermediate_values=dict(enumerate(good))))
 
     def _end(self, rows: Sequence[SampleOrLaunch]) -> tuple[str, float | None, dict[str, Any]]:
-        """(state, value, what to note) of a trial by its clips and starts."""
+        """(state, value, attributes) of a finished trial by its clips and starts."""
         samples = [one for one in rows if isinstance(one, Sample)]
         launches = [one for one in rows if isinstance(one, Launch)]
         value = self.value_of(samples)
@@ -312,7 +313,7 @@ class OptunaStudy:
 
 
 def _trial_of_each(records: Sequence[SampleOrLaunch]) -> dict[tuple[str, int], object]:
-    """The trial of each record: its number, or, where none was noted, all of one set and purpose in one process."""
+    """The trial of each record: its number or, where none was noted, one for each set and purpose in one process."""
     found: dict[tuple[str, int], object] = {}
     first: dict[int, object] = {}
     for one in records:

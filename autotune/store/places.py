@@ -1,4 +1,4 @@
-"""Where autotune keeps its own things: the state folder's layout, in one place."""
+"""Where autotune keeps its own files: the layout of the state folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME_ONE = "Name a folder for autotune's records with --state-dir."
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """All paths under one state folder. Nothing is created by asking."""
+    """All paths under one state folder. Nothing is created by asking for one."""
 
     root: Path
 
@@ -46,7 +46,7 @@ class Places:
     def require_outside(self, webui: Path) -> None:
         """Raises UsageProblem where the state folder lies in the web UI's: nothing of ours is to be left there.
 
-        For what begins something; what is recorded there already can be looked at and rolled back.
+        For verbs that begin something; what is recorded there already can be shown and rolled back.
         """
         root, ours = Path(os.path.realpath(webui)), Path(os.path.realpath(self.root))
         if root == ours or root in ours.parents:
@@ -80,7 +80,7 @@ class Places:
 def state_dir(option: Path | None) -> Places:
     """The state folder: the option, else AUTOTUNE_STATE_DIR, else the platform's own.
 
-    Raises UsageProblem (no such home folder, an impossible name), StateDamaged (a file stands there).
+    Raises UsageProblem (no such home folder, an impossible name), StateDamaged (it is a file).
     """
     if option is None and os.environ.get(ENVIRONMENT):
         option = Path(os.environ[ENVIRONMENT])

@@ -1,8 +1,8 @@
-"""Which set a trial runs with right now, on disk: a machine that goes down cannot tell afterwards what it ran.
+"""Which set a trial runs with right now, on disk: after a machine went down nothing else tells what it ran.
 
-Written before each start and each switch of a trial, taken away when its processes are gone: by autotune, or, when
-that was killed, by the guard of the web UI. An entry that is still there after the machine has started anew is of the
-set that ran when it went down; such a set is kept in a list and not tried again until somebody asks for it.
+Written before each start and each switch of a trial, removed when its processes are gone: by autotune, or, when that
+was killed, by the guard of the web UI. An entry that is still there after the machine has booted again is of the set
+that ran when it went down; such a set is kept in a list and not tried again until somebody asks for it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from autotune.store.places import Places
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CLOCK_TOLERANCE = 60.0
-"""Seconds by which the time of the last start of the machine may seem to move: it is worked out from the clock, which
-is set now and then. No machine starts twice within them."""
+"""Seconds by which the time of the last boot may seem to move: it is worked out from the clock, which is set now and
+then. No machine boots twice within them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One run of the machine, from its start to its end. ``id``: the system's own name of it (Linux), else None;
-    ``began``: time of its start, seconds since 1970; ``up``: seconds since then."""
+    """One run of the machine, from boot to shutdown. ``id``: the system's own name of it (Linux), else None; ``began``:
+    time of the boot, seconds since 1970; ``up``: seconds since then."""
 
     id: str | None
     began: float
@@ -48,14 +48,14 @@ def this_boot() -> Boot:
 
 def same_boot(then: Boot, now: Boot) -> bool:
     """Whether the machine has not gone down in between. Where only its clock can tell, a machine that is up for less
-    time than it was then has started anew, and so has one whose start is another by more than a clock is set."""
+    time than it was then has booted again, and so has one whose boot time differs by more than CLOCK_TOLERANCE."""
     if then.id is not None and now.id is not None:
         return then.id == now.id
     return now.up >= then.up and abs(now.began - then.began) <= CLOCK_TOLERANCE
 
 
 class RunningSet:
-    """The entry of one web UI, and the list of sets that ran when the machine went down."""
+    """The entry of one web UI, and its list of sets that ran when the machine went down."""
 
     def __init__(self, folder: Path, boot: Boot) -> None:
         self.path = folder / "in-flight.json"
@@ -63,19 +63,19 @@ class RunningSet:
         self._boot = boot
 
     def begin(self, candidate: str, words: Sequence[str], verb: str) -> None:
-        """Notes that a set is about to run; on the disk when it returns. Raises StateDamaged."""
+        """Records that a set is about to run; on the disk when it returns. Raises StateDamaged."""
         boot = {"id": self._boot.id, "began": self._boot.began, "up": self._boot.up}
         self._write(self.path, {"candidate": candidate, "flags": list(words), "verb": verb, "at": events.now(),
                                 "boot": boot})
 
     def end(self) -> None:
-        """Notes that nothing of it runs any more."""
+        """Records that it no longer runs."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
     @contextmanager
     def during(self, candidate: str, words: Sequence[str], verb: str) -> Iterator[None]:
-        """``begin`` and ``end`` around a start."""
+        """``begin`` and ``end`` around a block."""
         self.begin(candidate, words, verb)
         try:
             yield
@@ -83,7 +83,7 @@ class RunningSet:
             self.end()
 
     def record_machine_down(self) -> None:
-        """Takes an entry that an earlier run left into the list, if the machine went down meanwhile. Raises
+        """Moves an entry that an earlier run left behind into the list, if the machine went down meanwhile. Raises
         StateDamaged when the list cannot be written."""
         try:
             left = load_json(self.path)
@@ -107,7 +107,7 @@ class RunningSet:
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("candidate"), str)]
 
     def forget_machine_down(self) -> None:
-        """Forgets them all: somebody asked to try again."""
+        """Empties the list: somebody asked to try those sets again."""
         with suppress(OSError):
             self._list.unlink(missing_ok=True)
 

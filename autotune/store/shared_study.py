@@ -1,9 +1,9 @@
-"""One study that several workers measure: each takes over what the others measured into its own record.
+"""One study that several workers measure: each copies what the others measured into its own record.
 
 A worker's record holds everything that it knows: its own clips, and those of the others with their worker's name and
 number, in the order in which it learnt of them, so that its verdict follows from its own record. Clips of a comparison
-are taken over as whole pairs, for both sides of a pair must come from one card. Who is at work is told by beats: a
-counter in the storage that each worker moves on. Nobody's clock is compared with anybody else's.
+are copied as whole pairs, since both sides of a pair must come from one card. Which workers are alive is seen from
+beats: a counter in the storage that each worker advances. No two machines' clocks are compared.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 BEAT, GRACE = 5.0, 40.0
-"""Seconds between two beats, and without one until a worker is taken for dead and its trial is taken over."""
+"""Seconds between two beats, and without one until a worker counts as dead and its trial is ended by another."""
 MOST_WAITS = 20
-"""So many fiftieths of a second is waited for a trial that began before to say what it measures."""
+"""Number of waits, a fiftieth of a second each, for an earlier trial to say what it measures."""
 ENDED = "ended"
 """A worker's last beat."""
 
 
 def beat_attribute(worker: str) -> str:
-    """Name of the study's attribute that a worker's beats are in."""
+    """Name of the study's attribute that holds a worker's beats."""
     return f"beat {worker}"
 
 
 @dataclass
 class StudyActivity:
-    """What the storage showed at the last look. ``running``: sets that others measure in the search; ``pairs``: numbers
-    of pairs that others are at, by worker; ``rival``: the set that somebody compares with the current one;
-    ``anyone_measures``: somebody measures; ``anyone_at_work``: somebody is at work, measuring or choosing;
-    ``verdict_is_sure``: somebody came to a verdict that is sure."""
+    """What the other workers were doing at the last look. ``running``: sets that they measure in the search; ``pairs``:
+    number of pairs that they are at; ``rival``: the set that somebody compares with the current one;
+    ``anyone_measures``; ``anyone_at_work``: measuring or choosing; ``verdict_is_sure``: somebody came to a verdict that
+    is sure."""
 
     running: list[str] = field(default_factory=list)
     pairs: int = 0
@@ -87,9 +87,11 @@ class OtherWorkers:
                 return
 
     def refresh(self, take_all: bool = False, no_pairs: bool = False) -> StudyActivity:
-        """Takes over what others measured since the last look, and the trials of dead workers; ``take_all``: pairs that
-        are not whole too, as clips of no pair; ``no_pairs``: no pairs at all, as long as this worker is at one of its
-        own. Raises what storages raise."""
+        """Copies what others measured since the last look, and ends the trials of dead workers.
+
+        ``take_all``: incomplete pairs too, as clips of no pair; ``no_pairs``: none at all, as long as this worker is at
+        one of its own. Raises what storages raise.
+        """
         study = self._optuna.study
         attrs = study.user_attrs
         there = [one for one in study.get_trials(deepcopy=False)
@@ -133,7 +135,7 @@ class OtherWorkers:
                    for one in rivals)
 
     def _alive(self, worker: str, attrs: dict[str, Any]) -> bool:
-        """Whether a worker's beat has moved lately; one that is seen for the first time gets the benefit of doubt."""
+        """Whether a worker's beat has moved lately; one that is seen for the first time counts as alive."""
         value, now = attrs.get(beat_attribute(worker)), self._clock()
         known = self._beats.get(worker)
         if known is None or known[0] != value:
@@ -170,7 +172,7 @@ class OtherWorkers:
         return seen
 
     def _may_still_come(self, key: tuple[str, Any]) -> bool:
-        """Whether the second side of a pair may still be expected: should it not come, nobody waits for ever."""
+        """Whether the second side of a pair may still be expected, for GRACE seconds at most."""
         return self._clock() - self._waited_since.setdefault(key, self._clock()) <= self._grace
 
     def _is_whole(self, rows: list[FrozenTrial]) -> bool:
@@ -180,7 +182,7 @@ class OtherWorkers:
         return self._optuna.space.baseline in sides and len(sides) > 1
 
     def _add_finished(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
-        """Takes over finished trials; see the module's text."""
+        """Copies finished trials into the own record; see the module's text."""
         study = self._study
         known = {candidate.id for candidate in self._optuna.space.candidates}
         have = {(one.worker, one.origin) for one in study.samples if one.worker}
@@ -212,7 +214,7 @@ class OtherWorkers:
                     have.add((key[0], sample.number))
 
     def _own_block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
-        """The number that somebody else's pair has here."""
+        """The number that another worker's pair has in the own record."""
         if key not in blocks:
             used = [one.block for one in self._study.samples if one.block is not None]
             blocks[key] = 1 + max(used, default=-1)
@@ -220,8 +222,8 @@ class OtherWorkers:
 
 
 def study_name(storage: BaseStorage, question: str, fresh: bool) -> str:
-    """The study of a question that a worker takes part in: the newest. ``fresh``: a new one, unless somebody is at work
-    on the newest right now. Raises what storages raise."""
+    """Name of the study of a question that a worker takes part in: the newest. ``fresh``: a new one, unless somebody is
+    at work on the newest right now. Raises what storages raise."""
     import optuna
 
     pattern = re.compile(re.escape(question) + r"(?:-(\d{1,6}))?")
@@ -244,6 +246,7 @@ def _is_of_pair(trial: FrozenTrial) -> bool:
 
 
 def _pair_key(trial: FrozenTrial) -> tuple[str, Any]:
+    """(worker, number) of the pair that a trial is part of."""
     return str(trial.user_attrs.get(trial_history.WORKER, "")), trial.user_attrs.get(trial_history.BLOCK, -1)
 
 

@@ -1,4 +1,5 @@
-"""One study on disk: ``study.json`` says what is asked, ``samples.jsonl`` holds every sample and launch."""
+"""Studies on disk: ``study.json`` has the question, ``samples.jsonl`` every sample and launch, ``result.json`` the
+result."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 
 
 class Study:
-    """An open study: appends go to disk at once, ``history`` gives everything recorded so far."""
+    """One study: samples and launches go to disk at once, ``history`` gives everything recorded so far."""
 
     def __init__(self, folder: Path, head: dict[str, Any], mend: bool = False) -> None:
-        """Reads it. A damaged line raises StateDamaged; with ``mend`` it and what follows are moved aside and
-        ``moved_aside`` says so: only who goes on measuring may go on without them."""
+        """Reads the study. A damaged line raises StateDamaged; with ``mend`` it and what follows are moved aside
+        (``moved_aside``): only a tune that goes on measuring may go on without them."""
         self.folder = folder
         self.head = head
         self._journal = Journal(folder / "samples.jsonl")
@@ -60,7 +61,7 @@ class Study:
         return self._journal.moved_aside
 
     def checked_question(self) -> records.StudyQuestion:
-        """What it asks, once its parts are certain to be sound and to fit one another.
+        """The study's question, once its parts are certain to be sound and to fit one another.
 
         Raises StateDamaged, naming file and place.
         """
@@ -80,7 +81,7 @@ class Study:
         return asked
 
     def set_bad_result_aside(self) -> None:
-        """Moves a result aside that is damaged, or tells of clips that are gone: who goes on makes it anew."""
+        """Moves a result aside that is damaged or counts clips that are gone: a tune that goes on makes it anew."""
         path = self.folder / "result.json"
         try:
             asked = records.check_study(self.head, self.samples, self.launches)
@@ -94,7 +95,7 @@ class Study:
                 self._journal.moved_aside = self._journal.moved_aside or f"{why}; it is kept in result.json.damaged"
 
     def begin_trial(self) -> int:
-        """Begins something that was asked for: samples and launches from now on belong to it."""
+        """Begins a trial and returns its number: samples and launches from now on belong to it."""
         everything: list[Sample | Launch] = [*self.samples, *self.launches]
         own = [one.trial for one in everything if not one.worker and one.trial is not None]
         self._trial = 1 + max((*own, -1 if self._trial is None else self._trial))
@@ -117,7 +118,7 @@ class Study:
         self._record("sample" if isinstance(one, Sample) else "launch", asdict(one))
 
     def _record(self, kind: str, record: dict[str, Any]) -> None:
-        """Writes a record, then takes it as written: a verdict must not depend on digits that the disk lacks."""
+        """Writes a record, then keeps it as it was written: a verdict must not depend on digits that the disk lacks."""
         line = {"kind": kind, **_compact(record)}
         self._journal.append(line)
         self._take(line)
@@ -129,18 +130,18 @@ class Study:
         write_whole(self.folder / "study.json", text)
 
     def set_cost(self, cost: Mapping[str, float]) -> None:
-        """Records what this sitting has cost so far, by part (seconds); a sitting's last record counts."""
+        """Records what this run has cost so far, by part (seconds); the last record of each run counts."""
         record = {part: round(cost.get(part, 0.0), 4) for part in (*COST_PARTS, "wall")}
         self._journal.append({"kind": "cost", "sitting": self._sitting, **record})
         self._sittings[self._sitting] = record
 
     def cost(self) -> dict[str, float]:
-        """Seconds by part and ``wall``, over all sittings (a study interrupted and resumed has several)."""
+        """Seconds by part and ``wall``, over all runs of the tune (a study interrupted and resumed has several)."""
         rows = self._sittings.values()
         return {part: sum(row.get(part, 0.0) for row in rows) for part in ("wall", *COST_PARTS)}
 
     def spent(self) -> float:
-        """Seconds of the budget that all sittings took: all but those in which a web UI installed packages once."""
+        """Seconds of the budget that all runs took, without those in which a web UI installed packages once."""
         return self.cost()["wall"] - sum(launch.installing or 0.0 for launch in self.launches)
 
     def history(self, budget: float, spent: float, live_launch: int | None) -> History:
@@ -148,7 +149,7 @@ class Study:
         return History(tuple(self.samples), tuple(self.launches), spent, budget, live_launch)
 
     def save_log(self, name: str, lines: Sequence[str]) -> Path:
-        """Keeps the last lines of a web UI that failed in a file beside the samples. Raises StateDamaged."""
+        """Saves the last lines of a web UI that failed in a file beside the samples. Raises StateDamaged."""
         path = self.folder / f"{name}.log"
         write_whole(path, "".join(f"{line}\n" for line in lines))
         return path
@@ -163,7 +164,7 @@ class Study:
         return load_json(self.folder / "result.json")
 
     def _read(self, record: dict[str, Any] | InvalidRecord) -> None:
-        """Takes a record from the disk: in order, none missing, none twice. Raises InvalidRecord."""
+        """Adds a record from the disk: in order, none missing, none twice. Raises InvalidRecord."""
         if isinstance(record, InvalidRecord):
             raise record
         wanted = {"sample": len(self.samples), "launch": len(self.launches)}.get(str(record.get("kind")))
@@ -172,6 +173,7 @@ class Study:
         self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
+        """Adds a record to what is known. Raises InvalidRecord."""
         kind = record.get("kind")
         if kind == "sample":
             self.samples.append(codec.load(Sample, {"seconds": None, **record}))
@@ -183,7 +185,8 @@ class Study:
 
 
 def question_key(parts: Mapping[str, Any]) -> str:
-    """The name of a question: equal questions (fingerprint, profile, baseline, objective, seed) resume."""
+    """The key of a question: equal questions (fingerprint, profile, baseline, objective, seed) resume the same
+    study."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -248,7 +251,7 @@ def _head(folder: Path) -> dict[str, Any] | None:
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out empty fields; floats keep six decimals: a microsecond is below any clock used here."""
+    """The record without empty fields; floats keep six decimals: a microsecond is below any clock used here."""
     return {
         key: round(value, 6) if isinstance(value, float) else value
         for key, value in record.items()

@@ -1,1 +1,2 @@
-"""What to render, and is the answer a real, valid clip. Pure, but for reading a profile's file."""
+"""Profiles (what to render), and the check that an answer is a valid animated clip. Pure, except for reading a
+profile's file."""

@@ -1,7 +1,7 @@
-"""Is the answer a real clip? Six refusals, and a comparison with a reference clip.
+"""Check of a rendered clip: is it a valid animated GIF of the right size, and how similar is it to a reference clip?
 
-AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (docs/webuis.md). So the
-GIF itself is looked at.
+AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (docs/webuis.md). So the GIF
+itself is examined.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ RefusalKind = Literal[
 ]
 
 BLACK_LEVEL = 8
-"""Grey levels of 255. A black clip's GIF holds 0; a palette may move it by a few levels."""
+"""Grey levels of 255 up to which a clip counts as black. A black clip's GIF holds 0; a palette may move it by a few
+levels."""
 FLAT_DEVIATION = 2.0
 """Grey levels. A frame whose standard deviation is below this shows nothing."""
 STILL_DIFFERENCE = 0.25
-"""Mean grey levels between frames and their mean. Copies of one still differ by palette noise at most."""
+"""Mean grey levels between frames and their mean, below which nothing moves. Copies of one still differ by palette
+noise at most."""
 MOST_PIXELS = 4096 * 4096
+"""Pixels of a frame above which it is not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class ClipRefusal:
 def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     """Decodes a GIF and checks it: frames as uint8 (frames, height, width, 3), or the refusal.
 
-    The order of checks is from the container inwards, so that each fault gets its own name.
+    The checks go from the container inwards, so that each fault gets its own name.
     """
     import numpy as np
 
@@ -95,9 +98,10 @@ def _decode(data: bytes) -> list[Frames] | ClipRefusal:
 
 
 def compare_clips(frames: Frames, reference: Frames) -> tuple[float, float]:
-    """(SSIM, PSNR in dB) of two clips of one shape, averaged over frames; identical clips give (1.0, 100.0).
+    """Similarity of two clips of one shape: (SSIM, PSNR in dB), averaged over frames; identical clips give (1.0,
+    100.0).
 
-    SSIM on luma (workload/ssim.py). PSNR is capped at 100 dB so that it stays a number in JSON.
+    SSIM is taken on luma (workload/ssim.py). PSNR is capped at 100 dB so that it stays a number in JSON.
     """
     import numpy as np
 

@@ -1,4 +1,5 @@
-"""Profiles: what to render, what may vary, how sure to be (docs/contract.md: a profile). A typo is refused."""
+"""Profiles: what to render, which flags may vary, how sure to be (docs/contract.md: a profile). Unknown keys are
+refused."""
 
 from __future__ import annotations
 
@@ -29,13 +30,13 @@ MAX_MINUTES = 7 * 24 * 60
 
 
 def profile_folders() -> tuple[Path, ...]:
-    """Where shipped profiles lie: beside the package in a wheel, beside its parent in a source tree."""
+    """Folders of the profiles that come with autotune: inside the package in a wheel, beside it in a source tree."""
     package = Path(__file__).resolve().parent.parent
     return tuple(folder for folder in (package / "profiles", package.parent / "profiles") if folder.is_dir())
 
 
 def shipped_profiles() -> dict[str, Path]:
-    """Names and files of the shipped profiles, by name."""
+    """The profiles that come with autotune: file by name."""
     found: dict[str, Path] = {}
     for folder in profile_folders():
         for path in sorted(folder.glob("*.toml")):
@@ -92,13 +93,13 @@ def to_json(profile: Profile) -> dict[str, Any]:
 
 
 def _decide_json(rule: DecideSpec) -> dict[str, float]:
-    """The rule as a plain document; that of a study older than precision stays without."""
+    """The decision rule as a plain document; one from a study without a precision stays without it."""
     told = {"min_gain": rule.min_gain, "confidence": rule.confidence}
     return told if rule.uses_older_rule else {**told, "precision": rule.precision}
 
 
 def workload_json(workload: Workload) -> dict[str, Any]:
-    """A workload as a plain document; one of a study older than contexts stays without."""
+    """A workload as a plain document; one from a study without contexts stays without it."""
     told = {key: getattr(workload, key) for key in WORKLOAD_KEYS}
     return {key: value for key, value in told.items() if value is not None}
 

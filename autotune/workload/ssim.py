@@ -1,4 +1,4 @@
-"""How alike two clips look: structural similarity, frame by frame."""
+"""Structural similarity (SSIM) of two clips, frame by frame."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def structural_similarity(first: Luma, second: Luma, span: float = 255.0) -> flo
     2004, IEEE Transactions on Image Processing 13:600, equation 13).
 
     ``first``, ``second``: frames x height x width, grey levels from 0 to ``span``, of one shape. Squares of WINDOW
-    pixels (less where a frame is smaller) that lie wholly in the frame, all pixels alike, unbiased variances: as
-    scikit-image does, whose figures stand in the tests.
+    pixels (less where a frame is smaller) that lie wholly in the frame, all pixels weighted alike, unbiased variances:
+    as in scikit-image, whose figures the tests hold.
     """
     import numpy as np
 
@@ -32,7 +32,7 @@ def structural_similarity(first: Luma, second: Luma, span: float = 255.0) -> flo
 
 
 def _frame(first: Luma, second: Luma, span: float) -> float:
-    """The same of one frame: a whole clip at once would take a gigabyte."""
+    """Structural similarity of one frame: a whole clip at once would take a gigabyte."""
     import numpy as np
     from scipy.ndimage import uniform_filter
 
