@@ -42,7 +42,7 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
     "overview/doctor.py": (f"findings, {PROSE}", {
         "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
-    "overview/doctor_install.py": (f"what an install lacks, {PROSE}", {
+    "webui/a1111/checks.py": (f"what an install lacks, {PROSE}", {
         "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
     "install/inspection.py": (PROSE, {"commandline_args"}),
     "overview/doctor_machine.py": (PROSE, {"--lowvram", "--medvram"}),

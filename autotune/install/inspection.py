@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.catalogue import Catalogue
 from autotune.install.interrupted_edit import recover
 from autotune.install.launch_flags import depends_on, flags_of
 from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
 from autotune.store.places import Places
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import Layout
 
 PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")

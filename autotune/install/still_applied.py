@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.catalogue import Catalogue
 from autotune.flags.words import canonical, split
+from autotune.webui.a1111.flags.known_flags import load
 
 
 def file_drift(

@@ -16,10 +16,10 @@ from autotune.install.inspection import Look
 from autotune.model import windows_paths
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
-from autotune.overview.doctor_install import of_install
 from autotune.overview.doctor_machine import Check, Classes, of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111 import parser
+from autotune.webui.a1111.checks import of_install
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
 """With this variable the web UI goes on where its parser refuses a flag."""

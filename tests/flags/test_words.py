@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.flags.catalogue import load
 from autotune.flags.words import canonical, replace, split
 from autotune.model.flagset import FlagSet
+from autotune.webui.a1111.flags.known_flags import load
 from tests.flags.machines import words_of
 
 A1111 = load("a1111")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from autotune import trial
-from autotune.flags.catalogue import load
 from autotune.install.inspection import Look, look
 from autotune.install.launch_flags import flags_of
 from autotune.launchfile import edit, read
@@ -22,6 +21,7 @@ from autotune.overview.status import status
 from autotune.store.places import Places
 from autotune.tune.tune import Progress, TuneOptions, tune
 from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.workload import profile as profiles
 from tests.verbs.conftest import Bench
 

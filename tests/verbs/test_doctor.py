@@ -13,7 +13,6 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from autotune.flags.catalogue import load
 from autotune.install.idle import cpu_load
 from autotune.install.inspection import Look, look
 from autotune.machine.weights import damage
@@ -23,6 +22,7 @@ from autotune.model.study import Failure
 from autotune.overview.doctor import _folder_name, checks, free
 from autotune.overview.doctor_machine import Check, of_machine
 from autotune.store.places import Places
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.webui_files import read_options
 from tests.flags.machines import CUDA, machine
 from tests.trial import sockets

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from autotune.flags.catalogue import load
 from autotune.model import codec
 from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.fingerprint import cheap
 from autotune.webui.a1111.flags import space
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.machine import look, require_animatediff
 from tests.nvml_fake import Fake
 from tests.webui.installs import python_of, webui, write

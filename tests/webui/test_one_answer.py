@@ -12,10 +12,10 @@ import pytest
 from autotune.agent.effects import RealWorld
 from autotune.config import config as configuration
 from autotune.disk.tomlfile import TomlFile
-from autotune.flags.catalogue import load
 from autotune.overview.status import status
 from autotune.store.places import Places
 from autotune.webui.a1111 import install, layout, webui_files
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import flavour
 from tests.webui.installs import webui, write
 

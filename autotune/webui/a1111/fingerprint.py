@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.machine.nvml import Nvml, likely
 from autotune.model.flagset import SettingValue
@@ -17,6 +16,7 @@ from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111 import interpreter, webui_files
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import Install
 
 # Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.

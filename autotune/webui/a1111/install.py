@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.flags import argv
-from autotune.flags.catalogue import load
 from autotune.machine import git
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.home_folder import expand_home
 from autotune.webui.a1111 import layout
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import flavour as flavour_of
 from autotune.webui.a1111.flavour import forge_version
 

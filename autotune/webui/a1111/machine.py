@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from autotune.flags.catalogue import load
 from autotune.flags.words import split
 from autotune.machine import torch_probe
 from autotune.machine.nvml import Nvml
@@ -14,6 +13,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
 from autotune.webui.a1111 import fingerprint, interpreter, parser, webui_files
 from autotune.webui.a1111 import install as installs
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import REFERENCE_MARK
 from autotune.webui.a1111.install import Install
 

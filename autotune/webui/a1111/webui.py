@@ -39,8 +39,8 @@ class A1111:
 
     def catalogue(self, root: Path) -> Catalogue:
         """See ``flags.catalogue.load``."""
-        from autotune.flags.catalogue import load
         from autotune.webui.a1111 import install
+        from autotune.webui.a1111.flags.known_flags import load
 
         return load(*install.identify(root))
 
@@ -229,7 +229,7 @@ class A1111:
 
 
 def _catalogue(machine: Machine) -> Catalogue:
-    from autotune.flags.catalogue import load
+    from autotune.webui.a1111.flags.known_flags import load
 
     return load(machine.webui.flavour, machine.webui.version)
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.flags.catalogue import load
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.effective import effective
+from autotune.webui.a1111.flags.known_flags import load
 from tests.flags.machines import RUNTIMES
 
 pytest.importorskip("torch", reason="the reference web UI needs the engine extra")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.flags.catalogue import load
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.effective import describe, effective
+from autotune.webui.a1111.flags.known_flags import load
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, RUNTIMES, XFORMERS
 
 # The table of the web UI, written out once more per device: flags by falling priority, then the default.

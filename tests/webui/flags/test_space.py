@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.flags.catalogue import load
 from autotune.flags.words import replace
 from autotune.model.flagset import Space
 from autotune.model.machine import Machine
 from autotune.model.workload import SearchSpec
 from autotune.webui.a1111.flags import space
 from autotune.webui.a1111.flags.effective import describe, effective
+from autotune.webui.a1111.flags.known_flags import load
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, RUNTIMES, XFORMERS, machine, parser, words_of
 
 TINY = SearchSpec(

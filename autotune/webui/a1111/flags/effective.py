@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autotune.flags import argv
-from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention, ldm
+from autotune.webui.a1111.flags.known_flags import load
 
 Given = Mapping[str, str | None]
 

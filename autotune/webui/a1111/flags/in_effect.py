@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autotune.flags.catalogue import Catalogue, load
+from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.effective import Given, given, of_given
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import FlagState
 
 # What the log gives when no optimisation is applied ("Disabling attention optimization").

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autotune.flags.catalogue import Catalogue, version_pair
+from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective
 from autotune.model.machine import Gpu, Runtime
 from autotune.webui.a1111.flags import attention, ldm
+from autotune.webui.a1111.flags.known_flags import version_pair
 
 # A GPU of at most this much memory counts as short: AnimateDiff at 512x512, 16 frames, was seen to take 5.6 GB
 # with the default flags (RTX 4090), and the desktop and larger clips come on top.

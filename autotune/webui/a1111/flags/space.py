@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from autotune.flags.catalogue import load
 from autotune.flags.words import canonical, split
 from autotune.model.flagset import Candidate, Dimension, Effective, Excluded, FlagSet, SettingValue, Space
 from autotune.model.machine import Machine
 from autotune.model.workload import SearchSpec
 from autotune.webui.a1111.flags import attention, ldm, levels
 from autotune.webui.a1111.flags.effective import describe, given, launch_part, of_given
+from autotune.webui.a1111.flags.known_flags import load
 
 BATCH = "batch_cond_uncond"
 LIVE = ("attention", BATCH)

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from autotune.engine.clip import Unusable, motion_file
-from autotune.flags.catalogue import load
 from autotune.install.inspection import Look, preferred_module
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Runtime
-from autotune.overview.doctor_install import chosen_checkpoint, of_install
 from autotune.overview.doctor_machine import Check
 from autotune.webui.a1111 import machine as probe
 from autotune.webui.a1111 import webui_files
+from autotune.webui.a1111.checks import chosen_checkpoint, of_install
 from autotune.webui.a1111.flags.attention import BY_NAME
 from autotune.webui.a1111.flags.effective import effective, given
 from autotune.webui.a1111.flags.in_effect import flag_states, idle_flags, mismatches
+from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import inspect
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, XFORMERS
 from tests.webui.installs import webui, write

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import autotune.engine
 from autotune.flags import checker
-from autotune.flags.catalogue import KINDS, Catalogue, flavours, load, version_pair
+from autotune.flags.catalogue import KINDS, Catalogue
 from autotune.webui.a1111.flags.effective import given as flags_given
+from autotune.webui.a1111.flags.known_flags import flavours, load, version_pair
 from tests.flags.machines import parser, words_of
 
 A1111 = load("a1111")
