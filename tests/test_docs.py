@@ -9,7 +9,7 @@ import click
 import pytest
 
 from autotune.cli.common_options import GLOBAL_OPTIONS
-from autotune.cli.main import VERBS
+from autotune.cli.main import VERBS, module_of
 from autotune.model.study import Failure
 from autotune.model.workload import SEARCH_LEVELS
 from autotune.webui.a1111.flags.levels import DIMENSIONS
@@ -46,7 +46,7 @@ def test_every_verb_is_told() -> None:
 @pytest.mark.parametrize("verb", ["tune", "apply", "rollback", "verify"])
 def test_every_option_of_the_main_verbs_is_told(verb: str) -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8").split("## JSON", 1)[0]
-    room = importlib.import_module(f"autotune.cli.{VERBS[verb]}")
+    room = importlib.import_module(module_of(verb))
     command = next(one for one in vars(room).values() if isinstance(one, click.Command) and one.name == verb)
     shown = [one for one in command.params if isinstance(one, click.Option) and not one.hidden
              and one not in GLOBAL_OPTIONS]

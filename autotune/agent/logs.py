@@ -48,7 +48,7 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
     return say
 
 
-def without_screen(folder: Path) -> IO[str]:
+def open_output_file(folder: Path) -> IO[str]:
     """Where goes what a screen would show, if there is none: a file beside the log, begun anew when it is long.
 
     It holds why the agent did not begin, and the trace of a fault nobody foresaw. It is not the log itself, because

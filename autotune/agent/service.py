@@ -1,4 +1,4 @@
-"""Installs, removes and shows the agent as a service of the platform's manager; says what it did.
+"""Installs, removes and shows the agent as a service of the platform's service manager, and reports what was done.
 
 Linux: systemd user units; Windows: Task Scheduler; macOS: launchd. Never as administrator. Where the manager
 cannot be reached, the files are written and the commands to give are returned instead of run. What a manager says
@@ -11,29 +11,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from dataclasses import replace as replaced
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.agent import service_files
-from autotune.agent.service_files import Target
+from autotune.agent.service_files import AgentCommand, as_typed
 from autotune.disk import windows_package
 from autotune.disk.files import make_folder
 from autotune.disk.programs import HIDDEN, windowless_python
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.store.journal import write_whole_bytes
 
-LIMIT = 30.0
+COMMAND_LIMIT = 30.0
 """Seconds that a service manager may take for a command."""
 MAY_FAIL = {"disable", "/End", "/Delete", "bootout"}
-"""Commands that end what may not be there."""
+"""Words of commands that end what may not be there."""
 ENCODING = "oem" if sys.platform == "win32" else "utf-8"
 """What the managers' programs write in: on Windows the console's code page, which is not the one of files."""
-Runner = Callable[[Sequence[str]], "Answer"]
+Command = list[str]
+"""A program and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandOutput:
     """What a command said; ``code`` None: it could not be run at all."""
 
     code: int | None
@@ -41,9 +41,9 @@ class Answer:
 
 
 @dataclass
-class Report:
+class ServiceReport:
     """What was done, line by line; ``commands`` are left to the reader; ``ok``: the manager did all of it.
-    ``failed``: there is no service by it, nor will there be without those commands."""
+    ``failed``: the manager has no service, and will not have one without those commands."""
 
     lines: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -52,160 +52,163 @@ class Report:
     failed: bool = False
 
 
-def run_command(command: Sequence[str], encoding: str = ENCODING) -> Answer:
+def run_command(command: Sequence[str], encoding: str = ENCODING) -> CommandOutput:
     """Runs a service manager's command, which writes in ``encoding``. Raises nothing."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT, check=False, creationflags=HIDDEN
-        )
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=COMMAND_LIMIT,
+                              check=False, creationflags=HIDDEN)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Answer(None, str(error))
+        return CommandOutput(None, str(error))
     # Joined as bytes: a program may say in two streams what belongs together. No byte may be in the way of the rest.
-    return Answer(done.returncode, (done.stdout + done.stderr).decode(encoding, "replace").strip())
+    return CommandOutput(done.returncode, (done.stdout + done.stderr).decode(encoding, "replace").strip())
 
 
-class Manager:
-    """One platform's manager: its files, and the commands that reach it, begin, end and show the service."""
+class ServiceManager:
+    """The service manager of one platform: the service's files, and the commands that start, stop and show it.
 
-    FILES_COUNT = True
+    The service has two forms: the agent that stays, or with ``timer`` one pass now and then. ``run`` runs a command.
+    """
+
+    READS_FILES_IN_PLACE = True
     """The manager reads the service's files where they lie, so they are of use where it cannot be reached right now
     (a container, a login without a session): what is left is a command to give there."""
 
-    def __init__(self, home: Path, timer: bool) -> None:
-        self.home, self.timer = home, timer
+    def __init__(
+        self, home: Path, timer: bool, run: Callable[[Sequence[str]], CommandOutput] = run_command
+    ) -> None:
+        self.home, self.timer, self.run = home, timer, run
 
-    def files(self, what: Target) -> dict[Path, bytes]:
+    def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         """Every file of the service with its content."""
         raise NotImplementedError
 
-    def places(self) -> list[Path]:
+    def possible_files(self) -> list[Path]:
         """Where files of either form of the service may lie."""
         raise NotImplementedError
 
-    def probe(self) -> list[str]:
+    def test_command(self) -> Command:
         """A command that succeeds when the manager can be reached."""
         raise NotImplementedError
 
-    def known(self) -> list[str] | None:
-        """A command that succeeds when the manager has the service; None where ``enable`` needs no such knowledge."""
+    def find_command(self) -> Command | None:
+        """A command that succeeds when the manager has the service; None where starting it needs no such knowledge."""
         return None
 
-    def kept(self) -> list[list[str]]:
+    def find_any_commands(self) -> list[Command]:
         """Commands of which one succeeds when the manager has either form of the service, its files there or not."""
         raise NotImplementedError
 
-    def enable(self, changed: bool) -> list[list[str]]:
-        """Commands that load and begin the service; ``changed``: the manager does not have it as its files say."""
+    def start_commands(self, changed: bool) -> list[Command]:
+        """Commands that load and start the service; ``changed``: the manager does not have it as its files say."""
         raise NotImplementedError
 
-    def disable(self) -> list[list[str]]:
+    def stop_commands(self) -> list[Command]:
         """Commands that end the service and forget it. They may fail where there is nothing to end."""
         raise NotImplementedError
 
-    def show(self) -> list[str]:
+    def show_command(self) -> Command:
         """A command that tells how the service is."""
         raise NotImplementedError
 
+    def has_service(self) -> bool:
+        """Asks the manager whether it has either form of the service."""
+        return any(self.run(command).code == 0 for command in self.find_any_commands())
 
-class Systemd(Manager):
+
+class Systemd(ServiceManager):
     """systemd's user manager."""
 
     NAMES = ("autotune.service", "autotune-once.service", "autotune-once.timer")
+    CONTROL = ("systemctl", "--user")
 
     @property
     def _unit(self) -> str:
         return "autotune-once.timer" if self.timer else "autotune.service"
 
-    def files(self, what: Target) -> dict[Path, bytes]:
+    def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         names = self.NAMES[1:] if self.timer else self.NAMES[:1]
         folder = service_files.systemd_folder(self.home)
-        return {folder / name: service_files.systemd(name, what).encode() for name in names}
+        return {folder / name: service_files.systemd_unit(name, agent).encode() for name in names}
 
-    def places(self) -> list[Path]:
+    def possible_files(self) -> list[Path]:
         return [service_files.systemd_folder(self.home) / name for name in self.NAMES]
 
-    def probe(self) -> list[str]:
-        return ["systemctl", "--user", "show-environment"]
+    def test_command(self) -> Command:
+        return [*self.CONTROL, "show-environment"]
 
-    def kept(self) -> list[list[str]]:
-        return [["systemctl", "--user", "is-active", name] for name in ("autotune.service", "autotune-once.timer")]
+    def find_any_commands(self) -> list[Command]:
+        return [[*self.CONTROL, "is-active", name] for name in ("autotune.service", "autotune-once.timer")]
 
-    def enable(self, changed: bool) -> list[list[str]]:
-        first = [["systemctl", "--user", "daemon-reload"]] if changed else []
-        again = [["systemctl", "--user", "restart", self._unit]] if changed else []
-        return [*first, ["systemctl", "--user", "enable", "--now", self._unit], *again]
+    def start_commands(self, changed: bool) -> list[Command]:
+        enable = [*self.CONTROL, "enable", "--now", self._unit]
+        if not changed:
+            return [enable]
+        return [[*self.CONTROL, "daemon-reload"], enable, [*self.CONTROL, "restart", self._unit]]
 
-    def disable(self) -> list[list[str]]:
-        return [
-            ["systemctl", "--user", "disable", "--now", "autotune.service", "autotune-once.timer"],
-            ["systemctl", "--user", "daemon-reload"],
-        ]
+    def stop_commands(self) -> list[Command]:
+        return [[*self.CONTROL, "disable", "--now", "autotune.service", "autotune-once.timer"],
+                [*self.CONTROL, "daemon-reload"]]
 
-    def show(self) -> list[str]:
-        return ["systemctl", "--user", "--no-pager", "status", self._unit]
+    def show_command(self) -> Command:
+        return [*self.CONTROL, "--no-pager", "status", self._unit]
 
 
-class TaskScheduler(Manager):
-    """The Windows Task Scheduler, in the owner's own folder of tasks."""
+class TaskScheduler(ServiceManager):
+    """The Windows Task Scheduler, in the user's own folder of tasks."""
 
-    FILES_COUNT = False  # the XML is read once, by `schtasks /Create`
+    READS_FILES_IN_PLACE = False  # the XML is read once, by `schtasks /Create`
 
     NAMES = ("autotune-agent.xml", "autotune-once.xml")
     TASKS = (r"\autotune\agent", r"\autotune\once")
 
     @property
-    def _folder(self) -> Path:
-        # Its real place: the scheduler is of no Python's package.
-        return windows_package.real(self.home / "AppData" / "Local" / "autotune")
+    def _file(self) -> Path:
+        return self.possible_files()[self.timer]
 
     @property
     def _task(self) -> str:
-        return self.TASKS[1] if self.timer else self.TASKS[0]
+        return self.TASKS[self.timer]
 
-    def files(self, what: Target) -> dict[Path, bytes]:
-        name = self.NAMES[1] if self.timer else self.NAMES[0]
+    def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         # Without a window: one at each logon would be closed, and the agent with it. What it says goes to its log.
-        what = replaced(what, words=(windowless_python(what.words[0]), *what.words[1:]))
+        agent = replace(agent, words=(windowless_python(agent.words[0]), *agent.words[1:]))
         domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
-        return {self._folder / name: service_files.task(name, what, f"{domain}\\{user}" if domain else user)}
+        owner = f"{domain}\\{user}" if domain else user
+        return {self._file: service_files.windows_task(self._file.name, agent, owner)}
 
-    def places(self) -> list[Path]:
-        return [self._folder / name for name in self.NAMES]
+    def possible_files(self) -> list[Path]:
+        # Its real place: the scheduler does not see the private folders of a Python from the Microsoft Store.
+        folder = windows_package.real(self.home / "AppData" / "Local" / "autotune")
+        return [folder / name for name in self.NAMES]
 
-    def probe(self) -> list[str]:
+    def test_command(self) -> Command:
         # All tasks: whether one folder is there or empty must make no difference.
         return ["schtasks", "/Query", "/FO", "CSV", "/NH"]
 
-    def known(self) -> list[str]:
+    def find_command(self) -> Command:
         return ["schtasks", "/Query", "/TN", self._task]
 
-    def kept(self) -> list[list[str]]:
+    def find_any_commands(self) -> list[Command]:
         return [["schtasks", "/Query", "/TN", name] for name in self.TASKS]
 
-    def enable(self, changed: bool) -> list[list[str]]:
-        file = str(self._folder / (self.NAMES[1] if self.timer else self.NAMES[0]))
+    def start_commands(self, changed: bool) -> list[Command]:
         # What runs by the earlier definition has to go, or the new one does not begin.
         end = ["schtasks", "/End", "/TN", self._task]
-        create = [end, ["schtasks", "/Create", "/TN", self._task, "/XML", file, "/F"]] if changed else []
-        return [*create, ["schtasks", "/Run", "/TN", self._task]]
+        create = ["schtasks", "/Create", "/TN", self._task, "/XML", str(self._file), "/F"]
+        return [*([end, create] if changed else []), ["schtasks", "/Run", "/TN", self._task]]
 
-    def disable(self) -> list[list[str]]:
-        ends = [["schtasks", "/End", "/TN", name] for name in self.TASKS]
-        return [*ends, *(["schtasks", "/Delete", "/TN", name, "/F"] for name in self.TASKS)]
+    def stop_commands(self) -> list[Command]:
+        return [*(["schtasks", "/End", "/TN", name] for name in self.TASKS),
+                *(["schtasks", "/Delete", "/TN", name, "/F"] for name in self.TASKS)]
 
-    def show(self) -> list[str]:
+    def show_command(self) -> Command:
         return ["schtasks", "/Query", "/TN", self._task, "/V", "/FO", "LIST"]
 
 
-class Launchd(Manager):
-    """launchd, in the owner's own session."""
+class Launchd(ServiceManager):
+    """launchd, in the user's own session; it has the agent that stays only."""
 
     LABEL = "autotune.agent"
-
-    def __init__(self, home: Path, timer: bool) -> None:
-        if timer:
-            raise UsageProblem("launchd has the agent only", "Leave --timer out.")
-        super().__init__(home, timer)
 
     @property
     def _file(self) -> Path:
@@ -215,63 +218,55 @@ class Launchd(Manager):
     def _domain(self) -> str:
         return f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
 
-    def files(self, what: Target) -> dict[Path, bytes]:
-        return {self._file: service_files.launchd(what)}
+    def files(self, agent: AgentCommand) -> dict[Path, bytes]:
+        return {self._file: service_files.launchd_agent(agent)}
 
-    def places(self) -> list[Path]:
+    def possible_files(self) -> list[Path]:
         return [self._file]
 
-    def probe(self) -> list[str]:
+    def test_command(self) -> Command:
         return ["launchctl", "print", self._domain]
 
-    def kept(self) -> list[list[str]]:
-        return [self.show()]
+    def find_any_commands(self) -> list[Command]:
+        return [self.show_command()]
 
-    def enable(self, changed: bool) -> list[list[str]]:  # noqa: ARG002
+    def start_commands(self, changed: bool) -> list[Command]:  # noqa: ARG002
         # What is loaded already cannot be loaded again; the agent goes on where it was.
-        return [*self.disable(), ["launchctl", "bootstrap", self._domain, str(self._file)]]
+        return [*self.stop_commands(), ["launchctl", "bootstrap", self._domain, str(self._file)]]
 
-    def disable(self) -> list[list[str]]:
+    def stop_commands(self) -> list[Command]:
         return [["launchctl", "bootout", f"{self._domain}/{self.LABEL}"]]
 
-    def show(self) -> list[str]:
+    def show_command(self) -> Command:
         return ["launchctl", "print", f"{self._domain}/{self.LABEL}"]
 
 
-def manager(timer: bool = False, system: str = sys.platform, home: Path | None = None) -> Manager:
-    """The manager of a platform (``sys.platform`` names)."""
-    place = home or Path.home()
-    if system == "win32":
-        return TaskScheduler(place, timer)
-    return Launchd(place, timer) if system == "darwin" else Systemd(place, timer)
+def manager(timer: bool = False, system: str = sys.platform, home: Path | None = None) -> ServiceManager:
+    """The service manager of a platform (``sys.platform`` names). Raises UsageProblem where it has no timer."""
+    if system == "darwin" and timer:
+        raise UsageProblem("launchd has the agent only", "Leave --timer out.")
+    kind = TaskScheduler if system == "win32" else Launchd if system == "darwin" else Systemd
+    return kind(home or Path.home(), timer)
 
 
 def install(
-    webui: Path,
-    state: Path,
-    config: Path | None = None,
-    *,
-    timer: bool = False,
-    replace: bool = False,
-    python: str = sys.executable,
-    chosen: Manager | None = None,
-    runner: Runner = run_command,
-) -> Report:
-    """Writes and begins the service; doing it twice is doing it once. Raises StateDamaged (cannot write).
+    on: ServiceManager, webui: Path, state: Path, config: Path | None = None, *, replace: bool = False
+) -> ServiceReport:
+    """Writes and starts the service that runs the agent for a web UI; doing it twice is doing it once.
 
     There is one service a user: one of another web UI is replaced only if ``replace``; else raises UsageProblem.
+    Raises StateDamaged where a file cannot be written.
     """
-    on = chosen or manager(timer)
     if not replace:
         _refuse_another(on, webui)
-    report = Report()
-    wanted = on.files(service_files.target(python, webui, state, config))
+    report = ServiceReport()
+    wanted = on.files(service_files.agent_command(sys.executable, webui, state, config))
     make_folder(state)
     changed = False
-    other = [path for path in on.places() if path not in wanted and path.exists()]
-    if other:
-        _command_all(on, on.disable(), report, runner)
-    for path in other:
+    other_form = [path for path in on.possible_files() if path not in wanted and path.exists()]
+    if other_form:
+        _run_all(on, on.stop_commands(), report)
+    for path in other_form:
         _remove(path, report)
     for path, content in wanted.items():
         if _content(path) == content:
@@ -281,16 +276,16 @@ def install(
             changed = True
             report.lines.append(f"{path}: written")
         report.files.append(path)
-    asking = on.known()
-    if not changed and asking is not None and runner(asking).code not in (0, None):
+    find = on.find_command()
+    if not changed and find is not None and on.run(find).code not in (0, None):
         report.lines.append("the service manager had lost the service")
         changed = True
-    _command_all(on, on.enable(changed), report, runner)
+    _run_all(on, on.start_commands(changed), report)
     return report
 
 
-def _refuse_another(on: Manager, webui: Path) -> None:
-    for path in on.places():
+def _refuse_another(on: ServiceManager, webui: Path) -> None:
+    for path in on.possible_files():
         content = _content(path)
         if content is None or path.suffix == ".timer":  # which names no web UI; its service does
             continue
@@ -303,76 +298,71 @@ def _refuse_another(on: Manager, webui: Path) -> None:
         )
 
 
-def uninstall(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:
-    """Ends the service and removes its files; the agent's records stay."""
-    on = chosen or manager()
-    report = Report()
-    there = [path for path in on.places() if path.exists()]
+def uninstall(on: ServiceManager) -> ServiceReport:
+    """Ends the service and removes its files; the agent's records stay. Raises StateDamaged (cannot remove)."""
+    report = ServiceReport()
+    there = [path for path in on.possible_files() if path.exists()]
     # What was begun goes on without its file; where that is read once, the manager alone knows whether there is one.
-    unknown = not on.FILES_COUNT and not there and runner(on.probe()).code != 0
+    unknown = not on.READS_FILES_IN_PLACE and not there and on.run(on.test_command()).code != 0
     refused = False
-    if there or unknown or _is_kept(on, runner):
-        refused = _command_all(on, on.disable(), report, runner)
+    if there or unknown or on.has_service():
+        refused = _run_all(on, on.stop_commands(), report)
     else:
         report.lines.append("no service is installed")
     for path in there:
         _remove(path, report)
-    if refused and _is_kept(on, runner):
+    if refused and on.has_service():
         report.ok, report.failed = False, True
         report.lines.append("the service manager still has the service; end it there:")
-        report.commands += [service_files.shown(command) for command in on.disable()]
+        report.commands += map(as_typed, on.stop_commands())
     return report
 
 
-def _is_kept(on: Manager, runner: Runner) -> bool:
-    return any(runner(command).code == 0 for command in on.kept())
-
-
-def status(*, chosen: Manager | None = None, runner: Runner = run_command) -> Report:
-    """Which files there are, and what the manager says."""
-    on = chosen or manager()
-    there = [path for path in on.places() if path.exists()]
-    report = Report(lines=[f"{path}: there" for path in there], files=there)
-    if not there and not _is_kept(on, runner):
+def status(on: ServiceManager) -> ServiceReport:
+    """Which files of the service there are, and what the manager says of it."""
+    there = [path for path in on.possible_files() if path.exists()]
+    report = ServiceReport(lines=[f"{path}: there" for path in there], files=there)
+    if not there and not on.has_service():
         report.lines, report.ok = ["no service is installed"], False
         return report
     if not there:
         report.lines.append("the manager has the service, but its file is gone: `autotune service install` writes it")
-    if not isinstance(on, Launchd):
-        on.timer = any("once" in path.name for path in there)
-    answer = runner(on.show())
-    report.ok = answer.code == 0
-    report.lines += answer.text.splitlines()
-    if answer.code is None:
-        report.commands.append(service_files.shown(on.show()))
+    on.timer = any("once" in path.name for path in there)
+    said = on.run(on.show_command())
+    report.ok = said.code == 0
+    report.lines += said.text.splitlines()
+    if said.code is None:
+        report.commands.append(as_typed(on.show_command()))
     return report
 
 
-def _command_all(on: Manager, commands: list[list[str]], report: Report, runner: Runner) -> bool:
-    """Runs the manager's commands in order; leaves them to the reader where it cannot be reached. True when one failed
-    that may, because there is nothing to end, or because the manager would not."""
+def _run_all(on: ServiceManager, commands: list[Command], report: ServiceReport) -> bool:
+    """Runs the manager's commands in order; where it cannot be reached they are left to the reader of the report.
+
+    True when one failed that may: because there is nothing to end, or because the manager would not end it.
+    """
     refused = False
-    reached = runner(on.probe())
+    reached = on.run(on.test_command())
     if reached.code != 0:
         report.ok = False
-        report.failed = not on.FILES_COUNT
-        told = f"{on.probe()[0]} cannot be reached from here; give these commands yourself:"
+        report.failed = not on.READS_FILES_IN_PLACE
+        unreachable = f"{on.test_command()[0]} cannot be reached from here; give these commands yourself:"
         said = reached.text.splitlines()[-1:] if reached.code is not None else []
-        report.lines = [line for line in report.lines if line not in (told, *said)] + [*said, told]
-        wanted = [service_files.shown(command) for command in commands]
+        report.lines = [line for line in report.lines if line not in (unreachable, *said)] + [*said, unreachable]
+        wanted = list(map(as_typed, commands))
         while wanted and report.commands[-1:] == wanted[:1]:
             wanted.pop(0)  # what ends one form of the service may end as what begins the other begins
         report.commands += wanted
         return False
     for number, command in enumerate(commands):
-        answer = runner(command)
-        if answer.code == 0:
-            report.lines.append(f"done: {service_files.shown(command)}")
+        output = on.run(command)
+        if output.code == 0:
+            report.lines.append(f"done: {as_typed(command)}")
         elif not set(command) & MAY_FAIL:
             report.ok, report.failed = False, True
-            said = answer.text.splitlines()
-            report.lines.append(f"failed: {service_files.shown(command)}: {said[-1] if said else answer.code}")
-            report.commands += [service_files.shown(left) for left in commands[number:]]  # what follows builds on it
+            reason = output.text.splitlines()[-1] if output.text else output.code
+            report.lines.append(f"failed: {as_typed(command)}: {reason}")
+            report.commands += map(as_typed, commands[number:])  # what follows builds on it
             return False
         else:
             refused = True
@@ -386,7 +376,7 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _remove(path: Path, report: Report) -> None:
+def _remove(path: Path, report: ServiceReport) -> None:
     try:
         path.unlink()
     except OSError as error:

@@ -1,10 +1,11 @@
-"""Fills in the service templates. Pure: what to run and where in, the text of each file out."""
+"""Fills in the templates of the service's files (folder systemd/) for each service manager."""
 
 from __future__ import annotations
 
 import os
 import plistlib
 import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,32 +13,47 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape, unescape
 
-from autotune.agent.resources import template
+from autotune.model.errors import NothingToWorkOn
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What the service runs: ``words`` is the command line before the verb ``daemon``."""
+class AgentCommand:
+    """What a service runs: ``words`` is the command line up to the verb ``daemon``, which the templates add."""
 
     words: tuple[str, ...]
     webui: Path
     state: Path
 
 
-def target(python: str, webui: Path, state: Path, config: Path | None) -> Target:
+def agent_command(python: str, webui: Path, state: Path, config: Path | None) -> AgentCommand:
     """The agent of one web UI, with absolute paths: a service has no working directory to speak of."""
     words = [python, "-m", "autotune", "--webui", str(webui.absolute()), "--state-dir", str(state.absolute())]
     if config is not None:
         words += ["--config", str(config.absolute())]
-    return Target(tuple(words), webui.absolute(), state.absolute())
+    return AgentCommand(tuple(words), webui.absolute(), state.absolute())
 
 
-def systemd(name: str, what: Target) -> str:
-    """A unit file."""
+def template(name: str) -> str:
+    """The text of a template: beside the package in a wheel, else in the source tree's systemd/ folder.
+
+    A line ``@HARDENING@`` stands for what both systemd services have in common. Raises NothingToWorkOn when the
+    installation lacks a file.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "systemd", package.parent / "systemd"):
+        try:
+            text = (folder / name).read_text(encoding="utf-8")
+        except OSError:
+            continue
+        return text.replace("@HARDENING@\n", template("hardening.conf")) if "@HARDENING@" in text else text
+    raise NothingToWorkOn(f"this installation lacks {name}", "Install autotune again.")
+
+
+def systemd_unit(name: str, agent: AgentCommand) -> str:
+    """The text of a unit file, from the template of that name."""
     # "-": where the web UI's folder is gone, the agent itself has to say so, not the manager that cannot begin it.
-    write = " ".join(_systemd_word(path) for path in (str(what.state), f"-{what.webui}"))
-    text = template(name)
-    text = text.replace("@EXEC@", " ".join(_systemd_word(word, command=True) for word in what.words))
+    write = " ".join(_systemd_word(path) for path in (str(agent.state), f"-{agent.webui}"))
+    text = template(name).replace("@EXEC@", " ".join(_systemd_word(word, command=True) for word in agent.words))
     return text.replace("@WRITE@", write)
 
 
@@ -49,25 +65,21 @@ def _systemd_word(word: str, command: bool = False) -> str:
     return f'"{text}"'
 
 
-def task(name: str, what: Target, user: str) -> bytes:
+def windows_task(name: str, agent: AgentCommand, user: str) -> bytes:
     """A Windows task definition, in the UTF-16 that its first line declares and schtasks expects."""
-    values = {
-        "@USER@": user,
-        "@COMMAND@": what.words[0],
-        "@ARGUMENTS@": subprocess.list2cmdline(what.words[1:]),
-    }
+    arguments = subprocess.list2cmdline(agent.words[1:])
     text = template(name)
-    for mark, value in values.items():
+    for mark, value in {"@USER@": user, "@COMMAND@": agent.words[0], "@ARGUMENTS@": arguments}.items():
         text = text.replace(mark, escape(value))
     return text.encode("utf-16")
 
 
-def launchd(what: Target) -> bytes:
-    """A launchd agent's property list."""
+def launchd_agent(agent: AgentCommand) -> bytes:
+    """The property list of a launchd agent."""
     content = plistlib.loads(template("autotune.plist").encode())
     after = [word for word in content["ProgramArguments"] if word != "@EXEC@"]
-    content["ProgramArguments"] = [*what.words, *after]
-    content["StandardErrorPath"] = content["StandardErrorPath"].replace("@STATE@", str(what.state))
+    content["ProgramArguments"] = [*agent.words, *after]
+    content["StandardErrorPath"] = content["StandardErrorPath"].replace("@STATE@", str(agent.state))
     return plistlib.dumps(content, sort_keys=False)
 
 
@@ -88,15 +100,11 @@ def webui_of(name: str, content: bytes) -> str | None:
 
 
 def systemd_folder(home: Path) -> Path:
-    """Where a user's own units lie."""
+    """Where a user's own systemd units lie."""
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else home / ".config") / "systemd" / "user"
 
 
-def shown(command: Sequence[str]) -> str:
-    """A command as it would be typed."""
-    if os.name == "nt":
-        return subprocess.list2cmdline(command)
-    import shlex
-
-    return shlex.join(command)
+def as_typed(command: Sequence[str]) -> str:
+    """A command as it would be typed in a terminal."""
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)

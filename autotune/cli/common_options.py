@@ -1,29 +1,39 @@
-"""Options that stand everywhere, before the verb or after it, and what they come to."""
+"""Options that every verb takes, before the verb's name or after it, and what they come to."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from autotune.cli.output import print_json, print_text
 from autotune.store.places import Places, state_dir
+
+if TYPE_CHECKING:
+    from autotune.install.inspection import Look
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What the options everywhere came to; verbs get it as their first argument."""
+class CommonOptions:
+    """What the options came to; each verb gets it as its first argument.
+
+    ``launch_file`` and ``cause`` can be given to some verbs only (``LAUNCH_FILE``, ``CAUSE``) and have their defaults
+    for all others.
+    """
 
     webui: Path | None
     config: Path | None
     places: Places
     as_json: bool
-    verbose: int
     quiet: bool
+    launch_file: Path | None = None
+    cause: str = "asked"
 
     def configured_webui(self) -> Path | None:
         """The web UI's folder of the configuration file, None without one. Raises UsageProblem."""
@@ -39,6 +49,24 @@ class Settings:
         named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
         return install.find(self.webui, None if named else self.configured_webui())
 
+    def look(self) -> Look:
+        """Looks at the machine and the web UI, as most verbs begin (see install/inspection.py for what it raises)."""
+        from autotune.install.inspection import look
+
+        return look(self.webui, self.configured_webui(), self.launch_file, self.places)
+
+    def say(self, text: str) -> None:
+        """Prints a line of progress on stderr, unless --quiet was given."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+
+    def print_result(self, kind: str, document: Mapping[str, Any], text: str) -> None:
+        """Prints a verb's result on stdout: the document with --json, else the text for people."""
+        if self.as_json:
+            print_json(kind, document)
+        else:
+            print_text(text)
+
 
 def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes
     return click.Option(list(names), **more)
@@ -52,46 +80,51 @@ GLOBAL_OPTIONS = (
     _option("-v", "--verbose", count=True, help="More on stderr."),
     _option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
 )
-
-
 YES = click.option("--yes", is_flag=True, expose_value=False, help="Without a question; this verb asks none anyway.")
 """For the verbs that change something without asking: scripts may say it to all of them."""
+LAUNCH_FILE = click.option(
+    "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
+CAUSE = click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
 
 
-def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
-    """Makes a command of a function whose first argument is Settings; adds the options everywhere."""
+def verb(name: str, group: click.Group | None = None) -> Callable[[Callable[..., Any]], click.Command]:
+    """Makes a command of a function whose first argument is CommonOptions, and puts it into the group, if any."""
 
     def make(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def call(*args: object, **options: object) -> object:
-            return function(settle(click.get_current_context(), options), *args, **options)
+            return function(_take_common(click.get_current_context(), options), *args, **options)
 
-        make_command: Callable[..., click.Command] = click.command(name, **attributes)
+        make_command: Callable[..., click.Command] = click.command(name)
         command = make_command(call)
         command.params.extend(GLOBAL_OPTIONS)
+        if group is not None:
+            group.add_command(command)
         return command
 
     return make
 
 
-def settle(ctx: click.Context, options: dict[str, Any]) -> Settings:
-    """Takes the options everywhere out of ``options``; the one nearer to the verb's end wins."""
+def _take_common(ctx: click.Context, options: dict[str, Any]) -> CommonOptions:
+    """Takes the common options out of ``options``; one that stands after the verb wins over one before it."""
     before: dict[str, Any] = ctx.obj or {}
+    given = {name: options.pop(name) for name in ("launch_file", "cause") if name in options}
 
     def take(name: str) -> Any:  # noqa: ANN401 - an option's value
         value = options.pop(name, None)
         return before.get(name) if value in (None, False, 0) else value
 
-    webui, config, state = take("webui"), take("config"), take("state_dir")
-    as_json, verbose, quiet = take("as_json"), take("verbose"), take("quiet")
-    places = state_dir(state)
+    take("verbose")  # accepted, and nothing more is said yet
+    places = state_dir(take("state_dir"))
     clean_up(places)
-    return Settings(webui, config, places, bool(as_json), int(verbose or 0), bool(quiet))
+    return CommonOptions(take("webui"), take("config"), places, bool(take("as_json")), bool(take("quiet")), **given)
 
 
 def clean_up(places: Places) -> None:
-    """Ends and removes what a killed autotune and its guard left, whichever verb comes next. Nearly always nothing is
-    there, and nothing is loaded for it. Nothing is waited for: what starts a web UI does that itself."""
+    """Ends and removes what a killed autotune left behind, whichever verb comes next; waits for nothing.
+
+    Nearly always there is nothing, and then nothing is loaded for it. What starts a web UI waits by itself.
+    """
     try:
         with os.scandir(places.runs) as entries:
             found = any(True for _ in entries)

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from autotune.cli.common_options import YES, Settings, verb
+from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.cli.engine import create
 from autotune.cli.output import print_json, print_text
 from autotune.model.errors import AutotuneError, Refused
@@ -67,7 +67,7 @@ class _Stage:
 @click.option("--minutes", type=click.FloatRange(1, 60), default=3.0, show_default=True, help="Budget of the tune.")
 @click.option("--seed", type=int, default=0)
 @YES
-def demo_command(settings: Settings, report: Path, minutes: float, seed: int) -> None:
+def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int) -> None:
     """Shows the whole path on a small web UI of our own: probe, tune, apply, verify, rollback.
 
     Nothing of yours is touched: the web UI, its launch file and all records lie in a temporary folder.
@@ -75,9 +75,9 @@ def demo_command(settings: Settings, report: Path, minutes: float, seed: int) ->
     report = report.absolute()
     with tempfile.TemporaryDirectory(prefix="autotune-demo-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "stable-diffusion-webui"
-        stage = _Stage(root, Path(folder) / "state", settings.as_json, settings.quiet)
+        stage = _Stage(root, Path(folder) / "state", common.as_json, common.quiet)
         result = _play(stage, report, minutes, seed)
-    if settings.as_json:
+    if common.as_json:
         print_json("demo", result)
 
 

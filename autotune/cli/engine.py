@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 
-from autotune.cli.common_options import YES, Settings, verb
-from autotune.cli.output import print_json, print_text
+from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 NEEDS = ("torch", "diffusers", "starlette", "uvicorn")
@@ -45,19 +44,14 @@ def engine_command() -> None:
     """The reference web UI: a real, small web UI to try autotune on, and to test it with."""
 
 
-@verb("create")
+@verb("create", engine_command)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--size", type=click.Choice(["tiny", "sd15"]), default="tiny", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @YES
-def _create(settings: Settings, folder: Path, size: str, device: str, force: bool) -> None:
+def _create(common: CommonOptions, folder: Path, size: str, device: str, force: bool) -> None:
     """Lays out an install of the reference web UI in DIR."""
     said = create(folder, size, device, force)
-    if settings.as_json:
-        print_json("engine", {"root": str(folder.resolve()), "size": size, "device": device})
-    else:
-        print_text(said or f"a reference web UI ({size}) lies in {folder}")
-
-
-engine_command.add_command(_create)
+    document = {"root": str(folder.resolve()), "size": size, "device": device}
+    common.print_result("engine", document, said or f"a reference web UI ({size}) lies in {folder}")

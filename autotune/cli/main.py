@@ -19,29 +19,14 @@ from autotune.cli.common_options import GLOBAL_OPTIONS
 from autotune.cli.output import never_fail, print_error
 from autotune.model.errors import AutotuneError, Interrupted
 
-VERBS = {
-    "probe": "probe",
-    "tune": "tune",
-    "apply": "apply",
-    "rollback": "apply",
-    "verify": "apply",
-    "status": "status",
-    "history": "status",
-    "report": "report",
-    "doctor": "doctor",
-    "daemon": "service",
-    "service": "service",
-    "config": "service",
-    "profiles": "profiles",
-    "export": "export",
-    "import": "export",
-    "replay": "export",
-    "dashboard": "export",
-    "engine": "engine",
-    "demo": "demo",
-    "shortcut": "shortcut",
-}
-"""Verb: the module of this room that holds it."""
+VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "doctor", "daemon", "service",
+         "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut")
+"""Each stands in a module of this room that is named after it (``module_of``), as NAME_command."""
+
+
+def module_of(verb: str) -> str:
+    """The module that holds a verb; no module can be called import."""
+    return f"autotune.cli.{'import_study' if verb == 'import' else verb}"
 
 
 class _Verbs(click.Group):
@@ -53,7 +38,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"autotune.cli.{VERBS[cmd_name]}")
+        module = importlib.import_module(module_of(cmd_name))
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autotune.cli.common_options import Settings, verb
-from autotune.cli.output import print_json, print_text
+from autotune.cli.common_options import CommonOptions, verb
 from autotune.model.workload import Profile
 from autotune.workload import profile as profiles
 
@@ -15,36 +14,30 @@ def profiles_command() -> None:
     """Profiles: what to render, what may vary, how sure to be."""
 
 
-@verb("list")
-def _list(settings: Settings) -> None:
+@verb("list", profiles_command)
+def _list(common: CommonOptions) -> None:
     """Names the shipped profiles."""
     loaded = [profiles.load(name) for name in profiles.shipped_profiles()]
-    if settings.as_json:
-        print_json("profiles", {"profiles": [profiles.to_json(one) for one in loaded]})
-    else:
-        print_text("\n".join(_line(one) for one in loaded))
+    document = {"profiles": [profiles.to_json(one) for one in loaded]}
+    common.print_result("profiles", document, "\n".join(_line(one) for one in loaded))
 
 
-@verb("show")
+@verb("show", profiles_command)
 @click.argument("name")
-def _show(settings: Settings, name: str) -> None:
+def _show(common: CommonOptions, name: str) -> None:
     """Shows one profile, by name or file."""
     loaded = profiles.load(name)
-    if settings.as_json:
-        print_json("profiles", {"profiles": [profiles.to_json(loaded)]})
-    else:
-        print_text(profiles.profile_file(name).read_text(encoding="utf-8-sig"))
+    text = profiles.profile_file(name).read_text(encoding="utf-8-sig")
+    common.print_result("profiles", {"profiles": [profiles.to_json(loaded)]}, text)
 
 
-@verb("check")
+@verb("check", profiles_command)
 @click.argument("name")
-def _check(settings: Settings, name: str) -> None:
+def _check(common: CommonOptions, name: str) -> None:
     """Checks a profile; a mistake is named with file, line and key (exit 2)."""
     loaded = profiles.load(name)
-    if settings.as_json:
-        print_json("profiles", {"profiles": [profiles.to_json(loaded)], "ok": True})
-    else:
-        print_text(f"{profiles.profile_file(name)}: sound\n{_line(loaded)}")
+    text = f"{profiles.profile_file(name)}: sound\n{_line(loaded)}"
+    common.print_result("profiles", {"profiles": [profiles.to_json(loaded)], "ok": True}, text)
 
 
 def _line(profile: Profile) -> str:
@@ -53,7 +46,3 @@ def _line(profile: Profile) -> str:
     )
     varies = ", ".join(f"{name} ({len(levels)})" for name, levels in profile.search.dimensions)
     return f"{profile.name}: {clips}; varies {varies or 'nothing'}; budget {profile.minutes:g} min"
-
-
-for _command in (_list, _show, _check):
-    profiles_command.add_command(_command)

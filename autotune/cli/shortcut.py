@@ -1,4 +1,4 @@
-"""`autotune shortcut`: a double-clickable starter for people without a terminal, and what it runs."""
+"""`autotune shortcut`: a file to double-click for people without a terminal, and the steps that it runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from autotune.cli import shortcut_file
-from autotune.cli.common_options import Settings, verb
-from autotune.cli.output import print_json, print_text
+from autotune.cli.common_options import CommonOptions, verb
+from autotune.cli.output import print_text
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
 from autotune.model.home_folder import expand_home
 
@@ -18,30 +18,30 @@ from autotune.model.home_folder import expand_home
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Also over another file of that name.")
 @click.option("--run", "go", is_flag=True, help="Do what the shortcut does: look, tune, ask, apply, show the report.")
-def shortcut_command(settings: Settings, folder: Path | None, yes: bool, go: bool) -> int:
+def shortcut_command(common: CommonOptions, folder: Path | None, yes: bool, go: bool) -> int:
     """Writes a file to double-click into FOLDER (else the desktop): probe, tune, ask, apply, report.
 
     It names this Python, this web UI and this state folder, so it keeps working from anywhere.
     """
-    root = settings.find_webui()
+    root = common.find_webui()
     if go:
-        return walk(settings, root)
-    place = _folder(folder) / shortcut_file.name()
-    content = shortcut_file.content([sys.executable, "-m", "autotune", *_where(settings, root), "shortcut", "--run"])
+        return run_steps(common, root)
+    place = _target_folder(folder) / shortcut_file.name()
+    content = shortcut_file.content([sys.executable, "-m", "autotune", *_same_place(common, root), "shortcut", "--run"])
     changed = _write(place, content, yes)
-    if settings.as_json:
-        print_json("shortcut", {"file": str(place), "changed": changed, "webui": str(root)})
-    else:
-        print_text(f"{place}\nDouble-click it: it looks, tunes, asks before it changes anything, and shows the report.")
+    common.print_result(
+        "shortcut", {"file": str(place), "changed": changed, "webui": str(root)},
+        f"{place}\nDouble-click it: it looks, tunes, asks before it changes anything, and shows the report.")
     return 0
 
 
-def _where(settings: Settings, root: Path) -> list[str]:
-    words = ["--webui", str(root), "--state-dir", str(settings.places.root.absolute())]
-    return [*words, "--config", str(settings.config.absolute())] if settings.config else words
+def _same_place(common: CommonOptions, root: Path) -> list[str]:
+    """Options that name this web UI, state folder and configuration from anywhere."""
+    words = ["--webui", str(root), "--state-dir", str(common.places.root.absolute())]
+    return [*words, "--config", str(common.config.absolute())] if common.config else words
 
 
-def _folder(named: Path | None) -> Path:
+def _target_folder(named: Path | None) -> Path:
     import platformdirs
 
     folder = expand_home(named).absolute() if named is not None else Path(platformdirs.user_desktop_dir())
@@ -51,7 +51,10 @@ def _folder(named: Path | None) -> Path:
 
 
 def _write(place: Path, content: bytes, yes: bool) -> bool:
-    """False when it says this already. Raises UsageProblem (another file is there), StateDamaged."""
+    """Writes the file; False when it had this content already.
+
+    Raises UsageProblem (a file of somebody else is there) and StateDamaged.
+    """
     try:
         there = place.read_bytes() if place.exists() else None
         if there == content:
@@ -65,7 +68,7 @@ def _write(place: Path, content: bytes, yes: bool) -> bool:
     return True
 
 
-def walk(settings: Settings, root: Path) -> int:
+def run_steps(common: CommonOptions, root: Path) -> int:
     """Probe, tune, ask, apply, report, for somebody who double-clicked; the exit code of the step that ended it.
 
     Each step is the verb itself, so what it says, refuses and records is the same as in a terminal.
@@ -75,7 +78,7 @@ def walk(settings: Settings, root: Path) -> int:
 
     def step(title: str, *words: str) -> int:
         print_text(f"\n== {title}")
-        return run([*_where(settings, root), *words])
+        return run([*_same_place(common, root), *words])
 
     code = step("Looking at this machine (nothing is changed)", "doctor")
     if code == 0:
@@ -83,19 +86,19 @@ def walk(settings: Settings, root: Path) -> int:
     if code != 0:
         print_text("\nNothing was changed. What to do stands above.")
         return code
-    document = find_study(settings.places.studies(root), None).document()
+    document = find_study(common.places.studies(root), None).document()
     if document is not None and document["decision"] == "apply":
         code = step("Applying (you are asked first; `autotune rollback` undoes it)", "apply")
-    _show_report(settings, root)
+    _show_report(common, root)
     return code
 
 
-def _show_report(settings: Settings, root: Path) -> None:
+def _show_report(common: CommonOptions, root: Path) -> None:
     import webbrowser
 
     from autotune.report.page import write
 
-    place = write(settings.places, root, None, None)
+    place = write(common.places, root, None, None)
     print_text(f"\n== The report: {place}")
     webbrowser.open(place.as_uri())
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import click
 
-from autotune.cli.common_options import YES, Settings, verb
+from autotune.cli.common_options import CAUSE, LAUNCH_FILE, YES, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json
 from autotune.model.study import History
@@ -61,41 +59,37 @@ def _clock(seconds: float) -> str:
 @click.option("--storage", envvar=ENVIRONMENT, metavar="URL",
               help="Optuna's storage: sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT "
                    f"(else {ENVIRONMENT}, else a file in the state folder).")
-@click.option("--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
-@click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
+@LAUNCH_FILE
+@CAUSE
 @YES
 def tune_command(
-    settings: Settings, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
-    seed: int, sampler: str, storage: str | None, launch_file: Path | None, cause: str,
+    common: CommonOptions, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
+    seed: int, sampler: str, storage: str | None,
 ) -> None:
     """Measures candidate flag sets in the real web UI and says which to keep.
 
     Renders short AnimateDiff clips with a copy of your settings on a private port. Ctrl-C loses at most the
     clip that is running; the same command goes on from there.
     """
-    from autotune.install.inspection import look
     from autotune.workload import profile as profiles
 
     started = time.monotonic()
     profile = profiles.load(profile_name)
     options = TuneOptions(
-        profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=cause,
+        profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=common.cause,
         storage=storage or None,
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
-    seen = look(settings.webui, settings.configured_webui(), launch_file, settings.places)
-    progress = Progress() if settings.quiet else _OnScreen(started)
+    seen = common.look()
+    progress = Progress() if common.quiet else _OnScreen(started)
     options = replace(options, taken=time.monotonic() - started)
-    document = tune(seen, settings.places, options, progress)
+    document = tune(seen, common.places, options, progress)
     if then_apply and document["decision"] == "apply":
-        from autotune.cli.apply import apply_flow
+        from autotune.cli.apply import plan_and_apply
 
-        document = {**document, "applied": apply_flow(settings, launch_file, yes=True)}
-    _show(settings, document)
-
-
-def _show(settings: Settings, document: dict[str, Any]) -> None:
-    if settings.as_json:
+        # In the history this apply was asked for by the user, whoever began the tune.
+        document = {**document, "applied": plan_and_apply(replace(common, cause="asked"), yes=True)}
+    if common.as_json:
         print_json("tune", document)
         return
     from autotune.report import tables

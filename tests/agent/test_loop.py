@@ -300,8 +300,8 @@ def test_a_driver_change_is_seen_through_nvml(webui: Path) -> None:
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd's protocol needs local sockets")
 def test_the_units_own_command_runs_and_tells_systemd(webui: Path) -> None:
     place = webui.parent
-    what = service_files.target(sys.executable, webui, place / "state", place / "config.toml")
-    (line,) = re.findall(r"^ExecStart=(.*)$", service_files.systemd("autotune.service", what), re.MULTILINE)
+    what = service_files.agent_command(sys.executable, webui, place / "state", place / "config.toml")
+    (line,) = re.findall(r"^ExecStart=(.*)$", service_files.systemd_unit("autotune.service", what), re.MULTILINE)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(place / "notify"))
         manager.settimeout(20)

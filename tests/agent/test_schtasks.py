@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from autotune.agent import service
-from autotune.agent.service import Answer, Runner, TaskScheduler
-from autotune.cli import service as cli_agent
+from autotune.agent.service import CommandOutput, TaskScheduler
+from autotune.cli import service as service_verb
 from autotune.cli.main import run
 
 SCHTASKS = """\
@@ -77,7 +77,7 @@ class Scheduler:
         said = {key: base64.b64encode(text.encode(page)).decode() for key, text in SAID[page].items()}
         self.first = [sys.executable, "-c", SCHTASKS, base64.b64encode(json.dumps(said).encode()).decode(), str(folder)]
 
-    def __call__(self, command: Sequence[str]) -> Answer:
+    def __call__(self, command: Sequence[str]) -> CommandOutput:
         return service.run_command([*self.first, *command], self.page)
 
     def tasks(self) -> list[str]:
@@ -97,9 +97,12 @@ def scheduler(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     return Scheduler(tmp_path / "scheduler", request.param)
 
 
-def install(tmp_path: Path, runner: Runner) -> service.Report:
-    on = TaskScheduler(tmp_path / "home", False)
-    return service.install(tmp_path / "web (ui) Ü", tmp_path / "s", chosen=on, runner=runner)
+def manager(tmp_path: Path, scheduler: Scheduler) -> TaskScheduler:
+    return TaskScheduler(tmp_path / "home", False, scheduler)
+
+
+def install(tmp_path: Path, scheduler: Scheduler) -> service.ServiceReport:
+    return service.install(manager(tmp_path, scheduler), tmp_path / "web (ui) Ü", tmp_path / "s")
 
 
 def test_a_task_that_was_deleted_is_made_again_and_one_that_is_there_is_left(
@@ -111,30 +114,30 @@ def test_a_task_that_was_deleted_is_made_again_and_one_that_is_there_is_left(
     assert install(tmp_path, scheduler).ok
     assert scheduler.asked() == ["/Query", "/Query all", "/Run"]
     (scheduler.folder / "_autotune_agent").unlink()
-    shown = service.status(chosen=TaskScheduler(tmp_path / "home", False), runner=scheduler)
+    shown = service.status(manager(tmp_path, scheduler))
     assert not shown.ok
     assert SAID[scheduler.page]["missing"].strip() in shown.lines
     again = install(tmp_path, scheduler)
     assert again.ok, again.lines
     assert "the service manager had lost the service" in again.lines
     assert scheduler.tasks() == ["_autotune_agent"]
-    assert service.uninstall(chosen=TaskScheduler(tmp_path / "home", False), runner=scheduler).ok
+    assert service.uninstall(manager(tmp_path, scheduler)).ok
     assert scheduler.tasks() == []
 
 
 def test_a_task_whose_file_is_gone_is_ended_or_said_to_be_left(tmp_path: Path, scheduler: Scheduler) -> None:
-    on = TaskScheduler(tmp_path / "home", False)
-    assert service.uninstall(chosen=on, runner=scheduler).lines == ["no service is installed"]
+    on = manager(tmp_path, scheduler)
+    assert service.uninstall(on).lines == ["no service is installed"]
     (file,) = install(tmp_path, scheduler).files
     file.unlink()
     (scheduler.folder / "keeps").touch()
-    kept = service.uninstall(chosen=on, runner=scheduler)
+    kept = service.uninstall(on)
     assert scheduler.tasks() and kept.failed and not kept.ok and kept.commands and "still has" in kept.lines[-1]
     (scheduler.folder / "keeps").rename(scheduler.folder / "down")
-    unknown = service.uninstall(chosen=on, runner=scheduler)
+    unknown = service.uninstall(on)
     assert unknown.failed and unknown.commands and "no service is installed" not in unknown.lines
     (scheduler.folder / "down").unlink()
-    assert service.uninstall(chosen=on, runner=scheduler).ok and scheduler.tasks() == []
+    assert service.uninstall(on).ok and scheduler.tasks() == []
 
 
 def test_what_it_says_is_shown_letter_by_letter(tmp_path: Path, scheduler: Scheduler) -> None:
@@ -169,7 +172,7 @@ def test_the_exit_code_says_whether_the_scheduler_did_it(
     if way == "absent":
         scheduler.first = [str(tmp_path / "no such program")]
     report = (install(tmp_path, scheduler) if verb == "install"
-              else service.uninstall(chosen=TaskScheduler(tmp_path / "home", False), runner=scheduler))
+              else service.uninstall(manager(tmp_path, scheduler)))
     monkeypatch.setattr(service, verb, lambda *_, **__: report)
     (tmp_path / "webui").mkdir()
     (tmp_path / "webui" / "webui.py").touch()
@@ -179,11 +182,11 @@ def test_the_exit_code_says_whether_the_scheduler_did_it(
     code = run(words)
     document = json.loads(capsys.readouterr().out)
     assert document["kind"] == "service", document
-    assert code == (0 if way == "fine" else cli_agent.UNMANAGED)
+    assert code == (0 if way == "fine" else service_verb.UNMANAGED)
     assert bool(document["commands"]) is (way != "fine")
 
 
 def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "LIMIT", 0.2)
+    monkeypatch.setattr(service, "COMMAND_LIMIT", 0.2)
     answer = service.run_command([sys.executable, "-c", "import time; time.sleep(600)"])
     assert answer.code is None

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from autotune.agent import service, service_files
-from autotune.agent.service import Answer, Launchd, Manager, Systemd, TaskScheduler
+from autotune.agent.service import CommandOutput, Launchd, ServiceManager, Systemd, TaskScheduler
 from autotune.model.errors import UsageProblem
 
 UNITS = ("autotune.service", "autotune-once.service", "autotune-once.timer")
@@ -29,9 +29,9 @@ def written(tmp_path: Path, folder: str = "web ui") -> Path:
     place.mkdir()
     for name in ("web ui", "state", "runtime"):
         (tmp_path / name).mkdir(exist_ok=True)
-    what = service_files.target(sys.executable, tmp_path / folder, tmp_path / "state", None)
+    what = service_files.agent_command(sys.executable, tmp_path / folder, tmp_path / "state", None)
     for name in UNITS:
-        (place / name).write_text(service_files.systemd(name, what), encoding="utf-8")
+        (place / name).write_text(service_files.systemd_unit(name, what), encoding="utf-8")
     return place
 
 
@@ -59,7 +59,7 @@ def test_exposure_is_low(name: str, tmp_path: Path) -> None:
 
 
 def test_every_hardening_line_has_its_reason() -> None:
-    from autotune.agent.resources import template
+    from autotune.agent.service_files import template
 
     lines = template("autotune.service").split("# Hardening.")[1].split("[Install]")[0].splitlines()[1:]
     explained = False
@@ -73,8 +73,8 @@ def test_every_hardening_line_has_its_reason() -> None:
 
 
 def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
-    what = service_files.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", tmp_path / "c.toml")
-    text = service_files.systemd("autotune.service", what)
+    what = service_files.agent_command("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", tmp_path / "c.toml")
+    text = service_files.systemd_unit("autotune.service", what)
     (line,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     assert r"a \"b\" 50%% $$HOME & <c>" in line
     assert line.endswith(" daemon")
@@ -85,8 +85,8 @@ def test_words_are_quoted_for_systemd(tmp_path: Path) -> None:
 
 
 def test_the_property_list_holds_the_very_words(tmp_path: Path) -> None:
-    what = service_files.target("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", None)
-    content = plistlib.loads(service_files.launchd(what))
+    what = service_files.agent_command("/usr/bin/python3", tmp_path / NASTY, tmp_path / "state", None)
+    content = plistlib.loads(service_files.launchd_agent(what))
     assert content["ProgramArguments"] == [*what.words, "daemon"]
     assert Path(content["StandardErrorPath"]) == tmp_path / "state/daemon/launchd.log"
     assert content["KeepAlive"] == {"SuccessfulExit": False}
@@ -222,8 +222,9 @@ def check_task(element: ElementTree.Element) -> None:
 
 @pytest.mark.parametrize("name", TaskScheduler.NAMES)
 def test_the_task_fits_microsofts_schema(name: str, tmp_path: Path) -> None:
-    what = service_files.target(r"C:\Program Files\Python\python.exe", tmp_path / NASTY, tmp_path / "state", None)
-    data = service_files.task(name, what, r"DESK & CO\ada")
+    python = r"C:\Program Files\Python\python.exe"
+    what = service_files.agent_command(python, tmp_path / NASTY, tmp_path / "state", None)
+    data = service_files.windows_task(name, what, r"DESK & CO\ada")
     assert data[:2] in (b"\xff\xfe", b"\xfe\xff")
     root = ElementTree.fromstring(data)
     assert root.tag == f"{SPACE}Task"
@@ -261,10 +262,10 @@ class Recorded:
         self.reach, self.fail, self.has = reach, fail, False
         self.asked: list[list[str]] = []
 
-    def __call__(self, command: Sequence[str]) -> Answer:
+    def __call__(self, command: Sequence[str]) -> CommandOutput:
         self.asked.append(list(command))
         if not self.reach:
-            return Answer(None, "No such file or directory")
+            return CommandOutput(None, "No such file or directory")
         words = set(command)
         if words & {"enable", "/Create", "bootstrap"}:
             self.has = True
@@ -272,17 +273,18 @@ class Recorded:
             self.has = False
         of_it = {"/Query", "/TN"} <= words or ("print" in words and command[-1].endswith("autotune.agent"))
         if (of_it or "is-active" in words) and not self.has:
-            return Answer(1, "there is none")
-        return Answer(1, "first\nno") if self.fail and self.fail in command else Answer(0, "active (running)")
+            return CommandOutput(1, "there is none")
+        failed = self.fail and self.fail in command
+        return CommandOutput(1, "first\nno") if failed else CommandOutput(0, "active (running)")
 
 
-def managers(home: Path) -> list[Manager]:
+def managers(home: Path, run: Recorded) -> list[ServiceManager]:
     return [
-        Systemd(home, False),
-        Systemd(home, True),
-        TaskScheduler(home, False),
-        TaskScheduler(home, True),
-        Launchd(home, False),
+        Systemd(home, False, run),
+        Systemd(home, True, run),
+        TaskScheduler(home, False, run),
+        TaskScheduler(home, True, run),
+        Launchd(home, False, run),
     ]
 
 
@@ -292,19 +294,20 @@ def test_install_twice_is_once_and_uninstall_leaves_nothing(
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("USERNAME", "ada")
-    on, ask = managers(tmp_path)[number], Recorded()
-    first = service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=ask)
+    ask = Recorded()
+    on = managers(tmp_path, ask)[number]
+    first = service.install(on, tmp_path / "w", tmp_path / "s")
     assert first.ok
     assert any(line.endswith(": written") for line in first.lines)
     content = {path: path.read_bytes() for path in first.files}
-    second = service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=ask)
+    second = service.install(on, tmp_path / "w", tmp_path / "s")
     assert second.ok
     assert not [line for line in second.lines if line.endswith(": written")]
     assert {path: path.read_bytes() for path in second.files} == content
-    assert service.status(chosen=on, runner=ask).ok
-    assert service.uninstall(chosen=on, runner=ask).ok
+    assert service.status(on).ok
+    assert service.uninstall(on).ok
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    again = service.uninstall(chosen=on, runner=ask)
+    again = service.uninstall(on)
     assert again.ok
     assert again.lines == ["no service is installed"]
 
@@ -314,24 +317,23 @@ def test_a_service_whose_files_are_gone_is_ended_all_the_same(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
-    on, ask = managers(tmp_path)[number], Recorded()
-    for path in service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=ask).files:
+    ask = Recorded()
+    on = managers(tmp_path, ask)[number]
+    for path in service.install(on, tmp_path / "w", tmp_path / "s").files:
         path.unlink()
-    shown = service.status(chosen=on, runner=ask)
+    shown = service.status(on)
     had = ask.has
     assert had and shown.ok and "its file is gone" in shown.lines[0]
-    gone = service.uninstall(chosen=on, runner=ask)
+    gone = service.uninstall(on)
     assert gone.ok and not ask.has and any(line.startswith("done: ") for line in gone.lines)
-    assert service.uninstall(chosen=on, runner=ask).lines == ["no service is installed"]
-    shown = service.status(chosen=on, runner=ask)
+    assert service.uninstall(on).lines == ["no service is installed"]
+    shown = service.status(on)
     assert not shown.ok and shown.lines == ["no service is installed"]
 
 
 def test_without_a_manager_the_commands_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
-    report = service.install(
-        tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, False), runner=Recorded(False)
-    )
+    report = service.install(Systemd(tmp_path, False, Recorded(False)), tmp_path / "w", tmp_path / "s")
     assert not report.ok
     assert report.files == [tmp_path / "c" / "systemd" / "user" / "autotune.service"]
     assert report.files[0].is_file()
@@ -342,7 +344,7 @@ def test_without_a_manager_the_commands_are_told(tmp_path: Path, monkeypatch: py
 def test_a_refusing_manager_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     ask = Recorded(fail="enable")
-    report = service.install(tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, False), runner=ask)
+    report = service.install(Systemd(tmp_path, False, ask), tmp_path / "w", tmp_path / "s")
     assert not report.ok
     assert "failed: systemctl --user enable --now autotune.service: no" in report.lines
 
@@ -350,8 +352,8 @@ def test_a_refusing_manager_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_timer_takes_the_place_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     ask = Recorded()
-    service.install(tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, False), runner=ask)
-    report = service.install(tmp_path / "w", tmp_path / "s", chosen=Systemd(tmp_path, True), runner=ask)
+    service.install(Systemd(tmp_path, False, ask), tmp_path / "w", tmp_path / "s")
+    report = service.install(Systemd(tmp_path, True, ask), tmp_path / "w", tmp_path / "s")
     left = sorted(path.name for path in service_files.systemd_folder(tmp_path).iterdir())
     assert left == ["autotune-once.service", "autotune-once.timer"]
     assert any(line.endswith("autotune.service: removed") for line in report.lines)
@@ -360,7 +362,7 @@ def test_the_timer_takes_the_place_of_the_service(tmp_path: Path, monkeypatch: p
 
 def test_launchd_has_no_timer(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem):
-        Launchd(tmp_path, True)
+        service.manager(True, system="darwin", home=tmp_path)
 
 
 def test_the_platforms_manager_is_chosen(tmp_path: Path) -> None:
@@ -376,23 +378,24 @@ def test_a_service_of_another_web_ui_is_replaced_only_when_asked(
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("USERNAME", "ada")
-    on = managers(tmp_path / "home")[number]
+    ask = Recorded()
+    on = managers(tmp_path / "home", ask)[number]
     if isinstance(on, TaskScheduler):
         folder = folder.replace('"', "'")  # no name on Windows holds one
-    first, ask = tmp_path / folder, Recorded()
-    report = service.install(first, tmp_path / "s", chosen=on, runner=ask)
+    first = tmp_path / folder
+    report = service.install(on, first, tmp_path / "s")
     before = {path: path.read_bytes() for path in report.files}
-    service.install(first, tmp_path / "other state", chosen=on, runner=ask)  # the same web UI: brought up to date
-    service.install(first, tmp_path / "s", chosen=on, runner=ask)
+    service.install(on, first, tmp_path / "other state")  # the same web UI: brought up to date
+    service.install(on, first, tmp_path / "s")
     asked = len(ask.asked)
-    for other in managers(tmp_path / "home")[:2] if number < 2 else [on]:  # the timer is a service too
+    for other in managers(tmp_path / "home", ask)[:2] if number < 2 else [on]:  # the timer is a service too
         with pytest.raises(UsageProblem, match="a service is installed already") as caught:
-            service.install(tmp_path / "second", tmp_path / "s", chosen=other, runner=ask)
+            service.install(other, tmp_path / "second", tmp_path / "s")
         assert str(first) in caught.value.message
         assert "--replace" in caught.value.hint
     assert {path: path.read_bytes() for path in report.files} == before
     assert len(ask.asked) == asked, "the manager was asked for something"
-    after = service.install(tmp_path / "second", tmp_path / "s", chosen=on, runner=ask, replace=True)
+    after = service.install(on, tmp_path / "second", tmp_path / "s", replace=True)
     assert {service_files.webui_of(p.name, p.read_bytes()) for p in after.files if p.suffix != ".timer"} == {
         str(tmp_path / "second")}
 
@@ -403,10 +406,10 @@ def test_a_service_file_that_somebody_else_wrote_is_not_overwritten(
     number: int, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    on = managers(tmp_path)[number]
-    path = next(path for path in on.places() if path.suffix != ".timer")
+    on = managers(tmp_path, Recorded())[number]
+    path = next(path for path in on.possible_files() if path.suffix != ".timer")
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(UsageProblem, match="does not tell"):
-        service.install(tmp_path / "w", tmp_path / "s", chosen=on, runner=Recorded())
+        service.install(on, tmp_path / "w", tmp_path / "s")
     assert path.read_bytes() == content

@@ -26,7 +26,7 @@ def test_the_task_runs_the_python_that_opens_no_window(names: list[str], timer: 
     for name in names:
         (folder / name).touch()
     python = str(folder / names[0])
-    what = service_files.target(python, tmp_path / "webui", tmp_path / "state", None)
+    what = service_files.agent_command(python, tmp_path / "webui", tmp_path / "state", None)
     (content,) = TaskScheduler(tmp_path, timer).files(what).values()
     command = ElementTree.fromstring(content).findtext(f".//{SPACE}Command")
     assert command == str(folder / names[-1])

@@ -60,11 +60,11 @@ def test_state_and_configuration_are_told_as_they_are(store: Path) -> None:
 
 def test_the_scheduler_finds_the_task_and_the_task_the_records(store: Path, tmp_path: Path) -> None:
     on = TaskScheduler(tmp_path, False)
-    what = service_files.target("python.exe", tmp_path / "webui", state_dir(None).root, None)
+    what = service_files.agent_command("python.exe", tmp_path / "webui", state_dir(None).root, None)
     ((file, content),) = on.files(what).items()
-    assert file == store / "autotune" / "autotune-agent.xml" and str(file) in " ".join(on.enable(True)[1])
+    assert file == store / "autotune" / "autotune-agent.xml" and str(file) in " ".join(on.start_commands(True)[1])
     assert str(store / "autotune") in content.decode("utf-16")
-    assert on.places()[0] == file
+    assert on.possible_files()[0] == file
 
 
 def test_a_program_that_was_installed_as_usual_is_of_no_package(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""`autotune verify`: are the flags that were applied in effect, and with --measure: are they still the faster ones?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
+from autotune.cli.duration import seconds_of
+from autotune.cli.output import print_json, print_text
+
+if TYPE_CHECKING:
+    from autotune.install.inspection import Look
+
+DRIFTED = 7
+"""Exit code: a flag is not in effect as written, or what was measured does not hold any more."""
+
+
+@verb("verify")
+@click.option("--no-start", is_flag=True, help="Look at the file and at a running web UI only.")
+@click.option("--measure", is_flag=True, help="Also measure, on trial servers: is the set in use still the better one?")
+@click.option("--profile", "profile_name", default="default", show_default=True, metavar="NAME|FILE",
+              help="With --measure: what to render, where no tune of the set in use says it.")
+@click.option("--budget", metavar="TIME", help="With --measure: time it may take, e.g. 10m (else the profile's).")
+@LAUNCH_FILE
+@CAUSE
+def verify_command(
+    common: CommonOptions, no_start: bool, measure: bool, profile_name: str, budget: str | None
+) -> int:
+    """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted.
+
+    A web UI of yours that runs is asked; a second one is never started beside it.
+    With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
+    """
+    from autotune.apply import verify
+
+    seen = common.look()
+    document = verify.verify(seen, common.places, start=not no_start, say=common.say)
+    if measure:
+        document["measured"] = _measure(common, seen, profile_name, budget)
+        document["ok"] = document["ok"] and document["measured"]["answer"] not in ("changed", "loss")
+    if common.as_json:
+        print_json("verify", document)
+    else:
+        from autotune.report import tables
+
+        tables.show(tables.verify_table(document), sys.stdout)
+        if measure:
+            print_text(_sentence(document["measured"]))
+    return 0 if document["ok"] else DRIFTED
+
+
+def _measure(common: CommonOptions, seen: Look, profile_name: str, budget: str | None) -> dict[str, Any]:
+    from autotune.check.check import CheckOptions, check
+    from autotune.tune.tune import Progress
+    from autotune.workload import profile as profiles
+
+    class OnScreen(Progress):
+        def say(self, text: str) -> None:
+            common.say(text)
+
+    profile = profiles.load(profile_name)
+    seconds = seconds_of(budget) if budget else profile.minutes * 60.0
+    return check(seen, common.places, CheckOptions(profile, seconds, common.cause), OnScreen())
+
+
+_ANSWERS = {
+    "holds": "What was measured still holds",
+    "changed": "What was measured does not hold any more; `autotune tune` measures again",
+    "loss": "The set before is better here now; `autotune rollback` puts it back",
+    "unknown": "It could not be measured whether the set in use still gains",
+}
+
+
+def _sentence(measured: dict[str, Any]) -> str:
+    took = measured["cost"].get("wall")
+    cost = f" Took {took:.0f} s, {measured['launches']} starts, {measured['clips']} clips." if took else ""
+    return f"{_ANSWERS[measured['answer']]}: {measured['reason']}.{cost}"
