@@ -107,8 +107,8 @@ def find_cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> st
     spoken = [at for at, line in enumerate(tidied) if speaks[at] and _says_error(line)]
     if fatal:
         return _with_detail(tidied, fatal[-1].at, fatal[-1].text)
-    if (told := _of_batch_file(tidied)) is not None:
-        return told
+    if (of_batch_file := _of_batch_file(tidied)) is not None:
+        return of_batch_file
     if spoken and not (strong and strong[-1].at >= spoken[-1]):
         return _with_detail(tidied, _last_group(spoken)[0])
     if strong or raised:
@@ -119,8 +119,8 @@ def find_cause(lines: Sequence[str], signs: re.Pattern[str] | None = None) -> st
 
 def last_words(lines: Sequence[str]) -> str | None:
     """The last line that is more than decoration; None where there is none."""
-    told = [line.strip() for line in telling_lines(lines) if not _USUAL.search(line)]
-    return told[-1][:LONGEST_REASON] if told else None
+    spoken_lines = [line.strip() for line in telling_lines(lines) if not _USUAL.search(line)]
+    return spoken_lines[-1][:LONGEST_REASON] if spoken_lines else None
 
 
 def exit_in_words(code: int | None) -> str:

@@ -284,9 +284,9 @@ def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Se
     """The question of a study, once it is certain that its parts fit one another: every clip belongs to a known set,
     process and workload, and none is missing or there twice. Raises InvalidRecord."""
     codec.load(StudyHead, head)
-    asked = codec.load(StudyQuestion, head)
-    _check_space(asked.space)
-    known = {candidate.id for candidate in asked.space.candidates}
+    question = codec.load(StudyQuestion, head)
+    _check_space(question.space)
+    known = {candidate.id for candidate in question.space.candidates}
     for number, launch in enumerate(launches):
         _require(launch.number == number, f"launches[{number}]", f"its number is {launch.number}")
         _require(launch.candidate in known, f"launches[{number}]", f"no set is called {launch.candidate!r}")
@@ -295,10 +295,10 @@ def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Se
         _require(sample.number == number, place, f"its number is {sample.number}")
         _require(sample.candidate in known, place, f"no set is called {sample.candidate!r}")
         _require(sample.launch < len(launches), place, f"there is no launch {sample.launch}")
-        _require(sample.workload < len(asked.profile.workload), place, f"there is no workload {sample.workload}")
+        _require(sample.workload < len(question.profile.workload), place, f"there is no workload {sample.workload}")
         _require(sample.state != "ok" or sample.seconds is not None, place, "a good clip took no time")
         _require(sample.state == "failed" or sample.failure is None, place, f"{sample.state}, and failed")
-    return asked
+    return question
 
 
 def check_result(
@@ -316,10 +316,11 @@ def check_result(
         _require(side is None or (side["flags"], side["settings"]) in known, f"result.{name}", "not a set of its study")
     adopts = checked["decision"] == "apply"
     _require(adopts or checked["winner"] == checked["baseline"], "result.winner", "not the baseline, which is kept")
-    told = (checked.get("launches", 0), checked.get("clips", 0))
-    there = (len(launches), sum(sample.seconds is not None for sample in samples))
-    fewer = any(one < other for one, other in zip(there, told, strict=True))
-    _require(not fewer, "result", "it tells of {} launches and {} clips, {} and {} are there".format(*told, *there))
+    claimed = (checked.get("launches", 0), checked.get("clips", 0))
+    recorded = (len(launches), sum(sample.seconds is not None for sample in samples))
+    fewer = any(one < other for one, other in zip(recorded, claimed, strict=True))
+    counts = (*claimed, *recorded)
+    _require(not fewer, "result", "it tells of {} launches and {} clips, {} and {} are there".format(*counts))
 
 
 def _check_space(space: Space) -> None:

@@ -19,20 +19,24 @@ Failure = Literal[
 class Sample:
     """One clip, written to disk the moment it exists.
 
-    ``seconds``: wall time of the finished clip, end to end, None if it failed; of a clip that was given up as
-    too slow (state "too_slow") the least that it would have taken; ``cost``: seconds of the
-    session this clip took, failed or not; ``memory_peak`` in MiB, None where nothing could tell it;
-    ``launch``: number of the process that rendered it; ``cold``: that process was started with exactly
-    this set's words (else it was switched live); ``round``: clips of one round cover all workloads;
-    ``block``: the confirmation block it belongs to (one cold launch a side a block), None elsewhere;
-    ``ssim`` and ``psnr`` compare its frames with the baseline's at equal seed;
-    ``steps``: with how many steps it was rendered, None: the workload's. Of such a short clip ``seconds`` is what it
-    says of a whole one (see measure/fidelity.py) and ``rendered`` what it took itself; a clip of state "check" was
-    rendered short beside a whole one, and its ``seconds`` are its own.
-    ``torch_active`` and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered up to this
-    clip's end; None where there is no CUDA.
-    ``trial``: number of what was asked for, in the count of whoever measured it; ``worker``: who that was where
-    several work on one study, "" for this one; ``origin``: its number in that worker's own record.
+    ``seconds``: wall time of the finished clip, end to end, None if it failed; for a clip that was given up as too slow
+    (state "too_slow") the least that it would have taken. ``cost``: seconds of the session that this clip took, failed
+    or not. ``memory_peak`` in MiB, None where it is not known.
+
+    ``launch``: number of the process that rendered it; ``cold``: that process was started with exactly this set's words
+    (else it was switched live). ``round``: the clips of one round cover all workloads. ``block``: the pair of the
+    comparison that it belongs to (one cold launch a side), None elsewhere.
+
+    ``ssim`` and ``psnr`` compare its frames with the baseline's at equal seed. ``energy`` in joules. ``torch_active``
+    and ``torch_reserved``: torch's own peaks in MiB, of all that its process rendered up to this clip's end; None where
+    there is no CUDA.
+
+    ``steps``: number of steps where it is not the workload's. ``seconds`` of such a short clip is the predicted time of
+    a whole one (see measure/fidelity.py), ``rendered`` its own time; a clip of state "check" was rendered short beside
+    a whole one, and its ``seconds`` are its own.
+
+    ``trial``: number of the proposal, in the count of the worker that measured it; ``worker``: that worker where
+    several work on one study, "" for this one; ``origin``: the sample's number in that worker's own record.
     """
 
     number: Count
@@ -63,8 +67,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure`` if it never was;
-    ``installing``: seconds more, not part of ``startup``, in which it installed packages once; ``trial``, ``worker``
+    """One start of the web UI. ``startup``: seconds to ready (or to failure); ``failure``: why it was never ready;
+    ``installing``: further seconds, not part of ``startup``, in which it installed packages once; ``trial``, ``worker``
     and ``origin``: see Sample."""
 
     number: Count

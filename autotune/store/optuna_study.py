@@ -97,7 +97,7 @@ class OptunaStudy:
                 continue
             number = trial.user_attrs.get(TRIAL_NUMBER)
             rows = [one for one in self._records if one.trial == number and number is not None]
-            with suppress(UpdateFinishedTrialError):  # told meanwhile by somebody else: what it lacks is added below
+            with suppress(UpdateFinishedTrialError):  # ended meanwhile by another worker: the rest is added below
                 self._write(trial._trial_id, rows)
                 self.end_trial(trial.number, rows)
                 left.pop(number, None)
@@ -212,7 +212,7 @@ class OptunaStudy:
 
         self.is_behind = True
         if isinstance(problem, UpdateFinishedTrialError):
-            self._trial = None  # told by somebody who took this worker for dead: what follows is added when it is done
+            self._trial = None  # ended by a worker that took this one for dead: what follows is added later
         else:
             self._retry_at = time.monotonic() + RETRY_AFTER
 
@@ -253,16 +253,16 @@ class OptunaStudy:
         """Writes what the running trial holds into the storage again."""
         assert self._trial is not None
         rows = [one for one in self._records if one.trial == self._number]
-        with suppress(*storage_errors()):  # told by somebody else, who took it for dead: it is added once it has ended
+        with suppress(*storage_errors()):  # ended by a worker that took this one for dead: added later
             self._write(self._trial._trial_id, rows)
 
     def end_trial(self, number: int, rows: Sequence[SampleOrLaunch]) -> None:
         """Ends a trial by what it holds. Raises UpdateFinishedTrialError for one that was ended."""
         from optuna.trial import TrialState
 
-        state, value, told = self._end(rows)
+        state, value, attributes = self._end(rows)
         trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        for key, fact in told.items():
+        for key, fact in attributes.items():
             self.study._storage.set_trial_user_attr(trial_id, key, fact)
         self.study.tell(number, value if state == "COMPLETE" else None, state=TrialState[state],
                         skip_if_finished=True)
@@ -275,13 +275,13 @@ class OptunaStudy:
         name = rows[0].candidate
         if all(one.id != name for one in self.space.candidates):
             return
-        state, value, told = self._end(rows)
+        state, value, attributes = self._end(rows)
         purpose = samples[0].purpose if samples else "screen"
         cold = bool(samples) and samples[0].cold
         proposal = Proposal(name, purpose, 0, cold, samples[0].block if samples else None)
         kinds = {kind: [codec.dump(one) for one in rows if _kind(one) == kind]
                  for kind in (trial_history.LAUNCHES, trial_history.SAMPLES)}
-        facts = {**self._facts(proposal, -1), **told, **kinds, TRIAL_NUMBER: rows[0].trial}
+        facts = {**self._facts(proposal, -1), **attributes, **kinds, TRIAL_NUMBER: rows[0].trial}
         good = [one.seconds for one in samples if one.state == "ok" and one.seconds is not None]
         self.study.add_trial(optuna.trial.create_trial(
             state=optuna.trial.TrialState[state], value=value if state == "COMPLETE" else None,
@@ -297,19 +297,19 @@ class OptunaStudy:
         failure = next((one for one in both if one.failure is not None), None)
         states = [one.state for one in samples]
         peaks = [one.memory_peak for one in samples if one.memory_peak is not None]
-        told: dict[str, Any] = {"clips": states.count("ok"), "warmups": states.count("warmup")}
-        told |= {name: states.count(name) for name in ("discarded", "too_slow") if name in states}
+        attributes: dict[str, Any] = {"clips": states.count("ok"), "warmups": states.count("warmup")}
+        attributes |= {name: states.count(name) for name in ("discarded", "too_slow") if name in states}
         if samples:
-            told["launch"] = samples[-1].launch
+            attributes["launch"] = samples[-1].launch
         if peaks:
-            told["memory_peak"] = max(peaks)
+            attributes["memory_peak"] = max(peaks)
         if failure is not None:
-            told |= {"failure": failure.failure, "detail": failure.detail}
+            attributes |= {"failure": failure.failure, "detail": failure.detail}
         if failure is not None and failure.failure != "interrupted":
-            return "FAIL", None, told
+            return "FAIL", None, attributes
         if "too_slow" in states or (value is None and "check" in states):  # clips that only check are no trial to rank
-            return "PRUNED", None, told
-        return ("COMPLETE", value, told) if value is not None else ("FAIL", None, told)
+            return "PRUNED", None, attributes
+        return ("COMPLETE", value, attributes) if value is not None else ("FAIL", None, attributes)
 
 
 def _trial_of_each(records: Sequence[SampleOrLaunch]) -> dict[tuple[str, int], object]:

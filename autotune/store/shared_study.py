@@ -56,9 +56,9 @@ class StudyActivity:
 class OtherWorkers:
     """The other workers of a study, as one of them sees them."""
 
-    def __init__(self, told: OptunaStudy, study: Study, clock: Callable[[], float] = time.monotonic,
+    def __init__(self, optuna_study: OptunaStudy, study: Study, clock: Callable[[], float] = time.monotonic,
                  beat: float | None = None, grace: float | None = None) -> None:
-        self._optuna, self._study, self._clock = told, study, clock
+        self._optuna, self._study, self._clock = optuna_study, study, clock
         self._beat, self._grace = beat or BEAT, grace or GRACE
         self._waited_since: dict[tuple[str, Any], float] = {}
         self._last_seen = -1
@@ -94,14 +94,14 @@ class OtherWorkers:
         """
         study = self._optuna.study
         attrs = study.user_attrs
-        there = [one for one in study.get_trials(deepcopy=False)
-                 if one.user_attrs.get(trial_history.WORKER) != self._optuna.worker and one.state.name != "WAITING"]
-        self._last_seen = max((one.number for one in there), default=-1)
+        trials = [one for one in study.get_trials(deepcopy=False)
+                  if one.user_attrs.get(trial_history.WORKER) != self._optuna.worker and one.state.name != "WAITING"]
+        self._last_seen = max((one.number for one in trials), default=-1)
         alive = {worker: self._alive(worker, attrs) for worker in
-                 {str(one.user_attrs.get(trial_history.WORKER, f"trial {one.number}")) for one in there}}
+                 {str(one.user_attrs.get(trial_history.WORKER, f"trial {one.number}")) for one in trials}}
         running: list[FrozenTrial] = []
         done: list[FrozenTrial] = []
-        for trial in there:
+        for trial in trials:
             worker = str(trial.user_attrs.get(trial_history.WORKER, f"trial {trial.number}"))
             if trial.state.is_finished():
                 done.append(trial)
@@ -185,7 +185,7 @@ class OtherWorkers:
         """Copies finished trials into the own record; see the module's text."""
         study = self._study
         known = {candidate.id for candidate in self._optuna.space.candidates}
-        have = {(one.worker, one.origin) for one in study.samples if one.worker}
+        known_samples = {(one.worker, one.origin) for one in study.samples if one.worker}
         starts = {(one.worker, one.origin): one.number for one in study.launches if one.worker}
         whole = {key for key, rows in _trials_by_pair(done).items() if self._is_whole(rows)}
         blocks: dict[tuple[str, Any], int] = {}
@@ -203,7 +203,7 @@ class OtherWorkers:
             key, compares = _pair_key(trial), _is_of_pair(trial)
             for sample in trial_history.recorded_rows(trial)[1]:
                 number = starts.get((key[0], sample.launch), sample.launch if sample.launch < 0 else None)
-                if (key[0], sample.number) in have:
+                if (key[0], sample.number) in known_samples:
                     block = held.get((key[0], sample.number))
                     if block is not None:
                         blocks[key] = block
@@ -211,7 +211,7 @@ class OtherWorkers:
                     place = self._own_block(blocks, key) if compares and key in whole else None
                     study.add_from_worker(replace(sample, number=len(study.samples), launch=number, worker=key[0],
                                                   origin=sample.number, block=place))
-                    have.add((key[0], sample.number))
+                    known_samples.add((key[0], sample.number))
 
     def _own_block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
         """The number that another worker's pair has in the own record."""

@@ -67,27 +67,27 @@ class Study:
         """
         place = self.folder / "study.json"
         try:
-            asked = records.check_study(self.head, self.samples, self.launches)
+            question = records.check_study(self.head, self.samples, self.launches)
             found = self.document()
             place = self.folder / "result.json"
             if found is not None:
-                records.check_result(found, asked.space, self.samples, self.launches)
+                records.check_result(found, question.space, self.samples, self.launches)
         except InvalidRecord as misfit:
             if str(misfit).startswith(("samples[", "launches[")):
                 place = self._journal.path
             kept = f"Its {len(self.samples)} clips are kept in {self._journal.path.name}; `autotune tune` of the " \
                    "same question goes on from them, with --fresh it begins anew."
             raise StateDamaged(f"{place}: {misfit}", kept) from None
-        return asked
+        return question
 
     def set_bad_result_aside(self) -> None:
         """Moves a result aside that is damaged or counts clips that are gone: a tune that goes on makes it anew."""
         path = self.folder / "result.json"
         try:
-            asked = records.check_study(self.head, self.samples, self.launches)
+            question = records.check_study(self.head, self.samples, self.launches)
             found = self.document()
             if found is not None:
-                records.check_result(found, asked.space, self.samples, self.launches)
+                records.check_result(found, question.space, self.samples, self.launches)
         except (InvalidRecord, StateDamaged) as problem:
             if path.exists():
                 path.replace(path.with_name("result.json.damaged"))

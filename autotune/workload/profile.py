@@ -94,14 +94,14 @@ def to_json(profile: Profile) -> dict[str, Any]:
 
 def _decide_json(rule: DecideSpec) -> dict[str, float]:
     """The decision rule as a plain document; one from a study without a precision stays without it."""
-    told = {"min_gain": rule.min_gain, "confidence": rule.confidence}
-    return told if rule.uses_older_rule else {**told, "precision": rule.precision}
+    values = {"min_gain": rule.min_gain, "confidence": rule.confidence}
+    return values if rule.uses_older_rule else {**values, "precision": rule.precision}
 
 
 def workload_json(workload: Workload) -> dict[str, Any]:
     """A workload as a plain document; one from a study without contexts stays without it."""
-    told = {key: getattr(workload, key) for key in WORKLOAD_KEYS}
-    return {key: value for key, value in told.items() if value is not None}
+    values = {key: getattr(workload, key) for key in WORKLOAD_KEYS}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
