@@ -123,7 +123,7 @@ def tuned(state: Path, surface: Drawn, seed: int, *, storage: str | None = None,
                            f"autotune-{KEY}" if storage else None)
     kept = Budget(budget, watch, study.spent())
     with (optuna_search.storage(Places(state), storage, sampler) as held,
-          optuna_search.Asking(held, study, asked, lambda _: None) as search):
+          optuna_search.OptunaSearch(held, study, asked, lambda _: None) as search):
         ask_and_tell(driver, study, search, kept, Progress(), surface.space, scale)
         history = study.history(budget, study.spent(), None)
         verdict = decide(history, surface.space, surface.profile, "speed")

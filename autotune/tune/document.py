@@ -22,46 +22,36 @@ from autotune.workload import profile as profiles
 
 
 def flags_json(flags: FlagSet) -> dict[str, Any]:
-    """A flag set: argv words in canonical order and the options that go with them."""
+    """A set's command-line words, in canonical order, and the options that go with them."""
     return {"flags": list(flags.words), "settings": dict(flags.settings)}
 
 
 def candidate_json(candidate: Candidate) -> dict[str, Any]:
-    """A set as it would be written, and what it comes to."""
+    """A set as it would be written, and what takes effect with it."""
     return {**flags_json(candidate.flags), "effective": asdict(candidate.effective)}
 
 
 def verdict_json(verdict: Verdict, space: Space, samples: Sequence[Sample]) -> dict[str, Any]:
-    """The decision part of the document: a pure function of the samples, so that `replay` gives the same.
+    """The decision part of the document. It depends on the samples alone, so that `replay` gives the same.
 
     On "keep" nothing is to be written: ``winner`` is the baseline itself and ``speedup`` is 1 by identity;
     the best set that was confirmed against it, with its measured interval, is ``challenger``.
     """
     baseline = _side(verdict.baseline, space, space.baseline)
     body: dict[str, Any] = {
-        "decision": verdict.decision,
-        "sure": verdict.sure,
-        "reason": verdict.reason,
-        "baseline": baseline,
-    }
-    measured = _interval(verdict.speedup)
+        "decision": verdict.decision, "sure": verdict.sure, "reason": verdict.reason, "baseline": baseline}
+    measured, saving = interval_json(verdict.speedup), _rounded(verdict.memory_saving)
+    best = None if verdict.winner is None else _side(verdict.winner, space, verdict.winner.candidate)
+    chosen = space.baseline
     if verdict.decision == "apply" and verdict.winner is not None:
-        body["winner"] = _side(verdict.winner, space, verdict.winner.candidate)
-        body["speedup"] = measured
-        body["challenger"] = None
         chosen = verdict.winner.candidate
-        body["memory_saving"] = _rounded(verdict.memory_saving)
+        body.update(winner=best, speedup=measured, challenger=None, memory_saving=saving)
     else:
-        body["winner"] = baseline
         confidence = verdict.speedup.confidence if verdict.speedup else None
-        body["speedup"] = {"estimate": 1.0, "low": 1.0, "high": 1.0, "confidence": confidence}
-        body["challenger"] = None
-        if verdict.winner is not None and verdict.winner.candidate != space.baseline:
-            side = _side(verdict.winner, space, verdict.winner.candidate)
-            saving = _rounded(verdict.memory_saving)
-            body["challenger"] = {**side, "speedup": measured, "memory_saving": saving}
-        chosen = space.baseline
-        body["memory_saving"] = 0.0
+        same = {"estimate": 1.0, "low": 1.0, "high": 1.0, "confidence": confidence}
+        other = verdict.winner is not None and best is not None and verdict.winner.candidate != space.baseline
+        challenger = {**(best or {}), "speedup": measured, "memory_saving": saving} if other else None
+        body.update(winner=baseline, speedup=same, challenger=challenger, memory_saving=0.0)
     body["image"] = _image(chosen, samples)
     body["ablation"] = [
         {**asdict(row), "effect": _rounded(row.effect), "low": _rounded(row.low), "high": _rounded(row.high)}
@@ -78,7 +68,7 @@ def tune_json(
     cost: Mapping[str, float],
     fingerprint: Fingerprint,
 ) -> dict[str, Any]:
-    """The whole document. ``head`` is the study's own: id, profile, objective, created, web UI, GPU."""
+    """The whole document. ``head``: the study's head; ``cost``: seconds by part of the work."""
     profile = profiles.from_json(head["profile"])
     return {
         "study": head["id"],
@@ -103,18 +93,18 @@ def tune_json(
 
 def beside_json(verdict: Verdict, space: Space, history: History, profile: Profile,
                 objective: str) -> dict[str, Any]:
-    """What is said beyond the one comparison: ``expected_at`` other numbers of steps, ``per_workload`` where there are
-    several, and which levels are ``unmeasured`` and why."""
+    """Results beside the decision: ``expected_at`` (speedups at other numbers of steps), ``per_workload`` (where there
+    are several) and ``unmeasured`` (levels that were not measured, and why)."""
     rival = None if verdict.winner is None or verdict.winner.candidate == space.baseline else verdict.winner.candidate
     longer = () if rival is None else speedups_at_steps(history, space, profile, rival)
     chosen = rival if verdict.decision == "apply" and rival is not None else space.baseline
     return {
         "expected_at": [
-            {"workload": row.workload, "steps": row.steps, "speedup": _interval(row.speedup), "checked": row.checked,
-             "measured": _rounded(row.measured)}
+            {"workload": row.workload, "steps": row.steps, "speedup": interval_json(row.speedup),
+             "checked": row.checked, "measured": _rounded(row.measured)}
             for row in longer],
         "per_workload": [
-            {"workload": one.workload, "speedup": _interval(one.speedup),
+            {"workload": one.workload, "speedup": interval_json(one.speedup),
              "best_other": None if one.preferred is None else {
                 **flags_json(space[one.preferred.candidate].flags), "expected_gain": _rounded(one.preferred.gain),
                 "sure": one.preferred.sure}}
@@ -126,9 +116,11 @@ def beside_json(verdict: Verdict, space: Space, history: History, profile: Profi
 
 
 def front_json(history: History, space: Space, profile: Profile) -> list[dict[str, Any]]:
-    """The measured sets that no other one beats in time and memory both, fastest first. ``score``: geometric mean of
-    clip seconds over the baseline's, by the profile's weights, None before the baseline was timed; ``short``: told from
-    clips with fewer steps, as no whole one of it was rendered."""
+    """The sets that no other set beats in both time and memory, fastest first.
+
+    ``score``: weighted geometric mean of clip seconds divided by the baseline's, None before the baseline was timed;
+    ``memory_peak`` in MiB; ``short``: only clips with fewer steps were rendered of it.
+    """
     times: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}
     measured = prefer_whole_clips(rounds(history, profile))
@@ -150,28 +142,21 @@ def front_json(history: History, space: Space, profile: Profile) -> list[dict[st
 
 
 def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
-    """One trial for each set measured for one purpose in one launch; ``seconds`` and ``samples``: of its whole clips
-    where it has any. ``short``: it has none, and they are what clips of ``steps`` steps say of whole ones."""
+    """One row for each set, purpose and launch.
+
+    ``seconds`` (median) and ``samples`` come from whole clips; where ``short``, from clips of ``steps`` steps scaled up
+    to whole ones. ``memory_peak`` in MiB.
+    """
     groups: dict[tuple[int, str, str], list[Sample]] = {}
     for sample in history.samples:
         groups.setdefault((sample.launch, sample.purpose, sample.candidate), []).append(sample)
     rows = [_trial(space[key[2]], key, samples) for key, samples in groups.items() if key[2] in _ids(space)]
     tried = {(launch, candidate) for launch, _, candidate in groups}
     rows.extend(
-        {
-            **candidate_json(space[launch.candidate]),
-            "seconds": None,
-            "state": "failed",
-            "failure": launch.failure,
-            "detail": launch.detail,
-            "launch": launch.number,
-            "purpose": None,
-            "samples": [],
-        }
+        {**candidate_json(space[launch.candidate]), "seconds": None, "state": "failed", "failure": launch.failure,
+         "detail": launch.detail, "launch": launch.number, "purpose": None, "samples": []}
         for launch in history.launches
-        if launch.failure
-        and launch.candidate in _ids(space)
-        and (launch.number, launch.candidate) not in tried
+        if launch.failure and launch.candidate in _ids(space) and (launch.number, launch.candidate) not in tried
     )
     return sorted(rows, key=lambda row: -1 if row["launch"] is None else int(row["launch"]))
 
@@ -207,12 +192,12 @@ def _side(side: MeasuredSet | None, space: Space, candidate: str) -> dict[str, A
     if side is None:
         memory: dict[str, float | None] = {"peak": None, "torch_active": None, "torch_reserved": None}
         return {**body, "seconds": None, "memory_peak": None, "memory": memory, "launches": 0, "samples": 0}
-    seconds = {"median": _rounded(side.median), "low": _rounded(side.low), "high": _rounded(side.high)}
+    peak = _rounded(side.memory_peak)
     return {
         **body,
-        "seconds": seconds,
-        "memory_peak": _rounded(side.memory_peak),
-        "memory": {"peak": _rounded(side.memory_peak), "torch_active": _rounded(side.torch_active),
+        "seconds": {"median": _rounded(side.median), "low": _rounded(side.low), "high": _rounded(side.high)},
+        "memory_peak": peak,
+        "memory": {"peak": peak, "torch_active": _rounded(side.torch_active),
                    "torch_reserved": _rounded(side.torch_reserved)},
         "launches": side.launches,
         "samples": side.samples,
@@ -223,22 +208,15 @@ def _image(candidate: str, samples: Iterable[Sample]) -> dict[str, Any]:
     rows = [one for one in samples if one.candidate == candidate and one.state in ("ok", "warmup")]
     ssim = [sample.ssim for sample in rows if sample.ssim is not None]
     psnr = [sample.psnr for sample in rows if sample.psnr is not None]
-    return {
-        "valid": bool(rows),
-        "ssim": _rounded(min(ssim, default=None)),
-        "psnr": _rounded(min(psnr, default=None)),
-    }
+    return {"valid": bool(rows), "ssim": _rounded(min(ssim, default=None)), "psnr": _rounded(min(psnr, default=None))}
 
 
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
+def interval_json(interval: Interval | None) -> dict[str, Any] | None:
+    """An interval, rounded to five digits."""
     if interval is None:
         return None
-    return {
-        "estimate": _rounded(interval.estimate),
-        "low": _rounded(interval.low),
-        "high": _rounded(interval.high),
-        "confidence": interval.confidence,
-    }
+    return {"estimate": _rounded(interval.estimate), "low": _rounded(interval.low), "high": _rounded(interval.high),
+            "confidence": interval.confidence}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""While we measure, the user's own web UI is watched; when it starts a job the machine is theirs within seconds."""
+"""Watches the user's own web UI during a study; when it starts a job, the machine is free for it within seconds."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from autotune.measure.observers import Observer
 from autotune.webui.running import Finder, Watch
 
 LOOK = 1.0
-"""Seconds between two looks: a job is seen within two of them, and ending our process takes less than one second."""
+"""Seconds between two checks. A job is seen by the second one at the latest; our process ends within a second."""
 DOUBTS = 2
-"""Looks in a row that cannot tell until it counts as busy: a full machine may keep one answer waiting."""
+"""Checks in a row without an answer after which the web UI counts as busy; one may be late on a loaded machine."""
 CALM = 3
-"""Looks in a row that find it free until measuring goes on: who makes pictures makes several."""
+"""Checks in a row that must find the web UI idle before measuring goes on, since pictures are often made in series."""
 
 
 class GiveWay:
-    """Looks from a thread of its own. ``taken`` is set while the user has the machine; ``why`` says who."""
+    """Checks from a thread of its own. ``taken`` is set while the user has the machine; ``why`` says why."""
 
     def __init__(self, root: Path, gpu: bool, hand_back: Callable[[], object]) -> None:
-        """``gpu``: a web UI that runs is in the way, also when it is idle. ``hand_back``: ends what we run; it is
-        called from the thread, right after ``taken`` was set."""
+        """``gpu``: a running web UI is in the way even when idle, since it holds GPU memory. ``hand_back`` ends our
+        process; it is called from the thread, right after ``taken`` was set."""
         self.taken = threading.Event()
         self.why = ""
         self._watch, self._gpu, self._hand_back = Watch(root), gpu, hand_back
@@ -34,18 +34,18 @@ class GiveWay:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins to look."""
+        """Starts the thread."""
         self._thread = threading.Thread(target=self._run, name="give way", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends looking."""
+        """Ends the thread, and waits for that."""
         self._end.set()
         if self._thread is not None:
             self._thread.join()
 
     def wait_free(self, seconds: float) -> bool:
-        """Waits until the machine is ours again; False when it is not after ``seconds``."""
+        """Waits until the user's web UI is done; False when it is not after ``seconds``."""
         until = time.monotonic() + seconds
         while self.taken.is_set() and time.monotonic() < until:
             self._end.wait(0.1)
@@ -69,7 +69,7 @@ class GiveWay:
 
 
 class OwnWork(Observer):
-    """Sees what the user's web UI did during one clip: also a job that was over before anybody looked disturbed it."""
+    """Tells whether the user's web UI worked during one clip, even if that was over before the next check."""
 
     def __init__(self, root: Path) -> None:
         self._finder, self._meter = Finder(root), Meter()
@@ -77,7 +77,7 @@ class OwnWork(Observer):
         self._disturbed = ""
 
     def before(self) -> None:
-        """Notes who is there, and how much CPU time each has had."""
+        """Notes which web UIs run, and how much CPU time each has used."""
         found = self._finder.look()
         self._before, self._disturbed = frozenset(one.pid for one in found), ""
         self._meter.forget(self._before)
@@ -85,7 +85,7 @@ class OwnWork(Observer):
             self._meter.read(pid)
 
     def after(self) -> None:
-        """Compares."""
+        """Notes a web UI that was started, or used the CPU, since ``before``."""
         for one in self._finder.look():
             use = self._meter.read(one.pid)
             if one.pid not in self._before:
@@ -94,5 +94,5 @@ class OwnWork(Observer):
                 self._disturbed = f"{one.name} worked meanwhile: its process {use}"
 
     def seen(self) -> Observations:
-        """Who disturbed the last clip."""
+        """What disturbed the last clip, if anything."""
         return Observations(disturbed=self._disturbed)

@@ -1,8 +1,8 @@
-"""The search of a tune as an Optuna study: what to measure next is asked for, what came of it is told.
+"""Asks a search strategy, through an Optuna study, what to measure next, and tells the study how it went.
 
-Where several workers share a study, they share its search: what another one measures counts as if it came out as
-expected, and nobody measures the same. They share the comparison pair by pair, each pair on one card; what the pairs
-say is looked at one after the other, and no pair is begun that may turn out not to be needed for the first look.
+Several workers may share one study and its search. A set that another worker is measuring counts as measured with its
+expected result, so that nobody measures it a second time. The final comparison is shared pair by pair, each pair on
+one GPU. Pairs are evaluated in order, and none is begun that the first evaluation may turn out not to need.
 """
 
 from __future__ import annotations
@@ -29,19 +29,21 @@ if TYPE_CHECKING:
     from autotune.store.optuna_study import OptunaStudy
     from autotune.store.shared_study import OtherWorkers, StudyActivity
 
-GONE, AGAIN = 120.0, 1.0
+STORAGE_PATIENCE, RETRY_EVERY = 120.0, 1.0
 """Seconds for which a sampler that needs the storage waits for it to come back, and between two tries."""
 QUIET = 2.0
-"""Seconds without news from workers that are still there, after which one with nothing to ask believes that they have
-nothing either: who has just ended a trial takes a moment to choose the next, and both are to tell of the same clips."""
-ALONE = 15.0
+"""Seconds without news after which a worker without a proposal stops waiting for idle ones. A worker that has just
+ended a trial needs a moment to choose its next, and all workers' verdicts should rest on the same clips."""
+ALONE_AFTER = 15.0
 """Seconds without the storage after which a worker goes on as if it were the only one."""
 
 
 @contextmanager
 def storage(places: Places, url: str | None, sampler: str) -> Iterator[BaseStorage]:
-    """The storage to use, and the certainty that there is such a sampler, before anything is recorded. ``url``: None
-    for autotune's own file. Raises UsageProblem, and StateDamaged where that file cannot be written."""
+    """Opens Optuna's storage at ``url`` (None: autotune's own file), after a check that the sampler exists.
+
+    Raises UsageProblem (no such sampler or storage), StateDamaged (the own file cannot be written).
+    """
     if sampler not in search.STRATEGY_NAMES:
         from autotune.search import user_sampler
 
@@ -53,8 +55,8 @@ def storage(places: Places, url: str | None, sampler: str) -> Iterator[BaseStora
         optuna_storage.close_storage(found)
 
 
-class Asking:
-    """Asks for trials and tells them. Use as a context manager. ``pause``: waits a little, False when the time is over.
+class OptunaSearch:
+    """Proposes what to measure next, and records each trial in Optuna's storage. Use as a context manager.
 
     Raises UsageProblem (no such sampler), StateDamaged (the storage cannot be written).
     """
@@ -63,7 +65,7 @@ class Asking:
         from autotune.search.sampler import LaunchAwareSampler
 
         self._study, self._say, self._asked = study, say, asked
-        self._guest: Any = None
+        self._users_sampler: Any = None
         self._strategy: Strategy
         pure = asked.sampler in search.PURE_STRATEGIES
         if pure:
@@ -77,18 +79,18 @@ class Asking:
             found = user_sampler.sampler_by_name(asked.sampler, asked.seed + len(study.samples))
             sampler = user_sampler.SteeredSampler(found, asked.space)
         self._sampler = sampler
-        self._told = self._open(held)
-        self._others = self._sharing() if asked.shared else None
+        self._optuna = self._open(held)
+        self._others = self._join_others() if asked.shared else None
         self._work = ExitStack()
         self._waits = False
-        self._news = 0.0
+        self._news_at = 0.0
         self._rival: str | None = None
         if not pure:
-            self._strategy = self._guest = user_sampler.SamplerStrategy(
+            self._strategy = self._users_sampler = user_sampler.SamplerStrategy(
                 asked.space, asked.profile, asked.objective, asked.seed, self)
-        study.on_record = self._told.record
+        study.on_record = self._optuna.record
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> OptunaSearch:
         if self._others is not None:
             self._work.enter_context(self._others.beating())
         return self
@@ -121,28 +123,31 @@ class Asking:
             self._say(f"Optuna's storage lacked {lacked} of the study's records; it has them now")
         return told
 
-    def _sharing(self) -> OtherWorkers:
+    def _join_others(self) -> OtherWorkers:
         from autotune.store.shared_study import OtherWorkers
 
-        return OtherWorkers(self._told, self._study)
+        return OtherWorkers(self._optuna, self._study)
 
     def next(self, history: Callable[[], History], pause: Callable[[], bool]) -> Proposal | None:
-        """What to measure next, None when nothing more is. Raises StateDamaged when a sampler that needs the storage
-        cannot reach it."""
+        """What to measure next; None when the search is over. Waits for other workers where their results are needed.
+
+        ``pause`` waits a little, and returns False when the budget is used up. Raises StateDamaged when a sampler
+        that needs the storage cannot reach it.
+        """
         before: object = None
         proposal: Proposal | None = None
         while True:
-            pair = self._told.pair
-            seen = self._look(pause, pair is not None)
+            pair = self._optuna.pair
+            seen = self._news_of_others(pause, pair is not None)
             if seen is not None and seen.verdict_is_sure:
                 return None
             now = history()
             known = (len(now.samples), len(now.launches), now.live_launch, seen and (seen.running, seen.rival))
-            if known != before:  # choosing takes a while; who waits does not choose anew without news
+            if known != before:  # choosing takes a while: while waiting, only news makes it choose again
                 proposal, before = self._proposal(now, seen), known
-                self._news = time.monotonic()
+                self._news_at = time.monotonic()
             if seen is not None and pair is not None and (proposal is None or proposal.block != pair):
-                self._told.pair = None  # this worker's own pair is done: now what the others' pairs say counts
+                self._optuna.pair = None  # this worker's own pair is done: now the others' pairs are taken over
                 continue
             if seen is None or not self._must_wait(now, proposal, seen):
                 self._waits = False
@@ -173,9 +178,9 @@ class Asking:
 
             view = self._view(now)
             self._rival = set_to_confirm(view, view.surface)
-        held = self._guest.trial if self._guest is not None else None
+        held = self._users_sampler.trial if self._users_sampler is not None else None
         if held is not None and (proposal is None or proposal.purpose != "screen"):
-            self._guest.trial = None
+            self._users_sampler.trial = None
             self.tell_unmeasured(held, None)
         return proposal
 
@@ -187,12 +192,12 @@ class Asking:
                     surface_for(self._asked.space, self._asked.objective))
 
     def _must_wait(self, now: History, proposal: Proposal | None, seen: StudyActivity) -> bool:
-        """Whether others must come to the end of what they measure first."""
+        """Whether to wait for what other workers are measuring before anything else is measured here."""
         if proposal is None:
-            return seen.anyone_measures or (seen.anyone_at_work and time.monotonic() - self._news < QUIET)
+            return seen.anyone_measures or (seen.anyone_at_work and time.monotonic() - self._news_at < QUIET)
         if proposal.block is None:
             return False
-        if proposal.block == self._told.pair:
+        if proposal.block == self._optuna.pair:
             return False  # the second side of a pair that was begun
         from autotune.decide.assumptions import RULES
 
@@ -202,9 +207,11 @@ class Asking:
                     for block in {block for block, _ in rounds})
         return whole < RULES.min_blocks <= whole + seen.pairs
 
-    def _look(self, pause: Callable[[], bool], hold: bool) -> StudyActivity | None:
-        """What the other workers do, and what they measured is taken over (``hold``: but for pairs); None where there
-        are none, or where the storage is away."""
+    def _news_of_others(self, pause: Callable[[], bool], hold: bool) -> StudyActivity | None:
+        """Takes over what the other workers measured (``hold``: except pairs), and returns what they are doing.
+
+        None where nobody shares the study, and while the storage cannot be reached.
+        """
         if self._others is None:
             return None
         begun = time.monotonic()
@@ -212,43 +219,43 @@ class Asking:
             try:
                 return self._others.refresh(no_pairs=hold)
             except optuna_storage.storage_errors():
-                if time.monotonic() - begun > ALONE or not pause():
+                if time.monotonic() - begun > ALONE_AFTER or not pause():
                     return None
 
     def gather(self) -> None:
-        """Takes over all that the others measured, before the verdict."""
+        """Takes over everything that other workers measured, before the verdict."""
         if self._others is not None:
             try:
-                self._patiently(lambda: self._others and self._others.refresh(take_all=True), ALONE)
+                self._retrying(lambda: self._others and self._others.refresh(take_all=True), ALONE_AFTER)
             except StateDamaged:
                 self._say("Optuna's storage is away: the verdict rests on what this worker knows")
 
     def begin(self, proposal: Proposal) -> bool:
-        """Asks for the trial that measures a proposal; False when another worker was quicker."""
+        """Begins the trial that measures a proposal; False when another worker has just begun the same."""
         held = None
-        if self._guest is not None:
-            held, self._guest.trial = self._guest.trial, None
-        second = proposal.block is not None and proposal.block == self._told.pair
-        self._told.begin_trial(proposal, self._study.begin_trial(), held, self._rival)
+        if self._users_sampler is not None:
+            held, self._users_sampler.trial = self._users_sampler.trial, None
+        second = proposal.block is not None and proposal.block == self._optuna.pair
+        self._optuna.begin_trial(proposal, self._study.begin_trial(), held, self._rival)
         home = proposal.candidate == self._asked.space.baseline and proposal.block is None
-        if self._others is None or second or home:  # everybody needs the current flags in a process of its own
+        if self._others is None or second or home:  # each worker needs clips of the current flags from its own GPU
             return True
         try:
             if not self._others.conflicts():
                 return True
         except optuna_storage.storage_errors():
             return True
-        self._told.withdraw_trial()
+        self._optuna.withdraw_trial()
         return False
 
     def finish(self) -> None:
-        """Tells how the trial ended."""
-        self._told.finish_trial()
+        """Ends the trial in the storage, by the clips that were recorded for it."""
+        self._optuna.finish_trial()
 
     def conclude(self, verdict: Verdict) -> None:
-        """Notes the verdict in the storage."""
+        """Notes the verdict in the storage; a storage that cannot be reached is only reported."""
         try:
-            self._told.record_verdict(verdict)
+            self._optuna.record_verdict(verdict)
         except optuna_storage.storage_errors():
             self._say("Optuna's storage could not be told the verdict; the study itself has it")
 
@@ -266,17 +273,17 @@ class Asking:
         def once() -> tuple[Any, str | None]:
             with user_sampler.usage_problems(self._asked.sampler, "failed when it was asked",
                                              "What was measured is kept.", gone):
-                return self._told.ask()
+                return self._optuna.ask()
 
-        found: tuple[Any, str | None] = self._patiently(once)
+        found: tuple[Any, str | None] = self._retrying(once)
         return found
 
     def tell_unmeasured(self, trial: Any, candidate: str | None) -> None:  # noqa: ANN401 - a trial of Optuna's
         """See user_sampler.AskableStudy."""
-        self._patiently(lambda: self._told.tell_unmeasured(trial, candidate))
+        self._retrying(lambda: self._optuna.tell_unmeasured(trial, candidate))
 
-    def _patiently(self, act: Callable[[], Any], patience: float = GONE) -> Any:  # noqa: ANN401 - what ``act`` gives
-        """Does what needs the storage, and waits for it where it went away."""
+    def _retrying(self, act: Callable[[], Any], patience: float = STORAGE_PATIENCE) -> Any:  # noqa: ANN401 - what ``act`` gives
+        """Calls ``act``, and while the storage is away again and again. Raises StateDamaged after ``patience`` s."""
         begun = time.monotonic()
         while True:
             try:
@@ -286,4 +293,4 @@ class Asking:
                     raise StateDamaged(
                         f"Optuna's storage went away: {type(problem).__name__}",
                         "What was measured is kept: run the same command again when it is back.") from None
-            time.sleep(AGAIN)
+            time.sleep(RETRY_EVERY)

@@ -1,13 +1,13 @@
-"""What a new study expects before it measures: an earlier study's effects, else what is known of such cards.
+"""The prior of a new study: effects of flags from an earlier study, else from what is known of such GPUs.
 
-It is worked out once, when the study is created, and kept in its head, so that a resumed study asks for the same.
+It is worked out when the study is created and stored in its head, so that a resumed study searches with the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autotune.model import codec
 from autotune.model.errors import StateDamaged
@@ -19,18 +19,16 @@ from autotune.search.strategy import Prior
 from autotune.store.studies import Study, study_folders
 from autotune.workload import profile as profiles
 
-if TYPE_CHECKING:
-    from autotune.model.workload import Profile
-
 LOOK_BACK = 8
-"""Earlier studies that are looked at, newest first: older ones say little that a newer one does not."""
+"""How many of the newest studies are read; older ones hardly add anything."""
 
 
-def expectation(studies: Path, machine: Machine, objective: str, fresh: bool) -> Prior | None:
-    """The expectation for a new study: from the newest usable study of this web UI's folder, one of this very machine
-    before an imported or outdated one, laid over what the card's kind lets expect.
+def prior_of(studies: Path, machine: Machine, objective: str, fresh: bool) -> Prior | None:
+    """The prior for a new study of this machine; None where nothing is known.
 
-    ``fresh``: earlier studies are left out. None where nothing is known at all.
+    It holds the effects from the newest usable study in the folder ``studies`` (one of this very machine comes before
+    an imported or outdated one), and the table of the GPU's kind for everything that study does not cover.
+    ``fresh``: earlier studies are ignored.
     """
     table = attention_prior.prior_for_machine(machine)
     earlier = None if fresh else _earlier(studies, machine, objective)
@@ -41,8 +39,8 @@ def expectation(studies: Path, machine: Machine, objective: str, fresh: bool) ->
     return Prior(tuple(sorted((*earlier.effects, *rest))), earlier.source, earlier.doubt)
 
 
-def kept(head: Mapping[str, Any]) -> Prior | None:
-    """The expectation that a study was created with; None for a study without one."""
+def stored_prior(head: Mapping[str, Any]) -> Prior | None:
+    """The prior that a study was created with; None for a study without one."""
     found = head.get("prior")
     return codec.load(Prior, found) if isinstance(found, dict) else None
 
@@ -58,7 +56,7 @@ def _earlier(studies: Path, machine: Machine, objective: str) -> Prior | None:
 
 
 def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
-    """What a study lets expect; None when it is damaged, another program's, or holds no usable clip."""
+    """The effects that a study measured; None when it is damaged, of the stand-in, or holds no usable clip."""
     from autotune.store.journal import load_json
 
     try:
@@ -66,7 +64,7 @@ def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
         if head is None or bool(head.get("stand_in")) != (machine.webui.flavour == "reference"):
             return None
         space: Space = codec.load(Space, head["space"])
-        profile: Profile = profiles.from_json(head["profile"])
+        profile = profiles.from_json(head["profile"])
         parts = {str(name): str(value) for name, value in head["fingerprint"]["parts"]}
         study = Study(folder, head)
     except (KeyError, TypeError, ValueError, StateDamaged):

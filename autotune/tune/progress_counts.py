@@ -6,8 +6,7 @@ from autotune.model.study import History
 
 
 def counts(history: History) -> dict[str, int]:
-    """How much was done, as the screen and the document both say it: clips that have a time (warm-ups too), sets that
-    were tried, starts."""
+    """``clips`` with a time (warm-up clips too), ``sets`` that were measured or failed to start, ``launches``."""
     tried = {one.candidate for one in history.samples} | {one.candidate for one in history.launches if one.failure}
     timed = sum(sample.seconds is not None for sample in history.samples)
     return {"clips": timed, "sets": len(tried), "launches": len(history.launches)}

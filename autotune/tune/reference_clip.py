@@ -1,4 +1,4 @@
-"""The current flags' own clip, against which every other set's frames are compared at equal seed and steps."""
+"""Reference clips of the current flags; frames of all other sets are compared with them, at equal seed and steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from autotune.workload import clip
 
 
 class Reference:
-    """One reference clip per workload and number of steps, kept as a GIF in the study's folder so that a resumed
-    study has it."""
+    """One reference clip for each workload and number of steps, stored as a GIF in the study's folder."""
 
     def __init__(self, folder: Path, profile: Profile) -> None:
         self._folder = folder
@@ -21,10 +20,10 @@ class Reference:
     def likeness(
         self, index: int, workload: Workload, baseline: bool, gif: bytes, frames: clip.Frames
     ) -> tuple[float, float] | None:
-        """(SSIM, PSNR in dB) with the reference of workload ``index``; None while there is none.
+        """(SSIM, PSNR in dB) of a clip against the reference clip of workload ``index``; None while there is none.
 
-        ``workload``: what was rendered, maybe with fewer steps: that is another picture, with a reference of its own.
-        The first such clip of the baseline becomes the reference.
+        ``workload``: what was rendered. With fewer steps it is another picture, and has a reference of its own. The
+        first clip of the baseline becomes the reference: its bytes, ``gif``, are stored.
         """
         path = self._path(index, workload)
         reference = self._load(path, workload)

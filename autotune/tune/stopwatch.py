@@ -1,26 +1,24 @@
-"""Where a session's time goes: every second of wall time belongs to exactly one part."""
+"""Where the time of a tune goes, and how much of its budget is left. Each second counts for exactly one part."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 Part = Literal["startup", "warmup", "measuring", "waiting", "search"]
 
 
 class Stopwatch:
-    """Counts seconds by part; what nobody claims is "search": choosing and recording. Looking at a
-    clip's pixels is part of measuring it."""
+    """Counts wall time by part. Time that is not claimed with ``on`` is "search": choosing sets and recording clips.
+    Checking a clip's pixels counts as measuring."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since = clock()
         self._part: Part = "search"
-        self._seconds: dict[Part, float] = dict.fromkeys(
-            ("startup", "warmup", "measuring", "waiting", "search"), 0.0
-        )
+        self._seconds: dict[str, float] = dict.fromkeys(get_args(Part), 0.0)
 
     @contextmanager
     def on(self, part: Part) -> Iterator[None]:
@@ -34,8 +32,7 @@ class Stopwatch:
     def seconds(self) -> dict[str, float]:
         """Seconds by part up to now, and their sum as ``wall``."""
         self._turn(self._part)
-        parts: dict[str, float] = dict(self._seconds.items())
-        return {"wall": sum(parts.values()), **parts}
+        return {"wall": sum(self._seconds.values()), **self._seconds}
 
     def _turn(self, part: Part) -> Part:
         now = self._clock()
@@ -46,9 +43,9 @@ class Stopwatch:
 
 
 class Budget:
-    """What a session may take, in seconds, and what is left of it. ``before``: what earlier sittings took.
+    """The seconds that a tune or check may take, and what is left of them. ``before``: seconds that earlier runs took.
 
-    Time in which a web UI installs packages once is excused: it has its own limit, which is said on the screen.
+    Time in which the web UI installs packages is excused: it has a limit of its own.
     """
 
     def __init__(self, seconds: float, watch: Stopwatch, before: float = 0.0) -> None:
@@ -58,13 +55,13 @@ class Budget:
         self._excused = 0.0
 
     def spent(self) -> float:
-        """Seconds taken so far, by all sittings."""
+        """Seconds used so far, by this run and earlier ones."""
         return self._before + self.watch.seconds()["wall"] - self._excused
 
     def left(self) -> float:
-        """Seconds left; below nought when it is overdrawn."""
+        """Seconds left; negative when the budget is overdrawn."""
         return self.seconds - self.spent()
 
     def excuse(self, seconds: float) -> None:
-        """Takes time off what was spent."""
+        """Leaves these seconds out of what was spent."""
         self._excused += seconds

@@ -1,74 +1,87 @@
-"""How long things may take in a study, how often a set is warmed up, and what is surely too slow. Pure.
+"""Time limits of starts and clips, how many warm-up clips a set gets, and when a slow set is given up. Pure.
 
-All of it is worked out from the samples and launches recorded so far, so a resumed study goes on alike.
+Everything follows from the samples and launches recorded so far, so that a resumed study goes on as it would have.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import TypeVar
 
 from autotune.measure import guards
 from autotune.measure.clip import SLOW
-from autotune.model.study import Launch, Proposal, Sample
+from autotune.model.study import Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Workload
 
 WARMUP_STEPS = 2
-"""A warm-up clip needs no more steps: kernels, layouts and the motion module are loaded by the first."""
+"""Steps of a warm-up clip: its first step already loads kernels, memory layouts and the motion module."""
 WARMUP_SHARE = 0.02
-"""Share of the budget that clips may take which only find out how many warm-up clips this machine needs."""
+"""Share of the budget for extra warm-up clips that only show how many of them this machine needs."""
 FIRST_START = 900.0
 """Seconds for the first start, before anything is known of this machine."""
 INSTALL = 900.0
-"""Seconds more, in all starts of a study together, in which a web UI may install packages; its log shows that."""
+"""Seconds for installing packages, which a web UI's log shows: all starts of a study together, beside their limits."""
 FIRST_CLIP = 1800.0
 """Seconds for the first clip, before anything is known of this machine."""
 SHARE = 0.5
-"""Share of the budget left that the first start, or the first clip, may take before it counts as hung: one more try
-must find room, or nothing is known of a web UI that hangs but that the budget is gone."""
+"""Share of the remaining budget after which a first start, or first clip, counts as hung. The other half is for a
+second try, without which nothing would be learnt about a web UI that hangs."""
 PATIENCE = 8.0
 """A clip or a start that takes this many times the slowest one seen hangs."""
 GUESSED = 2.0
 """A first clip may take this many times what its warm-up clips promise, however little of the budget is left."""
 SWITCH, LEAST_SWITCH = 120.0, 10.0
+"""Seconds for a switch of options: at most, and when no budget is left."""
 SETTLE, LEAST_SETTLE = 30.0, 8.0
-"""Seconds at most, and with no budget left: somebody else may have taken the memory that is waited for."""
+"""Seconds to wait for freed GPU memory: at most, and when no budget is left. It may never come back, because another
+program may take it meanwhile."""
 LEAST_START = 60.0
+"""Seconds that a start has in any case."""
 LEAST_LIMIT = 30.0
+"""Seconds that a clip has in any case."""
 LOADING = 60.0
-"""Seconds more for the first clip of a process: it also loads the motion module, 6 to 11 s more on an H200."""
+"""Extra seconds for the first clip of a process, which also loads the motion module (6 to 11 s on an H200)."""
 REST = 1.0
 MOST_REST = 30.0
-"""Seconds to wait after a clip that must not count, for each such clip in a row, and at most: a hot card cools, whoever
-else uses it gets done. Clips rendered at once would keep it hot and fill the record with nothing."""
+"""Seconds to wait after a discarded clip: for each one in a row, and at most. A hot GPU cools meanwhile, and another
+program gets done; without it the next clips would be discarded as well."""
 MANY = 0.2
-"""Share of the clips that did not count from which the user is told."""
+"""The user is warned when at least this share of the clips was discarded."""
 SLOWEST = 16.0
-"""Power of SLOW beyond which no clip waits for its end anyway (656 times the best): a workload of next to no weight
-asks for powers that no number holds."""
+"""Largest power of SLOW that is used (656 times the best set's time). A workload with hardly any weight would ask for
+powers beyond what a float holds."""
 FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
 WITHIN_NOISE = 3.0
-"""Standard deviations of clip noise that are taken for chance. Smaller: sets as good as the best are thrown out by
-their first clip."""
+"""Standard deviations of clip noise that count as chance. With fewer, the first clip of a set as good as the best
+would often rule it out."""
 EXPECTED_SD = 0.07
-"""What clips may vary by (log seconds) before two of one set were seen; it weighs as much as one repeated clip."""
+"""Standard deviation of a clip's log seconds assumed before any set has two clips; it weighs as one repeated clip."""
 DOUBT = 2.0
-"""How much more the deviation may be while few clips were repeated: by this, over the number of repetitions and one.
-Found by drawing (tests/verbs/test_time_limits.py): where clips vary by a fifth, one of 80 sets as good as the best is
-thrown out. Smaller: more are; larger: sets of twice the time are waited for (55 % of them there, 10 % at a tenth)."""
+"""The estimated deviation is enlarged by this share, divided by one plus the number of repeated clips.
+
+Found by drawing (tests/verbs/test_time_limits.py): where clips vary by 20 %, one in 80 sets as good as the best is
+ruled out. A smaller value rules out more of them; with a larger one, sets that take twice as long are waited for (55 %
+of them where clips vary by 20 %, 10 % of them where clips vary by 10 %)."""
 STALLED = math.log(2.0)
-"""Deviation at which a clip counts as stalled and is pulled in: one such clip must not make everything chance."""
+"""Log-seconds deviation beyond which a clip counts as stalled and is cut back to this, so that a single stalled clip
+does not make every difference look like noise."""
 CUT = ("screen", "race")
 """Purposes whose clips may be given up; a comparison that decides rests on whole clips."""
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds from now: ``hang``, after which it hangs, and ``ends``, at which the budget does; ``surely``: what ran as
-    long as this hung even if the budget ended it. ``known``: what is known of the usual time, in words."""
+    """When a start or a clip is ended, in seconds after its beginning.
+
+    ``hang``: it counts as hung; ``ends``: the budget is used up; ``surely``: after so long it counts as hung even
+    where the budget ended it. ``known``: what the usual time is, in words for the user.
+    """
 
     hang: float
     ends: float
@@ -77,12 +90,12 @@ class Limits:
 
     @property
     def first(self) -> float:
-        """The one that comes first."""
+        """The limit that is reached first."""
         return min(self.hang, self.ends)
 
 
 def start_limits(launches: Sequence[Launch], left: float) -> Limits:
-    """How long a start may take with ``left`` seconds of the budget."""
+    """Limits of the next start, with ``left`` seconds of the budget to go."""
     seen = [launch.startup for launch in launches if not launch.failure]
     if seen:
         surely = PATIENCE * max(seen)
@@ -91,38 +104,40 @@ def start_limits(launches: Sequence[Launch], left: float) -> Limits:
 
 
 def switch_limit(left: float) -> float:
-    """Seconds that a switch of options may take; it takes 0.03 s, more only where it loads something."""
+    """Seconds that a switch of options may take. It usually takes 0.03 s, and more only where a model is loaded."""
     return min(SWITCH, max(LEAST_SWITCH, left))
 
 
 def settle_limit(left: float) -> float:
-    """Seconds to wait for GPU memory to come back after a stop; it takes one or two."""
+    """Seconds to wait until GPU memory is free again after a process was ended; usually one or two are enough."""
     return min(SETTLE, max(LEAST_SETTLE, left))
 
 
 def install_limit(launches: Sequence[Launch]) -> float:
-    """Seconds that the next start may take for installing packages, beside its own limit."""
+    """Seconds that the next start may spend on installing packages, on top of its own limit."""
     return max(0.0, INSTALL - sum(launch.installing or 0.0 for launch in launches))
 
 
 def family(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
-    """Seconds of all good clips of a workload: memory that spills shows as a clip far outside them."""
+    """Seconds of all good clips of a workload. A clip far outside of them points to GPU memory that spilled."""
     return tuple(seconds for times in _times(samples, workload).values() for seconds in times)
 
 
 def kind(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> tuple[float, ...]:
-    """Seconds of the clips that one of this proposal must not be far slower than; none for the current flags, which
-    the others are compared with however they do."""
+    """Seconds of the clips that a clip of this proposal is checked against for spilled GPU memory.
+
+    None for the current flags: every other set is compared with them, whatever they do.
+    """
     return () if proposal.candidate == baseline else family(samples, workload)
 
 
 def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first_of_process: bool,
                 left: float) -> Limits:
-    """How long a clip may take with ``left`` seconds of the budget; ``index``: place of ``workload`` in the profile.
+    """Limits of the next clip, with ``left`` seconds of the budget to go; ``index``: place of the workload.
 
-    The budget may be overdrawn by one usual clip: what good ones took, or, before there are any, the fastest warm-up
-    clip, which is shorter. What hangs is told by the slowest good one, or by what that warm-up clip promises if all of
-    it were steps, which is more than a whole clip takes.
+    The budget may be overdrawn by one clip of usual length: the median good clip, or the fastest warm-up clip before
+    there is one. The limit for a hang comes from the slowest good clip; before there is one, from the fastest warm-up
+    clip scaled up to all steps, which overestimates, because a warm-up clip is not made of steps alone.
     """
     loading = LOADING if first_of_process else 0.0
     seen = family(samples, index)
@@ -140,11 +155,11 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
 
 
 def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
-    """Seconds that a set is given up against, which may take SLOW times as long; None where it may not be given up.
+    """Seconds against which a clip is given up as too slow (at SLOW times these); None where it is never given up.
 
-    That is the median of the best set's clips, and more where clips vary so much that a set as fast as that one could
-    take SLOW times as long by chance (WITHIN_NOISE): a lucky clip is no yardstick. Only sets that have no time yet are
-    given up, in the search alone, and never the current flags.
+    It is the median clip of the best set, or more where clips vary so much that a set just as fast could take SLOW
+    times as long by chance (WITHIN_NOISE). Clips are given up in the search only, only of sets without a time yet,
+    and never of the current flags.
     """
     times = _times(samples, workload)
     if proposal.purpose not in CUT or proposal.candidate == baseline or proposal.candidate in times or not times:
@@ -154,14 +169,18 @@ def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline:
 
 
 def _by_chance(sd: float, clips: int) -> float:
-    """Times the median of so many clips that one more of the same set takes at most, by chance."""
+    """How many times the median of ``clips`` clips another clip of the same set may take by chance."""
     return math.exp(min(math.log(guards.FAR), WITHIN_NOISE * sd * math.sqrt(1.0 + 1.0 / clips)))
 
 
 def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
-    """Standard deviation of log seconds of a set's clips, as large as it may well be: from all that one process
-    rendered again, warm-up clips too; while there is none, from all sets together, which are no more alike."""
-    groups = [seconds for seconds in _groups(samples, workload).values() if len(seconds) > 1]
+    """A cautious (high) estimate of the standard deviation of log seconds among clips of one set.
+
+    It comes from the clips, warm-up clips among them, that a process repeated; where none was repeated, from the
+    spread of all sets, which is no smaller.
+    """
+    repeated = _seconds(samples, workload, "ok", lambda one: (one.launch, one.candidate, one.steps))
+    groups = [seconds for seconds in repeated.values() if len(seconds) > 1]
     groups += [seconds[1:] for seconds in _warmups(samples, workload).values() if len(seconds) > 2]
     groups = groups or [[median(seconds) for seconds in _times(samples, workload).values()]]
     freedom = sum(len(group) - 1 for group in groups)
@@ -170,29 +189,23 @@ def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
     return math.sqrt(variance) * (1.0 + DOUBT / (1.0 + freedom))
 
 
-def _groups(samples: Sequence[Sample], workload: int) -> dict[tuple[int, str, int | None], list[float]]:
-    """Seconds of a workload's good clips, by process, set and number of steps."""
-    found: dict[tuple[int, str, int | None], list[float]] = {}
-    for one in samples:
-        if one.state == "ok" and one.workload == workload and one.seconds is not None:
-            found.setdefault((one.launch, one.candidate, one.steps), []).append(one.seconds)
-    return found
-
-
 def slow(workloads: Sequence[Workload], index: int) -> float:
-    """Times the best clip from which this workload alone makes a set surely worse: its score is then ``SLOW``
-    times the best even if it is as fast as the best in all others (the score is a weighted geometric mean)."""
+    """How many times the best clip's time a clip of this workload must take to make its set surely too slow.
+
+    From there on the set's score, a weighted geometric mean over all workloads, is at least ``SLOW`` times the best
+    one, even if the set equals the best in every other workload.
+    """
     return float(SLOW ** min(SLOWEST, sum(one.weight for one in workloads) / workloads[index].weight))
 
 
 def rest(samples: Sequence[Sample]) -> float:
-    """Seconds to wait before the next clip: none unless the last ones had to be discarded."""
+    """Seconds to wait before the next clip; 0 unless the last clips were discarded."""
     row = next((count for count, one in enumerate(reversed(samples)) if one.state != "discarded"), len(samples))
     return min(MOST_REST, REST * row)
 
 
 def lost(samples: Sequence[Sample]) -> str | None:
-    """What to tell of clips that did not count, None when they were few."""
+    """A warning about discarded clips, with the most frequent reason; None when there were few."""
     whys = Counter(one.detail for one in samples if one.state == "discarded")
     total = sum(one.state in ("ok", "discarded") for one in samples)
     if not whys or whys.total() < MANY * total:
@@ -201,17 +214,18 @@ def lost(samples: Sequence[Sample]) -> str | None:
 
 
 def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workload: int, budget: float) -> bool:
-    """Whether a set needs one more warm-up clip in a process before it is timed.
+    """Whether a set needs one more warm-up clip in a process (``launch``) before it is timed.
 
-    The first set of the first process, and the first set that is switched to, are warmed up until their clips
-    are stable (``guards.warmups``); that tells how many such clips this machine needs, and later processes and
-    switches take as many. Always one; no second one once finding out has taken its share of the ``budget`` (s).
+    The first set of the first process, and the first set that a process is switched to, are warmed up until their
+    clips are stable (``guards.warmups``). That shows how many such clips this machine needs, and later processes and
+    switches get as many. There is always one; there are no extra ones once they have used up WARMUP_SHARE of the
+    ``budget`` (seconds).
     """
     runs = _warmups(samples, workload)
     mine = runs.get((launch, candidate), [])
     if not mine:
         return True
-    first = _first_sets(samples)
+    first = {one.launch: one.candidate for one in reversed(samples) if one.state == "warmup"}  # the earliest one stays
     begins = first.get(launch) == candidate
     alike = [seconds for (number, name), seconds in runs.items()
              if (number, name) != (launch, candidate) and (first.get(number) == name) == begins]
@@ -223,27 +237,19 @@ def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workl
 
 
 def _times(samples: Sequence[Sample], workload: int) -> dict[str, list[float]]:
-    """Seconds of the good clips of a workload, by set."""
-    found: dict[str, list[float]] = {}
-    for one in samples:
-        if one.state == "ok" and one.workload == workload and one.seconds is not None:
-            found.setdefault(one.candidate, []).append(one.seconds)
-    return found
+    return _seconds(samples, workload, "ok", lambda one: one.candidate)
 
 
 def _warmups(samples: Sequence[Sample], workload: int) -> dict[tuple[int, str], list[float]]:
-    """Seconds of a workload's warm-up clips, by process and set."""
-    found: dict[tuple[int, str], list[float]] = {}
-    for one in samples:
-        if one.state == "warmup" and one.workload == workload and one.seconds is not None:
-            found.setdefault((one.launch, one.candidate), []).append(one.seconds)
-    return found
+    return _seconds(samples, workload, "warmup", lambda one: (one.launch, one.candidate))
 
 
-def _first_sets(samples: Sequence[Sample]) -> dict[int, str]:
-    """The set that each process warmed up first."""
-    found: dict[int, str] = {}
+def _seconds(
+    samples: Sequence[Sample], workload: int, state: SampleState, key: Callable[[Sample], K]
+) -> dict[K, list[float]]:
+    """Seconds of a workload's clips that ended in this state, grouped by ``key``."""
+    found: dict[K, list[float]] = {}
     for one in samples:
-        if one.state == "warmup":
-            found.setdefault(one.launch, one.candidate)
+        if one.state == state and one.workload == workload and one.seconds is not None:
+            found.setdefault(key(one), []).append(one.seconds)
     return found

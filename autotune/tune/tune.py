@@ -25,7 +25,7 @@ from autotune.store import events, running_set
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study, question_key
 from autotune.tune.document import tune_json
-from autotune.tune.optuna_search import Asking
+from autotune.tune.optuna_search import OptunaSearch
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
@@ -116,20 +116,20 @@ def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, s
 
 def _asking(
     storage: BaseStorage, ground: Ground, study: Study, options: TuneOptions, say: Callable[[str], None]
-) -> Asking:
-    from autotune.tune.prior_knowledge import kept
+) -> OptunaSearch:
+    from autotune.tune.prior_knowledge import stored_prior
 
-    prior = kept(study.head)
+    prior = stored_prior(study.head)
     if prior is not None and not study.samples:
         say(f"what to expect comes from {prior.source}; all of it is measured again")
     question = SearchQuestion(
         ground.space, options.profile, options.objective, options.strategy, options.seed, prior,
         f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None, options.fresh)
-    return Asking(storage, study, question, say)
+    return OptunaSearch(storage, study, question, say)
 
 
 def _loop(
-    ground: Ground, study: Study, search: Asking, budget: Budget, progress: Progress
+    ground: Ground, study: Study, search: OptunaSearch, budget: Budget, progress: Progress
 ) -> int:
     """Asks, measures, records, until nothing more is asked for; how many proposals that were."""
     from autotune.machine.nvml import Nvml
@@ -158,7 +158,7 @@ class Carrier(Protocol):
 
 
 def ask_and_tell(
-    driver: Carrier, study: Study, search: Asking, budget: Budget, progress: Progress, space: Space,
+    driver: Carrier, study: Study, search: OptunaSearch, budget: Budget, progress: Progress, space: Space,
     poll: float = POLL,
 ) -> int:
     """The loop of every tune; how many proposals were carried out."""
@@ -252,7 +252,7 @@ def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> St
         "fingerprint": codec.dump(machine.fingerprint),
         "space": codec.dump(space),
         "budget": options.budget,
-        "prior": codec.dump(prior_knowledge.expectation(
+        "prior": codec.dump(prior_knowledge.prior_of(
             places.studies(machine.webui.root), machine, options.objective, options.fresh)),
     }
     study = open_study(places.studies(machine.webui.root), question_key(question), head, options.fresh)
@@ -268,7 +268,7 @@ def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
 
 
 def _conclude(
-    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study, search: Asking
+    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study, search: OptunaSearch
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures

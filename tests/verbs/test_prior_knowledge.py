@@ -50,7 +50,7 @@ def test_an_earlier_study_of_this_machine_comes_before_one_from_elsewhere(
 ) -> None:
     here = keep(tmp_path, recorded, "aaaa")
     keep(tmp_path, recorded, "bbbb", imported=True)
-    prior = prior_knowledge.expectation(tmp_path, machine(recorded, driver="999.1"), "speed", False)
+    prior = prior_knowledge.prior_of(tmp_path, machine(recorded, driver="999.1"), "speed", False)
     assert prior is not None
     assert prior.source == f"study {here.id}"
     assert prior.doubt == warm_start.SAME_MACHINE_DOUBT < warm_start.OTHER_MACHINE_DOUBT
@@ -63,12 +63,12 @@ def test_an_earlier_study_of_this_machine_comes_before_one_from_elsewhere(
 
 def test_another_card_or_an_import_holds_less(tmp_path: Path, recorded: dict[str, Any]) -> None:
     keep(tmp_path, recorded, "aaaa", imported=True)
-    prior = prior_knowledge.expectation(tmp_path, machine(recorded), "speed", False)
+    prior = prior_knowledge.prior_of(tmp_path, machine(recorded), "speed", False)
     assert prior is not None
     assert prior.doubt == warm_start.OTHER_MACHINE_DOUBT
     shutil.rmtree(next(tmp_path.iterdir()))
     keep(tmp_path, recorded, "bbbb")
-    moved = prior_knowledge.expectation(tmp_path, machine(recorded, gpu="another card"), "speed", False)
+    moved = prior_knowledge.prior_of(tmp_path, machine(recorded, gpu="another card"), "speed", False)
     assert moved is not None
     assert moved.doubt == warm_start.OTHER_MACHINE_DOUBT
 
@@ -80,17 +80,17 @@ def test_damaged_studies_and_those_of_a_real_web_ui_are_left_out(tmp_path: Path,
     keep(tmp_path, recorded, "bbbb", space={"nothing": 1})
     broken = keep(tmp_path, recorded, "cccc")
     (broken.folder / "study.json").write_text("{")
-    assert prior_knowledge.expectation(tmp_path, machine(recorded), "speed", False) == table
+    assert prior_knowledge.prior_of(tmp_path, machine(recorded), "speed", False) == table
     keep(tmp_path, recorded, "dddd")
-    assert prior_knowledge.expectation(tmp_path, machine(recorded), "speed", True) == table, "--fresh"
-    assert prior_knowledge.expectation(tmp_path, machine(recorded), "speed", False) != table
+    assert prior_knowledge.prior_of(tmp_path, machine(recorded), "speed", True) == table, "--fresh"
+    assert prior_knowledge.prior_of(tmp_path, machine(recorded), "speed", False) != table
 
 
 def test_it_is_kept_with_the_study_so_that_a_resumed_one_asks_for_the_same(
     tmp_path: Path, recorded: dict[str, Any],
 ) -> None:
     keep(tmp_path, recorded, "aaaa")
-    prior = prior_knowledge.expectation(tmp_path, machine(recorded), "speed", False)
+    prior = prior_knowledge.prior_of(tmp_path, machine(recorded), "speed", False)
     study = open_study(tmp_path, "bbbb", {"prior": codec.dump(prior)}, False)
-    assert prior_knowledge.kept(open_study(tmp_path, "bbbb", {"prior": None}, False).head) == prior
-    assert prior_knowledge.kept({**study.head, "prior": None}) is None
+    assert prior_knowledge.stored_prior(open_study(tmp_path, "bbbb", {"prior": None}, False).head) == prior
+    assert prior_knowledge.stored_prior({**study.head, "prior": None}) is None
