@@ -10,7 +10,6 @@ Student's t and, where little was seen, heavier ones: Gelman 2006, Bayesian Anal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,12 +81,3 @@ def noise_posterior(rounds: Iterable[Round], sd: float, clip_variance: float) ->
     log = 0.5 * (np.linalg.slogdet(inverse)[1] - np.linalg.slogdet(inner)[1] - rest)
     weight = prior.weight * np.exp(log - log.max())
     return StartNoise(prior.sd, weight / weight.sum())
-
-
-def credible_interval(known: StartNoise, confidence: float = 0.9) -> tuple[float, float]:
-    """The middle ``confidence`` of a start noise, as two standard deviations."""
-    import numpy as np
-
-    places, logs = np.cumsum(known.weight) - 0.5 * known.weight, np.log(known.sd)
-    low, high = np.interp([0.5 - confidence / 2, 0.5 + confidence / 2], places, logs)
-    return math.exp(low), math.exp(high)

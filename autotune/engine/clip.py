@@ -10,7 +10,6 @@ from autotune.engine.values import Json
 
 EXTENSION = "sd-webui-animatediff"
 VERSION = "2.0.1-a"
-SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".th", ".gguf")
 
 
 class Unusable(Exception):

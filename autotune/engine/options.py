@@ -16,10 +16,6 @@ UNCHANGING = ("profiling_explanation", "sd_vae_explanation", "infotext_explanati
 """Texts of the settings page that A1111 lists among its options; they are not saved."""
 
 
-class Frozen(RuntimeError):
-    """--freeze-settings or --freeze-specific-settings forbids the change."""
-
-
 class Options:
     """Defaults overlaid with what config.json holds; unknown keys of the file are kept when it is saved."""
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from autotune.engine import lean
 from autotune.engine.model import Model
-from autotune.engine.text import CHUNK
 from autotune.engine.values import Tensor
 
 TRAINED: dict[str, Any] = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
@@ -195,8 +194,3 @@ def _cond_and_uncond(model: Model, wanted: Request, latents: Tensor, step: Tenso
         uncond = model.predict(clip, step, wanted.negative)
     guided = uncond + (cond - uncond) * wanted.cfg_scale
     return guided.squeeze(0).permute(1, 0, 2, 3)
-
-
-def chunk_count(text: Tensor) -> int:
-    """Chunks of a conditioning of `text.condition`."""
-    return int(text.shape[1]) // (CHUNK + 2)

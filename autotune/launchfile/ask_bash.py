@@ -28,7 +28,6 @@ from autotune.launchfile.values import OWN, Variable
 
 TIME_LIMIT = 5.0
 """Seconds; a launch file's variables take milliseconds."""
-OUTPUT_LIMIT = 1_048_576
 
 _HEAD = (
     "for _at in . source eval exec kill trap builtin command cd pushd popd dirs bind history fc jobs bg fg disown "

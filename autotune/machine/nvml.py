@@ -179,11 +179,8 @@ class Nvml:
 
     def clocks(self, index: int) -> dict[str, int]:
         """Current clocks: graphics, sm, memory, video; what cannot be read is left out."""
-        return self._clocks("nvmlDeviceGetClockInfo", index)
-
-    def max_clocks(self, index: int) -> dict[str, int]:
-        """Highest clocks the card may run at."""
-        return self._clocks("nvmlDeviceGetMaxClockInfo", index)
+        pairs = ((name, self._device("nvmlDeviceGetClockInfo", index, number)) for name, number in _CLOCKS)
+        return {name: int(value) for name, value in pairs if value is not None}
 
     def temperature(self, index: int) -> int | None:
         """Temperature of the chip."""
@@ -229,10 +226,6 @@ class Nvml:
             power_limit=self.power_limit(index),
             throttle_reasons=self.throttle_reasons(index) or (),
         )
-
-    def _clocks(self, function: str, index: int) -> dict[str, int]:
-        pairs = ((name, self._device(function, index, number)) for name, number in _CLOCKS)
-        return {name: int(value) for name, value in pairs if value is not None}
 
     def _device(self, function: str, index: int, *more: int) -> Any:  # noqa: ANN401 - pynvml's own structures
         """One call on a device; None if it failed."""

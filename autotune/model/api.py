@@ -50,7 +50,6 @@ class Rendered:
 class Memory:
     """/sdapi/v1/memory in MiB; None where the server has no CUDA. Peaks count since the process began."""
 
-    ram_used: float | None
     cuda_used: float | None
     cuda_total: float | None
     reserved_peak: float | None

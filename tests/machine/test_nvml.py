@@ -15,7 +15,7 @@ from autotune.machine.nvml import Nvml
 from tests.nvml_fake import GPU_IS_LOST, NO_PERMISSION, UNINITIALIZED, Fake
 
 READINGS = (
-    "memory_used", "memory_total", "process_memory", "clocks", "max_clocks", "temperature", "power", "power_limit",
+    "memory_used", "memory_total", "process_memory", "clocks", "temperature", "power", "power_limit",
     "energy", "utilisation", "throttle_reasons", "name", "uuid", "compute_capability",
 )
 
@@ -91,8 +91,7 @@ def test_more_processes_than_pynvml_first_makes_room_for(fake: Fake) -> None:
 @pytest.mark.parametrize("reading", READINGS)
 def test_an_unsupported_reading_is_none_without_a_warning(fake: Fake, reading: str) -> None:
     gone = {"memory_total": "total", "memory_used": "total", "compute_capability": "capability", "power_limit": "limit"}
-    keys = {"clocks": ("graphics", "sm", "memory", "video"), "max_clocks": ("max_graphics", "max_sm", "max_memory",
-            "max_video"), "throttle_reasons": ("throttle",), "process_memory": ()}
+    keys = {"clocks": ("graphics", "sm", "memory", "video"), "throttle_reasons": ("throttle",), "process_memory": ()}
     for key in keys.get(reading, (gone.get(reading, reading),)):
         fake.set(0, **{key: None})
     with Nvml() as nvml:

@@ -337,7 +337,7 @@ def test_torch_memory_is_asked_after_the_clip_and_may_be_absent() -> None:
     def refuses() -> Memory:
         raise ApiProblem("timeout", "no answer")
 
-    full = Memory(None, 975.0, 1000.0, 900.0, 800.0, 0)
+    full = Memory(975.0, 1000.0, 900.0, 800.0, 0)
     for read, share in ((lambda: full, 0.975), (refuses, None)):
         observer = TorchObserver(read)
         with Sampler([observer]) as sampler:

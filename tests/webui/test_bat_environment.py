@@ -43,7 +43,7 @@ def test_variables(text: str, wanted: dict[str, str | None], tmp_path: Path, mon
             monkeypatch.delenv(name, raising=False)
     file = tmp_path / "webui-user.bat"
     file.write_bytes(text.replace("\n", "\r\n").encode())
-    found = environment.read_bat(file).variables
+    found = environment.of_start_script(file.parent, file).variables
     assert {name: found.get(name) for name in wanted} == {
         name: value and value.replace("@D@", str(tmp_path)) for name, value in wanted.items()}
 
@@ -72,11 +72,12 @@ def test_a_ready_made_package_sets_variables_first(tmp_path: Path, monkeypatch: 
         b"set HIP_VISIBLE_DEVICES=1\r\nset GONE=1\r\nset COMMANDLINE_ARGS=--theme dark\r\n")
     user.write_bytes(
         b"set GONE=\r\nset A=%DIR%-a\r\nset COMMANDLINE_ARGS=%COMMANDLINE_ARGS% --api\r\ncall webui.bat\r\n")
-    assert "DIR" not in environment.read_bat(user).variables  # another program's environment.bat is not called
+    # Another program's environment.bat is not called.
+    assert "DIR" not in environment.of_start_script(user.parent, user).variables
     (tmp_path / "run.bat").write_bytes(
         b"@echo off\r\ncall environment.bat\r\ncd %~dp0webui\r\ncall webui-user.bat\r\n")
     (root / "webui.settings.bat").write_bytes(b"set B=%DIR%-b\r\n")
-    found = environment.read_bat(user)
+    found = environment.of_start_script(user.parent, user)
     system = f"{tmp_path}\\system"
     wanted = {"DIR": system, "PATH": f"C:\\Windows;{system}\\git\\bin;{system}\\python", "SKIP_VENV": "1",
               "HIP_VISIBLE_DEVICES": "1", "A": f"{system}-a", "B": f"{system}-b"}
@@ -92,7 +93,7 @@ def test_what_only_the_start_tells_is_said_and_not_used(tmp_path: Path, monkeypa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "before")
     file = tmp_path / "webui-user.bat"
     file.write_bytes(b"set /p CUDA_VISIBLE_DEVICES=which? \r\ncall webui.bat\r\n")
-    found = environment.read_bat(file)
+    found = environment.of_start_script(file.parent, file)
     assert found.variables["CUDA_VISIBLE_DEVICES"] == "before"
     assert found.problem and "CUDA_VISIBLE_DEVICES" in found.problem and "line 1" in found.problem
 

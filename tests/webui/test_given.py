@@ -39,7 +39,7 @@ def received(folder: Path, argv: list[str], variable: list[str]) -> own_script.G
 
 def as_read(words: list[str]) -> own_script.Given:
     """The same without a process."""
-    kept = shim._kept(words, isolation.STRIPPED, isolation.SHORTEST)
+    kept = shim.words_kept(words, isolation.STRIPPED, isolation.SHORTEST)
     rows = [shim._row(KEY, *pair) for pair in zip(words, kept, strict=True)]
     return own_script.Given(tuple(r[1] for r in rows if r[0] == "kept"), tuple(r[1] for r in rows),
                             tuple(r[2] for r in rows), KEY)

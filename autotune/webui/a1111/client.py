@@ -120,10 +120,10 @@ class Client:
     def memory(self) -> Memory:
         """Memory of the process and the device."""
         data = self._object("/sdapi/v1/memory")
-        ram, cuda = _part(data, "ram"), _part(data, "cuda")
+        cuda = _part(data, "cuda")
         events = _part(cuda, "events")
         return Memory(
-            ram_used=_mib(ram, "used"), cuda_used=_mib(_part(cuda, "system"), "used"),
+            cuda_used=_mib(_part(cuda, "system"), "used"),
             cuda_total=_mib(_part(cuda, "system"), "total"), reserved_peak=_mib(_part(cuda, "reserved"), "peak"),
             active_peak=_mib(_part(cuda, "active"), "peak"),
             oom_count=events["oom"] if isinstance(events.get("oom"), int) else None)
@@ -154,10 +154,6 @@ class Client:
         """
         state = _part(self._object("/sdapi/v1/progress?skip_current_image=true", limit), "state")
         return any(state.get(name) is True for name in ("interrupted", "skipped", "stopping_generation"))
-
-    def sd_models(self) -> list[dict[str, Any]]:
-        """The checkpoints the server knows: title, model_name, hash, filename."""
-        return self._list("/sdapi/v1/sd-models")
 
     def extensions(self) -> list[dict[str, Any]]:
         """The installed extensions: name, version, enabled."""

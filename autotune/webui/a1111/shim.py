@@ -17,13 +17,8 @@ import shlex
 import sys
 
 
-def rewrite(given: list[str], stripped: dict[str, int], shortest: int) -> list[str]:
-    """``given`` without the words in ``stripped`` (flag -> number of values), abbreviations included."""
-    return list(itertools.compress(given, _kept(given, stripped, shortest)))
-
-
-def _kept(given: list[str], stripped: dict[str, int], shortest: int) -> list[bool]:
-    """For each word: does it stay?"""
+def words_kept(given: list[str], stripped: dict[str, int], shortest: int) -> list[bool]:
+    """For each word: does it stay? Flags in ``stripped`` (flag -> number of values) go, abbreviations included."""
     out = []
     skip = 0
     for word in given:
@@ -58,7 +53,7 @@ def prepare(argv: list[str], stays: bool = False) -> str:
     spec = json.loads(os.environ.pop("AUTOTUNE_SHIM"))
     line = shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
     given = argv + line
-    kept = _kept(given, spec["stripped"], spec["shortest"])
+    kept = words_kept(given, spec["stripped"], spec["shortest"])
     with open(spec["given"], "w", encoding="utf-8") as file:  # noqa: PTH123 (older interpreters, few imports)
         json.dump(list(map(_row, itertools.repeat(spec["key"]), given, kept)), file)
     moved = list(itertools.compress(given, kept))
