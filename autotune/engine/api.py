@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from autotune.engine import control, garbage, jobs, reports, shape
+from autotune.engine import broken_answers, control, jobs, reports, request_checks
 from autotune.engine.values import Json
 from autotune.engine.webui import ReferenceWebUI
 
@@ -113,7 +113,7 @@ def build(ui: ReferenceWebUI) -> Starlette:
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
         routes.append(Route("/run/predict", _predict(ui), methods=["POST"]))
-    handlers: dict[Any, Any] = {HTTPException: _http_error, shape.Invalid: _invalid}
+    handlers: dict[Any, Any] = {HTTPException: _http_error, request_checks.Invalid: _invalid}
     handlers.update(dict.fromkeys(FORESEEN, _error))
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
     return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
@@ -132,7 +132,7 @@ async def _body(request: Request) -> dict[str, Json]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise shape.Invalid(["body"], "value is not a valid dict", "type_error.dict")
+        raise request_checks.Invalid(["body"], "value is not a valid dict", "type_error.dict")
     return body
 
 
@@ -150,10 +150,10 @@ def _progress(ui: ReferenceWebUI) -> Endpoint:
 
 def _txt2img(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        body = shape.txt2img(await _body(request))
-        shape.scripts(body, ui.extension is not None)
+        body = request_checks.txt2img(await _body(request))
+        request_checks.scripts(body, ui.extension is not None)
         answer, hits = await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
-        return garbage.instead(hits) or JSONResponse(answer)
+        return broken_answers.instead(hits) or JSONResponse(answer)
 
     return endpoint
 
@@ -165,9 +165,9 @@ def _predict(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         data = (await _body(request)).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
-            raise shape.Invalid(["body", "data"], "value is not a list of one request", "value_error")
-        body, started = shape.txt2img(data[0]), time.perf_counter()
-        shape.scripts(body, ui.extension is not None)
+            raise request_checks.Invalid(["body", "data"], "value is not a list of one request", "value_error")
+        body, started = request_checks.txt2img(data[0]), time.perf_counter()
+        request_checks.scripts(body, ui.extension is not None)
         await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
         return JSONResponse({"data": [], "is_generating": False, "duration": time.perf_counter() - started})
 
@@ -235,7 +235,7 @@ async def _http_error(_request: Request, error: HTTPException) -> Response:
     return JSONResponse(body, status_code=error.status_code)
 
 
-async def _invalid(_request: Request, error: shape.Invalid) -> Response:
+async def _invalid(_request: Request, error: request_checks.Invalid) -> Response:
     return JSONResponse({"detail": [{"loc": error.where, "msg": error.message, "type": error.kind}]}, status_code=422)
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from autotune.engine import attention, lean, numbers, weights
+from autotune.engine import attention, diffusers_import, numbers, weights
 from autotune.engine.offload import Offload
 from autotune.engine.sizes import Size, is_motion
 from autotune.engine.values import Device, Module, Tensor
@@ -40,7 +40,7 @@ class Model:
         started = time.perf_counter()
         if self.device.type == "cuda":  # as A1111: TF32 is always on
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        classes = lean.models()
+        classes = diffusers_import.models()
         with torch.device(self.device):
             self.unet = classes.UNetMotionModel(**self.size.unet).eval()
             self.vae = classes.AutoencoderKL(**self.size.vae).eval()

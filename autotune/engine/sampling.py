@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.engine import lean
+from autotune.engine import diffusers_import
 from autotune.engine.model import Model
 from autotune.engine.values import Tensor
 
@@ -82,11 +82,11 @@ def scheduler_of(sampler: str, kind: str) -> Any:  # noqa: ANN401  (diffusers' s
         print(f"Reference web UI: sampler {sampler} is computed as {name}.")
     module, cls, options, karras = TABLE[name]
     try:
-        maker = lean.scheduler(module, cls)
+        maker = diffusers_import.scheduler(module, cls)
     except ImportError:  # LMS needs scipy
         print(f"Reference web UI: sampler {sampler} needs a package that is absent; computed as Euler.")
         module, cls, options, karras = TABLE["Euler"]
-        maker = lean.scheduler(module, cls)
+        maker = diffusers_import.scheduler(module, cls)
     wanted = dict(TRAINED, **options)
     if (kind.lower() == "karras" or (karras and kind.lower() == "automatic")) and name not in ("DDIM", "PLMS", "LCM",
                                                                                                "Euler a"):

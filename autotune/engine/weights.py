@@ -125,10 +125,10 @@ def tiny_shapes() -> dict[str, list[int]]:
     """Names and shapes of the tiny model as diffusers builds it: what `tiny_shapes.json` must hold."""
     import torch
 
-    from autotune.engine import lean
+    from autotune.engine import diffusers_import
     from autotune.engine.sizes import TINY
 
-    classes = lean.models()
+    classes = diffusers_import.models()
     with torch.device("meta"):
         unet, vae = classes.UNetMotionModel(**TINY.unet), classes.AutoencoderKL(**TINY.vae)
     found = {f"unet.{n}": list(t.shape) for n, t in unet.state_dict().items()}

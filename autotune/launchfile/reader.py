@@ -72,9 +72,9 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
     """
     kind = kind_of(path)
     if kind == "stability-matrix":
-        from autotune.launchfile import stability
+        from autotune.launchfile import stability_matrix
 
-        return stability.parse(data, path, root)
+        return stability_matrix.parse(data, path, root)
     if b"\0" in data:
         hint = "Save it as UTF-8 text." if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Restore it from a backup."
         raise Refused(f"{path} holds NUL bytes, so it is no script", hint)

@@ -56,9 +56,9 @@ def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, block_flags:
     if known_words and units(file.words, owns) == units(target, owns) and file.why_not is None:
         return file.data
     if file.kind == "stability-matrix":
-        from autotune.launchfile import stability
+        from autotune.launchfile import stability_matrix
 
-        return stability.edit(file, target, owns)
+        return stability_matrix.edit(file, target, owns)
     if file.why_not is not None:
         raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, owns))
     job = _Job(file, target, owns, block_flags)

@@ -62,9 +62,9 @@ def test_the_shapes_shipped_are_diffusers_own() -> None:
 
 def test_sd15_has_the_true_shapes() -> None:
     """Parameter counts of Stable Diffusion 1.5's UNet and VAE (860 and 84 million)."""
-    from autotune.engine import lean
+    from autotune.engine import diffusers_import
 
-    classes = lean.models()
+    classes = diffusers_import.models()
     with torch.device("meta"):
         unet = classes.UNetMotionModel(**sizes.SD15.unet)
         vae = classes.AutoencoderKL(**sizes.SD15.vae)

@@ -19,7 +19,7 @@ pytest.importorskip("starlette", reason="the reference web UI needs the engine e
 
 from starlette.exceptions import HTTPException
 
-from autotune.engine import clip, faults, output, sampling, shape, text
+from autotune.engine import clip, faults, output, request_checks, sampling, text
 from autotune.engine.options import DEFAULTS, Options, fits
 
 
@@ -171,11 +171,11 @@ def test_bodies_are_checked() -> None:
         {"steps": "many"}, {"width": None}, {"alwayson_scripts": 3}, {"save_images": "?"}, {"prompt": []},
     )
     for wrong in refused_bodies:
-        with pytest.raises(shape.Invalid):
-            shape.txt2img(wrong)
-    shape.scripts({"alwayson_scripts": {"AnimateDiff": {}}}, True)
+        with pytest.raises(request_checks.Invalid):
+            request_checks.txt2img(wrong)
+    request_checks.scripts({"alwayson_scripts": {"AnimateDiff": {}}}, True)
     with pytest.raises(HTTPException) as refused:
-        shape.scripts({"alwayson_scripts": {"AnimateDiff": {}}}, False)
+        request_checks.scripts({"alwayson_scripts": {"AnimateDiff": {}}}, False)
     assert (refused.value.status_code, refused.value.detail) == (422, "Script 'AnimateDiff' not found")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotune.launchfile import config_json, stability
+from autotune.launchfile import config_json, stability_matrix
 from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
 from autotune.model.errors import Refused
@@ -102,7 +102,7 @@ WORDS = ("--api", "--xformers", "--port", "7861", "--api-auth", "me:s3cret", "--
 def test_stability_matrix(newline: str) -> None:
     data = settings_json(ARGS, newline)
     path, root = Path("settings.json"), Path("/data/Packages/webui")
-    file = stability.parse(data, path, root)
+    file = stability_matrix.parse(data, path, root)
     assert file.words == WORDS and file.static
     edited = edit(file, TARGET, owns)
     after = json.loads(edited)
@@ -111,9 +111,9 @@ def test_stability_matrix(newline: str) -> None:
     assert [a["Name"] for a in new] == ["--api", *TARGET, "--lowvram", "--medvram", "--port", "--api-auth", ""]
     assert new[-1]["OptionValue"] == '--theme dark --ckpt-dir "C:\\my models"'
     assert edited.count(b"\r\n") == (edited.count(b"\n") if newline == "\r\n" else 0)
-    again = stability.parse(edited, path, root)
+    again = stability_matrix.parse(edited, path, root)
     assert edit(again, TARGET, owns) == edited
-    assert stability.parse(edit(again, (), owns), path, root).words == tuple(
+    assert stability_matrix.parse(edit(again, (), owns), path, root).words == tuple(
         w for w, mine in zip(WORDS, owns(WORDS), strict=True) if not mine)
     shown = masked_diff(data, edited, "settings.json") + masked_diff(data, b"", "settings.json")
     assert "s3cret" not in shown and "***" in shown and "--opt-sdp-attention" in shown
@@ -121,17 +121,17 @@ def test_stability_matrix(newline: str) -> None:
 
 def test_stability_matrix_valued_flags_and_choice_of_package() -> None:
     data = settings_json([{"Name": "--precision", "Type": "String", "OptionValue": "full"}])
-    file = stability.parse(data, Path("settings.json"))
+    file = stability_matrix.parse(data, Path("settings.json"))
     assert file.words == ("--precision", "full")
     edited = edit(file, ("--precision", "half"), owns)
-    assert stability.parse(edited, Path("settings.json")).words == ("--precision", "half")
-    assert stability.parse(edit(file, (), owns), Path("settings.json")).words == ()
+    assert stability_matrix.parse(edited, Path("settings.json")).words == ("--precision", "half")
+    assert stability_matrix.parse(edit(file, (), owns), Path("settings.json")).words == ()
     with pytest.raises(Refused, match="which package"):
-        stability.parse(data, Path("settings.json"), Path("/data/Packages/other"))
+        stability_matrix.parse(data, Path("settings.json"), Path("/data/Packages/other"))
 
 
 def test_stability_matrix_without_saved_options() -> None:
-    file = stability.parse(settings_json(None), Path("settings.json"))
+    file = stability_matrix.parse(settings_json(None), Path("settings.json"))
     assert file.words == () and file.why_not
     with pytest.raises(Refused) as caught:
         edit(file, TARGET, owns)
