@@ -92,7 +92,7 @@ def dressed(folder: Path) -> None:
     mine = folder / "webui-user.sh"
     mine.write_text("a\n")
     mine.chmod(0o640)
-    files.put(files.FileLayer(), files.examine(mine), b"b\n", "t")
+    files.replace_file(files.FileLayer(), files.examine(mine), b"b\n", "t")
     assert mine.read_bytes() == b"b\n" and mine.stat().st_mode & 0o777 == 0o640
     fine = Copied(0)
     mac_copy.copy(mine, folder / "other", fine)

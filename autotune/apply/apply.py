@@ -17,8 +17,8 @@ from autotune.install.still_applied import file_drift
 from autotune.launchfile import LaunchFile, config_json, edit, read
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
-from autotune.launchfile.options import spelled
-from autotune.launchfile.records import Change, Checkpoint
+from autotune.launchfile.options import with_defaults
+from autotune.launchfile.records import Checkpoint, FileChange
 from autotune.model import codec
 from autotune.model.errors import (
     AutotuneError,
@@ -52,7 +52,7 @@ class Plan:
     file: LaunchFile
     flags: tuple[str, ...]
     settings: dict[str, SettingValue]
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     diff: str
     after: tuple[str, ...]
     meta: dict[str, Any]
@@ -112,7 +112,7 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     dimensions: Sequence[str] = meta.get("dimensions", ())
     _require_startable(look, file, dimensions)
     after = edited(look, flags, dimensions)
-    changes = [] if after == file.data else [Change(file.path, file.data, after)]
+    changes = [] if after == file.data else [FileChange(file.path, file.data, after)]
     shown_diff = masked_diff(file.data, after, file.path.name)
     option, blocked = _option_change(look, settings)
     blocked = blocked or blocking_programs.holder(look.root, (change.path for change in changes))
@@ -335,7 +335,7 @@ def settings_file(look: Look) -> Path:
     return face_of(look.root).settings_file(look.root, look.machine.webui.flags)
 
 
-def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Change | None, Busy | None]:
+def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[FileChange | None, Busy | None]:
     """How options come to be: through the web UI while it runs, else in its config.json; None: they are so already.
 
     A web UI that runs and cannot be asked stands in the way (Busy); its file then says what would be changed.
@@ -359,9 +359,9 @@ def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[Chang
     return (_in_file(config, data, keys) if keys else None), None
 
 
-def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> Change:
+def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> FileChange:
     new = config_json.edit(data or b"{}", {key: new for key, (_, new) in keys.items()}, str(config))
-    return Change(config, data, new, keys)
+    return FileChange(config, data, new, keys)
 
 
 def _keys(

@@ -24,7 +24,7 @@ from autotune.model.windows_paths import with_prefix
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 PATIENCE = 2.0
 """Seconds in which a file that another program holds on Windows is tried again."""
-HELD = (5, 32, 33)
+HELD_ERRORS = (5, 32, 33)
 """Windows' numbers for it: access denied, sharing violation, lock violation."""
 QUERY_LIMITED, ACCESS_DENIED, STILL_ACTIVE = 0x1000, 5, 259
 """Windows' numbers for asking whether a process lives."""
@@ -39,7 +39,7 @@ def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
     return f"chmod u+w {shlex.quote(str(path))}"
 
 
-def reach(path: Path) -> Path:
+def openable(path: Path) -> Path:
     """The path so that it opens on Windows although it is long: a temporary name is longer than the file's own."""
     return Path(with_prefix(str(path.absolute()))) if sys.platform == "win32" else path
 
@@ -63,7 +63,7 @@ def make_folder(path: Path, *, private: bool = True) -> None:
 def write_new(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
     """Creates a file, which must not exist, with these bytes; not yet synced. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(reach(path), flags, mode), "wb") as out:
+    with os.fdopen(os.open(openable(path), flags, mode), "wb") as out:
         out.write(data)
 
 
@@ -78,7 +78,7 @@ def open_to_append(path: Path) -> int:
 
 def sync(path: Path) -> None:
     """Has a file's bytes on disk before anything that follows."""
-    with reach(path).open("rb+") as file:
+    with openable(path).open("rb+") as file:
         os.fsync(file.fileno())
 
 
@@ -98,15 +98,15 @@ def sync_folder(path: Path) -> None:
 
 def replace(path: Path, target: Path) -> None:
     """Renames over ``target``, in one step."""
-    patiently(lambda: reach(path).replace(reach(target)))
+    retry_while_held(lambda: openable(path).replace(openable(target)))
 
 
 def remove(path: Path) -> None:
     """Removes a file; one that is gone already is no error."""
-    patiently(lambda: reach(path).unlink(missing_ok=True))
+    retry_while_held(lambda: openable(path).unlink(missing_ok=True))
 
 
-def patiently(do: Callable[[], object]) -> None:
+def retry_while_held(do: Callable[[], object]) -> None:
     """Does it, again for a while where another program holds the file (Windows). Raises OSError."""
     until, pause = time.monotonic() + PATIENCE, 0.01
     while True:
@@ -123,7 +123,7 @@ def patiently(do: Callable[[], object]) -> None:
 
 def is_held(error: OSError) -> bool:
     """Is it Windows' word for a file that another program has open?"""
-    return getattr(error, "winerror", None) in HELD
+    return getattr(error, "winerror", None) in HELD_ERRORS
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = True) -> None:

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from autotune.engine import broken_answers, control, jobs, reports, request_checks
+from autotune.engine.control import Endpoint
 from autotune.engine.values import Json
 from autotune.engine.webui import ReferenceWebUI
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 FORESEEN = (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, OSError, AssertionError, ImportError,
             AttributeError, MemoryError)
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class ProcessTime:
@@ -113,7 +113,7 @@ def build(ui: ReferenceWebUI) -> Starlette:
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
         routes.append(Route("/run/predict", _predict(ui), methods=["POST"]))
-    handlers: dict[Any, Any] = {HTTPException: _http_error, request_checks.Invalid: _invalid}
+    handlers: dict[Any, Any] = {HTTPException: _http_error, request_checks.InvalidField: _invalid}
     handlers.update(dict.fromkeys(FORESEEN, _error))
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
     return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
@@ -132,7 +132,7 @@ async def _body(request: Request) -> dict[str, Json]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise request_checks.Invalid(["body"], "value is not a valid dict", "type_error.dict")
+        raise request_checks.InvalidField(["body"], "value is not a valid dict", "type_error.dict")
     return body
 
 
@@ -165,7 +165,7 @@ def _predict(ui: ReferenceWebUI) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         data = (await _body(request)).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
-            raise request_checks.Invalid(["body", "data"], "value is not a list of one request", "value_error")
+            raise request_checks.InvalidField(["body", "data"], "value is not a list of one request", "value_error")
         body, started = request_checks.txt2img(data[0]), time.perf_counter()
         request_checks.scripts(body, ui.extension is not None)
         await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
@@ -235,7 +235,7 @@ async def _http_error(_request: Request, error: HTTPException) -> Response:
     return JSONResponse(body, status_code=error.status_code)
 
 
-async def _invalid(_request: Request, error: request_checks.Invalid) -> Response:
+async def _invalid(_request: Request, error: request_checks.InvalidField) -> Response:
     return JSONResponse({"detail": [{"loc": error.where, "msg": error.message, "type": error.kind}]}, status_code=422)
 
 

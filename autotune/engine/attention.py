@@ -17,7 +17,7 @@ from autotune.engine.values import Module, Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Optimization:
     """One attention class. ``vae``: A1111 also puts it into the VAE's attention block."""
 
     key: str
@@ -33,16 +33,16 @@ class Kind:
         return self.name if self.label is None else f"{self.name} - {self.label}"
 
 
-NONE = Kind("none", "none", None, "disable_opt_split_attention", 0, vae=False)
-KINDS = (
-    Kind("xformers", "xformers", None, "xformers", 100),
-    Kind("sdp-no-mem", "sdp-no-mem", "scaled dot product without memory efficient attention",
+NONE = Optimization("none", "none", None, "disable_opt_split_attention", 0, vae=False)
+CLASSES = (
+    Optimization("xformers", "xformers", None, "xformers", 100),
+    Optimization("sdp-no-mem", "sdp-no-mem", "scaled dot product without memory efficient attention",
          "opt_sdp_no_mem_attention", 80),
-    Kind("sdp", "sdp", "scaled dot product", "opt_sdp_attention", 70),
-    Kind("sub-quad", "sub-quadratic", None, "opt_sub_quad_attention", 10),
-    Kind("v1", "V1", "original v1", "opt_split_attention_v1", 10, vae=False),
-    Kind("invokeai", "InvokeAI", None, "opt_split_attention_invokeai", 10, vae=False),
-    Kind("doggettx", "Doggettx", None, "opt_split_attention", 90),
+    Optimization("sdp", "sdp", "scaled dot product", "opt_sdp_attention", 70),
+    Optimization("sub-quad", "sub-quadratic", None, "opt_sub_quad_attention", 10),
+    Optimization("v1", "V1", "original v1", "opt_split_attention_v1", 10, vae=False),
+    Optimization("invokeai", "InvokeAI", None, "opt_split_attention_invokeai", 10, vae=False),
+    Optimization("doggettx", "Doggettx", None, "opt_split_attention", 90),
 )
 
 
@@ -56,9 +56,9 @@ class Host:
     sdp: bool = True
 
 
-def available(host: Host, flags: argparse.Namespace) -> list[Kind]:
+def available(host: Host, flags: argparse.Namespace) -> list[Optimization]:
     """The classes that can be chosen on this host, highest priority first; equals keep A1111's order."""
-    def usable(kind: Kind) -> bool:
+    def usable(kind: Optimization) -> bool:
         if kind.key == "xformers":
             if flags.force_enable_xformers:
                 return True
@@ -66,10 +66,10 @@ def available(host: Host, flags: argparse.Namespace) -> list[Kind]:
             return bool(flags.xformers and host.xformers and host.device == "cuda" and fits)
         return host.sdp or not kind.key.startswith("sdp")
 
-    return sorted((k for k in KINDS if usable(k)), key=lambda k: -priority(k, host))
+    return sorted((k for k in CLASSES if usable(k)), key=lambda k: -priority(k, host))
 
 
-def priority(kind: Kind, host: Host) -> int:
+def priority(kind: Optimization, host: Host) -> int:
     """A1111's priority of a class: sub-quadratic leads on MPS, InvokeAI wherever there is no CUDA and no MPS."""
     if kind.key == "sub-quad" and host.device == "mps":
         return 1000
@@ -78,7 +78,7 @@ def priority(kind: Kind, host: Host) -> int:
     return kind.priority
 
 
-def choose(host: Host, flags: argparse.Namespace, option: str) -> Kind:
+def choose(host: Host, flags: argparse.Namespace, option: str) -> Optimization:
     """The class in effect for these flags and this value of the option."""
     choices = available(host, flags)
     if option == "None":
@@ -96,7 +96,7 @@ def choose(host: Host, flags: argparse.Namespace, option: str) -> Kind:
     return choices[0]
 
 
-def kernel_of(kind: Kind, flags: argparse.Namespace) -> kernels.Kernel:
+def kernel_of(kind: Optimization, flags: argparse.Namespace) -> kernels.Kernel:
     """The kernel of a class with the chunk sizes that the flags give."""
     settings = kernels.SubQuad(max(1, flags.sub_quad_q_chunk_size), flags.sub_quad_kv_chunk_size,
                                flags.sub_quad_chunk_threshold)
@@ -160,7 +160,7 @@ class Processor:
         return out.view(batch, heads, -1, out.shape[-1]).transpose(1, 2).reshape(batch, -1, heads * out.shape[-1])
 
 
-def apply(kind: Kind, flags: argparse.Namespace, unet: Module, vae: Module) -> Processor:
+def apply(kind: Optimization, flags: argparse.Namespace, unet: Module, vae: Module) -> Processor:
     """Put a class into the UNet's spatial attention, and into the VAE's where A1111 does; returns its processor.
 
     The motion module's own attention is torch's SDPA whatever the class, as in AnimateDiff 2.
@@ -192,7 +192,7 @@ def xformers_importable() -> bool:
     return True
 
 
-def look(device: str, flags: argparse.Namespace) -> Host:
+def host_of(device: str, flags: argparse.Namespace) -> Host:
     """What this process can offer; xformers is only imported when its flag was given."""
     import torch
 

@@ -14,10 +14,10 @@ from autotune.engine.webui import ReferenceWebUI
 RESTART_MARK = "SD_WEBUI_RESTART"
 """Set by webui.sh: it starts launch.py again while tmp/restart exists."""
 
-Action = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def actions(ui: ReferenceWebUI) -> dict[str, Action]:
+def actions(ui: ReferenceWebUI) -> dict[str, Endpoint]:
     """Path → endpoint; none without the flag."""
     if not ui.flags.api_server_stop:
         return {}

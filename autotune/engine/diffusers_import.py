@@ -29,7 +29,7 @@ def models() -> SimpleNamespace:
 
     if UNET not in sys.modules:
         try:
-            with _stand_ins():
+            with _without_heavy_imports():
                 _load()
         except (ImportError, RuntimeError, AttributeError):
             for name in [n for n in sys.modules if n == "diffusers" or n.startswith("diffusers.")]:
@@ -48,7 +48,7 @@ def scheduler(module: str, name: str) -> Any:  # noqa: ANN401  (a class of diffu
 
 
 @contextmanager
-def _stand_ins() -> Iterator[None]:
+def _without_heavy_imports() -> Iterator[None]:
     import torch
 
     spec = importlib.util.find_spec("diffusers")

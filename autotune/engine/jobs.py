@@ -30,7 +30,7 @@ class EinopsError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """One request, read: ``parameters`` is the body with its defaults, ``clip`` None for stills."""
 
     parameters: dict[str, Json]
@@ -67,7 +67,7 @@ def run(ui: ReferenceWebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], 
     try:
         ui.load()
         assert ui.model is not None
-        _break(ui, hits)
+        _fail_on_demand(ui, hits)
         job = read(ui, body, hits)
         with torch.inference_mode():
             answer = _render(ui, ui.model, job)
@@ -81,7 +81,7 @@ def run(ui: ReferenceWebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], 
         memory.give_back()  # after the latents are let go, and as A1111's own order is
 
 
-def _break(ui: ReferenceWebUI, hits: set[str]) -> None:
+def _fail_on_demand(ui: ReferenceWebUI, hits: set[str]) -> None:
     """Raise or hang as the faults of this job say."""
     if "hang" in hits:
         while True:
@@ -98,7 +98,7 @@ def _break(ui: ReferenceWebUI, hits: set[str]) -> None:
         raise RuntimeError("CUDA error: device-side assert triggered")
 
 
-def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> Job:
+def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> RenderJob:
     """The job of a request; AnimateDiff's own failures are logged and leave stills, as in A1111."""
     parameters = {**LISTS["txt2img"], **body}
     clip, motion = None, None
@@ -121,10 +121,10 @@ def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> Job:
     count = clip.frames if clip else int(parameters["batch_size"]) * int(parameters["n_iter"])
     if clip is not None and set(clip.format) == {"Frame"}:
         raise EinopsError('Error while processing rearrange-reduction pattern "(b f) d c -> (b d) f c".')
-    return Job(parameters, clip, motion, tuple(seed + i for i in range(count)), frozenset(hits))
+    return RenderJob(parameters, clip, motion, tuple(seed + i for i in range(count)), frozenset(hits))
 
 
-def _render(ui: ReferenceWebUI, model: Model, job: Job) -> dict[str, Json]:
+def _render(ui: ReferenceWebUI, model: Model, job: RenderJob) -> dict[str, Json]:
     if job.clip is None:
         model.eject()
     p = job.parameters
@@ -134,7 +134,7 @@ def _render(ui: ReferenceWebUI, model: Model, job: Job) -> dict[str, Json]:
         raise NansException("A tensor with NaNs was produced in Unet. Use --disable-nan-check commandline argument "
                             "to disable this check.")
     frames = model.decode(latents)
-    frames = _spoilt(frames, job.faults)
+    frames = _spoil(frames, job.faults)
     values = {"steps": p["steps"], "sampler": job.sampler, "scheduler": job.scheduler,
               "cfg_scale": float(p["cfg_scale"]), "width": p["width"], "height": p["height"],
               "prompt": p["prompt"], "negative_prompt": p["negative_prompt"],
@@ -149,7 +149,7 @@ def _render(ui: ReferenceWebUI, model: Model, job: Job) -> dict[str, Json]:
             "info": json.dumps(_info(ui, job, texts, animated))}
 
 
-def _spoilt(frames: Tensor, faults: frozenset[str]) -> Tensor:
+def _spoil(frames: Tensor, faults: frozenset[str]) -> Tensor:
     """The frames with the faults on demand that concern their content."""
     if "black" in faults:
         return frames * 0
@@ -160,7 +160,7 @@ def _spoilt(frames: Tensor, faults: frozenset[str]) -> Tensor:
     return frames[:-1] if "wrong_count" in faults else frames
 
 
-def request(ui: ReferenceWebUI, model: Model, job: Job) -> sampling.Request:
+def request(ui: ReferenceWebUI, model: Model, job: RenderJob) -> sampling.Request:
     """What the sampler gets: text conditioned and padded, guidance batched or not, windows."""
     p, width = job.parameters, model.size.text
     prompt, negative = str(p["prompt"]), str(p["negative_prompt"])
@@ -193,7 +193,7 @@ def _remember(ui: ReferenceWebUI, infotext: str) -> None:
         (ui.data / "params.txt").write_text(infotext, encoding="utf-8")
 
 
-def _images(ui: ReferenceWebUI, job: Job, frames: Tensor, texts: list[str]) -> list[str]:
+def _images(ui: ReferenceWebUI, job: RenderJob, frames: Tensor, texts: list[str]) -> list[str]:
     """The response's images in base64; files are saved as A1111 and AnimateDiff save them."""
     pictures = output.pictures(frames)
     folder = ui.root / (ui.options.get("outdir_samples") or ui.options.get("outdir_txt2img_samples"))
@@ -221,7 +221,7 @@ def _images(ui: ReferenceWebUI, job: Job, frames: Tensor, texts: list[str]) -> l
     return images
 
 
-def _info(ui: ReferenceWebUI, job: Job, texts: list[str], animated: str) -> dict[str, Json]:
+def _info(ui: ReferenceWebUI, job: RenderJob, texts: list[str], animated: str) -> dict[str, Json]:
     """The response's `info`, A1111's keys in its order."""
     p, count, chosen = job.parameters, len(job.seeds), ui.checkpoint()
     subseed = int(p["subseed"]) if p["subseed"] not in (-1, None) else random.randrange(1 << 32)

@@ -10,11 +10,10 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from autotune.engine import memory
+from autotune.engine.values import Tensor
 
-Tensor = Any
 Kernel = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 MIB = 1 << 20

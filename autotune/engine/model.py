@@ -24,8 +24,8 @@ class Model:
     def __init__(self, size: Size, flags: argparse.Namespace, device: Device) -> None:
         self.size, self.flags, self.device = size, flags, device
         self.numbers = numbers.choose(flags, device.type)
-        self.host = attention.look(device.type, flags)
-        self.kind: attention.Kind | None = None
+        self.host = attention.host_of(device.type, flags)
+        self.kind: attention.Optimization | None = None
         self.processor: attention.Processor | None = None
         self.motion_file: Path | None = None
         self.motion_hash = ""
@@ -82,9 +82,9 @@ class Model:
     def set_attention(self, option: str) -> str:
         """Apply the class in effect for this value of the option; logs as A1111 does. Returns its key."""
         kind = attention.choose(self.host, self.flags, option)
-        _say(kind)
+        _print_applying(kind)
         self.processor = attention.apply(kind, self.flags, self.unet, self.vae)
-        _said(kind)
+        _print_done(kind)
         self.kind = kind
         return kind.key
 
@@ -93,9 +93,9 @@ class Model:
         if self.kind is None:
             self.kind = attention.choose(self.host, self.flags, "Automatic")
             self.processor = attention.apply(self.kind, self.flags, self.unet, self.vae)
-        kind = attention.choose(attention.look(self.device.type, flags), flags, option)
-        _say(kind)
-        _said(kind)
+        kind = attention.choose(attention.host_of(self.device.type, flags), flags, option)
+        _print_applying(kind)
+        _print_done(kind)
         return kind.key
 
     def inject(self, motion_file: Path) -> None:
@@ -178,13 +178,13 @@ def _pass_through(hidden_states: Tensor, *_args: object, **_options: object) -> 
 
 
 
-def _say(kind: attention.Kind) -> None:
+def _print_applying(kind: attention.Optimization) -> None:
     if kind is attention.NONE:
         print("Disabling attention optimization", flush=True)
     else:
         print(f"Applying attention optimization: {kind.name}... ", end="", flush=True)
 
 
-def _said(kind: attention.Kind) -> None:
+def _print_done(kind: attention.Optimization) -> None:
     if kind is not attention.NONE:
         print("done.", flush=True)

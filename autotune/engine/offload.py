@@ -26,7 +26,7 @@ class Offload:
         import torch
 
         self.mode, self.device, self.rest = mode, device, torch.device("cpu")
-        self._here: Module | None = None
+        self._on_device: Module | None = None
         if mode == "none":
             return
         self._hook(vae, vae.decoder)
@@ -49,11 +49,11 @@ class Offload:
 
     def _bring(self, part: Module) -> Callable[[Module, object], None]:
         def hook(_module: Module, _inputs: object) -> None:
-            if self._here is part:
+            if self._on_device is part:
                 return
-            if self._here is not None:
-                move(self._here, self.rest)
+            if self._on_device is not None:
+                move(self._on_device, self.rest)
             move(part, self.device)
-            self._here = part
+            self._on_device = part
 
         return hook

@@ -8,7 +8,7 @@ from autotune.engine.jobs import LISTS
 from autotune.engine.values import Json
 
 
-class Invalid(Exception):
+class InvalidField(Exception):
     """A field of the wrong type: where it is, what is wrong, pydantic's name for it."""
 
     def __init__(self, where: list[str], message: str, kind: str) -> None:
@@ -29,15 +29,15 @@ def _typed(name: str, value: Json, default: Json) -> Json:
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
-        raise Invalid(where, "value could not be parsed to a boolean", "type_error.bool")
+        raise InvalidField(where, "value could not be parsed to a boolean", "type_error.bool")
     if isinstance(default, int):
         return _number(where, value, int, "integer")
     if isinstance(default, float):
         return _number(where, value, float, "float")
     if isinstance(default, dict) and not isinstance(value, dict):
-        raise Invalid(where, "value is not a valid dict", "type_error.dict")
+        raise InvalidField(where, "value is not a valid dict", "type_error.dict")
     if isinstance(default, str) and not isinstance(value, (str, int, float)):
-        raise Invalid(where, "str type expected", "type_error.str")
+        raise InvalidField(where, "str type expected", "type_error.str")
     return str(value) if isinstance(default, str) else value
 
 
@@ -45,7 +45,7 @@ def _number(where: list[str], value: Json, kind: type[int] | type[float], name: 
     try:
         return kind(value)
     except (TypeError, ValueError) as error:
-        raise Invalid(where, f"value is not a valid {name}", f"type_error.{name}") from error
+        raise InvalidField(where, f"value is not a valid {name}", f"type_error.{name}") from error
 
 
 def scripts(body: dict[str, Json], animatediff: bool) -> None:

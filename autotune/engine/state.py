@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from autotune.engine.values import Json, Tensor
 
 
-class State:
+class JobState:
     """Written by the job's thread, read by requests; each field is replaced whole."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from autotune.engine.faults import Faults, without_effect
 from autotune.engine.model import Model
 from autotune.engine.options import Options
 from autotune.engine.sizes import SIZES
-from autotune.engine.state import State
+from autotune.engine.state import JobState
 from autotune.engine.values import Json
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ NO_MODEL = "Stable diffusion model failed to load"
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class CheckpointFile:
     """A file under models/Stable-diffusion. ``title`` as the options name it."""
 
     path: Path
@@ -54,7 +54,7 @@ class ReferenceWebUI:
         self.acting = without_effect(flags, default) if faults.has("ignore_flags") else flags
         self.data = Path(flags.data_dir)
         self.options = Options(Path(flags.ui_settings_file), frozen(flags))
-        self.state = State()
+        self.state = JobState()
         self.jobs = 0
         self.dead = False
         self.attention = ""
@@ -63,7 +63,7 @@ class ReferenceWebUI:
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
         self.loading = threading.Lock()
         self.stop_asked = threading.Event()
-        self.checkpoints = [Checkpoint(p, weights.sha256(p)) for p in self._checkpoint_files()]
+        self.checkpoints = [CheckpointFile(p, weights.sha256(p)) for p in self._checkpoint_files()]
         self.options.callbacks["cross_attention_optimization"] = self.apply_attention
 
     def _checkpoint_files(self) -> list[Path]:
@@ -90,7 +90,7 @@ class ReferenceWebUI:
         """Queue work behind all that was asked for before; its errors come out of the future."""
         return self.worker.submit(work)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> CheckpointFile:
         """The checkpoint that the options name, else the first. Raises RuntimeError when there is none."""
         wanted = self.options.get("sd_model_checkpoint")
         for checkpoint in self.checkpoints:

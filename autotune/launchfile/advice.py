@@ -7,17 +7,15 @@ said plainly what has to be where.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse
-from autotune.launchfile.values import OWN
+from autotune.launchfile.values import COMMANDLINE_ARGS
 from autotune.model.errors import Refused
 from autotune.secrets.mask import is_secret, masked_words
-
-Owns = Callable[[Sequence[str]], tuple[bool, ...]]
 
 
 class Advice(NamedTuple):
@@ -27,35 +25,37 @@ class Advice(NamedTuple):
     data: bytes
 
 
-def given(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> str:
+def by_hand(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in_place: bytes | None) -> str:
     """What to write by hand, and where. ``in_place``: the file with its words changed where they stand, if they can."""
-    for advice in tried(file, target, owns, in_place):
+    for advice in ways_that_work(file, target, is_managed, in_place):
         return advice.text
     words = joined(target) or "no tuning flag"
     if file.reading is None:
         return f"Set these launch options by hand where {file.path} keeps them: {words}"
-    gone = [w for w, mine in zip(file.words, owns(file.words), strict=True) if mine and w not in target]
+    gone = [w for w, managed in zip(file.words, is_managed(file.words), strict=True) if managed and w not in target]
     also = f", take out {' '.join(gone)}" if gone else ""
     lines = ", ".join(dict.fromkeys(str(n) for n in file.assignments))
     where = f"in line {lines}" if lines else f"where the web UI is started in line {file.reading.launch_line or '?'}"
-    return (f"No single line is sure to do it here. By hand: {OWN} as set {where} of {file.path.name} should hold "
-            f"{words} beside your own flags{also}; start the web UI and run: autotune verify")
+    return (f"No single line is sure to do it here. By hand: {COMMANDLINE_ARGS} as set {where} of {file.path.name} "
+            f"should hold {words} beside your own flags{also}; start the web UI and run: autotune verify")
 
 
-def tried(file: LaunchFile, target: tuple[str, ...], owns: Owns, in_place: bytes | None) -> Iterator[Advice]:
+def ways_that_work(
+    file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in_place: bytes | None
+) -> Iterator[Advice]:
     """Ways to write it that give the right words when they are followed to the letter."""
     if file.reading is None:
         return
-    ways = [_pasted(file, target, owns), _changed(file, in_place), _pasted(file, target, owns, whole=True)]
-    out = any(mine and w not in target for w, mine in zip(file.words, owns(file.words), strict=True))
+    ways = [_pasted(file, target, is_managed), _changed(file, in_place), _pasted(file, target, is_managed, whole=True)]
+    out = any(managed and w not in target for w, managed in zip(file.words, is_managed(file.words), strict=True))
     if out and not any(a.conditional for a in file.reading.assignments):
         ways = [ways[1], ways[0], ways[2]]  # nothing to take out elsewhere is less to do
     for way in ways:
-        if way is not None and proves(file, way.data, target, owns):
+        if way is not None and proves(file, way.data, target, is_managed):
             yield way
 
 
-def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], owns: Owns) -> bool:
+def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], is_managed: IsManaged) -> bool:
     """Does the copy, read back, give the user's own words in their order, and of ours the wanted ones?
 
     Where only bash knows, bash in the sandbox is asked about both.
@@ -66,7 +66,7 @@ def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], owns: Owns) -
         return False
     if after.reading is None or file.reading is None:
         return False
-    if file.reading.array is not None:
+    if file.reading.array_line is not None:
         # What its words are only bash knows. The line joins them all, however the array came about.
         words = _asked(after)
         return words is None or words[len(words) - len(target) :] == target
@@ -75,15 +75,15 @@ def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], owns: Owns) -
         was, now = _asked(file) or was, _asked(after) or now
     elif not after.reading.exported:
         return False
-    kept, mine = _apart(now, owns)
-    return kept == _apart(was, owns)[0] and sorted(mine) == sorted(target)
+    kept, managed = _by_owner(now, is_managed)
+    return kept == _by_owner(was, is_managed)[0] and sorted(managed) == sorted(target)
 
 
-def _apart(words: Sequence[str], owns: Owns) -> tuple[list[str], list[str]]:
+def _by_owner(words: Sequence[str], is_managed: IsManaged) -> tuple[list[str], list[str]]:
     """The user's own words, and those that are managed."""
-    managed = owns(words)
-    return ([w for w, mine in zip(words, managed, strict=True) if not mine],
-            [w for w, mine in zip(words, managed, strict=True) if mine])
+    managed = is_managed(words)
+    return ([w for w, managed in zip(words, managed, strict=True) if not managed],
+            [w for w, managed in zip(words, managed, strict=True) if managed])
 
 
 def _asked(file: LaunchFile) -> tuple[str, ...] | None:
@@ -117,18 +117,18 @@ def _shown(file: LaunchFile, line: str) -> str | None:
     return None if any(is_secret(name) for name in named) else line
 
 
-def _pasted(file: LaunchFile, target: tuple[str, ...], owns: Owns, whole: bool = False) -> Advice | None:
+def _pasted(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, whole: bool = False) -> Advice | None:
     """A line of its own before the start. ``whole``: it repeats the user's own words in place of expanding them."""
     reading = file.reading
     assert reading is not None
     if whole and (file.uncertain or reading.line_words):
         return None
-    mine = owns(file.words)
-    gone = [w for w, m in zip(file.words, mine, strict=True) if m and w not in target]
+    managed = is_managed(file.words)
+    gone = [w for w, m in zip(file.words, managed, strict=True) if m and w not in target]
     data = file.base
     if not whole:
-        data = _taken_out(file, [w for w, m in zip(file.words, mine, strict=True) if m])
-    kept = tuple(w for w, m in zip(file.words, mine, strict=True) if not m) if whole else ()
+        data = _taken_out(file, [w for w, m in zip(file.words, managed, strict=True) if m])
+    kept = tuple(w for w, m in zip(file.words, managed, strict=True) if not m) if whole else ()
     line = _line(file, (*kept, *target), whole)
     if line is None:
         return None
@@ -138,15 +138,15 @@ def _pasted(file: LaunchFile, target: tuple[str, ...], owns: Owns, whole: bool =
         where = f"right before the command in line {reading.launch_line} of {file.path.name} that starts the web UI"
         starts = [0, *(m.end() for m in re.finditer(b"\n", data))]
         at = starts[reading.launch_line - 1]
-    if file.uncertain and reading.array is None and not _runs_last(file):
+    if file.uncertain and reading.array_line is None and not _runs_last(file):
         return None
-    if not whole and (reading.unseen or (reading.delayed and b"!" in file.base)):
+    if not whole and (reading.from_elsewhere or (reading.delayed_expansion and b"!" in file.base)):
         return None  # expanding what is not known may run it, or lose some of it
     eol = b"\r\n" if b"\r\n" in data else b"\n"
     lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
     also = f" (and take out {' '.join(gone)})" if gone and not whole else ""
-    if reading.array is not None:
-        also = f" (and take tuning flags out of the array in line {reading.array})"
+    if reading.array_line is not None:
+        also = f" (and take tuning flags out of the array in line {reading.array_line})"
     shown = _shown(file, line) if whole else line
     return None if shown is None else Advice(
         f"Paste {where}{also}: {shown}",
@@ -168,13 +168,14 @@ def _line(file: LaunchFile, words: tuple[str, ...], whole: bool) -> str | None:
     assert file.reading is not None
     if file.kind == "cmd":
         text = for_cmd(joined(words), "plain")
-        if text is None or (file.reading.delayed and "!" in text):
+        if text is None or (file.reading.delayed_expansion and "!" in text):
             return None
-        return f"set {OWN}={'' if whole else f'%{OWN}% '}{text}"
+        return f"set {COMMANDLINE_ARGS}={'' if whole else f'%{COMMANDLINE_ARGS}% '}{text}"
     text = for_sh(joined(words), "double")
-    if file.reading.array is not None:
-        return None if whole else f'args="${{{OWN}[*]}}"; unset {OWN}; export {OWN}="$args {text}"'
-    return f'export {OWN}="{"" if whole else f"${OWN} "}{text}"'
+    if file.reading.array_line is not None:
+        name = COMMANDLINE_ARGS
+        return None if whole else f'args="${{{name}[*]}}"; unset {name}; export {name}="$args {text}"'
+    return f'export {COMMANDLINE_ARGS}="{"" if whole else f"${COMMANDLINE_ARGS} "}{text}"'
 
 
 def _taken_out(file: LaunchFile, words: list[str]) -> bytes:
@@ -182,7 +183,7 @@ def _taken_out(file: LaunchFile, words: list[str]) -> bytes:
     assert file.reading is not None
     lines = file.base.split(b"\n")
     launch = [file.reading.launch_line] if file.reading.launch_line else []
-    for number in {*file.assignments, *launch, *([file.reading.array] if file.reading.array else [])}:
+    for number in {*file.assignments, *launch, *([file.reading.array_line] if file.reading.array_line else [])}:
         for word in words:
             spelled = re.escape(word.encode("utf-8", "surrogateescape"))
             behind = rb"[ \t]" + spelled + rb"(?=[\s\"')]|$)"

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from autotune.launchfile import sh_harmless
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.sh_harmless import Harmless, Refusal
+from autotune.launchfile.sh_harmless import HarmlessCopy, NotHarmless
 from autotune.launchfile.sh_tree import NoParser, NotUnderstood
 from autotune.launchfile.sh_words import SET_BY_BASH
-from autotune.launchfile.values import OWN, Variable
+from autotune.launchfile.values import COMMANDLINE_ARGS, Variable
 
 TIME_LIMIT = 5.0
 """Seconds; a launch file's variables take milliseconds."""
@@ -59,7 +59,7 @@ _DROPPED = re.compile(r"LD_.*|DYLD_.*|PS4|PATH|BASH_XTRACEFD|TMPDIR|_")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class BashAnswer:
     """What bash says: the variables of the file, and the words that launch.py gets of it."""
 
     variables: Mapping[str, Variable]
@@ -72,7 +72,7 @@ class Answered:
         return self.variables.get(name)
 
 
-def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> Answered | str:
+def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> BashAnswer | str:
     """What bash makes of the file's variables when it is read in ``cwd`` with that environment.
 
     Nothing in the file is run that could start, write, fetch or end anything. An answer is complete and certain;
@@ -88,9 +88,9 @@ def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> Answered | s
     if file.reading.line_unknown:
         return f"variables on the starting line {file.reading.launch_line}"
     try:
-        copy = Harmless(file.data.decode("latin-1"), file.reading)
+        copy = HarmlessCopy(file.data.decode("latin-1"), file.reading)
         text, names = copy.text(), sorted(copy.names() - SET_BY_BASH)
-    except (Refusal, NotUnderstood, NoParser, RecursionError) as error:
+    except (NotHarmless, NotUnderstood, NoParser, RecursionError) as error:
         return str(error) or "it is not understood"
     with tempfile.TemporaryDirectory(prefix="autotune-ask-") as folder:
         rows = _run(found, Path(folder), text, names, cwd, environ)
@@ -100,17 +100,17 @@ def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> Answered | s
     return _answered(file, variables)
 
 
-def _answered(file: LaunchFile, variables: dict[str, Variable]) -> Answered | str:
+def _answered(file: LaunchFile, variables: dict[str, Variable]) -> BashAnswer | str:
     assert file.reading is not None
-    own = variables[OWN]
+    own = variables[COMMANDLINE_ARGS]
     if not own.certain:
-        return f"{OWN} is an array, which never reaches the web UI"
+        return f"{COMMANDLINE_ARGS} is an array, which never reaches the web UI"
     try:
         words = shlex.split(own.text or "") if own.exported else []
         line = [w.text.encode("latin-1").decode("utf-8") for w in file.reading.line_words]
     except ValueError:
-        return f"a quote in {OWN} is never closed"
-    return Answered(variables, (*line, *words))
+        return f"a quote in {COMMANDLINE_ARGS} is never closed"
+    return BashAnswer(variables, (*line, *words))
 
 
 def _variable(how: str, value: str) -> Variable:

@@ -7,7 +7,7 @@ names and the wanted words only, never a value the script computed.
 
 bash: words are told apart as shlex does, quotes included. cmd: percent substitution on the blank-padded
 value, which knows neither quotes nor tabs nor ``--flag=value``. What the file itself holds of those is seen to
-before a block is written (``substituted`` says what cmd will make of it). What only the run brings is not: there
+before a block is written (``value_after_cmd`` says what cmd will make of it). What only the run brings is not: there
 such a spelling stays (for argparse an appended word of the same flag wins), a flag with a value stays unless it
 is one of the pairs, and a managed flag between blanks inside a quoted value goes. The start that proves an apply
 shows it.
@@ -107,7 +107,7 @@ def _cmd(block: Block) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundBlock:
     """A block in a file: its meaning (None if someone changed it by hand) and the file without it."""
 
     block: Block | None
@@ -115,7 +115,7 @@ class Found:
     line: int
 
 
-def find(data: bytes, kind: str) -> Found | None:
+def find(data: bytes, kind: str) -> FoundBlock | None:
     """The block in ``data``, None without one."""
     text = data.decode("latin-1")
     comment = "# " if kind == "sh" else "rem "
@@ -125,18 +125,18 @@ def find(data: bytes, kind: str) -> Found | None:
     line = text.count("\n", 0, start) + 1
     stop = text.find(comment + END, start)
     if stop < 0:
-        return Found(None, data, line)
+        return FoundBlock(None, data, line)
     stop += len(comment + END)
     body = text[start:stop]
     eol = "\r\n" if kind == "cmd" and text.startswith("\r\n", start + len(comment + BEGIN)) else "\n"
-    block = _understand(body, kind)
+    block = _parse(body, kind)
     if block is None or render(block, eol) != body + eol:
-        return Found(None, data, line)
+        return FoundBlock(None, data, line)
     if text.startswith(eol, stop):
         stop += len(eol)
     elif text.endswith(eol, 0, start):
         start -= len(eol)
-    return Found(block, data[:start] + data[stop:], line)
+    return FoundBlock(block, data[:start] + data[stop:], line)
 
 
 def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
@@ -161,7 +161,7 @@ def added(block: Block) -> tuple[str, ...]:
     return tuple(shlex.split(block.text.encode("latin-1").decode("utf-8")))
 
 
-def through(words: Sequence[str], block: Block) -> tuple[str, ...]:
+def words_after(words: Sequence[str], block: Block) -> tuple[str, ...]:
     """What a bash block makes of the words that the file gives without it."""
     return (*kept(words, block), *added(block))
 
@@ -170,7 +170,7 @@ _ONE = re.compile(r"""[ \t\n\v\f\r]*((?:[^ \t\n\v\f\r"'\\]|\\.|"(?:[^"\\]|\\.)*"
 """What ``_WORD`` says, in Python."""
 
 
-def rewritten(value: str, block: Block) -> str:
+def value_after_sh(value: str, block: Block) -> str:
     """The value that a bash block makes of one (Latin-1), character by character."""
     rest, left, skip = value, "", False
     while found := _ONE.match(rest):
@@ -186,7 +186,7 @@ def rewritten(value: str, block: Block) -> str:
     return left + rest + (" " + block.text if block.text else "")
 
 
-def substituted(value: str, block: Block) -> str:
+def value_after_cmd(value: str, block: Block) -> str:
     """What a batch block leaves of a value: ``%X:a=b%`` replaces all of it, left to right, whatever the case."""
     value = f" {value} "
     for flag in [*block.plain, *block.valued] * 2:
@@ -194,7 +194,7 @@ def substituted(value: str, block: Block) -> str:
     return value
 
 
-def _understand(body: str, kind: str) -> Block | None:
+def _parse(body: str, kind: str) -> Block | None:
     lines = (body if kind == "sh" else body.replace("\r\n", "\n")).split("\n")
     if kind == "sh":
         if len(lines) < 17:

@@ -21,22 +21,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autotune.launchfile import config_json, options, records
-from autotune.launchfile.files import FileLayer, Target, cannot_write, examine, put, stage, swap, sweep
-from autotune.launchfile.plans import Plan, Undo, in_file, stays
+from autotune.launchfile.files import (
+    FileLayer,
+    TargetFile,
+    cannot_write,
+    examine,
+    move_over,
+    remove_leftovers,
+    replace_file,
+    write_beside,
+)
+from autotune.launchfile.plans import PlannedUndo, PlannedWrite, notes_on_kept, options_in_file
 from autotune.launchfile.records import (
     FINAL,
     IN_PROGRESS,
     RECORD,
     TEMPORARY,
     UNDONE,
-    Change,
     Checkpoint,
+    FileChange,
     SavedFile,
-    Since,
+    SinceApply,
     digest,
     one_file,
     same_file,
-    stands,
+    state_since,
 )
 from autotune.model.errors import AutotuneError, Busy, NothingToWorkOn, Refused, StateDamaged
 
@@ -51,7 +60,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: Path, layer: FileLayer | None = None, running: options.Find = options.none_runs
+        self, folder: Path, layer: FileLayer | None = None, running: options.FindOptions = options.none_runs
     ) -> None:
         self.folder = folder
         self.layer = layer or FileLayer()
@@ -64,7 +73,7 @@ class Checkpoints:
         found = []
         for path in self._folders():
             try:
-                found.append(records.load(path))
+                found.append(records.read_record(path))
             except StateDamaged:
                 continue
         return tuple(found)
@@ -80,7 +89,7 @@ class Checkpoints:
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the records or the saved bytes, a sentence each. Nothing of it is ever deleted."""
-        return tuple(fault for path in self._folders() if (fault := records.fault(path)) is not None)
+        return tuple(damage_in for path in self._folders() if (damage_in := records.damage_in(path)) is not None)
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -99,21 +108,21 @@ class Checkpoints:
         applied = self.applied()
         return applied[-1] if applied else None
 
-    def changed_since(self, path: Path) -> Since:
+    def changed_since(self, path: Path) -> SinceApply:
         """How a file stands to our last apply that touched it."""
         real = path.resolve()
         for checkpoint in reversed(self.applied()):
             for file in checkpoint.files:
                 if file.path == real:
-                    return stands(file, self._now(real))
+                    return state_since(file, self._now(real))
         return "unmanaged"
 
-    def held(self, checkpoint: Checkpoint, path: Path, side: Literal["before", "after"]) -> bytes | None:
+    def held(self, checkpoint: Checkpoint, path: Path, version: Literal["before", "after"]) -> bytes | None:
         """The saved bytes of one file of a checkpoint. Raises StateDamaged, KeyError."""
         for number, file in enumerate(checkpoint.files):
             if file.path == path.resolve():
-                expected = file.before if side == "before" else file.after
-                return records.blob(self.folder / checkpoint.id, number, side, expected)
+                expected = file.before if version == "before" else file.after
+                return records.read_saved(self.folder / checkpoint.id, number, version, expected)
         raise KeyError(path)
 
     @staticmethod
@@ -127,11 +136,11 @@ class Checkpoints:
 
     # -- changing
 
-    def apply(self, changes: Sequence[Change], meta: Mapping[str, Any] | None = None) -> Checkpoint:
+    def apply(self, changes: Sequence[FileChange], meta: Mapping[str, Any] | None = None) -> Checkpoint:
         """Change files, all or none, and finish at once. See ``begin``."""
         return self.finish(self.begin(changes, meta))
 
-    def begin(self, changes: Sequence[Change], meta: Mapping[str, Any] | None = None) -> Checkpoint:
+    def begin(self, changes: Sequence[FileChange], meta: Mapping[str, Any] | None = None) -> Checkpoint:
         """Change files, all or none, and leave the change *in progress* until ``finish`` or ``abandon``.
 
         A process that dies in between is taken back by the next ``recover()``. Raises Refused or
@@ -144,19 +153,19 @@ class Checkpoints:
                 self._require(change)
             if not change.live and self._now(target.path) != change.before:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
-            files.append(Plan(target, change.before, change.after, change.keys, change.live))
+            files.append(PlannedWrite(target, change.before, change.after, change.keys, change.live))
         # An apply that someone else undid meanwhile (git does) is over once this one stands.
-        over = tuple(c.id for c in self._over({plan.target.path for plan in files}))
-        checkpoint = self._save("apply", files, dict(meta or {}), over)
+        undone_by_others = tuple(c.id for c in self._undone_by_others({plan.target.path for plan in files}))
+        checkpoint = self._save("apply", files, dict(meta or {}), undone_by_others)
         return self._carry_out(checkpoint)
 
-    def _over(self, paths: set[Path]) -> list[Checkpoint]:
+    def _undone_by_others(self, paths: set[Path]) -> list[Checkpoint]:
         """Applies to these files that somebody else undid: the newest whose files are as before it, and all later.
 
         None where the newest apply stands: that an older one began from the same bytes means nothing then.
         """
         known = [c for c in self.applied() if {f.path for f in c.files} & paths]
-        ways = [{f.path: "live" if f.live else stands(f, self._now(f.path)) for f in c.files} for c in known]
+        ways = [{f.path: "live" if f.live else state_since(f, self._now(f.path)) for f in c.files} for c in known]
         for at in reversed(range(len(known))):
             if at == len(known) - 1 and "same" in ways[at].values():
                 return []
@@ -171,7 +180,7 @@ class Checkpoints:
 
     def abandon(self, checkpoint: Checkpoint) -> Checkpoint:
         """Take a change in progress back."""
-        return self._settle(checkpoint, "before")
+        return self._bring_to(checkpoint, "before")
 
     def rollback(
         self, to: str | None = None, force: bool = False, meta: Mapping[str, Any] | None = None, of: Path | None = None
@@ -185,7 +194,7 @@ class Checkpoints:
         StateDamaged (the saved bytes are not intact).
         """
         undone = self.to_undo(to, of)
-        files: dict[Path, Undo] = {}
+        files: dict[Path, PlannedUndo] = {}
         notes: list[str] = []
         for checkpoint in reversed(undone):
             for number, file in enumerate(checkpoint.files):
@@ -193,8 +202,8 @@ class Checkpoints:
                     one.keys for c in undone for one in c.files if one.path == file.path))
                 undo.touched.update(file.keys)
                 if undo.server is not None:
-                    undo.values, left = options.undone(undo.values, options.spelled(undo.server, file.keys))
-                    note = stays(file.path, left)
+                    undo.values, left = options.undone(undo.values, options.with_defaults(undo.server, file.keys))
+                    note = notes_on_kept(file.path, left)
                 else:
                     undo.goal, note = self._goal(file, undo.goal, self.folder / checkpoint.id, number, force)
                 notes += note
@@ -204,16 +213,16 @@ class Checkpoints:
         record = self._save("rollback", changed, dict(meta or {}), ids, tuple(notes))
         return self.finish(self._carry_out(record))
 
-    def _undo_of(self, path: Path, keyed: bool) -> Undo:
+    def _undo_of(self, path: Path, keyed: bool) -> PlannedUndo:
         """Where a file stands before a rollback looks at it."""
         server = self.running(path) if keyed else None
         if server is not None:
             values = dict(server.values())
-            return Undo(None, None, server, values, values)
+            return PlannedUndo(None, None, server, values, values)
         now = self._now(path)
-        return Undo(now, now)
+        return PlannedUndo(now, now)
 
-    def _require(self, change: Change) -> None:
+    def _require(self, change: FileChange) -> None:
         """Options must still be where they were when the change was worked out. Raises Busy."""
         server = self.running(change.path)
         same = (server is not None) == change.live
@@ -242,8 +251,8 @@ class Checkpoints:
             applied = [c for c in applied if any(same_file(f.path, of) for f in c.files if not f.keys)]
             if not applied or (wanted is not None and wanted not in [c.id for c in applied]):
                 which = f"checkpoint {wanted}" if applied else "nothing that is in force"
-                raise Refused(f"{which} was written to {of}, so nothing was rolled back",
-                              f"Written by autotune and in force: {', '.join(written) or 'options only'}{self._lost()}")
+                hint = f"Written by autotune and in force: {', '.join(written) or 'options only'}{self._unreadable()}"
+                raise Refused(f"{which} was written to {of}, so nothing was rolled back", hint)
         if wanted is None:
             return applied[-1:]
         return applied[[c.id for c in applied].index(wanted) :]
@@ -253,24 +262,24 @@ class Checkpoints:
     ) -> tuple[bytes | None, list[str]]:
         """What a file shall hold after undoing one checkpoint, and notes. Raises Refused."""
         if file.live:
-            return in_file(file, now, "before")
-        how = stands(file, now)
+            return options_in_file(file, now, "before")
+        how = state_since(file, now)
         if how == "before":
             return now, []
-        before = records.blob(folder, number, "before", file.before)
+        before = records.read_saved(folder, number, "before", file.before)
         if how == "same":
             return before, []
         if file.keys and now is not None:
             undone, left = config_json.undo(now, file.keys, str(file.path))
-            return undone, stays(file.path, left)
+            return undone, notes_on_kept(file.path, left)
         if force:
             return before, [f"{file.path.name}: changes made since the apply were overwritten"]
         what = "was deleted" if now is None else "was changed by someone else"
         raise Refused(f"{file.path} {what} since autotune wrote it",
                       f"The bytes from before are in {folder / f'{number}.before'}; compare, and copy what you want, "
-                      f"or put them back whole: autotune rollback --force{self._lost()}")
+                      f"or put them back whole: autotune rollback --force{self._unreadable()}")
 
-    def _lost(self) -> str:
+    def _unreadable(self) -> str:
         """Half a sentence on later checkpoints that cannot be read, for a hint; empty if all can."""
         bad = self.damaged()
         return f" (checkpoints that cannot be read: {', '.join(p.name for p in bad)})" if bad else ""
@@ -278,7 +287,7 @@ class Checkpoints:
     # -- the transaction
 
     def _save(
-        self, kind: str, files: Sequence[Plan], meta: dict[str, Any], undoes: tuple[str, ...],
+        self, kind: str, files: Sequence[PlannedWrite], meta: dict[str, Any], undoes: tuple[str, ...],
         notes: tuple[str, ...] = (),
     ) -> Checkpoint:
         """Write a checkpoint, whole or not at all. Raises StateDamaged."""
@@ -293,9 +302,9 @@ class Checkpoints:
             checkpoint = Checkpoint(name, kind, TEMPORARY, time, saved, meta, undoes, notes)
             new = self.folder / f"{name}.new"
             layer.make_folder(new)
-            blobs = [(f"{i}.{side}", data) for i, plan in enumerate(files)
-                     for side, data in (("before", plan.before), ("after", plan.after)) if data is not None]
-            for blob, data in [*blobs, (RECORD, records.dump(checkpoint))]:
+            blobs = [(f"{i}.{version}", data) for i, plan in enumerate(files)
+                     for version, data in (("before", plan.before), ("after", plan.after)) if data is not None]
+            for blob, data in [*blobs, (RECORD, records.record_bytes(checkpoint))]:
                 layer.write(new / blob, data)
                 layer.sync(new / blob)
             layer.sync_folder(new)
@@ -335,7 +344,7 @@ class Checkpoints:
         temp = folder / f"{RECORD}.new"
         try:
             self.layer.unlink(temp)
-            self.layer.write(temp, records.dump(marked))
+            self.layer.write(temp, records.record_bytes(marked))
             self.layer.sync(temp)
             self.layer.replace(temp, folder / RECORD)
             self.layer.sync_folder(folder)
@@ -352,20 +361,20 @@ class Checkpoints:
                        for number, file in enumerate(checkpoint.files) if not file.live]
             for file in checkpoint.files:
                 if file.live:  # what another program may refuse comes before what cannot fail any more
-                    self._settle_options(checkpoint, file, "after")
+                    self._bring_options_to(checkpoint, file, "after")
             for target in targets:  # from here on nothing needs room on the disk
                 self._swap(checkpoint, *target)
         except (OSError, AutotuneError, KeyboardInterrupt) as error:
-            self._take_back(checkpoint)
+            self._put_back(checkpoint)
             if isinstance(error, OSError):
                 hint = "Everything is as it was. Make room or allow writing, then run the command again."
                 raise Refused(f"the files could not be replaced: {error.strerror or error}", hint) from None
             raise
         return checkpoint
 
-    def _take_back(self, checkpoint: Checkpoint) -> None:
+    def _put_back(self, checkpoint: Checkpoint) -> None:
         try:
-            self._settle(checkpoint, "before")
+            self._bring_to(checkpoint, "before")
         except Busy as error:
             raise Busy(f"a change stopped half-way: {error.message}", error.hint) from None
         except OSError as error:
@@ -373,65 +382,66 @@ class Checkpoints:
                                "Make room or allow writing; the next command puts everything back.") from None
 
     def _stage(
-        self, checkpoint: Checkpoint, number: int, file: SavedFile, side: Literal["before", "after"]
-    ) -> tuple[Target, bool]:
+        self, checkpoint: Checkpoint, number: int, file: SavedFile, version: Literal["before", "after"]
+    ) -> tuple[TargetFile, bool]:
         """Have one side's bytes ready beside the file. The target, and whether it shall exist at all."""
-        data = records.blob(self.folder / checkpoint.id, number, side, file.before if side == "before" else file.after)
+        expected = file.before if version == "before" else file.after
+        data = records.read_saved(self.folder / checkpoint.id, number, version, expected)
         target = examine(file.path)
         if len(file.links) > 1:
             target = replace(target, names=file.links)
         if data is not None:
-            stage(self.layer, target, data, checkpoint.id)
+            write_beside(self.layer, target, data, checkpoint.id)
         return target, data is not None
 
-    def _swap(self, checkpoint: Checkpoint, target: Target, exists: bool) -> None:
+    def _swap(self, checkpoint: Checkpoint, target: TargetFile, exists: bool) -> None:
         if exists:
-            swap(self.layer, target, checkpoint.id)
+            move_over(self.layer, target, checkpoint.id)
         else:
             self.layer.unlink(target.path)
             self.layer.sync_folder(target.path.parent)
 
-    def _settle(self, checkpoint: Checkpoint, side: Literal["before", "after"]) -> Checkpoint:
+    def _bring_to(self, checkpoint: Checkpoint, version: Literal["before", "after"]) -> Checkpoint:
         """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
         notes: list[str] = []
         damage: StateDamaged | None = None
         # Files first: should the web UI not let its options go now, the launch file is put right all the same.
         for number, file in sorted(enumerate(checkpoint.files), key=lambda one: bool(one[1].keys)):
-            sweep(self.layer, file.path, checkpoint.id)
+            remove_leftovers(self.layer, file.path, checkpoint.id)
             if file.keys and (file.live or self.running(file.path) is not None):
-                notes += self._settle_options(checkpoint, file, side)
+                notes += self._bring_options_to(checkpoint, file, version)
                 continue
             now = digest(self._now(file.path))
-            goal, other = (file.before, file.after) if side == "before" else (file.after, file.before)
+            goal, other = (file.before, file.after) if version == "before" else (file.after, file.before)
             split = len(file.links) > 1 and not one_file(file.links)
             if now == goal and not split:
                 continue
             if now == other or (now == goal and split):
                 try:
-                    self._swap(checkpoint, *self._stage(checkpoint, number, file, side))
+                    self._swap(checkpoint, *self._stage(checkpoint, number, file, version))
                 except StateDamaged as error:
                     damage = damage or error
             elif file.keys:
-                notes += self._settle_options(checkpoint, file, side)
+                notes += self._bring_options_to(checkpoint, file, version)
             else:
                 notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
         if damage is not None:
             raise damage  # what could be settled is
-        return self._mark(checkpoint, UNDONE if side == "before" else FINAL, tuple(notes))
+        return self._mark(checkpoint, UNDONE if version == "before" else FINAL, tuple(notes))
 
-    def _settle_options(self, checkpoint: Checkpoint, file: SavedFile, side: options.Side) -> list[str]:
+    def _bring_options_to(self, checkpoint: Checkpoint, file: SavedFile, version: options.Version) -> list[str]:
         """Bring options to one side: through the web UI if it runs, else in its file."""
         now = self._now(file.path)
         server = self.running(file.path)
         try:
             if server is not None:
                 saved = config_json.values(now, str(file.path)) if now is not None else {}
-                return stays(file.path, options.settle(server, saved, file.keys, side))
-            data, notes = in_file(file, now, side)
+                return notes_on_kept(file.path, options.set_running(server, saved, file.keys, version))
+            data, notes = options_in_file(file, now, version)
         except Refused as error:
             return [error.message]
         if data is not None and data != now:
-            put(self.layer, examine(file.path), data, checkpoint.id)
+            replace_file(self.layer, examine(file.path), data, checkpoint.id)
         return notes
 
     def recover(self) -> tuple[str, ...]:
@@ -452,7 +462,7 @@ class Checkpoints:
                     done.append(f"an unfinished checkpoint ({path.name}) was removed; nothing had been changed")
         for checkpoint in self.entries():
             try:
-                done += self._settled(checkpoint)
+                done += self._recover_one(checkpoint)
             except OSError as error:
                 waits = waits or Refused(
                     f"an interrupted {checkpoint.kind} cannot be settled: {error.strerror or error}",
@@ -463,7 +473,7 @@ class Checkpoints:
             raise waits
         return tuple(done)
 
-    def _settled(self, checkpoint: Checkpoint) -> tuple[str, ...]:
+    def _recover_one(self, checkpoint: Checkpoint) -> tuple[str, ...]:
         """Settles one checkpoint, if it needs that, and says so."""
         left = self.folder / checkpoint.id / f"{RECORD}.new"
         if left.is_dir():  # not of our making; it would be in the way for ever
@@ -474,9 +484,9 @@ class Checkpoints:
             return ()
         back = checkpoint.state == TEMPORARY or checkpoint.kind == "apply"
         try:
-            self._settle(checkpoint, "before" if back else "after")
+            self._bring_to(checkpoint, "before" if back else "after")
         except StateDamaged as error:
-            if records.fault(self.folder / checkpoint.id) is None:
+            if records.damage_in(self.folder / checkpoint.id) is None:
                 raise
             note = f"an interrupted {checkpoint.kind} ({checkpoint.id}) cannot be settled and was closed: " \
                    f"{error.message}; its files are as they were found"

@@ -27,7 +27,7 @@ DYNAMIC = frozenset(("DATE", "TIME", "RANDOM", "ERRORLEVEL", "CMDCMDLINE", "CMDE
 _UNGUESSABLE = re.compile(r"[*?\"<>|!%\x00-\x1f\x7f]")
 
 
-def upper(name: str) -> str:
+def upper_name(name: str) -> str:
     """A variable's name as it is compared. Bytes that are not ASCII stay: what letters they are is not known."""
     return re.sub("[a-z]+", lambda found: found.group().upper(), name)
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from autotune.launchfile import codepage
 from autotune.launchfile.cmd_read import CmdReader
-from autotune.launchfile.values import OWN, Atom, Reading, TooLong, Unbalanced, Value, Variable, flatten, split
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    Atom,
+    Reading,
+    TooLong,
+    UnclosedQuote,
+    Variable,
+    VariableValue,
+    flatten,
+    split,
+)
 
 REASON = "the code page it is read in"
 
@@ -20,7 +30,7 @@ def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before
     file that is valid UTF-8 is taken for that. Any other is read as each page would have it; a reading that leaves
     a quote open is none, as the web UI could not start with it. If those that are left differ, nothing is certain.
     """
-    page = codepage.of_file(data, codepage.of_system(environ))
+    page = codepage.page_of_file(data, codepage.system_page(environ))
 
     def read(text: str, one: int | None) -> Reading:
         reader = CmdReader(text, environ, path, before, one)
@@ -29,12 +39,12 @@ def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before
         return reading if start is None else CmdReader(text, environ, path, before, one, start).read()
 
     if page is not None or data.isascii() or codepage.is_utf8(data):
-        return read(codepage.masked(data, page), page)
-    texts = {codepage.masked(data, guess): guess for guess in codepage.GUESSES if _is_text(data, guess)}
+        return read(codepage.mask_second_bytes(data, page), page)
+    texts = {codepage.mask_second_bytes(data, guess): guess for guess in codepage.GUESSES if _is_text(data, guess)}
     readings = [read(text, None) for text in texts]
-    sound = [one for one in readings if _said(one) is not None] or readings
-    said = {_said(one) for one in sound}
-    return sound[0] if len(said) == 1 else _doubted(sound[0])
+    sound = [one for one in readings if _meaning(one) is not None] or readings
+    meanings = {_meaning(one) for one in sound}
+    return sound[0] if len(meanings) == 1 else _uncertain(sound[0])
 
 
 def _is_text(data: bytes, page: int) -> bool:
@@ -45,28 +55,28 @@ def _is_text(data: bytes, page: int) -> bool:
     return True
 
 
-def _said(reading: Reading) -> object:
+def _meaning(reading: Reading) -> object:
     """All that an edit or a start makes of a reading, without masks; None where it cannot be started with."""
     if reading.trouble:
         return None
     try:
-        words = tuple(codepage.unmasked(word.text) for word in split(flatten(reading.value).atoms))
-    except (Unbalanced, TooLong):
+        words = tuple(codepage.unmask(word.text) for word in split(flatten(reading.value).atoms))
+    except (UnclosedQuote, TooLong):
         return None
-    line = tuple((codepage.unmasked(word.text), word.start, word.end) for word in reading.line_words)
-    others = tuple(codepage.unmasked(one) for one in reading.others)
+    line = tuple((codepage.unmask(word.text), word.start, word.end) for word in reading.line_words)
+    others = tuple(codepage.unmask(one) for one in reading.others)
     variables = tuple(sorted((name, one.text, one.depends) for name, one in reading.variables.items()))
-    places = (reading.launch_at, reading.plain_at, reading.block_at, reading.line_unknown, tuple(reading.assignments))
-    return (words, line, others, str(variables), places, reading.opaque)
+    folders = (reading.launch_at, reading.plain_at, reading.block_at, reading.line_unknown, tuple(reading.assignments))
+    return (words, line, others, str(variables), folders, reading.changes_any)
 
 
-def _doubted(reading: Reading) -> Reading:
-    value = reading.value or Value()
+def _uncertain(reading: Reading) -> Reading:
+    value = reading.value or VariableValue()
     doubt = Atom("", 0, 0, "plain", REASON, False)
-    variables = {codepage.unmasked(name): Variable(one.text, True, (*one.depends, REASON))
-                 for name, one in reading.variables.items() if name != OWN}
-    variables[OWN] = Variable(codepage.decoded(flatten(value).text, None) or None, True, (REASON,))
-    return replace(reading, value=Value((*value.parts, doubt), value.reasons), variables=variables,
-                   opaque=(*reading.opaque, REASON),
-                   refuse="its letters beyond ASCII mean different things in different code pages, and which one "
+    variables = {codepage.unmask(name): Variable(one.text, True, (*one.depends, REASON))
+                 for name, one in reading.variables.items() if name != COMMANDLINE_ARGS}
+    variables[COMMANDLINE_ARGS] = Variable(codepage.decode_text(flatten(value).text, None) or None, True, (REASON,))
+    return replace(reading, value=VariableValue((*value.parts, doubt), value.reasons), variables=variables,
+                   changes_any=(*reading.changes_any, REASON),
+                   why_not="its letters beyond ASCII mean different things in different code pages, and which one "
                           "Windows reads it in is not known here")

@@ -14,19 +14,28 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from autotune.launchfile.cmd_facts import compared, leaves_variables_alone, upper
+from autotune.launchfile.cmd_facts import compared, leaves_variables_alone, upper_name
 from autotune.launchfile.cmd_scan import (
     DELIMITERS,
+    BatchChar,
     LineReader,
     LineTooLong,
-    Tok,
     text_of,
     without_redirections,
     words_of,
 )
-from autotune.launchfile.cmd_state import DEAD, SURE, UNSURE, CmdState
-from autotune.launchfile.cmd_tree import ALWAYS, PIPED, Command, Condition, For, Group, If, Odd, Parser, Step
-from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Plain, Reading, Value, flatten
+from autotune.launchfile.cmd_state import MAY_RUN, NOT_RUN, RUNS, CmdState
+from autotune.launchfile.cmd_tree import ALWAYS, PIPED, Command, Condition, For, Group, If, Parser, Step, UnknownSyntax
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    Assignment,
+    Atom,
+    Insertion,
+    LaunchWord,
+    Reading,
+    VariableValue,
+    flatten,
+)
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
 _MENTION = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[^\n]*\bCOMMANDLINE_ARGS=", re.IGNORECASE)
@@ -51,13 +60,13 @@ class CmdReader(CmdState):
         self.s, self.start = text, start
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         super().__init__(environ, path, before, page)
-        self.kept: list[tuple[dict[str, Value], str, bool]] = []
-        self.stack: list[str] = []
+        self.saved_scopes: list[tuple[dict[str, VariableValue], str, bool]] = []
+        self.pushed_folders: list[str] = []
         self.jumpy = self.unsure = self.ended = self.started = False
         self.jump: int | None = None
         self.after = 0
-        self.maybe_left = 0
-        self.unseen: set[str] = set()
+        self.maybe_exited = 0
+        self.from_elsewhere: set[str] = set()
         self.starts: set[int] = set()
         self.unit = 0
         self.lines = LineReader(text, self)
@@ -84,10 +93,10 @@ class CmdReader(CmdState):
             out.block_at = None
         if not self.started:
             self._leave()
-        own = self.vars.get(OWN)
+        own = self.vars.get(COMMANDLINE_ARGS)
         out.value = own if own is not None else self._own_given()
-        out.settled = frozenset(self.settled)
-        out.unseen = not self.unseen.isdisjoint(flatten(out.value).reasons)
+        out.facts = frozenset(self.facts)
+        out.from_elsewhere = not self.from_elsewhere.isdisjoint(flatten(out.value).reasons)
         out.variables = {name: self._variable(value) for name, value in self.vars.items()}
         return out
 
@@ -106,7 +115,7 @@ class CmdReader(CmdState):
             self.after = after = parser.pos
             if parser.open and not out.trouble:
                 out.trouble = "a ( block is not closed"
-            self._run(steps, SURE, nested=False)
+            self._run(steps, RUNS, nested=False)
         if self.ended:
             return after
         if self.pending:
@@ -120,12 +129,12 @@ class CmdReader(CmdState):
 
     def _leave(self) -> None:
         """The file ended without a start: what SETLOCAL kept is put back, and the caller goes on."""
-        if self.kept:
-            self.vars = self.kept[0][0]
-        if self.kept or self.maybe_left:
+        if self.saved_scopes:
+            self.vars = self.saved_scopes[0][0]
+        if self.saved_scopes or self.maybe_exited:
             self.out.plain_at = self.out.block_at = None  # what were written here would be taken back, or never run
-        if self.maybe_left or (self.kept and self.unsure):
-            self._all_uncertain(f"the exit in line {self.maybe_left}" if self.maybe_left else "the setlocal")
+        if self.maybe_exited or (self.saved_scopes and self.unsure):
+            self._all_uncertain(f"the exit in line {self.maybe_exited}" if self.maybe_exited else "the setlocal")
 
     # -- chains, blocks, conditions
 
@@ -134,8 +143,8 @@ class CmdReader(CmdState):
             if self.ended or self.jump is not None:
                 return
             chained = step.how != ALWAYS
-            reached = isinstance(step.node, Command) and self.start in [t.atom.start for t in step.node.toks]
-            now = min(mode, UNSURE) if (chained and not reached) or self.unsure else mode
+            reached = isinstance(step.node, Command) and self.start in [t.atom.start for t in step.node.chars]
+            now = min(mode, MAY_RUN) if (chained and not reached) or self.unsure else mode
             self._node(step, now, nested or chained)
 
     def _node(self, step: Step, mode: int, nested: bool) -> None:
@@ -143,20 +152,20 @@ class CmdReader(CmdState):
         if isinstance(node, Command):
             self._command(node, mode, nested, step.how == PIPED)
         elif isinstance(node, Group):
-            if node.toks and mode == SURE and without_redirections(node.toks)[1] not in ("", "nul"):
-                mode = UNSURE
+            if node.chars and mode == RUNS and without_redirections(node.chars)[1] not in ("", "nul"):
+                mode = MAY_RUN
             self._run(node.body, mode, True)
         elif isinstance(node, If):
             self._other(node.head)
-            holds = self._holds(node.condition) if mode == SURE else None
-            if mode == SURE and self.start is not None and any(self.start in span for span in node.spans):
+            holds = self._holds(node.condition) if mode == RUNS else None
+            if mode == RUNS and self.start is not None and any(self.start in span for span in node.spans):
                 holds = self.start in node.spans[0]
-            self._run(node.body, mode if holds else min(mode, UNSURE if holds is None else DEAD), True)
-            self._run(node.other, min(mode, UNSURE) if holds is None else DEAD if holds else mode, True)
+            self._run(node.body, mode if holds else min(mode, MAY_RUN if holds is None else NOT_RUN), True)
+            self._run(node.other, min(mode, MAY_RUN) if holds is None else NOT_RUN if holds else mode, True)
         elif isinstance(node, For):
             self._other(node.head)
-            self._run(node.body, min(mode, UNSURE), True)
-        elif isinstance(node, Odd):
+            self._run(node.body, min(mode, MAY_RUN), True)
+        elif isinstance(node, UnknownSyntax):
             self._all_uncertain(f"{node.what} in line {self.line(node.at)}")
 
     def _holds(self, asked: Condition) -> bool | None:
@@ -166,7 +175,7 @@ class CmdReader(CmdState):
         left, right = text_of(asked.left), text_of(asked.right)
         answer: bool | None
         if asked.kind == "exist":
-            answer = self.places.exists(self._path(asked.left))
+            answer = self.folders.exists(self._path(asked.left))
         elif asked.kind == "defined":
             value = flatten(self.variable(left))
             answer = value.text != "" if all(self._is_fact(r) for r in value.reasons) else None
@@ -176,73 +185,76 @@ class CmdReader(CmdState):
 
     # -- commands
 
-    def _other(self, toks: list[Tok]) -> None:
+    def _other(self, chars: list[BatchChar]) -> None:
         """Keep a command as written, without what expansions brought: an edit must not change it."""
-        spans = dict.fromkeys((t.atom.start, t.atom.end) for t in toks if t.atom.start >= self.unit)
+        spans = dict.fromkeys((t.atom.start, t.atom.end) for t in chars if t.atom.start >= self.unit)
         if spans:
             self.out.others.append("".join(self.s[start:end] for start, end in spans))
 
     def _command(self, node: Command, mode: int, nested: bool, piped: bool) -> None:
-        toks, target = without_redirections(node.toks)
-        while toks and toks[0].atom.text and toks[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
-            toks = toks[1:]
-        words = words_of(toks)
+        chars, target = without_redirections(node.chars)
+        while chars and chars[0].atom.text and chars[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
+            chars = chars[1:]
+        words = words_of(chars)
         head = text_of(words[0]).lower() if words else ""
         if not words or head == "rem" or head.startswith("rem/"):
             return
-        if mode != DEAD and not self._certain(words[0]):
-            self._all_uncertain(f"the command in line {self.line(toks[0].atom.start)}")
+        if mode != NOT_RUN and not self._certain(words[0]):
+            self._all_uncertain(f"the command in line {self.line(chars[0].atom.start)}")
         if _SET.match(head):
-            odd = node.odd or (len(toks) > 3 and toks[3].atom.text in tuple(",;="))
-            self._set(toks, min(mode, UNSURE) if odd else mode, nested or self.jumpy or odd, target)
+            odd = node.odd or (len(chars) > 3 and chars[3].atom.text in tuple(",;="))
+            self._set(chars, min(mode, MAY_RUN) if odd else mode, nested or self.jumpy or odd, target)
             return
-        self._other(toks)
-        if not self._jumps(head, toks, words, mode, nested or piped) and not self._about_here(head, words, mode):
+        self._other(chars)
+        done = self._jump_or_exit(head, chars, words, mode, nested or piped) or self._folder_or_scope(head, words, mode)
+        if not done:
             self._launch(head, words, mode, nested)
 
-    def _jumps(self, head: str, toks: list[Tok], words: list[list[Tok]], mode: int, nested: bool) -> bool:
+    def _jump_or_exit(
+        self, head: str, chars: list[BatchChar], words: list[list[BatchChar]], mode: int, nested: bool
+    ) -> bool:
         """GOTO, EXIT, CALL of a label or of SET: True if it is one of them."""
         line = self.line(words[0][0].atom.start)
         args = [text_of(w) for w in words[1:]]
         if head.startswith("goto") and not head.endswith(":eof") and [a.lower() for a in args[:1]] != [":eof"]:
             self._goto((head[4:] or "".join(args[:1])).lstrip(":"), line, mode, nested)
         elif head in ("exit", "exit/b") or head.startswith("goto"):
-            if mode == SURE:
+            if mode == RUNS:
                 self._end(nested)
-            elif mode == UNSURE:
-                self.maybe_left = line
+            elif mode == MAY_RUN:
+                self.maybe_exited = line
         elif head == "call" and args and args[0].startswith(":"):
             self.jumpy = True
-            self._gone(f"the subroutine called in line {line}", mode)
+            self._may_set_any(f"the subroutine called in line {line}", mode)
         elif head == "call" and args and _SET.match(args[0].lower()):
-            at = next(k for k, t in enumerate(toks) if t is words[1][0])
-            self._call_set(toks[at:], line, mode, nested)
+            at = next(k for k, t in enumerate(chars) if t is words[1][0])
+            self._call_set(chars[at:], line, mode, nested)
         else:
             return False
         return True
 
-    def _gone(self, reason: str, mode: int) -> None:
-        if mode == DEAD:
-            self._influenced(reason, DEAD)
+    def _may_set_any(self, reason: str, mode: int) -> None:
+        if mode == NOT_RUN:
+            self._args_uncertain(reason, NOT_RUN)
         else:
-            self.unseen.add(reason)
+            self.from_elsewhere.add(reason)
             self._all_uncertain(reason)
 
     def _goto(self, label: str, line: int, mode: int, nested: bool) -> None:
         ahead = re.compile(rf"^[ \t=,;]*:[ \t]*{re.escape(label)}(?![^\s:=,;+])[^\n]*\n?", re.IGNORECASE | re.MULTILINE)
         found = ahead.search(self.s, self.after) if label else None
-        if mode == SURE and not nested and found:
+        if mode == RUNS and not nested and found:
             self.jump = found.start()
             return
         self.jumpy = True
-        if mode == SURE and found:
+        if mode == RUNS and found:
             self.jump = found.start()
-            self._influenced(f"the jump in line {line}", SURE)
-        elif mode != DEAD:
+            self._args_uncertain(f"the jump in line {line}", RUNS)
+        elif mode != NOT_RUN:
             self.unsure = True
             self._all_uncertain(f"the jump in line {line}")
 
-    def _about_here(self, head: str, words: list[list[Tok]], mode: int) -> bool:
+    def _folder_or_scope(self, head: str, words: list[list[BatchChar]], mode: int) -> bool:
         """Commands about folders, scopes and single variables: True if it is one of them."""
         line = self.line(words[0][0].atom.start)
         args = words[1:]
@@ -250,65 +262,65 @@ class CmdReader(CmdState):
         if moved:
             self._move(moved.group(), head[moved.end():], args, line, mode)
         elif re.fullmatch(r"[a-z]:", head):
-            if mode != DEAD:
+            if mode != NOT_RUN:
                 self._lose_folder(f"the change of drive in line {line}")
         elif head == "setlocal":
             self._setlocal([text_of(a).lower() for a in args], line, mode)
         elif head == "endlocal":
             self._endlocal(line, mode)
         elif head == "shift":
-            self.shifted |= mode != DEAD
+            self.shifted |= mode != NOT_RUN
         elif head in ("path", "prompt"):
-            if mode != DEAD and (args or head == "prompt"):
-                self._doubt(upper(head), f"the {head} in line {line}")
+            if mode != NOT_RUN and (args or head == "prompt"):
+                self._make_uncertain(upper_name(head), f"the {head} in line {line}")
         else:
             return False
         return True
 
-    def _move(self, how: str, glued: str, args: list[list[Tok]], line: int, mode: int) -> None:
-        if mode == DEAD or (not args and not glued and how in ("cd", "chdir", "pushd")):
+    def _move(self, how: str, glued: str, args: list[list[BatchChar]], line: int, mode: int) -> None:
+        if mode == NOT_RUN or (not args and not glued and how in ("cd", "chdir", "pushd")):
             return
         reason = f"the {how} in line {line}"
         far = any(text_of(a).lower() == "/d" for a in args) or how == "pushd"
         args = [a for a in args if text_of(a).lower() != "/d"]
         if how == "pushd":
-            self.stack.append(self.places.here)
+            self.pushed_folders.append(self.folders.here)
         if how == "popd":
-            self.places.here = self.stack.pop() if self.stack else self.places.here
+            self.folders.here = self.pushed_folders.pop() if self.pushed_folders else self.folders.here
         elif args and not glued and all(map(self._certain, args)) and (far or ":" not in text_of(args[0])) and (
                 len(args) == 1 or how in ("cd", "chdir")):  # which take blanks for part of a name
             paths = [self._path(a) for a in args]
-            self.places.enter(" ".join(paths) if all(paths) else "")
+            self.folders.enter(" ".join(paths) if all(paths) else "")
         else:
-            self.places.enter(glued if not args and glued.startswith(".") else "")
-        if mode == UNSURE:
-            self.places.here = ""
-        if not self.places.here:
+            self.folders.enter(glued if not args and glued.startswith(".") else "")
+        if mode == MAY_RUN:
+            self.folders.here = ""
+        if not self.folders.here:
             self._lose_folder(reason)
 
     def _setlocal(self, args: list[str], line: int, mode: int) -> None:
-        if mode == DEAD:
+        if mode == NOT_RUN:
             return
-        self.kept.append((dict(self.vars), self.places.here, self.out.delayed))
+        self.saved_scopes.append((dict(self.vars), self.folders.here, self.out.delayed_expansion))
         if "enabledelayedexpansion" in args:
-            self.out.delayed = True
-        elif "disabledelayedexpansion" in args and mode == SURE:
-            self.out.delayed = False
-        if mode == UNSURE or "disableextensions" in args:
+            self.out.delayed_expansion = True
+        elif "disabledelayedexpansion" in args and mode == RUNS:
+            self.out.delayed_expansion = False
+        if mode == MAY_RUN or "disableextensions" in args:
             self.unsure = True
             self._all_uncertain(f"the setlocal in line {line}")
 
     def _endlocal(self, line: int, mode: int) -> None:
-        if mode == DEAD:
+        if mode == NOT_RUN:
             return
         reason = f"the endlocal in line {line}"
-        if mode == UNSURE:
+        if mode == MAY_RUN:
             self._all_uncertain(reason)
-        elif self.kept:
-            own = self.vars.get(OWN)
-            self.vars, self.places.here, self.out.delayed = self.kept.pop()
-            if own is not None and own is not self.vars.get(OWN):
-                self._influenced(reason, SURE)  # the assignments before it are still in the file: not to be edited
+        elif self.saved_scopes:
+            own = self.vars.get(COMMANDLINE_ARGS)
+            self.vars, self.folders.here, self.out.delayed_expansion = self.saved_scopes.pop()
+            if own is not None and own is not self.vars.get(COMMANDLINE_ARGS):
+                self._args_uncertain(reason, RUNS)  # the assignments before it are still in the file: not to be edited
 
     def _end(self, nested: bool = False) -> None:
         self.ended = True
@@ -317,7 +329,7 @@ class CmdReader(CmdState):
             self.out.block_at = None
         self.pending = False
 
-    def _launch(self, head: str, words: list[list[Tok]], mode: int, nested: bool) -> None:
+    def _launch(self, head: str, words: list[list[BatchChar]], mode: int, nested: bool) -> None:
         texts = [text_of(w).replace('"', "") for w in words]
         script = next((k for k, t in enumerate(texts) if _SCRIPT.search(t)), None)
         known = re.sub(r'"|\.exe$', "", head).rsplit("\\", 1)[-1]
@@ -330,124 +342,126 @@ class CmdReader(CmdState):
         line = self.line(first)
         if script is None or (script and not starts):
             if head == "call":
-                self._gone(f"the file called in line {line}", mode)
+                self._may_set_any(f"the file called in line {line}", mode)
             elif not leaves_variables_alone(head):
-                self._gone(f"the command {text_of(words[0])} in line {line}", mode)
+                self._may_set_any(f"the command {text_of(words[0])} in line {line}", mode)
             return
-        elsewhere = self.places.here != self.places.folder and (self.places.here or self.cd_lost not in out.opaque)
-        if mode != DEAD and elsewhere and "\\" not in texts[min(script, len(texts) - 1)]:
+        here = self.folders.here
+        elsewhere = here != self.folders.folder and (here or self.folder_lost_by not in out.changes_any)
+        if mode != NOT_RUN and elsewhere and "\\" not in texts[min(script, len(texts) - 1)]:
             self._all_uncertain(f"the folder that line {line} is run in")
         self.starts.add(first)
         if out.launch_at is None:
             out.launch_at, out.launch_line = first, line
         self._words_on_line(words[script + 1 :])
-        if mode == SURE:
+        if mode == RUNS:
             self.started = True
-        if mode == SURE and not nested:
+        if mode == RUNS and not nested:
             self._end()
         elif not nested and self.unsure:
             self.started = True
             self._end()
         else:
             reason = f"the start of the web UI inside a condition in line {line}"
-            if mode == UNSURE:
+            if mode == MAY_RUN:
                 self._all_uncertain(reason)
-            self._influenced(reason, mode)
-            if mode == SURE:
+            self._args_uncertain(reason, mode)
+            if mode == RUNS:
                 self._end(nested=True)
 
-    def _words_on_line(self, words: list[list[Tok]]) -> None:
+    def _words_on_line(self, words: list[list[BatchChar]]) -> None:
         for word in words:
             if all(not t.atom.depends for t in word):
                 text = text_of(word)
                 here = all(t.atom.start >= self.unit for t in word)
                 plain = here and '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
-                self.out.line_words.append(Plain(text.replace('"', ""), word[0].atom.start, word[-1].atom.end, plain))
+                text = text.replace('"', "")
+                self.out.line_words.append(LaunchWord(text, word[0].atom.start, word[-1].atom.end, plain))
             elif not all(t.atom.depends.startswith("the argument") or t.atom.text == '"' for t in word):
                 self.out.line_unknown = True
 
     # -- set
 
-    def _call_set(self, rest: list[Tok], line: int, mode: int, nested: bool) -> None:
+    def _call_set(self, rest: list[BatchChar], line: int, mode: int, nested: bool) -> None:
         """``call set``: percent signs are expanded once more, when it runs."""
         text = text_of(rest)
         reason = f"the call of set in line {line}"
-        if mode == DEAD:
-            if OWN in text.upper():
-                self._influenced(reason, DEAD)
+        if mode == NOT_RUN:
+            if COMMANDLINE_ARGS in text.upper():
+                self._args_uncertain(reason, NOT_RUN)
             return
         if re.search(r"[\^&|<>!]", text) or not self._certain(rest):
             named = re.match(r'set[ \t]+"?([^=%!^"]+)=', text, re.IGNORECASE)
-            self.unseen.add(reason)
-            self._doubt(upper(named.group(1)), reason) if named else self._all_uncertain(reason)
+            self.from_elsewhere.add(reason)
+            self._make_uncertain(upper_name(named.group(1)), reason) if named else self._all_uncertain(reason)
             return
         at = rest[0].atom.start
-        again = [Tok(a._replace(start=at, end=at, editable=False), False, False)
+        again = [BatchChar(a._replace(start=at, end=at, editable=False), False, False)
                  for a in LineReader(text, self).physical(0)[0]]
         name, value = assigned(again)
-        if name == OWN and self._certain(again) and mode == SURE:
-            self.vars[OWN] = Value(tuple(t.atom for t in value))
-            self._influenced(reason, SURE)
-        elif name == OWN:
-            self._influenced(reason)
+        if name == COMMANDLINE_ARGS and self._certain(again) and mode == RUNS:
+            self.vars[COMMANDLINE_ARGS] = VariableValue(tuple(t.atom for t in value))
+            self._args_uncertain(reason, RUNS)
+        elif name == COMMANDLINE_ARGS:
+            self._args_uncertain(reason)
         else:
             self._set(again, mode, nested or self.jumpy, "")
 
-    def _set(self, toks: list[Tok], mode: int, nested: bool, target: str) -> None:
-        line = self.line(toks[0].atom.start)
-        args = toks[3:]
+    def _set(self, chars: list[BatchChar], mode: int, nested: bool, target: str) -> None:
+        line = self.line(chars[0].atom.start)
+        args = chars[3:]
         while args and args[0].atom.text and args[0].atom.text in DELIMITERS and not args[0].quoted:
             args = args[1:]
         text = text_of(args)
         if text.startswith("/"):
-            self._other(toks)
+            self._other(chars)
             self._computed(text, args, line, mode)
             return
         args = unquoted(args)
         equals = next((k for k, t in enumerate(args) if t.atom.text == "="), None)
         if not equals or not text_of(args[:equals]):  # shows variables, or is no assignment ("set =1")
-            self._other(toks)
-            if not self._certain(args) and mode != DEAD:
+            self._other(chars)
+            if not self._certain(args) and mode != NOT_RUN:
                 self._all_uncertain(f"the set in line {line}")
             return
-        name = upper(text_of(args[:equals]))
+        name = upper_name(text_of(args[:equals]))
         sign, value = args[equals], args[equals + 1 :]
-        if name == OWN and self._certain(args[:equals]):
+        if name == COMMANDLINE_ARGS and self._certain(args[:equals]):
             self._assign(line, sign, value, mode, nested, target)
             return
-        self._other(toks)
-        if mode == DEAD:
+        self._other(chars)
+        if mode == NOT_RUN:
             return
         if not self._certain(args[:equals]) or (nested and "%" in name):
-            self.unseen.add(f"the set in line {line}")
+            self.from_elsewhere.add(f"the set in line {line}")
             self._all_uncertain(f"the set in line {line}")
-        elif mode == UNSURE:
-            self._doubt(name, f"a condition, block or jump around line {line}")
+        elif mode == MAY_RUN:
+            self._make_uncertain(name, f"a condition, block or jump around line {line}")
         else:
             parts = tuple(t.atom._replace(editable=False) for t in value)
-            self.vars[name] = Value((*parts, *self._loose(value, line, target)))
+            self.vars[name] = VariableValue((*parts, *self._uncertain_parts(value, line, target)))
 
-    def _loose(self, value: list[Tok], line: int, target: str) -> list[Atom]:
+    def _uncertain_parts(self, value: list[BatchChar], line: int, target: str) -> list[Atom]:
         """Atoms that name what else the outcome of a SET depends on."""
         at = value[-1].atom.end if value else 0
         found: list[str] = []
-        if self.out.delayed and "!" in text_of(value):
+        if self.out.delayed_expansion and "!" in text_of(value):
             found.append("delayed expansion (!)")
         if target:
             found.append(f"the redirection in line {line}")
             if target == "nul":
-                self.settled.add(found[-1])
+                self.facts.add(found[-1])
         return [Atom("", at, at, "plain", reason, False) for reason in found]
 
-    def _computed(self, text: str, args: list[Tok], line: int, mode: int) -> None:
+    def _computed(self, text: str, args: list[BatchChar], line: int, mode: int) -> None:
         """``set /a`` and ``set /p``: the variables they name get values that only the start tells."""
         reason = f"the set {text[:2]} in line {line}"
-        if mode == DEAD:
-            if OWN in text.upper():
-                self._influenced(reason, DEAD)
+        if mode == NOT_RUN:
+            if COMMANDLINE_ARGS in text.upper():
+                self._args_uncertain(reason, NOT_RUN)
             return
         if text[:2].lower() == "/p":
-            self.unseen.add(reason)
+            self.from_elsewhere.add(reason)
             match = re.match(r'/p[ \t,;]*"?([^=]+)=', text, re.IGNORECASE)
             names = [match.group(1)] if match else []
         else:
@@ -455,9 +469,9 @@ class CmdReader(CmdState):
         if not names or not self._certain(args) or any(c in "".join(names) for c in "%!^"):
             self._all_uncertain(reason)
         for name in names:
-            self._doubt(upper(name), reason)
+            self._make_uncertain(upper_name(name), reason)
 
-    def _assign(self, line: int, sign: Tok, value: list[Tok], mode: int, nested: bool, target: str) -> None:
+    def _assign(self, line: int, sign: BatchChar, value: list[BatchChar], mode: int, nested: bool, target: str) -> None:
         out = self.out
         out.assigned = True
         last = value[-1] if value else sign
@@ -466,17 +480,17 @@ class CmdReader(CmdState):
         quoted = last.quoted if last.atom.text != '"' else sum(t.atom.text == '"' for t in (*value,)) % 2 == 1
         where = "quoted" if quoted or (not value and sign.quoted) else "plain"
         out.assignments.append(Assignment(line, sign.atom.end, end, Insertion(end, where), nested))
-        loose = [a._replace(start=end, end=end, where=where) for a in self._loose(value, line, target)]
+        loose = [a._replace(start=end, end=end, where=where) for a in self._uncertain_parts(value, line, target)]
         parts = (*(t.atom for t in value), *loose)
         reason = f"a condition, block or jump around line {line}"
-        if mode == SURE:
-            self.vars[OWN] = Value(parts)
+        if mode == RUNS:
+            self.vars[COMMANDLINE_ARGS] = VariableValue(parts)
             self.pending = True
-        if nested or mode != SURE:
-            self._influenced(reason, mode)
+        if nested or mode != RUNS:
+            self._args_uncertain(reason, mode)
 
 
-def unquoted(args: list[Tok]) -> list[Tok]:
+def unquoted(args: list[BatchChar]) -> list[BatchChar]:
     """What SET makes of its arguments: a quote that begins them goes, and all from the last one on."""
     if not args or args[0].atom.text != '"':
         return args
@@ -484,11 +498,11 @@ def unquoted(args: list[Tok]) -> list[Tok]:
     return args[: max((k for k, t in enumerate(args) if t.atom.text == '"'), default=len(args))]
 
 
-def assigned(toks: list[Tok]) -> tuple[str, list[Tok]]:
+def assigned(chars: list[BatchChar]) -> tuple[str, list[BatchChar]]:
     """The variable that a SET command assigns, and its new value; no name where it assigns none."""
-    args = toks[3:]
+    args = chars[3:]
     while args and args[0].atom.text and args[0].atom.text in DELIMITERS:
         args = args[1:]
     args = unquoted(args)
     equals = next((k for k, t in enumerate(args) if t.atom.text == "="), 0)
-    return upper(text_of(args[:equals])), args[equals + 1 :]
+    return upper_name(text_of(args[:equals])), args[equals + 1 :]

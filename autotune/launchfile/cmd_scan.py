@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Protocol
 
-from autotune.launchfile.values import OWN, Atom, Value, flatten
+from autotune.launchfile.values import COMMANDLINE_ARGS, Atom, VariableValue, flatten
 
 MAX_LINE = 8191
 """cmd.exe's longest line, in characters."""
@@ -20,7 +20,7 @@ _ARGUMENT = re.compile(r"%(\*|~[a-zA-Z$:]*[0-9]|[0-9])")
 _VARIABLE = re.compile(r"%([^%:\r\n]+)(:[^%\r\n]*)?%")
 
 
-class Tok(NamedTuple):
+class BatchChar(NamedTuple):
     """One character as cmd's parser sees it. ``special``: it may end a command or open a block."""
 
     atom: Atom
@@ -35,7 +35,7 @@ class LineTooLong(Exception):
 class Source(Protocol):
     """What percent expansion asks for: a variable's value, and what an argument such as ``%~dp0`` stands for."""
 
-    def variable(self, name: str) -> Value:
+    def variable(self, name: str) -> VariableValue:
         """The value now. No parts: not set. Atoms of the environment name the variable they depend on."""
 
     def argument(self, spelled: str) -> str | None:
@@ -48,43 +48,43 @@ class LineReader:
     def __init__(self, s: str, source: Source) -> None:
         self.s, self.source = s, source
 
-    def logical(self, pos: int) -> tuple[list[Tok], int]:
+    def logical(self, pos: int) -> tuple[list[BatchChar], int]:
         """Characters of the logical line that starts at ``pos``, and the offset of the next line."""
-        toks: list[Tok] = []
+        chars: list[BatchChar] = []
         atoms, after = self.physical(pos)
         quoted, i = False, 0
         while i < len(atoms):
             atom = atoms[i]
             if atom.text == '"':
-                toks.append(Tok(self._here(atom, True), True, False))
+                chars.append(BatchChar(self._here(atom, True), True, False))
                 quoted = not quoted
             elif atom.text != "^" or quoted:
                 special = not quoted and atom.text in ("&", "|", "<", ">", "(", ")")
-                toks.append(Tok(self._here(atom, quoted), quoted, special))
+                chars.append(BatchChar(self._here(atom, quoted), quoted, special))
             elif any(a.text for a in atoms[i + 1 :]):
                 while not atoms[i + 1].text:
-                    toks.append(Tok(self._here(atoms[i + 1], False), False, False))
+                    chars.append(BatchChar(self._here(atoms[i + 1], False), False, False))
                     i += 1
                 following = atoms[i + 1]
                 if following.editable and atom.end == following.start:
                     following = following._replace(start=atom.start)
-                toks.append(Tok(self._here(following, False), False, False))
+                chars.append(BatchChar(self._here(following, False), False, False))
                 i += 1
-            elif after >= len(self.s) or finished_remark(toks):
+            elif after >= len(self.s) or finished_remark(chars):
                 pass
             else:
                 empty, (atoms, after) = after, self.physical(after)
                 if not atoms:  # the line's end itself is the ordinary character, and the line after it is joined
-                    toks.append(Tok(Atom("\n", empty, after, "plain", "", False), False, False))
+                    chars.append(BatchChar(Atom("\n", empty, after, "plain", "", False), False, False))
                     atoms, after = self.physical(after)
                     i = -1
                 else:
-                    toks.append(Tok(self._here(atoms[0], False), False, False))
+                    chars.append(BatchChar(self._here(atoms[0], False), False, False))
                     i = 0
             i += 1
-            if len(toks) > MAX_LINE:
+            if len(chars) > MAX_LINE:
                 raise LineTooLong(pos)
-        return toks, after
+        return chars, after
 
     @staticmethod
     def _here(atom: Atom, quoted: bool) -> Atom:
@@ -133,21 +133,21 @@ class LineReader:
         name, change = match.group(1), match.group(2)
         value = flatten(self.source.variable(name))
         reasons = [r for r in value.reasons if not any(a.depends == r for a in value.atoms if a.text)]
-        spell: list[Atom]
+        split_value: list[Atom]
         if change:
             if not value.text:  # cmd takes "%NAME:" away and reads on behind the colon
                 atoms.extend(Atom("", i, match.end(1) + 1, "plain", r, False) for r in reasons)
                 return match.end(1) + 1 if all(r.startswith("variable ") for r in reasons) else match.end()
             new = changed(value.text, change)
             reason = f"variable {name}" if new is not None else f"the changed variable {name}"
-            spell = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
+            split_value = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
             reasons = [*value.reasons, reason]
-        elif name.upper() == OWN:
-            spell = [a for a in value.atoms if a.text]
+        elif name.upper() == COMMANDLINE_ARGS:
+            split_value = [a for a in value.atoms if a.text]
         else:
-            spell = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]
+            split_value = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]
         atoms.extend(Atom("", i, match.end(), "plain", r, False) for r in reasons)
-        atoms.extend(spell)
+        atoms.extend(split_value)
         return match.end()
 
 
@@ -172,54 +172,54 @@ def changed(text: str, change: str) -> str | None:
     return re.sub(re.escape(old), lambda _: new, text, flags=re.IGNORECASE)
 
 
-def finished_remark(toks: list[Tok]) -> bool:
+def finished_remark(chars: list[BatchChar]) -> bool:
     """A REM with more than one word is over at the end of its line: only its first word is parsed for carets."""
-    text = "".join(t.atom.text for t in toks).rsplit("&", 1)[-1].lstrip(DELIMITERS + "@(")
+    text = "".join(t.atom.text for t in chars).rsplit("&", 1)[-1].lstrip(DELIMITERS + "@(")
     if text[:3].lower() != "rem" or text[3:4] not in tuple(DELIMITERS):
         return False
     rest = text[4:].lstrip(DELIMITERS)
     return any(c in DELIMITERS for c in rest)
 
 
-def text_of(toks: list[Tok]) -> str:
+def text_of(chars: list[BatchChar]) -> str:
     """The characters of some tokens; what is not known gives none."""
-    return "".join(t.atom.text for t in toks)
+    return "".join(t.atom.text for t in chars)
 
 
-def words_of(toks: list[Tok]) -> list[list[Tok]]:
+def words_of(chars: list[BatchChar]) -> list[list[BatchChar]]:
     """Split a command at blanks outside quotes."""
-    words: list[list[Tok]] = []
-    current: list[Tok] = []
-    for tok in toks:
-        if tok.atom.text in (" ", "\t", ",", ";") and not tok.quoted:
+    words: list[list[BatchChar]] = []
+    current: list[BatchChar] = []
+    for char in chars:
+        if char.atom.text in (" ", "\t", ",", ";") and not char.quoted:
             if current:
                 words.append(current)
                 current = []
         else:
-            current.append(tok)
+            current.append(char)
     return [*words, current] if current else words
 
 
-def without_redirections(toks: list[Tok]) -> tuple[list[Tok], str]:
+def without_redirections(chars: list[BatchChar]) -> tuple[list[BatchChar], str]:
     """Take ``> file``, ``2>&1`` and the like out of a command; also the target (``nul`` in any case), '' without."""
-    kept: list[Tok] = []
+    kept: list[BatchChar] = []
     i, target, glued = 0, "", False
-    while i < len(toks):
-        if not (toks[i].special and toks[i].atom.text in "<>"):
-            kept.append(toks[i])
+    while i < len(chars):
+        if not (chars[i].special and chars[i].atom.text in "<>"):
+            kept.append(chars[i])
             i += 1
             continue
         if kept and kept[-1].atom.text in tuple("0123456789") and kept[-1].atom.text and not kept[-1].quoted and (
                 len(kept) == 1 or kept[-2].atom.text in tuple(DELIMITERS)):
             glued |= len(kept) > 1 and kept[-2].atom.text in tuple(",;=")  # X=1>nul: not every cmd takes 1 for a handle
             kept.pop()  # 2>nul
-        while i < len(toks) and toks[i].special and toks[i].atom.text in "<>&":
+        while i < len(chars) and chars[i].special and chars[i].atom.text in "<>&":
             i += 1
-        while i < len(toks) and toks[i].atom.text in (" ", "\t"):
+        while i < len(chars) and chars[i].atom.text in (" ", "\t"):
             i += 1
         begin = i
-        while i < len(toks) and (toks[i].quoted or toks[i].atom.text not in tuple(" \t<>&|")):
+        while i < len(chars) and (chars[i].quoted or chars[i].atom.text not in tuple(" \t<>&|")):
             i += 1
-        text = text_of(toks[begin:i]).lower()
+        text = text_of(chars[begin:i]).lower()
         target = "nul" if text in ("nul", "1", "2") and target in ("", "nul") else text or "?"
     return kept, "?" if glued else target

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autotune.launchfile.cmd_scan import DELIMITERS, LineReader, Tok, text_of, without_redirections
+from autotune.launchfile.cmd_scan import DELIMITERS, BatchChar, LineReader, text_of, without_redirections
 from autotune.launchfile.values import Atom
 
 ALWAYS, MAYBE, PIPED = "always", "maybe", "piped"
@@ -22,24 +22,24 @@ _OPERATORS = frozenset(("==", "equ", "neq", "lss", "leq", "gtr", "geq"))
 class Command:
     """A simple command. ``odd``: one of ``, ; =`` stands before it, which not every cmd skips."""
 
-    toks: list[Tok]
+    chars: list[BatchChar]
     odd: bool = False
 
 
 @dataclass(slots=True)
 class Group:
-    """A ( ) block; ``toks``: the redirections behind it."""
+    """A ( ) block; ``chars``: the redirections behind it."""
 
     body: list[Step]
-    toks: list[Tok]
+    chars: list[BatchChar]
 
 
 class Condition(NamedTuple):
     """What an IF asks. ``kind``: exist, defined, one of == equ neq lss leq gtr geq, or '' for anything else."""
 
     kind: str
-    left: list[Tok]
-    right: list[Tok]
+    left: list[BatchChar]
+    right: list[BatchChar]
     negated: bool
     caseless: bool
 
@@ -48,7 +48,7 @@ class Condition(NamedTuple):
 class If:
     """An IF: its head as written, what it asks, and both branches."""
 
-    head: list[Tok]
+    head: list[BatchChar]
     condition: Condition
     body: list[Step]
     other: list[Step] = field(default_factory=list)
@@ -60,26 +60,26 @@ class If:
 class For:
     """A FOR: its head up to DO, and what it repeats."""
 
-    head: list[Tok]
+    head: list[BatchChar]
     body: list[Step]
 
 
 @dataclass(slots=True)
-class Odd:
+class UnknownSyntax:
     """Something whose meaning is not known: a label inside a block, a FOR without DO."""
 
     what: str
     at: int
 
 
-Node = Command | Group | If | For | Odd
+BatchNode = Command | Group | If | For | UnknownSyntax
 
 
 @dataclass(slots=True)
 class Step:
     """A node in a chain, and how it runs."""
 
-    node: Node
+    node: BatchNode
     how: str = ALWAYS
 
 
@@ -88,7 +88,7 @@ class Parser:
 
     def __init__(self, lines: LineReader, pos: int) -> None:
         self.lines = lines
-        self.toks, self.pos = lines.logical(pos)
+        self.chars, self.pos = lines.logical(pos)
         self.i = 0
         self.depth = 0
         self.open = False
@@ -100,25 +100,25 @@ class Parser:
 
     # -- tokens
 
-    def _tok(self) -> Tok | None:
+    def _char(self) -> BatchChar | None:
         """The token here; inside a block the next line is read where this one ends."""
-        while self.i >= len(self.toks):
+        while self.i >= len(self.chars):
             if not self.depth or self.pos >= len(self.lines.s):
                 return None
             at = self.pos
-            toks, self.pos = self.lines.logical(self.pos)
-            self.toks += [Tok(Atom("\n", at, at, "plain", "", False), False, True), *toks]
-        return self.toks[self.i]
+            chars, self.pos = self.lines.logical(self.pos)
+            self.chars += [BatchChar(Atom("\n", at, at, "plain", "", False), False, True), *chars]
+        return self.chars[self.i]
 
     def _special(self, text: str) -> bool:
-        tok = self._tok()
-        return tok is not None and tok.special and tok.atom.text == text
+        char = self._char()
+        return char is not None and char.special and char.atom.text == text
 
     def _skip(self, also: str = "") -> bool:
         """Skip blanks; True where one of , ; = was among them."""
         odd = False
-        while (tok := self._tok()) is not None and not tok.quoted and tok.atom.text in tuple(DELIMITERS + also):
-            odd |= tok.atom.text in tuple(",;=")
+        while (char := self._char()) is not None and not char.quoted and char.atom.text in tuple(DELIMITERS + also):
+            odd |= char.atom.text in tuple(",;=")
             self.i += 1
         return odd
 
@@ -129,8 +129,8 @@ class Parser:
         how = ALWAYS
         while True:
             odd = self._skip("@")
-            tok = self._tok()
-            if tok is None:
+            char = self._char()
+            if char is None:
                 self.open |= self.depth > 0
                 return steps
             if self._special("\n"):
@@ -140,30 +140,30 @@ class Parser:
                 self.i += 1
             elif self._special(")"):
                 if not self.depth:
-                    self.i = len(self.toks)  # cmd takes the rest of such a line for a remark
+                    self.i = len(self.chars)  # cmd takes the rest of such a line for a remark
                 return steps
             elif self._special("&") or self._special("|"):
                 how = self._operator(steps)
-            elif not tok.atom.text and self._nothing_before_sign():
+            elif not char.atom.text and self._nothing_before_sign():
                 self.i += 1
-                if not tok.atom.depends.startswith("variable "):
-                    steps.append(Step(Odd(tok.atom.depends, tok.atom.start)))
-            elif tok.atom.text == ":" and not tok.quoted:
+                if not char.atom.depends.startswith("variable "):
+                    steps.append(Step(UnknownSyntax(char.atom.depends, char.atom.start)))
+            elif char.atom.text == ":" and not char.quoted:
                 self._to_line_end()
                 if self.depth:
-                    steps.append(Step(Odd("the label inside a block", tok.atom.start)))
+                    steps.append(Step(UnknownSyntax("the label inside a block", char.atom.start)))
             else:
                 steps.append(Step(self._command(odd), how))
 
     def _nothing_before_sign(self) -> bool:
         """An expansion that brought nothing, and then a sign: cmd sees the sign alone."""
-        following = next((t for t in self.toks[self.i :] if t.atom.text), None)
+        following = next((t for t in self.chars[self.i :] if t.atom.text), None)
         return following is None or following.special or following.atom.text in tuple(DELIMITERS + "@:")
 
     def _operator(self, steps: list[Step]) -> str:
-        sign = self.toks[self.i].atom.text
+        sign = self.chars[self.i].atom.text
         self.i += 1
-        if self.i < len(self.toks) and self._special(sign):
+        if self.i < len(self.chars) and self._special(sign):
             self.i += 1
             return MAYBE
         if sign == "|" and steps:
@@ -171,10 +171,10 @@ class Parser:
         return PIPED if sign == "|" else ALWAYS
 
     def _to_line_end(self) -> None:
-        while self.i < len(self.toks) and not self._special("\n"):
+        while self.i < len(self.chars) and not self._special("\n"):
             self.i += 1
 
-    def _command(self, odd: bool) -> Node:
+    def _command(self, odd: bool) -> BatchNode:
         if self._special("("):
             return self._group()
         begin = self.i
@@ -187,51 +187,52 @@ class Parser:
             self._to_line_end()
         else:
             self._to_command_end()
-        return Command(self.toks[begin : self.i], odd)
+        return Command(self.chars[begin : self.i], odd)
 
     def _word_ahead(self) -> str:
         """The command's name, in lower case; IF and FOR end at ( too."""
         text = ""
-        for tok in self.toks[self.i : self.i + 8]:
-            if tok.quoted or tok.special or tok.atom.text in tuple(DELIMITERS):
+        for char in self.chars[self.i : self.i + 8]:
+            if char.quoted or char.special or char.atom.text in tuple(DELIMITERS):
                 break
-            text += tok.atom.text
+            text += char.atom.text
         return text.lower()
 
     def _to_command_end(self) -> None:
-        while self.i < len(self.toks):
-            tok = self.toks[self.i]
-            text = tok.atom.text
-            if tok.special and (text == "\n" or text in "&|" or (text == ")" and self.depth)):
-                before = self.toks[self.i - 1]
+        while self.i < len(self.chars):
+            char = self.chars[self.i]
+            text = char.atom.text
+            if char.special and (text == "\n" or text in "&|" or (text == ")" and self.depth)):
+                before = self.chars[self.i - 1]
                 if not (text == "&" and before.special and before.atom.text in "<>"):  # 2>&1
                     return
             self.i += 1
 
-    def _group(self) -> Node:
+    def _group(self) -> BatchNode:
         self.i += 1
         self.depth += 1
         body = self._sequence(one_line=False)
         self.depth -= 1
-        if self.i < len(self.toks) and self._special(")"):
+        if self.i < len(self.chars) and self._special(")"):
             self.i += 1
         begin = self.i
         if not self._else_ahead():
             self._to_command_end()
-        behind = self.toks[begin : self.i]
-        if self.i < len(self.toks) and self._special(")") and not self.depth:
+        behind = self.chars[begin : self.i]
+        if self.i < len(self.chars) and self._special(")") and not self.depth:
             self._to_line_end()
-            return Odd("the second )", self.toks[begin - 1].atom.start)
+            return UnknownSyntax("the second )", self.chars[begin - 1].atom.start)
         if any(t.atom.text.strip(DELIMITERS) for t in without_redirections(behind)[0]):
-            return Odd("the text behind the )", behind[0].atom.start)
+            return UnknownSyntax("the text behind the )", behind[0].atom.start)
         return Group(body, behind)
 
     def _else_ahead(self) -> bool:
         at = self.i
-        while at < len(self.toks) and self.toks[at].atom.text in tuple(DELIMITERS):
+        while at < len(self.chars) and self.chars[at].atom.text in tuple(DELIMITERS):
             at += 1
-        word = text_of(self.toks[at : at + 4]).lower()
-        return word == "else" and (len(self.toks) == at + 4 or self.toks[at + 4].atom.text in tuple(DELIMITERS + "(\n"))
+        word = text_of(self.chars[at : at + 4]).lower()
+        following = self.chars[at + 4 : at + 5]
+        return word == "else" and (not following or following[0].atom.text in tuple(DELIMITERS + "(\n"))
 
     def _branch(self) -> tuple[list[Step], bool]:
         """What an IF, ELSE or DO runs, and whether it was a block and nothing more."""
@@ -250,7 +251,7 @@ class Parser:
         begin = self.i
         self.i += 2
         condition = self._condition()
-        head = self.toks[begin : self.i]
+        head = self.chars[begin : self.i]
         begin = self._offset()
         body, block = self._branch()
         between = self._offset()
@@ -263,26 +264,26 @@ class Parser:
         return found
 
     def _offset(self) -> int:
-        return self.toks[self.i].atom.start if self.i < len(self.toks) else self.pos
+        return self.chars[self.i].atom.start if self.i < len(self.chars) else self.pos
 
-    def _condition_word(self) -> list[Tok]:
+    def _condition_word(self) -> list[BatchChar]:
         self._skip_blanks()
         begin = self.i
-        while (self.i < len(self.toks)) and (
-                self.toks[self.i].quoted or self.toks[self.i].atom.text not in tuple(" \t,;")):
-            tok = self.toks[self.i]
-            if self._special("\n") or (tok.special and self.i > begin) or self._equals(begin):
+        while (self.i < len(self.chars)) and (
+                self.chars[self.i].quoted or self.chars[self.i].atom.text not in tuple(" \t,;")):
+            char = self.chars[self.i]
+            if self._special("\n") or (char.special and self.i > begin) or self._equals(begin):
                 break
             self.i += 1
-        return self.toks[begin : self.i]
+        return self.chars[begin : self.i]
 
     def _equals(self, begin: int) -> bool:
         """At ``==``, between two words or as a word of its own."""
-        two = self.toks[self.i : self.i + 2]
+        two = self.chars[self.i : self.i + 2]
         return self.i > begin and text_of(two) == "==" and len(two) == 2 and not two[0].quoted
 
     def _skip_blanks(self) -> None:
-        while self.i < len(self.toks) and not self.toks[self.i].quoted and self.toks[self.i].atom.text in (" ", "\t"):
+        while (here := self.chars[self.i : self.i + 1]) and not here[0].quoted and here[0].atom.text in (" ", "\t"):
             self.i += 1
 
     def _condition(self) -> Condition:
@@ -296,27 +297,27 @@ class Parser:
             kind = text if text in ("exist", "defined") else ""
             return Condition(kind, self._condition_word(), [], negated, caseless)
         self._skip_blanks()
-        two = self.toks[self.i : self.i + 2]
+        two = self.chars[self.i : self.i + 2]
         if len(two) == 2 and text_of(two) == "==":
             self.i += 2
             return Condition("==", word, self._condition_word(), negated, caseless)
         kind = text_of(self._condition_word()).lower()
         return Condition(kind if kind in _OPERATORS else "", word, self._condition_word(), negated, caseless)
 
-    def _for(self) -> Node:
+    def _for(self) -> BatchNode:
         begin = self.i
-        while self.i < len(self.toks) and not self._special("(") and not self._special("\n"):
+        while self.i < len(self.chars) and not self._special("(") and not self._special("\n"):
             self.i += 1
         self.depth += 1
-        while (tok := self._tok()) is not None and not (tok.special and tok.atom.text == ")"):
+        while (char := self._char()) is not None and not (char.special and char.atom.text == ")"):
             self.i += 1
         self.depth -= 1
         self.i += 1
         self._skip()
-        if text_of(self.toks[self.i : self.i + 2]).lower() != "do":
-            self.i = min(self.i, len(self.toks))
+        if text_of(self.chars[self.i : self.i + 2]).lower() != "do":
+            self.i = min(self.i, len(self.chars))
             self._to_line_end()
-            return Odd("the loop", self.toks[begin].atom.start)
+            return UnknownSyntax("the loop", self.chars[begin].atom.start)
         self.i += 2
-        head = self.toks[begin : self.i]
+        head = self.chars[begin : self.i]
         return For(head, self._branch()[0])

@@ -28,17 +28,17 @@ _CHCP = re.compile(rb"^[ \t@]*chcp(?:\.com)?[ \t]+(\d+)[ \t]*(?:>[^\r\n&|]*)?\r?
 _ANY_CHCP = re.compile(rb"^(?![ \t@]*(?:rem\b|::))[^\r\n]*\bchcp\b[^\r\n]*\d", re.IGNORECASE | re.MULTILINE)
 
 
-def of_system(environ: Mapping[str, str]) -> int | None:
+def system_page(environ: Mapping[str, str]) -> int | None:
     """The code page that cmd starts with: Windows says it; elsewhere it is that of the locale's language, as wine
     has it, and None for a locale without one (C) or with more than one answer (English)."""
     if os.name == "nt":
         import ctypes
 
         return int(ctypes.windll.kernel32.GetOEMCP())  # type: ignore[attr-defined, unused-ignore]
-    return of_locale(environ)
+    return page_of_locale(environ)
 
 
-def of_locale(environ: Mapping[str, str]) -> int | None:
+def page_of_locale(environ: Mapping[str, str]) -> int | None:
     """The code page of the language that an environment names, None where it names none or has no one page."""
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
     if locale.startswith(("zh_TW", "zh_HK", "zh_MO")):
@@ -46,7 +46,7 @@ def of_locale(environ: Mapping[str, str]) -> int | None:
     return _LANGUAGES.get(locale[:2].lower()) if locale[2:3] in ("_", "") else None
 
 
-def of_file(data: bytes, system: int | None) -> int | None:
+def page_of_file(data: bytes, system: int | None) -> int | None:
     """The page in which the file's letters beyond ASCII are read: ``chcp`` in it counts for the lines below.
 
     None where it is not known, or where letters stand in lines of several pages.
@@ -75,7 +75,7 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def masked(data: bytes, page: int | None) -> str:
+def mask_second_bytes(data: bytes, page: int | None) -> str:
     """The bytes as Latin-1, second bytes of letters that look like ASCII masked."""
     lead = _LEADS.get(page or 0)
     if lead is None or data.isascii():
@@ -86,14 +86,14 @@ def masked(data: bytes, page: int | None) -> str:
     return "".join(c if a == ord(c) else chr(_MASK + a) for a, c in zip(data, text, strict=True))
 
 
-def unmasked(text: str) -> str:
+def unmask(text: str) -> str:
     """Masked characters as the bytes they stand for, in Latin-1."""
     if text.isascii():
         return text
     return "".join(chr(ord(c) - _MASK) if _MASK <= ord(c) < _MASK + 0x100 else c for c in text)
 
 
-def foreign(text: str) -> str:
+def from_unicode(text: str) -> str:
     """Text of the environment for use among bytes."""
     if text.isascii():
         return text
@@ -102,7 +102,7 @@ def foreign(text: str) -> str:
     return "".join(chr(unit if unit < 128 else _FOREIGN + unit) for unit in units)
 
 
-def decoded(text: str, page: int | None) -> str:
+def decode_text(text: str, page: int | None) -> str:
     """What a reader took out of a file, as text: in its page; UTF-8 where that is not known.
 
     Bytes that are no text then stay what they are (surrogate escapes).
@@ -114,7 +114,7 @@ def decoded(text: str, page: int | None) -> str:
         if ord(piece[0]) >= _FOREIGN:
             out.append("".join(chr(ord(c) - _FOREIGN) for c in piece))
         else:
-            out.append(_bytes_as_text(unmasked(piece).encode("latin-1"), page))
+            out.append(_bytes_as_text(unmask(piece).encode("latin-1"), page))
     whole = "".join(out)
     return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
@@ -128,7 +128,7 @@ def _bytes_as_text(raw: bytes, page: int | None) -> str:
     return raw.decode("utf-8" if is_utf8(raw) else "ascii", "surrogateescape")
 
 
-def readings(text: str) -> set[str]:
+def possible_texts(text: str) -> set[str]:
     """What text with surrogate escapes may be, in any page a system of some language starts cmd in."""
     raw = text.encode("utf-8", "surrogateescape")
     found: set[str] = set()

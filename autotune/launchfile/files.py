@@ -38,7 +38,7 @@ class FileLayer:
         """Have a folder's names on disk before anything that follows (Windows does so by itself)."""
         disk.sync_folder(path)
 
-    def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
+    def copy_metadata(self, path: Path, like: os.stat_result, original: Path | None) -> None:
         """Give a file the owner, mode, extended attributes, and on Windows the permissions, streams and attributes of
         another."""
         from autotune.disk import mac_copy, windows_streams  # with ctypes, which `status` needs not
@@ -54,7 +54,7 @@ class FileLayer:
         if sys.platform == "darwin" and original is not None:
             with contextlib.suppress(OSError):  # as above: a disk may have none of them
                 mac_copy.copy(original, path)
-        path = disk.reach(path)
+        path = disk.openable(path)
         if original is not None:
             windows_acl.copy(original, path)
             windows_streams.copy(original, path)
@@ -79,7 +79,7 @@ class FileLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetFile:
     """A file to replace: its real path (links followed), its stat, and all its names if it has several."""
 
     path: Path
@@ -87,7 +87,7 @@ class Target:
     names: tuple[Path, ...]
 
 
-def examine(path: Path) -> Target:
+def examine(path: Path) -> TargetFile:
     """Check that a file can be replaced in one step, and say what that takes.
 
     Raises NothingToWorkOn (dangling link, folder, missing folder) and Refused (read-only file or folder, a
@@ -102,7 +102,7 @@ def examine(path: Path) -> Target:
                                   "Mend the link first.") from None
         if not path.parent.is_dir():
             raise NothingToWorkOn(f"the folder {path.parent} does not exist", "Check the path.") from None
-        return Target(path.parent.resolve() / path.name, None, (path.parent.resolve() / path.name,))
+        return TargetFile(path.parent.resolve() / path.name, None, (path.parent.resolve() / path.name,))
     except (OSError, RuntimeError) as error:
         raise Refused(f"{path} cannot be looked at: {error}",
                       "Check the links and permissions on the way to it.") from None
@@ -118,7 +118,7 @@ def examine(path: Path) -> Target:
     if not os.access(real.parent, os.W_OK):
         raise Refused(f"the folder {real.parent} is not writable, so {real.name} cannot be replaced safely",
                       "Allow writing in that folder.")
-    return Target(real, info, _names(real, info))
+    return TargetFile(real, info, _names(real, info))
 
 
 def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
@@ -144,30 +144,30 @@ def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
     return tuple(same)
 
 
-def put(layer: FileLayer, target: Target, data: bytes, tag: str) -> None:
+def replace_file(layer: FileLayer, target: TargetFile, data: bytes, tag: str) -> None:
     """Replace a file's bytes in one step; mode, owner and hard links stay. ``tag`` names temporary files.
 
     Whatever stops it, each name of the file holds the old bytes or the new ones. Raises OSError.
     """
-    stage(layer, target, data, tag)
-    swap(layer, target, tag)
+    write_beside(layer, target, data, tag)
+    move_over(layer, target, tag)
 
 
-def stage(layer: FileLayer, target: Target, data: bytes, tag: str) -> None:
-    """The part of ``put`` that needs room on the disk: the new bytes in a temporary file beside the old."""
-    temp = temporary(target.path, tag)
+def write_beside(layer: FileLayer, target: TargetFile, data: bytes, tag: str) -> None:
+    """The part of ``replace_file`` that needs room on the disk: the new bytes in a temporary file beside the old."""
+    temp = temporary_path(target.path, tag)
     layer.unlink(temp)
     layer.write(temp, data)
     if target.info is not None:
-        layer.dress(temp, target.info, target.path if target.path.exists() else None)
+        layer.copy_metadata(temp, target.info, target.path if target.path.exists() else None)
     layer.sync(temp)
 
 
-def swap(layer: FileLayer, target: Target, tag: str) -> None:
-    """The part of ``put`` that takes effect: a staged file takes the place of the old one, name by name."""
-    temp = temporary(target.path, tag)
+def move_over(layer: FileLayer, target: TargetFile, tag: str) -> None:
+    """The part of ``replace_file`` that takes effect: a staged file takes the place of the old one, name by name."""
+    temp = temporary_path(target.path, tag)
     for number, name in enumerate(target.names[1:]):
-        extra = temporary(target.path, f"{tag}-{number}")
+        extra = temporary_path(target.path, f"{tag}-{number}")
         layer.unlink(extra)
         layer.link(temp, extra)
         layer.replace(extra, name)
@@ -175,13 +175,13 @@ def swap(layer: FileLayer, target: Target, tag: str) -> None:
     layer.sync_folder(target.path.parent)
 
 
-def temporary(path: Path, tag: str) -> Path:
+def temporary_path(path: Path, tag: str) -> Path:
     """The temporary file's path beside the file it will replace."""
     return path.with_name(f".{path.name}.{tag}.autotune-tmp")
 
 
-def sweep(layer: FileLayer, path: Path, tag: str) -> None:
-    """Remove temporary files that an interrupted ``put`` left beside ``path``."""
+def remove_leftovers(layer: FileLayer, path: Path, tag: str) -> None:
+    """Remove temporary files that an interrupted ``replace_file`` left beside ``path``."""
     prefix = f".{path.name}.{tag}"
     if path.parent.is_dir():
         for entry in sorted(path.parent.iterdir()):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.launchfile.blocks import Block
-from autotune.launchfile.values import ENVIRONMENT, OWN, Reading, Variable
+from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT, Reading, Variable
+
+IsManaged = Callable[[Sequence[str]], tuple[bool, ...]]
+"""Tells of each argv word, values of flags included, whether autotune may edit it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class LaunchFile:
 
         Variables of the environment are no such thing: their values are known here as well.
         """
-        settled = self.reading.settled if self.reading else frozenset()
-        own = (reason for reason in self.depends if not reason.startswith(ENVIRONMENT) and reason not in settled)
-        return tuple(dict.fromkeys((*own, *self.variable(OWN).depends, *self.others)))
+        facts = self.reading.facts if self.reading else frozenset()
+        own = (reason for reason in self.depends if not reason.startswith(FROM_ENVIRONMENT) and reason not in facts)
+        return tuple(dict.fromkeys((*own, *self.variable(COMMANDLINE_ARGS).depends, *self.others)))
 
     def variable(self, name: str) -> Variable:
         """A variable where the web UI is started: the file's own, else the one of the environment it was read with.
@@ -56,7 +59,7 @@ class LaunchFile:
         Without a reading (Stability Matrix's settings.json is no script) it is the environment's. Names in batch
         files are blind to case.
         """
-        opaque = self.reading.opaque if self.reading else ()
+        changes_any = self.reading.changes_any if self.reading else ()
         known = self.reading.variables if self.reading else {}
         if self.kind == "cmd":
             name = name.upper()
@@ -64,21 +67,21 @@ class LaunchFile:
                 return known[name]  # says itself which commands may have changed it; set after them, it is certain
             if self.before is not None:
                 left = self.before.variable(name)
-                return replace(left, depends=tuple(dict.fromkeys((*left.depends, *opaque))))
+                return replace(left, depends=tuple(dict.fromkeys((*left.depends, *changes_any))))
             given = next((value for key, value in self.environ.items() if key.upper() == name), None)
         else:
             given = self.environ.get(name)
         found = known.get(name)
         if found is None:
             found = Variable(given, given is not None, self._beside(name))
-        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *opaque))))
+        return replace(found, depends=tuple(dict.fromkeys((*found.depends, *changes_any))))
 
     def _beside(self, name: str) -> tuple[str, ...]:
         """What else may have set a variable that the file does not set."""
-        passing = self.reading.passing if self.reading else ()
+        changes_earlier = self.reading.changes_earlier if self.reading else ()
         if self.kind != "sh":
-            return passing
+            return changes_earlier
         from autotune.launchfile.sh_words import GIVEN_OR_SET, SET_BY_BASH
 
         itself = name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ)
-        return (*passing, "what bash sets itself") if itself else passing
+        return (*changes_earlier, "what bash sets itself") if itself else changes_earlier

@@ -26,7 +26,7 @@ from autotune.disk import files as disk
 from autotune.launchfile.files import cannot_write
 from autotune.model.errors import Busy, StateDamaged
 
-_FAR = 1 << 20
+_LOCKED_BYTE = 1 << 20
 """Offset of the locked byte on Windows, where locked bytes cannot be read by others."""
 
 
@@ -129,7 +129,7 @@ class FolderLock(Lock):
         except StateDamaged:
             return  # no note can be written: the folder is held all the same
         except Busy:
-            self._let_go()
+            self._release_folder()
             raise
 
     def _lock_folder(self) -> int | None:
@@ -154,7 +154,7 @@ class FolderLock(Lock):
         said, pid = super().holder(), _flock_holder(self.folder)
         return said if pid in (None, said.get("pid")) else {"pid": pid}
 
-    def _let_go(self) -> None:
+    def _release_folder(self) -> None:
         if self._folder is not None:
             handle, self._folder = self._folder, None
             _unlock(handle)
@@ -166,7 +166,7 @@ class FolderLock(Lock):
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)  # nobody gets past the folder to it
         super().release()
-        self._let_go()
+        self._release_folder()
 
 
 def _note_of(folder: Path) -> Path:
@@ -201,7 +201,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(handle: int) -> None:
-        os.lseek(handle, _FAR, os.SEEK_SET)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError as error:
@@ -212,7 +212,7 @@ if sys.platform == "win32":
             os.lseek(handle, 0, os.SEEK_SET)
 
     def _unlock(handle: int) -> None:
-        os.lseek(handle, _FAR, os.SEEK_SET)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         with contextlib.suppress(OSError):
             msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)

@@ -13,10 +13,10 @@ from typing import Any, Literal, Protocol
 
 from autotune.launchfile.config_json import ABSENT, Keys
 
-Side = Literal["before", "after"]
+Version = Literal["before", "after"]
 
 
-class Options(Protocol):
+class RunningOptions(Protocol):
     """The options of one running web UI. Every method raises Busy when it does not answer as it should."""
 
     def values(self) -> Mapping[str, Any]:
@@ -29,31 +29,31 @@ class Options(Protocol):
         """What an option is that config.json does not name."""
 
 
-Find = Callable[[Path], Options | None]
+FindOptions = Callable[[Path], RunningOptions | None]
 """The running web UI that keeps its options in this config.json, None if none runs. Raises Busy when one runs
 whose options cannot be reached."""
 
 
-def none_runs(path: Path) -> Options | None:  # noqa: ARG001  # a Find
+def none_runs(path: Path) -> RunningOptions | None:  # noqa: ARG001  # a Find
     """For callers that have no web UI to ask."""
     return None
 
 
-def towards(keys: Keys, side: Side) -> Keys:
+def goals(keys: Keys, version: Version) -> Keys:
     """Option -> (goal, where it may come from) as (new, old) or (old, new)."""
-    return keys if side == "before" else {key: (new, old) for key, (old, new) in keys.items()}
+    return keys if version == "before" else {key: (new, old) for key, (old, new) in keys.items()}
 
 
-def spelled(server: Options, keys: Keys) -> Keys:
+def with_defaults(server: RunningOptions, keys: Keys) -> Keys:
     """The pairs with an option's default in place of "no such key", which a running web UI does not know."""
     return {key: (_plain(server, key, old), _plain(server, key, new)) for key, (old, new) in keys.items()}
 
 
-def _plain(server: Options, key: str, value: Any) -> Any:  # noqa: ANN401  # any JSON value
+def _plain(server: RunningOptions, key: str, value: Any) -> Any:  # noqa: ANN401  # any JSON value
     return server.default(key) if value == ABSENT else value
 
 
-def settle(server: Options, saved: Mapping[str, Any], keys: Keys, side: Side) -> tuple[str, ...]:
+def set_running(server: RunningOptions, saved: Mapping[str, Any], keys: Keys, version: Version) -> tuple[str, ...]:
     """Bring options to one side; those that its owner changed meanwhile stay, and are named.
 
     ``saved``: what config.json holds. An option that is right in the web UI and not in its file is set all the
@@ -62,7 +62,7 @@ def settle(server: Options, saved: Mapping[str, Any], keys: Keys, side: Side) ->
     now = server.values()
     wanted: dict[str, Any] = {}
     left: list[str] = []
-    for key, (goal, other) in towards(spelled(server, keys), side).items():
+    for key, (goal, other) in goals(with_defaults(server, keys), version).items():
         current = now.get(key, ABSENT)
         if current not in (goal, other):
             left.append(key)

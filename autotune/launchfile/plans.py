@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from autotune.launchfile import config_json, options
-from autotune.launchfile.files import Target, examine
+from autotune.launchfile.files import TargetFile, examine
 from autotune.launchfile.records import SavedFile, digest
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlannedWrite:
     """One file of a checkpoint that is about to be written."""
 
-    target: Target
+    target: TargetFile
     before: bytes | None
     after: bytes | None
     keys: config_json.Keys
@@ -29,7 +29,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Undo:
+class PlannedUndo:
     """One file while the checkpoints of a rollback are gone through, newest first.
 
     ``first`` and ``goal``: its bytes now, and after all of it; with a ``server`` instead ``now`` and ``values``.
@@ -37,43 +37,43 @@ class Undo:
 
     first: bytes | None
     goal: bytes | None
-    server: options.Options | None = None
+    server: options.RunningOptions | None = None
     now: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     touched: dict[str, object] = field(default_factory=dict)
 
-    def plan(self, path: Path) -> Plan | None:
+    def plan(self, path: Path) -> PlannedWrite | None:
         """What has to change, None if nothing has. Raises Refused, NothingToWorkOn."""
         if self.server is not None:
             keys = self._keys(self.now, self.values)
-            return Plan(examine(path), None, None, keys, True) if keys else None
+            return PlannedWrite(examine(path), None, None, keys, True) if keys else None
         if self.first == self.goal:
             return None
         keys = {}
         if self.touched and self.first is not None and self.goal is not None:
             keys = self._keys(config_json.values(self.first, str(path)), config_json.values(self.goal, str(path)))
-        return Plan(examine(path), self.first, self.goal, keys)
+        return PlannedWrite(examine(path), self.first, self.goal, keys)
 
     def _keys(self, now: Mapping[str, Any], goal: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         pairs = {key: (now.get(key, config_json.ABSENT), goal.get(key, config_json.ABSENT)) for key in self.touched}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def in_file(file: SavedFile, now: bytes | None, side: options.Side) -> tuple[bytes | None, list[str]]:
+def options_in_file(file: SavedFile, now: bytes | None, version: options.Version) -> tuple[bytes | None, list[str]]:
     """The bytes of config.json with its options brought to one side, and notes. Raises Refused.
 
     Of options that a running web UI held, one that the file does not name was never saved there.
     """
     if now is None:
         return None, [] if file.live else [f"{file.path} is gone and was left so"]
-    keys = options.towards(file.keys, side)
+    keys = options.goals(file.keys, version)
     if file.live:
         held = config_json.values(now, str(file.path))
         keys = {key: pair for key, pair in keys.items() if key in held}
     data, left = config_json.undo(now, keys, str(file.path))
-    return data, stays(file.path, left)
+    return data, notes_on_kept(file.path, left)
 
 
-def stays(path: Path, left: Sequence[str]) -> list[str]:
+def notes_on_kept(path: Path, left: Sequence[str]) -> list[str]:
     """Notes on options that someone changed since and that are left alone."""
     return [f"{path.name}: {key} was changed since and stays" for key in left]

@@ -13,7 +13,16 @@ from pathlib import Path
 from autotune.disk import windows_attributes
 from autotune.launchfile import blocks
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.values import OWN, Flat, Reading, TooLong, Unbalanced, Word, flatten, split
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    FlatValue,
+    Reading,
+    TooLong,
+    UnclosedQuote,
+    Word,
+    flatten,
+    split,
+)
 from autotune.model.errors import NothingToWorkOn, Refused
 from autotune.model.windows_paths import LONGEST
 
@@ -27,7 +36,7 @@ def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None
     Raises NothingToWorkOn (no such file, dangling link, a folder) and Refused (unreadable, too big, NUL bytes,
     a value that is not UTF-8 or whose quotes do not balance).
     """
-    file = parse(load(path), path, os.environ if environ is None else environ, root)
+    file = parse(load_bytes(path), path, os.environ if environ is None else environ, root)
     return replace(file, rewritten=in_pinokio(path.parent))
 
 
@@ -36,7 +45,7 @@ def in_pinokio(root: Path) -> bool:
     return any((root.parent / name).is_file() for name in ("pinokio.js", "pinokio.json"))
 
 
-def load(path: Path) -> bytes:
+def load_bytes(path: Path) -> bytes:
     """The bytes of a launch file, links followed. Raises as ``read`` does."""
     try:
         info = path.stat()
@@ -60,7 +69,8 @@ def load(path: Path) -> bytes:
         how = "in its Properties, under Security" if sys.platform == "win32" else f"chmod u+r {shlex.quote(str(path))}"
         raise Refused(f"{path} cannot be read: permission denied", f"Allow it: {how}") from None
     except OSError as error:
-        hint = f"{windows_attributes.GET_IT}." if windows_attributes.cloud_fault(error) else "Check the path."
+        in_cloud = windows_attributes.is_cloud_error(error)
+        hint = f"{windows_attributes.HOW_TO_DOWNLOAD}." if in_cloud else "Check the path."
         raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", hint) from None
 
 
@@ -80,7 +90,7 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
         raise Refused(f"{path} holds NUL bytes, so it is no script", hint)
     found = blocks.find(data, kind)
     base = found.base if found else data
-    reading = scan(base, kind, environ, path, before)
+    reading = read_script(base, kind, environ, path, before)
     if reading.trouble:
         hint = "Mend that line first; the web UI cannot start with it."
         if kind == "sh":
@@ -100,9 +110,9 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
         # The variables are those of the file as it stands; all else is what the owner wrote.
         reading.variables = ShReader(data.decode("latin-1"), environ, found.block).read().variables
     else:
-        left = blocks.substituted(spell(reading).flat.text, found.block)
+        left = blocks.value_after_cmd(split_value(reading).flat.text, found.block)
         try:
-            more = shlex.split(text_of(left, reading))
+            more = shlex.split(decode_word(left, reading))
         except ValueError:
             raise Refused(f"{path}: autotune's block breaks a quote", "Run: autotune rollback") from None
         kept = (*plain.words[: len(reading.line_words)], *more)
@@ -117,59 +127,62 @@ def kind_of(path: Path) -> str:
     return "stability-matrix" if suffix == ".json" else "sh"
 
 
-def scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None = None) -> Reading:
+def read_script(
+    data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None = None
+) -> Reading:
     """Run the reader of that kind over the bytes. Raises Refused when it is nested too deeply to follow."""
     try:
-        return _scan(data, kind, environ, path, before)
+        return _read_script(data, kind, environ, path, before)
     except RecursionError:
         raise Refused(f"{path}: something in it is nested too deeply to follow",
                       "Take expansions like ${A:-${B:-...}} apart, or set the flags by hand.") from None
 
 
-def _scan(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None) -> Reading:
+def _read_script(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None) -> Reading:
     if kind == "cmd":
         from autotune.launchfile.cmd_pages import read_in_its_page
 
-        return read_in_its_page(data, environ, path, _left_by(before) if before else None)
+        return read_in_its_page(data, environ, path, _with_variables_before(before) if before else None)
     text = data.decode("latin-1")
     from autotune.launchfile.sh_read import ShReader
 
     return ShReader(text, environ).read()
 
 
-def _left_by(file: LaunchFile) -> Reading | None:
+def _with_variables_before(file: LaunchFile) -> Reading | None:
     """The reading of a batch file with the variables that the ones before it left and it did not set."""
     if file.reading is None or file.before is None:
         return file.reading
-    left = _left_by(file.before)
+    left = _with_variables_before(file.before)
     if left is None:
         return file.reading
-    opaque = file.reading.opaque
-    kept = {name: replace(known, depends=tuple(dict.fromkeys((*known.depends, *opaque))))
+    changes_any = file.reading.changes_any
+    kept = {name: replace(known, depends=tuple(dict.fromkeys((*known.depends, *changes_any))))
             for name, known in left.variables.items()}
-    return replace(file.reading, variables={**kept, **file.reading.variables}, opaque=(*left.opaque, *opaque))
+    return replace(file.reading, variables={**kept, **file.reading.variables},
+                   changes_any=(*left.changes_any, *changes_any))
 
 
 @dataclass(slots=True)
-class Spelled:
+class SplitValue:
     """The value of COMMANDLINE_ARGS spelled out and split."""
 
-    flat: Flat
+    flat: FlatValue
     words: list[Word]
 
 
-def spell(reading: Reading) -> Spelled:
+def split_value(reading: Reading) -> SplitValue:
     """Flatten and split the value. Raises Unbalanced, TooLong."""
     flat = flatten(reading.value)
-    return Spelled(flat, split(flat.atoms))
+    return SplitValue(flat, split(flat.atoms))
 
 
-def text_of(taken: str, reading: Reading) -> str:
+def decode_word(taken: str, reading: Reading) -> str:
     """Text that a reader took out of a file. Raises UnicodeDecodeError for a shell file that is not UTF-8."""
     if reading.kind == "cmd":
-        from autotune.launchfile.codepage import decoded
+        from autotune.launchfile.codepage import decode_text
 
-        return decoded(taken, reading.page)
+        return decode_text(taken, reading.page)
     return taken.encode("latin-1").decode("utf-8")
 
 
@@ -178,27 +191,27 @@ def interpret(
 ) -> LaunchFile:
     """Make a LaunchFile of a Reading. Raises Refused."""
     try:
-        spelled = spell(reading)
+        spelled = split_value(reading)
     except TooLong:
-        raise Refused(f"{path}: the value of {OWN} is too long to follow", "Shorten it.") from None
-    except Unbalanced:
+        raise Refused(f"{path}: the value of {COMMANDLINE_ARGS} is too long to follow", "Shorten it.") from None
+    except UnclosedQuote:
         lines = ", ".join(str(a.line) for a in reading.assignments) or "?"
-        raise Refused(f"{path}: a quote in the value of {OWN} is never closed (line {lines})",
+        raise Refused(f"{path}: a quote in the value of {COMMANDLINE_ARGS} is never closed (line {lines})",
                       "Close the quote: the web UI cannot start with it either.") from None
     depends = list(spelled.flat.reasons)
     texts = [w.text for w in reading.line_words] + [w.text for w in spelled.words]
     if not reading.exported:
         texts = [w.text for w in reading.line_words]
-    why_not = reading.refuse or None
+    why_not = reading.why_not or None
     if why_not is None and not reading.exported:
         where = f"in line {reading.assignments[-1].line} " if reading.assignments else ""
-        why_not = f"{OWN} is set {where}but never exported, so the web UI does not get it"
+        why_not = f"{COMMANDLINE_ARGS} is set {where}but never exported, so the web UI does not get it"
     if reading.line_unknown:
         depends.append(f"variables on the starting line {reading.launch_line}")
     try:
-        words = tuple(text_of(t, reading) for t in texts)
+        words = tuple(decode_word(t, reading) for t in texts)
     except UnicodeDecodeError:
-        raise Refused(f"{path}: the value of {OWN} is not UTF-8 text", "Save the file as UTF-8.") from None
+        raise Refused(f"{path}: the value of {COMMANDLINE_ARGS} is not UTF-8 text", "Save the file as UTF-8.") from None
     numbers = tuple(a.line for a in reading.assignments)
     return LaunchFile(path, kind, data, words, not depends, why_not, tuple(depends), numbers, reading,
                       environ=environ)

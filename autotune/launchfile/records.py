@@ -22,12 +22,12 @@ KINDS, STATES = ("apply", "rollback"), (TEMPORARY, IN_PROGRESS, FINAL, UNDONE)
 RECORD = "record.json"
 FORMAT = 1
 
-Since = Literal["unmanaged", "same", "before", "edited", "missing"]
+SinceApply = Literal["unmanaged", "same", "before", "edited", "missing"]
 """How a file stands to our last apply: never applied, as we left it, as it was before, changed, gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """One file to change. ``before``: the bytes the caller read (None: no such file); ``after``: the new ones.
 
     ``keys``: for config.json, option -> (old, new); if the web UI rewrites the file, undo goes by these.
@@ -79,7 +79,7 @@ def digest(data: bytes | None) -> str:
     return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
-def dump(checkpoint: Checkpoint) -> bytes:
+def record_bytes(checkpoint: Checkpoint) -> bytes:
     """A record as JSON bytes."""
     files = [{"path": str(f.path), "before": f.before, "after": f.after,
               "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links], "live": f.live}
@@ -92,7 +92,7 @@ def dump(checkpoint: Checkpoint) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def load(folder: Path) -> Checkpoint:
+def read_record(folder: Path) -> Checkpoint:
     """The record in a checkpoint folder. Raises StateDamaged."""
     try:
         raw = json.loads((folder / RECORD).read_bytes().decode("utf-8", "surrogatepass"))
@@ -142,11 +142,11 @@ def _keys(raw: Mapping[str, Sequence[Any]]) -> Keys:
     return {str(name): (pair[0], pair[1]) for name, pair in raw.items()}
 
 
-def blob(folder: Path, number: int, side: str, expected: str) -> bytes | None:
-    """Saved bytes of file ``number``, ``side`` before or after. Raises StateDamaged if they are not intact."""
+def read_saved(folder: Path, number: int, version: str, expected: str) -> bytes | None:
+    """Saved bytes of file ``number``, ``version`` before or after. Raises StateDamaged if they are not intact."""
     if not expected:
         return None
-    path = folder / f"{number}.{side}"
+    path = folder / f"{number}.{version}"
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -159,24 +159,24 @@ def blob(folder: Path, number: int, side: str, expected: str) -> bytes | None:
 def is_readable(folder: Path) -> bool:
     """Can the record in a checkpoint folder be read?"""
     try:
-        load(folder)
+        read_record(folder)
     except StateDamaged:
         return False
     return True
 
 
-def fault(folder: Path) -> str | None:
+def damage_in(folder: Path) -> str | None:
     """What is wrong with a checkpoint's record or its saved bytes, None if it is whole."""
     try:
-        for number, file in enumerate(load(folder).files):
-            for side, expected in (("before", file.before), ("after", file.after)):
-                blob(folder, number, side, expected)
+        for number, file in enumerate(read_record(folder).files):
+            for version, expected in (("before", file.before), ("after", file.after)):
+                read_saved(folder, number, version, expected)
     except StateDamaged as error:
         return error.message
     return None
 
 
-def stands(file: SavedFile, now: bytes | None) -> Since:
+def state_since(file: SavedFile, now: bytes | None) -> SinceApply:
     """How a file of a checkpoint stands to it, by its bytes now."""
     hashed = digest(now)
     if hashed == file.after:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from autotune.launchfile.sh_commands import FATAL_NAMES
+from autotune.launchfile.sh_commands import BASH_CONTROLS
 from autotune.launchfile.sh_state import ShState
-from autotune.launchfile.sh_tree import Node, kind, start, stop
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, type_of
 from autotune.launchfile.sh_words import NAME, SET_BY_BASH, UNSET
-from autotune.launchfile.values import OWN, Assignment, Atom, Insertion, Ref, Value
+from autotune.launchfile.values import COMMANDLINE_ARGS, Assignment, Atom, Expanded, Insertion, VariableValue
 
 
 class ShAssigns(ShState):
@@ -17,27 +17,27 @@ class ShAssigns(ShState):
     def _unset(self, args: list[str | None], nested: bool, line: int) -> None:
         functions = bool(args) and args[0] == "-f"
         names = args[1:] if args and args[0] in ("-v", "-f") else args
-        if any(n is None or not NAME.fullmatch(n) or n in self.functions or n in self.readonly or n in FATAL_NAMES
+        if any(n is None or not NAME.fullmatch(n) or n in self.functions or n in self.readonly or n in BASH_CONTROLS
                for n in names):
-            self._any(f"the unset in line {line}")
+            self._all_uncertain(f"the unset in line {line}")
             return
         for name in names if not functions else []:
             assert name is not None
             if nested:
-                self._doubt(name, f"a condition or loop in line {line}")
+                self._make_uncertain(name, f"a condition or loop in line {line}")
             else:
                 self._forget(name)
 
     def _forget(self, name: str) -> None:
-        self.words.variables[name] = UNSET if name not in SET_BY_BASH else Value((), ("bash itself",))
+        self.words.variables[name] = UNSET if name not in SET_BY_BASH else VariableValue((), ("bash itself",))
         self.words.arrays.pop(name, None)
         self.exported.discard(name)
         self.attributes.pop(name, None)
         self.export_doubt.pop(name, None)
-        if name == OWN:
+        if name == COMMANDLINE_ARGS:
             self.pending = True
-            if self.out.array is not None:
-                self.out.array, self.out.refuse = None, ""
+            if self.out.array_line is not None:
+                self.out.array_line, self.out.why_not = None, ""
 
     # -- assignments
 
@@ -45,9 +45,9 @@ class ShAssigns(ShState):
         """Record one NAME=value. True if it is an assignment of COMMANDLINE_ARGS alone."""
         name = self._name(one)
         self._expand(one)
-        own, line, append = name == OWN, self._at(one), bool(one.get("Append"))
-        if name in FATAL_NAMES or name in self.readonly or not NAME.fullmatch(name):
-            self._any(f"the assignment in line {line}")
+        own, line, append = name == COMMANDLINE_ARGS, self._at(one), bool(one.get("Append"))
+        if name in BASH_CONTROLS or name in self.readonly or not NAME.fullmatch(name):
+            self._all_uncertain(f"the assignment in line {line}")
         if one.get("Index") or one.get("Array"):
             value = self._array(name, one, append, nested)
         else:
@@ -55,15 +55,15 @@ class ShAssigns(ShState):
         if export:
             self._export(name, nested, line)
         if own and nested:
-            self._influenced(f"a condition, loop or function around line {line}")
+            self._args_uncertain(f"a condition, loop or function around line {line}")
             return True
         if nested:
-            old = self.words.variables.get(name) or self.words.look(name, (start(one), start(one)))
-            value = Value((Ref(old, False),), (f"a condition or loop in line {line}",))
+            old = self.words.variables.get(name) or self.words.value_of(name, (begin_of(one), begin_of(one)))
+            value = VariableValue((Expanded(old, False),), (f"a condition or loop in line {line}",))
         elif name in SET_BY_BASH and name not in ("IFS", "SCRIPT_DIR", "OPTARG", "REPLY", "COLUMNS", "LINES"):
-            value = Value(value.parts, (*value.reasons, "bash itself"))
+            value = VariableValue(value.parts, (*value.reasons, "bash itself"))
         elif name in self.attributes:
-            value = Value(value.parts, (*value.reasons, self.attributes[name]))
+            value = VariableValue(value.parts, (*value.reasons, self.attributes[name]))
         self.words.variables[name] = value
         self.pending = self.pending or own
         return own
@@ -75,16 +75,16 @@ class ShAssigns(ShState):
         elif name not in self.exported:
             self.export_doubt[name] = f"a condition or loop in line {line}"
 
-    def _plain(self, one: Node, name: str, append: bool, nested: bool) -> Value:
-        own, at = name == OWN, stop(one["Name"]) + (2 if append else 1)
+    def _plain(self, one: Node, name: str, append: bool, nested: bool) -> VariableValue:
+        own, at = name == COMMANDLINE_ARGS, end_of(one["Name"]) + (2 if append else 1)
         word = one.get("Value")
-        end = stop(word) if word else at
+        end = end_of(word) if word else at
         parts, tail = self.words.value(word, own) if word else ([], Insertion(at, "bare"))
         if append:
             before, self.words.before = self.words.before, None
-            parts.insert(0, Ref(self.words.look(name, (at, at)), own))
+            parts.insert(0, Expanded(self.words.value_of(name, (at, at)), own))
             self.words.before = before
-        value = Value(tuple(parts))
+        value = VariableValue(tuple(parts))
         if name in self.words.arrays:  # a plain assignment to an array sets its first element
             self.words.arrays[name] = [value, *self.words.arrays[name][1:]]
             if nested or append:
@@ -95,24 +95,24 @@ class ShAssigns(ShState):
             self.out.assignments.append(Assignment(self._at(one), at, end, tail, nested, append))
         return value
 
-    def _array(self, name: str, one: Node, append: bool, nested: bool) -> Value:
+    def _array(self, name: str, one: Node, append: bool, nested: bool) -> VariableValue:
         """``NAME=(...)``, ``NAME+=(...)``, ``NAME[0]=...``: what ``$NAME`` is then, its first element."""
         line = self._at(one)
-        if name == OWN:
+        if name == COMMANDLINE_ARGS:
             self._becomes_array(line, nested)
         found = self.words.elements(one["Array"]) if one.get("Array") and not nested else None
         old = self.words.arrays.pop(name, None)
         if append and old is None and name in self.words.variables:
             old = [self.words.variables[name]]
         if one.get("Index"):
-            raw = self.s[start(one["Index"]) : stop(one["Index"])]
+            raw = self.s[begin_of(one["Index"]) : end_of(one["Index"])]
             if not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
-                self._any(f"the subscript in line {line}")
+                self._all_uncertain(f"the subscript in line {line}")
         if found is None or (append and old is None):
             self.attributes[name] = f"an array in line {line}"
-            return Value((), (f"an array in line {line}",))
+            return VariableValue((), (f"an array in line {line}",))
         self.words.arrays[name] = [*(old or []), *found] if append else found
-        return next(iter(self.words.arrays[name]), Value())
+        return next(iter(self.words.arrays[name]), VariableValue())
 
     def _declare(self, command: Node, nested: bool) -> None:
         variant, line = str(command["Variant"]["Value"]), self._at(command)
@@ -121,9 +121,9 @@ class ShAssigns(ShState):
         letters = "".join(o[1:] for o in options if o[0] == "-")
         allowed = "pfn" if variant == "export" else "xriulcaAgpfFt"
         if any(o[0] == "+" and o != "+x" for o in options) or set(letters) - set(allowed):
-            self._any(f"{variant} {' '.join(options)} in line {line}")
+            self._all_uncertain(f"{variant} {' '.join(options)} in line {line}")
         elif variant in self.functions or names is None or (variant == "local" and not self.calls):
-            self._any(f"the {variant} in line {line}")
+            self._all_uncertain(f"the {variant} in line {line}")
         for one in args:
             self._expand(one)
         if "f" in letters or "F" in letters:
@@ -168,8 +168,8 @@ class ShAssigns(ShState):
                 break
             text += part.text
         named = re.match(r"([A-Za-z_][A-Za-z0-9_]*)=", text) is not None
-        bare = any(kind(p) not in ("SglQuoted", "DblQuoted", "Lit")
-                   or (kind(p) == "Lit" and re.search(r"[*?\[{~]", self.s[start(p) : stop(p)]))
+        bare = any(type_of(p) not in ("SglQuoted", "DblQuoted", "Lit")
+                   or (type_of(p) == "Lit" and re.search(r"[*?\[{~]", self.s[begin_of(p) : end_of(p)]))
                    for p in word.get("Parts") or [])
         whole = len(text) == sum(1 for _ in parts)
         return (text, named) if (named and not bare) or whole else (None, False)
@@ -181,49 +181,49 @@ class ShAssigns(ShState):
         """One name of export, declare, typeset, readonly or local."""
         name, line = self._declared_name(one), self._at(one)
         valued = bool(one.get("Value")) or bool(one.get("Array")) or not one.get("Naked")
-        literals = [n for n in (one.get("Value") or {}).get("Parts") or [] if kind(n) == "Lit"]
-        if any("{" in self.s[start(n) : stop(n)] for n in literals):
-            self._any(f"the braces in line {line}")
+        literals = [n for n in (one.get("Value") or {}).get("Parts") or [] if type_of(n) == "Lit"]
+        if any("{" in self.s[begin_of(n) : end_of(n)] for n in literals):
+            self._all_uncertain(f"the braces in line {line}")
         if set("iulc") & set(letters):
             self.attributes[name] = f"declare -{letters} in line {line}"
-            self._doubt(name, self.attributes[name])
+            self._make_uncertain(name, self.attributes[name])
         if one.get("Name") and valued:
             self._assign(one, nested, export)
         elif not one.get("Name"):
             self._quoted_assign(one, name, nested, export)
         elif export:
             self._export(name, nested, line)
-        if name in FATAL_NAMES:
-            self._any(f"{variant} in line {line}")
+        if name in BASH_CONTROLS:
+            self._all_uncertain(f"{variant} in line {line}")
         if set("aA") & set(letters):
             self.words.arrays.pop(name, None)
             self.attributes[name] = f"an array in line {line}"
-            self._doubt(name, self.attributes[name])
-            if name == OWN:
+            self._make_uncertain(name, self.attributes[name])
+            if name == COMMANDLINE_ARGS:
                 self._becomes_array(line, nested)
         if variant == "local" or (variant in ("declare", "typeset") and self.calls):
-            self._doubt(name, f"the {variant} in line {line}")
+            self._make_uncertain(name, f"the {variant} in line {line}")
         if variant == "readonly" or "r" in letters:
             self.readonly.add(name)
-            if name == OWN:
-                self.out.refuse = self.out.refuse or f"line {line} makes {OWN} read-only"
+            if name == COMMANDLINE_ARGS:
+                self.out.why_not = self.out.why_not or f"line {line} makes {COMMANDLINE_ARGS} read-only"
 
     def _quoted_assign(self, one: Node, name: str, nested: bool, export: bool) -> None:
         """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
-        own, line = name == OWN, self._at(one)
+        own, line = name == COMMANDLINE_ARGS, self._at(one)
         parts, tail = self.words.value(one["Value"], own)
         if own:
             self.out.assigned = True
-            self.out.assignments.append(Assignment(line, start(one), stop(one), tail, nested))
+            self.out.assignments.append(Assignment(line, begin_of(one), end_of(one), tail, nested))
         if name in self.readonly:
-            self._any(f"the assignment in line {line}")
+            self._all_uncertain(f"the assignment in line {line}")
         if nested:
-            self._doubt(name, f"a condition, loop or function around line {line}")
+            self._make_uncertain(name, f"a condition, loop or function around line {line}")
             if export:
                 self._export(name, True, line)
             return
         if export:
             self._export(name, False, line)
         reasons = (self.attributes[name],) if name in self.attributes else ()
-        self.words.variables[name] = Value(tuple(parts[len(name) + 1 :]), reasons)
+        self.words.variables[name] = VariableValue(tuple(parts[len(name) + 1 :]), reasons)
         self.pending = self.pending or own

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from autotune.launchfile.sh_tree import Node, kind, start, stop, walk
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, type_of, walk
 from autotune.launchfile.sh_words import NAME
 from autotune.launchfile.sh_words import names as _set_of
 
-LEAVE_ALONE = _set_of(
+CHANGE_NOTHING = _set_of(
     ": true false echo [ test pwd type hash umask ulimit times kill jobs disown dirs help shift break continue "
     "alias unalias caller")
 """Builtins that change no variable, whatever their arguments (``[`` and ``test`` but for ``-v name[...]``)."""
@@ -21,16 +21,16 @@ OTHER_BUILTINS = _set_of(
     ". source eval exec exit return trap enable builtin command set shopt cd pushd popd read mapfile readarray getopts "
     "printf unset export declare typeset local readonly let wait fc fg bg bind history complete compgen compopt logout "
     "suspend coproc time")
-FUNCTIONS_ELSEWHERE = _set_of(
+FUNCTIONS_OF_START_FILES = _set_of(
     "conda mamba micromamba module ml nvm pyenv rbenv deactivate workon asdf direnv spack sdk fnm")
 """Programs that usually are shell functions from the user's own start files, and change variables."""
-FATAL_NAMES = _set_of("BASHOPTS BASH_COMPAT BASH_VERSINFO EUID GLOBIGNORE POSIXLY_CORRECT PPID SHELLOPTS UID")
+BASH_CONTROLS = _set_of("BASHOPTS BASH_COMPAT BASH_VERSINFO EUID GLOBIGNORE POSIXLY_CORRECT PPID SHELLOPTS UID")
 """Variables that are read-only or change how bash works when they are set."""
 
 STARTERS = frozenset(("exec", "bash", "sh", "zsh", "nohup", "env", "accelerate", "source", ".", "nice", "caffeinate",
                       "command", "sudo"))
-TALK_OF_IT = frozenset(("echo", "printf", "chmod", "chown", "cp", "mv", "ln", "ls", "cat", "rm", "touch", "sed", "grep",
-                        "git", "test", "[", "which", "alias", "cd", "pip", "wget", "curl", "head", "tail", "diff"))
+MENTION_ONLY = _set_of(
+    "echo printf chmod chown cp mv ln ls cat rm touch sed grep git test [ which alias cd pip wget curl head tail diff")
 """Commands that may name the web UI's script without starting it."""
 MENTIONED = re.compile(r"(?:^|[\s/;&])(?:webui\.sh|launch\.py|webui\.py)(?=$|[\s;&])")
 SCRIPTS = ("webui.sh", "launch.py", "webui.py")
@@ -47,15 +47,15 @@ INSIDE_ANOTHER_SHELL = frozenset(("CmdSubst", "ProcSubst"))
 
 
 class Effect(NamedTuple):
-    """What a command may do to variables: names it may set, or (``opaque``) any."""
+    """What a command may do to variables: names it may set, or (``changes_any``) any."""
 
     names: tuple[str, ...] = ()
-    opaque: bool = False
+    changes_any: bool = False
     arrays: tuple[str, ...] = ()
 
 
 NOTHING = Effect()
-ANY = Effect(opaque=True)
+ANY = Effect(changes_any=True)
 Texts = list["str | None"]
 """The literal texts of words; None where a word holds an expansion."""
 
@@ -64,7 +64,7 @@ def of_builtin(head: str, args: Texts) -> Effect | None:
     """What a builtin does; None where ``head`` is none of those that this module knows."""
     if head in ("[", "test"):
         return _test(args)
-    if head in LEAVE_ALONE:
+    if head in CHANGE_NOTHING:
         return ANY if head == "jobs" and "-x" in args else NOTHING
     known: dict[str, Callable[[Texts], Effect]] = {
         "printf": _printf, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts, "set": _set,
@@ -73,7 +73,7 @@ def of_builtin(head: str, args: Texts) -> Effect | None:
         return Effect(("PWD", "OLDPWD", "DIRSTACK"))
     if head in known:
         return known[head](args)
-    return ANY if head in OTHER_BUILTINS or head in FUNCTIONS_ELSEWHERE else None
+    return ANY if head in OTHER_BUILTINS or head in FUNCTIONS_OF_START_FILES else None
 
 
 def _test(args: Texts) -> Effect:
@@ -170,7 +170,7 @@ def _command(args: Texts) -> Effect:
         return NOTHING
     name = args[0] if args else ""
     known = name is not None and not name.startswith("-") and name not in OTHER_BUILTINS
-    return NOTHING if known and name not in FUNCTIONS_ELSEWHERE else ANY
+    return NOTHING if known and name not in FUNCTIONS_OF_START_FILES else ANY
 
 
 def _trap(args: Texts) -> Effect:
@@ -182,58 +182,58 @@ def _wait(args: Texts) -> Effect:
     return NOTHING if all(a is None or not a.startswith("-") for a in args) else ANY
 
 
-Integer = Callable[[str], bool]
+IsInteger = Callable[[str], bool]
 """Is this variable certain to hold a plain integer (or nothing)?"""
 
 
-def of_arithmetic(node: Node | None, text: str, integer: Integer) -> Effect:
+def of_arithmetic(node: Node | None, text: str, is_integer: IsInteger) -> Effect:
     """What evaluating an arithmetic expression sets. It reads variables as expressions too, and may fail."""
     names: list[str] = []
     stack = [node] if node else []
     while stack:
         one = stack.pop()
-        raw = text[start(one) : stop(one)]
-        if kind(one) == "ParenArithm":
+        raw = text[begin_of(one) : end_of(one)]
+        if type_of(one) == "ParenArithm":
             stack.append(one["X"])
-        elif kind(one) == "UnaryArithm" and one["Op"] in ("++", "--", "+", "-", "!", "~"):
+        elif type_of(one) == "UnaryArithm" and one["Op"] in ("++", "--", "+", "-", "!", "~"):
             if one["Op"] in ("++", "--"):
-                names.append(text[start(one["X"]) : stop(one["X"])])
+                names.append(text[begin_of(one["X"]) : end_of(one["X"])])
             stack.append(one["X"])
-        elif kind(one) == "BinaryArithm" and one["Op"] in _ARITHMETIC:
+        elif type_of(one) == "BinaryArithm" and one["Op"] in _ARITHMETIC:
             stack += [one["X"], one["Y"]]
-        elif kind(one) == "BinaryArithm" and one["Op"] in _ASSIGNING:
-            names.append(text[start(one["X"]) : stop(one["X"])])
+        elif type_of(one) == "BinaryArithm" and one["Op"] in _ASSIGNING:
+            names.append(text[begin_of(one["X"]) : end_of(one["X"])])
             stack += [one["Y"]] if one["Op"] == "=" else [one["X"], one["Y"]]
-        elif not (kind(one) in ("Word", "") and _plain_number(raw, integer)):
+        elif not (type_of(one) in ("Word", "") and _plain_number(raw, is_integer)):
             return ANY
     return Effect(tuple(names)) if all(NAME.fullmatch(n) for n in names) else ANY
 
 
-def _plain_number(raw: str, integer: Integer) -> bool:
+def _plain_number(raw: str, is_integer: IsInteger) -> bool:
     name = re.fullmatch(r"\$?([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}", raw, re.ASCII)
     if name:
-        return integer(name.group(1) or name.group(2))
+        return is_integer(name.group(1) or name.group(2))
     return re.fullmatch(r"0|[1-9][0-9]{0,8}", raw) is not None
 
 
-def of_words(node: Node, text: str, integer: Integer) -> Effect:
+def of_words(node: Node, text: str, is_integer: IsInteger) -> Effect:
     """What expanding the words below a node sets in this shell: ``${X:=word}``, arithmetic, subscripts."""
     names: list[str] = []
     for one in walk(node, INSIDE_ANOTHER_SHELL):
         found = NOTHING
-        if kind(one) == "ArithmExp":
-            found = of_arithmetic(one.get("X"), text, integer)
-        elif kind(one) == "ParamExp":
+        if type_of(one) == "ArithmExp":
+            found = of_arithmetic(one.get("X"), text, is_integer)
+        elif type_of(one) == "ParamExp":
             found = _of_expansion(one, text)
-        elif kind(one) in ("ExtGlob", "BraceExp"):
+        elif type_of(one) in ("ExtGlob", "BraceExp"):
             found = ANY
-        elif kind(one) == "BinaryTest" and str(one["Op"]) in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge"):
+        elif type_of(one) == "BinaryTest" and str(one["Op"]) in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge"):
             for side in (one["X"], one["Y"]):
-                raw = text[start(side) : stop(side)].strip('"')
-                found = found if _plain_number(raw, integer) else ANY
-        elif kind(one) == "UnaryTest" and str(one["Op"]) in ("-v", "-R"):
-            found = NOTHING if NAME.fullmatch(text[start(one["X"]) : stop(one["X"])]) else ANY
-        if found.opaque:
+                raw = text[begin_of(side) : end_of(side)].strip('"')
+                found = found if _plain_number(raw, is_integer) else ANY
+        elif type_of(one) == "UnaryTest" and str(one["Op"]) in ("-v", "-R"):
+            found = NOTHING if NAME.fullmatch(text[begin_of(one["X"]) : end_of(one["X"])]) else ANY
+        if found.changes_any:
             return ANY
         names += found.names
     return Effect(tuple(names))
@@ -244,15 +244,15 @@ def _of_expansion(node: Node, text: str) -> Effect:
     if node.get("Excl") or node.get("Names") or node.get("NestedParam") or node.get("Flags") or node.get("Width"):
         return ANY
     if node.get("Index"):
-        raw = text[start(node["Index"]) : stop(node["Index"])]
+        raw = text[begin_of(node["Index"]) : end_of(node["Index"])]
         if raw not in ("@", "*") and not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
             return ANY
     for part in (node.get("Slice") or {}).values():
-        if part and not re.fullmatch(r"\s*[0-9]{1,9}", text[start(part) : stop(part)]):
+        if part and not re.fullmatch(r"\s*[0-9]{1,9}", text[begin_of(part) : end_of(part)]):
             return ANY
     expansion = node.get("Exp") or {}
     if expansion.get("Op") in ("=", ":="):
         return Effect((name,)) if NAME.fullmatch(name) else ANY
-    if expansion.get("Op") == "@" and text[stop(node) - 2 : stop(node) - 1] == "P":
+    if expansion.get("Op") == "@" and text[end_of(node) - 2 : end_of(node) - 1] == "P":
         return ANY
     return NOTHING

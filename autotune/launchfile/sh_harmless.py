@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from autotune.launchfile import sh_commands
-from autotune.launchfile.sh_tree import Node, kind, start, stop, tree, walk
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, parse_bash, type_of, walk
 from autotune.launchfile.sh_words import NAME, names
-from autotune.launchfile.values import OWN, Reading
+from autotune.launchfile.values import COMMANDLINE_ARGS, Reading
 
 PATH = "_at_path"
 """What PATH is called in the copy: the shell's own PATH leads nowhere."""
@@ -32,11 +32,11 @@ _NOWHERE = re.compile(r"[0-9]*(?:>|>>|&>|&>>|>\|)\s*/dev/null|[0-9]*[<>]&[0-9-]|
 _OPTIONS = re.compile(r"[-+][euaxf]+|-[euaxf]*o|errexit|nounset|pipefail|allexport|xtrace|noglob")
 
 
-class Refusal(Exception):
+class NotHarmless(Exception):
     """Why a file cannot be asked; the argument is one clause."""
 
 
-class Where(NamedTuple):
+class Surroundings(NamedTuple):
     """What surrounds a statement: is its outcome looked at, is it in a function, is its output read?"""
 
     judged: bool = False
@@ -44,61 +44,61 @@ class Where(NamedTuple):
     read: bool = False
 
 
-class Harmless:
+class HarmlessCopy:
     """Makes the copy of one file. ``text()`` raises Refusal."""
 
     def __init__(self, source: str, reading: Reading) -> None:
         self.s, self.reading = source, reading
-        self.root = tree(source)
+        self.root = parse_bash(source)
         self.changes: list[tuple[int, int, str]] = []
-        self.functions = {self._name(n): n["Body"] for n in walk(self.root) if kind(n) == "FuncDecl"}
+        self.functions = {self._name(n): n["Body"] for n in walk(self.root) if type_of(n) == "FuncDecl"}
         self.programs: list[int] = []
         self.looks: list[int] = []
         self.gone: list[tuple[int, int]] = []
         self.end = len(source)
 
     def _line(self, node: Node | int) -> int:
-        return self.s.count("\n", 0, node if isinstance(node, int) else start(node)) + 1
+        return self.s.count("\n", 0, node if isinstance(node, int) else begin_of(node)) + 1
 
     def _name(self, node: Node) -> str:
-        return self.s[start(node["Name"]) : stop(node["Name"])]
+        return self.s[begin_of(node["Name"]) : end_of(node["Name"])]
 
     def _raw(self, node: Node) -> str:
-        return self.s[start(node) : stop(node)]
+        return self.s[begin_of(node) : end_of(node)]
 
     def names(self) -> set[str]:
         """Every variable that the file assigns, declares or names."""
-        found = {OWN, *self.reading.variables}
-        return found | {self._name(n) for n in walk(self.root) if n.get("Name") and kind(n) not in ("FuncDecl",)}
+        found = {COMMANDLINE_ARGS, *self.reading.variables}
+        return found | {self._name(n) for n in walk(self.root) if n.get("Name") and type_of(n) not in ("FuncDecl",)}
 
     def text(self) -> str:
         """The copy (Latin-1). Raises Refusal."""
         if re.search(r"/dev/(?:tcp|udp)", self.s):
-            raise Refusal("it opens network connections")
+            raise NotHarmless("it opens network connections")
         if re.search(r"~[-+]", self.s):
-            raise Refusal("it names the folder it was in before")
+            raise NotHarmless("it names the folder it was in before")
         self._functions()
         statements = self._until_the_start(self.root.get("Stmts") or [])
         for one in statements:
-            self._statement(one, Where())
+            self._statement(one, Surroundings())
         self._expansions(statements)
         if self.programs and self.looks and min(self.programs) < max(self.looks):
-            raise Refusal(f"line {self._line(min(self.programs))} may change what line "
+            raise NotHarmless(f"line {self._line(min(self.programs))} may change what line "
                           f"{self._line(max(self.looks))} looks at")
         out, at = [], 0
         for a, b, put in sorted(self.changes):
             if a < at:
-                raise Refusal(f"line {self._line(a)} cannot be taken apart")
+                raise NotHarmless(f"line {self._line(a)} cannot be taken apart")
             out += [self.s[at:a], put]
             at = b
         return "".join([*out, self.s[at : max(at, self.end)]])
 
     def _functions(self) -> None:
-        if taken := sorted((sh_commands.LEAVE_ALONE | sh_commands.OTHER_BUILTINS) & self.functions.keys()):
-            raise Refusal(f"it gives {taken[0]} another meaning")
-        bodies = [n for n in walk(self.root) if kind(n) == "FuncDecl"]
+        if taken := sorted((sh_commands.CHANGE_NOTHING | sh_commands.OTHER_BUILTINS) & self.functions.keys()):
+            raise NotHarmless(f"it gives {taken[0]} another meaning")
+        bodies = [n for n in walk(self.root) if type_of(n) == "FuncDecl"]
         if len(bodies) != len(self.functions):
-            raise Refusal("a function is defined twice")
+            raise NotHarmless("a function is defined twice")
         calls = {name: self._called(body) for name, body in self.functions.items()}
         for name, called in calls.items():
             reach, new = set(called), set(called)
@@ -106,10 +106,10 @@ class Harmless:
                 new = {c for n in new for c in calls[n]} - reach
                 reach |= new
             if name in reach:
-                raise Refusal(f"the function {name} calls itself")
+                raise NotHarmless(f"the function {name} calls itself")
 
     def _called(self, body: Node) -> set[str]:
-        heads = (self._raw(n["Args"][0]) for n in walk(body) if kind(n) == "CallExpr" and n.get("Args"))
+        heads = (self._raw(n["Args"][0]) for n in walk(body) if type_of(n) == "CallExpr" and n.get("Args"))
         return {h for h in heads if h in self.functions}
 
     def _until_the_start(self, statements: list[Node]) -> list[Node]:
@@ -119,33 +119,33 @@ class Harmless:
             return statements
         for number, one in enumerate(statements):
             command = one.get("Cmd") or {}
-            if kind(command) == "CallExpr" and command.get("Args") and start(command["Args"][0]) == at:
+            if type_of(command) == "CallExpr" and command.get("Args") and begin_of(command["Args"][0]) == at:
                 assigns = command.get("Assigns") or []
-                self.end = start(one)
+                self.end = begin_of(one)
                 if assigns:
-                    self.changes.append((start(one), start(one), "export " + " ".join(map(self._raw, assigns))))
+                    self.changes.append((begin_of(one), begin_of(one), "export " + " ".join(map(self._raw, assigns))))
                 return statements[:number]
-            if start(one) <= at < stop(one) and self.reading.opaque:
+            if begin_of(one) <= at < end_of(one) and self.reading.changes_any:
                 break
-        if any("the start of the web UI" in reason for reason in self.reading.opaque):
-            raise Refusal(f"the web UI is started inside a block in line {self._line(at)}")
+        if any("the start of the web UI" in reason for reason in self.reading.changes_any):
+            raise NotHarmless(f"the web UI is started inside a block in line {self._line(at)}")
         return statements
 
     # -- statements
 
-    def _all(self, statements: Iterable[Node], where: Where) -> None:
+    def _all(self, statements: Iterable[Node], where: Surroundings) -> None:
         for one in statements:
             self._statement(one, where)
 
-    def _statement(self, one: Node, where: Where) -> None:
+    def _statement(self, one: Node, where: Surroundings) -> None:
         command, line = one.get("Cmd"), self._line(one)
         if one.get("Background"):
             if any(n.get("Hdoc") for n in walk(one)):
-                raise Refusal(f"line {line} runs in the background")
-            end = self.s.find("&", stop(command) if command else stop(one)) if command else stop(one)
+                raise NotHarmless(f"line {line} runs in the background")
+            end = self.s.find("&", end_of(command) if command else end_of(one)) if command else end_of(one)
             redirects = one.get("Redirs") or []
-            end = self.s.find("&", max([end, *map(stop, redirects)]))
-            self.changes.append((start(one), end + 1, ":;" if self.s[end + 1 : end + 2] not in ("\n", "") else ":"))
+            end = self.s.find("&", max([end, *map(end_of, redirects)]))
+            self.changes.append((begin_of(one), end + 1, ":;" if self.s[end + 1 : end + 2] not in ("\n", "") else ":"))
             return
         where = where._replace(judged=where.judged or bool(one.get("Negated")))
         says = self._simple(command) if command else True
@@ -156,32 +156,32 @@ class Harmless:
 
     def _simple(self, command: Node) -> bool:
         """A program, or a builtin that only says something."""
-        if kind(command) != "CallExpr" or not command.get("Args"):
+        if type_of(command) != "CallExpr" or not command.get("Args"):
             return False
         head = self._raw(command["Args"][0])
         return head == "exec" or head in _SAYS or self._program(head)
 
     def _program(self, head: str) -> bool:
         plain = re.fullmatch(r"[\w./+-]+", head, re.ASCII) is not None
-        builtin = sh_commands.LEAVE_ALONE | sh_commands.OTHER_BUILTINS | sh_commands.FUNCTIONS_ELSEWHERE
+        builtin = sh_commands.CHANGE_NOTHING | sh_commands.OTHER_BUILTINS | sh_commands.FUNCTIONS_OF_START_FILES
         return (plain or head == "\r") and head not in builtin and head not in self.functions
 
-    def _redirect(self, redirect: Node, says: bool, where: Where) -> None:
+    def _redirect(self, redirect: Node, says: bool, where: Surroundings) -> None:
         raw, line = self._raw(redirect), self._line(redirect)
         if str(redirect["Op"]) in ("<<", "<<-", "<<<"):
             return
         if redirect.get("N") and "{" in str(redirect["N"].get("Value")):
-            raise Refusal(f"line {line} opens a file")
+            raise NotHarmless(f"line {line} opens a file")
         if _NOWHERE.fullmatch(raw):
-            self.changes.append((start(redirect), stop(redirect), " "))
+            self.changes.append((begin_of(redirect), end_of(redirect), " "))
         elif says and not where.judged and ">" in str(redirect["Op"]) and str(redirect["Op"]) != "<>":
-            self.programs.append(start(redirect))
-            self.changes.append((start(redirect), stop(redirect), " "))
+            self.programs.append(begin_of(redirect))
+            self.changes.append((begin_of(redirect), end_of(redirect), " "))
         else:
-            raise Refusal(f"line {line} reads or writes a file")
+            raise NotHarmless(f"line {line} reads or writes a file")
 
-    def _command(self, command: Node, where: Where, statement: Node) -> None:
-        what, line = kind(command), self._line(command)
+    def _command(self, command: Node, where: Surroundings, statement: Node) -> None:
+        what, line = type_of(command), self._line(command)
         if what == "CallExpr":
             self._call(command, where, statement)
         elif what in ("DeclClause", "ArithmCmd", "LetClause"):
@@ -193,7 +193,7 @@ class Harmless:
             self._drop(command)
         elif what == "BinaryCmd":
             list_ = command["Op"] in ("&&", "||")
-            harmless = list_ and all(self._says_only(n) for n in walk(command) if kind(n) == "CallExpr")
+            harmless = list_ and all(self._says_only(n) for n in walk(command) if type_of(n) == "CallExpr")
             inner = where._replace(judged=where.judged or (list_ and not harmless))
             self._all([command["X"], command["Y"]], inner)
         elif what in ("Block", "Subshell"):
@@ -203,12 +203,12 @@ class Harmless:
         elif what == "FuncDecl":
             self._statement(command["Body"], where._replace(judged=True, function=True))
         else:
-            raise Refusal(f"{what or 'something'} in line {line}")
+            raise NotHarmless(f"{what or 'something'} in line {line}")
 
     def _or_exit(self, command: Node) -> bool:
         """``cd "$HERE" || exit``: where the web UI is started, the first part has worked."""
         first, last = command["X"].get("Cmd"), command["Y"].get("Cmd")
-        if command["Op"] != "||" or kind(first) != "CallExpr" or kind(last) != "CallExpr" or not last.get("Args"):
+        if command["Op"] != "||" or type_of(first) != "CallExpr" or type_of(last) != "CallExpr" or not last.get("Args"):
             return False
         words = first.get("Args") or []
         head = self._raw(words[0]) if words else ""
@@ -217,30 +217,30 @@ class Harmless:
     def _drop(self, command: Node) -> None:
         """Take a change of folder, or a program, out as a whole."""
         if any(n.get("Hdoc") for n in walk(command)) or re.search(r"\b(?:OLD)?PWD\b|\bpwd\b", self.s):
-            raise Refusal(f"line {self._line(command)} changes the folder")
+            raise NotHarmless(f"line {self._line(command)} changes the folder")
         if sh_commands.of_words(command, self.s, lambda _: False) != sh_commands.NOTHING:
-            raise Refusal(f"line {self._line(command)} sets a variable on the way")
-        self.programs.append(start(command))
-        self.gone.append((start(command), stop(command)))
-        self.changes.append((start(command), stop(command), ":"))
+            raise NotHarmless(f"line {self._line(command)} sets a variable on the way")
+        self.programs.append(begin_of(command))
+        self.gone.append((begin_of(command), end_of(command)))
+        self.changes.append((begin_of(command), end_of(command), ":"))
 
     def _says_only(self, call: Node) -> bool:
         return not call.get("Assigns") and self._simple(call) and self._raw(call["Args"][0]) != "exec"
 
-    def _compound(self, command: Node, where: Where) -> None:
+    def _compound(self, command: Node, where: Surroundings) -> None:
         self._all(command.get("Cond") or [], where._replace(judged=True))
         for key in ("Then", "Do"):
             self._all(command.get(key) or [], where)
-        if kind(command) == "CaseClause":
+        if type_of(command) == "CaseClause":
             for item in command.get("Items") or []:
                 self._all(item.get("Stmts") or [], where)
         if command.get("Else"):
             self._compound(command["Else"], where)
         loop = command.get("Loop") or {}
-        if kind(loop) == "WordIter" and not loop.get("Items") and not where.function:
-            raise Refusal(f"line {self._line(command)} depends on what the script is called with")
+        if type_of(loop) == "WordIter" and not loop.get("Items") and not where.function:
+            raise NotHarmless(f"line {self._line(command)} depends on what the script is called with")
 
-    def _call(self, command: Node, where: Where, statement: Node) -> None:
+    def _call(self, command: Node, where: Surroundings, statement: Node) -> None:
         words = command.get("Args") or []
         if not words:
             return
@@ -250,41 +250,41 @@ class Harmless:
             return
         too_late = head == "trap" and sh_commands.of_builtin(head, list(args)) == sh_commands.NOTHING
         if head in ("umask", "ulimit", "hash") or too_late or (head == "exec" and not args):
-            self.changes.append((start(words[0]), stop(words[0]), ":"))
+            self.changes.append((begin_of(words[0]), end_of(words[0]), ":"))
         elif head == "cd" and not where.judged and not where.read and not command.get("Assigns"):
             self._drop(command)
         elif head in _SETS:
             self._builtin(head, args, line, statement, command)
         elif self._program(head) and not where.judged and not where.read:
-            self.programs.append(start(command))
-            self.changes.append((start(words[0]), stop(words[0]), ":"))
+            self.programs.append(begin_of(command))
+            self.changes.append((begin_of(words[0]), end_of(words[0]), ":"))
         elif self._program(head):
-            raise Refusal(f"{head.strip() or 'a command'} in line {line} decides about it, and is not run")
+            raise NotHarmless(f"{head.strip() or 'a command'} in line {line} decides about it, and is not run")
         else:
-            raise Refusal(f"{head.split()[0][:40]} in line {line}")
+            raise NotHarmless(f"{head.split()[0][:40]} in line {line}")
 
     def _builtin(self, head: str, args: list[str], line: int, statement: Node, command: Node) -> None:
         if head == "set" and not (args[:1] == ["--"] or all(_OPTIONS.fullmatch(a) for a in args)):
-            raise Refusal(f"set {' '.join(args)[:40]} in line {line}")
+            raise NotHarmless(f"set {' '.join(args)[:40]} in line {line}")
         if head == "shopt" and sh_commands.of_builtin("shopt", list(args)) != sh_commands.NOTHING:
-            raise Refusal(f"shopt in line {line}")
+            raise NotHarmless(f"shopt in line {line}")
         if head == "printf" and any(")T" in a for a in args):
-            raise Refusal(f"line {line} tells the time")
+            raise NotHarmless(f"line {line} tells the time")
         if head in ("read", "mapfile", "readarray"):
             fed = [r for r in statement.get("Redirs") or [] if str(r["Op"]) in ("<<", "<<-", "<<<")]
             if not fed or any(a.startswith(("-u", "-C", "-t", "-p")) for a in args):
-                raise Refusal(f"line {line} asks for something")
+                raise NotHarmless(f"line {line} asks for something")
         if head in ("test", "["):
             for word in command["Args"][1:]:
                 self._test(self._raw(word), word)
         if head in ("export", "declare", "typeset", "local", "readonly", "let", "unset") and "PATH" in args:
-            raise Refusal(f"{head} PATH in line {line}")
+            raise NotHarmless(f"{head} PATH in line {line}")
 
     def _test(self, operator: str, node: Node) -> None:
         if operator in _FILE_TEST:
-            self.looks.append(start(node))
+            self.looks.append(begin_of(node))
         elif operator in ("-t", "-R"):
-            raise Refusal(f"line {self._line(node)} looks at the terminal")
+            raise NotHarmless(f"line {self._line(node)} looks at the terminal")
 
     # -- words
 
@@ -293,18 +293,18 @@ class Harmless:
         inside = {id(n) for body in self.functions.values() for n in walk(body)}
         for statement in statements:
             for node in walk(statement):
-                if "Pos" in node and any(a <= start(node) and stop(node) <= b for a, b in self.gone):
+                if "Pos" in node and any(a <= begin_of(node) and end_of(node) <= b for a, b in self.gone):
                     continue
                 self._expansion(node, id(node) in inside)
 
     def _expansion(self, node: Node, function: bool) -> None:
-        what, line = kind(node), self._line(node) if "Pos" in node else 0
+        what, line = type_of(node), self._line(node) if "Pos" in node else 0
         if what == "ProcSubst":
-            raise Refusal(f"line {line} reads from a command")
+            raise NotHarmless(f"line {line} reads from a command")
         if what == "CmdSubst":
             if node.get("Backquotes") and "\\" in self._raw(node):
-                raise Refusal(f"line {line} nests backquotes")
-            self._all(node.get("Stmts") or [], Where(judged=True, function=function, read=True))
+                raise NotHarmless(f"line {line} nests backquotes")
+            self._all(node.get("Stmts") or [], Surroundings(judged=True, function=function, read=True))
         elif what == "ParamExp":
             self._parameter(node, function, line)
         elif what == "CallExpr" and node.get("Args") and not self._program(self._raw(node["Args"][0])):
@@ -312,27 +312,27 @@ class Harmless:
         elif what == "WordIter" or "Elems" in node:
             self._patterns(node.get("Items") or [e["Value"] for e in node.get("Elems") or [] if e.get("Value")])
         if what in ("ArithmExp", "ArithmCmd", "LetClause") and _UNSTABLE_WORD.search(self._raw(node)):
-            raise Refusal(f"line {line} differs from start to start")
+            raise NotHarmless(f"line {line} differs from start to start")
         name = node.get("Name") or (node.get("Param") if what == "ParamExp" else None)
         if name and what != "FuncDecl" and self._raw(name) == "PATH":
-            self.changes.append((start(name), stop(name), PATH))
+            self.changes.append((begin_of(name), end_of(name), PATH))
         if node.get("Name") and what != "FuncDecl" and self._raw(node["Name"]) in _UNSTABLE:
-            raise Refusal(f"line {line} sets {self._raw(node['Name'])}")
+            raise NotHarmless(f"line {line} sets {self._raw(node['Name'])}")
 
     def _patterns(self, words: list[Node]) -> None:
         """A pattern outside quotes looks at the names of files."""
         for word in words:
-            bare = [self._raw(p) for p in word.get("Parts") or [] if kind(p) == "Lit"]
+            bare = [self._raw(p) for p in word.get("Parts") or [] if type_of(p) == "Lit"]
             if any(re.search(r"(?<!\\)[*?\[]", text) for text in bare):
-                self.looks.append(start(word))
+                self.looks.append(begin_of(word))
 
     def _parameter(self, node: Node, function: bool, line: int) -> None:
         name = str((node.get("Param") or {}).get("Value", ""))
         if name in _UNSTABLE or name in ("$", "!", "-", "0"):
-            raise Refusal(f"line {line} differs from start to start")
-        if name == "?" and any(kind(n) == "CallExpr" and n.get("Args") and self._simple(n) for n in walk(self.root)):
-            raise Refusal(f"line {line} looks at how a command ended")
+            raise NotHarmless(f"line {line} differs from start to start")
+        if name == "?" and any(type_of(n) == "CallExpr" and n.get("Args") and self._simple(n) for n in walk(self.root)):
+            raise NotHarmless(f"line {line} looks at how a command ended")
         if not NAME.fullmatch(name) and name != "?" and not function:
-            raise Refusal(f"line {line} depends on what the script is called with")
+            raise NotHarmless(f"line {line} depends on what the script is called with")
         if node.get("Excl") or node.get("Names") or (node.get("Exp") or {}).get("Op") == "@":
-            raise Refusal(f"line {line} names a variable by another")
+            raise NotHarmless(f"line {line} names a variable by another")

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 
-from autotune.launchfile.sh_tree import Node, children, kind, start, stop
-from autotune.launchfile.values import OWN
+from autotune.launchfile.sh_tree import Node, begin_of, children, end_of, type_of
+from autotune.launchfile.values import COMMANDLINE_ARGS
 
 _COMMENTED = re.compile(r"#[#\s]*(?:export\s+)?COMMANDLINE_ARGS=")
 
 
-def commands(root: Node, text: str) -> list[str]:
+def other_commands(root: Node, text: str) -> list[str]:
     """Everything but assignments of COMMANDLINE_ARGS, in order: an edit must not change any of it."""
     found: list[str] = []
     stack: list[Node] = [root]
     while stack:
         one = stack.pop()
-        what = kind(one)
+        what = type_of(one)
         if what in ("CallExpr", "DeclClause"):
             words = [*(one.get("Assigns") or []), *(one.get("Args") or [])]
-            said = [text[start(w) : stop(w)] for w in words if not _own(w, text)]
+            said = [text[begin_of(w) : end_of(w)] for w in words if not _own(w, text)]
             said[:0] = [str(one["Variant"]["Value"])] if what == "DeclClause" else []
             found += [" ".join(said)] if said else []
         elif (what in ("Lit", "Word", "") and "Parts" in one) or what in ("ArithmCmd", "LetClause", "TestClause"):
-            found.append(text[start(one) : stop(one)])
+            found.append(text[begin_of(one) : end_of(one)])
         else:
             found += [f"{what}{one.get('Op', '')}"] if what or one.get("Op") else []
             if "Value" in one and "ValuePos" in one:
@@ -34,27 +34,28 @@ def commands(root: Node, text: str) -> list[str]:
 
 def _own(word: Node, text: str) -> bool:
     if word.get("Name"):
-        return text[start(word["Name"]) : stop(word["Name"])] == OWN and not word.get("Naked")
-    raw = text[start(word) : stop(word)]
-    return bool(word.get("Naked")) and raw.lstrip("\"'").startswith(OWN + "=")
+        return text[begin_of(word["Name"]) : end_of(word["Name"])] == COMMANDLINE_ARGS and not word.get("Naked")
+    raw = text[begin_of(word) : end_of(word)]
+    return bool(word.get("Naked")) and raw.lstrip("\"'").startswith(COMMANDLINE_ARGS + "=")
 
 
 def _comments(root: Node, end: int) -> list[Node]:
     """Comments outside every block, in order, up to an offset."""
     found = [c for s in root.get("Stmts") or [] for c in s.get("Comments") or []] + (root.get("Last") or [])
-    return [c for c in sorted(found, key=start) if start(c) < end]
+    return [c for c in sorted(found, key=begin_of) if begin_of(c) < end]
 
 
 def default_at(root: Node, text: str, end: int) -> int | None:
     """Offset right after the line of the last commented-out default, None without one."""
-    found = [c for c in _comments(root, end) if _COMMENTED.match(text, start(c), stop(c))]
-    return min(stop(found[-1]) + 1, len(text)) if found else None
+    found = [c for c in _comments(root, end) if _COMMENTED.match(text, begin_of(c), end_of(c))]
+    return min(end_of(found[-1]) + 1, len(text)) if found else None
 
 
 def mention_at(root: Node, text: str, end: int) -> int | None:
     """Offset of the first whole line that names ``COMMANDLINE_ARGS=`` in a comment, None without one."""
     for comment in _comments(root, end):
-        line = text.rfind("\n", 0, start(comment)) + 1
-        if not text[line : start(comment)].strip() and f"{OWN}=" in text[start(comment) : stop(comment)]:
+        begin = begin_of(comment)
+        line = text.rfind("\n", 0, begin) + 1
+        if not text[line:begin].strip() and f"{COMMANDLINE_ARGS}=" in text[begin : end_of(comment)]:
             return line
     return None

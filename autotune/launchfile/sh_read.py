@@ -10,21 +10,30 @@ import re
 
 from autotune.launchfile import blocks, sh_commands
 from autotune.launchfile.sh_assign import ShAssigns
-from autotune.launchfile.sh_commands import ANY, FATAL_NAMES, Effect
-from autotune.launchfile.sh_others import commands, default_at, mention_at
+from autotune.launchfile.sh_commands import ANY, BASH_CONTROLS, Effect
+from autotune.launchfile.sh_others import default_at, mention_at, other_commands
 from autotune.launchfile.sh_tree import (
     Node,
     NoParser,
     NotUnderstood,
+    begin_of,
+    end_of,
     end_with_heredocs,
-    kind,
-    start,
-    stop,
-    tree,
+    parse_bash,
+    type_of,
     walk,
 )
 from autotune.launchfile.sh_words import NAME
-from autotune.launchfile.values import OWN, Atom, Flat, Plain, Reading, TooLong, Value, flatten
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    Atom,
+    FlatValue,
+    LaunchWord,
+    Reading,
+    TooLong,
+    VariableValue,
+    flatten,
+)
 
 _SURE = re.compile(r"[<>&|]+\s*(?:/dev/null|[0-9]|&?-)")
 """Redirections that cannot fail."""
@@ -41,26 +50,26 @@ class ShReader(ShAssigns):
         """The whole file. One that the parser refuses is all uncertain, and must not be edited."""
         out = self.out
         try:
-            root = tree(self.s)
+            root = parse_bash(self.s)
         except NotUnderstood as error:
             where = f"line {error.args[0]}" if error.args[0] else "the file"
             out.trouble = f"{where} is not understood: {error.args[1]}"
             return out
         except NoParser:
-            out.opaque = ("the bash parser, which is missing here",)
-            out.refuse = "the bash parser is missing here (pip install shfmt-py puts it in)"
-            out.value, out.block_at, out.plain_at = Value((), out.opaque), None, None
+            out.changes_any = ("the bash parser, which is missing here",)
+            out.why_not = "the bash parser is missing here (pip install shfmt-py puts it in)"
+            out.value, out.block_at, out.plain_at = VariableValue((), out.changes_any), None, None
             return out
         for name in sorted(self.environ):
             if name.startswith("BASH_FUNC_") or name in ("BASH_ENV", "ENV", "POSIXLY_CORRECT", "SHELLOPTS", "BASHOPTS"):
-                self._any(f"what {name.partition('%')[0]} in the environment makes of bash")
+                self._all_uncertain(f"what {name.partition('%')[0]} in the environment makes of bash")
         for node in walk(root):
-            if kind(node) == "FuncDecl":
+            if type_of(node) == "FuncDecl":
                 self.functions.setdefault(self._name(node), []).append(node["Body"])
-        out.others = commands(root, self.s)
+        out.others = other_commands(root, self.s)
         self._top(root.get("Stmts") or [])
         if self.block is not None:
-            self._any("the place of autotune's block")
+            self._all_uncertain("the place of autotune's block")
         end = out.launch_at if self.ended and out.launch_at is not None else len(self.s)
         out.default_at, out.mention_at = default_at(root, self.s, end), mention_at(root, self.s, end)
         self._finish()
@@ -70,10 +79,10 @@ class ShReader(ShAssigns):
         done = 0
         block = range(self.s.find(f"# {blocks.BEGIN}"), self.s.find(f"# {blocks.END}")) if self.block else range(0)
         for number, one in enumerate(statements):
-            if start(one) in block:
-                self._block()
+            if begin_of(one) in block:
+                self._own_block()
                 continue
-            first = self.s.rfind("\n", 0, start(one)) + 1
+            first = self.s.rfind("\n", 0, begin_of(one)) + 1
             self.boundary = first if first >= done else self.boundary
             self._statement(one, False)
             done = end_with_heredocs(one)
@@ -81,7 +90,7 @@ class ShReader(ShAssigns):
                 self.out.plain_at = self.boundary
                 self.pending = False
                 return
-            following = start(statements[number + 1]) if number + 1 < len(statements) else len(self.s)
+            following = begin_of(statements[number + 1]) if number + 1 < len(statements) else len(self.s)
             at = self._next_line(done, following)
             if self.pending and at is not None:
                 self.out.block_at, self.pending = at, False
@@ -89,17 +98,18 @@ class ShReader(ShAssigns):
         if self.pending:
             self.out.block_at = len(self.s)
 
-    def _block(self) -> None:
+    def _own_block(self) -> None:
         """Our own block is known: what it makes of the value is worked out as bash does it."""
         if self.block is None:
             return
         try:
-            flat = flatten(self.words.look(OWN, (0, 0)))
+            flat = flatten(self.words.value_of(COMMANDLINE_ARGS, (0, 0)))
         except TooLong:
-            flat = Flat(reasons=["a value too long to follow"])
-        text = blocks.rewritten(flat.text, self.block)
-        self.words.variables[OWN] = Value((Atom(text, 0, 0, "double", "", False),), tuple(flat.reasons))
-        self._export(OWN, False, 0)
+            flat = FlatValue(reasons=["a value too long to follow"])
+        text = blocks.value_after_sh(flat.text, self.block)
+        written = Atom(text, 0, 0, "double", "", False)
+        self.words.variables[COMMANDLINE_ARGS] = VariableValue((written,), tuple(flat.reasons))
+        self._export(COMMANDLINE_ARGS, False, 0)
         self.block = None
 
     def _next_line(self, at: int, following: int) -> int | None:
@@ -116,7 +126,7 @@ class ShReader(ShAssigns):
         for redirect in one.get("Redirs") or []:
             nested = self._redirect(redirect, command) or nested
         if one.get("Background"):
-            self._elsewhere([{**one, "Background": False}])
+            self._in_subshell([{**one, "Background": False}])
         elif command is not None:
             self._command(command, nested)
 
@@ -128,15 +138,16 @@ class ShReader(ShAssigns):
         if named.startswith("{"):
             name = named.strip("{}")
             effect = Effect((name,)) if NAME.fullmatch(name) else ANY
-            self._take(effect, f"the redirection in line {self._at(redirect)}")
+            self._note_effect(effect, f"the redirection in line {self._at(redirect)}")
         if str(redirect["Op"]) in ("<<", "<<-", "<<<"):
             return False
-        bare_exec = kind(command) == "CallExpr" and [self.words.literal(w) for w in (command or {}).get("Args") or []]
-        raw = self.s[start(redirect) : stop(redirect)].lstrip("0123456789&")
+        words = (command or {}).get("Args") or []
+        bare_exec = type_of(command) == "CallExpr" and [self.words.literal(w) for w in words]
+        raw = self.s[begin_of(redirect) : end_of(redirect)].lstrip("0123456789&")
         return bare_exec != ["exec"] and not _SURE.fullmatch(raw)
 
     def _command(self, command: Node, nested: bool) -> None:
-        what = kind(command)
+        what = type_of(command)
         simple = {"CallExpr": self._call, "DeclClause": self._declare}
         if what in simple:
             simple[what](command, nested)
@@ -144,7 +155,7 @@ class ShReader(ShAssigns):
             self._statement(command["X"], nested)
             self._statement(command["Y"], True)
         elif what in ("BinaryCmd", "Subshell"):
-            self._elsewhere([command["X"], command["Y"]] if what == "BinaryCmd" else command.get("Stmts") or [])
+            self._in_subshell([command["X"], command["Y"]] if what == "BinaryCmd" else command.get("Stmts") or [])
         elif what == "TimeClause":
             if command.get("Stmt"):
                 self._statement(command["Stmt"], nested)
@@ -155,25 +166,25 @@ class ShReader(ShAssigns):
         elif what in ("ArithmCmd", "LetClause"):
             for expression in command.get("Exprs") or [command["X"]]:
                 effect = sh_commands.of_arithmetic(expression, self.s, self._integer)
-                self._take(effect, f"the arithmetic in line {self._at(command)}")
+                self._note_effect(effect, f"the arithmetic in line {self._at(command)}")
         elif what != "FuncDecl":
-            self._any(f"{what} in line {self._at(command)}")
+            self._all_uncertain(f"{what} in line {self._at(command)}")
 
     def _compound(self, command: Node) -> None:
         """A branch or loop: what it sets may have been set, once or often."""
         line = self._at(command)
         loop = command.get("Loop") or {}
-        if kind(loop) == "WordIter":
+        if type_of(loop) == "WordIter":
             name = self._name(loop)
-            self._take(Effect((name,)) if NAME.fullmatch(name) else ANY, f"the loop in line {line}")
+            self._note_effect(Effect((name,)) if NAME.fullmatch(name) else ANY, f"the loop in line {line}")
             if command.get("Select"):
-                self._take(Effect(("REPLY",)), f"the menu in line {line}")
+                self._note_effect(Effect(("REPLY",)), f"the menu in line {line}")
         for part in (loop.get("Init"), loop.get("Cond"), loop.get("Post")):
-            self._take(sh_commands.of_arithmetic(part, self.s, self._integer), f"the loop in line {line}")
+            self._note_effect(sh_commands.of_arithmetic(part, self.s, self._integer), f"the loop in line {line}")
         for word in [*(loop.get("Items") or []), command.get("Word")]:
             self._expand(word)
         # Twice: what a loop sets at its end is seen at its start.
-        for _ in range(2 if kind(command) in ("WhileClause", "ForClause") else 1):
+        for _ in range(2 if type_of(command) in ("WhileClause", "ForClause") else 1):
             self._branches(command)
 
     def _branches(self, command: Node) -> None:
@@ -188,23 +199,23 @@ class ShReader(ShAssigns):
         if command.get("Else"):
             self._branches(command["Else"])
 
-    def _elsewhere(self, statements: list[Node]) -> None:
+    def _in_subshell(self, statements: list[Node]) -> None:
         """A subshell, a pipe or the background: what it sets is gone with it, but it may start the web UI."""
         kept = (dict(self.words.variables), dict(self.words.arrays), set(self.exported), dict(self.export_doubt),
-                dict(self.attributes), set(self.readonly), self.allexport, list(self.words.passing), self.out.opaque,
-                self.out.refuse, self.out.array)
+                dict(self.attributes), set(self.readonly), self.allexport, list(self.words.changes_earlier),
+                self.out.changes_any, self.out.why_not, self.out.array_line)
         launched = self.out.launch_line
         for one in statements:
             self._statement(one, True)
         (self.words.variables, self.words.arrays, self.exported, self.export_doubt, self.attributes, self.readonly,
-         self.allexport, self.words.passing, self.out.opaque, self.out.refuse, self.out.array) = kept
+         self.allexport, self.words.changes_earlier, self.out.changes_any, self.out.why_not, self.out.array_line) = kept
         if self.out.launch_line != launched and self._starts:
             self._start_inside(self.out.launch_line or 0)
 
     def _start_inside(self, line: int) -> None:
         reason = f"the start of the web UI inside a block in line {line}"
-        self._influenced(reason)
-        self._any(reason)
+        self._args_uncertain(reason)
+        self._all_uncertain(reason)
 
     _starts = False
     """Whether the last launch that was noted starts the web UI (it may only end the file)."""
@@ -229,20 +240,20 @@ class ShReader(ShAssigns):
         for one in assigns:
             self._expand(one)
         lasting = head is None or head in sh_commands.OTHER_BUILTINS - {"read", "printf"} or head in self.functions
-        if assigns and (lasting or any(self._name(a) in FATAL_NAMES for a in assigns)):
-            self._any(f"an assignment for one command in line {line}")
+        if assigns and (lasting or any(self._name(a) in BASH_CONTROLS for a in assigns)):
+            self._all_uncertain(f"an assignment for one command in line {line}")
         if head is None:
             # With a slash in it, it is a program; else it may be any builtin.
-            raw = self.s[start(words[0]) : stop(words[0])]
+            raw = self.s[begin_of(words[0]) : end_of(words[0])]
             if not re.search(r"/[\w.-]+\"?$", raw):
-                self._any(f"the command in line {line}, which is known only when it runs")
+                self._all_uncertain(f"the command in line {line}, which is known only when it runs")
         elif head in self.functions:
             self._function(head, line)
         self._builtin(head, texts, words, nested, line)
 
     def _function(self, name: str, line: int) -> None:
         if name in self.calls or len(self.calls) > 20:
-            self._any(f"the function called in line {line}")
+            self._all_uncertain(f"the function called in line {line}")
             return
         before = self.pending
         self.calls.append(name)
@@ -257,19 +268,19 @@ class ShReader(ShAssigns):
             self._unset(args, nested, line)
         elif head == "set":
             self._set(args, nested, line)
-        elif head in ("source", ".") and args and _ACTIVATE.search(self.s[start(words[1]) : stop(words[1])]):
-            self._passed(f"the file that line {line} reads in")
+        elif head in ("source", ".") and args and _ACTIVATE.search(self.s[begin_of(words[1]) : end_of(words[1])]):
+            self._earlier_uncertain(f"the file that line {line} reads in")
         elif head in ("source", "."):
-            self._any(f"the file that line {line} reads in")
+            self._all_uncertain(f"the file that line {line} reads in")
         elif head == "exec" and not args:
             pass
         elif head in ("exit", "return"):
             if head == "return" and not self.calls:
-                self._any(f"the return in line {line}")
+                self._all_uncertain(f"the return in line {line}")
         elif head is not None:
             effect = sh_commands.of_builtin(head, args)
-            said = f"{head} in line {line}" if effect and effect.opaque else f"line {line}"
-            self._take(effect or Effect(), said, nested)
+            said = f"{head} in line {line}" if effect and effect.changes_any else f"line {line}"
+            self._note_effect(effect or Effect(), said, nested)
 
     def _set(self, args: list[str | None], nested: bool, line: int) -> None:
         """``set -a`` exports what is assigned from then on."""
@@ -282,26 +293,26 @@ class ShReader(ShAssigns):
             if arg == "allexport" if named else "a" in arg:
                 self.allexport = sign == "-"
                 if nested:
-                    self._any(f"set -a in line {line}")
+                    self._all_uncertain(f"set -a in line {line}")
                 left[number] = "errexit" if named else (arg.replace("a", "") if len(arg) > 2 else "-e")
-        self._take(sh_commands.of_builtin("set", left) or ANY, f"set in line {line}")
+        self._note_effect(sh_commands.of_builtin("set", left) or ANY, f"set in line {line}")
 
     # -- the start of the web UI
 
     def _launch(self, head: str | None, words: list[Node], nested: bool) -> bool:
         """True if the command starts the web UI or ends the file. Its literal words count as flags."""
-        out, first = self.out, start(words[0])
+        out, first = self.out, begin_of(words[0])
         name = (head or "").rsplit("/", 1)[-1]
-        plain = [self._loose(w) for w in words]
+        plain = [self._literal_part(w) for w in words]
         script = next((k for k, t in enumerate(plain) if t.endswith(sh_commands.SCRIPTS)), None)
         starter = name in sh_commands.STARTERS or name.startswith("python") or self.s[first] in "\"$"
         starts = script is not None and (script == 0 or starter)
-        talks = name in sh_commands.TALK_OF_IT
+        talks = name in sh_commands.MENTION_ONLY
         if script is None and not talks and any(sh_commands.MENTIONED.search(t) for t in plain):
             starts, script = True, len(words)  # bash -c "./webui.sh --api": its words are not told apart
             out.line_unknown = True
-        if starts and any(t.startswith(OWN + "=") for t in plain):
-            out.refuse = f"line {self.line(first)} sets {OWN} for one command only"
+        if starts and any(t.startswith(COMMANDLINE_ARGS + "=") for t in plain):
+            out.why_not = f"line {self.line(first)} sets {COMMANDLINE_ARGS} for one command only"
         ends = head in ("exit", "return") and not self.calls and not (head == "return" and nested)
         if not (ends or (head == "exec" and len(words) > 1) or starts):
             return False
@@ -317,16 +328,16 @@ class ShReader(ShAssigns):
             self._start_inside(self.line(first))
         return True
 
-    def _loose(self, word: Node) -> str:
+    def _literal_part(self, word: Node) -> str:
         """The text of a word, without its expansions."""
         parts, _ = self.words.value(word, False)
         return "".join(p.text for p in parts if isinstance(p, Atom) and not p.depends)
 
     def _line_words(self, words: list[Node]) -> None:
         for word in words:
-            raw = self.s[start(word) : stop(word)]
+            raw = self.s[begin_of(word) : end_of(word)]
             text = self.words.literal(word)
             if text is not None:
-                self.out.line_words.append(Plain(text, start(word), stop(word), raw == text))
-            elif OWN not in raw and raw.strip('"') not in ("$@", "$*"):
+                self.out.line_words.append(LaunchWord(text, begin_of(word), end_of(word), raw == text))
+            elif COMMANDLINE_ARGS not in raw and raw.strip('"') not in ("$@", "$*"):
                 self.out.line_unknown = True

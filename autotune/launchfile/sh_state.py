@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from autotune.launchfile import sh_commands
 from autotune.launchfile.blocks import Block
-from autotune.launchfile.sh_commands import FATAL_NAMES, Effect
-from autotune.launchfile.sh_tree import Node, start, stop
-from autotune.launchfile.sh_words import UNSET, Words, unsure
-from autotune.launchfile.values import OWN, Reading, Ref, TooLong, Value, Variable, flatten
+from autotune.launchfile.sh_commands import BASH_CONTROLS, Effect
+from autotune.launchfile.sh_tree import Node, begin_of, end_of
+from autotune.launchfile.sh_words import UNSET, BashWords, beyond_environment
+from autotune.launchfile.values import COMMANDLINE_ARGS, Expanded, Reading, TooLong, Variable, VariableValue, flatten
 
 _BUDGET = 1_000_000
 """Characters of all variables together that are spelled out."""
@@ -25,7 +25,7 @@ class ShState:
         self.s = text
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         self.environ = environ
-        self.words = Words(text, environ, self.line)
+        self.words = BashWords(text, environ, self.line)
         self.exported = set(environ)
         self.export_doubt: dict[str, str] = {}
         self.attributes: dict[str, str] = {}
@@ -43,95 +43,98 @@ class ShState:
         return bisect.bisect_left(self.newlines, at) + 1
 
     def _name(self, node: Node) -> str:
-        return self.s[start(node["Name"]) : stop(node["Name"])]
+        return self.s[begin_of(node["Name"]) : end_of(node["Name"])]
 
     def _at(self, node: Node) -> int:
-        return self.line(start(node))
+        return self.line(begin_of(node))
 
     # -- what is uncertain
 
-    def _any(self, reason: str) -> None:
+    def _all_uncertain(self, reason: str) -> None:
         """Anything may have changed, for good: traps, read-only names, other meanings of commands included."""
-        self.out.opaque = (*self.out.opaque, reason)
+        self.out.changes_any = (*self.out.changes_any, reason)
         self.pending = True
 
-    def _passed(self, reason: str) -> None:
+    def _earlier_uncertain(self, reason: str) -> None:
         """Any variable may have another value now, but later assignments hold."""
-        self.words.passing.append(reason)
+        self.words.changes_earlier.append(reason)
         for name in list(self.words.variables):
-            self._doubt(name, reason)
+            self._make_uncertain(name, reason)
         self.pending = True
 
-    def _doubt(self, name: str, reason: str) -> None:
-        if name == OWN:
-            self._influenced(reason)
+    def _make_uncertain(self, name: str, reason: str) -> None:
+        if name == COMMANDLINE_ARGS:
+            self._args_uncertain(reason)
             return
-        old = self.words.variables.get(name) or self.words.look(name, (0, 0))
-        self.words.variables[name] = Value((Ref(old, False),), (reason,))
+        old = self.words.variables.get(name) or self.words.value_of(name, (0, 0))
+        self.words.variables[name] = VariableValue((Expanded(old, False),), (reason,))
         self.words.arrays.pop(name, None)
         if name not in self.exported:
             self.export_doubt.setdefault(name, reason)
 
-    def _influenced(self, reason: str) -> None:
+    def _args_uncertain(self, reason: str) -> None:
         self.pending = True
-        before = self.words.variables.get(OWN) or self._from_environment()
-        self.words.variables[OWN] = Value((Ref(before, True),), (reason,))
+        before = self.words.variables.get(COMMANDLINE_ARGS) or self._from_environment()
+        self.words.variables[COMMANDLINE_ARGS] = VariableValue((Expanded(before, True),), (reason,))
 
     def _becomes_array(self, line: int, nested: bool) -> None:
         """bash exports no arrays, and an array stays one until it is unset: nothing reaches the web UI."""
-        self.out.refuse = f"line {line} makes {OWN} an array, which never reaches the web UI"
-        self.out.array = line if not nested else self.out.array
+        self.out.why_not = f"line {line} makes {COMMANDLINE_ARGS} an array, which never reaches the web UI"
+        self.out.array_line = line if not nested else self.out.array_line
         self.pending = True
 
-    def _take(self, effect: Effect, reason: str, nested: bool = False) -> None:
+    def _note_effect(self, effect: Effect, reason: str, nested: bool = False) -> None:
         """Note what a command may have set. ``reason`` names the command and its line."""
-        if effect.opaque:
-            self._any(reason)
+        if effect.changes_any:
+            self._all_uncertain(reason)
         for name in effect.names:
-            if name == OWN and name in effect.arrays:
+            if name == COMMANDLINE_ARGS and name in effect.arrays:
                 self._becomes_array(int(reason.rsplit(" ", 1)[-1]), nested)
-            elif name in FATAL_NAMES or name in self.readonly:
-                self._any(reason)
+            elif name in BASH_CONTROLS or name in self.readonly:
+                self._all_uncertain(reason)
             else:
-                self._doubt(name, reason)
+                self._make_uncertain(name, reason)
 
     def _integer(self, name: str) -> bool:
-        flat = flatten(self.words.look(name, (0, 0)))
+        flat = flatten(self.words.value_of(name, (0, 0)))
         plain = re.fullmatch(r"|0|[1-9][0-9]{0,8}", flat.text) is not None
-        return plain and not unsure(flat.reasons) and not self.out.opaque and name not in self.words.arrays
+        certain = not beyond_environment(flat.reasons) and not self.out.changes_any
+        return plain and certain and name not in self.words.arrays
 
     def _expand(self, node: Node | None) -> None:
         """The side effects of expanding words."""
         if node:
             effect = sh_commands.of_words(node, self.s, self._integer)
-            at = self.line(start(node)) if "Pos" in node else 0
-            self._take(effect, f"what is worked out or set while it is expanded in line {at}")
+            at = self.line(begin_of(node)) if "Pos" in node else 0
+            self._note_effect(effect, f"what is worked out or set while it is expanded in line {at}")
 
     # -- the result
 
     def _finish(self) -> None:
         out = self.out
-        out.opaque, out.passing = tuple(dict.fromkeys(out.opaque)), tuple(dict.fromkeys(self.words.passing))
+        out.changes_any = tuple(dict.fromkeys(out.changes_any))
+        out.changes_earlier = tuple(dict.fromkeys(self.words.changes_earlier))
         out.variables = self._variables()
-        own = self.words.variables.get(OWN)
-        if out.array is not None:
-            own = Value()
+        own = self.words.variables.get(COMMANDLINE_ARGS)
+        if out.array_line is not None:
+            own = VariableValue()
         elif own is None:
             own = self._from_environment()
-        out.value = Value((Ref(own, True),), out.opaque) if out.opaque else own
-        sets = out.assigned or OWN in self.words.variables
-        out.exported = not sets or bool(out.opaque) or OWN in self.exported or OWN in self.export_doubt
+        out.value = VariableValue((Expanded(own, True),), out.changes_any) if out.changes_any else own
+        sets = out.assigned or COMMANDLINE_ARGS in self.words.variables
+        reaches = COMMANDLINE_ARGS in self.exported or COMMANDLINE_ARGS in self.export_doubt
+        out.exported = not sets or bool(out.changes_any) or reaches
 
-    def _from_environment(self) -> Value:
-        if not self.environ.get(OWN) and not self.words.passing:
-            return Value()
-        return self.words.look(OWN, (0, 0))
+    def _from_environment(self) -> VariableValue:
+        if not self.environ.get(COMMANDLINE_ARGS) and not self.words.changes_earlier:
+            return VariableValue()
+        return self.words.value_of(COMMANDLINE_ARGS, (0, 0))
 
     def _variables(self) -> dict[str, Variable]:
         found, left = {}, _BUDGET
         names = {*self.words.variables, *self.attributes, *self.export_doubt, *self.words.arrays}
         for name in sorted(names | (self.exported ^ set(self.environ))):
-            value = self.words.variables.get(name) or self.words.look(name, (0, 0))
+            value = self.words.variables.get(name) or self.words.value_of(name, (0, 0))
             reasons = [self.attributes[name]] if name in self.attributes else []
             reasons += [self.export_doubt[name]] if name in self.export_doubt else []
             try:
@@ -139,7 +142,7 @@ class ShState:
                     raise TooLong
                 flat = flatten(value)
                 left -= len(flat.atoms)
-                reasons += unsure(flat.reasons)
+                reasons += beyond_environment(flat.reasons)
                 text = flat.text.encode("latin-1").decode("utf-8", "surrogateescape")
             except TooLong:
                 text, reasons = "", [*reasons, "a value too long to follow"]

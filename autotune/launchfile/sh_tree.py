@@ -38,7 +38,7 @@ class NoParser(Exception):
 
 
 @lru_cache(maxsize=1)
-def program() -> str | None:
+def find_shfmt() -> str | None:
     """Where shfmt is: beside this Python, else on the PATH; None where it is missing."""
     name = "shfmt.exe" if os.name == "nt" else "shfmt"
     for folder in (str(Path(sys.executable).parent), *os.environ.get("PATH", "").split(os.pathsep)):
@@ -59,9 +59,9 @@ def _installed(name: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def tree(text: str) -> Node:
+def parse_bash(text: str) -> Node:
     """The tree of a file's Latin-1 text; it is shared, so nobody may change it. Raises NotUnderstood, NoParser."""
-    found = program()
+    found = find_shfmt()
     if found is None:
         raise NoParser
     # A dot is as ordinary as they are, and every offset stays.
@@ -80,17 +80,17 @@ def tree(text: str) -> Node:
     raise NotUnderstood(int(said.group(1)) if said else 0, said.group(2) if said else "shfmt failed")
 
 
-def start(node: Node) -> int:
+def begin_of(node: Node) -> int:
     """Offset of a node's first byte."""
     return int(node["Pos"]["Offset"])
 
 
-def stop(node: Node) -> int:
+def end_of(node: Node) -> int:
     """Offset after a node's last byte."""
     return int(node["End"]["Offset"])
 
 
-def kind(node: Node | None) -> str:
+def type_of(node: Node | None) -> str:
     """The node's type, '' where it has none."""
     return str(node.get("Type", "")) if node else ""
 
@@ -114,10 +114,10 @@ def walk(node: Node, skip: frozenset[str] = frozenset()) -> Iterator[Node]:
     while stack:
         one = stack.pop()
         yield one
-        if kind(one) not in skip:
+        if type_of(one) not in skip:
             stack.extend(reversed(list(children(one))))
 
 
 def end_with_heredocs(statement: Node) -> int:
     """Offset after a statement and the bodies of its here-documents (on the line of the last delimiter)."""
-    return max([stop(statement), *(stop(n["Hdoc"]) for n in walk(statement) if n.get("Hdoc"))])
+    return max([end_of(statement), *(end_of(n["Hdoc"]) for n in walk(statement) if n.get("Hdoc"))])

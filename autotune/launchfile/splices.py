@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autotune.launchfile.reader import spell
+from autotune.launchfile.reader import split_value
 from autotune.launchfile.values import Atom, Reading, Word
 
 
-class Change(NamedTuple):
+class Splice(NamedTuple):
     """Replace the bytes [start, end) by ``text`` (Latin-1)."""
 
     start: int
@@ -24,13 +24,13 @@ Place = tuple[int, str, bool]
 
 def remove_words(
     text: str, reading: Reading, line: Sequence[int], inside: Sequence[int], keep_first: bool
-) -> tuple[list[Change], Place | None] | None:
+) -> tuple[list[Splice], Place | None] | None:
     """Changes that take out words (indexes into the starting line's and the value's words).
 
     Also where the first of the value's words stood (when ``keep_first``; the blanks around it then stay).
     None if one of them cannot be taken out byte by byte.
     """
-    changes: list[Change] = []
+    changes: list[Splice] = []
     for i in line:
         on_line = reading.line_words[i]
         if not on_line.literal:
@@ -38,8 +38,8 @@ def remove_words(
         start = on_line.start
         while start > 0 and text[start - 1] in " \t":
             start -= 1
-        changes.append(Change(start, on_line.end, ""))
-    spelled = spell(reading)
+        changes.append(Splice(start, on_line.end, ""))
+    spelled = split_value(reading)
     atoms, words = spelled.flat.atoms, spelled.words
     gone: list[Atom] = []
     place: Place | None = None
@@ -73,17 +73,17 @@ def _same_line(atoms: list[Atom], begin: int, end: int) -> int:
     return at
 
 
-def _spans(atoms: list[Atom]) -> list[Change]:
-    spans: list[Change] = []
+def _spans(atoms: list[Atom]) -> list[Splice]:
+    spans: list[Splice] = []
     for start, end in sorted({(a.start, a.end) for a in atoms}):
         if spans and start <= spans[-1].end:
-            spans[-1] = Change(spans[-1].start, max(end, spans[-1].end), "")
+            spans[-1] = Splice(spans[-1].start, max(end, spans[-1].end), "")
         else:
-            spans.append(Change(start, end, ""))
+            spans.append(Splice(start, end, ""))
     return spans
 
 
-def tidy(text: str, changes: list[Change], reading: Reading) -> list[Change]:
+def drop_empty_lines(text: str, changes: list[Splice], reading: Reading) -> list[Splice]:
     """Drop continuation lines that the changes leave empty, so that no stray ``\\`` or ``^`` joins the wrong lines."""
     mark = "\\" if reading.kind == "sh" else "^"
     out = list(changes)
@@ -96,27 +96,27 @@ def tidy(text: str, changes: list[Change], reading: Reading) -> list[Change]:
     return _merged(out)
 
 
-def _empty_lines(text: str, touched: list[Change], begin: int, end: int, mark: str) -> list[Change]:
+def _empty_lines(text: str, touched: list[Splice], begin: int, end: int, mark: str) -> list[Splice]:
     """Removals of lines (after the first) of an assignment that hold nothing but a continuation mark any more."""
-    extra: list[Change] = []
+    extra: list[Splice] = []
     starts = [begin, *(begin + m.end() for m in re.finditer("\n", text[begin:end]))]
     left = 0
     for number, at in enumerate(starts[1:], 1):
         last = number == len(starts) - 1
         stop = end if last else starts[number + 1]
-        rest = _rest(text, [c for c in touched if at <= c.start < stop], at, stop)
+        rest = _what_is_left(text, [c for c in touched if at <= c.start < stop], at, stop)
         if rest is not None and not last and re.fullmatch(rf"[ \t]*{re.escape(mark)}\r?\n", rest):
-            extra.append(Change(at, stop, ""))
+            extra.append(Splice(at, stop, ""))
             continue
         if last and mark == "^" and rest is not None and not rest.strip(" \t\r\n"):
             before = re.compile(r"[ \t]*\^\r?\n$").search(text[starts[left] : starts[left + 1]])
             if before:
-                extra.append(Change(starts[left] + before.start(), stop, ""))
+                extra.append(Splice(starts[left] + before.start(), stop, ""))
         left = number
     return extra
 
 
-def _rest(text: str, mine: list[Change], at: int, stop: int) -> str | None:
+def _what_is_left(text: str, mine: list[Splice], at: int, stop: int) -> str | None:
     """What the changes leave of the line [at, stop); None if they do not touch it or write into it."""
     if not mine or any(c.text for c in mine):
         return None
@@ -127,19 +127,19 @@ def _rest(text: str, mine: list[Change], at: int, stop: int) -> str | None:
     return rest + text[at:stop]
 
 
-def _merged(changes: list[Change]) -> list[Change]:
+def _merged(changes: list[Splice]) -> list[Splice]:
     """Removals joined where they overlap; insertions kept apart."""
     inserts = [c for c in changes if c.text]
-    removals: list[Change] = []
+    removals: list[Splice] = []
     for change in sorted(c for c in changes if not c.text):
         if removals and change.start <= removals[-1].end:
-            removals[-1] = Change(removals[-1].start, max(removals[-1].end, change.end), "")
+            removals[-1] = Splice(removals[-1].start, max(removals[-1].end, change.end), "")
         else:
             removals.append(change)
     return [*inserts, *removals]
 
 
-def apply_changes(text: str, changes: list[Change]) -> str:
+def apply_splices(text: str, changes: list[Splice]) -> str:
     """The text with all changes made. An insertion at the start of a removal goes in its place."""
     out, position = [], 0
     for change in sorted(changes, key=lambda c: (c.start, c.end)):

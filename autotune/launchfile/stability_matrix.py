@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from autotune.launchfile.jsonspan import Item, blank, items, members
-from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.model.errors import Refused
 
 _WEBUIS = re.compile(r"stable-diffusion-webui|sd-webui|forge", re.IGNORECASE)
@@ -113,9 +113,7 @@ def _words(entry: object) -> list[str]:
     return [name, str(value)]
 
 
-def edit(
-    file: LaunchFile, target: Sequence[str], owns: Callable[[Sequence[str]], tuple[bool, ...]]
-) -> bytes:
+def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
     """The bytes with exactly ``target`` as the package's managed options. Raises Refused."""
     package, text = _find(file.data, file.path, file.root)
     if package.args_at is None:
@@ -123,12 +121,12 @@ def edit(
                       f"In Stability Matrix open the package's launch options, add {' '.join(target)}, and save.")
     found, end = items(text, package.args_at)
     entries = [json.loads(text[item.start : item.end]) for item in found]
-    managed = [bool(w := _words(e)) and e.get("Name") != "" and owns(w)[0] for e in entries]
+    managed = [bool(w := _words(e)) and e.get("Name") != "" and is_managed(w)[0] for e in entries]
     written = [json.loads(line) for line in _render(target)]
     kept: list[tuple[int, str]] = []
     for number, (item, entry) in enumerate(zip(found, entries, strict=True)):
         if not managed[number]:
-            kept.append((number, _free_text(text, item, entry, owns)))
+            kept.append((number, _free_text(text, item, entry, is_managed)))
     first = managed.index(True) if True in managed else len(found)
     before = [line for number, line in kept if number < first]
     after = [line for number, line in kept if number > first]
@@ -136,16 +134,14 @@ def edit(
     lines = [*before, *(style.write(entry) for entry in written), *after]
     body = style.join(lines)
     result = (text[: package.args_at] + body + text[end:]).encode("utf-8")
-    _prove(result, file, target, owns)
+    _prove(result, file, target, is_managed)
     return result
 
 
-def _prove(
-    result: bytes, file: LaunchFile, target: Sequence[str], owns: Callable[[Sequence[str]], tuple[bool, ...]]
-) -> None:
+def _prove(result: bytes, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
     after = parse(result, file.path, file.root)
-    kept = [w for w, mine in zip(file.words, owns(file.words), strict=True) if not mine]
-    flags = owns(after.words)
+    kept = [w for w, mine in zip(file.words, is_managed(file.words), strict=True) if not mine]
+    flags = is_managed(after.words)
     if [w for w, mine in zip(after.words, flags, strict=True) if not mine] != kept or \
             sorted(w for w, mine in zip(after.words, flags, strict=True) if mine) != sorted(target):
         raise Refused(f"{file.path} cannot be edited safely",
@@ -164,14 +160,14 @@ def _render(target: Sequence[str]) -> list[str]:
     return [json.dumps(entry, ensure_ascii=False) for entry in out]
 
 
-def _free_text(text: str, item: Item, entry: object, owns: Callable[[Sequence[str]], tuple[bool, ...]]) -> str:
+def _free_text(text: str, item: Item, entry: object, is_managed: IsManaged) -> str:
     """An option's own text; from the free-text option managed words are taken out."""
     raw = text[item.start : item.end]
     if not isinstance(entry, dict) or entry.get("Name") != "" or not isinstance(entry.get("OptionValue"), str):
         return raw
     value = entry["OptionValue"]
     spans = [m.span() for m in _RAW.finditer(value)]
-    mine = owns([value[a:b].replace('"', "") for a, b in spans])
+    mine = is_managed([value[a:b].replace('"', "") for a, b in spans])
     for (a, b), gone in reversed(list(zip(spans, mine, strict=True))):
         if gone:
             value = value[:a].rstrip(" ") + value[b:] if a else value[b:].lstrip(" ")

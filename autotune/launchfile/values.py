@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-OWN = "COMMANDLINE_ARGS"
+COMMANDLINE_ARGS = "COMMANDLINE_ARGS"
 """The variable that launch.py splits with shlex and appends to its argv."""
 
 MAX_VALUE = 65_536
@@ -32,18 +32,18 @@ class Atom(NamedTuple):
     editable: bool = True
 
 
-class Ref(NamedTuple):
+class Expanded(NamedTuple):
     """The value another assignment gave, expanded here. ``editable`` as for an atom."""
 
-    value: Value
+    value: VariableValue
     editable: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class VariableValue:
     """What a variable holds: parts in order. ``reasons``: why it may be something else at run time."""
 
-    parts: tuple[Atom | Ref, ...] = ()
+    parts: tuple[Atom | Expanded, ...] = ()
     reasons: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ class TooLong(Exception):
 
 
 @dataclass(slots=True)
-class Flat:
+class FlatValue:
     """A value spelled out: its atoms and every reason why it is not certain."""
 
     atoms: list[Atom] = field(default_factory=list)
@@ -86,12 +86,12 @@ class Flat:
         return "".join(atom.text for atom in self.atoms)
 
 
-def flatten(value: Value) -> Flat:
+def flatten(value: VariableValue) -> FlatValue:
     """Spell a value out, iteratively. Raises TooLong."""
-    flat = Flat()
+    flat = FlatValue()
     seen: dict[str, None] = {}
     outer: dict[str, None] = {}
-    stack: list[tuple[Value, int, bool]] = [(value, 0, True)]
+    stack: list[tuple[VariableValue, int, bool]] = [(value, 0, True)]
     while stack:
         current, at, editable = stack.pop()
         if at == 0:
@@ -99,7 +99,7 @@ def flatten(value: Value) -> Flat:
             outer.update(dict.fromkeys(current.reasons))
         for i in range(at, len(current.parts)):
             part = current.parts[i]
-            if isinstance(part, Ref):
+            if isinstance(part, Expanded):
                 stack.append((current, i + 1, editable))
                 stack.append((part.value, 0, editable and part.editable))
                 break
@@ -126,7 +126,7 @@ class Word(NamedTuple):
     editable: bool
 
 
-class Unbalanced(Exception):
+class UnclosedQuote(Exception):
     """shlex would raise: a quote that never closes, or a backslash at the end."""
 
 
@@ -173,7 +173,7 @@ def split(atoms: list[Atom]) -> list[Word]:
                     text.append(char)
             last = index
     if quote or escape:
-        raise Unbalanced
+        raise UnclosedQuote
     if text is not None:
         words.append(_word(atoms, text, first, last))
     return words
@@ -205,7 +205,7 @@ class Assignment:
     append: bool = False
 
 
-class Plain(NamedTuple):
+class LaunchWord(NamedTuple):
     """A known word on the line that starts the web UI (``call webui.bat --api``), with its bytes [start, end).
 
     ``literal``: those bytes are the word itself, without quotes.
@@ -243,15 +243,15 @@ class Reading:
     kind: str
     variables: dict[str, Variable] = field(default_factory=dict)
     """Every variable the file sets, exports or takes away, by name (upper case in batch files, where case is blind)."""
-    opaque: tuple[str, ...] = ()
+    changes_any: tuple[str, ...] = ()
     """Commands that may have changed any variable, also one the file never names ("eval in line 3"); empty: none."""
-    passing: tuple[str, ...] = ()
+    changes_earlier: tuple[str, ...] = ()
     """Commands that may have changed variables set before them, and those that are not in ``variables``."""
-    value: Value = field(default_factory=Value)
+    value: VariableValue = field(default_factory=VariableValue)
     assigned: bool = False
     exported: bool = True
     assignments: list[Assignment] = field(default_factory=list)
-    line_words: list[Plain] = field(default_factory=list)
+    line_words: list[LaunchWord] = field(default_factory=list)
     launch_line: int | None = None
     launch_at: int | None = None
     mention_at: int | None = None
@@ -264,21 +264,21 @@ class Reading:
     """Offset after the last statement that bears on COMMANDLINE_ARGS and before the launch, None if none."""
     trouble: str = ""
     """Why the file cannot be understood, '' if it can."""
-    array: int | None = None
+    array_line: int | None = None
     """sh: the line that makes COMMANDLINE_ARGS an array, None if it is none: bash exports no arrays."""
-    refuse: str = ""
+    why_not: str = ""
     """Why the file can be read but must not be edited, '' if it may."""
     line_unknown: bool = False
     """Words on the starting line depend on variables."""
-    settled: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
     """cmd: those reasons of the value that are decided for now, by files that exist and what variables hold."""
-    unseen: bool = False
+    from_elsewhere: bool = False
     """cmd: the value may come from a called file, a subroutine or a program, so that what is in it is not known."""
     page: int | None = None
     """cmd: the code page its letters beyond ASCII are read in, None where that is not known."""
-    delayed: bool = False
+    delayed_expansion: bool = False
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)
     """All commands that are not an assignment of COMMANDLINE_ARGS, as written: an edit must not change them."""
-ENVIRONMENT = "variable "
+FROM_ENVIRONMENT = "variable "
 """How a reason begins that is only a variable of the environment, whose value is known here as well."""

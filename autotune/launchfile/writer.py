@@ -24,55 +24,52 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotune.launchfile import blocks
 from autotune.launchfile.blocks import BlockFlags
-from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
-from autotune.launchfile.reader import parse, scan, spell
-from autotune.launchfile.splices import Change, apply_changes, remove_words, tidy
-from autotune.launchfile.values import OWN, Reading, Word
+from autotune.launchfile.reader import parse, read_script, split_value
+from autotune.launchfile.splices import Splice, apply_splices, drop_empty_lines, remove_words
+from autotune.launchfile.values import COMMANDLINE_ARGS, Reading, Word
 from autotune.model.errors import Refused, UsageProblem
 
 _COMMENT = re.compile(rb"[ \t@]*(?:#|::|rem\b)", re.IGNORECASE)
 """How a line of comment begins, in either language."""
 
-Owns = Callable[[Sequence[str]], tuple[bool, ...]]
-"""For each argv word (values of valued flags included): may autotune edit it?"""
 
-
-def edit(file: LaunchFile, target_words: Sequence[str], owns: Owns, block_flags: BlockFlags) -> bytes:
+def edit(file: LaunchFile, target_words: Sequence[str], is_managed: IsManaged, block_flags: BlockFlags) -> bytes:
     """The file's bytes with exactly ``target_words`` as its managed words.
 
-    ``block_flags``: flags a marked block takes out, as far as ``owns`` says they are managed. Raises Refused (the
+    ``block_flags``: flags a marked block takes out, as far as ``is_managed`` says they are managed. Raises Refused (the
     hint is the line to paste and where) and UsageProblem (a target word that is not managed).
     """
     target = tuple(target_words)
-    _check(target, owns)
+    _check(target, is_managed)
     # A block of ours decides about the managed words, whatever the words before it depend on.
     known_words = not file.uncertain or file.block is not None
-    if known_words and units(file.words, owns) == units(target, owns) and file.why_not is None:
+    if known_words and flag_units(file.words, is_managed) == flag_units(target, is_managed) and file.why_not is None:
         return file.data
     if file.kind == "stability-matrix":
         from autotune.launchfile import stability_matrix
 
-        return stability_matrix.edit(file, target, owns)
+        return stability_matrix.edit(file, target, is_managed)
     if file.why_not is not None:
-        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, owns))
-    job = _Job(file, target, owns, block_flags)
-    for attempt in (job.literal, job.added, job.block, lambda: job.block(thorough=True)):
+        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, is_managed))
+    attempt_ = _Edit(file, target, is_managed, block_flags)
+    for attempt in (attempt_.literal, attempt_.added, attempt_.block, lambda: attempt_.block(thorough=True)):
         data = attempt()
-        if data is not None and job.proves(data):
+        if data is not None and attempt_.proves(data):
             return data
-    raise Refused(f"{file.path} cannot be edited safely{job.because()}", paste_hint(file, target, owns))
+    raise Refused(f"{file.path} cannot be edited safely{attempt_.reason()}", paste_hint(file, target, is_managed))
 
 
-def units(words: Sequence[str], owns: Owns) -> Counter[tuple[str, ...]]:
+def flag_units(words: Sequence[str], is_managed: IsManaged) -> Counter[tuple[str, ...]]:
     """Managed flags with their values, without order: a different order means the same."""
     found: list[list[str]] = []
-    for word, mine in zip(words, owns(words), strict=True):
+    for word, mine in zip(words, is_managed(words), strict=True):
         if mine and (word.startswith("-") or not found):
             found.append([word])
         elif mine:
@@ -80,42 +77,43 @@ def units(words: Sequence[str], owns: Owns) -> Counter[tuple[str, ...]]:
     return Counter(tuple(unit) for unit in found)
 
 
-def _check(target: tuple[str, ...], owns: Owns) -> None:
-    for word, mine in zip(target, owns(target), strict=True):
+def _check(target: tuple[str, ...], is_managed: IsManaged) -> None:
+    for word, mine in zip(target, is_managed(target), strict=True):
         if not mine:
             raise UsageProblem(f"{word!r} is not a flag that autotune manages", "Leave it out, or edit it by hand.")
         if "\0" in word:
             raise Refused(f"{word!r} holds a NUL byte, which no environment variable can hold", "Leave it out.")
 
 
-def paste_hint(file: LaunchFile, target: tuple[str, ...], owns: Owns) -> str:
+def paste_hint(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged) -> str:
     """What to write by hand, and where; tried on a copy before it is given."""
     from autotune.launchfile import advice
 
     if file.kind == "sh" and file.reading is not None and (instead := _not_by_pasting(file.reading)):
         return instead
-    in_place = None if file.reading is None else _Job(file, target, owns, BlockFlags()).in_place(anyway=True)
-    return advice.given(file, target, owns, in_place)
+    in_place = None if file.reading is None else _Edit(file, target, is_managed, BlockFlags()).in_place(anyway=True)
+    return advice.by_hand(file, target, is_managed, in_place)
 
 
 def _not_by_pasting(reading: Reading) -> str:
     """What to change where one more line would not help, '' where it would."""
-    if reading.array is None and not reading.exported:
+    if reading.array_line is None and not reading.exported:
         numbers = list(dict.fromkeys(a.line for a in reading.assignments))
         where = f"line {numbers[-1]}" if numbers else "the line that sets it"
-        return f"Write export before {OWN} in {where}, so that the web UI gets these flags; then run this again."
-    if reading.refuse.endswith("read-only"):
-        return f"Take that out (readonly, or -r): nothing can change {OWN} after it. Then run this again."
+        return (f"Write export before {COMMANDLINE_ARGS} in {where}, so that the web UI gets these flags; "
+                "then run this again.")
+    if reading.why_not.endswith("read-only"):
+        return f"Take that out (readonly, or -r): nothing can change {COMMANDLINE_ARGS} after it. Then run this again."
     return ""
 
 
 @dataclass(slots=True)
-class _Job:
+class _Edit:
     """One edit: the file without a block of ours, what is wanted, and the ways to write it."""
 
     file: LaunchFile
     target: tuple[str, ...]
-    owns: Owns
+    is_managed: IsManaged
     block_flags: BlockFlags
 
     @property
@@ -123,7 +121,7 @@ class _Job:
         assert self.file.reading is not None
         return self.file.reading
 
-    def because(self) -> str:
+    def reason(self) -> str:
         """A clause that says what stands in the way."""
         if self.file.depends:
             return f": its flags depend on {'; '.join(self.file.depends)}"
@@ -142,7 +140,7 @@ class _Job:
         """Script text for a place in a value, None where it cannot be written."""
         if self.file.kind == "sh":
             return for_sh(text, where)
-        if self.reading.delayed and "!" in text:
+        if self.reading.delayed_expansion and "!" in text:
             return None
         if any(ord(c) > 127 for c in text) and b"chcp 65001" not in self.file.data.lower():
             return None
@@ -152,7 +150,7 @@ class _Job:
 
     def literal(self) -> bytes | None:
         """Words edited in place; None where the value depends on anything, or nothing assigns it."""
-        if not self.reading.assigned or spell(self.reading).flat.open_reasons:
+        if not self.reading.assigned or split_value(self.reading).flat.open_reasons:
             return None
         return self.in_place()
 
@@ -173,12 +171,12 @@ class _Job:
             text = self.encode((" " if blank else "") + self._text(), where)
             if text is None:
                 return None
-            changes.append(Change(offset, offset, text))
-        return apply_changes(file_text, tidy(file_text, changes, reading)).encode("latin-1")
+            changes.append(Splice(offset, offset, text))
+        return apply_splices(file_text, drop_empty_lines(file_text, changes, reading)).encode("latin-1")
 
     def _managed(self, base: LaunchFile) -> tuple[list[int], list[int]]:
         """Indexes of managed words: on the starting line, and inside COMMANDLINE_ARGS."""
-        mine = self.owns(base.words)
+        mine = self.is_managed(base.words)
         on_line = len(self.reading.line_words)
         return (
             [i for i in range(on_line) if mine[i]],
@@ -190,7 +188,7 @@ class _Job:
         always = [a for a in self.reading.assignments if anyway or not a.conditional]
         if not always:
             return None
-        atoms = spell(self.reading).flat.atoms
+        atoms = split_value(self.reading).flat.atoms
         while atoms and atoms[-1].text == "\r":
             atoms.pop()
         blank = bool(atoms) and atoms[-1].text[-1:] not in ("", " ", "\t")
@@ -211,7 +209,7 @@ class _Job:
         text = self.encode(self._text(), "double" if self.file.kind == "sh" else "plain")
         if text is None:
             return None
-        line = f'export {OWN}="{text}"' if self.file.kind == "sh" else f"set {OWN}={text}"
+        line = f'export {COMMANDLINE_ARGS}="{text}"' if self.file.kind == "sh" else f"set {COMMANDLINE_ARGS}={text}"
         return self._insert(self.file.base, at, line, self._eol())
 
     def _below(self, at: int | None) -> int | None:
@@ -240,7 +238,7 @@ class _Job:
         """
         base = self._base()
         line, inside = self._managed(base)
-        words = spell(self.reading).words
+        words = split_value(self.reading).words
         # What a batch file cannot match when it runs is taken out beforehand, where it stands in the file.
         inside = [i for i in inside if self.file.kind == "cmd" and words[i].literal
                   and (thorough or not self._matched(words[i]))]
@@ -250,7 +248,7 @@ class _Job:
             removed = remove_words(text, self.reading, line, inside, keep_first=False)
             if removed is None:
                 return None
-            start = apply_changes(text, tidy(text, removed[0], self.reading)).encode("latin-1")
+            start = apply_splices(text, drop_empty_lines(text, removed[0], self.reading)).encode("latin-1")
             base = parse(start, self.file.path, self.file.environ, before=self.file.before)
         assert base.reading is not None
         at = base.reading.block_at
@@ -270,18 +268,18 @@ class _Job:
 
     def _matched(self, word: Word) -> bool:
         """Will percent substitution find it: between blanks, without quotes, tabs or ``=``?"""
-        atoms = spell(self.reading).flat.atoms
+        atoms = split_value(self.reading).flat.atoms
         around = [atoms[i].text for i in (word.first - 1, word.last + 1) if 0 <= i < len(atoms)]
         spelled = "".join(atom.text for atom in atoms[word.first : word.last + 1])
         return spelled == word.text and "=" not in spelled and all(one[:1] in ("", " ") for one in around)
 
     def _build(self, base: LaunchFile) -> blocks.Block | None:
-        present = [u for u in units(base.words, self.owns) if u[0].startswith("-")]
+        present = [u for u in flag_units(base.words, self.is_managed) if u[0].startswith("-")]
         names = dict.fromkeys([*self.block_flags.names, *(u[0] for u in present if "=" not in u[0])])
         names = dict.fromkeys(n for n in names if re.fullmatch(r"--?[A-Za-z0-9][\w-]*", n))
-        valued = [n for n in names if any(all(self.owns((n, value))) for value in self.block_flags.values)
+        valued = [n for n in names if any(all(self.is_managed((n, value))) for value in self.block_flags.values)
                   or any(u[0] == n and len(u) > 1 for u in present)]
-        plain = [n for n in names if n not in valued and self.owns((n,))[0]]
+        plain = [n for n in names if n not in valued and self.is_managed((n,))[0]]
         if self.file.kind == "sh":
             return blocks.Block("sh", tuple(plain), tuple(valued), self._text())
         assert base.reading is not None
@@ -303,7 +301,7 @@ class _Job:
         before = self._base()
         if after.reading is None or after.why_not is not None or after.words != self._expected(before, after):
             return False
-        if (after.block is None and data != after.base) or not _stands_alone(after):
+        if (after.block is None and data != after.base) or not _block_is_separate(after):
             return False
         gone = [self.reading.line_words[i].text for i in self._managed(before)[0]]
         mine = [_without(c, gone) for c in self.reading.others]
@@ -314,7 +312,7 @@ class _Job:
             one == "export" and mine == theirs[:at] + theirs[at + 1:] for at, one in enumerate(theirs)))
 
     def _expected(self, before: LaunchFile, after: LaunchFile) -> tuple[str, ...]:
-        mine = self.owns(before.words)
+        mine = self.is_managed(before.words)
         kept = [w for w, m in zip(before.words, mine, strict=True) if not m]
         if after.block is not None:
             return (*kept, *self.target)
@@ -324,12 +322,12 @@ class _Job:
         return (*kept[:at], *self.target, *kept[at:])
 
 
-def _stands_alone(file: LaunchFile) -> bool:
+def _block_is_separate(file: LaunchFile) -> bool:
     """Are the lines of a bash block commands of their own, and no end of something that begins above them?"""
     if file.block is None or file.kind != "sh":
         return True
-    own = scan(blocks.render(file.block, "\n").encode("latin-1"), "sh", {}, file.path).others[1:]
-    whole, base = scan(file.data, "sh", {}, file.path).others, scan(file.base, "sh", {}, file.path).others
+    own = read_script(blocks.render(file.block, "\n").encode("latin-1"), "sh", {}, file.path).others[1:]
+    whole, base = read_script(file.data, "sh", {}, file.path).others, read_script(file.base, "sh", {}, file.path).others
     return any(base[:at] + own + base[at:] == whole for at in range(1, len(base) + 1))
 
 
@@ -341,14 +339,12 @@ def _quoted_form(base: LaunchFile) -> bool | None:
     elsewhere, and one with ``!`` where that sign is expanded once more.
     """
     assert base.reading is not None
-    if base.reading.unseen or (base.reading.delayed and ("!" in base.data.decode("latin-1") + spell(
-            base.reading).flat.text)):
+    text, now = base.data.decode("latin-1"), split_value(base.reading).flat.text
+    if base.reading.from_elsewhere or (base.reading.delayed_expansion and "!" in text + now):
         return None
-    text = base.data.decode("latin-1")
     forms = {a.tail.where == "quoted" for a in base.reading.assignments}
     values = [text[a.start : a.end] for a in base.reading.assignments]
     special = any(re.search(r"[&|<>^]", re.sub(r'"[^"]*"|\^\r?\n', "", v)) for v in values)
-    now = spell(base.reading).flat.text
     if re.search(r"[&|<>^]", re.sub(r'"[^"]*"', "", now)):
         return True if '"' not in now and forms <= {True} else None
     if len(forms) == 1:

@@ -26,7 +26,7 @@ def damage(path: Path) -> str | None:
     try:
         info = path.stat()
         if windows_attributes.in_cloud(info):  # a look must not download gigabytes
-            return f"it lies in the cloud alone. {windows_attributes.GET_IT}"
+            return f"it lies in the cloud alone. {windows_attributes.HOW_TO_DOWNLOAD}"
         size = info.st_size
         with path.open("rb") as file:
             start = file.read(512)
@@ -47,7 +47,7 @@ def damage(path: Path) -> str | None:
                 return None if ZIP_END in file.read() else "it has no end: a download that broke off"
             return None if start.startswith(PICKLE) else "it is no torch checkpoint"
     except OSError as error:
-        get = f". {windows_attributes.GET_IT}" if windows_attributes.cloud_fault(error) else ""
+        get = f". {windows_attributes.HOW_TO_DOWNLOAD}" if windows_attributes.is_cloud_error(error) else ""
         return f"it cannot be read: {error.strerror}{get}"
 
 

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 
 MASK = "***"
-LOOK_BACK = 600
+_LOOK_BACK = 600
 """Characters of a line that are read again for each name in it."""
-SHORTEST = 8
+_SHORTEST = 8
 """Characters of a value that is told from ordinary words, so that it can be hidden wherever it stands."""
-MOST_VALUES = 50
+_MOST_VALUES = 50
 """So many of them are looked for: a launch file has a handful."""
 _MARK = "\0"
 """Stands for a masked value until all rules have run, so that no rule reads what another one hid."""
@@ -69,7 +69,7 @@ _LITERAL = r"""(?s:[bruBRU]{0,2}("""r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))"""
 _USERINFO = r"(://)(?:[^\s/\"'<>@]+@(?:[^\s/\"'<>@]+@)*|[^\s/@]{1,200}:[^\s/@]{0,200}@)"
 _CURL_USER = r"((?<![\w-])(?:-u|--(?:proxy-)?user)[ =]+[\"']?[^\s:\"']{1,64}:)[^\s\"'\0]+"
 _BRACKETS = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[(\[{]|[)\]}]"
-_NOTHING = r"(?:None|null|True|False|true|false|nil|\"\"|''|\[\]|\{\}|\(\)|~)(?![\w.:@-])"
+_EMPTY_VALUE = r"(?:None|null|True|False|true|false|nil|\"\"|''|\[\]|\{\}|\(\)|~)(?![\w.:@-])"
 _JSON_NAME = r"(?s:\"Name\"\s*:\s*\"(--[\w-]+)\"(?:(?!\"Name\").)*?\"OptionValue\"\s*:\s*\")((?:\\.|[^\"\\])*)"
 
 
@@ -91,8 +91,8 @@ def is_guarded(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)
-    return [word for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
+    dashed = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)
+    return [word for word in re.split(r"[^a-z0-9]+", dashed.lower()) if word]
 
 
 def _names_secret(words: Sequence[str]) -> bool:
@@ -123,7 +123,7 @@ def masked(text: str, script: bool = False) -> str:
     text = _flags(text, script, hidden)
     text = _assignments(text, script, hidden)
     if script:
-        text = _elsewhere(text, hidden)
+        text = _hide_repeats(text, hidden)
     return re.sub(_SHAPES, _MARK, _addresses(text)).replace(_MARK, MASK)
 
 
@@ -177,11 +177,11 @@ def _parameter(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}={_MARK}" if is_secret(match[2]) else match[0]
 
 
-def _elsewhere(text: str, hidden: Sequence[str]) -> str:
+def _hide_repeats(text: str, hidden: Sequence[str]) -> str:
     """What is hidden in one place of a file is hidden in all: a comment may repeat the password."""
     parts = {part.strip(" \t\"'\\") for value in hidden for part in (value, *re.split(r"[:,]", value))}
-    known = [part for part in parts if len(part) >= SHORTEST and not re.match(r"[$%{(]|--|\d+$", part)]
-    for part in sorted(set(known), key=len, reverse=True)[:MOST_VALUES]:
+    known = [part for part in parts if len(part) >= _SHORTEST and not re.match(r"[$%{(]|--|\d+$", part)]
+    for part in sorted(set(known), key=len, reverse=True)[:_MOST_VALUES]:
         text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", _MARK, text)
     return text
 
@@ -214,14 +214,16 @@ def _value_of_flag(text: str, match: re.Match[str], script: bool) -> tuple[int, 
             return begin, follower.start() if follower else closing, _MARK
         return _word_or_more(text, begin, script)
     step = re.compile(_STEP).match(text, match.end())
-    if step is None or ("\n" in step[0] and not re.search(r"[\\^]\n", step[0]) and not _alone(text, match.start())):
+    if step is None:
+        return 0, 0, ""
+    if "\n" in step[0] and not re.search(r"[\\^]\n", step[0]) and not _is_only_word(text, match.start()):
         return 0, 0, ""
     if (quote and "," in step[0]) or "- " in step[0]:
         return _literal(text, step.end(), bare=r"[^\s,\])}]+")
     return _word_or_more(text, step.end(), script)
 
 
-def _alone(text: str, at: int) -> bool:
+def _is_only_word(text: str, at: int) -> bool:
     """Is the flag the only word before the end of its line: an entry of a list?"""
     return re.fullmatch(r"[\s\[\"',-]*", _before(text, at)) is not None
 
@@ -261,7 +263,7 @@ def _set_by_command(match: re.Match[str]) -> str:
 
 def _value_of_name(text: str, match: re.Match[str], script: bool) -> tuple[int, int, str]:
     name, closed, separator, begin = match[1], match[2].rstrip("]"), match[3].strip(), match.end()
-    if re.compile(_NOTHING).match(text, begin) or begin >= len(text):
+    if re.compile(_EMPTY_VALUE).match(text, begin) or begin >= len(text):
         return 0, 0, ""
     opened = re.search(r"\\?[\"']?$", text[max(0, match.start() - 2) : match.start()])
     quote = opened[0] if opened else ""
@@ -311,7 +313,7 @@ def _literal(text: str, begin: int, bare: str, escaped: bool = False) -> tuple[i
     if escaped and text.startswith(("\\\"", "\\'"), begin):
         end = text.find(text[begin : begin + 2], begin + 2)
         return begin + 2, end if end >= 0 else _line_end(text, begin), _MARK
-    if re.compile(_NOTHING).match(text, begin):
+    if re.compile(_EMPTY_VALUE).match(text, begin):
         return 0, 0, ""
     found = re.compile(_LITERAL).match(text, begin)
     if found:
@@ -346,7 +348,7 @@ def _closing(text: str, begin: int, quote: str) -> int:
 
 def _before(text: str, at: int) -> str:
     """What stands before ``at`` on its line: of an endless line its last words only."""
-    first = max(0, at - LOOK_BACK)
+    first = max(0, at - _LOOK_BACK)
     return text[text.rfind("\n", first, at) + 1 or first : at]
 
 

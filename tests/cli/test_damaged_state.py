@@ -14,7 +14,7 @@ import pytest
 
 from autotune.cli.main import VERBS, cli, run
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.store.places import Places
 from tests.launchfile.test_damage import DAMAGE
 
@@ -53,8 +53,8 @@ def ask(install: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> As
 
 def broken(store: Checkpoints, install: Path, kind: str) -> str:
     """A good apply of one file, then a damaged one in progress of the other; the good one's id."""
-    good = store.apply([Change(install / "other.sh", OLD, NEW)], {"flags": ["--opt-channelslast"]})
-    bad = store.begin([Change(install / "webui-user.sh", OLD, NEW)], {"flags": ["--opt-channelslast"]})
+    good = store.apply([FileChange(install / "other.sh", OLD, NEW)], {"flags": ["--opt-channelslast"]})
+    bad = store.begin([FileChange(install / "webui-user.sh", OLD, NEW)], {"flags": ["--opt-channelslast"]})
     DAMAGE[kind](store.folder / bad.id)
     return good.id
 
@@ -79,7 +79,7 @@ def test_probe_and_doctor_go_on_and_doctor_says_it(store: Checkpoints, install: 
 
 
 def test_a_file_that_cannot_be_put_back_now_stops_no_looking(store: Checkpoints, install: Path, ask: Ask) -> None:
-    store.begin([Change(install / "other.sh", OLD, NEW)], {"flags": []})
+    store.begin([FileChange(install / "other.sh", OLD, NEW)], {"flags": []})
     (install / "other.sh").unlink()
     (install / "other.sh").mkdir()
     try:
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_put_back_now_stops_no_looking(store: Checkpoints,
 
 
 def test_a_named_file_that_was_never_written_undoes_nothing(store: Checkpoints, install: Path, ask: Ask) -> None:
-    made = store.apply([Change(install / "other.sh", OLD, NEW)], {"flags": []})
+    made = store.apply([FileChange(install / "other.sh", OLD, NEW)], {"flags": []})
     refused = ask("rollback", "--launch-file", str(install / "webui-user.sh"), code=5)
     assert str(install / "other.sh") in refused["hint"] and (install / "other.sh").read_bytes() == NEW
     assert ask("rollback", "--launch-file", str(install / "other.sh"))["checkpoint"] == made.id

@@ -117,7 +117,7 @@ def held(number: int) -> PermissionError:
     return error
 
 
-@pytest.mark.parametrize("number", disk.HELD)
+@pytest.mark.parametrize("number", disk.HELD_ERRORS)
 def test_a_file_that_another_program_holds_is_tried_again(number: int) -> None:
     left = [held(number)] * 3
 
@@ -125,7 +125,7 @@ def test_a_file_that_another_program_holds_is_tried_again(number: int) -> None:
         if left:
             raise left.pop()
 
-    disk.patiently(once)
+    disk.retry_while_held(once)
     assert not left
 
 
@@ -149,7 +149,7 @@ def test_a_permission_that_is_missing_for_good_is_not_waited_for() -> None:
         raise PermissionError(13, "Permission denied")
 
     with pytest.raises(PermissionError):
-        disk.patiently(refuse)
+        disk.retry_while_held(refuse)
     assert len(calls) == 1
 
 

@@ -25,7 +25,7 @@ def test_a_replaced_launch_file_keeps_its_permissions(tmp_path: Path) -> None:
     windows_acl.write(mine, DESCRIPTOR)
     before = windows_acl.read(mine)
     assert before is not None and before != usual
-    files.put(files.FileLayer(), files.examine(mine), b"rem\r\ncall webui.bat\r\n", "t")
+    files.replace_file(files.FileLayer(), files.examine(mine), b"rem\r\ncall webui.bat\r\n", "t")
     assert mine.read_bytes().startswith(b"rem") and windows_acl.read(mine) == before
     assert windows_acl.read(other) == usual
 

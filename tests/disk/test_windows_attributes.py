@@ -31,9 +31,9 @@ class CloudStat:
 
 @given(BITS, BITS)
 def test_what_goes_over_and_what_does_not(now: int, like: int) -> None:
-    found = attributes.wanted(now, like)
-    assert found & attributes.KEPT == like & attributes.KEPT
-    assert found & ~attributes.KEPT == now & ~attributes.KEPT
+    found = attributes.attributes_like(now, like)
+    assert found & attributes.COPIED == like & attributes.COPIED
+    assert found & ~attributes.COPIED == now & ~attributes.COPIED
 
 
 def test_a_model_in_the_cloud_alone_is_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_a_launch_file_that_cannot_be_had_from_the_cloud(
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(NothingToWorkOn, match="provider is not running") as told:
-        reader.load(file)
+        reader.load_bytes(file)
     assert "Always keep on this device" in told.value.hint
 
 
@@ -87,17 +87,17 @@ def test_a_file_whose_temporary_name_is_longer_than_windows_opens(tmp_path: Path
     folder = tmp_path
     while len(str(folder)) < length - 20:
         folder = folder / ("d" * max(1, min(100, length - 20 - len(str(folder)))))
-    disk.reach(folder).mkdir(parents=True)
+    disk.openable(folder).mkdir(parents=True)
     mine = folder / "webui-user.bat"
-    disk.reach(mine).write_bytes(b"call webui.bat\r\n")
-    files.put(files.FileLayer(), files.examine(mine), b"rem\r\n", "20261127-221500-abcd")
-    assert disk.reach(mine).read_bytes() == b"rem\r\n"
-    assert [one.name for one in disk.reach(folder).iterdir()] == [mine.name]
+    disk.openable(mine).write_bytes(b"call webui.bat\r\n")
+    files.replace_file(files.FileLayer(), files.examine(mine), b"rem\r\n", "20261127-221500-abcd")
+    assert disk.openable(mine).read_bytes() == b"rem\r\n"
+    assert [one.name for one in disk.openable(folder).iterdir()] == [mine.name]
     disk.write_whole(mine, b"whole")
-    assert disk.reach(mine).read_bytes() == b"whole"
+    assert disk.openable(mine).read_bytes() == b"whole"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows may have a limit")
 def test_elsewhere_nothing_is_changed(tmp_path: Path) -> None:
-    assert disk.reach(tmp_path) is tmp_path and attributes.long_paths()
+    assert disk.openable(tmp_path) is tmp_path and attributes.long_paths()
     attributes.copy(tmp_path.stat(), tmp_path)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.disk import windows_streams
-from autotune.disk.windows_streams import INVALID, Found
+from autotune.disk.windows_streams import INVALID, FindStreamData
 from autotune.launchfile import files
 
 MARK = b"[ZoneTransfer]\r\nZoneId=3\r\nHostUrl=https://github.com/\r\n"
@@ -24,7 +24,7 @@ class Listed:
     def __init__(self, *names: str, fault: int = 38) -> None:
         self.names, self.end, self.closed, self.at = [*names], fault, 0, 0
 
-    def _fill(self, into: Found) -> bool:
+    def _fill(self, into: FindStreamData) -> bool:
         if self.at >= len(self.names):
             return False
         text = f"{self.names[self.at]}\0".encode("utf-16-le")
@@ -35,11 +35,11 @@ class Listed:
         self.at += 1
         return True
 
-    def first(self, path: str, into: Found) -> int | None:
+    def first(self, path: str, into: FindStreamData) -> int | None:
         assert path
         return 7 if self._fill(into) else INVALID
 
-    def next(self, handle: int | None, into: Found) -> bool:
+    def next(self, handle: int | None, into: FindStreamData) -> bool:
         assert handle == 7
         return self._fill(into)
 
@@ -74,8 +74,8 @@ def test_streams_are_there_before_the_file_takes_its_place(tmp_path: Path, monke
     (tmp_path / "webui-user.bat:Zone.Identifier").write_bytes(MARK)
     monkeypatch.setattr(windows_streams, "_system", lambda: Listed("::$DATA", ":Zone.Identifier:$DATA"))
     target = files.examine(mine)
-    files.stage(files.FileLayer(), target, b"rem\r\n", "t")
-    assert Path(f"{files.temporary(mine, 't')}:Zone.Identifier").read_bytes() == MARK
+    files.write_beside(files.FileLayer(), target, b"rem\r\n", "t")
+    assert Path(f"{files.temporary_path(mine, 't')}:Zone.Identifier").read_bytes() == MARK
     assert mine.read_bytes() == b"call webui.bat\r\n"
 
 
@@ -91,7 +91,7 @@ def test_a_replaced_launch_file_keeps_its_streams(tmp_path: Path) -> None:
         before = windows_streams.names(mine)
     except OSError:
         pass
-    files.put(files.FileLayer(), files.examine(mine), b"rem\r\n", "t")
+    files.replace_file(files.FileLayer(), files.examine(mine), b"rem\r\n", "t")
     assert mine.read_bytes() == b"rem\r\n" and windows_streams.names(mine) == before
     if before:
         assert Path(f"{mine}:Zone.Identifier").read_bytes() == MARK

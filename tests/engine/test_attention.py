@@ -9,14 +9,14 @@ from collections.abc import Iterable
 import pytest
 
 from autotune.engine import cmd_args
-from autotune.engine.attention import KINDS, NONE, Host, available, choose
+from autotune.engine.attention import CLASSES, NONE, Host, available, choose
 
 CPU, MPS = Host("cpu"), Host("mps")
 CUDA = Host("cuda", xformers=True, capability=(8, 6))
 BARE = Host("cuda", capability=(8, 6))
 RTX50 = Host("cuda", xformers=True, capability=(12, 0))
 
-FLAGS = {kind.key: "--" + kind.flag.replace("_", "-") for kind in (*KINDS, NONE)}
+FLAGS = {kind.key: "--" + kind.flag.replace("_", "-") for kind in (*CLASSES, NONE)}
 ORDER = {  # A1111's order of preference among classes whose flag was given
     "cuda": ["xformers", "doggettx", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai"],
     "bare": ["doggettx", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai"],
@@ -81,7 +81,7 @@ def test_xformers_needs_flag_gpu_and_capability() -> None:
 
 
 def test_titles_are_a1111s() -> None:
-    assert {k.key: k.title for k in KINDS} == {
+    assert {k.key: k.title for k in CLASSES} == {
         "xformers": "xformers", "doggettx": "Doggettx", "sub-quad": "sub-quadratic", "v1": "V1 - original v1",
         "sdp-no-mem": "sdp-no-mem - scaled dot product without memory efficient attention",
         "sdp": "sdp - scaled dot product", "invokeai": "InvokeAI"}

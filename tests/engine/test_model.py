@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from autotune.engine import cmd_args, sampling, sizes, text, weights  # noqa: E402
-from autotune.engine.attention import KINDS  # noqa: E402
+from autotune.engine.attention import CLASSES  # noqa: E402
 from autotune.engine.model import Model, NansException  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # diffusers' own, about numpy
@@ -87,7 +87,7 @@ def test_frames_are_a_clip_and_repeat_exactly(model: Model) -> None:
 
 def test_attention_classes_agree(model: Model) -> None:
     wanted = render(model, request())
-    for option in [*(k.title for k in KINDS if k.key != "xformers"), "None"]:
+    for option in [*(k.title for k in CLASSES if k.key != "xformers"), "None"]:
         model.set_attention(option)
         assert float((render(model, request()) - wanted).abs().max()) < 1e-3, option
     model.set_attention("Automatic")

@@ -171,7 +171,7 @@ def test_bodies_are_checked() -> None:
         {"steps": "many"}, {"width": None}, {"alwayson_scripts": 3}, {"save_images": "?"}, {"prompt": []},
     )
     for wrong in refused_bodies:
-        with pytest.raises(request_checks.Invalid):
+        with pytest.raises(request_checks.InvalidField):
             request_checks.txt2img(wrong)
     request_checks.scripts({"alwayson_scripts": {"AnimateDiff": {}}}, True)
     with pytest.raises(HTTPException) as refused:

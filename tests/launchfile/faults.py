@@ -44,8 +44,8 @@ class KillLayer(FileLayer):
     def sync_folder(self, path: Path) -> None:
         self._step(lambda: super(KillLayer, self).sync_folder(path))
 
-    def dress(self, path: Path, like: os.stat_result, original: Path | None) -> None:
-        self._step(lambda: super(KillLayer, self).dress(path, like, original))
+    def copy_metadata(self, path: Path, like: os.stat_result, original: Path | None) -> None:
+        self._step(lambda: super(KillLayer, self).copy_metadata(path, like, original))
 
     def link(self, path: Path, name: Path) -> None:
         self._step(lambda: super(KillLayer, self).link(path, name))

@@ -16,7 +16,7 @@ from pathlib import Path
 from autotune.launchfile import config_json
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.files import FileLayer
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from tests.launchfile.faults import KILLED, KillLayer, in_child
 
 OLD = b'export COMMANDLINE_ARGS="--xformers --api-auth me:secret"\n'
@@ -43,9 +43,9 @@ class Place:
         self.config.write_bytes(OLD_JSON)
         return self
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[FileChange]:
         keys = config_json.old_and_new(OLD_JSON, WANTED)
-        return [Change(self.script, OLD, NEW), Change(self.config, OLD_JSON, NEW_JSON, keys)]
+        return [FileChange(self.script, OLD, NEW), FileChange(self.config, OLD_JSON, NEW_JSON, keys)]
 
     def sides(self) -> set[str]:
         """old, new, for every file there is; anything else is a failure."""

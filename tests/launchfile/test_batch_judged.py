@@ -64,8 +64,8 @@ def _judge(files: list[bytes], quick_path: Path, cmd_home: Path) -> None:
         assert wrong(file, judged, {*outside, *file.reading.variables}) == [], data.decode()
         if file.static:
             assert list(file.words) == shlex.split(judged.get("COMMANDLINE_ARGS", "")), data.decode()
-        opaque += bool(file.reading.opaque)
-        certain += not file.reading.opaque and all(v.certain for v in file.reading.variables.values())
+        opaque += bool(file.reading.changes_any)
+        certain += not file.reading.changes_any and all(v.certain for v in file.reading.variables.values())
         started.append((file, judged))
     assert certain > len(started) // 5 and opaque < len(started) // 2, (certain, opaque, len(started))
     _no_word_lost(started, quick_path / "after", cmd_home)
@@ -98,7 +98,7 @@ def _advice_holds(started: list[tuple[LaunchFile, dict[str, str]]], home: Path, 
         except Refused as error:
             assert error.hint
             was = judged.get("COMMANDLINE_ARGS", "").replace(str(file.path.parent), "HERE")
-            ways = list(advice.tried(file, TARGET, owns, None))
+            ways = list(advice.ways_that_work(file, TARGET, owns, None))
             if ways and ways[0].text == error.hint:
                 copies.append((file, ways[0].data, shlex.split(was)))
     _, after = cmd_variables([data for _, data, _ in copies], home, prefix, HELPERS)

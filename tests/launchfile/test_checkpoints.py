@@ -14,7 +14,7 @@ import pytest
 from autotune.launchfile import config_json
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.files import FileLayer
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.model.errors import NothingToWorkOn, Refused, StateDamaged
 from tests.system import links
 
@@ -42,7 +42,7 @@ def test_apply_and_rollback_keep_mode_and_say_what_they_did(script: Path, checkp
     script.chmod(0o751)
     mode = stat.S_IMODE(script.stat().st_mode)
     assert mode == 0o751 or os.name == "nt"
-    made = checkpoints.apply([Change(script, OLD, NEW)], {"study": "s7", "speedup": 1.47})
+    made = checkpoints.apply([FileChange(script, OLD, NEW)], {"study": "s7", "speedup": 1.47})
     assert script.read_bytes() == NEW and stat.S_IMODE(script.stat().st_mode) == mode
     current = checkpoints.current()
     assert current == made and made.meta == {"study": "s7", "speedup": 1.47} and made.state == "final"
@@ -57,7 +57,7 @@ def test_apply_and_rollback_keep_mode_and_say_what_they_did(script: Path, checkp
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
 def test_saved_bytes_are_for_the_owner_alone(script: Path, checkpoints: Checkpoints) -> None:
-    made = checkpoints.apply([Change(script, OLD, NEW)])
+    made = checkpoints.apply([FileChange(script, OLD, NEW)])
     folder = checkpoints.folder / made.id
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700 == stat.S_IMODE(checkpoints.folder.stat().st_mode)
     for file in folder.iterdir():
@@ -66,14 +66,14 @@ def test_saved_bytes_are_for_the_owner_alone(script: Path, checkpoints: Checkpoi
 
 
 def test_rollback_needs_nothing_but_the_folder(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     Checkpoints(checkpoints.folder).rollback()
     assert script.read_bytes() == OLD
 
 
 def test_rollback_to_an_older_one(script: Path, checkpoints: Checkpoints) -> None:
     steps = [OLD, b"one", b"two", b"three"]
-    ids = [checkpoints.apply([Change(script, a, b)]).id for a, b in itertools.pairwise(steps)]
+    ids = [checkpoints.apply([FileChange(script, a, b)]).id for a, b in itertools.pairwise(steps)]
     with pytest.raises(NothingToWorkOn, match="no checkpoint '99'"):
         checkpoints.rollback("99")
     checkpoints.rollback()
@@ -88,7 +88,7 @@ def test_rollback_to_an_older_one(script: Path, checkpoints: Checkpoints) -> Non
 def test_a_link_stays_a_link(script: Path, checkpoints: Checkpoints, quick_path: Path) -> None:
     link = quick_path / "link.sh"
     link.symlink_to("web ui/webui-user.sh")
-    checkpoints.apply([Change(link, OLD, NEW)])
+    checkpoints.apply([FileChange(link, OLD, NEW)])
     assert link.is_symlink() and script.read_bytes() == NEW and not script.is_symlink()
     assert checkpoints.changed_since(link) == "same" == checkpoints.changed_since(script)
     checkpoints.rollback()
@@ -98,7 +98,7 @@ def test_a_link_stays_a_link(script: Path, checkpoints: Checkpoints, quick_path:
 def test_hard_links_in_one_folder_stay_one_file(script: Path, checkpoints: Checkpoints) -> None:
     other = script.with_name("copy.sh")
     os.link(script, other)
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     assert other.read_bytes() == NEW and script.stat().st_ino == other.stat().st_ino and script.stat().st_nlink == 2
     checkpoints.rollback()
     assert other.read_bytes() == OLD and script.stat().st_ino == other.stat().st_ino
@@ -108,7 +108,7 @@ def test_hard_links_in_one_folder_stay_one_file(script: Path, checkpoints: Check
 def test_hard_links_elsewhere_are_refused(script: Path, checkpoints: Checkpoints, quick_path: Path) -> None:
     os.link(script, quick_path / "elsewhere.sh")
     with pytest.raises(Refused, match="1 hard link outside its folder"):
-        checkpoints.apply([Change(script, OLD, NEW)])
+        checkpoints.apply([FileChange(script, OLD, NEW)])
     assert script.read_bytes() == OLD and checkpoints.list() == ()
 
 
@@ -117,7 +117,7 @@ def test_owner_is_kept(script: Path, checkpoints: Checkpoints) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may give a file to another user")
     os.chown(script, 12345, 23456)
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     info = script.stat()
     assert (info.st_uid, info.st_gid) == (12345, 23456)
 
@@ -125,7 +125,7 @@ def test_owner_is_kept(script: Path, checkpoints: Checkpoints) -> None:
 def test_a_read_only_file_is_refused_and_stays(script: Path, checkpoints: Checkpoints) -> None:
     script.chmod(0o444)
     with pytest.raises(Refused, match="read-only") as caught:
-        checkpoints.apply([Change(script, OLD, NEW)])
+        checkpoints.apply([FileChange(script, OLD, NEW)])
     assert (caught.value.code == 5 and "chmod" in caught.value.hint) or os.name == "nt"
     assert script.read_bytes() == OLD and stat.S_IMODE(script.stat().st_mode) == 0o444
     assert not checkpoints.folder.exists()
@@ -138,18 +138,18 @@ def test_bad_targets(quick_path: Path, checkpoints: Checkpoints) -> None:
     for path, what in ((quick_path, "not an ordinary file"), (link, "which does not exist"),
                        (quick_path / "no" / "file", "does not exist")):
         with pytest.raises(NothingToWorkOn, match=what):
-            checkpoints.apply([Change(path, OLD, NEW)])
+            checkpoints.apply([FileChange(path, OLD, NEW)])
 
 
 def test_a_file_that_changed_meanwhile_is_left_alone(script: Path, checkpoints: Checkpoints) -> None:
     script.write_bytes(b"someone else")
     with pytest.raises(Refused, match="changed while"):
-        checkpoints.apply([Change(script, OLD, NEW)])
+        checkpoints.apply([FileChange(script, OLD, NEW)])
     assert script.read_bytes() == b"someone else"
 
 
 def test_edited_since_is_seen_and_not_overwritten(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     script.write_bytes(NEW + b" mine")
     assert checkpoints.changed_since(script) == "edited"
     with pytest.raises(Refused, match="changed by someone else") as caught:
@@ -162,7 +162,7 @@ def test_edited_since_is_seen_and_not_overwritten(script: Path, checkpoints: Che
 
 
 def test_reset_by_git_is_seen(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     script.write_bytes(OLD)
     assert checkpoints.changed_since(script) == "before"
     checkpoints.rollback()
@@ -170,23 +170,23 @@ def test_reset_by_git_is_seen(script: Path, checkpoints: Checkpoints) -> None:
 
 
 def test_an_apply_that_git_undid_is_over_when_the_next_one_stands(script: Path, checkpoints: Checkpoints) -> None:
-    first = checkpoints.apply([Change(script, OLD, NEW)])
+    first = checkpoints.apply([FileChange(script, OLD, NEW)])
     script.write_bytes(OLD)
-    second = checkpoints.apply([Change(script, OLD, b"newer")])
+    second = checkpoints.apply([FileChange(script, OLD, b"newer")])
     assert second.undoes == (first.id,) and checkpoints.applied() == (second,)
     checkpoints.rollback()
     assert script.read_bytes() == OLD and checkpoints.current() is None
 
 
 def test_recovery_goes_on_when_the_install_is_gone(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.begin([Change(script, OLD, NEW)])
+    checkpoints.begin([FileChange(script, OLD, NEW)])
     script.unlink()
     script.parent.rmdir()
     assert len(checkpoints.recover()) == 1 and checkpoints.recover() == ()
 
 
 def test_a_deleted_file_comes_back_only_when_told(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.apply([Change(script, OLD, NEW)])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
     script.unlink()
     assert checkpoints.changed_since(script) == "missing"
     with pytest.raises(Refused, match="was deleted"):
@@ -197,7 +197,7 @@ def test_a_deleted_file_comes_back_only_when_told(script: Path, checkpoints: Che
 
 def test_a_file_that_was_not_there_goes_again(script: Path, checkpoints: Checkpoints) -> None:
     config = script.with_name("config.json")
-    checkpoints.apply([Change(script, OLD, NEW), Change(config, None, b"{}")])
+    checkpoints.apply([FileChange(script, OLD, NEW), FileChange(config, None, b"{}")])
     assert config.read_bytes() == b"{}"
     checkpoints.rollback()
     assert not config.exists() and script.read_bytes() == OLD
@@ -209,7 +209,7 @@ def test_options_are_undone_by_key_after_a_rewrite(script: Path, checkpoints: Ch
     config.write_bytes(before)
     wanted = {"batch_cond_uncond": False, "cross_attention_optimization": "Automatic", "x": 2}
     after = config_json.edit(before, wanted)
-    changes = [Change(script, OLD, NEW), Change(config, before, after, config_json.old_and_new(before, wanted))]
+    changes = [FileChange(script, OLD, NEW), FileChange(config, before, after, config_json.old_and_new(before, wanted))]
     checkpoints.apply(changes)
     config.write_bytes(b'{"batch_cond_uncond": false, "cross_attention_optimization": "Automatic", "x": 3, "new": [1]}')
     done = checkpoints.rollback()
@@ -222,24 +222,24 @@ def test_options_are_undone_by_key_after_a_rewrite(script: Path, checkpoints: Ch
 
 
 def test_begin_is_taken_back_unless_finished(script: Path, checkpoints: Checkpoints) -> None:
-    begun = checkpoints.begin([Change(script, OLD, NEW)])
+    begun = checkpoints.begin([FileChange(script, OLD, NEW)])
     assert script.read_bytes() == NEW and checkpoints.current() is None
     assert Checkpoints(checkpoints.folder).recover() == (f"an interrupted apply ({begun.id}) was taken back",)
     assert script.read_bytes() == OLD and checkpoints.recover() == ()
     assert checkpoints.list()[0].state == "undone"
-    begun = checkpoints.begin([Change(script, OLD, NEW)])
+    begun = checkpoints.begin([FileChange(script, OLD, NEW)])
     assert checkpoints.abandon(begun).state == "undone" and script.read_bytes() == OLD
 
 
 def test_recover_leaves_an_owners_edit_alone(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.begin([Change(script, OLD, NEW)])
+    checkpoints.begin([FileChange(script, OLD, NEW)])
     script.write_bytes(b"mine")
     checkpoints.recover()
     assert script.read_bytes() == b"mine" and "left as it is" in checkpoints.list()[0].notes[0]
 
 
 def test_damaged_records(script: Path, checkpoints: Checkpoints) -> None:
-    made = checkpoints.apply([Change(script, OLD, NEW)])
+    made = checkpoints.apply([FileChange(script, OLD, NEW)])
     folder = checkpoints.folder / made.id
     (folder / "0.before").write_bytes(b"rotten")
     with pytest.raises(StateDamaged, match="not what was saved"):
@@ -274,7 +274,7 @@ def test_a_full_disk_changes_nothing(script: Path, checkpoints: Checkpoints, at:
     config.write_bytes(b"{}")
     layer = FullDisk(at, lambda _: True, once)
     full = Checkpoints(checkpoints.folder, layer)
-    changes = [Change(script, OLD, NEW), Change(config, b"{}", b'{"a": 1}')]
+    changes = [FileChange(script, OLD, NEW), FileChange(config, b"{}", b'{"a": 1}')]
     try:
         full.apply(changes)
     except (Refused, StateDamaged) as error:
@@ -293,14 +293,14 @@ def test_a_full_disk_changes_nothing(script: Path, checkpoints: Checkpoints, at:
 def test_no_state_folder_can_be_made(script: Path, quick_path: Path) -> None:
     (quick_path / "file").write_bytes(b"")
     with pytest.raises(StateDamaged, match="no checkpoint can be written"):
-        Checkpoints(quick_path / "file" / "state").apply([Change(script, OLD, NEW)])
+        Checkpoints(quick_path / "file" / "state").apply([FileChange(script, OLD, NEW)])
     assert script.read_bytes() == OLD
 
 
 def test_back_over_two_sets_taken_in_turns(script: Path, checkpoints: Checkpoints) -> None:
     """An older apply that began from the bytes which are there now was not undone by that."""
     states = [OLD, b"a", b"b", b"a", b"b", b"a"]
-    made = [checkpoints.apply([Change(script, *pair)]).id for pair in itertools.pairwise(states)]
+    made = [checkpoints.apply([FileChange(script, *pair)]).id for pair in itertools.pairwise(states)]
     assert [c.id for c in checkpoints.applied()] == made
     checkpoints.rollback(made[3])
     assert script.read_bytes() == b"a"
@@ -310,17 +310,17 @@ def test_back_over_two_sets_taken_in_turns(script: Path, checkpoints: Checkpoint
 
 def test_a_reset_past_several_applies_ends_them_all(script: Path, checkpoints: Checkpoints) -> None:
     for pair in itertools.pairwise([OLD, b"a", b"b"]):
-        checkpoints.apply([Change(script, *pair)])
+        checkpoints.apply([FileChange(script, *pair)])
     script.write_bytes(OLD)  # git checkout
-    made = checkpoints.apply([Change(script, OLD, b"c")])
+    made = checkpoints.apply([FileChange(script, OLD, b"c")])
     assert checkpoints.applied() == (made,)
     checkpoints.rollback()
     assert script.read_bytes() == OLD and checkpoints.current() is None
 
 
 def test_what_cannot_be_put_back_names_the_way_and_what_is_lost(script: Path, checkpoints: Checkpoints) -> None:
-    checkpoints.apply([Change(script, OLD, NEW)])
-    later = checkpoints.apply([Change(script, NEW, b"c")])
+    checkpoints.apply([FileChange(script, OLD, NEW)])
+    later = checkpoints.apply([FileChange(script, NEW, b"c")])
     (checkpoints.folder / later.id / "record.json").write_bytes(b"{")
     with pytest.raises(Refused) as caught:
         checkpoints.rollback()

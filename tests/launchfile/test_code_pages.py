@@ -64,10 +64,10 @@ def grown(locale: str, page: int, seed: int, flags: str = "--xformers") -> tuple
 @pytest.fixture(autouse=True)
 def any_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows tells its one page whatever the environment says; here files of other countries are read."""
-    monkeypatch.setattr(codepage, "of_system", codepage.of_locale)
+    monkeypatch.setattr(codepage, "of_system", codepage.page_of_locale)
 
 
-TOLD = codepage.of_system
+TOLD = codepage.system_page
 
 
 @pytest.mark.skipif(sys.platform != "win32" or under_wine(), reason="asks cmd.exe; wine's chcp tells 0")
@@ -140,11 +140,11 @@ def test_wine_agrees(locale: str, quick_path: Path, cmd_home: Path) -> None:
 
 def test_the_page_of_a_file() -> None:
     text = "set A=表\r\n".encode("cp932")
-    assert codepage.of_file(text, 932) == 932
-    assert codepage.of_file(b"@chcp 932>nul\r\n" + text, 437) == 932
-    assert codepage.of_file(b"if 1==1 (\r\nchcp 932\r\n)\r\nif 1==2 chcp 65001\r\n" + text, 437) is None
-    assert codepage.of_file(b"set A=\x82\xa0\r\nchcp 65001\r\nset B=1\r\n", 932) == 932
-    assert codepage.of_file("set A=я\r\nchcp 65001\r\nset B=я\r\n".encode(), 866) is None
+    assert codepage.page_of_file(text, 932) == 932
+    assert codepage.page_of_file(b"@chcp 932>nul\r\n" + text, 437) == 932
+    assert codepage.page_of_file(b"if 1==1 (\r\nchcp 932\r\n)\r\nif 1==2 chcp 65001\r\n" + text, 437) is None
+    assert codepage.page_of_file(b"set A=\x82\xa0\r\nchcp 65001\r\nset B=1\r\n", 932) == 932
+    assert codepage.page_of_file("set A=я\r\nchcp 65001\r\nset B=я\r\n".encode(), 866) is None
 
 
 @pytest.mark.parametrize(("page", "name"), [(936, "软件"), (866, "Нейросети"), (932, "表")])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autotune.launchfile import records
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import IN_PROGRESS, Change
+from autotune.launchfile.records import IN_PROGRESS, FileChange
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 from tests.system import HAS_LINKS
 
@@ -107,8 +107,8 @@ def store(quick_path: Path) -> Checkpoints:
 @pytest.mark.parametrize("state", ["in progress", "final"])
 def test_one_damaged_checkpoint_hinders_no_other(store: Checkpoints, quick_path: Path, kind: str, state: str) -> None:
     mine, other = quick_path / "a.sh", quick_path / "b.sh"
-    good = store.apply([Change(other, OLD, NEW)], {"flags": ["--xformers"]})
-    bad = store.begin([Change(mine, OLD, NEW)], {"flags": ["--xformers"]})
+    good = store.apply([FileChange(other, OLD, NEW)], {"flags": ["--xformers"]})
+    bad = store.begin([FileChange(mine, OLD, NEW)], {"flags": ["--xformers"]})
     if state == "final":
         store.finish(bad)
     folder = store.folder / bad.id
@@ -123,14 +123,14 @@ def test_one_damaged_checkpoint_hinders_no_other(store: Checkpoints, quick_path:
     assert all(one.state != IN_PROGRESS for one in store.entries())
     store.rollback(good.id, of=other)
     assert other.read_bytes() == OLD and mine.read_bytes() == NEW
-    again = store.apply([Change(other, OLD, NEW)])
+    again = store.apply([FileChange(other, OLD, NEW)])
     assert int(again.id) > int(bad.id)
     assert store.rollback().undoes == (again.id,) or state == "final"
 
 
 def test_what_can_be_settled_of_a_damaged_change_is(store: Checkpoints, quick_path: Path) -> None:
     first, second = quick_path / "a.sh", quick_path / "b.sh"
-    begun = store.begin([Change(first, OLD, NEW), Change(second, OLD, NEW)])
+    begun = store.begin([FileChange(first, OLD, NEW), FileChange(second, OLD, NEW)])
     (store.folder / begun.id / "0.before").write_bytes(b"rotten")
     (note,) = store.recover()
     assert "cannot be settled" in note and begun.id in note
@@ -142,8 +142,8 @@ def test_a_file_that_is_gone_keeps_no_other_from_being_settled(store: Checkpoint
     far = quick_path / "far"
     far.mkdir()
     (far / "c.sh").write_bytes(OLD)
-    store.begin([Change(far / "c.sh", OLD, NEW)])
-    store.begin([Change(quick_path / "a.sh", OLD, NEW)])
+    store.begin([FileChange(far / "c.sh", OLD, NEW)])
+    store.begin([FileChange(quick_path / "a.sh", OLD, NEW)])
     (far / "c.sh").unlink()
     (far / "c.sh").mkdir()
     with pytest.raises(AutotuneError):
@@ -157,7 +157,8 @@ def test_a_record_with_anything_in_it_is_read_or_called_damaged(quick_path: Path
     store = Checkpoints(quick_path / "s")
     if not store.folder.exists():
         (quick_path / "a.sh").write_bytes(OLD)
-        store.apply([Change(quick_path / "a.sh", OLD, NEW, {"k": (1, 2)})], {"flags": ["--xformers"], "speedup": None})
+        change = FileChange(quick_path / "a.sh", OLD, NEW, {"k": (1, 2)})
+        store.apply([change], {"flags": ["--xformers"], "speedup": None})
     path = store.folder / "0001" / "record.json"
     whole = path.read_bytes()
     record = json.loads(whole)
@@ -173,9 +174,9 @@ def test_a_record_with_anything_in_it_is_read_or_called_damaged(quick_path: Path
     place[key] = data.draw(anything)
     path.write_text(json.dumps(record), encoding="utf-8")
     try:
-        found = records.load(path.parent)
+        found = records.read_record(path.parent)
         for one in found.files:
-            records.stands(one, None)
+            records.state_since(one, None)
         store.faults(), store.applied(), store.changed_since(quick_path / "a.sh"), store.current()
     except StateDamaged:
         assert store.entries() == () and store.recover() == ()
@@ -187,7 +188,7 @@ def test_a_record_with_anything_in_it_is_read_or_called_damaged(quick_path: Path
 
 def test_a_rollback_is_of_the_file_that_was_named(store: Checkpoints, quick_path: Path) -> None:
     first, second = quick_path / "a.sh", quick_path / "b.sh"
-    one, two = store.apply([Change(first, OLD, NEW)]), store.apply([Change(second, OLD, NEW)])
+    one, two = store.apply([FileChange(first, OLD, NEW)]), store.apply([FileChange(second, OLD, NEW)])
     with pytest.raises(Refused, match="nothing that is in force") as refused:
         store.rollback(of=quick_path / "c.sh")
     assert str(first) in refused.value.hint and (first.read_bytes(), second.read_bytes()) == (NEW, NEW)
@@ -207,8 +208,8 @@ def test_a_rollback_is_of_the_file_that_was_named(store: Checkpoints, quick_path
 
 def test_an_older_apply_of_a_file_goes_with_the_later_ones_of_it_alone(store: Checkpoints, quick_path: Path) -> None:
     first, second = quick_path / "a.sh", quick_path / "b.sh"
-    one = store.apply([Change(first, OLD, NEW)])
-    store.apply([Change(second, OLD, NEW)])
-    three = store.apply([Change(first, NEW, NEW + b"#\n")])
+    one = store.apply([FileChange(first, OLD, NEW)])
+    store.apply([FileChange(second, OLD, NEW)])
+    three = store.apply([FileChange(first, NEW, NEW + b"#\n")])
     assert store.rollback(one.id, of=first).undoes == (one.id, three.id)
     assert (first.read_bytes(), second.read_bytes()) == (OLD, NEW)

@@ -11,7 +11,7 @@ import pytest
 
 from autotune.launchfile import config_json, options
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.model.errors import Busy
 
 DEFAULTS = {"attention": "Automatic", "batch": True}
@@ -31,7 +31,7 @@ class Program:
         self.held = {**DEFAULTS, **found}
         return self
 
-    def find(self, path: Path) -> options.Options | None:
+    def find(self, path: Path) -> options.RunningOptions | None:
         assert path == self.config
         if self.up and self.deaf:
             raise Busy("it does not answer", "Close it.")
@@ -63,16 +63,17 @@ def script(program: Program) -> Path:
     return program.config.with_name("webui-user.sh")
 
 
-def live(program: Program, **wanted: Any) -> list[Change]:
+def live(program: Program, **wanted: Any) -> list[FileChange]:
     keys = {key: (program.held[key], value) for key, value in wanted.items()}
-    return [Change(script(program), script(program).read_bytes(), NEW), Change(program.config, None, None, keys, True)]
+    return [FileChange(script(program), script(program).read_bytes(), NEW),
+            FileChange(program.config, None, None, keys, True)]
 
 
-def in_file(program: Program, **wanted: Any) -> list[Change]:
+def in_file(program: Program, **wanted: Any) -> list[FileChange]:
     data = program.config.read_bytes() if program.config.exists() else None
     keys = config_json.old_and_new(data or b"{}", wanted)
     new = config_json.edit(data or b"{}", wanted)
-    return [Change(script(program), script(program).read_bytes(), NEW), Change(program.config, data, new, keys)]
+    return [FileChange(script(program), script(program).read_bytes(), NEW), FileChange(program.config, data, new, keys)]
 
 
 def test_up_then_up(program: Program) -> None:
@@ -165,6 +166,6 @@ def test_a_rollback_that_cannot_reach_the_options_changes_nothing(program: Progr
 
 def test_pairs() -> None:
     keys = {"a": (1, 2), "b": (config_json.ABSENT, 3)}
-    assert options.towards(keys, "before") == keys
-    assert options.towards(keys, "after") == {"a": (2, 1), "b": (3, config_json.ABSENT)}
+    assert options.goals(keys, "before") == keys
+    assert options.goals(keys, "after") == {"a": (2, 1), "b": (3, config_json.ABSENT)}
     assert options.undone({"a": 2, "b": 9}, keys) == ({"a": 1, "b": 9}, ("b",))

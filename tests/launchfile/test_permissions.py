@@ -11,7 +11,7 @@ import pytest
 
 from autotune.launchfile import read
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.model.errors import AutotuneError, Refused, StateDamaged
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX permissions")
@@ -60,7 +60,7 @@ def script(quick_path: Path) -> Path:
 
 
 def apply(script: Path) -> None:
-    Checkpoints(script.parent.parent / "state" / "checkpoints").apply([Change(script, OLD, NEW)])
+    Checkpoints(script.parent.parent / "state" / "checkpoints").apply([FileChange(script, OLD, NEW)])
 
 
 def test_allowed(script: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autotune.launchfile import values
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.reader import parse
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.model.errors import Refused
 from tests.launchfile.faults import FastLayer
 from tests.launchfile.grammar import batch, shell
@@ -64,7 +64,7 @@ def test_rollback_after_apply_is_identity(quick_path: Path) -> None:
             after = edit(parse(data, path, {}), TARGET, owns)
         except Refused:
             continue
-        checkpoints.apply([Change(path, data, after)])
+        checkpoints.apply([FileChange(path, data, after)])
         assert path.read_bytes() == after and path.stat().st_mode == mode
         checkpoints.rollback()
         assert path.read_bytes() == data and path.stat().st_mode == mode

@@ -12,7 +12,7 @@ import pytest
 
 from autotune.launchfile import config_json
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import Change, digest
+from autotune.launchfile.records import FileChange, digest
 from autotune.model.errors import NothingToWorkOn, Refused
 from tests.launchfile.faults import FastLayer
 from tests.system import fewer
@@ -47,7 +47,7 @@ class Run:
         wanted = {"batch_cond_uncond": self.random.random() < 0.5, "tuned": self.random.randint(0, 3)}
         keys = config_json.old_and_new(options, wanted)
         tuned = config_json.edit(options, wanted)
-        changes = [Change(self.file, before, after), Change(self.config, options, tuned, keys)]
+        changes = [FileChange(self.file, before, after), FileChange(self.config, options, tuned, keys)]
         made = self.checkpoints.apply(changes, {"n": self.number})
         self.stack = [(i, a, b) for i, a, b in self.stack if i not in made.undoes]
         self.stack.append((made.id, before, after))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.launchfile.ask_bash import Answered, ask
+from autotune.launchfile.ask_bash import BashAnswer, ask
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import parse
 from autotune.model.errors import Refused
@@ -139,9 +139,9 @@ def test_flags_that_depend_on_a_condition_are_asked_of_bash(
     file = read((CASES / name).read_bytes(), environ)
     assert not file.static and not file.variable("COMMANDLINE_ARGS").certain and file.depends
     answer = ask(file, tmp_path, environ)
-    assert isinstance(answer, Answered) and list(answer.words) == gives.split()
+    assert isinstance(answer, BashAnswer) and list(answer.words) == gives.split()
     other = ask(file, tmp_path / "venv", environ)
-    assert isinstance(other, Answered) and other.words != answer.words
+    assert isinstance(other, BashAnswer) and other.words != answer.words
 
 
 @pytest.mark.parametrize(("data", "followed"), [
@@ -207,7 +207,7 @@ CLEAN = "if [[ $OSTYPE == linux* ]]; then export COMMANDLINE_ARGS=--api; fi\n"
 def test_a_program_matters_only_where_its_outcome_does(tmp_path: Path, lines: str, gives: list[str] | None) -> None:
     need_bash()
     answer = ask(read(lines.encode()), tmp_path, ENVIRON)
-    assert (list(answer.words) if isinstance(answer, Answered) else None) == gives, answer
+    assert (list(answer.words) if isinstance(answer, BashAnswer) else None) == gives, answer
     assert list(tmp_path.iterdir()) == []
 
 
@@ -266,7 +266,7 @@ def test_nothing_in_a_file_can_act_while_bash_is_asked(
     file = read(f'{line}\nif [ -n "$EXTRA" ]; then export COMMANDLINE_ARGS="--api $x"; fi\n'.encode())
     answer = ask(file, tmp_path, ENVIRON)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
-    if isinstance(answer, Answered):
+    if isinstance(answer, BashAnswer):
         ends = line.startswith(("exec touch", "exit"))
         assert answer.words in ([()] if ends else [("--api",), ("--api", "$(touch", "MARK)")])
 
@@ -275,7 +275,7 @@ def test_a_file_that_the_parser_refuses_is_refused_and_without_a_parser_nothing_
         monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused):
         read(b"if true; then\nexport COMMANDLINE_ARGS=--api\n")
-    monkeypatch.setattr("autotune.launchfile.sh_tree.program", lambda: None)
+    monkeypatch.setattr("autotune.launchfile.sh_tree.find_shfmt", lambda: None)
     file = read(b"export COMMANDLINE_ARGS=--api # never read before\n")
     assert not file.static and not file.variable("COMMANDLINE_ARGS").certain and file.why_not
     assert isinstance(ask(file, Path(), ENVIRON), str)

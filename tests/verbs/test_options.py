@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.options import Options
-from autotune.launchfile.records import Change
+from autotune.launchfile.options import RunningOptions
+from autotune.launchfile.records import FileChange
 from autotune.webui.a1111.options import holder_of
 from tests.engine.live import Live, body, serving
 from tests.launchfile.faults import KillLayer, in_child
@@ -209,7 +209,7 @@ def test_another_settings_file_is_another_matter(overriding: Bench) -> None:
 class Mortal:
     """The options of a running web UI; the process dies before or after its change number ``at``."""
 
-    def __init__(self, inner: Options, at: KillLayer) -> None:
+    def __init__(self, inner: RunningOptions, at: KillLayer) -> None:
         self.inner, self.at = inner, at
         self.values, self.default = inner.values, inner.default
 
@@ -224,7 +224,7 @@ def test_killed_everywhere(overriding: Bench, verb: str, capsys: pytest.CaptureF
     script, place = overriding.launch_file, config(overriding).resolve()
     old = script.read_bytes()
     keys = {ATTENTION: (V1, "Automatic"), BATCH: (True, False)}
-    changes = [Change(script, old, b"new\n"), Change(place, None, None, keys, live=True)]
+    changes = [FileChange(script, old, b"new\n"), FileChange(place, None, None, keys, live=True)]
     find = holder_of(overriding.root)
     kills = 0
 
@@ -272,7 +272,7 @@ def test_killed_with_the_api_call_done(overriding: Bench, back: str) -> None:
     store = Checkpoints(checkpoints_of(overriding))
     with owner(overriding) as live:
         begun = Checkpoints(store.folder, running=find)
-        begun.begin([Change(config(overriding), None, None, keys, live=True)])
+        begun.begin([FileChange(config(overriding), None, None, keys, live=True)])
         assert held(live) == "Automatic"
         if back == "up":
             assert overriding.json("status")["applied"] is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autotune.apply.owner_edits import only_our_words, within
 from autotune.launchfile.checkpoints import Checkpoints
-from autotune.launchfile.records import Change
+from autotune.launchfile.records import FileChange
 from autotune.store.places import Places
 
 BEFORE = b'#!/bin/bash\nexport COMMANDLINE_ARGS="--api --opt-sub-quad-attention --theme dark"\n# end\n'
@@ -58,7 +58,7 @@ def test_of_an_apply(tmp_path: Path) -> None:
     file = root / "webui-user.sh"
     file.write_bytes(BEFORE)
     assert not only_our_words(root, places)
-    Checkpoints(places.checkpoints(root)).apply([Change(file, BEFORE, AFTER)])
+    Checkpoints(places.checkpoints(root)).apply([FileChange(file, BEFORE, AFTER)])
     file.write_bytes(AFTER.replace(b"sdp-attention", b"sdp-attentoin"))
     assert only_our_words(root, places)
     file.write_bytes(AFTER.replace(b"--api", b"--api --listen"))

@@ -63,7 +63,7 @@ def _path(found: Variable, root: Path) -> Variable:
         return found
     text = found.text.strip().strip('"')
     if _in_unknown_page(text):
-        there = {one for one in map(_spelled, codepage.readings(text)) if (root / one).exists()}
+        there = {one for one in map(_spelled, codepage.possible_texts(text)) if (root / one).exists()}
         return replace(found, text=there.pop() if len(there) == 1 else text)
     return replace(found, text=_spelled(text))
 

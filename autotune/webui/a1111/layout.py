@@ -20,7 +20,7 @@ from pathlib import Path
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import in_pinokio, parse, read
-from autotune.launchfile.values import ENVIRONMENT, OWN
+from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT
 from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.flavour import container, flavour, packaged
 from autotune.webui.face import Layout
@@ -50,7 +50,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
     host = "pinokio" if in_pinokio(root) else ""
     main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
-    where = f"{OWN} in {main}"
+    where = f"{COMMANDLINE_ARGS} in {main}"
     if not files:
         return Layout(kind, host, False, (), f"{_NAMES[kind]} in {root} has no {main.name}", where)
     return Layout(kind, host, True, files, None, where)
@@ -131,12 +131,12 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
         before, file = file, read(path, environ, root)
         if before is not None and file.kind == "cmd":  # one cmd runs both, and every variable stays
             file = replace(parse(file.data, path, environ, root, before), rewritten=file.rewritten)
-        builds_on_it = not file.assignments or f"{ENVIRONMENT}{OWN}" in file.depends
+        builds_on_it = not file.assignments or f"{FROM_ENVIRONMENT}{COMMANDLINE_ARGS}" in file.depends
         doubt = (*doubt, *file.uncertain) if builds_on_it else file.uncertain
         if chosen is None or file.assignments or (path.name.startswith("webui-user.") and not chosen.assignments):
             chosen = file
         line = len(file.reading.line_words) if file.reading else 0
         if file.words[line:]:
-            environ = {**environ, OWN: joined(file.words[line:])}  # a new one: the file read keeps its own
+            environ = {**environ, COMMANDLINE_ARGS: joined(file.words[line:])}  # a new one: the file read keeps its own
     assert chosen is not None
     return replace(chosen, others=tuple(dict.fromkeys(doubt)))

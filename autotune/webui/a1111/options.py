@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.launchfile import config_json
-from autotune.launchfile.options import Find
+from autotune.launchfile.options import FindOptions
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy, Refused
 from autotune.webui.a1111.client import Client
@@ -59,7 +59,7 @@ def _holds(config: Path, wanted: Mapping[str, Any]) -> bool:
     return all(saved.get(key) == value for key, value in wanted.items())
 
 
-def holder_of(root: Path) -> Find:
+def holder_of(root: Path) -> FindOptions:
     """Finds the owner's web UI of ``root`` that keeps its options in a given config.json.
 
     The result raises Busy when one runs and its options cannot be reached: still starting, without its API, with

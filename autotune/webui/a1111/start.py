@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from autotune.launchfile import blocks
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.reader import kind_of, load, parse
-from autotune.launchfile.values import OWN, Variable
+from autotune.launchfile.reader import kind_of, load_bytes, parse
+from autotune.launchfile.values import COMMANDLINE_ARGS, Variable
 from autotune.webui.a1111.flavour import packaged
 
 if TYPE_CHECKING:
-    from autotune.launchfile.ask_bash import Answered
+    from autotune.launchfile.ask_bash import BashAnswer
 
 MACOS, SETTINGS = "webui-macos-env.sh", "webui.settings.bat"
 
@@ -48,15 +48,15 @@ class Start:
     def exported(self) -> dict[str, Variable]:
         """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
         names = {name for file in self.files if file.reading for name in file.reading.variables}
-        if any(file.reading and file.reading.opaque for file in self.files):
+        if any(file.reading and file.reading.changes_any for file in self.files):
             names |= {*self.environ, *(() if isinstance(self._asked, str) else self._asked.variables)}
-        return {name: self.variable(name) for name in sorted(names) if name != OWN}
+        return {name: self.variable(name) for name in sorted(names) if name != COMMANDLINE_ARGS}
 
     def _read(self, name: str) -> Variable:
         return self.files[-1].variable(name)
 
     @cached_property
-    def _asked(self) -> Answered | str:
+    def _asked(self) -> BashAnswer | str:
         """What bash in the sandbox says; else why nobody can be asked, or it cannot say."""
         from autotune.launchfile.ask_bash import ask
 
@@ -68,7 +68,7 @@ class Start:
         found = ask(plain, self.root, self.environ)
         if isinstance(found, str) or file.block is None:
             return found
-        return replace(found, words=blocks.through(found.words, file.block))
+        return replace(found, words=blocks.words_after(found.words, file.block))
 
 
 def read_start(
@@ -80,22 +80,22 @@ def read_start(
     Raises NothingToWorkOn and Refused, as ``reader.read`` does.
     """
     environ = os.environ if environ is None else environ
-    data, kind = load(launch_file) if data is None else data, kind_of(launch_file)
+    data, kind = load_bytes(launch_file) if data is None else data, kind_of(launch_file)
     if kind == "sh" and platform == "darwin" and launch_file.name != MACOS and (root / MACOS).is_file():
         # One shell reads both, so that one reading of both is what it has in the end.
-        data = load(root / MACOS) + b"\n" + data
+        data = load_bytes(root / MACOS) + b"\n" + data
     if kind != "cmd":
         return Start(root, (parse(data, launch_file, environ, root),), environ)
     second = launch_file.with_name(SETTINGS)
     if launch_file.name.lower() == SETTINGS and launch_file.with_name("webui-user.bat").is_file():
         launch_file = launch_file.with_name("webui-user.bat")
-        data = load(launch_file)
+        data = load_bytes(launch_file)
     files = [(launch_file, data)]
     package = packaged(root) if launch_file.parent == root else None
     if package is not None:
-        files.insert(0, (package, load(package)))
+        files.insert(0, (package, load_bytes(package)))
     if launch_file != second and second.is_file():
-        files.append((second, load(second)))
+        files.append((second, load_bytes(second)))
     read: list[LaunchFile] = []
     for path, content in files:
         read.append(parse(content, path, environ, root, read[-1] if read else None))
