@@ -64,7 +64,7 @@ def grown(locale: str, page: int, seed: int, flags: str = "--xformers") -> tuple
 @pytest.fixture(autouse=True)
 def any_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows tells its one page whatever the environment says; here files of other countries are read."""
-    monkeypatch.setattr(codepage, "of_system", codepage.page_of_locale)
+    monkeypatch.setattr(codepage, "system_page", codepage.page_of_locale)
 
 
 TOLD = codepage.system_page

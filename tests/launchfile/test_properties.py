@@ -111,7 +111,7 @@ def test_split_is_shlex(text: str) -> None:
     try:
         expected = shlex.split(text)
     except ValueError:
-        with pytest.raises(values.Unbalanced):
+        with pytest.raises(values.UnclosedQuote):
             values.split(atoms)
         return
     assert [w.text for w in values.split(atoms)] == expected
