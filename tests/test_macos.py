@@ -165,7 +165,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.agent.service.manager": no_linux,
     "autotune.agent.webui_starts.Openings.watch": opened,
     "autotune.agent.file_events": moving,
-    "autotune.launchfile.files.FileLayer.dress": dressed,
+    "autotune.launchfile.files.FileLayer.copy_metadata": dressed,
     "autotune.webui.a1111.layout._file_names": two_files,
     "autotune.webui.a1111.start.read_start": two_files,
     "autotune.machine.nvml.likely": no_linux,

@@ -351,7 +351,7 @@ def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[FileC
         server = face_of(look.root).options_of(look.root)(config)
         if server is not None:
             keys |= _keys({**saved, **server.values()}, settings, usual)
-            return (Change(config, None, None, spelled(server, keys), True) if keys else None), None
+            return (FileChange(config, None, None, with_defaults(server, keys), True) if keys else None), None
     except Busy as busy:
         if not keys:
             return None, None

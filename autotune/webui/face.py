@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from autotune.flags.catalogue import Catalogue
 from autotune.launchfile.blocks import BlockFlags
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.options import Find
+from autotune.launchfile.options import FindOptions
 from autotune.model.api import Memory, Rendered
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Machine
@@ -272,5 +272,5 @@ class WebUI(Protocol):
     def block_flags(self) -> BlockFlags:
         """Flags that a marked block in a launch file may have to take out when the script runs."""
 
-    def options_of(self, root: Path) -> Find:
+    def options_of(self, root: Path) -> FindOptions:
         """Finds the owner's running web UI that holds the options of a given settings file."""

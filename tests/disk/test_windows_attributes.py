@@ -74,9 +74,9 @@ def test_a_replaced_launch_file_keeps_its_attributes(tmp_path: Path, given_bits:
     mine = tmp_path / "webui-user.bat"
     mine.write_bytes(b"call webui.bat\r\n")
     ctypes.WinDLL("kernel32").SetFileAttributesW(ctypes.c_wchar_p(str(mine)), given_bits | 0x20)  # type: ignore[attr-defined, unused-ignore]
-    before = bits_of(mine) & attributes.KEPT
-    files.put(files.FileLayer(), files.examine(mine), b"rem\r\n", "t")
-    assert mine.read_bytes() == b"rem\r\n" and bits_of(mine) & attributes.KEPT == before
+    before = bits_of(mine) & attributes.COPIED
+    files.replace_file(files.FileLayer(), files.examine(mine), b"rem\r\n", "t")
+    assert mine.read_bytes() == b"rem\r\n" and bits_of(mine) & attributes.COPIED == before
     assert before or os.name == "nt"
 
 

@@ -166,7 +166,7 @@ def test_clip_arguments() -> None:
 
 
 def test_bodies_are_checked() -> None:
-    assert shape.txt2img({"steps": "3", "unknown": 1, "cfg_scale": 7}) == {"steps": 3, "cfg_scale": 7.0}
+    assert request_checks.txt2img({"steps": "3", "unknown": 1, "cfg_scale": 7}) == {"steps": 3, "cfg_scale": 7.0}
     refused_bodies: tuple[dict[str, Any], ...] = (
         {"steps": "many"}, {"width": None}, {"alwayson_scripts": 3}, {"save_images": "?"}, {"prompt": []},
     )

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.launchfile.values import OWN
+from autotune.launchfile.values import COMMANDLINE_ARGS
 from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
@@ -30,7 +30,7 @@ _MATTER = re.compile(
     r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|(?i:venv_dir)|python_cmd|"
     r"(?:CUDA|CUBLAS|CUDNN|NVIDIA|PYTORCH|TORCH|HIP|HSA|ROCR?|MIOPEN|OMP|MKL)_\w+")
 """Names of variables that bear on which program runs or how fast: what they are must not be left unsaid."""
-_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", OWN, processes.MARKER)
+_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", COMMANDLINE_ARGS, processes.MARKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class StartEnvironment:
 def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what belongs to autotune's own interpreter, and without words."""
     env = without_ours(environ)
-    env.pop(OWN, None)
+    env.pop(COMMANDLINE_ARGS, None)
     return env
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
     from autotune.launchfile.blocks import BlockFlags
     from autotune.launchfile.launch_file import LaunchFile
-    from autotune.launchfile.options import Find
+    from autotune.launchfile.options import FindOptions
     from autotune.model.workload import SearchSpec
     from autotune.webui.a1111.client import Client
     from autotune.webui.a1111.own_script import Given
@@ -91,7 +91,7 @@ class A1111:
 
     def prepare(self, start: TrialStart) -> Command:
         """Lays out copies of the settings, and puts words and variables together (``isolation``, ``environment``)."""
-        from autotune.launchfile.values import OWN
+        from autotune.launchfile.values import COMMANDLINE_ARGS
         from autotune.model.windows_paths import why_too_long
         from autotune.webui.a1111 import environment, isolation, own_script
 
@@ -108,14 +108,15 @@ class A1111:
         if start.own_script:
             argv, added = own_script.start_of(start.root, start.folder, own, found.shell, start.credentials.password)
             # COMMANDLINE_ARGS of this shell, which a launch file may build on: its owner's start gets it as well.
-            env = {**environment.base(), **({OWN: os.environ[OWN]} if OWN in os.environ else {}), **added}
+            own_args = {name: os.environ[name] for name in (COMMANDLINE_ARGS,) if name in os.environ}
+            env = {**environment.base(), **own_args, **added}
         else:
             wrong = why_too_long(str(start.root)) if os.name == "nt" else None
             if wrong is not None:
                 raise NothingToWorkOn(*wrong)
             words = isolation.trial_words(start.words) + own
             argv = (*environment.command(found, start.python), str(start.root / "launch.py"))
-            env = {**environment.for_python(found, start.python), OWN: isolation.quoted(words)}
+            env = {**environment.for_python(found, start.python), COMMANDLINE_ARGS: isolation.quoted(words)}
         env["SD_WEBUI_RESTARTING"] = "1"  # no browser is opened
         return Command(argv, env, tuple(filter(None, warnings)))
 
@@ -127,10 +128,10 @@ class A1111:
 
     def command_line(self, given: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...] | None:
         """Words after the script, then those of COMMANDLINE_ARGS, which launch.py appends."""
-        from autotune.launchfile.values import OWN
+        from autotune.launchfile.values import COMMANDLINE_ARGS
 
         try:
-            return (*given, *shlex.split(environ.get(OWN, "")))
+            return (*given, *shlex.split(environ.get(COMMANDLINE_ARGS, "")))
         except ValueError:
             return None
 
@@ -221,7 +222,7 @@ class A1111:
 
         return BLOCK_FLAGS
 
-    def options_of(self, root: Path) -> Find:
+    def options_of(self, root: Path) -> FindOptions:
         """See ``options.holder_of``."""
         from autotune.webui.a1111.options import holder_of
 
