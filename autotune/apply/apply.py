@@ -70,7 +70,7 @@ class Plan:
     def require_possible(self, root: Path, start: bool) -> None:
         """Raises Busy when the change cannot be made, or with ``start`` not proven, as long as another program runs
         as it does: the user's own web UI above all."""
-        why = self.blocked or (blocking_programs.no_second(root) if start else None)
+        why = self.blocked or (blocking_programs.against_starting(root) if start else None)
         if why is not None:
             raise why
 
@@ -115,14 +115,14 @@ def plan(look: Look, places: Places, words: str | None, cause: str = "asked") ->
     changes = [] if after == file.data else [FileChange(file.path, file.data, after)]
     shown_diff = masked_diff(file.data, after, file.path.name)
     option, blocked = _option_change(look, settings)
-    blocked = blocked or blocking_programs.holder(look.root, (change.path for change in changes))
+    blocked = blocked or blocking_programs.against_writing(look.root, (change.path for change in changes))
     if option is not None:
         changes.append(option)
         shown_diff += _settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
     notes += _edited_since(look, places, file)
-    notes += filter(None, [blocking_programs.at_next_start(look.root) if look.machine.webui.running else None])
+    notes += filter(None, [blocking_programs.next_start_note(look.root) if look.machine.webui.running else None])
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(look.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
@@ -213,13 +213,14 @@ def rollback(
             # Another file's trouble; where it is this one's, it stands as nobody left it, and is refused below.
             say(error.message)
         undone = store.to_undo(to, launch_file)
-        manager = blocking_programs.holder(root, (file.path for one in undone for file in one.files if not file.keys))
-        if manager is not None:
-            raise manager
+        written = (file.path for one in undone for file in one.files if not file.keys)
+        busy = blocking_programs.against_writing(root, written)
+        if busy is not None:
+            raise busy
         done = store.rollback(to, force, {"cause": cause}, launch_file)
         _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
     document = _rolled_back(store, done, root)
-    note = blocking_programs.at_next_start(root) if done.files else None
+    note = blocking_programs.next_start_note(root) if done.files else None
     if note is not None:
         document.update(notes=[*document["notes"], note], message=f"{document['message']}\n{note}")
     return document
@@ -385,8 +386,7 @@ def _edited_since(look: Look, places: Places, file: LaunchFile) -> list[str]:
     stands, applied, name = store.changed_since(file.path), store.current(), file.path.name
     if stands not in ("edited", "before") or applied is None:
         return []
-    words, meta = look.machine.webui.flags, applied.meta
-    gone = file_drift(words, meta.get("flags", ()), look.catalogue, meta.get("dimensions", ()))
+    gone = file_drift(look.machine.webui.flags, applied.meta, look.catalogue)
     difference = f": {gone}" if gone else ""
     if stands == "before":
         return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]

@@ -1,8 +1,7 @@
-"""How was the launch file edited since the newest apply? In autotune's own words only, or elsewhere too?
+"""Was the launch file edited since the newest apply, and only within the words that autotune wrote?
 
-A file that its owner edited is not overwritten. But where nothing was touched except the very words that an apply
-wrote, putting back what stood there before takes nothing from its owner; and after a start that failed with
-those words, that is what the agent is for.
+A file that its owner edited is never overwritten. But where only the words that an apply wrote were touched, a
+rollback takes nothing from the owner, and the agent may do it after a start that failed with these words.
 """
 
 from __future__ import annotations
@@ -17,13 +16,15 @@ from autotune.store.places import Places
 EDGES = frozenset({b" ", b"\t", b"\r", b"\n", b'"', b"'", b"=", b"^", b"\\"})
 """Bytes at which a word of a launch file ends."""
 ALIKE = 0.6
-"""Share of letters that two spellings of one word have in common, in order; two flags of different names have less,
-but for the attention flags among each other, which are ours in any case."""
+"""Least similarity (difflib's ratio) of two spellings of one word. Flags with different names are less alike, except
+for the attention flags among each other, and those are ours in any case."""
 
 
 def only_our_words(root: Path, places: Places, launch_file: Path | None = None) -> bool:
-    """Whether the edits since the newest apply (to ``launch_file``, if given) lie all within the words that it wrote.
-    False when in doubt."""
+    """Whether all edits since the newest apply (of ``launch_file``, if given) are within the words that it wrote.
+
+    False when in doubt.
+    """
     store = Checkpoints(places.checkpoints(root))
     try:
         (applied,) = store.to_undo(of=launch_file)
@@ -43,8 +44,10 @@ def only_our_words(root: Path, places: Places, launch_file: Path | None = None) 
 
 
 def within(before: bytes, after: bytes, now: bytes) -> bool:
-    """Whether ``now`` differs from ``after`` only where ``after`` differs from ``before``, and only in how our words
-    are spelled there: a word more or less, or quite another one, is its owner's."""
+    """Whether ``now`` differs from ``after`` only in the spelling of words in which ``after`` differs from ``before``.
+
+    A word more or less, or quite another one, counts as the owner's.
+    """
     start = _shared(before, after)
     while start and after[start - 1 : start] not in EDGES:
         start -= 1

@@ -158,9 +158,7 @@ def _in_force(look: Look, places: Places) -> Checkpoint | None:
     applied = Checkpoints(places.checkpoints(look.root)).current()
     if applied is None or look.file is None:
         return None
-    return None if file_drift(
-        look.machine.webui.flags, applied.meta.get("flags", ()), look.catalogue, applied.meta.get("dimensions", ())
-    ) else applied
+    return None if file_drift(look.machine.webui.flags, applied.meta, look.catalogue) else applied
 
 
 def _study_behind(look: Look, places: Places, applied: Checkpoint | None) -> Study | None:
@@ -257,12 +255,12 @@ def _record(
     look: Look, places: Places, options: CheckOptions, subject: _Subject | None, study: Study | None, found: Finding
 ) -> dict[str, Any]:
     """The finding as a document, kept beside its samples and in the history."""
-    from autotune.tune.document import flags_json
+    from autotune.tune.document import flags_json, interval_json
 
     document: dict[str, Any] = {
         "answer": found.answer,
         "reason": found.reason,
-        "speedup": _interval(found),
+        "speedup": interval_json(found.gain),
         "paired": found.paired,
         "recorded": _recorded(subject),
         "rollback": subject is not None and subject.applied is not None
@@ -296,15 +294,3 @@ def _recorded(subject: _Subject | None) -> float | None:
         return None
     then = subject.question.recorded
     return round(math.exp(then.stock_score - then.current_score), 5)
-
-
-def _interval(found: Finding) -> dict[str, float] | None:
-    gain = found.gain
-    if gain is None:
-        return None
-    return {
-        "estimate": round(gain.estimate, 5), "low": round(gain.low, 5), "high": round(gain.high, 5),
-        "confidence": gain.confidence,
-    }
-
-

@@ -1,14 +1,13 @@
-"""The rule of a check: what to measure next, and what was found. Pure: a history in, a proposal or an answer out.
+"""The rule of `verify --measure`: what to measure next, and what was found. Pure: a history in, an answer out.
 
-First the cheap question, if the tune that led to the set left times to compare with: does a clip take as long
-as it did (decide/drift.py, one start)? Only if that does not settle it, fresh pairs: the set in use against
-the one before it, each from cold starts in turn, by the same test that decides a tune. A set is taken back on
-nothing less than that.
+First comes the cheap question (decide/drift.py, one start): does a clip take as long as the tune recorded? Where that
+leaves it open, or nothing was recorded, fresh pairs follow: the set in use against the one before it, each from cold
+starts in turn, judged by the same test that decides a tune. Only such pairs can say that a set should be rolled back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,44 +23,41 @@ from autotune.search.confirm import next_comparison
 from autotune.search.view import View
 
 MAX_STARTS = 9
-"""Starts of one check: one for the cheap question and four fresh pairs. A tune may use more; what four pairs
-leave open is for a tune to settle."""
+"""Most starts of one check: one for the cheap question and four fresh pairs. What they leave open needs a tune."""
 TRIES = 2
-"""So often must a set fail, and not less often than it gives a good clip, until it counts as one that does not
-render here: memory that spills fails only once there are clips to compare with."""
-
-Answer = Literal["holds", "changed", "loss", "unknown"]
+"""A set counts as one that does not render here after so many failures, if it gave no more good clips than that. A
+single failure is not enough: spilled memory, for one, is only noticed when there are clips to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``space``: its baseline is the set in use; ``other``: the set it is compared with.
+    """Which two sets are compared, and how. ``space``: its baseline is the set in use; ``other``: the other's name.
 
-    ``takes_back``: ``other`` is what a rollback would restore, so fresh pairs may find a loss; without it only
-    the cheap question is asked. ``recorded``: what the tune left, None when it left nothing to compare with.
+    ``can_roll_back``: ``other`` is what a rollback would restore, so that fresh pairs may find a loss; otherwise only
+    the cheap question is asked. ``recorded``: the times that the tune recorded for both; None where it has none.
     """
 
     space: Space
     other: str
     profile: Profile
     objective: str
-    takes_back: bool
+    can_roll_back: bool
     recorded: RecordedSpeedup | None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``gain``: time of the other set over time of the set in use (above 1: the set in use is faster), None where
-    that was not needed or could not be measured. ``paired``: it comes from fresh pairs."""
+    """What a check found. ``gain``: time of the other set over that of the set in use (above 1: the set in use is
+    faster), None where it was not measured. ``paired``: it comes from fresh pairs."""
 
-    answer: Answer
+    answer: Literal["holds", "changed", "loss", "unknown"]
     gain: Interval | None
     reason: str
     paired: bool = False
 
 
 def next_step(history: History, question: Question) -> Proposal | None:
-    """What to measure next; None when the check is over."""
+    """The next measurement; None when the check is over."""
     if history.spent >= history.budget:
         return None
     failed = _does_not_render(history, question)
@@ -71,7 +67,7 @@ def next_step(history: History, question: Question) -> Proposal | None:
         proposal = drift.next_proposal(history, question.profile, question.recorded)
         if proposal is not None:
             return proposal
-    if not question.takes_back or _settled_cheaply(history, question):
+    if not question.can_roll_back or _settled_cheaply(history, question):
         return None
     view = View(
         history, question.space, question.profile, question.objective, Surface(question.space),
@@ -81,11 +77,11 @@ def next_step(history: History, question: Question) -> Proposal | None:
 
 
 def finding(history: History, question: Question) -> Finding:
-    """What the measurements say; "unknown" when they end too early to say it."""
+    """What the measurements show; "unknown" when they ended too early."""
     if _does_not_render(history, question) is not None:
         return _of_failures(history, question)
     cheap = _cheap(history, question)
-    if cheap is not None and (not question.takes_back or _settled_cheaply(history, question)):
+    if cheap is not None and (not question.can_roll_back or _settled_cheaply(history, question)):
         return Finding(cheap.answer, cheap.gain, cheap.reason)
     found = _paired(history, question)
     if found is not None:
@@ -95,7 +91,7 @@ def finding(history: History, question: Question) -> Finding:
 
 
 def _cheap(history: History, question: Question) -> drift.Drift | None:
-    """The cheap question's answer; None where it could not be asked or had none."""
+    """The answer to the cheap question; None where it was not asked, or had no answer."""
     if question.recorded is None or _failures(history):
         return None
     found = drift.drift_of(history, question.profile, question.recorded)
@@ -103,13 +99,13 @@ def _cheap(history: History, question: Question) -> drift.Drift | None:
 
 
 def _settled_cheaply(history: History, question: Question) -> bool:
-    """Whether the set in use is surely no loss by the cheap question alone."""
+    """Whether the cheap question alone rules out a loss."""
     found = _cheap(history, question)
     return found is not None and (found.answer == "holds" or (found.gain is not None and found.gain.low > 1.0))
 
 
 def _paired(history: History, question: Question) -> Finding | None:
-    """The answer of the fresh pairs; None before there are enough of them."""
+    """The answer from fresh pairs; None before there are enough of them."""
     scored = objectives.score_rounds(rounds(history, question.profile), question.objective)
     result = confirmation_result(history, question.space, scored, question.other, question.profile.decide)
     if result is None:
@@ -131,46 +127,39 @@ def _paired(history: History, question: Question) -> Finding | None:
 
 # A set that fails
 
-def _failures(history: History) -> Mapping[str, int]:
-    """Failed clips and starts of each set that are the set's own fault."""
-    found: dict[str, int] = {}
+def _failures(history: History) -> Counter[str]:
+    """How often each set failed by its own fault, in clips and starts."""
+    found: Counter[str] = Counter()
     for sample in history.samples:
         if sample.state == "failed" and sample.failure != "interrupted":
-            times = TRIES if sample.failure == "machine_down" else 1
-            found[sample.candidate] = found.get(sample.candidate, 0) + times
-    for launch in history.launches:
-        if launch.failure not in (None, "interrupted", "port"):
-            found[launch.candidate] = found.get(launch.candidate, 0) + 1
+            # A set that brought the machine down is not tried a second time.
+            found[sample.candidate] += TRIES if sample.failure == "machine_down" else 1
+    found.update(one.candidate for one in history.launches if one.failure not in (None, "interrupted", "port"))
     return found
 
 
 def _renders(history: History, name: str) -> bool:
-    """Whether it gave clips, and did not fail as often."""
-    good, bad = _good(history, name), _failures(history).get(name, 0)
+    """Whether a set gave clips, and more of them than it failed."""
+    good = sum(sample.candidate == name and is_usable(sample) for sample in history.samples)
+    bad = _failures(history)[name]
     return good > 0 and (bad < TRIES or bad < good)
 
 
-def _good(history: History, name: str) -> int:
-    return sum(sample.candidate == name and is_usable(sample) for sample in history.samples)
-
-
 def _does_not_render(history: History, question: Question) -> str | None:
-    """The set that fails in this check: the one in use before the other."""
+    """The name of the set that fails in this check, the one in use first; None where neither does."""
     failed = _failures(history)
-    for name in (question.space.baseline, question.other):
-        if failed.get(name) and not _renders(history, name):
-            return name
-    return None
+    return next((name for name in (question.space.baseline, question.other)
+                 if failed[name] and not _renders(history, name)), None)
 
 
 def _after_failure(history: History, question: Question, name: str) -> Proposal | None:
-    """Once more from a fresh start; then, if the set in use is the one that fails, whether the other renders."""
-    current = question.space.baseline
-    if _failures(history).get(name, 0) < TRIES:
+    """Tries set ``name`` once more from a fresh start; then, if it is the one in use, whether the other renders."""
+    failed = _failures(history)
+    if failed[name] < TRIES:
         return Proposal(name, "drift", 1, fresh=True, why="it failed: once more, from a fresh start")
-    if name != current or not question.takes_back or _renders(history, question.other):
+    if name != question.space.baseline or not question.can_roll_back or _renders(history, question.other):
         return None
-    if _failures(history).get(question.other, 0) >= TRIES:
+    if failed[question.other] >= TRIES:
         return None
     return Proposal(question.other, "drift", 1, fresh=True, why="the set in use fails: does the one before it render?")
 
@@ -182,10 +171,10 @@ def _of_failures(history: History, question: Question) -> Finding:
             return Finding("unknown", None, f"the machine went down while {who} ran: it is not measured again unasked "
                                             "(`autotune tune --fresh` does)")
     current, failed = question.space.baseline, _failures(history)
-    if failed.get(current, 0) >= TRIES and not _renders(history, current):
+    if failed[current] >= TRIES and not _renders(history, current):
         if _renders(history, question.other):
             return Finding("loss", None, f"the set in use failed {failed[current]} times; the one before it renders")
         return Finding("unknown", None, f"the set in use failed {failed[current]} times, and nothing else rendered")
-    if failed.get(question.other, 0) >= TRIES and _renders(history, current):
+    if failed[question.other] >= TRIES and _renders(history, current):
         return Finding("holds", None, "the set in use renders; the one before it does not any more")
     return Finding("unknown", None, "a set failed, and the check ended before it could be tried again")

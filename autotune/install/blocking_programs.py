@@ -1,8 +1,8 @@
-"""What stands in the way of writing a launch file or of starting a web UI: programs that hold the one or the other."""
+"""Programs that run now and stand in the way of writing a launch file, or of starting a web UI to prove a change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,36 +16,39 @@ if TYPE_CHECKING:
 BATCH = (".bat", ".cmd")
 
 
-def no_second(root: Path) -> Busy | None:
-    """Why no web UI can be started from ``root`` to prove an apply: the user's own runs. None: none does."""
-    found = [one for one in running.web_uis(root) if one.certain]
-    if not found:
-        return None
-    return Busy(
-        f"{found[0].name} is running: proving the change would start a second one beside it",
+def against_starting(root: Path) -> Busy | None:
+    """Why no web UI can be started from ``root`` to prove a change: the user's own runs. None where it does not."""
+    own = _running(root)
+    return None if own is None else Busy(
+        f"{own} is running: proving the change would start a second one beside it",
         "Close it and run again, or add --no-start: what is written is then in effect at its next start.")
 
 
-def at_next_start(root: Path) -> str | None:
-    """What to tell who writes while the web UI runs; None when none does."""
-    found = [one for one in running.web_uis(root) if one.certain]
-    if not found:
+def next_start_note(root: Path) -> str | None:
+    """A note for the user whose web UI runs while its launch file is written; None where it does not run."""
+    own = _running(root)
+    if own is None:
         return None
-    return (f"{found[0].name} is running: what is written is in effect at its next start by its script "
+    return (f"{own} is running: what is written is in effect at its next start by its script "
             "(its own Reload UI does not read the file again)")
 
 
-def holder(root: Path, files: Iterable[Path]) -> Busy | None:
-    """The program that makes it unsafe to replace one of these launch files now, None when none does."""
+def _running(root: Path) -> str | None:
+    """The user's own web UI of ``root`` that runs now, in words for people."""
+    return next((one.name for one in running.web_uis(root) if one.certain), None)
+
+
+def against_writing(root: Path, files: Iterable[Path]) -> Busy | None:
+    """Why one of these launch files must not be replaced now: a program that reads or writes it. None: none does."""
     files = list(files)
     if any(path.suffix == ".json" for path in files):
-        # It writes its settings.json anew while it runs: what is changed in it then would be lost.
-        pid = _stability_matrix()
+        # It rewrites its settings.json while it runs, and would undo the change.
+        pid = _first(lambda process: process.name().lower().startswith("stabilitymatrix"))
         if pid is not None:
             return Busy(f"Stability Matrix runs (pid {pid}) and would write over its settings",
                         "Close it and run again.")
     for path in files:
-        pid = _cmd(path, running.web_uis(root)) if path.suffix.lower() in BATCH else None
+        pid = _cmd_running(path, running.web_uis(root)) if path.suffix.lower() in BATCH else None
         if pid is not None:
             return Busy(
                 f"{path.name} is being run by cmd (pid {pid}), which reads on in it where it stopped",
@@ -54,28 +57,26 @@ def holder(root: Path, files: Iterable[Path]) -> Busy | None:
     return None
 
 
-def _stability_matrix() -> int | None:
+def _first(wanted: Callable[[psutil.Process], bool]) -> int | None:
+    """The pid of the first process that is ``wanted``; processes that cannot be read are left out."""
     import psutil
 
     for process in psutil.process_iter():
         try:
-            if process.name().lower().startswith("stabilitymatrix"):
+            if wanted(process):
                 return process.pid
         except (psutil.Error, OSError):
             continue
     return None
 
 
-def _cmd(file: Path, own: Iterable[OwnWebUI]) -> int | None:
-    """The pid of a cmd.exe that runs this batch file: it names it, or the user's web UI descends from it."""
+def _cmd_running(file: Path, own: Iterable[OwnWebUI]) -> int | None:
+    """The pid of a cmd.exe that runs this batch file: it names the file, or the user's web UI descends from it."""
     import psutil
 
-    for process in psutil.process_iter():
-        try:
-            if _is_cmd(process) and _names(process, file):
-                return process.pid
-        except (psutil.Error, OSError):
-            continue
+    pid = _first(lambda process: _is_cmd(process) and _names(process, file))
+    if pid is not None:
+        return pid
     for one in own:
         try:
             found = next((above.pid for above in psutil.Process(one.pid).parents() if _is_cmd(above)), None)
@@ -91,7 +92,7 @@ def _is_cmd(process: psutil.Process) -> bool:
 
 
 def _names(process: psutil.Process, file: Path) -> bool:
-    """Whether a cmd's command line names this file: its whole path, or from the folder that it stands in."""
+    """Whether a command line names this file, by its whole path or relative to the process's current folder."""
     words = process.cmdline()
     text = " ".join(words).replace("\\", "/").lower()
     if str(file).replace("\\", "/").lower() in text:

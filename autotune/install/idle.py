@@ -1,4 +1,4 @@
-"""Is the machine free for measuring? Tuning never starts while the user works (guarantee 3)."""
+"""Is the machine free for measuring? A tune never starts while the user's web UI works (guarantee 3)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from autotune.webui.running import State
 
 BUSY_GPU = 20.0
-"""Percent of GPU utilisation by others above which a measurement would be theirs as much as ours."""
+"""Percent of GPU utilisation by other programs above which a measurement would be distorted."""
 BUSY_CPU = 60.0
-"""Percent of all cores, as the agent's ``cpu_busy_percent``: what is left then is less than half of the machine."""
+"""Percent of all cores used by other programs above which nothing is measured on the CPU; the default of the agent's
+``cpu_busy_percent``. Less than half of the machine is left then."""
 CPU_SPAN = 1.0
-"""Seconds over which the CPU's load is looked at."""
+"""Seconds over which the CPU's load is measured."""
 
 
 def require_idle(machine: Machine) -> None:
-    """Raises Busy when the user's own web UI renders, may render, or holds the GPU, or another program works the GPU.
+    """Raises Busy when the user's web UI renders, may render or holds GPU memory, or another program uses the GPU.
 
-    Takes two seconds where a web UI runs that is not on the GPU, no time where none does.
+    Takes two seconds where a web UI runs that holds no GPU memory, no time where none runs.
     """
     from autotune.install import which_gpu
     from autotune.machine.nvml import Nvml
@@ -37,19 +38,16 @@ def require_idle(machine: Machine) -> None:
         for gpu in (one for one in nvml.gpus() if one.index == own):
             used = nvml.utilisation(gpu.index)
             if used is not None and used > BUSY_GPU:
-                raise Busy(
-                    f"another program uses the GPU ({used:.0f} % of {gpu.name})",
-                    "Run again when it is done.",
-                )
+                raise Busy(f"another program uses the GPU ({used:.0f} % of {gpu.name})", "Run again when it is done.")
 
 
 def holds_gpu(machine: Machine) -> bool:
-    """Whether a web UI of this install that runs holds memory of a GPU, also when it is idle."""
+    """Whether a running web UI of this install holds GPU memory; then it is in the way even when idle."""
     return bool(machine.gpus) or machine.runtime.device != "cpu"
 
 
 def in_the_way(state: State, gpu: bool) -> Busy | None:
-    """Why nothing can be measured beside this web UI, None when it can. ``gpu``: it holds GPU memory. Pure."""
+    """Why nothing can be measured beside this web UI; None where it can. ``gpu``: it holds GPU memory. Pure."""
     if state.busy:
         return Busy(f"{state.webui.name} has a job running: {state.evidence}", "Run again when it is done.")
     if gpu and state.webui.certain:
@@ -63,7 +61,7 @@ def in_the_way(state: State, gpu: bool) -> Busy | None:
 
 
 def cpu_load() -> tuple[float, str]:
-    """(percent of all cores that other programs use, the same in words with the load average). Takes a second."""
+    """(percent of all cores that other programs use, the same in words with the load average). Takes CPU_SPAN s."""
     import psutil
 
     from autotune.machine.cpu_use import machine_seconds

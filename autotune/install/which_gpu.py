@@ -1,4 +1,4 @@
-"""Which of the machine's cards the web UI computes on."""
+"""Which of the machine's GPUs the web UI computes on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def of_machine(machine: Machine) -> int:
-    """NVML's index of the web UI's card: its --device-id among the cards that its start script leaves visible.
+    """NVML's index of the GPU that the web UI computes on: its --device-id among those its start script leaves visible.
 
-    CUDA counts the fastest card first unless CUDA_DEVICE_ORDER says otherwise, NVML counts by bus; with unequal cards
-    only a UUID in CUDA_VISIBLE_DEVICES is certain.
+    NVML counts GPUs by bus, CUDA the fastest first unless CUDA_DEVICE_ORDER says otherwise. So with unequal GPUs only
+    a UUID in CUDA_VISIBLE_DEVICES is certain.
     """
     from autotune.webui.a1111 import environment
 
@@ -25,13 +25,13 @@ def of_machine(machine: Machine) -> int:
 
 
 def memory_untold(machine: Machine) -> str | None:
-    """Why the memory of single processes on the web UI's card is not known; None where it is."""
+    """Why GPU memory by process is not known for the web UI's GPU; None where it is known."""
     own = of_machine(machine) if machine.gpus else None
     return next((gpu.memory_untold for gpu in machine.gpus if gpu.index == own), None)
 
 
 def index(kept: Sequence[str], visible: str | None = None, gpus: Sequence[Gpu] = ()) -> int:
-    """As ``of_machine``, from the flags that are kept and the value of CUDA_VISIBLE_DEVICES."""
+    """The index (see ``of_machine``) by the install's own flags, the value of CUDA_VISIBLE_DEVICES, and all GPUs."""
     chosen = 0
     for word, value in zip_longest(kept, kept[1:], fillvalue=""):
         name, _, given = word.partition("=")

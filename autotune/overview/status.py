@@ -39,9 +39,10 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)
     if applied and not problem and counts.known:
-        from autotune.install.still_applied import catalogue_of, file_drift
+        from autotune.install.still_applied import file_drift
+        from autotune.webui.recognise import face_of
 
-        problem = file_drift(words, meta.get("flags", ()), catalogue_of(root), meta.get("dimensions", ()))
+        problem = file_drift(words, meta, face_of(root).catalogue(root))
     return {
         "root": str(root),
         "applied": {"flags": meta.get("flags", []), "settings": meta.get("settings", {})} if applied else None,

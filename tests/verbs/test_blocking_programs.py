@@ -45,14 +45,14 @@ def test_a_batch_file_that_cmd_runs_is_not_replaced(tmp_path: Path, prefix: Path
         (root / "webui-user.bat").write_bytes(b"@echo off\r\necho up\r\npause\r\n")
     file = mine / "webui-user.bat"
     with cmd(mine, prefix, "webui-user.bat"):
-        busy = blocking_programs.holder(mine, [file])
+        busy = blocking_programs.against_writing(mine, [file])
         assert busy is not None and "webui-user.bat is being run by cmd" in busy.message and "Close" in busy.hint
-        assert blocking_programs.holder(mine, [mine / "webui-user.sh"]) is None
-        assert blocking_programs.holder(other, [other / "webui-user.bat"]) is None, "a file of the same name elsewhere"
-    assert wait_for(lambda: blocking_programs.holder(mine, [file]) is None, 20)
+        assert blocking_programs.against_writing(mine, [mine / "webui-user.sh"]) is None
+        assert blocking_programs.against_writing(other, [other / "webui-user.bat"]) is None, "the same name elsewhere"
+    assert wait_for(lambda: blocking_programs.against_writing(mine, [file]) is None, 20)
     with cmd(tmp_path, prefix, r"mine\webui-user.bat"):
-        assert blocking_programs.holder(mine, [file]) is not None
-        assert blocking_programs.holder(other, [other / "webui-user.bat"]) is None
+        assert blocking_programs.against_writing(mine, [file]) is not None
+        assert blocking_programs.against_writing(other, [other / "webui-user.bat"]) is None
 
 
 def test_a_batch_file_is_held_as_long_as_a_web_ui_of_cmd_runs(tmp_path: Path) -> None:
@@ -69,20 +69,20 @@ def test_a_batch_file_is_held_as_long_as_a_web_ui_of_cmd_runs(tmp_path: Path) ->
     try:
         assert process.stdout is not None and process.stdout.readline() == b"up\n"
         assert psutil.Process(process.pid).name() == "cmd.exe"
-        busy = blocking_programs.holder(root, [file])
+        busy = blocking_programs.against_writing(root, [file])
         assert busy is not None and str(process.pid) in busy.message
     finally:
         process.communicate(timeout=30)
-    assert blocking_programs.holder(root, [file]) is None
+    assert blocking_programs.against_writing(root, [file]) is None
 
 
 def test_while_it_runs_no_second_one_is_started_and_what_is_written_counts_later(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
-    assert blocking_programs.no_second(root) is None and blocking_programs.at_next_start(root) is None
+    assert blocking_programs.against_starting(root) is None and blocking_programs.next_start_note(root) is None
     with up(root, '{"status": 404}') as process:
-        busy = blocking_programs.no_second(root)
+        busy = blocking_programs.against_starting(root)
         assert busy is not None and busy.code == 6
         assert str(process.pid) in busy.message and "--no-start" in busy.hint
-        assert "next start" in str(blocking_programs.at_next_start(root))
+        assert "next start" in str(blocking_programs.next_start_note(root))
     with up(root, "{}", env={"AUTOTUNE_RUN": "1-2"}):
-        assert blocking_programs.no_second(root) is None
+        assert blocking_programs.against_starting(root) is None

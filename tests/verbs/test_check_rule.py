@@ -32,8 +32,8 @@ class Asked:
         return next_step(history, self.question)
 
 
-def question(recorded: RecordedSpeedup | None = RECORDED, takes_back: bool = True, space: Space = SPACE) -> Question:
-    return Question(space, OTHER, surfaces.profile(), "speed", takes_back, recorded)
+def question(recorded: RecordedSpeedup | None = RECORDED, can_roll_back: bool = True, space: Space = SPACE) -> Question:
+    return Question(space, OTHER, surfaces.profile(), "speed", can_roll_back, recorded)
 
 
 def check(
@@ -80,7 +80,7 @@ def test_a_loss_is_shown_by_fresh_pairs_in_turn(recorded: RecordedSpeedup | None
 
 
 def test_nothing_to_take_back_is_never_a_loss() -> None:
-    found, session = check(2.0 + math.log(1.6), 2.0 + math.log(GAIN), question(takes_back=False))
+    found, session = check(2.0 + math.log(1.6), 2.0 + math.log(GAIN), question(can_roll_back=False))
     assert found.answer == "changed"
     assert len(session.launches) == 1
 
