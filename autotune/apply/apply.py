@@ -10,7 +10,7 @@ from typing import Any
 
 from autotune.flags.words import split
 from autotune.install import blocking_programs
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.install.interrupted_edit import recover
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
@@ -101,51 +101,51 @@ class Plan:
         }
 
 
-def plan(look: Look, places: Places, words: str | None, cause: str = "asked") -> Plan:
+def plan(install: Inspection, places: Places, words: str | None, cause: str = "asked") -> Plan:
     """Works out the change: ``words`` (given on the command line) or the newest tune's winner.
 
     Raises NothingToWorkOn (no launch file, no tune), UsageProblem (a word that is not managed), Refused.
     """
-    places.require_outside(look.root)
-    file = _editable(look)
-    flags, settings, meta, notes = _given(look, words) if words is not None else _winner(look, places)
+    places.require_outside(install.root)
+    file = _editable(install)
+    flags, settings, meta, notes = _given(install, words) if words is not None else _winner(install, places)
     dimensions: Sequence[str] = meta.get("dimensions", ())
-    _require_startable(look, file, dimensions)
-    after = edited(look, flags, dimensions)
+    _require_startable(install, file, dimensions)
+    after = edited(install, flags, dimensions)
     changes = [] if after == file.data else [FileChange(file.path, file.data, after)]
     shown_diff = masked_diff(file.data, after, file.path.name)
-    option, blocked = _option_change(look, settings)
-    blocked = blocked or blocking_programs.against_writing(look.root, (change.path for change in changes))
+    option, blocked = _option_change(install, settings)
+    blocked = blocked or blocking_programs.against_writing(install.root, (change.path for change in changes))
     if option is not None:
         changes.append(option)
         shown_diff += _settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
-    notes += _edited_since(look, places, file)
-    notes += filter(None, [blocking_programs.next_start_note(look.root) if look.machine.webui.running else None])
+    notes += _edited_since(install, places, file)
+    notes += filter(None, [blocking_programs.next_start_note(install.root) if install.machine.webui.running else None])
     asked = f"{cause}: --flags" if words is not None else cause
-    parts = codec.dump(look.machine.fingerprint)
+    parts = codec.dump(install.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
-    again, unproven = _reread(look, file, after)
+    again, unproven = _reread(install, file, after)
     if unproven:
         notes.append(f"which other flags the web UI gets depends on {unproven}: only the tuning flags can be proven")
-    newest = Checkpoints(places.checkpoints(look.root)).newest()
+    newest = Checkpoints(places.checkpoints(install.root)).newest()
     return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked, newest,
-                look.machine.webui.flags, unproven)
+                install.machine.webui.flags, unproven)
 
 
-def edited(look: Look, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
+def edited(install: Inspection, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
     """The launch file's bytes with exactly these managed words; ``dimensions``: what a study searched, and so may
     edit beside the default ones. Raises Refused with the line to paste."""
-    assert look.file is not None
-    held = split(look.machine.webui.flags, look.catalogue, dimensions).tuned
-    if look.asked and sorted(held) == sorted(flags):
-        return look.file.data
-    blocked = face_of(look.root).block_flags()
-    return edit(look.file, flags, lambda words: look.catalogue.owns(words, dimensions), blocked)
+    assert install.file is not None
+    held = split(install.machine.webui.flags, install.catalogue, dimensions).tuned
+    if install.asked and sorted(held) == sorted(flags):
+        return install.file.data
+    blocked = face_of(install.root).block_flags()
+    return edit(install.file, flags, lambda words: install.catalogue.owns(words, dimensions), blocked)
 
 
-def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
+def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
     """Makes the change and proves it by one start; takes it back when it does not come into effect.
 
     Raises Busy (also when the user's web UI runs: with ``start``, or where it cannot be asked to change its settings),
@@ -153,9 +153,9 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
     """
     from autotune.apply import proving_start
 
-    plan.require_possible(look.root, start)
-    with exclusively(places.lock, look.root, "apply"):
-        store = Checkpoints(places.checkpoints(look.root), running=face_of(look.root).options_of(look.root))
+    plan.require_possible(install.root, start)
+    with exclusively(places.lock, install.root, "apply"):
+        store = Checkpoints(places.checkpoints(install.root), running=face_of(install.root).options_of(install.root))
         store.recover()
         if store.newest() != plan.newest:
             raise Busy(f"another autotune changed {plan.file.path.name} meanwhile (checkpoint {store.newest()})",
@@ -165,7 +165,8 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
         try:
             if start:
                 say("starting the web UI once by its own script, to see whether the flags are in effect")
-                proving_start.prove(look, places, plan.after, plan.settings, None if not plan.unproven else plan.flags)
+                managed = plan.flags if plan.unproven else None
+                proving_start.prove(install, places, plan.after, plan.settings, managed)
                 verified = True
         except (AutotuneError, KeyboardInterrupt) as error:
             store.abandon(checkpoint)
@@ -179,7 +180,7 @@ def carry_out(look: Look, places: Places, plan: Plan, *, start: bool, say: Say) 
             store.abandon(checkpoint)
             raise
         _record(
-            places, look.root, "apply", str(plan.meta.get("cause", "asked")), say, study=plan.meta.get("study"),
+            places, install.root, "apply", str(plan.meta.get("cause", "asked")), say, study=plan.meta.get("study"),
             flags=list(plan.flags), settings=plan.settings, speedup=plan.meta.get("speedup"),
             checkpoint=checkpoint.id, verified=verified, file=str(plan.file.path),
         )
@@ -260,26 +261,26 @@ def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
         return []
 
 
-def _editable(look: Look) -> LaunchFile:
-    webui, layout = look.machine.webui, look.layout
-    if look.fault is not None:
-        raise look.fault
-    if look.path is None and look.catalogue.tuned and not (layout and layout.host):
+def _editable(install: Inspection) -> LaunchFile:
+    webui, layout = install.machine.webui, install.layout
+    if install.fault is not None:
+        raise install.fault
+    if install.path is None and install.catalogue.tuned and not (layout and layout.host):
         why_not = layout.why_not if layout else None
-        raise NothingToWorkOn(why_not or f"{look.root} has no launch file", "Name it with --launch-file.")
+        raise NothingToWorkOn(why_not or f"{install.root} has no launch file", "Name it with --launch-file.")
     if not webui.manageable:
         where = f"Its flags go here: {layout.where_flags_go}" if layout else "Put the flags there by hand."
-        raise Refused(f"{look.root}: {webui.why_not or 'this install is not managed'}", where)
-    if look.path is None or look.file is None:
-        raise NothingToWorkOn(f"{look.root} has no launch file", "Name it with --launch-file.")
-    return look.file
+        raise Refused(f"{install.root}: {webui.why_not or 'this install is not managed'}", where)
+    if install.path is None or install.file is None:
+        raise NothingToWorkOn(f"{install.root} has no launch file", "Name it with --launch-file.")
+    return install.file
 
 
-def _require_startable(look: Look, file: LaunchFile, dimensions: Sequence[str]) -> None:
+def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequence[str]) -> None:
     """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
-    webui = look.machine.webui
-    kept = split(webui.flags, look.catalogue, dimensions).kept
-    why = face_of(look.root).complaint(look.root, kept) if webui.certain or look.asked else None
+    webui = install.machine.webui
+    kept = split(webui.flags, install.catalogue, dimensions).kept
+    why = face_of(install.root).complaint(install.root, kept) if webui.certain or install.asked else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")
@@ -289,28 +290,28 @@ Chosen = tuple[tuple[str, ...], dict[str, SettingValue], dict[str, Any], list[st
 """Flags, settings, what the checkpoint notes of them ("dimensions": what may be edited), what to tell the user."""
 
 
-def _given(look: Look, words: str) -> Chosen:
+def _given(install: Inspection, words: str) -> Chosen:
     try:
         flags = tuple(shlex.split(words))
     except ValueError as error:
         raise UsageProblem(f"--flags {words!r}: {error}", "Close the quote.") from None
     # Memory and precision flags are left alone unless a profile searches them; named here, they are asked for.
-    named = (look.catalogue.find(word) for word in flags)
+    named = (install.catalogue.find(word) for word in flags)
     dimensions = sorted({flag.dimension for flag in named if flag is not None and flag.dimension})
-    managed = " ".join(sorted(look.catalogue.managed(look.catalogue.dimensions)))
-    for word, ours in zip(flags, look.catalogue.owns(flags, dimensions), strict=True):
+    managed = " ".join(sorted(install.catalogue.managed(install.catalogue.dimensions)))
+    for word, ours in zip(flags, install.catalogue.owns(flags, dimensions), strict=True):
         if not ours:
             raise UsageProblem(
-                f"--flags: {word!r} is not a flag that autotune manages for {look.catalogue.title}",
+                f"--flags: {word!r} is not a flag that autotune manages for {install.catalogue.title}",
                 f"Put it into the launch file by hand; managed: {managed}.")
     from autotune.flags.words import canonical
 
-    settings = dict(face_of(look.root).let_flags_decide(dict(look.machine.settings)))
-    return canonical(flags, look.catalogue), settings, {"dimensions": dimensions}, []
+    settings = dict(face_of(install.root).let_flags_decide(dict(install.machine.settings)))
+    return canonical(flags, install.catalogue), settings, {"dimensions": dimensions}, []
 
 
-def _winner(look: Look, places: Places) -> Chosen:
-    study = find_study(places.studies(look.root), None)
+def _winner(install: Inspection, places: Places) -> Chosen:
+    study = find_study(places.studies(install.root), None)
     study.checked_question()
     document = study.document()
     if document is None:
@@ -321,7 +322,7 @@ def _winner(look: Look, places: Places) -> Chosen:
     if document["decision"] == "keep":
         notes.append(f"the newest tune says: keep the current flags. {document['reason']}")
     then = dict(document["fingerprint"]["parts"])
-    now = dict(look.machine.fingerprint.parts)
+    now = dict(install.machine.fingerprint.parts)
     changed = sorted(name for name in now if then.get(name) != now[name])
     if changed:
         notes.append(f"since that tune has changed: {', '.join(changed)}; `autotune tune` would measure again")
@@ -331,25 +332,25 @@ def _winner(look: Look, places: Places) -> Chosen:
     return tuple(side["flags"]), dict(side["settings"]), meta, notes
 
 
-def settings_file(look: Look) -> Path:
+def settings_file(install: Inspection) -> Path:
     """Where the web UI saves its options, wherever its flags place that."""
-    return face_of(look.root).settings_file(look.root, look.machine.webui.flags)
+    return face_of(install.root).settings_file(install.root, install.machine.webui.flags)
 
 
-def _option_change(look: Look, settings: dict[str, SettingValue]) -> tuple[FileChange | None, Busy | None]:
+def _option_change(install: Inspection, settings: dict[str, SettingValue]) -> tuple[FileChange | None, Busy | None]:
     """How options come to be: through the web UI while it runs, else in its config.json; None: they are so already.
 
     A web UI that runs and cannot be asked stands in the way (Busy); its file then says what would be changed.
     """
     if not settings:
         return None, None
-    config = settings_file(look)
+    config = settings_file(install)
     data = config.read_bytes() if config.is_file() else None
     saved = config_json.values(data, str(config)) if data is not None else {}
-    usual = face_of(look.root).usual_options()
+    usual = face_of(install.root).usual_options()
     keys = _keys(saved, settings, usual)
     try:
-        server = face_of(look.root).options_of(look.root)(config)
+        server = face_of(install.root).options_of(install.root)(config)
         if server is not None:
             keys |= _keys({**saved, **server.values()}, settings, usual)
             return (FileChange(config, None, None, with_defaults(server, keys), True) if keys else None), None
@@ -380,25 +381,25 @@ def _settings_diff(name: str, keys: config_json.Keys) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _edited_since(look: Look, places: Places, file: LaunchFile) -> list[str]:
+def _edited_since(install: Inspection, places: Places, file: LaunchFile) -> list[str]:
     """What its owner changed since the newest apply, by name: it is said before anything is written over it."""
-    store = Checkpoints(places.checkpoints(look.root))
+    store = Checkpoints(places.checkpoints(install.root))
     stands, applied, name = store.changed_since(file.path), store.current(), file.path.name
     if stands not in ("edited", "before") or applied is None:
         return []
-    gone = file_drift(look.machine.webui.flags, applied.meta, look.catalogue)
+    gone = file_drift(install.machine.webui.flags, applied.meta, install.catalogue)
     difference = f": {gone}" if gone else ""
     if stands == "before":
         return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
     return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]
 
 
-def _reread(look: Look, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...], str]:
+def _reread(install: Inspection, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...], str]:
     """The words that the file gives once it is written, and what they depend on where they are not certain."""
     from autotune.launchfile.reader import parse
 
     again = replace(parse(after, file.path, file.environ, file.root), others=file.others)
-    words = known_words(look.root, again, after)
+    words = known_words(install.root, again, after)
     if words is not None:
         return words, ""
     return again.words, ", ".join(again.uncertain)

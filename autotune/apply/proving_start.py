@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autotune import trial
 from autotune.flags.words import canonical, split
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue
@@ -31,26 +31,27 @@ class Seen:
 
 
 def observe(
-    look: Look, places: Places, words: Sequence[str] | None = None, settings: Mapping[str, SettingValue] | None = None
+    install: Inspection, places: Places, words: Sequence[str] | None = None,
+    settings: Mapping[str, SettingValue] | None = None,
 ) -> Seen:
     """Starts the web UI once as its owner does, asks, and ends it: by its own script, or, in Stability Matrix,
     which runs no script, with the words of its settings.json. ``settings``: options that were changed with them.
 
     Raises BaselineFailed when it does not start or answer.
     """
-    python = look.machine.webui.python
+    python = install.machine.webui.python
     assert python is not None
     sweep(places.runs)
-    flights = running_set.of_webui(places, look.root)
+    flights = running_set.of_webui(places, install.root)
     plan = trial.LaunchPlan(
-        root=look.root, python=python, words=tuple(look.machine.webui.flags if words is None else words),
-        run_root=places.runs, launch_file=look.path,
-        own_script=look.file is None or look.file.kind != "stability-matrix",
+        root=install.root, python=python, words=tuple(install.machine.webui.flags if words is None else words),
+        run_root=places.runs, launch_file=install.path,
+        own_script=install.file is None or install.file.kind != "stability-matrix",
         in_flight=flights.path,
     )
-    saved = {**dict(look.machine.settings), **(settings or {})}
-    webui = face_of(look.root)
-    running = webui.name_of(webui.effective(plan.words, saved, look.machine))
+    saved = {**dict(install.machine.settings), **(settings or {})}
+    webui = face_of(install.root)
+    running = webui.name_of(webui.effective(plan.words, saved, install.machine))
     flights.record_machine_down()
     down = next((one for one in flights.machine_down_sets() if one["candidate"] == running), None)
     if down is not None:
@@ -70,41 +71,43 @@ def observe(
 
 
 def prove(
-    look: Look, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue],
+    install: Inspection, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue],
     managed: Sequence[str] | None = None,
 ) -> Seen:
     """Raises BaselineFailed unless a start shows ``words``, each of them and no other, and ``settings`` in effect.
 
     ``managed``: nobody knows all the words, so that these, the tuning flags among them, are what can be proven.
     """
-    seen = observe(look, places, words, settings)
-    wrong = word_faults(look, seen, words, managed)
+    seen = observe(install, places, words, settings)
+    wrong = word_faults(install, seen, words, managed)
     if managed is not None and seen.given is not None:
         words = seen.given.words
-    saved = {**dict(look.machine.settings), **settings}
-    webui = face_of(look.root)
-    wrong += webui.mismatches(webui.effective(words, saved, look.machine), seen.reported, look.machine)
+    saved = {**dict(install.machine.settings), **settings}
+    webui = face_of(install.root)
+    wrong += webui.mismatches(webui.effective(words, saved, install.machine), seen.reported, install.machine)
     if wrong:
         raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
     return seen
 
 
 def word_faults(
-    look: Look, seen: Seen, words: Sequence[str], managed: Sequence[str] | None = None
+    install: Inspection, seen: Seen, words: Sequence[str], managed: Sequence[str] | None = None
 ) -> list[str]:
     """In words how what launch.py received is not what it should be: kept words too (see ``prove``)."""
     if seen.given is None:
         return []
     if managed is not None:
-        got = canonical(split(seen.given.words, look.catalogue, look.catalogue.dimensions).tuned, look.catalogue)
+        catalogue = install.catalogue
+        got = canonical(split(seen.given.words, catalogue, catalogue.dimensions).tuned, catalogue)
         missing = [word for word in managed if word not in got]
         return [f"launch.py did not get {' '.join(missing)}"] if missing else []
-    if look.file is not None and look.file.kind == "cmd" and look.layout and len(look.layout.launch_files) > 1:
+    file, layout = install.file, install.layout
+    if file is not None and file.kind == "cmd" and layout and len(layout.launch_files) > 1:
         # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
         return [fault for fault in seen.given.differences(words) if "did not get" in fault]
     return seen.given.differences(words)
 
 
-def states(look: Look, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
+def states(install: Inspection, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
     """For each managed flag among ``words``: on the command line? in effect? (None: nobody was asked)."""
-    return face_of(look.root).flag_states(words, None if seen is None else seen.reported, look.machine)
+    return face_of(install.root).flag_states(words, None if seen is None else seen.reported, install.machine)

@@ -7,7 +7,7 @@ from typing import Any
 
 from autotune.apply import proving_start
 from autotune.flags.words import canonical, split
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
@@ -16,44 +16,44 @@ from autotune.webui.recognise import face_of
 from autotune.webui.running import reach
 
 
-def verify(look: Look, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def verify(install: Inspection, places: Places, *, start: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """The document of `verify`: the applied set (the file's own when nothing is applied) against reality.
 
     A running web UI of the owner is asked; else, with ``start``, one is started by its own script. Raises
     BaselineFailed when that does not start.
     """
-    applied = Checkpoints(places.checkpoints(look.root)).current()
-    words = look.machine.webui.flags
+    applied = Checkpoints(places.checkpoints(install.root)).current()
+    words = install.machine.webui.flags
     dimensions = applied.meta.get("dimensions", ()) if applied else ()
-    known = look.machine.webui.certain or look.asked
-    present = canonical(split(words, look.catalogue, dimensions).tuned, look.catalogue) if known else ()
+    known = install.machine.webui.certain or install.asked
+    present = canonical(split(words, install.catalogue, dimensions).tuned, install.catalogue) if known else ()
     wanted = tuple(applied.meta.get("flags", ())) if applied else present
-    seen, asked = _ask(look, places, start, say)
+    seen, asked = _ask(install, places, start, say)
     rows = [_row(state, wanted, present if known else None)
-            for state in proving_start.states(look, [*wanted, *_extra(present, wanted)], seen)]
+            for state in proving_start.states(install, [*wanted, *_extra(present, wanted)], seen)]
     settings = dict(applied.meta.get("settings", {})) if applied else {}
-    wrong_settings = _settings(settings, look, seen)
-    words_wrong = [] if seen is None else _words(look, seen)
-    stands = Checkpoints(places.checkpoints(look.root)).changed_since(look.path) if look.path else "unmanaged"
+    wrong_settings = _settings(settings, install, seen)
+    words_wrong = [] if seen is None else _words(install, seen)
+    stands = Checkpoints(places.checkpoints(install.root)).changed_since(install.path) if install.path else "unmanaged"
     ok = all(row["ok"] for row in rows) and not wrong_settings and not words_wrong
     return {
         "flags": rows,
         "settings": wrong_settings,
         "words": words_wrong,
-        "certain": look.uncertainty is None,
-        "depends": look.uncertainty,
+        "certain": install.uncertainty is None,
+        "depends": install.uncertainty,
         "applied": applied.id if applied else None,
-        "file": str(look.path) if look.path else None,
+        "file": str(install.path) if install.path else None,
         "file_since_apply": stands,
         "asked": asked,
         "ok": ok,
     }
 
 
-def _words(look: Look, seen: proving_start.Seen) -> list[str]:
+def _words(install: Inspection, seen: proving_start.Seen) -> list[str]:
     """How the words that launch.py received are not those of the launch file; nothing where these are not certain."""
-    if look.machine.webui.certain or look.asked:
-        return proving_start.word_faults(look, seen, look.machine.webui.flags)
+    if install.machine.webui.certain or install.asked:
+        return proving_start.word_faults(install, seen, install.machine.webui.flags)
     return []
 
 
@@ -76,10 +76,10 @@ def _row(state: Any, wanted: Sequence[str], present: Sequence[str] | None) -> di
     }
 
 
-def _settings(wanted: dict[str, Any], look: Look, seen: proving_start.Seen | None) -> list[dict[str, Any]]:
+def _settings(wanted: dict[str, Any], install: Inspection, seen: proving_start.Seen | None) -> list[dict[str, Any]]:
     """Applied options that are not as applied any more."""
-    usual = face_of(look.root).usual_options()
-    saved = dict(look.machine.settings)
+    usual = face_of(install.root).usual_options()
+    saved = dict(install.machine.settings)
     rows = []
     for key, value in wanted.items():
         now = seen.reported.options.get(key) if seen else saved.get(key, usual.get(key))
@@ -89,11 +89,11 @@ def _settings(wanted: dict[str, Any], look: Look, seen: proving_start.Seen | Non
 
 
 def _ask(
-    look: Look, places: Places, start: bool, say: Callable[[str], None]
+    install: Inspection, places: Places, start: bool, say: Callable[[str], None]
 ) -> tuple[proving_start.Seen | None, str | None]:
     """What a running web UI says, or one that is started for the question. (seen, who was asked)."""
     try:
-        running = reach(look.root)
+        running = reach(install.root)
         if running is not None:
             return proving_start.Seen(None, running.client.reported()), running.name
     except (Busy, ApiProblem) as problem:
@@ -102,4 +102,4 @@ def _ask(
     if not start:
         return None, None
     say("starting the web UI once by its own script, to ask it")
-    return proving_start.observe(look, places), "a start by its own script"
+    return proving_start.observe(install, places), "a start by its own script"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.check.rule import Finding, Question, finding, next_step
 from autotune.decide import drift
 from autotune.flags.words import split
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
 from autotune.launchfile.checkpoints import Checkpoints
@@ -57,7 +57,7 @@ class _Subject:
         return self.question.space[self.question.other]
 
 
-def check(look: Look, places: Places, options: CheckOptions, progress: Progress) -> dict[str, Any]:
+def check(install: Inspection, places: Places, options: CheckOptions, progress: Progress) -> dict[str, Any]:
     """Measures the set in use against the one before it and returns what was found.
 
     Resumes a check of the same question that did not end. Keys: ``answer`` ("holds", "changed": a tune is due,
@@ -69,30 +69,30 @@ def check(look: Look, places: Places, options: CheckOptions, progress: Progress)
     from autotune.launchfile.lock import exclusively
     from autotune.trial.sweep import sweep
 
-    look.require_tunable()
-    places.require_outside(look.root)
-    look.require_certain()
-    with (events.record_failure(places.history(look.root), "check", options.cause),
-          exclusively(places.lock, look.root, "verify")):
+    install.require_tunable()
+    places.require_outside(install.root)
+    install.require_certain()
+    with (events.record_failure(places.history(install.root), "check", options.cause),
+          exclusively(places.lock, install.root, "verify")):
         sweep(places.runs)
-        subject = _subject(look, places, options)
+        subject = _subject(install, places, options)
         if isinstance(subject, str):
-            return _record(look, places, options, None, None, Finding("unknown", None, subject))
-        idle.require_idle(look.machine)
-        study = _open(look, places, subject, options)
-        _measure(look, places, subject.question, study, options, progress)
+            return _record(install, places, options, None, None, Finding("unknown", None, subject))
+        idle.require_idle(install.machine)
+        study = _open(install, places, subject, options)
+        _measure(install, places, subject.question, study, options, progress)
         history = study.history(options.budget, study.spent(), None)
-        return _record(look, places, options, subject, study, finding(history, subject.question))
+        return _record(install, places, options, subject, study, finding(history, subject.question))
 
 
 def _measure(
-    look: Look, places: Places, question: Question, study: Study, options: CheckOptions, progress: Progress
+    install: Inspection, places: Places, question: Question, study: Study, options: CheckOptions, progress: Progress
 ) -> None:
     from autotune.machine.nvml import Nvml
     from autotune.tune.driver import Driver
 
     budget = Budget(options.budget, Stopwatch(), study.spent())
-    ground = _ground(look, places, question)
+    ground = _ground(install, places, question)
     with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
         ground.in_flight.record_machine_down()
         driver.bar(ground.in_flight.machine_down_sets())
@@ -114,29 +114,29 @@ def _measure(
     study.set_cost(budget.watch.seconds())
 
 
-def _ground(look: Look, places: Places, question: Question) -> Ground:
+def _ground(install: Inspection, places: Places, question: Question) -> Ground:
     from autotune.tune.driver import Ground
 
     return Ground(
-        machine=look.machine, space=question.space, profile=question.profile, webui=face_of(look.root),
-        launch_file=look.path, run_root=places.runs,
-        motion_module=look.motion_module(max(one.window for one in question.profile.workloads)),
-        in_flight=running_set.of_webui(places, look.root),
+        machine=install.machine, space=question.space, profile=question.profile, webui=face_of(install.root),
+        launch_file=install.path, run_root=places.runs,
+        motion_module=install.motion_module(max(one.window for one in question.profile.workloads)),
+        in_flight=running_set.of_webui(places, install.root),
     )
 
 
 # What is compared
 
-def _subject(look: Look, places: Places, options: CheckOptions) -> _Subject | str:
+def _subject(install: Inspection, places: Places, options: CheckOptions) -> _Subject | str:
     """The set in use and what it is compared with, or why there is nothing to compare."""
-    applied = _in_force(look, places)
-    study = _study_behind(look, places, applied)
+    applied = _in_force(install, places)
+    study = _study_behind(install, places, applied)
     profile = profiles.from_json(study.head["profile"]) if study is not None else options.profile
     objective = str(study.head["objective"]) if study is not None else "speed"
-    spaces = _Spaces(look, profile)
+    spaces = _Spaces(install, profile)
     other: Candidate | None = None
     if applied is not None:
-        before = _machine_before(look, places, applied)
+        before = _machine_before(install, places, applied)
         if before is None:
             return "which flags the web UI got before the apply depends on what only the shell knows"
         other = spaces.candidate(before)
@@ -153,21 +153,21 @@ def _subject(look: Look, places: Places, options: CheckOptions) -> _Subject | st
     return _Subject(Question(space, other.id, profile, objective, applied is not None, recorded), applied)
 
 
-def _in_force(look: Look, places: Places) -> Checkpoint | None:
+def _in_force(install: Inspection, places: Places) -> Checkpoint | None:
     """The newest apply, if the launch file still holds it: what its owner wrote since is not ours to judge."""
-    applied = Checkpoints(places.checkpoints(look.root)).current()
-    if applied is None or look.file is None:
+    applied = Checkpoints(places.checkpoints(install.root)).current()
+    if applied is None or install.file is None:
         return None
-    return None if file_drift(look.machine.webui.flags, applied.meta, look.catalogue) else applied
+    return None if file_drift(install.machine.webui.flags, applied.meta, install.catalogue) else applied
 
 
-def _study_behind(look: Look, places: Places, applied: Checkpoint | None) -> Study | None:
+def _study_behind(install: Inspection, places: Places, applied: Checkpoint | None) -> Study | None:
     """The tune that led to the applied set; where nothing is applied, the newest tune."""
     name = applied.meta.get("study") if applied is not None else None
     if applied is not None and name is None:
         return None
     try:
-        study = find_study(places.studies(look.root), name)
+        study = find_study(places.studies(install.root), name)
         study.checked_question()
     except AutotuneError:
         return None
@@ -183,39 +183,39 @@ def _rival(study: Study) -> Candidate | None:
     return space[name] if name is not None else None
 
 
-def _machine_before(look: Look, places: Places, applied: Checkpoint) -> Machine | None:
+def _machine_before(install: Inspection, places: Places, applied: Checkpoint) -> Machine | None:
     """The machine as a rollback would leave it: the launch file's words and the options from before; None where these
     words are not certain."""
     from autotune.launchfile.config_json import ABSENT
     from autotune.launchfile.reader import parse
 
-    assert look.file is not None
-    store = Checkpoints(places.checkpoints(look.root))
-    words = look.machine.webui.flags
-    settings: dict[str, SettingValue] = dict(look.machine.settings)
+    assert install.file is not None
+    store = Checkpoints(places.checkpoints(install.root))
+    words = install.machine.webui.flags
+    settings: dict[str, SettingValue] = dict(install.machine.settings)
     for saved in applied.files:
         for key, (old, _) in saved.keys.items():
             if old == ABSENT:
                 settings.pop(key, None)
             else:
                 settings[key] = old
-        if saved.path == look.file.path.resolve():
+        if saved.path == install.file.path.resolve():
             data = store.held(applied, saved.path, "before") or b""
-            known = known_words(look.root, parse(data, saved.path, look.file.environ, look.file.root), data)
+            known = known_words(install.root, parse(data, saved.path, install.file.environ, install.file.root), data)
             if known is None:
                 return None
             words = known
-    tuned = split(words, look.catalogue).tuned
-    webui = replace(look.machine.webui, flags=words, tuned_flags=tuned)
-    return replace(look.machine, webui=webui, settings=tuple(settings.items()))
+    tuned = split(words, install.catalogue).tuned
+    webui = replace(install.machine.webui, flags=words, tuned_flags=tuned)
+    return replace(install.machine, webui=webui, settings=tuple(settings.items()))
 
 
 class _Spaces:
     """Candidates as a tune of this profile would name them."""
 
-    def __init__(self, look: Look, profile: Profile) -> None:
-        self._build = face_of(look.root).space
-        self._machine, self._search = look.machine, profile.search
+    def __init__(self, install: Inspection, profile: Profile) -> None:
+        self._build = face_of(install.root).space
+        self._machine, self._search = install.machine, profile.search
 
     def candidate(self, machine: Machine) -> Candidate:
         """The set that a machine has now."""
@@ -232,10 +232,10 @@ class _Spaces:
 
 # What is recorded
 
-def _open(look: Look, places: Places, subject: _Subject, options: CheckOptions) -> Study:
+def _open(install: Inspection, places: Places, subject: _Subject, options: CheckOptions) -> Study:
     """The newest check of this question if it has not ended, else a new one."""
     question = subject.question
-    fingerprint = look.machine.fingerprint
+    fingerprint = install.machine.fingerprint
     profile = profiles.to_json(question.profile)
     key = question_key({
         "fingerprint": fingerprint.id, "profile": profile, "current": subject.current.id, "other": subject.other.id,
@@ -246,13 +246,14 @@ def _open(look: Look, places: Places, subject: _Subject, options: CheckOptions) 
         "fingerprint": codec.dump(fingerprint), "space": codec.dump(question.space), "budget": options.budget,
         "recorded": codec.dump(question.recorded) if question.recorded else None,
     }
-    folder = places.checks(look.root)
+    folder = places.checks(install.root)
     newest = next((p for p in reversed(study_folders(folder)) if p.name.endswith(f"-{key}")), None)
     return open_study(folder, key, head, fresh=newest is not None and (newest / "result.json").exists())
 
 
 def _record(
-    look: Look, places: Places, options: CheckOptions, subject: _Subject | None, study: Study | None, found: Finding
+    install: Inspection, places: Places, options: CheckOptions, subject: _Subject | None, study: Study | None,
+    found: Finding,
 ) -> dict[str, Any]:
     """The finding as a document, kept beside its samples and in the history."""
     from autotune.tune.document import flags_json, interval_json
@@ -275,7 +276,7 @@ def _record(
     if study is not None:
         study.save_document(document)
     events.record(
-        places.history(look.root), "check", options.cause, study=document["check"], decision=found.answer,
+        places.history(install.root), "check", options.cause, study=document["check"], decision=found.answer,
         reason=found.reason, speedup=document["speedup"], flags=_words(document["current"]),
         cost=document["cost"].get("wall", 0.0),
     )

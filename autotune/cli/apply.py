@@ -12,7 +12,7 @@ from autotune.model.errors import UsageProblem
 
 if TYPE_CHECKING:
     from autotune.apply.apply import Plan
-    from autotune.install.inspection import Look
+    from autotune.install.inspection import Inspection
 
 
 @verb("apply")
@@ -44,7 +44,7 @@ def plan_and_apply(
     from autotune.apply import apply
     from autotune.store import events
 
-    seen = common.look()
+    seen = common.inspect_install()
     if dry_run:
         return _plan(seen, common, words).document(changed=False)
     with events.record_failure(common.places.history(seen.root), "apply", common.cause) as facts:
@@ -60,7 +60,7 @@ def plan_and_apply(
         return apply.carry_out(seen, common.places, plan, start=start, say=common.say)
 
 
-def _plan(seen: Look, common: CommonOptions, words: str | None) -> Plan:
+def _plan(seen: Inspection, common: CommonOptions, words: str | None) -> Plan:
     """The change; what the user should know of it is printed on stderr, also with --quiet."""
     from autotune.apply import apply
 

@@ -16,7 +16,7 @@ from autotune.cli.output import print_json, print_text
 from autotune.store.places import Places, state_dir
 
 if TYPE_CHECKING:
-    from autotune.install.inspection import Look
+    from autotune.install.inspection import Inspection
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class CommonOptions:
         named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
         return install.find(self.webui, None if named else self.configured_webui())
 
-    def look(self) -> Look:
+    def inspect_install(self) -> Inspection:
         """Looks at the machine and the web UI, as most verbs begin (see install/inspection.py for what it raises)."""
-        from autotune.install.inspection import look
+        from autotune.install.inspection import inspect_install
 
-        return look(self.webui, self.configured_webui(), self.launch_file, self.places)
+        return inspect_install(self.webui, self.configured_webui(), self.launch_file, self.places)
 
     def say(self, text: str) -> None:
         """Prints a line of progress on stderr, unless --quiet was given."""

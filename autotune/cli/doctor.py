@@ -10,7 +10,7 @@ def doctor_command(common: CommonOptions) -> int:
     """Checks all that tuning needs; exit code 3 when something must be mended first."""
     from autotune.overview.doctor import checks, doctor_json
 
-    seen = common.look()
+    seen = common.inspect_install()
     found = list(checks(seen, common.places))
     lines = []
     for one in found:

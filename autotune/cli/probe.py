@@ -14,7 +14,7 @@ def probe_command(common: CommonOptions) -> None:
     """Looks at the GPU, the web UI, its Python, AnimateDiff, the models and the flags; changes nothing."""
     from autotune.overview.probe import probe_json
 
-    document = probe_json(common.look())
+    document = probe_json(common.inspect_install())
     if common.as_json:
         print_json("probe", document)
         return

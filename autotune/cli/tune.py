@@ -80,7 +80,7 @@ def tune_command(
         storage=storage or None,
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
-    seen = common.look()
+    seen = common.inspect_install()
     progress = Progress() if common.quiet else _OnScreen(started)
     options = replace(options, taken=time.monotonic() - started)
     document = tune(seen, common.places, options, progress)

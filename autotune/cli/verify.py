@@ -12,7 +12,7 @@ from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 
 if TYPE_CHECKING:
-    from autotune.install.inspection import Look
+    from autotune.install.inspection import Inspection
 
 DRIFTED = 7
 """Exit code: a flag is not in effect as written, or what was measured does not hold any more."""
@@ -36,7 +36,7 @@ def verify_command(
     """
     from autotune.apply import verify
 
-    seen = common.look()
+    seen = common.inspect_install()
     document = verify.verify(seen, common.places, start=not no_start, say=common.say)
     if measure:
         document["measured"] = _measure(common, seen, profile_name, budget)
@@ -52,7 +52,7 @@ def verify_command(
     return 0 if document["ok"] else DRIFTED
 
 
-def _measure(common: CommonOptions, seen: Look, profile_name: str, budget: str | None) -> dict[str, Any]:
+def _measure(common: CommonOptions, seen: Inspection, profile_name: str, budget: str | None) -> dict[str, Any]:
     from autotune.check.check import CheckOptions, check
     from autotune.tune.tune import Progress
     from autotune.workload import profile as profiles

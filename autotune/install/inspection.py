@@ -24,7 +24,7 @@ USUAL_CONTEXT = 32
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """What was found. ``file`` None: there is a launch file but it cannot be read (``why_not_editable``, ``fault``).
 
     ``layout``: what the install is and where its flags go; None when the launch file was named. ``asked``: the flags
@@ -122,9 +122,9 @@ def _context(name: str) -> int:
     return USUAL_CONTEXT
 
 
-def look(
+def inspect_install(
     webui: Path | None, configured: Path | None, launch_file: Path | None, places: Places
-) -> Look:
+) -> Inspection:
     """Finds the web UI, settles an edit that was interrupted, reads its launch file and probes the machine.
 
     Raises NothingToWorkOn (no web UI, or a launch file that was named and is not there).
@@ -146,5 +146,5 @@ def look(
     if found.depends:
         seen = replace(seen, webui=replace(seen.webui, certain=False, depends=found.depends))
     catalogue = load(seen.webui.flavour, seen.webui.version)
-    return Look(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked,
+    return Inspection(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked,
                 unsettled, found.silent)

@@ -12,7 +12,7 @@ from pathlib import Path
 from autotune.disk import windows_attributes, windows_package
 from autotune.disk.files import how_to_allow
 from autotune.install import which_gpu
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.model import windows_paths
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
@@ -29,24 +29,24 @@ FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
 
-def checks(look: Look, places: Places) -> Iterator[Check]:
+def checks(install: Inspection, places: Places) -> Iterator[Check]:
     """All checks of one install, cheap ones first; none of them changes anything."""
-    webui = look.machine.webui
-    yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {look.root}")
-    yield _asked("can be tuned", look.require_tunable, "interpreter, AnimateDiff, motion module are there",
+    webui = install.machine.webui
+    yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {install.root}")
+    yield _asked("can be tuned", install.require_tunable, "interpreter, AnimateDiff, motion module are there",
                  "startup", "not_animated", "invalid_output")
-    yield _launch_file(look)
-    yield _words(look)
-    yield from of_install(look)
-    yield from _numbers(look)
-    yield _gpu(look)
-    yield from _machine(look)
+    yield _launch_file(install)
+    yield _words(install)
+    yield from of_install(install)
+    yield from _numbers(install)
+    yield _gpu(install)
+    yield from _machine(install)
     yield _state(places)
-    yield from _folder_name(look, places)
-    yield _checkpoints(places, look)
+    yield from _folder_name(install, places)
+    yield _checkpoints(places, install)
     yield replace(_loopback(), prevents=("port",))
-    yield _lock(places, look.root)
-    yield free(look)
+    yield _lock(places, install.root)
+    yield free(install)
 
 
 def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) -> Check:
@@ -57,8 +57,8 @@ def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) ->
     return Check(name, True, good, "", prevents)
 
 
-def _numbers(look: Look) -> Iterator[Check]:
-    if "--disable-nan-check" in look.machine.webui.flags:
+def _numbers(install: Inspection) -> Iterator[Check]:
+    if "--disable-nan-check" in install.machine.webui.flags:
         yield Check(
             "NaN check", True, "--disable-nan-check is given: numbers that overflow come out as black clips, "
             "and a set that makes them is called invalid, not NaN", "", ("nan", "invalid_output"),
@@ -67,33 +67,33 @@ def _numbers(look: Look) -> Iterator[Check]:
         yield Check("NaN check", True, "overflowing numbers are told by the web UI itself", "", ("nan",))
 
 
-def _machine(look: Look) -> Iterator[Check]:
+def _machine(install: Inspection) -> Iterator[Check]:
     import psutil
 
     free = psutil.virtual_memory().available / 2**20
-    yield from of_machine(look.machine, which_gpu.of_machine(look.machine), free)
+    yield from of_machine(install.machine, which_gpu.of_machine(install.machine), free)
 
 
-def _launch_file(look: Look) -> Check:
-    if look.path is None:
+def _launch_file(install: Inspection) -> Check:
+    if install.path is None:
         return Check("launch file", False, "there is none", "Name it with --launch-file.")
-    if look.file is None or look.why_not_editable:
-        why = look.why_not_editable or "cannot be read"
+    if install.file is None or install.why_not_editable:
+        why = install.why_not_editable or "cannot be read"
         return Check("launch file", False, why, "`autotune apply` says what to paste.")
-    if not os.access(look.path, os.W_OK):
-        return Check("launch file", False, f"{look.path} is read-only", how_to_allow(look.path))
-    return Check("launch file", True, str(look.path))
+    if not os.access(install.path, os.W_OK):
+        return Check("launch file", False, f"{install.path} is read-only", how_to_allow(install.path))
+    return Check("launch file", True, str(install.path))
 
 
-def _words(look: Look) -> Check:
-    words, name = look.machine.webui.flags, "command line"
-    said = look.uncertainty
-    if said is not None and not look.asked:
+def _words(install: Inspection) -> Check:
+    words, name = install.machine.webui.flags, "command line"
+    said = install.uncertainty
+    if said is not None and not install.asked:
         return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
                      "until then nothing is measured.", ("bad_flag", "startup"))
-    lenient = LENIENT in os.environ or (look.file is not None and LENIENT.encode() in look.file.data)
-    asked = look.catalogue.tuned and not lenient
-    why = parser.refused(look.root, words, look.catalogue) if asked else None
+    lenient = LENIENT in os.environ or (install.file is not None and LENIENT.encode() in install.file.data)
+    asked = install.catalogue.tuned and not lenient
+    why = parser.refused(install.root, words, install.catalogue) if asked else None
     if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
         at = words.index("half")
         if at and words[at - 1] == "--precision":
@@ -104,9 +104,9 @@ def _words(look: Look) -> Check:
                  ("bad_flag", "startup"))
 
 
-def _gpu(look: Look) -> Check:
-    if look.machine.gpus:
-        names = [f"{gpu.name}, driver {gpu.driver_version}" for gpu in look.machine.gpus]
+def _gpu(install: Inspection) -> Check:
+    if install.machine.gpus:
+        names = [f"{gpu.name}, driver {gpu.driver_version}" for gpu in install.machine.gpus]
         return Check("GPU", True, "; ".join(names))
     return Check("GPU", True, "no NVIDIA GPU seen: tuning will measure what the web UI runs on")
 
@@ -124,28 +124,28 @@ def _state(places: Places) -> Check:
     return Check("state folder", True, told)
 
 
-def _folder_name(look: Look, places: Places) -> Iterator[Check]:
+def _folder_name(install: Inspection, places: Places) -> Iterator[Check]:
     """On Windows: can cmd.exe work in the web UI's folder, and are the paths of our own files short enough?"""
-    wrong = windows_paths.why_not_for_cmd(str(look.root)) if os.name == "nt" else None
+    wrong = windows_paths.why_not_for_cmd(str(install.root)) if os.name == "nt" else None
     if wrong is not None:
         yield Check("folder's name", True, f"{wrong[0]}, so that no start can prove an apply", f"{wrong[1]}.")
     allowed = windows_attributes.long_paths()
-    for folder in (places.root, look.root):
+    for folder in (places.root, install.root):
         why = windows_paths.why_files_too_long(str(folder), DEEPEST, allowed)
         if why is not None:
             hint = ("Choose a shorter one (--state-dir for ours), or set LongPathsEnabled to 1 in "
                     "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem.")
-            yield Check("length of paths", folder == look.root, why, hint)
+            yield Check("length of paths", folder == install.root, why, hint)
 
 
-def _checkpoints(places: Places, look: Look) -> Check:
+def _checkpoints(places: Places, install: Inspection) -> Check:
     """Are the records of what was written whole, and is nothing left half-way?"""
     from autotune.launchfile.checkpoints import Checkpoints
 
     name = "checkpoints"
-    if look.unsettled is not None:
-        return Check(name, False, f"a change was interrupted: {look.unsettled.message}", look.unsettled.hint)
-    folder = places.checkpoints(look.root)
+    if install.unsettled is not None:
+        return Check(name, False, f"a change was interrupted: {install.unsettled.message}", install.unsettled.hint)
+    folder = places.checkpoints(install.root)
     faults = Checkpoints(folder).faults()
     if faults:
         return Check(name, False, "; ".join(faults), f"It is left out and kept in {folder}; the others can be rolled "
@@ -175,14 +175,14 @@ def _lock(places: Places, root: Path) -> Check:
     return _asked("no other autotune", take, "none runs")
 
 
-def free(look: Look) -> Check:
+def free(install: Inspection) -> Check:
     """Whether nobody else works: the user's web UI, programs on the GPU, or on the CPU where that is measured."""
     from autotune.install import idle
 
     name = "machine is free"
     prevents: Classes = ("interrupted", "hang")
-    found = _asked(name, lambda: idle.require_idle(look.machine), "no job runs", *prevents)
-    if not found.ok or idle.holds_gpu(look.machine):
+    found = _asked(name, lambda: idle.require_idle(install.machine), "no job runs", *prevents)
+    if not found.ok or idle.holds_gpu(install.machine):
         return found
     used, told = idle.cpu_load()
     if used > idle.BUSY_CPU:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.model import codec
 from autotune.model.machine import WebUI
 from autotune.secrets.mask import masked_words
@@ -12,9 +12,9 @@ from autotune.tune.document import candidate_json, flags_json
 from autotune.webui.a1111.flags import space as spaces
 
 
-def probe_json(look: Look) -> dict[str, Any]:
+def probe_json(install: Inspection) -> dict[str, Any]:
     """Everything one look found, with the candidates of the default search and why others are out."""
-    machine = look.machine
+    machine = install.machine
     space = spaces.build(machine, None)
     candidates: list[dict[str, Any]] = [
         {**candidate_json(candidate), "excluded": None, "current": candidate.id == space.baseline}
@@ -22,18 +22,18 @@ def probe_json(look: Look) -> dict[str, Any]:
     ]
     candidates += [{**flags_json(row.flags), "excluded": row.reason} for row in space.excluded]
     warnings = list(machine.warnings)
-    layout = look.layout
+    layout = install.layout
     if layout is not None and not layout.manageable:
         warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
-    elif look.why_not_editable:
-        warnings.append(f"{look.path}: cannot be edited: {look.why_not_editable}")
-    if look.uncertainty is not None:
-        warnings.append(look.uncertainty)
+    elif install.why_not_editable:
+        warnings.append(f"{install.path}: cannot be edited: {install.why_not_editable}")
+    if install.uncertainty is not None:
+        warnings.append(install.uncertainty)
     animatediff = machine.animatediff
     return {
         "gpus": [codec.dump(gpu) for gpu in machine.gpus],
         "webui": {
-            **_webui(machine.webui, look.why_not_editable),
+            **_webui(machine.webui, install.why_not_editable),
             "host": (layout.host or None) if layout else None,
             "where_flags_go": layout.where_flags_go if layout else None,
         },

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from autotune import __version__
 from autotune.install import which_gpu
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import NONE_TUNED, Space
@@ -67,7 +67,7 @@ class Progress:
         """After each measurement; ``left``: seconds of the budget that are left at most."""
 
 
-def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
+def tune(install: Inspection, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
     """Runs or resumes the study of this question and returns its document (docs/contract.md: tune).
 
     Raises NothingToWorkOn, Busy, BaselineFailed (the current flags do not start or render), StateDamaged
@@ -78,33 +78,35 @@ def tune(look: Look, places: Places, options: TuneOptions, progress: Progress) -
     from autotune.trial.sweep import sweep
     from autotune.tune import optuna_search
 
-    look.require_tunable()
-    places.require_outside(look.root)
-    said = look.require_certain()
-    with (events.record_failure(places.history(look.root), "tune", options.cause) as facts,
-          exclusively(places.lock, look.root, "tune")):
+    install.require_tunable()
+    places.require_outside(install.root)
+    said = install.require_certain()
+    with (events.record_failure(places.history(install.root), "tune", options.cause) as facts,
+          exclusively(places.lock, install.root, "tune")):
         sweep(places.runs)
         watch = Stopwatch()
         if said is not None:
             progress.say(said)
-        idle.require_idle(look.machine)
-        ground = _ground(look, places, options)
+        idle.require_idle(install.machine)
+        ground = _ground(install, places, options)
         ground.in_flight.record_machine_down()
         if options.fresh:
             ground.in_flight.forget_machine_down()
         with optuna_search.storage(places, options.storage, options.strategy) as storage:
-            study = _resumed(look, places, options, ground, progress.say)
+            study = _resumed(install, places, options, ground, progress.say)
             facts["study"] = study.id
             with _asking(storage, ground, study, options, progress.say) as search:
                 kept = Budget(options.budget, watch, study.spent() + options.taken)
                 if _loop(ground, study, search, kept, progress):
                     study.set_cost(watch.seconds())
-                return _conclude(look, places, options, ground, study, search)
+                return _conclude(install, places, options, ground, study, search)
 
 
-def _resumed(look: Look, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]) -> Study:
+def _resumed(
+    install: Inspection, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]
+) -> Study:
     """The study of this question, sound as far as it goes."""
-    study = _study(look, places, options, ground.space)
+    study = _study(install, places, options, ground.space)
     study.set_bad_result_aside()
     study.checked_question()
     if study.moved_aside is not None:
@@ -201,26 +203,26 @@ def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) ->
     say(f"{name}" + (f" ({why})" if why else ""))
 
 
-def _ground(look: Look, places: Places, options: TuneOptions) -> Ground:
+def _ground(install: Inspection, places: Places, options: TuneOptions) -> Ground:
     from autotune.tune.driver import Ground
-    webui = face_of(look.root)
-    space = webui.space(look.machine, options.profile.search)
+    webui = face_of(install.root)
+    space = webui.space(install.machine, options.profile.search)
     return Ground(
-        machine=look.machine,
+        machine=install.machine,
         space=space,
         profile=options.profile,
         webui=webui,
-        launch_file=look.path,
+        launch_file=install.path,
         run_root=places.runs,
-        motion_module=look.motion_module(max(one.window for one in options.profile.workloads)),
-        in_flight=running_set.of_webui(places, look.root),
+        motion_module=install.motion_module(max(one.window for one in options.profile.workloads)),
+        in_flight=running_set.of_webui(places, install.root),
     )
 
 
-def _study(look: Look, places: Places, options: TuneOptions, space: Space) -> Study:
+def _study(install: Inspection, places: Places, options: TuneOptions, space: Space) -> Study:
     from autotune.tune import prior_knowledge
 
-    machine = look.machine
+    machine = install.machine
     asked = profiles.to_json(options.profile)
     asked.pop("budget")  # a larger budget goes on with the same study
     question = {
@@ -268,7 +270,7 @@ def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
 
 
 def _conclude(
-    look: Look, places: Places, options: TuneOptions, ground: Ground, study: Study, search: OptunaSearch
+    install: Inspection, places: Places, options: TuneOptions, ground: Ground, study: Study, search: OptunaSearch
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
@@ -278,15 +280,15 @@ def _conclude(
     broken = failures(history, ground.space).baseline
     verdict = decide(history, ground.space, options.profile, options.objective)
     document = tune_json(
-        study.head, verdict, ground.space, history, study.cost(), look.machine.fingerprint
+        study.head, verdict, ground.space, history, study.cost(), install.machine.fingerprint
     )
-    document["change"] = _change(look, document, [dimension.name for dimension in ground.space.dimensions])
+    document["change"] = _change(install, document, [dimension.name for dimension in ground.space.dimensions])
     document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (time_limits.lost(study.samples),))]
     if study.document() != document:
         study.save_document(document)
         if broken is None:
             events.record(
-                places.history(look.machine.webui.root), "tune", options.cause, study=study.id,
+                places.history(install.machine.webui.root), "tune", options.cause, study=study.id,
                 decision=document["decision"], reason=document["reason"], speedup=document["speedup"],
                 flags=document["winner"]["flags"], settings=document["winner"]["settings"],
                 cost=document["cost"]["wall"],
@@ -321,16 +323,16 @@ def _last_failure(study: Study, baseline: str) -> tuple[str, Path | None]:
     return detail, path if path.is_file() else None
 
 
-def _change(look: Look, document: dict[str, Any], dimensions: Sequence[str]) -> dict[str, Any] | None:
+def _change(install: Inspection, document: dict[str, Any], dimensions: Sequence[str]) -> dict[str, Any] | None:
     """The edit that `apply` would make, as a diff without credentials; None when there is none to make."""
-    if document["decision"] != "apply" or look.file is None:
+    if document["decision"] != "apply" or install.file is None:
         return None
     from autotune.apply.apply import edited
     from autotune.secrets.mask import masked_diff
 
     try:
-        after = edited(look, tuple(document["winner"]["flags"]), dimensions)
+        after = edited(install, tuple(document["winner"]["flags"]), dimensions)
     except Refused as refusal:
-        return {"file": str(look.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
-    name = look.file.path.name
-    return {"file": str(look.path), "diff": masked_diff(look.file.data, after, name), "refused": None, "hint": ""}
+        return {"file": str(install.path), "diff": "", "refused": refusal.message, "hint": refusal.hint}
+    name = install.file.path.name
+    return {"file": str(install.path), "diff": masked_diff(install.file.data, after, name), "refused": None, "hint": ""}

@@ -112,12 +112,12 @@ def test_what_its_owner_changed_since_is_named_before_it_is_written_over(bench: 
 def test_an_apply_that_another_one_overtook_is_busy(bench: Bench) -> None:
     """Both worked out their change on the same file; the later one to write says so and writes nothing."""
     from autotune.apply import apply
-    from autotune.install.inspection import look
+    from autotune.install.inspection import inspect_install
     from autotune.model.errors import Busy
     from autotune.store.places import Places
 
     places = Places(bench.state)
-    seen = look(bench.root, None, None, places)
+    seen = inspect_install(bench.root, None, None, places)
     planned = apply.plan(seen, places, "--opt-split-attention-v1")
     made = bench.json(*SDP, "--no-start")["checkpoint"]
     before = bench.launch_file.read_bytes()

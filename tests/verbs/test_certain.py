@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autotune import trial
-from autotune.install.inspection import Look, look
+from autotune.install.inspection import Inspection, inspect_install
 from autotune.install.launch_flags import flags_of
 from autotune.launchfile import edit, read
 from autotune.model.errors import Refused
@@ -107,7 +107,7 @@ def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: 
     bench.launch_file.write_text(f"#!/bin/bash\n{SHAPES[name]}")
     right = by_bash(bench.root)
     places = Places(bench.state)
-    seen: Look = look(bench.root, None, None, places)
+    seen: Inspection = inspect_install(bench.root, None, None, places)
     document = probe_json(seen)
     assert document["webui"]["certain"] is False and document["webui"]["depends"]
     assert any("depend on" in line for line in document["warnings"])
@@ -166,7 +166,7 @@ def test_only_the_proving_start_runs_the_file_and_every_word_counts(bench: Bench
     # Its exit code also tells of the machine's load.
     said = subprocess.run(bench.command("doctor"), env=bench.environment(), capture_output=True, text=True, check=False)
     assert "ok    command line: the flags in webui-user.sh depend on" in said.stdout
-    seen = look(bench.root, None, None, Places(bench.state))
+    seen = inspect_install(bench.root, None, None, Places(bench.state))
     assert seen.machine.webui.python is not None
     plan = trial.LaunchPlan(bench.root, seen.machine.webui.python, seen.machine.webui.flags, bench.folder / "runs",
                              launch_file=bench.launch_file)

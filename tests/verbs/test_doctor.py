@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 import pytest
 
 from autotune.install.idle import cpu_load
-from autotune.install.inspection import Look, look
+from autotune.install.inspection import Inspection, inspect_install
 from autotune.machine.weights import damage
 from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
@@ -76,7 +76,7 @@ def test_paths_that_windows_would_not_open(
     monkeypatch: pytest.MonkeyPatch, state: str, root: str, allowed: bool, wrong: dict[str, bool]
 ) -> None:
     monkeypatch.setattr("autotune.disk.windows_attributes.long_paths", lambda: allowed)
-    found = _folder_name(cast(Look, SimpleNamespace(root=Path(root))), Places(Path(state)))
+    found = _folder_name(cast(Inspection, SimpleNamespace(root=Path(root))), Places(Path(state)))
     assert {one.name: one.ok for one in found} == wrong
 
 
@@ -124,7 +124,7 @@ def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
     here = machine()
     here = replace(here, gpus=(), runtime=replace(here.runtime, device="cpu"), webui=replace(here.webui, root=root))
-    seen = Look(here, None, None, None, load("a1111", "1.10.1"))
+    seen = Inspection(here, None, None, None, load("a1111", "1.10.1"))
     with crowd(2 * (os.cpu_count() or 1)), up(root, '{"status": 404}'):
         crowded = free(seen)
     assert not crowded.ok and "no job runs" in crowded.detail and " % of the CPU, load " in crowded.detail
@@ -133,18 +133,18 @@ def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     with up(root, '{"port": false}'):
         unknown = free(seen)
     assert not unknown.ok and "may have a job running: it is starting" in unknown.detail and "Close it" in unknown.hint
-    card = Look(replace(here, gpus=machine().gpus), None, None, None, seen.catalogue)
+    card = Inspection(replace(here, gpus=machine().gpus), None, None, None, seen.catalogue)
     with up(root, '{"status": 404}'):
         assert "holds GPU memory" in free(card).detail
 
 
-def words(text: str) -> Callable[[Look], Look]:
+def words(text: str) -> Callable[[Inspection], Inspection]:
     return lambda seen: replace(
         seen, machine=replace(seen.machine, webui=replace(seen.machine.webui, flags=tuple(text.split()))))
 
 
-def cut(pattern: str, size: int) -> Callable[[Look], Look]:
-    def act(seen: Look) -> Look:
+def cut(pattern: str, size: int) -> Callable[[Inspection], Inspection]:
+    def act(seen: Inspection) -> Inspection:
         path = next(seen.root.glob(pattern))
         path.write_bytes(path.read_bytes()[:size])
         return seen
@@ -152,7 +152,7 @@ def cut(pattern: str, size: int) -> Callable[[Look], Look]:
     return act
 
 
-def unread(seen: Look) -> Look:
+def unread(seen: Inspection) -> Inspection:
     warnings: list[str] = []
     read_options(cut("config.json", 1)(seen).root / "config.json", warnings)
     return replace(seen, machine=replace(seen.machine, warnings=tuple(warnings)))
@@ -160,7 +160,7 @@ def unread(seen: Look) -> Look:
 
 CHECKPOINT, MODULE, PARSER = (
     "models/Stable-diffusion/*.safetensors", "extensions/*/model/*.safetensors", "modules/cmd_args.py")
-BROKEN: dict[str, tuple[Callable[[Look], Look], str, str, bool]] = {
+BROKEN: dict[str, tuple[Callable[[Inspection], Inspection], str, str, bool]] = {
     "unknown flag": (words("--api --no-such-flag"), "command line", "--no-such-flag", False),
     "bad value": (words("--precision bogus"), "command line", "'bogus' is none of", False),
     "half": (words("--precision half --no-half-vae"), "command line", "stops the web UI", False),
@@ -173,7 +173,7 @@ BROKEN: dict[str, tuple[Callable[[Look], Look], str, str, bool]] = {
 }
 
 
-def cheap(seen: Look, places: Places) -> Iterator[Check]:
+def cheap(seen: Inspection, places: Places) -> Iterator[Check]:
     """All checks but the last, which takes a second to look at the CPU."""
     for one in checks(seen, places):
         yield one
@@ -188,7 +188,7 @@ def test_broken_installs_one_after_another(bench: Bench) -> None:
     preload.parent.mkdir()
     preload.write_text('def preload(parser):\n    parser.add_argument("--of-an-extension")\n')
     places = Places(bench.state)
-    whole = look(bench.root, None, None, places)
+    whole = inspect_install(bench.root, None, None, places)
     assert all(one.ok for one in cheap(whole, places))
     for name, (harm, check, says, ok) in BROKEN.items():
         kept = {path: path.read_bytes() for pattern in (CHECKPOINT, MODULE, PARSER, "config.json")

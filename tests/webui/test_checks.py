@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from autotune.engine.clip import Unusable, motion_file
-from autotune.install.inspection import Look, preferred_module
+from autotune.install.inspection import Inspection, preferred_module
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Runtime
 from autotune.overview.doctor_machine import Check
@@ -43,11 +43,11 @@ def install(folder: Path, config: object = None) -> Path:
     return root
 
 
-def look(root: Path, *words: str, runtime: Runtime | None = None) -> Look:
+def look(root: Path, *words: str, runtime: Runtime | None = None) -> Inspection:
     seen = probe.look(root, None, words)
     if runtime is not None:
         seen = replace(seen, runtime=runtime)
-    return Look(seen, seen.webui.launch_file, None, None, load("a1111", "1.10.1"))
+    return Inspection(seen, seen.webui.launch_file, None, None, load("a1111", "1.10.1"))
 
 
 def rows(root: Path, *words: str, runtime: Runtime | None = None) -> dict[str, Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from autotune.install.inspection import Look
+from autotune.install.inspection import Inspection
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
 from autotune.overview.doctor_machine import Check, Classes
@@ -22,13 +22,13 @@ NAMED = 5
 """So many files, links or flags are named."""
 
 
-def of_install(look: Look) -> Iterator[Check]:
+def of_install(inspected: Inspection) -> Iterator[Check]:
     """The checks that need no more than the install's files and what was read of them."""
-    yield _models(look.machine)
-    yield from _links(look)
-    yield from _modules(look.machine)
-    yield from settings(look.machine)
-    yield from flags(look)
+    yield _models(inspected.machine)
+    yield from _links(inspected)
+    yield from _modules(inspected.machine)
+    yield from settings(inspected.machine)
+    yield from flags(inspected)
 
 
 def _models(machine: Machine) -> Check:
@@ -70,12 +70,12 @@ def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
     return None
 
 
-def _links(look: Look) -> Iterator[Check]:
+def _links(inspected: Inspection) -> Iterator[Check]:
     """Links among the models: followed as the web UI follows them; one that leads nowhere holds no model."""
-    install = installs.inspect(look.root, look.machine.webui.flags, look.path)
-    folders = [webui_files.checkpoint_folder(install, look.machine.webui.flags)]
-    if look.machine.animatediff is not None:
-        folders.append(look.machine.animatediff.root / "model")
+    install = installs.inspect(inspected.root, inspected.machine.webui.flags, inspected.path)
+    folders = [webui_files.checkpoint_folder(install, inspected.machine.webui.flags)]
+    if inspected.machine.animatediff is not None:
+        folders.append(inspected.machine.animatediff.root / "model")
     found = list(dict.fromkeys(link for folder in folders for link in webui_files.links(folder)))
     bad = [link for link in found if link.trouble]
     if bad:
@@ -119,14 +119,14 @@ def settings(machine: Machine) -> Iterator[Check]:
             "Settings > Optimizations > Cross attention optimization: Automatic lets the flags decide.")
 
 
-def flags(look: Look) -> Iterator[Check]:
+def flags(inspected: Inspection) -> Iterator[Check]:
     """Flags that are given and do nothing on this machine, and one that costs speed."""
-    machine, name = look.machine, "flags in effect"
-    idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, look.catalogue)
+    machine, name = inspected.machine, "flags in effect"
+    idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, inspected.catalogue)
     if idle:
         told = "; ".join(f"{flag} does nothing here: {why}" for flag, why in idle)
         yield Check(name, True, told, "Tuning measures what is in effect; these can be taken out.")
-    elif look.catalogue.tuned:
+    elif inspected.catalogue.tuned:
         yield Check(name, True, "each managed flag that is given does something")
     if _given(machine.webui.flags, "--ui-debug-mode"):
         yield Check("debug mode", True, "--ui-debug-mode is for work on the page: the model is not loaded at the "
