@@ -20,7 +20,7 @@ from autotune.measure.observations import Observations
 from tests import nvml_fake
 from tests.agent.test_loop import CONFIG, agent, command, status, tmpfs, touched, webui
 from tests.agent.test_owner import of
-from tests.agent.test_runner import until
+from tests.waiting import wait_for
 
 __all__ = ["webui"]
 NEVER = 'days = ["mon"]\nhours = ["00:00-00:01"]\n'
@@ -49,18 +49,18 @@ def test_a_read_only_disk_is_told_and_waited_out(webui: Path) -> None:
         with errors.open("wb") as log:
             process = subprocess.Popen(command(webui), stdout=subprocess.DEVNULL, stderr=log)
         try:
-            assert until(lambda: status(webui).get("doing") == "watching", 20)
+            assert wait_for(lambda: status(webui).get("doing") == "watching", 20)
             # What has been opened stays writable, as when a file system turns read-only after a fault.
             subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
             later.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
             subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
             profile_changes(webui)()
-            assert until(lambda: b"Read-only file system; trying again" in errors.read_bytes(), 20)
+            assert wait_for(lambda: b"Read-only file system; trying again" in errors.read_bytes(), 20)
             assert f"problem: {state / 'daemon'}: cannot be written" in told(webui)
             assert process.poll() is None
             subprocess.run(["mount", "-o", "remount,rw,bind", str(folder)], check=True)
             touched(config)  # wakes it; else it looks again within a minute
-            assert until(lambda: bool(status(webui).get("due")), 20), errors.read_text()
+            assert wait_for(lambda: bool(status(webui).get("due")), 20), errors.read_text()
             assert "problem:" not in told(webui)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -76,16 +76,16 @@ def test_a_full_disk_is_told_and_nothing_is_lost(webui: Path) -> None:
         with errors.open("wb") as log:
             process = subprocess.Popen(command(webui), stdout=subprocess.DEVNULL, stderr=log)
         try:
-            assert until(lambda: status(webui).get("doing") == "watching", 20)
+            assert wait_for(lambda: status(webui).get("doing") == "watching", 20)
             with contextlib.suppress(OSError), (state / "ballast").open("wb", buffering=0) as file:
                 while True:
                     file.write(b"x" * 512)
             profile_changes(webui)()
-            assert until(lambda: b"changed: profile" in errors.read_bytes(), 20)
+            assert wait_for(lambda: b"changed: profile" in errors.read_bytes(), 20)
             assert f"problem: {state / 'daemon'}: the disk is full" in told(webui)
             (state / "ballast").unlink()
             touched(config)  # wakes it; else it looks again within a minute
-            assert until(lambda: bool(status(webui).get("due")), 20), errors.read_text()
+            assert wait_for(lambda: bool(status(webui).get("due")), 20), errors.read_text()
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
@@ -126,7 +126,7 @@ def test_a_damaged_journal_keeps_what_was_due(webui: Path, damage: bytes) -> Non
     for _ in range(2):
         process = subprocess.Popen(command(webui), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            assert until(lambda pid=process.pid: status(webui).get("pid") == pid, 20)  # type: ignore[misc]
+            assert wait_for(lambda pid=process.pid: status(webui).get("pid") == pid, 20)  # type: ignore[misc]
             assert status(webui)["due"] == ["retune: driver 2"]
             assert ("problem: " in told(webui)) == whole
         finally:
@@ -147,11 +147,11 @@ def test_nvml_goes_and_comes_back_while_it_runs(webui: Path) -> None:
     with agent(webui, fake.environment()) as process:
         fake.lose()
         profile_changes(webui)()
-        assert until(lambda: bool(status(webui)["due"]), 20)
+        assert wait_for(lambda: bool(status(webui)["due"]), 20)
         assert [cause.split(" ")[1] for cause in status(webui)["due"]] == ["profile"]
         fake.heal()
         fake.system(driver="560.35.03")
-        assert until(lambda: len(status(webui)["due"]) == 2, 30), status(webui)
+        assert wait_for(lambda: len(status(webui)["due"]) == 2, 30), status(webui)
         assert status(webui)["due"][1] == "retune: driver 550.54.14 → 560.35.03"
         assert process.poll() is None
 
@@ -193,7 +193,7 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
     try:
         first = psutil.Process(process.pid)
         # How many clips warm a process up is the tune's own business: one clip after the other, until one counts.
-        assert until(lambda: bool(samples()), 120)
+        assert wait_for(lambda: bool(samples()), 120)
         while not any(one["state"] == "discarded" for one in samples()):
             # A stop may fall between two clips, and the next one then counts; none that stood still may.
             fastest = min(one["cost"] for one in samples())
@@ -202,11 +202,11 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
             for one in family:
                 one.suspend()
             done = len(samples())
-            assert not until(lambda before=done: len(samples()) > before, 4.0)  # type: ignore[misc]
+            assert not wait_for(lambda before=done: len(samples()) > before, 4.0)  # type: ignore[misc]
             for one in reversed(family):
                 one.resume()
-            assert until(lambda before=done: len(samples()) > before, 120)  # type: ignore[misc]
-        assert until(lambda: sum(one["state"] == "ok" for one in samples()) >= 2, 120), samples()
+            assert wait_for(lambda before=done: len(samples()) > before, 120)  # type: ignore[misc]
+        assert wait_for(lambda: sum(one["state"] == "ok" for one in samples()) >= 2, 120), samples()
         kept = samples()
         assert {"stood still" in one["detail"] for one in kept if one["state"] == "discarded"} == {True}
         assert not [one for one in kept if one["state"] == "failed"]
@@ -217,7 +217,7 @@ def test_a_machine_that_sleeps_in_mid_clip(webui: Path) -> None:
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert until(lambda: not of(webui), 10)
+    assert wait_for(lambda: not of(webui), 10)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from autotune.agent.daemon import Configured
 from autotune.agent.effects import RealWorld
 from autotune.config import config as configuration
 from autotune.model.errors import UsageProblem
-from tests.agent.test_runner import until
+from tests.waiting import wait_for
 
 HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "matplotlib", "PIL", "click")
 SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
@@ -75,7 +75,7 @@ def agent(webui: Path, environment: dict[str, str] | None = None) -> Iterator[su
     pipe, env = subprocess.PIPE, {**os.environ, **(environment or {})}
     process = subprocess.Popen(command(webui), stdout=pipe, stderr=pipe, text=True, env=env)
     try:
-        assert until(lambda: status(webui).get("doing") == "watching", 20), process.poll()
+        assert wait_for(lambda: status(webui).get("doing") == "watching", 20), process.poll()
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
@@ -105,6 +105,17 @@ def wakes(process: psutil.Process) -> int:
     return found
 
 
+def resting(process: psutil.Process) -> Callable[[], bool]:
+    """Has it neither computed nor woken since it was asked last?"""
+    last: list[tuple[float, int]] = []
+
+    def asked() -> bool:
+        last.append((cpu(process), wakes(process)))
+        return len(last) > 1 and last[-1] == last[-2]
+
+    return asked
+
+
 @pytest.mark.timeout(300 + 2 * SECONDS)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
@@ -116,7 +127,7 @@ def test_idle_it_costs_next_to_nothing(webui: Path) -> None:
         (folder / f"{number}.safetensors").touch()
     with agent(webui) as process:
         seen = psutil.Process(process.pid)
-        time.sleep(1)  # the first look is over
+        assert wait_for(resting(seen), 60, period=0.25)  # the first look is over
         before, woken, began = cpu(seen), wakes(seen), time.monotonic()
         time.sleep(SECONDS)
         wall = time.monotonic() - began
@@ -166,6 +177,12 @@ def test_killed_it_leaves_the_lock_to_the_next(webui: Path) -> None:
             assert status(webui)["pid"] == second.pid
 
 
+def believed(journal: Path) -> list[str]:
+    """What each change that it saw called for."""
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [one["action"] for one in events if one["event"] == "believed"]
+
+
 def test_changes_are_seen_through_events_and_settle(webui: Path) -> None:
     extension = webui / "extensions" / "sd-webui-animatediff" / "model"
     journal = webui.parent / "state" / "daemon" / "journal.jsonl"
@@ -179,35 +196,34 @@ def test_changes_are_seen_through_events_and_settle(webui: Path) -> None:
                 file.write(b"x" * 65536)
                 file.flush()
                 time.sleep(0.4)
-        assert until(lambda: bool(status(webui).get("due")), 20), status(webui)
+        assert wait_for(lambda: bool(status(webui).get("due")), 20), status(webui)
         (extension / "mm_sd15_v3.safetensors").replace(extension / "mm_sd15_v3_b.safetensors")
-        assert until(lambda: len(status(webui).get("due", [])) == 2, 20), status(webui)
+        assert wait_for(lambda: len(status(webui).get("due", [])) == 2, 20), status(webui)
         (extension / "mm_sd15_v3_b.safetensors").unlink()
-        assert until(lambda: len(status(webui).get("due", [])) == 3, 20), status(webui)
+        assert wait_for(lambda: len(status(webui).get("due", [])) == 3, 20), status(webui)
         module.touch()
         (extension / "other.safetensors").write_bytes(b"x" * 4096)  # merely added: nothing would render with it
-        time.sleep(4)
-        assert len(status(webui)["due"]) == 3
+        # A later change of another kind shows that it has looked again since.
+        given, name = 'export COMMANDLINE_ARGS="--theme dark"\n', "webui-user.sh"
+        if os.name == "nt":
+            given, name = "set COMMANDLINE_ARGS=--theme dark\n", "webui-user.bat"
+        (webui / name).write_text(given)
+        assert wait_for(lambda: len(status(webui)["due"]) > 3, 30), status(webui)
+        assert [one for one in status(webui)["due"][3:] if "kept_flags" not in one] == []
         if status(webui)["waiting"]:  # empty only in the first minute of a Monday
             assert "outside your hours" in status(webui)["waiting"]
-    believed = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert [e["action"] for e in believed if e["event"] == "believed"] == [
-        "nothing",
-        "retune",
-        "retune",
-        "retune",
-    ]
+    assert believed(journal)[:4] == ["nothing", "retune", "retune", "retune"] and len(believed(journal)) == 5
 
 
 def test_the_configuration_is_read_again(webui: Path) -> None:
     config = webui.parent / "config.toml"
     with agent(webui):
         config.write_text(CONFIG + "nonsense = 1\n")
-        assert until(lambda: bool(status(webui)["problems"]), 20)
+        assert wait_for(lambda: bool(status(webui)["problems"]), 20)
         (problem,) = status(webui)["problems"]
         assert f"{config}:9: when.nonsense: unknown key" in problem
         config.write_text(CONFIG.replace("[agent]\n", '[agent]\npolicy = "apply"\n'))
-        assert until(lambda: status(webui).get("policy") == "apply", 20)
+        assert wait_for(lambda: status(webui).get("policy") == "apply", 20)
         assert status(webui)["problems"] == []
 
 
@@ -229,11 +245,11 @@ def test_once_looks_and_ends(webui: Path) -> None:
 def test_the_web_uis_folder_is_gone(webui: Path) -> None:
     with agent(webui):
         webui.rename(webui.with_name("elsewhere"))
-        assert until(lambda: bool(status(webui)["problems"]), 20)
+        assert wait_for(lambda: bool(status(webui)["problems"]), 20)
         assert "is not a folder" in status(webui)["problems"][0]
         webui.with_name("elsewhere").rename(webui)
         (webui.parent / "config.toml").touch()
-        assert until(lambda: status(webui)["problems"] == [], 20)
+        assert wait_for(lambda: status(webui)["problems"] == [], 20)
         assert status(webui)["due"] == []
 
 
@@ -264,11 +280,11 @@ def test_a_full_disk_is_waited_out(webui: Path) -> None:
         with errors.open("wb") as log:
             process = subprocess.Popen(command(webui), stdout=subprocess.DEVNULL, stderr=log)
         try:
-            assert until(lambda: b"the disk is full; trying again" in errors.read_bytes(), 20)
+            assert wait_for(lambda: b"the disk is full; trying again" in errors.read_bytes(), 20)
             assert process.poll() is None
             ballast.unlink()
             config = webui.parent / "config.toml"
-            assert until(lambda: touched(config) and status(webui).get("doing") == "watching", 20)
+            assert wait_for(lambda: touched(config) and status(webui).get("doing") == "watching", 20)
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
@@ -293,7 +309,7 @@ def test_a_driver_change_is_seen_through_nvml(webui: Path) -> None:
     )
     with agent(webui, fake.environment()):
         fake.system(driver="560.35.03")
-        assert until(lambda: bool(status(webui)["due"]), 30), status(webui)
+        assert wait_for(lambda: bool(status(webui)["due"]), 30), status(webui)
         assert status(webui)["due"] == ["retune: driver 550.54.14 → 560.35.03"]
 
 

@@ -23,7 +23,7 @@ import pytest
 from autotune.agent.situation import Activity
 from autotune.webui.running import OwnWebUI, ask
 from tests.agent.test_loop import agent, status, webui
-from tests.agent.test_runner import until
+from tests.waiting import wait_for
 
 __all__ = ["webui"]
 YIELDS = int(os.environ.get("AUTOTUNE_YIELDS", "1"))
@@ -68,7 +68,7 @@ def owner(root: Path) -> Iterator[int]:
     with (root.parent / "owner.log").open("wb") as log:
         process = subprocess.Popen(words, cwd=root, stdout=log, stderr=log)
     try:
-        assert until(lambda: idle(port), 60), (root.parent / "owner.log").read_text()[-2000:]
+        assert wait_for(lambda: idle(port), 60), (root.parent / "owner.log").read_text()[-2000:]
         yield port
     finally:
         process.kill()
@@ -122,18 +122,18 @@ def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
     look = Activity(webui)
     assert look.situation(frozenset(), False).webui_runs is False
     with owner(webui) as port:
-        assert until(lambda: look.situation(frozenset(), False).webui_runs, 10)
+        assert wait_for(lambda: look.situation(frozenset(), False).webui_runs, 10)
         assert look.situation(frozenset(), False).job is None
         ((pid, listens),) = look.listening(frozenset()).items()
         assert listens
         assert look.listening(frozenset({pid})) == {}
         work = threading.Thread(target=post, args=(port, "txt2img", JOB), daemon=True)
         work.start()
-        assert until(lambda: look.situation(frozenset(), False).job is not None, 10)
+        assert wait_for(lambda: look.situation(frozenset(), False).job is not None, 10)
         post(port, "interrupt", {})
         work.join(30)
-        assert until(lambda: look.situation(frozenset(), False).job is None, 10)
-    assert until(lambda: not look.situation(frozenset(), False).webui_runs, 10)
+        assert wait_for(lambda: look.situation(frozenset(), False).job is None, 10)
+    assert wait_for(lambda: not look.situation(frozenset(), False).webui_runs, 10)
 
 
 @pytest.mark.timeout(300 + 60 * YIELDS)
@@ -158,27 +158,27 @@ def test_the_machine_is_free_within_five_seconds(webui: Path) -> None:
     with owner(webui) as port, agent(webui):
         another()
         while len(took) < YIELDS:
-            assert until(lambda: bool(of(webui)) or over(), 120), status(webui)
+            assert wait_for(lambda: bool(of(webui)) or over(), 120), status(webui)
             if not of(webui):  # the tune came to its end between two jobs
                 another()
-                assert until(lambda: not over(), 30), status(webui)
+                assert wait_for(lambda: not over(), 30), status(webui)
                 continue
-            assert until(lambda: any(p.net_connections() for p in of(webui)) or not of(webui), 60)
+            assert wait_for(lambda: any(p.net_connections() for p in of(webui)) or not of(webui), 60)
             time.sleep(len(took) % 7 * 0.5)  # at different moments of a clip
             work = threading.Thread(target=post, args=(port, "txt2img", JOB), daemon=True)
             work.start()
             began = time.monotonic()
-            assert until(lambda: not of(webui), 5.0), f"not free within five seconds: {status(webui)}"
+            assert wait_for(lambda: not of(webui), 5.0), f"not free within five seconds: {status(webui)}"
             freed = time.monotonic() - began
-            assert until(lambda: not status(webui)["doing"].startswith("running"), 5.0), status(webui)
+            assert wait_for(lambda: not status(webui)["doing"].startswith("running"), 5.0), status(webui)
             if status(webui)["due"]:
                 took.append(freed)
                 print(f"{len(took)}: {freed:.2f} s", flush=True)
                 assert status(webui)["last"]["outcome"] == "yielded"
-                assert until(lambda: any("the web UI renders" in why for why in status(webui)["waiting"]), 5.0)
+                assert wait_for(lambda: any("the web UI renders" in why for why in status(webui)["waiting"]), 5.0)
             post(port, "interrupt", {})
             work.join(60)
-        assert until(lambda: status(webui)["doing"].startswith("running"), 120), status(webui)
+        assert wait_for(lambda: status(webui)["doing"].startswith("running"), 120), status(webui)
         assert status(webui)["last"]["outcome"] == "yielded"
     print(f"{len(took)} of {YIELDS}: {min(took):.2f} to {max(took):.2f} s, median {statistics.median(took):.2f} s")
 
@@ -221,16 +221,16 @@ def test_a_session_that_gave_way_ends_with_the_verdict_of_an_undisturbed_one(web
         (model / "mm_sd15_v3.safetensors").write_bytes((model / "mm_sd15_v2.safetensors").read_bytes())
         for _ in range(2):
             done = len(kept)
-            assert until(lambda before=done: len(records()) > before, 120)  # type: ignore[misc]
+            assert wait_for(lambda before=done: len(records()) > before, 120)  # type: ignore[misc]
             work = threading.Thread(target=post, args=(port, "txt2img", JOB), daemon=True)
             work.start()
-            assert until(lambda: not of(webui), 5.0), status(webui)
-            assert until(lambda: status(webui)["last"].get("outcome") == "yielded", 5.0)
+            assert wait_for(lambda: not of(webui), 5.0), status(webui)
+            assert wait_for(lambda: status(webui)["last"].get("outcome") == "yielded", 5.0)
             assert records()[: len(kept)] == kept
             kept = records()
             post(port, "interrupt", {})
             work.join(60)
-        assert until(lambda: status(webui)["last"].get("outcome") == "done", 200), status(webui)
+        assert wait_for(lambda: status(webui)["last"].get("outcome") == "done", 200), status(webui)
         found = status(webui)["last"]
     assert records()[: len(kept)] == kept
     assert not [line for line in records() if b'"state":"failed"' in line]

@@ -8,25 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from autotune.agent.verb_process import Session, document, prune
+from tests.waiting import wait_for
 
 WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
-
-
-def until(what: Callable[[], bool], limit: float) -> bool:
-    """Waits until something holds; False when it did not within the limit, four times as long under wine."""
-    end = time.monotonic() + limit * (4 if WINE else 1)
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.05)
-    return what()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +60,7 @@ def alive(pids: Iterator[int] | frozenset[int]) -> list[str]:
 def test_a_command_that_ends_leaves_code_and_document(tmp_path: Path) -> None:
     words = ["--webui", str(tmp_path / "none"), "--state-dir", str(tmp_path / "state"), "tune", "--json"]
     session = Session(tmp_path / "out", "a", words)
-    assert until(lambda: session.poll() is not None, 30)
+    assert wait_for(lambda: session.poll() is not None, 30)
     result = session.result()
     assert result.code == 3
     assert result.document is not None
@@ -101,8 +92,8 @@ def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: P
     session = Session(tmp_path / "Sitzung ü", "a", [*words, "daemon"])
     log = tmp_path / "state" / "daemon" / "agent.log"
     try:
-        assert until(lambda: log.exists() and "the agent begins" in log.read_text(encoding="utf-8"), 60)
-        assert until(lambda: (tmp_path / "state" / "daemon" / "status.json").exists(), 60)
+        assert wait_for(lambda: log.exists() and "the agent begins" in log.read_text(encoding="utf-8"), 60)
+        assert wait_for(lambda: (tmp_path / "state" / "daemon" / "status.json").exists(), 60)
     finally:
         result = session.stop()
     if WINE:
@@ -114,13 +105,13 @@ def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: P
 @pytest.mark.e2e
 def test_a_tune_is_gone_within_five_seconds(webui: Path, tmp_path: Path) -> None:
     session = Session(tmp_path / "out", "a", tune(webui, tmp_path / "state"))
-    assert until(lambda: serving(session), 90)
+    assert wait_for(lambda: serving(session), 90)
     family = session.pids()
     began = time.monotonic()
     result = session.stop()
     assert time.monotonic() - began < 5.0
     assert result.code == 130
-    assert until(lambda: not alive(family), 2.0), alive(family)
+    assert wait_for(lambda: not alive(family), 2.0), alive(family)
     assert not list((tmp_path / "state" / "runs").glob("*"))
 
 
@@ -144,12 +135,12 @@ def test_a_tune_dies_with_the_agent(webui: Path, tmp_path: Path) -> None:
             except psutil.Error:
                 return frozenset()
 
-        assert until(lambda: any("launch.py" in line for line in alive(family())), 90)
+        assert wait_for(lambda: any("launch.py" in line for line in alive(family())), 90)
         everyone = family()
         assert len(everyone) >= 3
     finally:
         agent.send_signal(signal.SIGKILL)
         agent.wait()
         agent.stdout.close()
-    assert until(lambda: not alive(everyone), 20), alive(everyone)
-    assert until(lambda: not list((tmp_path / "state" / "runs").glob("*")), 10)
+    assert wait_for(lambda: not alive(everyone), 20), alive(everyone)
+    assert wait_for(lambda: not list((tmp_path / "state" / "runs").glob("*")), 10)

@@ -20,7 +20,7 @@ import pytest
 from tests import nvml_fake
 from tests.agent.test_loop import agent, status, webui
 from tests.agent.test_owner import of
-from tests.agent.test_runner import until
+from tests.waiting import wait_for
 
 __all__ = ["webui"]
 pytestmark = pytest.mark.e2e
@@ -112,11 +112,11 @@ def test_a_new_driver_leads_to_one_tune_whose_winner_is_offered(webui: Path) -> 
     fake.system(driver_file=version)
     with agent(webui, fake.environment() | SLOWED):
         version.write_text("560.35.03\n")
-        assert until(lambda: bool(ended(state, "retune")), 200), said(state)
+        assert wait_for(lambda: bool(ended(state, "retune")), 200), said(state)
         # A change that makes nothing stale shows that it has looked again since.
         file = launch_file(webui)
         file.write_bytes(file.read_bytes().replace(b"--opt-sub-quad", b"--theme dark --opt-sub-quad"))
-        assert until(lambda: journal(state)[-1]["event"] == "believed", 30)
+        assert wait_for(lambda: journal(state)[-1]["event"] == "believed", 30)
         assert status(webui)["due"] == []
     assert [row["kind"] for row in journal(state) if row["event"] == "began"] == ["retune"]
     (tune,) = [row for row in history(state) if row["verb"] == "tune"]
@@ -162,10 +162,10 @@ def test_from_installation_to_automatic_rollback(webui: Path, tmp_path: Path) ->
     state, before = home / ".local" / "state" / "autotune", give(webui, SLOW)
     file, model = webui / "webui-user.sh", webui / "extensions" / "sd-webui-animatediff" / "model"
     with serviced(webui, home):
-        assert until(lambda: bool(journal(state)), 20)
+        assert wait_for(lambda: bool(journal(state)), 20)
         # A new motion module, of the kind that takes the place of the one in use.
         (model / "mm_sd15_v3.safetensors").write_bytes((model / "mm_sd15_v2.safetensors").read_bytes())
-        assert until(lambda: bool(ended(state, "apply")), 200), (home / "journald").read_text()
+        assert wait_for(lambda: bool(ended(state, "apply")), 200), (home / "journald").read_text()
         assert file.read_bytes() == before.replace(b"--opt-sub-quad-attention", b"--opt-sdp-attention")
         # Its owner breaks the new flag by hand: the next start refuses it, within moments.
         file.write_text(file.read_text().replace("--opt-sdp-attention", "--opt-sdp-attentoin"))
@@ -173,7 +173,7 @@ def test_from_installation_to_automatic_rollback(webui: Path, tmp_path: Path) ->
             ["bash", "webui.sh", "-f", "--nowebui"], cwd=webui, capture_output=True, text=True, check=False
         )
         assert started.returncode == 2, started.stderr
-        assert until(lambda: bool(ended(state, "rollback")), 60), (home / "journald").read_text()
+        assert wait_for(lambda: bool(ended(state, "rollback")), 60), (home / "journald").read_text()
     assert file.read_bytes() == before
     verbs = [(row["verb"], row["cause"]) for row in history(state)]
     assert [verb for verb, _ in verbs] == ["tune", "apply", "rollback"]
@@ -211,9 +211,9 @@ def test_a_loss_in_fresh_pairs_is_taken_back(webui: Path) -> None:
         options = webui / "config.json"
         changed = json.loads(options.read_text()) | {"token_merging_ratio": 0.1}
         options.write_text(json.dumps(changed, indent=4))
-        assert until(lambda: bool(ended(state, "rollback")), 200), said(state)
+        assert wait_for(lambda: bool(ended(state, "rollback")), 200), said(state)
         # What led to the loss is a reason to measure anew.
-        assert until(lambda: any("a check found: loss" in cause for cause in status(webui)["due"]), 20)
+        assert wait_for(lambda: any("a check found: loss" in cause for cause in status(webui)["due"]), 20)
     assert launch_file(webui).read_bytes() == before
     rows = history(state)
     assert [row["verb"] for row in rows] == ["tune", "apply", "check", "check", "rollback"]

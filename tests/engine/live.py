@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from typing import Any
 
 import requests
 from PIL import Image
+
+from tests.waiting import wait_for
 
 START_LIMIT = 120.0
 
@@ -53,10 +54,7 @@ class Live:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def wait_for_log(self, words: str, limit: float = 60.0) -> None:
-        end = time.monotonic() + limit
-        while words not in self.log():
-            assert time.monotonic() < end, f"{words!r} never came:\n{self.log()}"
-            time.sleep(0.02)
+        assert wait_for(lambda: words in self.log(), limit, 0.02), f"{words!r} never came:\n{self.log()}"
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -84,16 +82,17 @@ def serving(root: Path, log: Path, *words: str, auth: tuple[str, str] | None = N
         env["COMMANDLINE_ARGS"] = f"--api-auth {auth[0]}:{auth[1]}"
     process = launch(root, ["--api", "--port", str(port), "--server-name", "127.0.0.1", *words], log, **env)
     live = Live(process, port, log, auth)
+
+    def answers() -> bool:
+        assert process.poll() is None, live.log()
+        try:
+            requests.get(live.url("/"), timeout=5)
+        except requests.RequestException:
+            return False
+        return True
+
     try:
-        end = time.monotonic() + START_LIMIT
-        while True:
-            assert process.poll() is None, live.log()
-            assert time.monotonic() < end, live.log()
-            try:
-                requests.get(live.url("/"), timeout=5)
-                break
-            except requests.RequestException:
-                time.sleep(0.05)
+        assert wait_for(answers, START_LIMIT), live.log()
         yield live
     finally:
         live.session.close()

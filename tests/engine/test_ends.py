@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import requests
 
 from autotune.engine.create import create
 from tests.engine.live import INT, TERM, Live, body, ended, environment, frames_of, free_port, launch, serving
+from tests.waiting import wait_for
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -35,23 +35,19 @@ def start_job(live: Live, steps: int) -> tuple[threading.Thread, list[requests.R
 
     thread = threading.Thread(target=work)
     thread.start()
-    end = time.monotonic() + 120
-    while not live.get("progress?skip_current_image=true").json()["state"]["sampling_step"]:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    assert wait_for(
+        lambda: live.get("progress?skip_current_image=true").json()["state"]["sampling_step"], 120, period=0.02)
     return thread, answers
 
 
 def port_closed(port: int, limit: float = 20.0) -> bool:
     """Whether the port stops answering within the limit."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
+    def refused() -> bool:
         with socket.socket() as sock:
             sock.settimeout(2)
-            if sock.connect_ex(("127.0.0.1", port)):
-                return True
-        time.sleep(0.02)
-    return False
+            return bool(sock.connect_ex(("127.0.0.1", port)))
+
+    return wait_for(refused, limit, period=0.02)
 
 
 @POSIX

@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.verbs.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench
+from tests.waiting import wait_for
 
 PASSWORD = "opensesame4711"
 WORDS = f"--opt-split-attention-v1 --listen --port 7999 --api-auth me:{PASSWORD}"

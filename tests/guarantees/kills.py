@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.verbs.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench
+from tests.waiting import wait_for
 
 WORDS = "--xformers --theme dark"
 APPLY = ("apply", "--flags", "--opt-sdp-attention", "--yes")
@@ -88,8 +89,8 @@ class Kills:
     def _wait(self, running: subprocess.Popen[str], length: Lengths, known: set[str]) -> bool:
         """Waits for a drawn instant: half of them anywhere, half from the first trace on. False when it ended first."""
         aimed = self.rng.random() < 0.5
-        while aimed and running.poll() is None and self._records() == known:
-            time.sleep(0.005)
+        if aimed:
+            wait_for(lambda: running.poll() is not None or self._records() != known, 600, period=0.005)
         begun = time.monotonic()
         try:
             running.wait(self.rng.uniform(0.0, length.writing if aimed else length.looking + length.writing))
@@ -118,8 +119,7 @@ class Kills:
     def _measured(self, words: tuple[str, ...]) -> Lengths:
         known, begun = self._records(), time.monotonic()
         running = self.bench.start(*words, "-q")
-        while running.poll() is None and self._records() == known:
-            time.sleep(0.005)
+        wait_for(lambda: running.poll() is not None or self._records() != known, 600, period=0.005)
         first = time.monotonic()
         _, err = running.communicate()
         assert running.returncode == 0, err

@@ -15,7 +15,8 @@ import pytest
 from tests.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
 from tests.guarantees.kills import Kills, Kind
 from tests.search.test_sessions import play, small
-from tests.verbs.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 

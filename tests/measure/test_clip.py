@@ -24,6 +24,7 @@ from autotune.webui.a1111.client import Client
 from tests.measure.rendered import rendered
 from tests.trial import badserver
 from tests.trial.badserver import Handler, answers, reply, serving
+from tests.waiting import wait_for
 
 measure_clip = import_module("autotune.measure.clip")
 CLIP = Workload(64, 64, 4, 2)
@@ -46,9 +47,7 @@ def slow_until_interrupted(seconds: float) -> Handler:
             interrupted.set()
             reply(connection, b"{}")
             return
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and not interrupted.is_set() and not stop.is_set():
-            time.sleep(0.02)
+        wait_for(lambda: interrupted.is_set() or stop.is_set(), seconds, period=0.02)
         reply(connection, json.dumps(GOOD).encode())
 
     return handler
@@ -279,27 +278,27 @@ def test_a_fault_of_this_program_is_not_swallowed() -> None:
 
 def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
     class Count(Observer):
-        calls: list[str]
-
         def __init__(self) -> None:
-            self.calls = []
+            self.calls: list[str] = []
+            self.seconds: list[float] = []
+            self.thrice = threading.Event()
 
         def before(self) -> None:
             self.calls.append("before")
 
         def look(self, seconds: float) -> None:
-            assert seconds >= 0
             self.calls.append("look")
+            self.seconds.append(seconds)
+            if len(self.seconds) == 3:
+                self.thrice.set()
 
         def after(self) -> None:
             self.calls.append("after")
 
     one = Count()
     with Sampler([one], period=0.05) as sampler:
-        until = time.monotonic() + 20
-        while one.calls.count("look") < 3 and time.monotonic() < until:
-            time.sleep(0.01)
-    assert one.calls[0] == "before" and one.calls[-1] == "after" and one.calls.count("look") >= 3
+        assert one.thrice.wait(20)
+    assert one.calls[0] == "before" and one.calls[-1] == "after" and one.seconds == sorted(set(one.seconds))
     assert sampler.seen().looks == one.calls.count("look") and sampler.seen().widest >= 0.04
 
 
@@ -322,9 +321,7 @@ def test_main_memory_of_the_tree() -> None:
     with Sampler([observer], period=0.05) as sampler:
         ballast = bytearray(64 * 1024 * 1024)
         ballast[::4096] = b"x" * len(ballast[::4096])
-        until = time.monotonic() + 20
-        while (sampler.seen().looks) < 2 and time.monotonic() < until:
-            time.sleep(0.01)
+        assert wait_for(lambda: sampler.seen().looks >= 2, 20, period=0.01)
     peak = sampler.seen().memory_peak
     assert peak is not None and peak >= len(ballast) / 1048576
     gone = RamObserver(lambda: [])

@@ -30,7 +30,8 @@ from autotune.trial.inventory import ASIDE, restore, take
 from autotune.trial.site_hook import VARIABLE
 from autotune.trial.sweep import sweep
 from tests.system import fewer, links
-from tests.trial.test_process import plan, until
+from tests.trial.test_process import PATIENCE, plan
+from tests.waiting import wait_for
 
 STANDIN = Path(__file__).with_name("standin_webui.py")
 
@@ -192,7 +193,7 @@ def test_a_file_that_the_user_changed_after_the_trial_wrote_it_survives(root: Pa
     extension(root, "job", WAYS["config"], WAYS["makes"], WAYS["removes"])
     with start(plan(root, "extension")) as server:
         server.client.set_options({"n": 1})
-        assert until(lambda: settled(server.folder, 3))
+        assert wait_for(lambda: settled(server.folder, 3), PATIENCE)
         (root / "config.json").write_text('{"saved": "by its owner"}', encoding="utf-8")
         (root / "extensions/e/new/deep/a.txt").write_text("mine now", encoding="utf-8")
         (root / "extensions/e/gone.txt").write_text("here again", encoding="utf-8")
@@ -208,7 +209,7 @@ def test_what_the_user_wrote_before_the_trial_wrote_over_it_is_what_comes_back(r
     extension(root, "start", WAYS["config"])
     extension(root, "job", WAYS["config"], WAYS["overwrites"])
     with start(plan(root, "extension")) as server:
-        assert until(lambda: settled(server.folder, 1))
+        assert wait_for(lambda: settled(server.folder, 1), PATIENCE)
         (root / "config.json").write_text('{"edited": "meanwhile"}', encoding="utf-8")
         (root / "extensions/e/state.json").write_text('{"n": "edited"}', encoding="utf-8")
         after = contents(root)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,6 +21,7 @@ from autotune.trial.sweep import sweep
 from benchmarks.live_switch import client_of
 from tests.system import under_wine
 from tests.trial import sockets
+from tests.waiting import wait_for
 
 STANDIN = Path(__file__).with_name("standin_webui.py")
 PATIENCE = 30.0
@@ -41,15 +41,6 @@ def plan(root: Path, faults: str = "", words: tuple[str, ...] = (), **changes: o
         "env": (("STANDIN_FAULTS", faults),), "start_limit": PATIENCE, "term_grace": 0.5,
     }
     return LaunchPlan(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def until(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def runs(root: Path) -> list[Path]:
@@ -110,7 +101,7 @@ def test_stop_ends_the_whole_tree(root: Path, faults: str) -> None:
     if faults == "late_fork" and under_wine():
         pytest.skip("processes begin faster than wine can end them")
     server = start(plan(root, faults))
-    assert until(lambda: len(server.tree()) > ("fork" in faults or "holder" in faults))
+    assert wait_for(lambda: len(server.tree()) > ("fork" in faults or "holder" in faults), PATIENCE)
     pids = {process.pid for process in server.tree()}
     report = server.stop()
     assert report.clean, report
@@ -126,7 +117,7 @@ def test_death_is_seen_and_the_rest_of_the_tree_ends(root: Path) -> None:
     assert server.wait_ended(PATIENCE)
     assert time.monotonic() - killed < 5.0  # within one second on an idle machine
     assert server.exit_code == (-9 if os.name == "posix" else 15) and not server.alive()
-    assert until(lambda: {process.pid for process in processes.marked(server.run_id)} <= {server.guard_pid})
+    assert wait_for(lambda: {one.pid for one in processes.marked(server.run_id)} <= {server.guard_pid}, PATIENCE)
     assert server.stop().clean
 
 
@@ -157,7 +148,7 @@ def test_kill_9_of_the_owner_leaves_nothing(root: Path) -> None:
     assert (root / "params.txt").is_file()
     process.kill()
     process.communicate()
-    assert until(lambda: not processes.marked(run_id) and not runs(root)), processes.marked(run_id)
+    assert wait_for(lambda: not processes.marked(run_id) and not runs(root), PATIENCE), processes.marked(run_id)
     assert ready.is_free(port)
     assert sorted(path.name for path in root.iterdir()) == ["launch.py"]
 

@@ -23,6 +23,7 @@ from autotune.trial.sweep import sweep
 from autotune.workload import clip as clips
 from benchmarks.live_switch import switch
 from tests.measure.rendered import rendered
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 SMALL = Workload(64, 64, 4, 1)
@@ -118,9 +119,7 @@ def test_stop_during_a_job_hands_the_machine_back(install: Path) -> None:
     thread = threading.Thread(target=lambda: rendered(
         server.client, long, 1, motion_module=motion_module(install), alive=server.alive))
     thread.start()
-    until = time.monotonic() + 30
-    while not server.client.job().busy and time.monotonic() < until:
-        time.sleep(0.05)
+    assert wait_for(lambda: server.client.job().busy, 30)
     report = server.stop()
     thread.join(30)
     assert report.clean and report.seconds < 15 and not thread.is_alive() and not processes.marked(server.run_id)
@@ -183,10 +182,7 @@ def test_kill_9_of_the_owner_leaves_nothing(install: Path) -> None:
     run_id = owner.stdout.readline().strip()
     os.kill(owner.pid, signal.SIGKILL)
     owner.communicate()
-    until = time.monotonic() + 60
-    while (processes.marked(run_id) or any(runs.iterdir())) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert run_id and not processes.marked(run_id) and not list(runs.iterdir())
+    assert run_id and wait_for(lambda: not processes.marked(run_id) and not list(runs.iterdir()), 60)
     assert snapshot(install) == before and sweep(runs).runs == 0
 
 

@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from tests.waiting import wait_for
 
 SMALL = """\
 name = "small"
@@ -133,15 +135,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     one = Bench(root, tmp_path / "state", tmp_path)
     yield one
     assert wait_for(lambda: not one.leftovers(), 20), one.leftovers()
-
-
-def wait_for(condition: Callable[[], object], seconds: float) -> bool:
-    """Polls until ``condition`` holds; False when it does not within ``seconds``."""
-    import time
-
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return bool(condition())

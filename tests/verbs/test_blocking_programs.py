@@ -16,7 +16,7 @@ from autotune.install import blocking_programs
 from tests.launchfile import judges
 from tests.system import under_wine
 from tests.trial.own_webui import install, up
-from tests.verbs.conftest import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

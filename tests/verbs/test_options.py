@@ -19,7 +19,8 @@ from autotune.launchfile.records import FileChange
 from autotune.webui.a1111.options import holder_of
 from tests.engine.live import Live, body, serving
 from tests.launchfile.faults import KillLayer, in_child
-from tests.verbs.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 

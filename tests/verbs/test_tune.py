@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.verbs.conftest import Bench, wait_for
+from tests.verbs.conftest import Bench
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -17,6 +17,7 @@ from autotune.webui import running
 from autotune.webui.running import OwnWebUI, Said, judge, states, web_uis
 from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up
+from tests.waiting import wait_for
 
 SPAN = 0.8
 """Seconds of a look where nothing but the stand-in's own work is to be told from idling."""
@@ -111,13 +112,14 @@ def test_a_shell_that_becomes_one_is_seen(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
     line = ["bash", "-c", f"read -r; exec {sys.executable} launch.py '{{}}'"]
     process = subprocess.Popen(line, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    finder = running.Finder(root)
+    finder, shell = running.Finder(root), psutil.Process(process.pid)
+
+    def old_and_no_web_ui() -> bool:
+        assert finder.look() == ()
+        return time.time() - shell.create_time() > running.YOUNG + 1.0
+
     try:
-        until = time.monotonic() + running.YOUNG + 1.0
-        while time.monotonic() < until:  # it is old by now
-            assert finder.look() == ()
-            process.poll()
-            time.sleep(0.2)
+        assert wait_for(old_and_no_web_ui, 60)
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(b"\n")
         process.stdin.flush()
