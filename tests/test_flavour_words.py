@@ -11,8 +11,8 @@ import re
 
 from tests.source import PACKAGE
 
-HOME = {"engine", "flags", "launchfile", "webui"}
-"""Rooms that deal with a web UI's files, flags, API and process."""
+HOME = {"engine", "webui"}
+"""The door and the reference web UI."""
 
 WORDS = re.compile(
     r"sdapi|animatediff|cross_attention|webui-user|webui\.(?:sh|bat|settings)|(?<![\w-])(?:ui-)?config\.json"
@@ -20,35 +20,40 @@ WORDS = re.compile(
     r"|models/Stable-diffusion|--(?:opt|med|low|no-half|precision|api|upcast|disable|attention|cuda)[\w-]*",
     re.IGNORECASE)
 
+PACKAGES = "asks which packages an interpreter has"
+SCRIPT = "the variable of launch scripts that holds flags, in most kinds of web UI"
 PROSE = "told to the user in the words the web UI uses"
 ATTENTION = "the name of an attention class, in values that the catalogue made"
 RECORD = "a key of a document of ours"
 EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
-    "cli/demo.py": ("writes the launch file of a demonstration",
-                    {"--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
-    "agent/webui_starts.py": ("tells the user's web UI by its command line", {"launch.py"}),
+    "apply/proving_start.py": (PROSE, {"launch.py"}),
+    "cli/demo.py": ("writes the launch file of a demonstration", {
+        "--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
     "config/staleness_rules.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
-    "agent/file_events.py": ("the extension's folder", {"animatediff"}),
-    "agent/effects.py": (RECORD, {"motion_module"}),
-    "machine/torch_probe.py": ("asks which packages are there", {"xformers"}),
-    "machine/torch_probe_script.py": ("asks which packages are there", {"xformers"}),
     "decide/assumptions.py": (ATTENTION, {"xformers"}),
     "decide/compare.py": (ATTENTION, {"xformers"}),
     "decide/memory_assumptions.py": (ATTENTION, {"xformers"}),
+    "install/idle.py": (PROSE, {"--api"}),
+    "install/inspection.py": (PROSE, {"commandline_args"}),
+    "launchfile/blocks.py": (SCRIPT, {"commandline_args"}),
+    "launchfile/cmd_read.py": (SCRIPT, {"commandline_args"}),
+    "launchfile/config_json.py": ("told to the user, and the file of a block's own", {"config.json"}),
+    "launchfile/reader.py": (PROSE, {"webui-user"}),
+    "launchfile/sh_commands.py": ("programs whose start a shell script is read up to", {"launch.py", "webui.sh"}),
+    "launchfile/sh_others.py": (SCRIPT, {"commandline_args"}),
+    "launchfile/sh_words.py": (SCRIPT, {"commandline_args"}),
+    "launchfile/stability.py": ("the only packages that Stability Matrix keeps these options for", {"sd-webui"}),
+    "launchfile/values.py": (SCRIPT, {"commandline_args"}),
+    "machine/torch_probe.py": (PACKAGES, {"xformers"}),
+    "machine/torch_probe_script.py": (PACKAGES, {"xformers"}),
     "model/cause.py": ("lines of the log that are no cause of a failure", {"animatediff", "xformers"}),
     "model/failures.py": (f"advice, {PROSE}", {
         "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
     "model/workload.py": (ATTENTION, {"xformers"}),
-    "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
-    "overview/doctor.py": (f"findings, {PROSE}", {
-        "--disable-nan-check", "--no-half", "--no-half-vae", "--precision", "animatediff"}),
-    "webui/a1111/checks.py": (f"what an install lacks, {PROSE}", {
-        "config.json", "models/stable-diffusion", "sd_model_checkpoint"}),
-    "install/inspection.py": (PROSE, {"commandline_args"}),
+    "overview/doctor.py": (PROSE, {"--disable-nan-check", "animatediff"}),
     "overview/doctor_machine.py": (PROSE, {"--lowvram", "--medvram"}),
     "overview/probe.py": (RECORD, {"animatediff", "motion_modules"}),
-    "apply/proving_start.py": (PROSE, {"launch.py"}),
-    "install/idle.py": (PROSE, {"--api"}),
+    "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
 }
 
 

@@ -17,19 +17,6 @@ from autotune.config.config import Config
 from autotune.model.errors import AutotuneError
 
 
-def in_use(modules: str, frames: int) -> str:
-    """Of a fingerprint's motion modules ("NAME SIZE, NAME SIZE") the one that a tune would render with.
-
-    So a module that is merely added is no change; one that takes the place of the one in use is, and so are its
-    removal and its replacement by a file of another size.
-    """
-    from autotune.install.inspection import preferred_module
-
-    sizes = dict(one.rpartition(" ")[::2] for one in modules.split(", ") if one)
-    name = preferred_module(sizes, frames)
-    return f"{name} {sizes[name]}" if name is not None else ""
-
-
 class Child(Protocol):
     """A command that runs: see ``runner.Session``."""
 
@@ -123,24 +110,25 @@ class RealWorld:
 
     def parts(self) -> dict[str, str]:
         """Reads the fingerprint and sees to it that the right folders are watched."""
-        from autotune.agent.file_events import folders_of
         from autotune.install.launch_flags import flags_of
-        from autotune.webui.a1111 import fingerprint, install, interpreter
+        from autotune.webui.find import check_folder
+        from autotune.webui.recognise import face_of
         from autotune.workload import profile
 
-        root = install.check(self.root)
+        root = check_folder(self.root)
+        webui = face_of(root)
         found = flags_of(root)
         if found.fault is not None:
             raise found.fault
-        parts = dict(fingerprint.cheap(root, found.words, found.path).parts)
+        parts = dict(webui.fingerprint(root, found.path, found.words).parts)
         config = self._config()
         wanted = profile.load(config.profile)
         if config.added_models == "when_used":
-            parts["motion_module"] = in_use(parts["motion_module"], max(one.window for one in wanted.workloads))
+            parts = webui.narrowed(parts, max(one.window for one in wanted.workloads))
         chosen = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
-        settings = install.settings_files(root, found.words)[0].parent
-        self.watcher.watch([*folders_of(root, interpreter.find(root, found.path), config.file), settings])
+        own = [config.file.parent] if config.file is not None else []
+        self.watcher.watch([*webui.watched(root, found.path, found.words), *own])
         return parts
 
     def moved(self) -> bool:

@@ -144,22 +144,3 @@ def is_remote(folder: Path) -> bool:
         if (real == mount or mount in real.parents) and len(mount.parts) > best:
             best, kind = len(mount.parts), part.fstype
     return kind.lower() in REMOTE
-
-
-def folders_of(root: Path, python: Path | None, config: Path | None) -> list[Path]:
-    """Folders in which something that a result depends on can change."""
-    found = [root, root / ".git", root / "models" / "Stable-diffusion", root / "models" / "VAE"]
-    found.append(root / "extensions")
-    try:
-        extensions = [path for path in (root / "extensions").iterdir() if "animatediff" in path.name.lower()]
-    except OSError:
-        extensions = []
-    for extension in extensions:
-        found += [extension, extension / ".git", extension / "model"]
-    if python is not None:
-        from autotune.webui.a1111.interpreter import site_packages
-
-        found += site_packages(python)
-    if config is not None:
-        found.append(config.parent)
-    return found

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from autotune.webui.recognise import face_of
+
 
 class StartWatch:
     """Remembers which of the web UI's processes are young. A process counts once it was seen twice or ended."""
@@ -42,7 +44,7 @@ class StartWatch:
 class Openings:
     """Sees starts that are over before anybody looks at processes: a refused flag ends one within moments.
 
-    Linux tells when launch.py is opened; ``look`` is asked at that very instant which processes are there. Where
+    Linux tells when its script is opened; ``look`` is asked at that very instant which processes are there. Where
     the system does not tell, only starts that live for a few seconds are seen.
     """
 
@@ -68,7 +70,7 @@ class Openings:
             self._observer = observe([self._root], ("FileOpenedEvent",), self._opened)
 
     def _opened(self, path: str) -> None:
-        if Path(path).name in ("launch.py", "webui.py"):
+        if Path(path).name in face_of(self._root).programs:
             found = set(self._look())
             with self._lock:
                 self._seen |= found

@@ -43,11 +43,11 @@ class CommonOptions:
 
     def find_webui(self) -> Path:
         """The web UI's folder: option, environment, configuration, usual places. Raises NothingToWorkOn."""
-        from autotune.webui.a1111 import install
+        from autotune.webui import find
 
         # Only a web UI that is named nowhere else is looked up in the configuration: reading it takes time.
-        named = self.webui is not None or os.environ.get(install.ENVIRONMENT)
-        return install.find(self.webui, None if named else self.configured_webui())
+        named = self.webui is not None or os.environ.get(find.ENVIRONMENT)
+        return find.find(self.webui, None if named else self.configured_webui())
 
     def inspect_install(self) -> Inspection:
         """Looks at the machine and the web UI, as most verbs begin (see install/inspection.py for what it raises)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +12,8 @@ from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
 from autotune.store.places import Places
-from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import Layout
-
-PREFERRED_MODULES = ("v3", "v15_v2", "v2", "v15", "v14")
-"""Motion modules in the order of preference: newer ones first (the extension's own default is the v3 one)."""
-CONTEXT = {"lcm": 64, "v1": 24}
-"""Longest clip of a motion module, frames (docs/webuis.md): 64 for LCM, 24 for V1, 32 for the others."""
-USUAL_CONTEXT = 32
+from autotune.webui.recognise import face_of
 
 
 @dataclass(frozen=True)
@@ -69,8 +62,6 @@ class Inspection:
 
     def require_tunable(self) -> None:
         """Raises NothingToWorkOn when this install cannot be tuned: what is missing, and what to do."""
-        from autotune.webui.a1111.machine import require_animatediff
-
         webui = self.machine.webui
         if self.unsettled is not None:
             raise self.unsettled
@@ -89,37 +80,11 @@ class Inspection:
                 f"{webui.python}: torch cannot be imported there",
                 "Start the web UI once by its own script: it installs torch.",
             )
-        require_animatediff(self.machine)
+        face_of(self.root).require_clips(self.machine)
 
     def motion_module(self, context: int) -> str | None:
         """The motion module to render with: the best that takes ``context`` frames at a time; None: there is none."""
-        if self.machine.animatediff is None:
-            return None
-        return preferred_module([module.name for module in self.machine.animatediff.motion_modules], context)
-
-
-def preferred_module(names: Iterable[str], frames: int) -> str | None:
-    """Of these motion modules the best whose context holds ``frames``; None: there is none."""
-    ordered = sorted(names)
-    fitting = [name for name in ordered if _context(name) >= frames] or ordered
-    for word in PREFERRED_MODULES:
-        for name in fitting:
-            if word in _own_name(name):
-                return name
-    return fitting[0] if fitting else None
-
-
-def _own_name(name: str) -> str:
-    """The file's name: a folder called v3 says nothing of the module in it."""
-    return name.rpartition("/")[2].lower()
-
-
-def _context(name: str) -> int:
-    text = _own_name(name)
-    for word, frames in CONTEXT.items():
-        if word in text or (word == "v1" and ("v14" in text or text.endswith(("v15.ckpt", "v15.safetensors")))):
-            return frames
-    return USUAL_CONTEXT
+        return face_of(self.root).motion_module(self.machine, context)
 
 
 def inspect_install(
@@ -129,22 +94,21 @@ def inspect_install(
 
     Raises NothingToWorkOn (no web UI, or a launch file that was named and is not there).
     """
-    from autotune.webui import running
-    from autotune.webui.a1111 import install, machine
+    from autotune.webui import find, running
 
-    root = install.find(webui, configured)
+    root = find.find(webui, configured)
+    kind = face_of(root)
     unsettled = recover(places, root)
     found = flags_of(root, launch_file)
     words = found.words
     # A pipe under that name would hold up whoever opens it; a folder has nothing to say.
     ordinary = found.path if found.path is not None and found.path.is_file() else None
-    seen = machine.look(root, ordinary, words)
+    seen = kind.inspect(root, ordinary, words)
     seen = replace(seen, webui=replace(seen.webui, running=running.runs(root)))
     layout = found.layout
     if layout is not None and not layout.manageable and seen.webui.manageable:
         seen = replace(seen, webui=replace(seen.webui, manageable=False, why_not=layout.why_not))
     if found.depends:
         seen = replace(seen, webui=replace(seen.webui, certain=False, depends=found.depends))
-    catalogue = load(seen.webui.flavour, seen.webui.version)
-    return Inspection(seen, found.path, found.file, found.why_not, catalogue, found.fault, layout, found.asked,
-                unsettled, found.silent)
+    return Inspection(seen, found.path, found.file, found.why_not, kind.catalogue(root), found.fault, layout,
+                      found.asked, unsettled, found.silent)

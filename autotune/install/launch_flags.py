@@ -9,8 +9,8 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.home_folder import expand_home
-from autotune.webui.a1111 import layout as layouts
 from autotune.webui.face import Layout
+from autotune.webui.recognise import face_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Where:
 
 
 def flags_of(root: Path, named: Path | None = None) -> Where:
-    """The file that was named, else the one whose words count (see ``layouts.in_effect``).
+    """The file that was named, else the one whose words count (see ``WebUI.read``).
 
     Raises NothingToWorkOn when a file that was named is not there.
     """
@@ -55,12 +55,12 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
         layout = None
         path: Path | None = expand_home(named).absolute()
     else:
-        layout = layouts.recognise(root)
-        path = layout.launch_files[0] if layout.launch_files else layouts.user_file(root)
+        layout = face_of(root).layout(root)
+        path = layout.launch_files[0] if layout.launch_files else layout.owners_file
     if path is None:
         return Where(None, None, layout.why_not if layout else None, layout)
     try:
-        file = layouts.in_effect(root, layout) if layout and layout.manageable else read(path, root=root)
+        file = face_of(root).read(root, layout) if layout and layout.manageable else read(path, root=root)
     except Refused as error:
         return Where(path, None, error.message, layout, error)
     except NothingToWorkOn as error:
@@ -80,10 +80,8 @@ def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str
 
     ``data``: the bytes that are to be asked about, when they are not those on disk.
     """
-    from autotune.webui.a1111.start import read_start
-
     try:
-        return read_start(root, file.path, data=data).words()
+        return face_of(root).ask_shell(root, file, data)
     except AutotuneError as error:
         return error.message
 

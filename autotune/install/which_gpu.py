@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from autotune.model.machine import Gpu, Machine
+from autotune.webui.recognise import face_of
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -16,12 +17,10 @@ def of_machine(machine: Machine) -> int:
     NVML counts GPUs by bus, CUDA the fastest first unless CUDA_DEVICE_ORDER says otherwise. So with unequal GPUs only
     a UUID in CUDA_VISIBLE_DEVICES is certain.
     """
-    from autotune.webui.a1111 import environment
-
     if len(machine.gpus) < 2:
         return index(machine.webui.kept_flags)
-    found = environment.of_start_script(machine.webui.root, machine.webui.launch_file)
-    return index(machine.webui.kept_flags, found.variables.get(VISIBLE), machine.gpus)
+    found = face_of(machine.webui.root).variables(machine.webui.root, machine.webui.launch_file)
+    return index(machine.webui.kept_flags, found.get(VISIBLE), machine.gpus)
 
 
 def memory_untold(machine: Machine) -> str | None:

@@ -16,13 +16,11 @@ from autotune.install.inspection import Inspection
 from autotune.model import windows_paths
 from autotune.model.errors import AutotuneError
 from autotune.model.study import Failure
-from autotune.overview.doctor_machine import Check, Classes, of_machine
+from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
-from autotune.webui.a1111 import parser
-from autotune.webui.a1111.checks import of_install
+from autotune.webui.face import Check, Classes
+from autotune.webui.recognise import face_of
 
-LENIENT = "IGNORE_CMD_ARGS_ERRORS"
-"""With this variable the web UI goes on where its parser refuses a flag."""
 DEEPEST = 120
 """Letters below the state folder of what lies deepest there: a clip of a run, a record of a study."""
 FREE_STATE = 200
@@ -37,7 +35,7 @@ def checks(install: Inspection, places: Places) -> Iterator[Check]:
                  "startup", "not_animated", "invalid_output")
     yield _launch_file(install)
     yield _words(install)
-    yield from of_install(install)
+    yield from face_of(install.root).checks(install.machine, install.path)
     yield from _numbers(install)
     yield _gpu(install)
     yield from _machine(install)
@@ -91,13 +89,7 @@ def _words(install: Inspection) -> Check:
     if said is not None and not install.asked:
         return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
                      "until then nothing is measured.", ("bad_flag", "startup"))
-    lenient = LENIENT in os.environ or (install.file is not None and LENIENT.encode() in install.file.data)
-    asked = install.catalogue.tuned and not lenient
-    why = parser.refused(install.root, words, install.catalogue) if asked else None
-    if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
-        at = words.index("half")
-        if at and words[at - 1] == "--precision":
-            why = "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
+    why = face_of(install.root).refused(install.root, words, install.file)
     if why is None:
         return Check(name, True, said or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
     return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from autotune.model.machine import Gpu, Machine
-from autotune.model.study import Failure
+from autotune.webui.face import Check, Classes
 
 CLIP = 4300.0
 """MiB that a clip of 512x512 and 16 frames takes at least: 4.2 GB without batched guidance, 5.6 with it."""
@@ -16,23 +15,10 @@ MAIN_MEMORY = 2048.0
 """MiB. A Stable Diffusion 1.5 checkpoint in fp16 is 2 GB, and goes through main memory when it is loaded."""
 
 
-Classes = tuple[Failure, ...]
 REFUSED: Classes = ("bad_flag",)
 DRIVER: Classes = ("cuda_error", "startup")
 CARD: Classes = ("oom", "spilled")
 HOST: Classes = ("crash", "oom")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it; ``prevents``: the failure
-    classes of trials that come of it when it is not heeded."""
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
-    prevents: Classes = ()
 
 
 def of_machine(machine: Machine, index: int, main_memory: float) -> Iterator[Check]:

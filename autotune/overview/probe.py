@@ -9,13 +9,13 @@ from autotune.model import codec
 from autotune.model.machine import WebUI
 from autotune.secrets.mask import masked_words
 from autotune.tune.document import candidate_json, flags_json
-from autotune.webui.a1111.flags import space as spaces
+from autotune.webui.recognise import face_of
 
 
 def probe_json(install: Inspection) -> dict[str, Any]:
     """Everything one look found, with the candidates of the default search and why others are out."""
     machine = install.machine
-    space = spaces.build(machine, None)
+    space = face_of(machine.webui.root).space(machine)
     candidates: list[dict[str, Any]] = [
         {**candidate_json(candidate), "excluded": None, "current": candidate.id == space.baseline}
         for candidate in space.candidates

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 def status(root: Path, places: Places) -> dict[str, Any]:
     """The document of `status` (docs/contract.md: JSON). Raises StateDamaged, NothingToWorkOn."""
     from autotune.install.launch_flags import flags_of
-    from autotune.webui.a1111 import fingerprint
+    from autotune.webui.recognise import face_of
 
     applied, store = _applied(root, places)
     written = next((file.path for file in applied.files if not file.keys), None) if applied else None
     found = flags_of(root)
     counts = found if written is None or (found.path and found.path.resolve() == written) else _of_file(root, written)
     path, words, problem = counts.path, counts.words, counts.fault.message if counts.fault else None
-    now = fingerprint.cheap(root, words, path if path is not None and path.is_file() else None)
+    now = face_of(root).fingerprint(root, path if path is not None and path.is_file() else None, words)
     meta: dict[str, Any] = dict(applied.meta) if applied else {}
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)

@@ -14,16 +14,19 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from autotune.flags.catalogue import Catalogue
-from autotune.launchfile.blocks import BlockFlags
-from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.options import FindOptions
-from autotune.model.api import Memory, Rendered
-from autotune.model.flagset import Candidate, Effective, SettingValue, Space
-from autotune.model.machine import Machine
-from autotune.model.workload import SearchSpec, Workload
+if TYPE_CHECKING:
+    from autotune.flags.catalogue import Catalogue
+    from autotune.launchfile.blocks import BlockFlags
+    from autotune.launchfile.launch_file import LaunchFile
+    from autotune.launchfile.options import FindOptions
+    from autotune.model.api import Memory, Rendered
+    from autotune.model.flagset import Candidate, Effective, SettingValue, Space
+    from autotune.model.machine import Fingerprint, Machine
+    from autotune.model.study import Failure
+    from autotune.model.workload import SearchSpec, Workload
+
 
 NEVER = re.compile(r"(?!)")
 """Matches no line."""
@@ -35,7 +38,8 @@ class Layout:
 
     ``kind``: as ``WebUI.kind`` tells it. ``host``: the program that starts it (stability-matrix, pinokio, docker), ''
     if its owner does. ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence
-    if autotune does not edit them; ``where_flags_go``: where its owner would write flags.
+    if autotune does not edit them; ``where_flags_go``: where its owner would write flags. ``owners_file``:
+    the file that its owner sets things in, whether its flags count or not; None without one.
     """
 
     kind: str
@@ -44,6 +48,7 @@ class Layout:
     launch_files: tuple[Path, ...]
     why_not: str | None
     where_flags_go: str
+    owners_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,21 @@ class Job:
     steps: int = 0
 
 
+Classes: TypeAlias = "tuple[Failure, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it; ``prevents``: the failure
+    classes of trials that come of it when it is not heeded."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+    prevents: Classes = ()
+
+
 class Given(Protocol):
     """The words that a web UI's own start script gave it."""
 
@@ -194,9 +214,11 @@ class WebUI(Protocol):
     lines: LogLines
     programs: tuple[str, ...]
     """Names of the scripts that its process runs, by which a running one is recognised."""
+    folder_names: tuple[str, ...]
+    """What its folder is usually called, the likeliest first."""
 
-    def kind(self, root: Path) -> str | None:
-        """Which flavour of it the folder holds ("a1111", "reforge", …); None: none of it."""
+    def holds(self, root: Path) -> bool:
+        """Whether the folder looks like an install of it."""
 
     def catalogue(self, root: Path) -> Catalogue:
         """What is known of each flag of the install."""
@@ -209,6 +231,31 @@ class WebUI(Protocol):
 
     def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
         """GPU, interpreter, models, settings and fingerprint as one value; changes nothing. Raises NothingToWorkOn."""
+
+    def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
+        """What can make a result stale, told from files alone: quick, and starts nothing. Raises NothingToWorkOn."""
+
+    def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
+        """The parts of a fingerprint with only what a clip of ``context`` frames at a time uses of the models."""
+
+    def watched(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
+        """Folders in which something that a result depends on can change."""
+
+    def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
+        """The environment that its owner's start makes of this process's."""
+
+    def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
+        """What ``doctor`` finds in the install's files, settings and flags; starts nothing."""
+
+    def refused(self, root: Path, words: Sequence[str], file: LaunchFile | None) -> str | None:
+        """Why a start with these words would stop at them, in a sentence; None where it would not."""
+
+    def motion_module(self, machine: Machine, context: int) -> str | None:
+        """The motion module to render with, ``context`` frames at a time; None: it has none, or chooses itself."""
+
+    def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
+        """The words of a launch file that reading leaves uncertain, as its shell gives them in a sandbox; ``data``:
+        bytes that it is to have. A text: why nobody can say. Raises AutotuneError."""
 
     def require_clips(self, machine: Machine) -> None:
         """Raises NothingToWorkOn when the install cannot render a clip: what is missing, and what to do."""

@@ -24,7 +24,7 @@ def kinds() -> Iterator[WebUI]:
 
 def face_of(root: Path) -> WebUI:
     """The kind of web UI that ``root`` holds. For a folder that none of them knows, the first one, which says so."""
-    found = next((one for one in kinds() if one.kind(root) is not None), None)
+    found = next((one for one in kinds() if one.holds(root)), None)
     return found or next(kinds())
 
 

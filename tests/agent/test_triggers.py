@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.agent import staleness
-from autotune.agent.effects import in_use
 from autotune.agent.staleness import Settling, changes, merged, rule, strongest
 from autotune.config.staleness_rules import RULES
+from autotune.webui.a1111.motion_modules import in_use
 from tests.agent.world import PARTS
 
 

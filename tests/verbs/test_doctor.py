@@ -20,10 +20,11 @@ from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
 from autotune.model.study import Failure
 from autotune.overview.doctor import _folder_name, checks, free
-from autotune.overview.doctor_machine import Check, of_machine
+from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.webui_files import read_options
+from autotune.webui.face import Check
 from tests.flags.machines import CUDA, machine
 from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up

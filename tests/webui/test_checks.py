@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from autotune.engine.clip import Unusable, motion_file
-from autotune.install.inspection import Inspection, preferred_module
+from autotune.install.inspection import Inspection
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Runtime
-from autotune.overview.doctor_machine import Check
 from autotune.webui.a1111 import machine as probe
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.checks import chosen_checkpoint, of_install
@@ -27,6 +26,8 @@ from autotune.webui.a1111.flags.effective import effective, given
 from autotune.webui.a1111.flags.in_effect import flag_states, idle_flags, mismatches
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import inspect
+from autotune.webui.a1111.motion_modules import preferred_module
+from autotune.webui.face import Check
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, XFORMERS
 from tests.webui.installs import webui, write
 
@@ -51,7 +52,8 @@ def look(root: Path, *words: str, runtime: Runtime | None = None) -> Inspection:
 
 
 def rows(root: Path, *words: str, runtime: Runtime | None = None) -> dict[str, Check]:
-    return {one.name: one for one in of_install(look(root, *words, runtime=runtime))}
+    found = look(root, *words, runtime=runtime)
+    return {one.name: one for one in of_install(found.machine, found.path)}
 
 
 def test_an_ordinary_install_has_nothing_to_mend(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autotune.model.errors import NothingToWorkOn
+from autotune.webui import find
 from autotune.webui.a1111 import install, layout
 from tests.webui.installs import repository, webui, write
 
@@ -26,44 +27,44 @@ class TestFind:
     def test_order_option_environment_config(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         a, b, c = (webui(tmp_path / name) for name in "abc")
         monkeypatch.setenv("AUTOTUNE_WEBUI", str(b))
-        assert install.find(a, c) == a
-        assert install.find(None, c) == b
+        assert find.find(a, c) == a
+        assert find.find(None, c) == b
         monkeypatch.delenv("AUTOTUNE_WEBUI")
-        assert install.find(None, c) == c
+        assert find.find(None, c) == c
 
     def test_the_current_folder_or_a_parent(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         root = webui(tmp_path / "somewhere")
         monkeypatch.chdir(root / "models")
-        assert install.find(None, None) == root
+        assert find.find(None, None) == root
 
     @pytest.mark.parametrize("place", ["stable-diffusion-webui", "AI/stable-diffusion-webui-reForge", "Desktop/webui"])
     def test_usual_places_in_the_home_folder(self, tmp_path: Path, place: str) -> None:
         root = webui(tmp_path / "home" / place)
-        assert install.find(None, None) == root
+        assert find.find(None, None) == root
 
     def test_none(self) -> None:
         with pytest.raises(NothingToWorkOn) as fault:
-            install.find(None, None)
+            find.find(None, None)
         assert fault.value.code == 3 and "--webui" in fault.value.hint
 
     def test_a_named_folder_is_never_replaced_by_another(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         webui(tmp_path / "home/stable-diffusion-webui")
         monkeypatch.setenv("AUTOTUNE_WEBUI", str(tmp_path / "gone"))
         with pytest.raises(NothingToWorkOn, match=r"gone \(AUTOTUNE_WEBUI\) is not a folder"):
-            install.find(None, None)
+            find.find(None, None)
 
     def test_a_folder_that_is_no_web_ui(self, tmp_path: Path) -> None:
         write(tmp_path / "x/launch.py")
         with pytest.raises(NothingToWorkOn, match="no web UI"):
-            install.find(tmp_path / "x", None)
+            find.find(tmp_path / "x", None)
         write(tmp_path / "y/file")
         with pytest.raises(NothingToWorkOn, match="is not a folder"):
-            install.find(tmp_path / "y/file", None)
+            find.find(tmp_path / "y/file", None)
 
     def test_the_folder_above_is_pointed_out(self, tmp_path: Path) -> None:
         inside = webui(tmp_path / "sd.webui/webui")
         with pytest.raises(NothingToWorkOn) as fault:
-            install.find(tmp_path / "sd.webui", None)
+            find.find(tmp_path / "sd.webui", None)
         assert str(inside) in fault.value.hint
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.machine import python_packages
 from autotune.webui.a1111 import interpreter
 from tests.system import bash
 from tests.webui.installs import python_of, venv, webui, write
@@ -99,7 +100,7 @@ def test_the_ready_made_windows_package_brings_its_python(tmp_path: Path) -> Non
     (tmp_path / "sd.webui/system/python/Lib/site-packages/torch-2.1.2.dist-info").mkdir(parents=True)
     assert interpreter.find(root, root / "webui-user.bat") == python
     assert interpreter.find(root, None) == python
-    assert interpreter.package_version(python, "torch") == "2.1.2"
+    assert python_packages.package_version(python, "torch") == "2.1.2"
     user = write(root / "webui-user.bat", "@echo off\r\n\r\nset PYTHON=\r\nset GIT=\r\nset VENV_DIR=\r\n"
                  "set COMMANDLINE_ARGS=\r\n\r\ncall webui.bat\r\n")
     assert interpreter.find(root, user) == python
@@ -120,18 +121,18 @@ def test_missing(tmp_path: Path) -> None:
 
 def test_versions_by_files(tmp_path: Path) -> None:
     python = venv(tmp_path / "venv", {"torch": "2.1.2+cu121", "xformers": "0.0.23", "torchvision": "0.16"})
-    assert interpreter.version(python) == "3.10.11"
-    assert interpreter.package_version(python, "torch") == "2.1.2+cu121"
-    assert interpreter.package_version(python, "xformers") == "0.0.23"
-    assert interpreter.package_version(python, "torchaudio") is None
+    assert python_packages.version(python) == "3.10.11"
+    assert python_packages.package_version(python, "torch") == "2.1.2+cu121"
+    assert python_packages.package_version(python, "xformers") == "0.0.23"
+    assert python_packages.package_version(python, "torchaudio") is None
 
 
 def test_packages_that_a_pth_file_adds(tmp_path: Path) -> None:
     python = venv(tmp_path / "venv", {"pip": "23"})
     (tmp_path / "shared/torch-2.5.1.dist-info").mkdir(parents=True)
-    site = interpreter.site_packages(python)[0]
+    site = python_packages.site_packages(python)[0]
     write(site / "creator.pth", f"# a comment\nimport sys\n{tmp_path}/shared\n{tmp_path}/gone\n\n")
-    assert interpreter.package_version(python, "torch") == "2.5.1"
+    assert python_packages.package_version(python, "torch") == "2.5.1"
 
 
 def test_a_real_venv_is_read_as_it_sees_itself(tmp_path: Path) -> None:
@@ -139,16 +140,16 @@ def test_a_real_venv_is_read_as_it_sees_itself(tmp_path: Path) -> None:
     subprocess.run([base, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = interpreter.find(tmp_path, None)
     assert python is not None
-    assert interpreter.version(python) == platform.python_version()
+    assert python_packages.version(python) == platform.python_version()
     asked = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[-1])"], capture_output=True,
                            text=True, check=True)
-    assert [path.resolve() for path in interpreter.site_packages(python)] == [Path(asked.stdout.strip()).resolve()]
+    assert [path.resolve() for path in python_packages.site_packages(python)] == [Path(asked.stdout.strip()).resolve()]
 
 
 def test_our_own_interpreter_is_read_right() -> None:
     python = Path(sys.executable)
-    assert interpreter.package_version(python, "hypothesis") == importlib.metadata.version("hypothesis")
-    assert (interpreter.version(python) or "").startswith(".".join(platform.python_version_tuple()[:2]))
+    assert python_packages.package_version(python, "hypothesis") == importlib.metadata.version("hypothesis")
+    assert (python_packages.version(python) or "").startswith(".".join(platform.python_version_tuple()[:2]))
 
 
 SHELL = (

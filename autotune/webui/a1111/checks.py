@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from autotune.install.inspection import Inspection
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
-from autotune.overview.doctor_machine import Check, Classes
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.in_effect import idle_flags
+from autotune.webui.a1111.flags.known_flags import load
+from autotune.webui.face import Check, Classes
 
 UNKNOWN_SETTINGS = "so saved settings are unknown"
 CHOSEN = "sd_model_checkpoint"
@@ -22,13 +22,13 @@ NAMED = 5
 """So many files, links or flags are named."""
 
 
-def of_install(inspected: Inspection) -> Iterator[Check]:
+def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     """The checks that need no more than the install's files and what was read of them."""
-    yield _models(inspected.machine)
-    yield from _links(inspected)
-    yield from _modules(inspected.machine)
-    yield from settings(inspected.machine)
-    yield from flags(inspected)
+    yield _models(machine)
+    yield from _links(machine, launch_file)
+    yield from _modules(machine)
+    yield from settings(machine)
+    yield from flags(machine)
 
 
 def _models(machine: Machine) -> Check:
@@ -70,12 +70,12 @@ def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
     return None
 
 
-def _links(inspected: Inspection) -> Iterator[Check]:
+def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     """Links among the models: followed as the web UI follows them; one that leads nowhere holds no model."""
-    install = installs.inspect(inspected.root, inspected.machine.webui.flags, inspected.path)
-    folders = [webui_files.checkpoint_folder(install, inspected.machine.webui.flags)]
-    if inspected.machine.animatediff is not None:
-        folders.append(inspected.machine.animatediff.root / "model")
+    install = installs.inspect(machine.webui.root, machine.webui.flags, launch_file)
+    folders = [webui_files.checkpoint_folder(install, machine.webui.flags)]
+    if machine.animatediff is not None:
+        folders.append(machine.animatediff.root / "model")
     found = list(dict.fromkeys(link for folder in folders for link in webui_files.links(folder)))
     bad = [link for link in found if link.trouble]
     if bad:
@@ -119,14 +119,14 @@ def settings(machine: Machine) -> Iterator[Check]:
             "Settings > Optimizations > Cross attention optimization: Automatic lets the flags decide.")
 
 
-def flags(inspected: Inspection) -> Iterator[Check]:
+def flags(machine: Machine) -> Iterator[Check]:
     """Flags that are given and do nothing on this machine, and one that costs speed."""
-    machine, name = inspected.machine, "flags in effect"
-    idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, inspected.catalogue)
+    name, catalogue = "flags in effect", load(machine.webui.flavour, machine.webui.version)
+    idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, catalogue)
     if idle:
         told = "; ".join(f"{flag} does nothing here: {why}" for flag, why in idle)
         yield Check(name, True, told, "Tuning measures what is in effect; these can be taken out.")
-    elif inspected.catalogue.tuned:
+    elif catalogue.tuned:
         yield Check(name, True, "each managed flag that is given does something")
     if _given(machine.webui.flags, "--ui-debug-mode"):
         yield Check("debug mode", True, "--ui-debug-mode is for work on the page: the model is not loaded at the "

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.flags.words import split
+from autotune.machine import python_packages
 from autotune.machine.nvml import Nvml, likely
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
@@ -50,9 +51,9 @@ def compose(
         "webui_commit": found.commit or "",
         "animatediff": _animatediff(animatediff),
         "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in _others(found)),
-        "python": (interpreter.version(python) if python else None) or "",
-        "torch": (interpreter.package_version(python, "torch") if python else None) or "",
-        "xformers": (interpreter.package_version(python, "xformers") if python else None) or "",
+        "python": (python_packages.version(python) if python else None) or "",
+        "torch": (python_packages.package_version(python, "torch") if python else None) or "",
+        "xformers": (python_packages.package_version(python, "xformers") if python else None) or "",
         "checkpoint": _checkpoint(found, words, options),
         "vae": str(options.get("sd_vae", "Automatic")),
         "motion_module": _motion_modules(animatediff),

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.flags import argv
 from autotune.machine import git
-from autotune.model.errors import NothingToWorkOn
-from autotune.model.home_folder import expand_home
 from autotune.webui.a1111 import layout
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import flavour as flavour_of
 from autotune.webui.a1111.flavour import forge_version
-
-ENVIRONMENT = "AUTOTUNE_WEBUI"
-NAMES = (
-    "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
-    "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
-)
-_HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
+from autotune.webui.find import check_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,64 +29,10 @@ class Install:
     launch_file: Path | None
 
 
-def find(option: Path | None, configured: Path | None) -> Path:
-    """The web UI's folder: the option, else AUTOTUNE_WEBUI, else the configuration, else usual places.
-
-    A folder that was named but is not a web UI is refused, never replaced by another one. Raises
-    NothingToWorkOn.
-    """
-    said = os.environ.get(ENVIRONMENT)
-    environment = Path(said) if said else None
-    for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
-        if path is not None:
-            return check(expand_home(path), source)
-    seen = list(dict.fromkeys(path.absolute() for path in usual_places()))
-    for path in seen:
-        if is_webui(path):
-            return path
-    raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
-
-
-def check(path: Path, source: str = "--webui") -> Path:
-    """``path`` made absolute, if it is a web UI's folder. Raises NothingToWorkOn."""
-    path = path.absolute()
-    if not path.is_dir():
-        raise NothingToWorkOn(f"{path} ({source}) is not a folder", _HINT)
-    if not is_webui(path):
-        inside = next((one for one in (path / "webui", path / NAMES[0]) if is_webui(one)), None)
-        hint = f"did you mean {inside}?" if inside else _HINT
-        raise NothingToWorkOn(f"{path} ({source}) is no web UI: it has no launch.py with its modules", hint)
-    return path
-
-
-def is_webui(path: Path) -> bool:
-    """Does this folder look like a web UI: launch.py, and modules or extensions beside it?"""
-    try:
-        has_parts = (path / "modules").is_dir() or (path / "extensions").is_dir()
-        return has_parts and (path / "launch.py").is_file()
-    except OSError:
-        return False
-
-
-def usual_places() -> Iterator[Path]:
-    """The current folder and its parents, then common names in the home and a few usual folders."""
-    here = Path.cwd()
-    yield here
-    yield from here.parents
-    home = Path.home()
-    bases = [here, home]
-    bases += [home / name for name in ("Documents", "Desktop", "Downloads", "AI", "ai", "src", "git")]
-    roots = ("C:/", "D:/", "E:/") if sys.platform == "win32" else ("/opt", "/srv")
-    bases += [Path(name) for name in roots]
-    for base in bases:
-        for name in NAMES:
-            yield base / name
-
-
 def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> Install:
     """What the folder's files say; ``words`` (the launch file's) may move the data folder; ``file`` overrides
     the launch file. Starts nothing. Raises NothingToWorkOn if it is no web UI."""
-    root = check(root)
+    root = check_folder(root)
     flavour, version = identify(root)
     return Install(
         root=root,
@@ -105,6 +42,15 @@ def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> 
         commit=git.commit(root),
         launch_file=file or layout.user_file(root),
     )
+
+
+def is_webui(path: Path) -> bool:
+    """Does this folder look like a web UI: launch.py, and modules or extensions beside it?"""
+    try:
+        has_parts = (path / "modules").is_dir() or (path / "extensions").is_dir()
+        return has_parts and (path / "launch.py").is_file()
+    except OSError:
+        return False
 
 
 def identify(root: Path) -> tuple[str, str | None]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
-from autotune.model.machine import Machine
+from autotune.model.machine import Fingerprint, Machine
 from autotune.webui.a1111.log_lines import LINES
-from autotune.webui.face import Command, Credentials, FlagState, Layout, Reported, TrialStart
+from autotune.webui.face import Check, Command, Credentials, FlagState, Layout, Reported, TrialStart
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
@@ -24,18 +25,25 @@ if TYPE_CHECKING:
     from autotune.webui.a1111.own_script import Given
 
 
+LENIENT = "IGNORE_CMD_ARGS_ERRORS"
+"""With this variable the web UI goes on where its parser refuses a flag."""
+
+
 class A1111:
     """A ``WebUI``. Answers for folders that it does not know, too: as one that is not tuned."""
 
     lines = LINES
     programs: tuple[str, ...] = ("launch.py", "webui.py")
+    folder_names: tuple[str, ...] = (
+        "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
+        "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
+    )
 
-    def kind(self, root: Path) -> str | None:
-        """See ``flavour``; None where it knows nothing of the folder."""
-        from autotune.webui.a1111.flavour import flavour
+    def holds(self, root: Path) -> bool:
+        """See ``install.is_webui``."""
+        from autotune.webui.a1111.install import is_webui
 
-        found = flavour(root)
-        return None if found == "unknown" else found
+        return is_webui(root)
 
     def catalogue(self, root: Path) -> Catalogue:
         """See ``flags.catalogue.load``."""
@@ -48,7 +56,7 @@ class A1111:
         """See ``layout.recognise``."""
         from autotune.webui.a1111 import layout
 
-        return layout.recognise(root)
+        return replace(layout.recognise(root), owners_file=layout.user_file(root))
 
     def read(self, root: Path, layout: Layout) -> LaunchFile:
         """See ``layout.in_effect``."""
@@ -61,6 +69,63 @@ class A1111:
         from autotune.webui.a1111 import machine
 
         return machine.look(root, launch_file, words)
+
+    def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
+        """See ``fingerprint.cheap``."""
+        from autotune.webui.a1111 import fingerprint
+
+        return fingerprint.cheap(root, words, launch_file)
+
+    def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
+        """See ``motion_modules.in_use``."""
+        from autotune.webui.a1111.motion_modules import in_use
+
+        return {**parts, "motion_module": in_use(parts["motion_module"], context)}
+
+    def watched(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
+        """See ``watched_folders.folders_of``."""
+        from autotune.webui.a1111.watched_folders import folders_of
+
+        return folders_of(root, launch_file, words)
+
+    def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
+        """See ``environment.of_start_script``."""
+        from autotune.webui.a1111 import environment
+
+        return environment.of_start_script(root, launch_file).variables
+
+    def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
+        """See ``checks.of_install``."""
+        from autotune.webui.a1111.checks import of_install
+
+        return of_install(machine, launch_file)
+
+    def refused(self, root: Path, words: Sequence[str], file: LaunchFile | None) -> str | None:
+        """See ``parser.refused``; two flags that stop the web UI together are told, too."""
+        from autotune.webui.a1111 import parser
+
+        lenient = LENIENT in os.environ or (file is not None and LENIENT.encode() in file.data)
+        catalogue = self.catalogue(root)
+        why = parser.refused(root, words, catalogue) if catalogue.tuned and not lenient else None
+        if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
+            at = words.index("half")
+            if at and words[at - 1] == "--precision":
+                return "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
+        return why
+
+    def motion_module(self, machine: Machine, context: int) -> str | None:
+        """See ``motion_modules.preferred_module``."""
+        from autotune.webui.a1111.motion_modules import preferred_module
+
+        if machine.animatediff is None:
+            return None
+        return preferred_module([module.name for module in machine.animatediff.motion_modules], context)
+
+    def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
+        """See ``start.read_start``."""
+        from autotune.webui.a1111.start import read_start
+
+        return read_start(root, file.path, data=data).words()
 
     def require_clips(self, machine: Machine) -> None:
         """See ``machine.require_animatediff``."""

@@ -19,7 +19,7 @@ from tests.flags.machines import parser, words_of
 
 A1111 = load("a1111")
 RECORDED = json.loads(
-    (Path(__file__).parents[1] / "webui" / "flags" / "cmd_flags_a1111_1.10.1.json").read_text(encoding="utf-8"))
+    (Path(__file__).parent / "cmd_flags_a1111_1.10.1.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("flavour", sorted(flavours()))

@@ -1,0 +1,70 @@
+"""Finds a web UI's folder: named, configured, or in one of the usual places."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from autotune.model.errors import NothingToWorkOn
+from autotune.model.home_folder import expand_home
+from autotune.webui import recognise
+
+ENVIRONMENT = "AUTOTUNE_WEBUI"
+_HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
+
+
+def is_webui(path: Path) -> bool:
+    """Whether the folder looks like a web UI of any kind."""
+    return any(kind.holds(path) for kind in recognise.kinds())
+
+
+def folder_names() -> tuple[str, ...]:
+    """What the folders of web UIs are usually called."""
+    return tuple(name for kind in recognise.kinds() for name in kind.folder_names)
+
+
+def find(option: Path | None, configured: Path | None) -> Path:
+    """The web UI's folder: the option, else AUTOTUNE_WEBUI, else the configuration, else usual places.
+
+    A folder that was named but is not a web UI is refused, never replaced by another one. Raises
+    NothingToWorkOn.
+    """
+    said = os.environ.get(ENVIRONMENT)
+    environment = Path(said) if said else None
+    for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
+        if path is not None:
+            return check_folder(expand_home(path), source)
+    seen = list(dict.fromkeys(path.absolute() for path in usual_places()))
+    for path in seen:
+        if is_webui(path):
+            return path
+    raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
+
+
+def check_folder(path: Path, source: str = "--webui") -> Path:
+    """``path`` made absolute, if it is a web UI's folder. Raises NothingToWorkOn."""
+    path = path.absolute()
+    if not path.is_dir():
+        raise NothingToWorkOn(f"{path} ({source}) is not a folder", _HINT)
+    if not is_webui(path):
+        inside = next((one for one in (path / "webui", path / folder_names()[0]) if is_webui(one)), None)
+        hint = f"did you mean {inside}?" if inside else _HINT
+        raise NothingToWorkOn(f"{path} ({source}) is no web UI: it has no launch.py with its modules", hint)
+    return path
+
+
+def usual_places() -> Iterator[Path]:
+    """The current folder and its parents, then common names in the home and a few usual folders."""
+    here = Path.cwd()
+    yield here
+    yield from here.parents
+    home = Path.home()
+    bases = [here, home]
+    bases += [home / name for name in ("Documents", "Desktop", "Downloads", "AI", "ai", "src", "git")]
+    roots = ("C:/", "D:/", "E:/") if sys.platform == "win32" else ("/opt", "/srv")
+    bases += [Path(name) for name in roots]
+    for base in bases:
+        for name in folder_names():
+            yield base / name
