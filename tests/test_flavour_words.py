@@ -42,7 +42,7 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "launchfile/sh_commands.py": ("programs whose start a shell script is read up to", {"launch.py", "webui.sh"}),
     "launchfile/sh_others.py": (SCRIPT, {"commandline_args"}),
     "launchfile/sh_words.py": (SCRIPT, {"commandline_args"}),
-    "launchfile/stability.py": ("the only packages that Stability Matrix keeps these options for", {"sd-webui"}),
+    "launchfile/stability_matrix.py": ("the only packages that Stability Matrix keeps these options for", {"sd-webui"}),
     "launchfile/values.py": (SCRIPT, {"commandline_args"}),
     "machine/torch_probe.py": (PACKAGES, {"xformers"}),
     "machine/torch_probe_script.py": (PACKAGES, {"xformers"}),
