@@ -140,10 +140,10 @@ class Paced(Session):
         return True
 
     def _limit(self, proposal: Proposal, workload: int, told: fidelity.Shorter | None) -> float:
-        best = time_limits.best(self.samples, proposal, workload, self.surface.space.baseline)
+        best = time_limits.seconds_to_beat(self.samples, proposal, workload, self.surface.space.baseline)
         if best is None:
             return math.inf
-        return (told.shrink(best) if told else best) * time_limits.slow(self.surface.profile.workloads, workload)
+        return (told.shrink(best) if told else best) * time_limits.slow_factor(self.surface.profile.workloads, workload)
 
 
 def load(name: str) -> Tune:

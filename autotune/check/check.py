@@ -28,7 +28,7 @@ from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
 
 if TYPE_CHECKING:
-    from autotune.tune.driver import Ground
+    from autotune.tune.driver import StudySetup
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ def _measure(
     from autotune.tune.driver import Driver
 
     budget = Budget(options.budget, Stopwatch(), study.spent())
-    ground = _ground(install, places, question)
-    with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
-        ground.in_flight.record_machine_down()
-        driver.bar(ground.in_flight.machine_down_sets())
+    setup = _setup(install, places, question)
+    with Nvml() as nvml, Driver(setup, study, budget, nvml, progress.say) as driver:
+        setup.in_flight.record_machine_down()
+        driver.bar(setup.in_flight.machine_down_sets())
         while True:
             driver.give_way()
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)
@@ -114,10 +114,10 @@ def _measure(
     study.set_cost(budget.watch.seconds())
 
 
-def _ground(install: Inspection, places: Places, question: Question) -> Ground:
-    from autotune.tune.driver import Ground
+def _setup(install: Inspection, places: Places, question: Question) -> StudySetup:
+    from autotune.tune.driver import StudySetup
 
-    return Ground(
+    return StudySetup(
         machine=install.machine, space=question.space, profile=question.profile, webui=face_of(install.root),
         launch_file=install.path, run_root=places.runs,
         motion_module=install.motion_module(max(one.window for one in question.profile.workloads)),

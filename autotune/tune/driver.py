@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from autotune import measure, trial
 from autotune.flags.words import replace as replace_words
-from autotune.install import idle
-from autotune.install import which_gpu as card
+from autotune.install import idle, which_gpu
 from autotune.measure import fidelity
 from autotune.measure.gpu import GpuObserver, MainMemory
 from autotune.measure.observations import NOTHING, Observations
@@ -30,7 +29,7 @@ from autotune.store.journal import require_space
 from autotune.store.running_set import RunningSet
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, inventory
-from autotune.tune import time_limits as pace
+from autotune.tune import time_limits
 from autotune.tune.give_way import GiveWay, OwnWork
 from autotune.tune.reference_clip import Reference
 from autotune.tune.stopwatch import Budget
@@ -54,7 +53,7 @@ MIN_SSIM = 0.8
 
 
 @dataclass(frozen=True)
-class Ground:
+class StudySetup:
     """What a study stands on; none of it changes while it runs."""
 
     machine: Machine
@@ -122,23 +121,23 @@ class Driver:
     """Owns at most one web UI process at a time. Use as a context manager."""
 
     def __init__(
-        self, ground: Ground, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
+        self, setup: StudySetup, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
     ) -> None:
-        self._ground = ground
+        self._setup = setup
         self._study = study
         self._budget = budget
         self._watch = budget.watch
         self._nvml = nvml
         self._say = say
         self._live: _Live | None = None
-        self._card = card.of_machine(ground.machine)
+        self._card = which_gpu.of_machine(setup.machine)
         # Of other cards nothing is waited for: what works there is not ours.
         self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._main_memory = MainMemory()
-        self._reference = Reference(study.folder, ground.profile)
+        self._reference = Reference(study.folder, setup.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
-        root = ground.machine.webui.root
-        self._way = GiveWay(root, idle.holds_gpu(ground.machine), self._hand_back)
+        root = setup.machine.webui.root
+        self._way = GiveWay(root, idle.holds_gpu(setup.machine), self._hand_back)
         self._own_work = OwnWork(root)
 
     def __enter__(self) -> Driver:
@@ -178,15 +177,15 @@ class Driver:
         if live is not None:
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
-                self._ground.in_flight.end()
+                self._setup.in_flight.end()
                 if not self._way.taken.is_set():  # else what is in use is not ours
-                    trial.settle(self._nvml, self._idle_memory, limit=pace.settle_limit(self._budget.left()))
-            self._warn(inventory.told(traces, self._ground.run_root))
+                    trial.settle(self._nvml, self._idle_memory, limit=time_limits.settle_limit(self._budget.left()))
+            self._warn(inventory.told(traces, self._setup.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then
         starts anew."""
-        candidate = self._ground.space[proposal.candidate]
+        candidate = self._setup.space[proposal.candidate]
         live = self._ensure(candidate, proposal)
         if live is None or not self._in_effect(live, candidate, proposal):
             return
@@ -194,7 +193,7 @@ class Driver:
         if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
             return
         for number in range(first, first + proposal.rounds):
-            for index, workload in enumerate(self._ground.profile.workloads):
+            for index, workload in enumerate(self._setup.profile.workloads):
                 if not self._timed(live, _ClipTask(candidate, proposal, index, workload, number)):
                     return
             if self._study.samples[-1].state == "too_slow":
@@ -203,7 +202,7 @@ class Driver:
     def _timed(self, live: _Live, task: _ClipTask) -> bool:
         """One clip that counts; in the search with fewer steps where that is trusted, and where it is due a short one
         beside the whole one to find that out. False when the process must not be used any more."""
-        samples, baseline = self._study.samples, self._ground.space.baseline
+        samples, baseline = self._study.samples, self._setup.space.baseline
         index, workload, proposal = task.index, task.workload, task.proposal
         if proposal.steps is not None:
             more = replace(workload, steps=proposal.steps)
@@ -224,9 +223,10 @@ class Driver:
 
     def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
-        for index, workload in enumerate(self._ground.profile.workloads):
-            short = replace(workload, steps=min(workload.steps, pace.WARMUP_STEPS))
-            while pace.another_warmup(self._study.samples, live.launch, candidate.id, index, self._budget.seconds):
+        samples, budget = self._study.samples, self._budget.seconds
+        for index, workload in enumerate(self._setup.profile.workloads):
+            short = replace(workload, steps=min(workload.steps, time_limits.WARMUP_STEPS))
+            while time_limits.another_warmup(samples, live.launch, candidate.id, index, budget):
                 if self._budget.left() <= 0.0:
                     return False
                 if not self._clip(live, _ClipTask(candidate, proposal, index, short, number, "warmup")):
@@ -247,42 +247,42 @@ class Driver:
             return live.cold_for == (candidate.id, proposal.block)
         if live.key != candidate.launch_key:
             return False
-        return candidate.id == live.now or self._ground.webui.switch_of(candidate, live.screening) is not None
+        return candidate.id == live.now or self._setup.webui.switch_of(candidate, live.screening) is not None
 
     def _plan(self, candidate: Candidate, cold: bool, start_limit: float) -> trial.LaunchPlan:
         """What a start of this set is asked to do; ``cold``: with exactly its words, else with those that let it be
         switched to."""
-        ground = self._ground
-        managed, settings = ground.webui.process_for(candidate, ground.space, cold)
+        setup = self._setup
+        managed, settings = setup.webui.process_for(candidate, setup.space, cold)
         words = replace_words(
-            ground.machine.webui.flags, FlagSet(managed), ground.webui.catalogue(ground.machine.webui.root),
-            [dimension.name for dimension in ground.space.dimensions])
-        python = ground.machine.webui.python
+            setup.machine.webui.flags, FlagSet(managed), setup.webui.catalogue(setup.machine.webui.root),
+            [dimension.name for dimension in setup.space.dimensions])
+        python = setup.machine.webui.python
         assert python is not None, "the probe refuses an install without interpreter"
         return trial.LaunchPlan(
-            root=ground.machine.webui.root,
+            root=setup.machine.webui.root,
             python=python,
             words=words,
-            run_root=ground.run_root,
+            run_root=setup.run_root,
             settings=tuple(settings.items()),
-            launch_file=ground.launch_file,
+            launch_file=setup.launch_file,
             start_limit=start_limit,
-            install_limit=pace.install_limit(self._study.launches),
-            in_flight=ground.in_flight.path,
+            install_limit=time_limits.install_limit(self._study.launches),
+            in_flight=setup.in_flight.path,
         )
 
     def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
-        webui, number = self._ground.webui, len(self._study.launches)
+        webui, number = self._setup.webui, len(self._study.launches)
         cold = proposal.fresh or webui.switch_of(candidate, True) is None
-        limits = pace.start_limits(self._study.launches, self._budget.left())
+        limits = time_limits.start_limits(self._study.launches, self._budget.left())
         plan = self._plan(candidate, cold, limits.first)
         self._say(f"starting the web UI with {' '.join(masked_words(webui.trial_words(plan.words))) or 'no flag'}")
-        self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
+        self._setup.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
                 started = trial.start(plan, say=self._say, cancel=self._way.taken)
         except AutotuneError as failed:
-            self._ground.in_flight.end()
+            self._setup.in_flight.end()
             if isinstance(failed, trial.Cancelled):
                 return None  # not the set's fault, and nothing of it is left
             if not isinstance(failed, trial.LaunchFailed):
@@ -312,14 +312,14 @@ class Driver:
 
     def _observers(self, started: trial.Server) -> tuple[Observer, ...]:
         """Memory on the GPU that the web UI uses; in main memory where there is none."""
-        if self._ground.machine.gpus and self._ground.machine.runtime.device == "cuda":
+        if self._setup.machine.gpus and self._setup.machine.runtime.device == "cuda":
             idle = self._idle_memory.get(self._card)
             gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle,
                               self._main_memory)
             return (gpu, TorchObserver(started.client.memory), self._own_work)
         return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
 
-    def _not_started(self, launch: Launch, failed: trial.LaunchFailed, limits: pace.Limits) -> None:
+    def _not_started(self, launch: Launch, failed: trial.LaunchFailed, limits: time_limits.Limits) -> None:
         """Records and tells why a start failed; one that the budget ended is no failure of its set."""
         words = without_prompts(failed.log_tail)
         failure, said = failed.failure, failed.message
@@ -353,7 +353,7 @@ class Driver:
             return True
         if self._way.taken.is_set():
             return False
-        nothing = _ClipTask(candidate, proposal, 0, self._ground.profile.workloads[0], 0)
+        nothing = _ClipTask(candidate, proposal, 0, self._setup.profile.workloads[0], 0)
         self._add(live, nothing, _ClipOutcome("failed", failure, problem))
         self._say(f"  {failure}: {problem}")
         self.close()
@@ -361,16 +361,16 @@ class Driver:
 
     def _switch(self, live: _Live, candidate: Candidate) -> str | None:
         """None when the set is in effect, else what is not. Raises ApiProblem."""
-        client, webui = live.server.client, self._ground.webui
+        client, webui = live.server.client, self._setup.webui
         if live.now != candidate.id:
-            self._ground.in_flight.begin(candidate.id, candidate.flags.words, "tune")
+            self._setup.in_flight.begin(candidate.id, candidate.flags.words, "tune")
             switch = webui.switch_of(candidate, live.screening)
             assert switch is not None, "a process that cannot be switched to a set does not serve it"
-            client.set_options(switch, pace.switch_limit(self._budget.left()))
+            client.set_options(switch, time_limits.switch_limit(self._budget.left()))
         deadline = time.monotonic() + EFFECT_LIMIT
         while True:
             reported = client.reported(live.server.attention_logged())
-            wrong = webui.mismatches(candidate.effective, reported, self._ground.machine)
+            wrong = webui.mismatches(candidate.effective, reported, self._setup.machine)
             if not wrong or time.monotonic() > deadline:
                 return "; ".join(wrong) or None
             live.server.wait_ended(0.05)
@@ -388,13 +388,13 @@ class Driver:
             with self._watch.on(task.phase):
                 failure, detail, likeness = self._look_at(result.gif, task)
         if failure:
-            require_space(self._ground.run_root)
+            require_space(self._setup.run_root)
         state = task.state
         if state != "warmup" and (result.discard or result.too_slow):
             state = "discarded" if result.discard else "too_slow"
         seconds, shorter = result.at_least if result.too_slow else result.seconds, task.shorter
         whole = shorter.grow(seconds) if shorter and seconds is not None else seconds
-        usual = self._ground.profile.workloads[task.index].steps
+        usual = self._setup.profile.workloads[task.index].steps
         self._add(live, task, _ClipOutcome(
             state="failed" if failure else state,
             failure=failure,
@@ -409,7 +409,7 @@ class Driver:
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
         elif state == "discarded":
-            pause = min(pace.rest(self._study.samples), max(0.0, self._budget.left()))
+            pause = min(time_limits.pause_after(self._study.samples), max(0.0, self._budget.left()))
             self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
             with self._watch.on("waiting"):
                 live.server.wait_ended(pause)
@@ -422,20 +422,21 @@ class Driver:
     def _render(self, live: _Live, task: _ClipTask) -> measure.ClipResult:
         """One clip, within the limits that the study's earlier clips set."""
         samples, timed, index = self._study.samples, task.state == "ok", task.index
-        best = pace.best(samples, task.proposal, index, self._ground.space.baseline) if timed else None
-        family = pace.kind(samples, task.proposal, index, self._ground.space.baseline) if timed else ()
+        asked = (samples, task.proposal, index, self._setup.space.baseline)
+        best = time_limits.seconds_to_beat(*asked) if timed else None
+        family = time_limits.comparable_seconds(*asked) if timed else ()
         if task.shorter is not None:
             best = None if best is None else task.shorter.shrink(best)
             family = tuple(map(task.shorter.shrink, family))
         first = all(sample.launch != live.launch for sample in samples)
-        limits = pace.clip_limits(samples, index, task.workload, first, self._budget.left())
+        limits = time_limits.clip_limits(samples, index, task.workload, first, self._budget.left())
         process = measure.ClipProcess(
             live.server.client, live.observers, live.server.alive, live.server.log_tail, self._way.taken)
         result = measure.clip(
-            process, measure.ClipJob(task.workload, SEED, self._ground.motion_module),
+            process, measure.ClipJob(task.workload, SEED, self._setup.motion_module),
             measure.ClipLimits(
                 hang=limits.hang, left=limits.ends, best=best, family=family,
-                slow=pace.slow(self._ground.profile.workloads, index),
+                slow=time_limits.slow_factor(self._setup.profile.workloads, index),
                 usual_clocks=() if task.state == "warmup" else tuple(self._clocks)))
         ended = result.failure == "interrupted" and result.restart
         if result.failure == "hang" or (ended and result.cost >= limits.surely):
@@ -457,7 +458,7 @@ class Driver:
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
         if task.state == "warmup":  # rendered with too few steps to be a picture
             return None, "", None
-        baseline = task.candidate.id == self._ground.space.baseline
+        baseline = task.candidate.id == self._setup.space.baseline
         likeness = self._reference.likeness(task.index, task.workload, baseline, gif, frames)
         if likeness is not None and likeness[0] < MIN_SSIM:
             why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
@@ -469,13 +470,13 @@ class Driver:
         known = {one.candidate for one in self._study.samples if one.failure == "machine_down"}
         for entry in entries:
             name = str(entry["candidate"])
-            if name in known or all(one.id != name for one in self._ground.space.candidates):
+            if name in known or all(one.id != name for one in self._setup.space.candidates):
                 continue
             self._study.add_sample(Sample(
                 number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
                 detail=running_set.why_not_tried(dict(entry))))
-            flags = " ".join(self._ground.space[name].flags.words) or NONE_TUNED
+            flags = " ".join(self._setup.space[name].flags.words) or NONE_TUNED
             self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
 
     def _add(self, live: _Live, task: _ClipTask, went: _ClipOutcome) -> None:

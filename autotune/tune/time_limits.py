@@ -118,17 +118,19 @@ def install_limit(launches: Sequence[Launch]) -> float:
     return max(0.0, INSTALL - sum(launch.installing or 0.0 for launch in launches))
 
 
-def family(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
+def good_seconds(samples: Sequence[Sample], workload: int) -> tuple[float, ...]:
     """Seconds of all good clips of a workload. A clip far outside of them points to GPU memory that spilled."""
     return tuple(seconds for times in _times(samples, workload).values() for seconds in times)
 
 
-def kind(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> tuple[float, ...]:
+def comparable_seconds(
+    samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str
+) -> tuple[float, ...]:
     """Seconds of the clips that a clip of this proposal is checked against for spilled GPU memory.
 
     None for the current flags: every other set is compared with them, whatever they do.
     """
-    return () if proposal.candidate == baseline else family(samples, workload)
+    return () if proposal.candidate == baseline else good_seconds(samples, workload)
 
 
 def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first_of_process: bool,
@@ -140,7 +142,7 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
     clip scaled up to all steps, which overestimates, because a warm-up clip is not made of steps alone.
     """
     loading = LOADING if first_of_process else 0.0
-    seen = family(samples, index)
+    seen = good_seconds(samples, index)
     if seen:
         ends = max(0.0, left) + median(seen)
         surely = PATIENCE * max(seen) + loading
@@ -154,7 +156,7 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
     return Limits(min(FIRST_CLIP, max(LEAST_LIMIT, SHARE * left)), max(0.0, left), FIRST_OF_ALL)
 
 
-def best(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
+def seconds_to_beat(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
     """Seconds against which a clip is given up as too slow (at SLOW times these); None where it is never given up.
 
     It is the median clip of the best set, or more where clips vary so much that a set just as fast could take SLOW
@@ -189,7 +191,7 @@ def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
     return math.sqrt(variance) * (1.0 + DOUBT / (1.0 + freedom))
 
 
-def slow(workloads: Sequence[Workload], index: int) -> float:
+def slow_factor(workloads: Sequence[Workload], index: int) -> float:
     """How many times the best clip's time a clip of this workload must take to make its set surely too slow.
 
     From there on the set's score, a weighted geometric mean over all workloads, is at least ``SLOW`` times the best
@@ -198,13 +200,13 @@ def slow(workloads: Sequence[Workload], index: int) -> float:
     return float(SLOW ** min(SLOWEST, sum(one.weight for one in workloads) / workloads[index].weight))
 
 
-def rest(samples: Sequence[Sample]) -> float:
+def pause_after(samples: Sequence[Sample]) -> float:
     """Seconds to wait before the next clip; 0 unless the last clips were discarded."""
     row = next((count for count, one in enumerate(reversed(samples)) if one.state != "discarded"), len(samples))
     return min(MOST_REST, REST * row)
 
 
-def lost(samples: Sequence[Sample]) -> str | None:
+def discard_warning(samples: Sequence[Sample]) -> str | None:
     """A warning about discarded clips, with the most frequent reason; None when there were few."""
     whys = Counter(one.detail for one in samples if one.state == "discarded")
     total = sum(one.state in ("ok", "discarded") for one in samples)

@@ -33,7 +33,7 @@ from autotune.workload import profile as profiles
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from autotune.tune.driver import Ground
+    from autotune.tune.driver import StudySetup
 
 
 POLL = 1.0
@@ -88,25 +88,25 @@ def tune(install: Inspection, places: Places, options: TuneOptions, progress: Pr
         if said is not None:
             progress.say(said)
         idle.require_idle(install.machine)
-        ground = _ground(install, places, options)
-        ground.in_flight.record_machine_down()
+        setup = _setup(install, places, options)
+        setup.in_flight.record_machine_down()
         if options.fresh:
-            ground.in_flight.forget_machine_down()
+            setup.in_flight.forget_machine_down()
         with optuna_search.storage(places, options.storage, options.strategy) as storage:
-            study = _resumed(install, places, options, ground, progress.say)
+            study = _resumed(install, places, options, setup, progress.say)
             facts["study"] = study.id
-            with _asking(storage, ground, study, options, progress.say) as search:
+            with _asking(storage, setup, study, options, progress.say) as search:
                 kept = Budget(options.budget, watch, study.spent() + options.taken)
-                if _loop(ground, study, search, kept, progress):
+                if _loop(setup, study, search, kept, progress):
                     study.set_cost(watch.seconds())
-                return _conclude(install, places, options, ground, study, search)
+                return _conclude(install, places, options, setup, study, search)
 
 
 def _resumed(
-    install: Inspection, places: Places, options: TuneOptions, ground: Ground, say: Callable[[str], None]
+    install: Inspection, places: Places, options: TuneOptions, setup: StudySetup, say: Callable[[str], None]
 ) -> Study:
     """The study of this question, sound as far as it goes."""
-    study = _study(install, places, options, ground.space)
+    study = _study(install, places, options, setup.space)
     study.set_bad_result_aside()
     study.checked_question()
     if study.moved_aside is not None:
@@ -117,7 +117,7 @@ def _resumed(
 
 
 def _asking(
-    storage: BaseStorage, ground: Ground, study: Study, options: TuneOptions, say: Callable[[str], None]
+    storage: BaseStorage, setup: StudySetup, study: Study, options: TuneOptions, say: Callable[[str], None]
 ) -> OptunaSearch:
     from autotune.tune.prior_knowledge import stored_prior
 
@@ -125,21 +125,21 @@ def _asking(
     if prior is not None and not study.samples:
         say(f"what to expect comes from {prior.source}; all of it is measured again")
     question = SearchQuestion(
-        ground.space, options.profile, options.objective, options.strategy, options.seed, prior,
+        setup.space, options.profile, options.objective, options.strategy, options.seed, prior,
         f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None, options.fresh)
     return OptunaSearch(storage, study, question, say)
 
 
 def _loop(
-    ground: Ground, study: Study, search: OptunaSearch, budget: Budget, progress: Progress
+    setup: StudySetup, study: Study, search: OptunaSearch, budget: Budget, progress: Progress
 ) -> int:
     """Asks, measures, records, until nothing more is asked for; how many proposals that were."""
     from autotune.machine.nvml import Nvml
     from autotune.tune.driver import Driver
 
-    with Nvml() as nvml, Driver(ground, study, budget, nvml, progress.say) as driver:
-        driver.bar(ground.in_flight.machine_down_sets())
-        return ask_and_tell(driver, study, search, budget, progress, ground.space)
+    with Nvml() as nvml, Driver(setup, study, budget, nvml, progress.say) as driver:
+        driver.bar(setup.in_flight.machine_down_sets())
+        return ask_and_tell(driver, study, search, budget, progress, setup.space)
 
 
 class Carrier(Protocol):
@@ -203,11 +203,11 @@ def _tell(candidate: str, why: str, space: Space, say: Callable[[str], None]) ->
     say(f"{name}" + (f" ({why})" if why else ""))
 
 
-def _ground(install: Inspection, places: Places, options: TuneOptions) -> Ground:
-    from autotune.tune.driver import Ground
+def _setup(install: Inspection, places: Places, options: TuneOptions) -> StudySetup:
+    from autotune.tune.driver import StudySetup
     webui = face_of(install.root)
     space = webui.space(install.machine, options.profile.search)
-    return Ground(
+    return StudySetup(
         machine=install.machine,
         space=space,
         profile=options.profile,
@@ -270,20 +270,21 @@ def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
 
 
 def _conclude(
-    install: Inspection, places: Places, options: TuneOptions, ground: Ground, study: Study, search: OptunaSearch
+    install: Inspection, places: Places, options: TuneOptions, setup: StudySetup, study: Study, search: OptunaSearch
 ) -> dict[str, Any]:
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
     from autotune.tune import time_limits
 
     history = study.history(options.budget, study.spent(), None)
-    broken = failures(history, ground.space).baseline
-    verdict = decide(history, ground.space, options.profile, options.objective)
+    broken = failures(history, setup.space).baseline
+    verdict = decide(history, setup.space, options.profile, options.objective)
     document = tune_json(
-        study.head, verdict, ground.space, history, study.cost(), install.machine.fingerprint
+        study.head, verdict, setup.space, history, study.cost(), install.machine.fingerprint
     )
-    document["change"] = _change(install, document, [dimension.name for dimension in ground.space.dimensions])
-    document["warnings"] = [*study.head.get("warnings", ()), *filter(None, (time_limits.lost(study.samples),))]
+    document["change"] = _change(install, document, [dimension.name for dimension in setup.space.dimensions])
+    discarded = time_limits.discard_warning(study.samples)
+    document["warnings"] = [*study.head.get("warnings", ()), *([discarded] if discarded else [])]
     if study.document() != document:
         study.save_document(document)
         if broken is None:
@@ -294,14 +295,14 @@ def _conclude(
                 cost=document["cost"]["wall"],
             )
         search.conclude(verdict)
-    if broken is not None and any(one.failure == "machine_down" and one.candidate == ground.space.baseline
+    if broken is not None and any(one.failure == "machine_down" and one.candidate == setup.space.baseline
                                   for one in study.samples):
         raise BaselineFailed(
             f"{broken}: they are not measured again without being asked",
             "If it went down for another reason (a power cut, a reset), `autotune tune --fresh` measures them again.",
         )
     if broken is not None:
-        detail, words = _last_failure(study, ground.space.baseline)
+        detail, words = _last_failure(study, setup.space.baseline)
         raise BaselineFailed(
             f"the web UI does not start or render with its current flags: {broken}: {detail}",
             "Start it yourself to see what is wrong" + (f"; its last words are in {words}." if words else "."),

@@ -25,7 +25,7 @@ from autotune.model.study import Failure, Proposal
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.store.running_set import RunningSet, this_boot
 from autotune.store.studies import Study, open_study
-from autotune.tune.driver import Driver, Ground
+from autotune.tune.driver import Driver, StudySetup
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.webui.a1111.flags import space as spaces
 from autotune.webui.a1111.webui import A1111
@@ -135,16 +135,16 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             then: int | None = None) -> Run:
         clips = tuple(Workload(512, 512, 16, steps, weight=float(n + 1)) for n in range(workloads))
         profile = Profile("virtual", clips, SEARCH, DecideSpec())
-        ground = Ground(of, space, profile, A1111(), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
+        setup = StudySetup(of, space, profile, A1111(), None, tmp_path, None, RunningSet(tmp_path, this_boot()))
         study = open_study(tmp_path / "studies", f"{next(numbers):08x}", {"budget": budget}, True)
         monkeypatch.setattr(trial, "start", webui.begin)
         monkeypatch.setattr(measure, "clip", lambda _, job, limits: webui.render(job.workload, limits))
         said: list[str] = []
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
         asked = search.make_strategy(strategy, space, profile, "speed", 0, None)
-        with VirtualDriver(ground, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
-            ground.in_flight.record_machine_down()
-            driver.bar(ground.in_flight.machine_down_sets())
+        with VirtualDriver(setup, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
+            setup.in_flight.record_machine_down()
+            driver.bar(setup.in_flight.machine_down_sets())
             for _ in range(3000):
                 proposal = asked.next(study.history(budget, kept.spent(), driver.live_launch))
                 if proposal is None:

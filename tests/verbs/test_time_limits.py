@@ -18,7 +18,7 @@ from autotune.model import codec
 from autotune.model.study import History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, SearchSpec, Workload
 from autotune.search import make_strategy
-from autotune.tune import time_limits as pace
+from autotune.tune import time_limits
 from tests.decide.test_rules import SPACE, name
 
 CLIP = Workload(512, 512, 16, 8)
@@ -35,7 +35,7 @@ def warmed(times: list[float], learned: list[Sample], launch: int, candidate: st
     """How many warm-up clips a set takes in a process in which clip k takes ``times[k]``."""
     samples = list(learned)
     count = 0
-    while pace.another_warmup(samples, launch, candidate, 0, budget):
+    while time_limits.another_warmup(samples, launch, candidate, 0, budget):
         samples.append(sample(len(samples), candidate, times[min(count, len(times) - 1)], "warmup", launch))
         count += 1
         assert count <= 6
@@ -65,16 +65,17 @@ def test_warm_up_always_ends(times: list[float], budget: float) -> None:
 def test_what_may_be_given_up_and_against_what() -> None:
     base, other = SPACE.baseline, name("v1")
     samples = [sample(0, base, 7.0), sample(1, base, 7.4), sample(2, base, 7.1), sample(3, name("sdp"), 4.9)]
-    assert pace.best(samples, Proposal(other, "screen", 1), 0, base) == 4.9
-    assert pace.best(samples[:3], Proposal(other, "screen", 1), 0, base) == 7.1
+    assert time_limits.seconds_to_beat(samples, Proposal(other, "screen", 1), 0, base) == 4.9
+    assert time_limits.seconds_to_beat(samples[:3], Proposal(other, "screen", 1), 0, base) == 7.1
     for proposal in (Proposal(base, "screen", 1), Proposal(name("sdp"), "race", 1), Proposal(other, "confirm", 1),
                      Proposal(other, "drift", 1)):
-        assert pace.best(samples, proposal, 0, base) is None
-    assert pace.best([], Proposal(other, "screen", 1), 0, base) is None
-    assert pace.kind(samples, Proposal(other, "confirm", 1), 0, base) == pace.family(samples, 0) != ()
-    assert pace.kind(samples, Proposal(base, "confirm", 1), 0, base) == ()  # never called spilled
-    assert pace.slow((CLIP,), 0) == 1.5
-    assert pace.slow((CLIP, CLIP), 1) == pytest.approx(1.5**2)
+        assert time_limits.seconds_to_beat(samples, proposal, 0, base) is None
+    assert time_limits.seconds_to_beat([], Proposal(other, "screen", 1), 0, base) is None
+    good = time_limits.good_seconds(samples, 0)
+    assert time_limits.comparable_seconds(samples, Proposal(other, "confirm", 1), 0, base) == good != ()
+    assert time_limits.comparable_seconds(samples, Proposal(base, "confirm", 1), 0, base) == ()  # never called spilled
+    assert time_limits.slow_factor((CLIP,), 0) == 1.5
+    assert time_limits.slow_factor((CLIP, CLIP), 1) == pytest.approx(1.5**2)
 
 
 def screened(rng: random.Random, noise: float, sets: int, again: int) -> list[Sample]:
@@ -97,7 +98,7 @@ def test_a_set_is_given_up_against_the_noise_seen(noise: float) -> None:
     tries, equal, twice = 2000, 0, 0
     for _ in range(tries):
         samples = screened(rng, noise, sets=rng.randrange(1, 6), again=rng.randrange(0, 5))
-        reference = pace.best(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
+        reference = time_limits.seconds_to_beat(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
         assert reference is not None
         clip = 12.0 * math.exp(rng.gauss(0.0, noise))
         equal += clip > reference * SLOW
@@ -112,7 +113,7 @@ def test_a_lucky_clip_is_no_yardstick_where_clips_scatter_from_8_to_19_seconds()
         samples = screened(rng, 0.2, 1, 0)[:3]
         samples += [sample(0, "a", seconds) for seconds in rng.sample([8.0, 10.0, 13.0, 15.0, 19.0], 3)]
         samples += [sample(0, "lucky", 9.5)]
-        reference = pace.best(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
+        reference = time_limits.seconds_to_beat(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
         assert reference is not None and reference * SLOW > 15.0
         assert reference * SLOW <= 9.5 * 4.0
 
@@ -121,38 +122,39 @@ def test_on_an_h200_what_cannot_win_is_given_up_as_before() -> None:
     """The 768x768 tune of the recordings: warm-ups of sdp 5.18 and 5.16 s, sdp 9.12 s, sdp-no-mem 9.21 s."""
     samples = [sample(0, "sdp", seconds, "warmup") for seconds in (8.97, 5.175, 5.162)]
     samples += [sample(0, SPACE.baseline, 15.38), sample(0, "sdp", 9.117), sample(0, "sdp-no-mem", 9.209)]
-    reference = pace.best(samples, Proposal("v1", "screen", 1), 0, SPACE.baseline)
+    reference = time_limits.seconds_to_beat(samples, Proposal("v1", "screen", 1), 0, SPACE.baseline)
     assert reference is not None and 9.117 <= reference <= 9.117 * 1.05
 
 
 @given(st.floats(1e-6, 1e6), st.lists(st.floats(1e-6, 1e6), max_size=3))
 def test_a_workload_of_any_weight_has_a_limit(weight: float, others: list[float]) -> None:
     asked = (replace(CLIP, weight=weight), *(replace(CLIP, weight=other) for other in others))
-    assert 1.5 - 1e-9 <= pace.slow(asked, 0) <= 1.5**pace.SLOWEST
+    assert 1.5 - 1e-9 <= time_limits.slow_factor(asked, 0) <= 1.5**time_limits.SLOWEST
 
 
 def test_limits() -> None:
     starts = [Launch(0, "a", "k", False, 20.0), Launch(1, "a", "k", False, 500.0, "hang")]
-    assert pace.start_limits([], 1e6).hang == pace.FIRST_START and pace.start_limits(starts, 1e6).hang == 160.0
-    assert pace.start_limits([], 180.0).hang == 90.0 and pace.start_limits(starts, 20.0).first == 20.0
+    assert time_limits.start_limits([], 1e6).hang == time_limits.FIRST_START
+    assert time_limits.start_limits(starts, 1e6).hang == 160.0
+    assert time_limits.start_limits([], 180.0).hang == 90.0 and time_limits.start_limits(starts, 20.0).first == 20.0
     samples = [sample(0, "a", 30.0, "warmup"), sample(1, "a", 10.0)]
-    assert pace.clip_limits([], 0, CLIP, True, 1e6).hang == pace.FIRST_CLIP
-    assert pace.clip_limits([], 0, CLIP, True, 180.0).hang == 90.0
-    assert pace.clip_limits(samples, 0, CLIP, False, 1e6).hang == 80.0
-    assert pace.clip_limits(samples, 0, CLIP, True, 1e6).hang == 140.0
-    assert pace.clip_limits(samples, 0, CLIP, True, 5.0).first == 15.0
-    assert pace.clip_limits(samples[:1], 0, CLIP, False, 1e6).hang == 8 * 30.0 * CLIP.steps / 2
-    assert pace.clip_limits(samples[:1], 0, CLIP, False, 5.0).first == 35.0
+    assert time_limits.clip_limits([], 0, CLIP, True, 1e6).hang == time_limits.FIRST_CLIP
+    assert time_limits.clip_limits([], 0, CLIP, True, 180.0).hang == 90.0
+    assert time_limits.clip_limits(samples, 0, CLIP, False, 1e6).hang == 80.0
+    assert time_limits.clip_limits(samples, 0, CLIP, True, 1e6).hang == 140.0
+    assert time_limits.clip_limits(samples, 0, CLIP, True, 5.0).first == 15.0
+    assert time_limits.clip_limits(samples[:1], 0, CLIP, False, 1e6).hang == 8 * 30.0 * CLIP.steps / 2
+    assert time_limits.clip_limits(samples[:1], 0, CLIP, False, 5.0).first == 35.0
 
 
 def test_a_clip_that_must_not_count_is_repeated_after_a_rest() -> None:
     good = sample(0, SPACE.baseline, 7.2)
     bad = replace(sample(1, SPACE.baseline, 9.0, "discarded"), detail="the card throttled (sw_thermal)")
-    assert pace.rest([]) == pace.rest([bad, good]) == 0.0
-    assert [pace.rest([good] + [bad] * count) for count in (1, 3, 500)] == [1.0, 3.0, 30.0]
-    assert pace.rest([bad] * 2) == 2.0
-    assert pace.lost([]) is None and pace.lost([good] * 9 + [bad]) is None
-    told = pace.lost([good] * 3 + [bad] * 2 + [replace(bad, detail="the request waited 2.0 s")])
+    assert time_limits.pause_after([]) == time_limits.pause_after([bad, good]) == 0.0
+    assert [time_limits.pause_after([good] + [bad] * count) for count in (1, 3, 500)] == [1.0, 3.0, 30.0]
+    assert time_limits.pause_after([bad] * 2) == 2.0
+    assert time_limits.discard_warning([]) is None and time_limits.discard_warning([good] * 9 + [bad]) is None
+    told = time_limits.discard_warning([good] * 3 + [bad] * 2 + [replace(bad, detail="the request waited 2.0 s")])
     assert told == "3 of 6 clips did not count, most often because the card throttled (sw_thermal)"
 
 
