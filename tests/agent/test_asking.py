@@ -16,8 +16,8 @@ from tests import nvml_fake
 from tests.agent.test_agent import BUSY, DAY, FREE, change, settled
 from tests.agent.test_bad_input import told
 from tests.agent.test_loop import CONFIG, command, webui
-from tests.agent.test_owner import of, owner
 from tests.agent.world import BETTER, Life
+from tests.e2e.agent.test_owner import of, owner
 
 __all__ = ["webui"]
 OPEN = Situation(webui_runs=True, gpu_present=True, gpu_percent=0.0, gpu_memory=9000.0)

@@ -19,7 +19,7 @@ from autotune.measure import guards
 from autotune.measure.observations import Observations
 from tests import nvml_fake
 from tests.agent.test_loop import CONFIG, agent, command, status, tmpfs, touched, webui
-from tests.agent.test_owner import of
+from tests.e2e.agent.test_owner import of
 from tests.waiting import wait_for
 
 __all__ = ["webui"]

@@ -23,7 +23,7 @@ from autotune.tune.tune import Progress, TuneOptions, tune
 from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.workload import profile as profiles
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="bash files")
 

@@ -25,10 +25,10 @@ from autotune.store.places import Places
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.webui_files import read_options
 from autotune.webui.face import Check
+from tests.e2e.verbs.conftest import Bench
 from tests.flags.machines import CUDA, machine
 from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up
-from tests.verbs.conftest import Bench
 
 
 def test_a_system_that_does_not_count_its_load_is_asked_for_its_use_alone(monkeypatch: pytest.MonkeyPatch) -> None:

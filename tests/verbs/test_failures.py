@@ -23,7 +23,7 @@ from autotune.model.study import Failure, History, Launch, Sample
 from autotune.model.workload import Profile, SearchSpec, Workload
 from autotune.webui.a1111.client import Client
 from tests.decide.test_rules import SPACE
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 
 PROFILE = """\
 name = "faults"

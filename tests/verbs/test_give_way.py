@@ -18,10 +18,10 @@ import requests
 from autotune.measure import guards
 from autotune.measure.observations import Observations
 from autotune.tune.give_way import GiveWay, OwnWork
-from tests.engine.live import Live, body, serving
+from tests.e2e.engine.live import Live, body, serving
+from tests.e2e.verbs.conftest import Bench
 from tests.trial import sockets
 from tests.trial.own_webui import install, up
-from tests.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 IDLE, WORKS, STARTING = '{"status": 404}', '{"status": 404, "burn": true}', '{"port": false}'

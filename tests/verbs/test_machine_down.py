@@ -15,7 +15,7 @@ from autotune.decide.rounds import failures
 from autotune.decide.verdict import verdict
 from autotune.store.running_set import Boot, RunningSet
 from autotune.tune.document import trials_json
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 from tests.verbs.test_budget import Clock, Run, WebUI, tune  # noqa: F401
 from tests.waiting import wait_for
 

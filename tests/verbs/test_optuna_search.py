@@ -26,8 +26,8 @@ from autotune.store import optuna_storage
 from autotune.store.places import Places
 from autotune.store.studies import Study
 from benchmarks.waiting import open_waiting, tuned
+from tests.e2e.verbs.conftest import SMALL, Bench
 from tests.search.test_sessions import small
-from tests.verbs.conftest import SMALL, Bench
 
 TELLS = """
 import json, optuna, sys

@@ -10,8 +10,8 @@ import pytest
 
 from autotune.install import which_gpu as cards
 from tests import nvml_fake
+from tests.e2e.verbs.conftest import Bench
 from tests.flags.machines import gpu, machine
-from tests.verbs.conftest import Bench
 
 
 @pytest.fixture

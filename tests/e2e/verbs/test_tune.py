@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from autotune.cli.main import run
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 
 SECRET = "pl4nted-Secret"
 SH = f"""#!/bin/bash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from autotune.engine.create import create
-from tests.engine.live import INT, TERM, Live, body, ended, environment, frames_of, free_port, launch, serving
+from tests.e2e.engine.live import INT, TERM, Live, body, ended, environment, frames_of, free_port, launch, serving
 from tests.waiting import wait_for
 
 pytest.importorskip("torch")

@@ -19,7 +19,7 @@ import pytest
 
 from tests import nvml_fake
 from tests.agent.test_loop import agent, status, webui
-from tests.agent.test_owner import of
+from tests.e2e.agent.test_owner import of
 from tests.waiting import wait_for
 
 __all__ = ["webui"]

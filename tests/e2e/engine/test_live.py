@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from autotune.engine.create import create
-from tests.engine.live import Live, body, colours, frames_of, info_of, serving
+from tests.e2e.engine.live import Live, body, colours, frames_of, info_of, serving
 from tests.engine.recorded import CMD_FLAGS, INFO, OPTIONS, PARAMETERS
 from tests.waiting import wait_for
 

@@ -2,8 +2,8 @@
 
 A few of them run in the suite (test_1_whole). Many, by hand, on any system:
 
-    python -m tests.guarantees.kills FOLDER --applies 140 --rollbacks 60 --bare
-    python -m tests.guarantees.kills FOLDER --applies 10 --starts 10
+    python -m tests.e2e.guarantees.kills FOLDER --applies 140 --rollbacks 60 --bare
+    python -m tests.e2e.guarantees.kills FOLDER --applies 10 --starts 10
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 WORDS = "--xformers --theme dark"
@@ -143,7 +143,7 @@ class Kills:
 
 def main() -> int:
     """Kills as often as asked, tells what it saw, and fails at the first thing that is not as promised."""
-    from tests.guarantees.conftest import new_bench
+    from tests.e2e.guarantees.conftest import new_bench
 
     asked = argparse.ArgumentParser()
     asked.add_argument("folder", type=Path)

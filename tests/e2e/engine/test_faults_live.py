@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.engine.live import Live, body, colours, ended, frames_of, info_of, serving
+from tests.e2e.engine.live import Live, body, colours, ended, frames_of, info_of, serving
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")

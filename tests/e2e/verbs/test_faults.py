@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autotune.launchfile.lock import Lock, exclusively
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e

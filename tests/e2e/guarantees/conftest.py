@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 PASSWORD = "opensesame4711"

@@ -14,8 +14,8 @@ import pytest
 
 from autotune.store.places import Places
 from autotune.store.studies import open_study
-from tests.verbs.conftest import Bench
-from tests.verbs.test_faults import error, small_disk
+from tests.e2e.verbs.conftest import Bench
+from tests.e2e.verbs.test_faults import error, small_disk
 
 __all__ = ["small_disk"]
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform == "win32", reason="POSIX launch files")]
@@ -141,7 +141,7 @@ def test_an_edit_of_the_owner_is_shown_and_kept(bench: Bench) -> None:
     assert bench.launch_file.read_text().endswith('"--no-half-vae --theme dark"\n')
 
 
-RECORDED = Path(__file__).parents[2] / "benchmarks" / "data" / "reference-sd15-h200-tune.json"
+RECORDED = Path(__file__).parents[3] / "benchmarks" / "data" / "reference-sd15-h200-tune.json"
 
 
 def study(bench: Bench, flags: list[str], dimensions: list[str]) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
-from tests.guarantees.kills import Kills, Kind
+from tests.e2e.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
+from tests.e2e.guarantees.kills import Kills, Kind
+from tests.e2e.verbs.conftest import Bench
 from tests.search.test_sessions import play, small
-from tests.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
-DOCS = Path(__file__).parents[2] / "docs" / "guarantees.md"
+DOCS = Path(__file__).parents[3] / "docs" / "guarantees.md"
 SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes", "--no-start")
 
 

@@ -17,9 +17,9 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.options import RunningOptions
 from autotune.launchfile.records import FileChange
 from autotune.webui.a1111.options import holder_of
-from tests.engine.live import Live, body, serving
+from tests.e2e.engine.live import Live, body, serving
+from tests.e2e.verbs.conftest import Bench
 from tests.launchfile.faults import KillLayer, in_child
-from tests.verbs.conftest import Bench
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e

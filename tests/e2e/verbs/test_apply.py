@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.verbs.conftest import Bench
+from tests.e2e.verbs.conftest import Bench
 
 pytestmark = pytest.mark.e2e
 
