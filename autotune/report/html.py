@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.model.study import Launch, Sample
-from autotune.report import sections, words
+from autotune.report import facts, words
 from autotune.report.elements import code, esc, prose
 from autotune.report.rows import Story, story
 
@@ -26,22 +26,22 @@ def render(
     """
     told = story(document, samples, launches)
     parts = [
-        sections.change(told, apply_diff),
-        sections.compared(told),
-        sections.every_set(told),
-        sections.memory(told),
-        sections.flags(told),
-        sections.failures(told),
-        sections.cost(told),
-        sections.raw(told),
+        facts.change(told, apply_diff),
+        facts.compared(told),
+        facts.every_set(told),
+        facts.memory(told),
+        facts.flags(told),
+        facts.failures(told),
+        facts.cost(told),
+        facts.raw(told),
     ]
-    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+    style = (Path(__file__).with_name("templates") / "style.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>autotune: {esc(sections.headline(told))}</title>\n<style>\n{style}</style>\n"
+        f"<title>autotune: {esc(facts.headline(told))}</title>\n<style>\n{style}</style>\n"
         "</head>\n<body>\n"
         f'<a class="skip" href="#main">Skip to the content</a>\n{_top(told)}\n<main id="main">\n'
         + "\n".join(part for part in parts if part)
@@ -65,8 +65,8 @@ def _top(told: Story) -> str:
     )
     return (
         f'<header class="top">{stand_in}<p class="eyebrow">{where}</p>'
-        f'<h1>{prose(sections.headline(told))}</h1><p class="lead">{prose(tune.get("reason") or "")}</p>'
-        f"{sections.key_figures(told)}</header>"
+        f'<h1>{prose(facts.headline(told))}</h1><p class="lead">{prose(tune.get("reason") or "")}</p>'
+        f"{facts.key_figures(told)}</header>"
     )
 
 

@@ -246,7 +246,7 @@ def test_colours_have_contrast_in_both_themes() -> None:
 
     from autotune.report import html
 
-    css = Path(html.__file__).with_name("style.css").read_text(encoding="utf-8")
+    css = (Path(html.__file__).with_name("templates") / "style.css").read_text(encoding="utf-8")
     light, dark = css.split("prefers-color-scheme: dark")[:2]
     for theme in (light, dark.split("\n}\n")[0]):
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", theme))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotune.model.failures import meaning
-from autotune.report import plots, words
+from autotune.report import charts, words
 from autotune.report.elements import code, diff, esc, figure, prose, section, table
 from autotune.report.outcome import Side, bounds, median
 from autotune.report.rows import SetRow, Story, pairs
@@ -138,7 +138,7 @@ def compared(told: Story) -> str:
     faster = sum(p.winner < p.baseline for p in blocks)
     proof = (
         figure(
-            plots.paired(told),
+            charts.paired(told),
             f"The proof: {words.plural(len(blocks), 'pair')} from fresh launches, the sets taken in turn, "
             f'current flags (<span class="now">square</span>) against the {found.name} set '
             f'(<span class="tuned">diamond</span>), which was faster in {faster} of {len(blocks)}. '
@@ -200,7 +200,7 @@ def every_set(told: Story) -> str:
     for number, text in enumerate(told.workloads):
         heading = f"<h3>{esc(text)}</h3>" if len(told.workloads) > 1 else ""
         caption = _DOTS if number == len(told.workloads) - 1 else ""
-        drawings.append(heading + figure(plots.sets(told, number), caption))
+        drawings.append(heading + figure(charts.sets(told, number), caption))
     heads = (
         "Set",
         "Flags and settings",
@@ -252,7 +252,7 @@ def _label(row: SetRow) -> str:
 
 def memory(told: Story) -> str:
     """Time against memory."""
-    drawing = plots.time_memory(told)
+    drawing = charts.time_memory(told)
     if not drawing:
         known = any(row.memory_peak is not None for row in told.rows)
         if known or not told.rows:
@@ -287,7 +287,7 @@ def flags(told: Story) -> str:
     return section(
         "flags",
         "Which flag does what",
-        figure(plots.effects(told), "How much longer clips take when one flag of the tuned set is left out."),
+        figure(charts.effects(told), "How much longer clips take when one flag of the tuned set is left out."),
         table(
             "Effect of each flag", ("Flag", "Longer without it", "Interval", "From", "Clear of zero"), rows, "hnntt"
         ),
