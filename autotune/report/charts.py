@@ -1,274 +1,251 @@
-"""The page's plots, drawn by matplotlib. Each comes twice, for wide screens and for phones; CSS shows one."""
+"""The page's plots as plain values: where each mark, line and text goes. The templates draw them as SVG.
+
+Places along x are percentages of the drawing's width, so one drawing fits a wide screen, a phone and paper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from autotune.model.study import Sample
-from autotune.report import svg, words
-from autotune.report.rows import Pair, SetRow, Story, pairs
+from autotune.report import words
+from autotune.report.rows import SetRow, Story, pairs
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
-
-_COLOUR = {"baseline": svg.BASELINE, "winner": svg.WINNER, "other": svg.OTHER}
-_MARK = {"baseline": "s", "winner": "D", "other": "o"}
-_WIDE, _NARROW = 9.6, 4.3  # inches; 72 SVG units an inch, so about 690 and 310 CSS pixels of drawing
-
-Tips = dict[str, list[str]]
-Draw = Callable[["Figure", bool, Tips], None]
+LOGARITHMIC_FROM = 6.0
+"""The axis is logarithmic where the slowest clip takes more than this many times the fastest."""
+LONGEST_BESIDE = 34
+"""Characters of a label that still fits beside its row; with a longer one all labels go above their rows."""
+_COLOURS = {"baseline": "now", "winner": "tuned", "other": "other"}
 
 
-def _both(name: str, title: str, wide_height: float, narrow_height: float, draw: Draw) -> str:
-    """Draw for wide and for narrow; the two SVGs as one figure body."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled place on an axis, in percent from its start."""
 
-    out = []
-    for narrow, width, height in ((False, _WIDE, wide_height), (True, _NARROW, narrow_height)):
-        with mpl.rc_context(rc=svg.STYLE):
-            figure = Figure(figsize=(width, height), layout="constrained")
-            tips: Tips = {}
-            draw(figure, narrow, tips)
-            css = "narrow" if narrow else "wide"
-            out.append(svg.inline(figure, f"{name}-{css}", title, tips, css))
-    return "".join(out)
+    at: float
+    text: str
 
 
-def sets(told: Story, workload: int) -> str:
-    """Every set's clips of one workload as dots, fastest set on top; empty text when it has none."""
-    rows = [row for row in told.rows if row.of(workload)]
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis from ``low`` to ``high``, linear or logarithmic."""
+
+    low: float
+    high: float
+    logarithmic: bool = False
+
+    def at(self, value: float) -> float:
+        """The place of a value in percent from the axis' start."""
+        low, high, here = (math.log(x) if self.logarithmic else x for x in (self.low, self.high, value))
+        return round((here - low) / (high - low) * 100, 2)
+
+    def ticks(self) -> tuple[Tick, ...]:
+        """Round values on the axis: 1, 2, 5, 10, … on a logarithmic one, else at most seven at equal steps."""
+        values = _powers(self.low, self.high) if self.logarithmic else _steps(self.low, self.high)
+        return tuple(Tick(self.at(value), f"{value:.6g}") for value in values)
+
+
+def _steps(low: float, high: float) -> list[float]:
+    least = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least)
+    return [count * step for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _powers(low: float, high: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [factor * 10.0**e for e in exponents for factor in (1, 2, 5) if low <= factor * 10.0**e <= high]
+    return found if len(found) <= 8 else [value for value in found if f"{value:e}".startswith("1.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One dot: ``at`` percent along x; ``y`` is in pixels around its row's line, or percent from the top."""
+
+    at: float
+    y: float
+    colour: str
+    filled: bool
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a plot with its marks; ``line`` (an interval or a pair) and ``middle`` (a median) in percent."""
+
+    label: str
+    colour: str
+    marks: tuple[Mark, ...]
+    line: tuple[float, float] | None = None
+    middle: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A text beside a point; ``minor`` ones are left out on phones."""
+
+    at: float
+    y: float
+    text: str
+    colour: str
+    before: bool
+    below: bool
+    minor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A plot. ``title`` says what it shows to readers who do not see it; ``zero``: where a line marks zero.
+
+    Either ``rows`` are filled, or ``marks`` with ``names``, ``up`` (ticks of the axis upwards) and ``up_title``.
+    """
+
+    title: str
+    axis: str
+    ticks: tuple[Tick, ...]
+    rows: tuple[Row, ...] = ()
+    zero: float | None = None
+    marks: tuple[Mark, ...] = ()
+    names: tuple[Name, ...] = ()
+    up: tuple[Tick, ...] = ()
+    up_title: str = ""
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest label."""
+        return max((len(row.label) for row in self.rows), default=0)
+
+    @property
+    def above(self) -> bool:
+        """Whether labels are too long to be beside their rows."""
+        return self.longest > LONGEST_BESIDE
+
+
+def _time_scale(times: Iterable[float], room: float = 0.06) -> tuple[Scale, str]:
+    """The axis of seconds, with ``room`` (a share of the range) at both ends, and its title."""
+    found = list(times)
+    low, high = min(found), max(found)
+    if high > LOGARITHMIC_FROM * low:
+        return Scale(low / 1.12, high * 1.12, True), "seconds per clip, logarithmic"
+    margin = max(high - low, high * 0.02) * room
+    return Scale(low - margin, high + margin), "seconds per clip"
+
+
+def sets(story: Story, workload: int) -> Chart | None:
+    """Every set's clips of one workload as dots, fastest set on top; None when it has none."""
+    rows = [row for row in story.rows if row.of(workload)]
     rows.sort(key=lambda row: (row.median(workload) or 0.0, row.candidate))
     if not rows:
-        return ""
-    best = rows[0]
+        return None
+    best, last = rows[0], rows[-1]
     title = (
-        f"Dot plot, {told.workloads[workload]}: seconds per clip of {words.plural(len(rows), 'set')}, "
+        f"Dot plot, {story.workloads[workload]}: seconds per clip of {words.plural(len(rows), 'set')}, "
         f"fastest first. {best.label}: median {words.seconds(best.median(workload))}; "
-        f"{rows[-1].label}: median {words.seconds(rows[-1].median(workload))}."
+        f"{last.label}: median {words.seconds(last.median(workload))}."
     )
-
-    def draw(figure: Figure, narrow: bool, tips: Tips) -> None:
-        axes = figure.add_subplot()
-        times = [s.seconds for row in rows for s in row.of(workload) if s.seconds is not None]
-        _time_axis(axes, times)
-        for place, row in enumerate(rows):
-            _set_row(axes, row, (place, workload), narrow, tips)
-        axes.set_ylim(len(rows) - 0.4, -0.75 if narrow else -0.6)
-        axes.set_yticks([])
-        if not narrow:
-            axes.set_yticks(range(len(rows)), [_named(row) for row in rows])
-            axes.tick_params(axis="y", length=0)
-            for text, row in zip(axes.get_yticklabels(), rows, strict=True):
-                _emphasise(text, row)
-
-    return _both(f"sets{workload}", title, 0.9 + 0.34 * len(rows), 0.9 + 0.5 * len(rows), draw)
+    scale, axis = _time_scale(s.seconds for row in rows for s in row.of(workload) if s.seconds is not None)
+    drawn = tuple(
+        Row(_named(row), _COLOURS[row.role], _dots(row, workload, scale), middle=scale.at(row.median(workload) or 0.0))
+        for row in rows
+    )
+    return Chart(title, axis, scale.ticks(), drawn)
 
 
 def _named(row: SetRow) -> str:
-    return f"{row.label}  ({row.tag})" if row.tag else row.label
+    return f"{row.label} ({row.tag})" if row.tag else row.label
 
 
-def _emphasise(text: Text, row: SetRow) -> None:
-    if row.role != "other":
-        text.set_color(_COLOUR[row.role])
-        text.set_fontweight("bold")
+def _dots(row: SetRow, workload: int, scale: Scale) -> tuple[Mark, ...]:
+    """A set's clips, those of fresh launches first; heights vary, so that clips of one time do not hide each other."""
+    heights = (0, 4, -4, 2, -2, 6, -6)
+    colour, clips = _COLOURS[row.role], row.of(workload)
+    return tuple(
+        Mark(scale.at(clip.seconds or 0.0), heights[number % len(heights)], colour, fresh, _clip_tip(row, clip))
+        for fresh in (True, False)
+        for number, clip in enumerate(clip for clip in clips if clip.cold is fresh)
+    )
 
 
-def _set_row(axes: Axes, row: SetRow, at: tuple[int, int], narrow: bool, tips: Tips) -> None:
-    place, workload = at
-    colour = _COLOUR[row.role]
-    axes.axhline(place, color=svg.GRID, linewidth=0.6, zorder=0)
-    for cold in (True, False):
-        clips = [s for s in row.of(workload) if s.cold is cold]
-        if not clips:
-            continue
-        gid = f"dots{place}{'c' if cold else 'l'}"
-        axes.scatter(
-            [s.seconds or 0.0 for s in clips],
-            _spread(place, len(clips)),
-            s=22,
-            marker=_MARK[row.role],
-            zorder=3,
-            facecolors=colour if cold else svg.PAPER,
-            edgecolors=colour,
-            linewidths=1.2,
-            alpha=0.85,
-            gid=gid,
-        )
-        tips[gid] = [_tip(row, s) for s in clips]
-    middle = row.median(workload) or 0.0
-    axes.plot([middle, middle], [place - 0.3, place + 0.3], color=colour, linewidth=2, zorder=2)
-    if narrow:
-        text = axes.text(
-            0.0, place - 0.34, _named(row), transform=axes.get_yaxis_transform(), va="bottom", fontsize=10.5
-        )
-        _emphasise(text, row)
-
-
-def _spread(place: int, count: int) -> list[float]:
-    """Heights around a row's line, in a fixed order, so that clips of one time do not hide each other."""
-    steps = (0.0, 0.13, -0.13, 0.065, -0.065, 0.195, -0.195)
-    return [place + steps[i % len(steps)] for i in range(count)]
-
-
-def _tip(row: SetRow, s: Sample) -> str:
+def _clip_tip(row: SetRow, s: Sample) -> str:
     how = "own launch" if s.cold else "switched live"
     if s.rendered is not None:
         how += f", told from {words.seconds(s.rendered)} with {s.steps} steps"
     return f"{row.label}: {words.seconds(s.seconds)}, clip {s.number}, {s.purpose}, launch {s.launch}, {how}"
 
 
-def _time_axis(axes: Axes, times: Sequence[float]) -> None:
-    """Seconds along x; logarithmic where the slowest clip takes more than six times the fastest."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-
-    low, high = min(times), max(times)
-    if high > 6 * low:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(low / 1.12, high * 1.12)
-    else:
-        room = max(high - low, high * 0.02) * 0.06
-        axes.set_xlim(low - room, high + room)
-        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("seconds per clip" + (", logarithmic" if high > 6 * low else ""))
-    axes.grid(axis="x", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="x", length=0)
-
-
-def paired(told: Story) -> str:
-    """The confirmation: one line a pair of fresh launches, from the current set's time to the tuned one's."""
-    found = pairs(told)
-    if not found:
-        return ""
+def confirmation(story: Story) -> Chart | None:
+    """One line a pair of fresh launches, from the current set's time to the other one's; None without pairs."""
+    found, other = pairs(story), story.row("winner")
+    if not found or other is None:
+        return None
     faster = sum(p.winner < p.baseline for p in found)
-    row = told.row("winner")
-    assert row is not None  # pairs() found both sides
     title = f"Paired plot: the other set was faster in {faster} of {words.plural(len(found), 'pair')}."
-
-    def draw(figure: Figure, narrow: bool, tips: Tips) -> None:
-        axes = figure.add_subplot()
-        _time_axis(axes, [t for p in found for t in (p.baseline, p.winner)])
-        for place, p in enumerate(found):
-            axes.plot([p.baseline, p.winner], [place, place], color=svg.GRID, linewidth=2.5, zorder=1)
-        for side, colour, mark in (("baseline", svg.BASELINE, "s"), ("winner", svg.WINNER, "D")):
-            values = [getattr(p, side) for p in found]
-            axes.scatter(values, range(len(found)), s=34, marker=mark, color=colour, zorder=3, gid=side)
-            tips[side] = [_pair_tip(p, row.tag) for p in found]
-        axes.set_ylim(len(found) - 0.4, -0.6)
-        axes.set_yticks(
-            range(len(found)), [str(i + 1) if narrow else f"pair {i + 1}" for i in range(len(found))]
+    scale, axis = _time_scale(time for p in found for time in (p.baseline, p.winner))
+    rows = []
+    for number, p in enumerate(found, 1):
+        ends = (scale.at(p.baseline), scale.at(p.winner))
+        tip = (
+            f"current {words.seconds(p.baseline)}, {other.tag} {words.seconds(p.winner)}: "
+            f"{p.baseline / p.winner:.3f} times as fast"
         )
-        axes.tick_params(axis="y", length=0)
+        marks = tuple(Mark(at, 0, colour, True, tip) for at, colour in zip(ends, ("now", "tuned"), strict=True))
+        rows.append(Row(f"pair {number}", "plain", marks, ends))
+    return Chart(title, axis, scale.ticks(), tuple(rows))
 
-    return _both("pairs", title, 0.9 + 0.27 * len(found), 0.9 + 0.3 * len(found), draw)
 
-
-def _pair_tip(p: Pair, other: str) -> str:
-    return (
-        f"current {words.seconds(p.baseline)}, {other} {words.seconds(p.winner)}: "
-        f"{p.baseline / p.winner:.3f} times as fast"
+def time_memory(story: Story) -> Chart | None:
+    """Median seconds against peak memory, one point a set; None where fewer than two sets have both."""
+    points = [(row, time, peak) for row in story.rows
+              if (time := row.median(0)) is not None and (peak := row.memory_peak) is not None]
+    if len(points) < 2:
+        return None
+    top = max(peak for _, _, peak in points)
+    unit, size = ("GiB", 1024.0) if top >= 1024 else ("MiB", 1.0)
+    scale, axis = _time_scale((time for _, time, _ in points), room=0.12)
+    up = Scale(0.0, max(top / size, 1e-9) * 1.18)
+    title = f"Scatter plot: seconds per clip against peak memory in {unit} of {words.plural(len(points), 'set')}."
+    points.sort(key=lambda one: one[0].role != "other")  # the two that were compared are drawn over the others
+    marks = tuple(
+        Mark(scale.at(time), round(100 - up.at(peak / size), 2), _COLOURS[row.role], True,
+             f"{row.label}: {words.seconds(time)}, peak {words.memory(peak)}")
+        for row, time, peak in points
     )
+    return Chart(title, axis, scale.ticks(), marks=marks, names=_point_names([row for row, _, _ in points], marks),
+                 up=up.ticks(), up_title=f"peak memory, {unit}")
 
 
-def time_memory(told: Story) -> str:
-    """Median seconds against peak memory, one point a set; empty text where nothing told the memory."""
-    rows = [row for row in told.rows if row.median(0) is not None and row.memory_peak is not None]
-    if len(rows) < 2:
-        return ""
-    top = max(row.memory_peak or 0.0 for row in rows)
-    unit, scale = ("GiB", 1024.0) if top >= 1024 else ("MiB", 1.0)
-    title = (
-        f"Scatter plot: seconds per clip against peak memory in {unit} of {words.plural(len(rows), 'set')}."
-    )
-
-    def draw(figure: Figure, narrow: bool, tips: Tips) -> None:
-        axes = figure.add_subplot()
-        _time_axis(axes, [row.median(0) or 0.0 for row in rows])
-        axes.margins(x=0.12)
-        for number, row in enumerate(rows):
-            x, y = row.median(0) or 0.0, (row.memory_peak or 0.0) / scale
-            gid = f"set{number}"
-            axes.scatter(
-                [x],
-                [y],
-                s=60 if row.role != "other" else 36,
-                marker=_MARK[row.role],
-                zorder=4 if row.role != "other" else 3,
-                gid=gid,
-                color=_COLOUR[row.role],
-            )
-            tips[gid] = [f"{row.label}: {words.seconds(x)}, peak {words.memory(row.memory_peak)}"]
-        _name_points(axes, rows, scale, narrow)
-        axes.set_ylim(bottom=0, top=top / scale * 1.18)
-        axes.set_ylabel(f"peak memory, {unit}")
-        axes.grid(axis="y", linewidth=0.6)
-        axes.tick_params(axis="y", length=0, labelcolor=svg.MUTED)
-
-    return _both("memory", title, 3.6, 3.4, draw)
-
-
-def _name_points(axes: Axes, rows: Sequence[SetRow], scale: float, narrow: bool) -> None:
-    """Names for the current and the tuned set and, where room allows, for points that stand alone."""
-    top = max(row.memory_peak or 0.0 for row in rows) / scale
-    taken: list[tuple[float, float]] = []
-    for row in sorted(rows, key=lambda r: r.role == "other"):
-        x, y = row.median(0) or 0.0, (row.memory_peak or 0.0) / scale
-        share = axes.transLimits.transform(axes.transScale.transform((x, 0.0)))[0]
-        spot = (float(share), y / top)
-        crowded = any(abs(spot[0] - a) < 0.22 and abs(spot[1] - b) < 0.09 for a, b in taken)
-        if row.role == "other" and (crowded or narrow):
+def _point_names(rows: Sequence[SetRow], marks: Sequence[Mark]) -> tuple[Name, ...]:
+    """Names for the current and the other side of the comparison and, where there is room, for other points."""
+    named: list[Name] = []
+    for row, mark in sorted(zip(rows, marks, strict=True), key=lambda one: one[0].role == "other"):
+        crowded = any(abs(mark.at - one.at) < 22 and abs(mark.y - one.y) < 9 for one in named)
+        minor = row.role == "other"
+        if minor and crowded:
             continue
-        taken.append(spot)
-        end = share > 0.6
-        text = axes.annotate(
-            _named(row) if row.role == "other" else f"{row.tag}: {row.label}",
-            (x, y),
-            xytext=(-7 if end else 7, 7),
-            textcoords="offset points",
-            ha="right" if end else "left",
-            fontsize=9.5,
-            color=svg.MUTED,
-        )
-        _emphasise(text, row)
+        text = _named(row) if minor else f"{row.tag}: {row.label}"
+        named.append(Name(mark.at, mark.y, text, mark.colour, mark.at > 60, crowded, minor))
+    return tuple(named)
 
 
-def effects(told: Story) -> str:
-    """The ablation: what each flag of the winner is worth, with its interval; empty text without one."""
-    items = list(told.tune.get("ablation") or ())
+def effects(story: Story) -> Chart | None:
+    """How much longer a clip takes without each flag of the tuned set, with intervals; None where nothing is known."""
+    items: list[dict[str, Any]] = list(story.tune.get("ablation") or ())
     if not items:
-        return ""
+        return None
     title = "Effect of each flag of the tuned set: " + "; ".join(
         f"{a['flag']} {words.change(a['effect'])}" for a in items
     )
-
-    def draw(figure: Figure, narrow: bool, tips: Tips) -> None:
-        axes = figure.add_subplot()
-        axes.axvline(0, color=svg.MUTED, linewidth=1)
-        for place, a in enumerate(items):
-            colour = svg.WINNER if a["significant"] else svg.OTHER
-            low, mid, high = ((a[k] - 1) * 100 for k in ("low", "effect", "high"))
-            axes.plot([low, high], [place, place], color=colour, linewidth=2.5, solid_capstyle="round")
-            gid = f"effect{place}"
-            axes.scatter([mid], [place], s=44, color=colour, zorder=3, gid=gid)
-            tips[gid] = [f"{a['flag']}: {words.change(a['effect'])}, {words.credit_source(a)}"]
-            if narrow:
-                box = {"facecolor": svg.PAPER, "edgecolor": "none", "pad": 1.0}
-                where = axes.get_yaxis_transform()
-                axes.text(0.0, place - 0.28, a["flag"], transform=where, va="bottom", bbox=box)
-        axes.set_ylim(len(items) - 0.5, -0.8 if narrow else -0.5)
-        axes.set_yticks([] if narrow else range(len(items)), [] if narrow else [a["flag"] for a in items])
-        axes.tick_params(length=0)
-        axes.grid(axis="x", linewidth=0.6)
-        axes.set_xlabel(
-            "longer without it, %" if narrow else "how much longer a clip takes without the flag, %"
-        )
-
-    return _both("effects", title, 0.9 + 0.36 * len(items), 0.9 + 0.55 * len(items), draw)
+    ends = [(a[key] - 1) * 100 for a in items for key in ("low", "effect", "high")] + [0.0]
+    margin = max(max(ends) - min(ends), 1.0) * 0.05
+    scale = Scale(min(ends) - margin, max(ends) + margin)
+    rows = []
+    for a in items:
+        low, middle, high = (scale.at((a[key] - 1) * 100) for key in ("low", "effect", "high"))
+        sure = bool(a["significant"])
+        colour = "gain" if sure else "other"
+        tip = f"{a['flag']}: {words.change(a['effect'])}, {words.credit_source(a)}"
+        rows.append(Row(a["flag"], "plain", (Mark(middle, 0, colour, sure, tip),), (low, high)))
+    return Chart(title, "how much longer a clip takes without the flag, %", scale.ticks(), tuple(rows), scale.at(0.0))

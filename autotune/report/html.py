@@ -1,17 +1,21 @@
-"""One offline HTML page on a tune: what was found, how sure it is, what it cost, how to undo it."""
+"""Makes the page from its templates: every value is escaped, and its credentials masked, where it is put in."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cache
 from typing import Any
 
-from autotune.model.study import Launch, Sample
-from autotune.report import facts, words
-from autotune.report.elements import code, esc, prose
-from autotune.report.rows import Story, story
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+from autotune.model.failures import meaning
+from autotune.model.study import Launch, Sample
+from autotune.report import words
+from autotune.report.facts import page_facts
+from autotune.report.rows import story_of
+from autotune.secrets.mask import masked
 
 
 def render(
@@ -24,69 +28,38 @@ def render(
     reference web UI was measured). ``samples`` and ``launches``: all of the study. ``apply_diff``: the change
     as a unified diff, None when there is none to show. Credentials in any of it are masked.
     """
-    told = story(document, samples, launches)
-    parts = [
-        facts.change(told, apply_diff),
-        facts.compared(told),
-        facts.every_set(told),
-        facts.memory(told),
-        facts.flags(told),
-        facts.failures(told),
-        facts.cost(told),
-        facts.raw(told),
-    ]
-    style = (Path(__file__).with_name("templates") / "style.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>autotune: {esc(facts.headline(told))}</title>\n<style>\n{style}</style>\n"
-        "</head>\n<body>\n"
-        f'<a class="skip" href="#main">Skip to the content</a>\n{_top(told)}\n<main id="main">\n'
-        + "\n".join(part for part in parts if part)
-        + f"\n</main>\n{_footer(told)}\n</body>\n</html>\n"
-    )
+    facts = page_facts(story_of(document, samples, launches), apply_diff)
+    return environment().get_template("page.html").render(facts)
 
 
-def _top(told: Story) -> str:
-    document, tune = told.document, told.tune
-    web = document.get("webui") or {}
-    name = " ".join(str(web[k]) for k in ("flavour", "version") if web.get(k))
-    stand_in = (
-        '<p class="stand-in" role="note"><strong>A stand-in web UI was measured.</strong> These figures are '
-        "of the reference web UI that comes with autotune. They show how a tune runs; they say nothing about "
-        "your own web UI or your GPU.</p>"
-        if document.get("stand_in")
-        else ""
+@cache
+def environment() -> Environment:
+    """The templates of this package; a name that a template asks for and nobody gave is an error."""
+    made = Environment(
+        loader=PackageLoader("autotune.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    where = " · ".join(
-        esc(x) for x in (document.get("gpu"), name, words.moment(document.get("created"))) if x
-    )
-    return (
-        f'<header class="top">{stand_in}<p class="eyebrow">{where}</p>'
-        f'<h1>{prose(facts.headline(told))}</h1><p class="lead">{prose(tune.get("reason") or "")}</p>'
-        f"{facts.key_figures(told)}</header>"
-    )
+    made.filters.update(prose=_prose, figure=_figure)
+    made.globals.update(words=words, meaning=meaning)
+    return made
 
 
-def _footer(told: Story) -> str:
-    document, tune = told.document, told.tune
-    profile = document.get("profile") or {}
-    profile_name = profile.get("name") if isinstance(profile, Mapping) else profile
-    objective = document.get("objective")
-    fingerprint = tune.get("fingerprint")
-    mark = fingerprint.get("id") if isinstance(fingerprint, Mapping) else fingerprint
-    items = [
-        f"Study {code(tune.get('study') or '–')}",
-        f"profile {esc(profile_name or '–')}" + (f", objective {esc(objective)}" if objective else ""),
-        "; ".join(esc(line) for line in told.workloads),
-        f"{words.plural(int(tune.get('launches') or len(told.launches)), 'launch')}, "
-        f"{words.plural(int(tune.get('clips') or len(told.samples)), 'clip')}",
-    ]
-    if mark:
-        items.append(f"fingerprint {code(mark)}")
-    root = (document.get("webui") or {}).get("root")
-    if root:
-        items.append(f"web UI in {code(root)}")
-    return f"<footer><p>{' · '.join(items)}</p></footer>"
+def _printable(value: object) -> object:
+    """A value as text with credentials masked and control characters shown; HTML of a template stays as it is."""
+    if isinstance(value, Markup):
+        return value
+    return masked("".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(value)))
+
+
+def _prose(text: object) -> Markup:
+    """A sentence, escaped, with figures and their units kept on one line."""
+    units = r"(?<=\d) (?=(?:s|h|min|GiB|MiB|dB|times)\b|%|×)"
+    return Markup(re.sub(units, "\N{NO-BREAK SPACE}", escape(_printable(text))))  # noqa: S704  escaped just before
+
+
+def _figure(value: float | None, places: int) -> str:
+    return "–" if value is None else f"{value:.{places}f}"

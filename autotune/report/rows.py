@@ -97,7 +97,7 @@ class Story:
         return next((row for row in self.rows if row.role == role), None)
 
 
-def story(document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Story:
+def story_of(document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Story:
     """Regroup one tune. The document is that of ``tune`` with its surroundings (see ``html.render``)."""
     tune = document.get("tune") or document
     written = _written(tune)
@@ -151,9 +151,9 @@ def _workloads(document: Mapping[str, Any], samples: Sequence[Sample]) -> tuple[
     return tuple(words.workload(given[i]) if i < len(given) else f"workload {i + 1}" for i in range(count))
 
 
-def pairs(told: Story, workload: int = 0) -> tuple[Pair, ...]:
+def pairs(story: Story, workload: int = 0) -> tuple[Pair, ...]:
     """The confirmation's blocks that have both sides, in order."""
-    baseline, winner = told.row("baseline"), told.row("winner")
+    baseline, winner = story.row("baseline"), story.row("winner")
     if baseline is None or winner is None:
         return ()
     sides: list[dict[int, list[float]]] = []

@@ -151,7 +151,7 @@ def tune_summary(doc: Document) -> Group:
     ]
     heads = ("Set", "Flags and settings", "A clip", "Interval", "Peak memory")
     parts: list[RenderableType] = [verdict, _table("", heads, rows, "234")]
-    if words.torch_told(side for _, side in sides):
+    if words.has_torch_peaks(side for _, side in sides):
         told = (f"{name} {' and '.join(words.torch_peaks(side, True))}" for name, side in sides if side)
         parts.append(_text(f"Torch's own peaks since the start, active and reserved: {'; '.join(told)}"))
     speedup = found.speedup

@@ -40,7 +40,7 @@ TORCH = ("Torch active", "Torch reserved")
 """Heads of the columns of torch's own peaks."""
 
 
-def torch_told(sides: Iterable[Mapping[str, Any] | None]) -> bool:
+def has_torch_peaks(sides: Iterable[Mapping[str, Any] | None]) -> bool:
     """Whether any side has torch's own peaks: there are none without CUDA, or in older documents."""
     told = [(side or {}).get("memory") or {} for side in sides]
     return any(one.get(key) is not None for one in told for key in ("torch_active", "torch_reserved"))

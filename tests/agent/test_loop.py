@@ -28,7 +28,7 @@ from autotune.config import config as configuration
 from autotune.model.errors import UsageProblem
 from tests.waiting import wait_for
 
-HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "matplotlib", "PIL", "click")
+HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "jinja2", "PIL", "click")
 SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
 FILES = int(os.environ.get("AUTOTUNE_WATCHED_FILES", "5000"))
 CONFIG = """\

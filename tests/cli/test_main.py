@@ -17,7 +17,7 @@ from autotune.cli import main
 from autotune.cli.duration import seconds_of
 from autotune.model.errors import UsageProblem
 
-HEAVY = {"optuna", "torch", "scipy", "numpy", "matplotlib", "PIL", "requests", "rich", "psutil", "pynvml"}
+HEAVY = {"optuna", "torch", "scipy", "numpy", "jinja2", "PIL", "requests", "rich", "psutil", "pynvml"}
 
 
 def program(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

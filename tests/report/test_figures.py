@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from autotune.report import html, tables, words
-from autotune.report.rows import story
+from autotune.report.rows import story_of
 from tests.report.examples import document, effective, full, recorded
 
 
@@ -111,7 +111,7 @@ def test_what_short_clips_told_is_marked_and_a_whole_clip_takes_its_place() -> N
                  for one in note.samples]
     page = html.render(whole, shortened, note.launches, None)
     assert words.ABOUT in page and words.ABOUT not in html.render(whole, note.samples, note.launches, None)
-    told = story(whole, [*shortened, replace(shortened[-1], candidate=full("invokeai"), seconds=7.5)], note.launches)
+    told = story_of(whole, [*shortened, replace(shortened[-1], candidate=full("invokeai"), seconds=7.5)], note.launches)
     row = next(row for row in told.rows if row.candidate == full("invokeai"))
     assert row.median(0) == 7.5 and not row.short(0)
     tune = whole["tune"]

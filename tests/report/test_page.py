@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import hatchling.build
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autotune.model.study import History
 from autotune.report.html import render
-from autotune.report.rows import pairs, story
+from autotune.report.rows import pairs, story_of
 from tests.report import examples
 
 VOID = {"meta", "br", "link", "img", "hr", "input", "path", "use", "rect"}
@@ -198,6 +206,75 @@ def test_everything_from_outside_is_escaped() -> None:
     assert outline(page).words.count("<script>alert(1)</script>") > 20
 
 
+class Skeleton(HTMLParser):
+    """The page's tags in order, opened with their attributes' names or closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, ...]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *(name for name, _ in attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append((f"/{tag}",))
+
+
+def page_with(text: str) -> str:
+    """A page with a text in every flag, setting, path, name, reason, detail and set, and in the difference."""
+
+    def put(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            keep = {"decision", "failure", "state", "created"}
+            return {key: one if key in keep else put(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [put(one) for one in value]
+        return f"{value}x{text}" if isinstance(value, str) else value
+
+    note = examples.recorded()
+    samples = [replace(s, candidate=put(s.candidate), detail=f"x{text}") for s in note.samples]
+    launches = [replace(x, candidate=put(x.candidate), detail=f"x{text}") for x in note.launches]
+    document = put(examples.document(note))
+    document["tune"]["baseline"]["candidate"] = put(examples.full("doggettx"))
+    document["tune"]["winner"]["candidate"] = put(examples.full("sdp"))
+    document["tune"]["winner"]["settings"] = {f"x{text}": text}
+    return render(document, samples, launches, examples.DIFF.replace("--theme", "".join(text.splitlines())))
+
+
+MARKUP = st.lists(
+    st.sampled_from(["<", ">", "&", '"', "'", "=", "/", "</title>", "</style>", "<!--", "-->", "]]>", "&lt;", "{{",
+                     "}}", "{%", "<b>", "</td>", "<script>", "' onload=", '" id="', "\x00", "\x1b", "\u202e", "😀",
+                     "ß", " "])
+    | st.text(max_size=4),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(MARKUP)
+def test_no_text_from_outside_becomes_markup(text: str) -> None:
+    assert Skeleton(page_with(text)).tags == Skeleton(page_with("plain")).tags
+
+
+def test_the_built_wheel_makes_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    wheel = tmp_path / hatchling.build.build_wheel(str(tmp_path))
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "from autotune.report import html\nprint(html.__file__)\n"
+        "print(html.render({'tune': {'decision': 'keep'}}, [], [], None))"
+    )
+    done = subprocess.run([sys.executable, "-X", "utf8", "-c", program], cwd=tmp_path, capture_output=True,
+                          encoding="utf-8", check=True)
+    place, page = done.stdout.split("\n", 1)
+    assert Path(place).is_relative_to(tmp_path)
+    assert "Keep your flags: nothing could be measured." in outline(page.strip()).words
+
+
 def test_a_tune_without_any_clip_still_makes_a_page() -> None:
     empty = History()
     tune = {
@@ -233,17 +310,15 @@ def test_slow_sets_make_the_axis_logarithmic() -> None:
 
 def test_pairs_take_both_sides_of_a_block_only() -> None:
     note = examples.recorded()
-    told = story(examples.document(note), note.samples, note.launches)
+    told = story_of(examples.document(note), note.samples, note.launches)
     assert [p.block for p in pairs(told)] == list(range(8))
     last = [s for s in note.samples if not (s.block == 7 and s.candidate == examples.full("sdp"))]
-    told = story(examples.document(note), last, note.launches)
+    told = story_of(examples.document(note), last, note.launches)
     assert [p.block for p in pairs(told)] == list(range(7))
 
 
 def test_colours_have_contrast_in_both_themes() -> None:
     """WCAG AA asks 4.5 : 1 for text; counted for every text colour on the card and on the page."""
-    from pathlib import Path
-
     from autotune.report import html
 
     css = (Path(html.__file__).with_name("templates") / "style.css").read_text(encoding="utf-8")
