@@ -42,8 +42,7 @@ class FlagEffect:
 
 def differing_dimensions(space: Space, candidate: Candidate) -> tuple[str, ...]:
     """Names of the dimensions on which a candidate differs from the baseline, in the space's order."""
-    base = dict(space[space.baseline].levels)
-    return tuple(name for name, level in candidate.levels if base.get(name) != level)
+    return tuple(name for name, _ in candidate.differing_levels(space[space.baseline]))
 
 
 def without_flag(space: Space, candidate: Candidate, dimension: str) -> Candidate | None:

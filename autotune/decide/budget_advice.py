@@ -8,7 +8,7 @@ from statistics import median
 from autotune.decide import sequential
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, can_share_process, look_level
-from autotune.decide.rounds import is_usable
+from autotune.decide.rounds import clip_costs, warmup_costs
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import DecideSpec
@@ -23,33 +23,16 @@ def pair_seconds(history: History, space: Space, other: str) -> float | None:
     """Seconds that one more pair takes with one clip of each workload a side, each side from a fresh start or both from
     one; None before the current flags were timed. A set without a whole clip is assumed to be as slow as the current
     flags."""
-    baseline_seconds = _round_seconds(history, space.baseline)
-    if baseline_seconds is None:
+    costs = clip_costs(history, space.baseline)
+    if not costs:
         return None
+    baseline_seconds = sum(costs.values())
     starts = [launch.startup for launch in history.launches if launch.failure is None]
-    warm = _first_warmups(history)
+    warm = warmup_costs(history)[0]
     start = (median(starts) if starts else 0.0) + (median(warm) if warm else WARMUP_CLIPS * baseline_seconds)
     shared = other != space.baseline and can_share_process(space, other)
-    return (1.0 if shared else 2.0) * start + baseline_seconds + (_round_seconds(history, other) or baseline_seconds)
-
-
-def _round_seconds(history: History, candidate: str) -> float | None:
-    """Seconds of the session that one whole clip of every workload takes."""
-    costs: dict[int, list[float]] = {}
-    for one in history.samples:
-        if one.candidate == candidate and is_usable(one) and one.steps is None:
-            costs.setdefault(one.workload, []).append(one.cost)
-    return sum(map(median, costs.values())) if costs else None
-
-
-def _first_warmups(history: History) -> list[float]:
-    """Seconds that each process took to warm up the set it was started for."""
-    first: dict[int, str] = {}
-    spent: dict[int, float] = {}
-    for one in history.samples:
-        if one.state == "warmup" and first.setdefault(one.launch, one.candidate) == one.candidate:
-            spent[one.launch] = spent.get(one.launch, 0.0) + one.cost
-    return list(spent.values())
+    other_seconds = sum(clip_costs(history, other).values()) or baseline_seconds
+    return (1.0 if shared else 2.0) * start + baseline_seconds + other_seconds
 
 
 def pairs_to_settle(found: Comparison, rule: DecideSpec) -> int | None:

@@ -76,7 +76,7 @@ def can_share_process(space: Space, other: str) -> bool:
     them."""
     left, right = space[space.baseline], space[other]
     live = {dimension.name for dimension in space.dimensions if dimension.live}
-    differing = {name for (name, mine), (_, theirs) in zip(left.levels, right.levels, strict=True) if mine != theirs}
+    differing = {name for name, _ in left.differing_levels(right)}
     return (left.launch_key == right.launch_key and differing <= live
             and ONLY_AT_START not in (left.effective.attention, right.effective.attention))
 

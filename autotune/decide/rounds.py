@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import median
 
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Sample
@@ -84,6 +85,27 @@ def prefer_whole_clips(found: tuple[Round, ...]) -> tuple[Round, ...]:
     """The rounds that a set's figures come from: its whole clips where it has any, else its short ones."""
     whole = {one.candidate for one in found if not one.short}
     return tuple(one for one in found if not one.short or one.candidate not in whole)
+
+
+def clip_costs(history: History, candidate: str) -> dict[int, float]:
+    """Seconds of the session that a whole clip of a set takes, by workload: medians."""
+    costs: dict[int, list[float]] = {}
+    for one in history.samples:
+        if one.candidate == candidate and is_usable(one) and one.steps is None:
+            costs.setdefault(one.workload, []).append(one.cost)
+    return {workload: median(found) for workload, found in costs.items()}
+
+
+def warmup_costs(history: History) -> tuple[list[float], list[float]]:
+    """Seconds of warming up: of the sets that processes were started for, and of sets that were switched to later."""
+    first: dict[int, str] = {}
+    costs: dict[tuple[int, str], float] = {}
+    for one in history.samples:
+        if one.state == "warmup":
+            first.setdefault(one.launch, one.candidate)
+            costs[one.launch, one.candidate] = costs.get((one.launch, one.candidate), 0.0) + one.cost
+    begun = [cost for (launch, name), cost in costs.items() if first[launch] == name]
+    return begun, [cost for (launch, name), cost in costs.items() if first[launch] != name]
 
 
 def before_confirmation(history: History) -> History:

@@ -46,7 +46,8 @@ def unmeasured_levels(history: History, space: Space, profile: Profile, objectiv
             with_level = [one for one in space.candidates if (dimension.name, level) in one.levels]
             if not with_level or (dimension.name, level) in seen:
                 continue
-            nearest = min(with_level, key=lambda one: (_differences(one, by_id[chosen]), one.simplicity, one.id))
+            nearest = min(with_level,
+                          key=lambda one: (len(one.differing_levels(by_id[chosen])), one.simplicity, one.id))
             gain = posterior.gain(chosen, nearest.id)[0] if posterior is not None else None
             reason = _first_failure(history, by_id, with_level) or _why_untried(with_level, dropped) or _why_unwanted(
                 history, space, profile, objective, gain)
@@ -55,11 +56,6 @@ def unmeasured_levels(history: History, space: Space, profile: Profile, objectiv
                 flag = f"{dimension.name}={level}"
             found.append(UnmeasuredLevel(dimension.name, level, flag, None if gain is None else math.exp(gain), reason))
     return tuple(found)
-
-
-def _differences(one: Candidate, other: Candidate) -> int:
-    """On how many dimensions two sets differ."""
-    return sum(a != b for a, b in zip(one.levels, other.levels, strict=True))
 
 
 def _first_failure(history: History, by_id: dict[str, Candidate], with_level: list[Candidate]) -> str | None:

@@ -55,6 +55,10 @@ class Candidate:
     levels: tuple[tuple[str, str], ...]
     simplicity: tuple[int, int]
 
+    def differing_levels(self, other: Candidate) -> tuple[tuple[str, str], ...]:
+        """This set's (dimension, level) pairs that ``other``, a set of the same space, does not have."""
+        return tuple(mine for mine, theirs in zip(self.levels, other.levels, strict=True) if mine != theirs)
+
 
 @dataclass(frozen=True)
 class Excluded:

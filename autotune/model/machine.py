@@ -66,7 +66,7 @@ class AnimateDiff:
 
 
 @dataclass(frozen=True)
-class WebUI:
+class ProbedInstall:
     """An install. ``flags`` are all argv words its launch file gives; tuned and kept split them.
 
     ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
@@ -106,7 +106,7 @@ class Machine:
     """Everything one probe saw. ``settings`` are the options of config.json that bear on tuning."""
 
     gpus: tuple[Gpu, ...]
-    webui: WebUI
+    webui: ProbedInstall
     runtime: Runtime
     animatediff: AnimateDiff | None
     models: tuple[Path, ...]

@@ -6,7 +6,7 @@ from typing import Any
 
 from autotune.install.inspection import Inspection
 from autotune.model import codec
-from autotune.model.machine import WebUI
+from autotune.model.machine import ProbedInstall
 from autotune.secrets.mask import masked_words
 from autotune.tune.document import candidate_json, flags_json
 from autotune.webui.recognise import face_of
@@ -54,7 +54,7 @@ def probe_json(install: Inspection) -> dict[str, Any]:
     }
 
 
-def _webui(webui: WebUI, why_not: str | None) -> dict[str, Any]:
+def _webui(webui: ProbedInstall, why_not: str | None) -> dict[str, Any]:
     body: dict[str, Any] = codec.dump(webui)
     for key in ("flags", "tuned_flags", "kept_flags"):
         body[key] = masked_words(getattr(webui, key))

@@ -56,11 +56,10 @@ def contenders(view: View) -> Contenders:
     import numpy as np
 
     posterior, space = view.posterior, view.space
-    base = space[space.baseline].levels
+    base = space[space.baseline]
     runners = [c for c in space.candidates if c.id not in view.barred or c.id == space.baseline]
     places = np.array([posterior.index[c.id] for c in runners])
-    differing = [sum(a != b for a, b in zip(c.levels, base, strict=True)) for c in runners]
-    price = THRESHOLDS.flag_price * np.array(differing)
+    price = THRESHOLDS.flag_price * np.array([len(c.differing_levels(base)) for c in runners])
     mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
     hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
     order = [int(i) for i in np.argsort(hope, kind="stable")[:THRESHOLDS.most_contenders]]

@@ -97,7 +97,7 @@ class Screen:
         live = {d.name for d in self.space.dimensions if d.live}
         found = []
         for candidate in self.space.candidates:
-            differing = [pair for pair, mine in zip(candidate.levels, base.levels, strict=True) if pair != mine]
+            differing = candidate.differing_levels(base)
             if len(differing) != 1 or differing[0][0] not in live or candidate.launch_key != base.launch_key:
                 continue
             if warm or differing[0][0] == "attention":

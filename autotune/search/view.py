@@ -11,7 +11,7 @@ from statistics import median
 
 from autotune.decide.finalist import too_slow_sets
 from autotune.decide.objectives import score_rounds
-from autotune.decide.rounds import Failures, Round, failures, is_usable, rounds
+from autotune.decide.rounds import Failures, Round, clip_costs, failures, is_usable, rounds, warmup_costs
 from autotune.decide.surface import Posterior, Surface
 from autotune.model.flagset import Space
 from autotune.model.study import History
@@ -98,14 +98,9 @@ class View:
     @cached_property
     def baseline_round(self) -> float | None:
         """Seconds of the session that one round of the baseline takes, None before it was measured."""
-        costs: list[float] = []
-        for number in range(len(self.profile.workloads)):
-            mine = [s.cost for s in self.history.samples
-                    if s.candidate == self.space.baseline and s.workload == number and is_usable(s) and s.steps is None]
-            if not mine:
-                return None
-            costs.append(median(mine))
-        return sum(costs)
+        costs = clip_costs(self.history, self.space.baseline)
+        numbers = range(len(self.profile.workloads))
+        return sum(costs[number] for number in numbers) if all(number in costs for number in numbers) else None
 
     @cached_property
     def check_share(self) -> float:
@@ -125,16 +120,7 @@ class View:
 
     @cached_property
     def _warmups(self) -> tuple[list[float], list[float]]:
-        """Costs of warming up: of processes' first sets, and of sets that were switched to later."""
-        first: dict[int, str] = {}
-        costs: dict[tuple[int, str], float] = {}
-        for sample in self.history.samples:
-            if sample.state == "warmup":
-                first.setdefault(sample.launch, sample.candidate)
-                key = (sample.launch, sample.candidate)
-                costs[key] = costs.get(key, 0.0) + sample.cost
-        begun = [cost for (launch, name), cost in costs.items() if first[launch] == name]
-        return begun, [cost for (launch, name), cost in costs.items() if first[launch] != name]
+        return warmup_costs(self.history)
 
     @cached_property
     def warmup_cost(self) -> float:

@@ -37,14 +37,14 @@ def prior_from_study(history: History, space: Space, profile: Profile, doubt: fl
     if not any(one.candidate == space.baseline for one in measured):
         return None
     posterior = surface_for(space, objective).posterior(measured)
-    base = dict(space[space.baseline].levels)
+    base = space[space.baseline]
     seen = {level for one in measured for level in space[one.candidate].levels}
     found: dict[tuple[str, str], float] = {}
     for candidate in space.candidates:
-        differing = [(d, level) for d, level in candidate.levels if base[d] != level]
+        differing = candidate.differing_levels(base)
         if len(differing) == 1 and differing[0] in seen:
             found[differing[0]] = -posterior.gain(space.baseline, candidate.id)[0]
-    for dimension, level in base.items():
-        found.setdefault((dimension, level), 0.0)
+    for pair in base.levels:
+        found.setdefault(pair, 0.0)
     effects = tuple((d, level, value) for (d, level), value in sorted(found.items()))
     return Prior(effects, "an earlier study", doubt)

@@ -8,7 +8,7 @@ from typing import Any
 
 from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import SettingValue
-from autotune.model.machine import Fingerprint, Gpu, Machine, Runtime, WebUI
+from autotune.model.machine import Fingerprint, Gpu, Machine, ProbedInstall, Runtime
 
 CPU = Runtime("3.11.7", "2.3.0+cpu", None, None, None, (), "cpu", None)
 CUDA = Runtime("3.10.11", "2.1.2+cu121", "12.1", "8902", None, ("math",), "cuda", "8.6")
@@ -40,7 +40,7 @@ def machine(
     lacks: tuple[str, ...] = (),
 ) -> Machine:
     """A machine whose launch file gives ``words``; ``memory``: MiB of its GPU, None for no GPU."""
-    webui = WebUI(
+    webui = ProbedInstall(
         flavour, version, None, Path("/w"), Path("/w/venv/bin/python"), Path("/w/webui-user.sh"), words, (), (),
         False, True, lacks=lacks,
     )

@@ -12,7 +12,7 @@ import pytest
 import benchmarks
 from autotune.model import codec
 from autotune.model.flagset import Space
-from autotune.model.machine import Fingerprint, Machine, Runtime, WebUI
+from autotune.model.machine import Fingerprint, Machine, ProbedInstall, Runtime
 from autotune.model.study import Launch, Sample
 from autotune.search import attention_prior, warm_start
 from autotune.store.studies import Study, open_study
@@ -40,7 +40,7 @@ def keep(studies: Path, recorded: dict[str, Any], key: str, **head: Any) -> Stud
 def machine(recorded: dict[str, Any], **changed: str) -> Machine:
     """The recorded machine, with parts of its fingerprint changed."""
     parts = dict(recorded["study"]["fingerprint"]["parts"]) | changed
-    webui = WebUI("reference", "v1.10.1", None, Path("webui"), None, None, (), (), (), False, True)
+    webui = ProbedInstall("reference", "v1.10.1", None, Path("webui"), None, None, (), (), (), False, True)
     runtime = Runtime("3.12.1", "2.11.0", "13.0", None, None, device="cuda", compute_capability="9.0")
     return Machine((), webui, runtime, None, (), (), Fingerprint("x", tuple(sorted(parts.items()))), ())
 

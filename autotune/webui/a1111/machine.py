@@ -10,7 +10,7 @@ from autotune.flags.words import split
 from autotune.machine import torch_probe
 from autotune.machine.nvml import Nvml
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.machine import AnimateDiff, Machine, Runtime, WebUI
+from autotune.model.machine import AnimateDiff, Machine, ProbedInstall, Runtime
 from autotune.webui.a1111 import fingerprint, interpreter, parser, webui_files
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111.flags.known_flags import load
@@ -120,10 +120,10 @@ def _as_used(has: Runtime, found: Install) -> Runtime:
     return replace(has, device="cpu", compute_capability=None)
 
 
-def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> WebUI:
+def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> ProbedInstall:
     parts = split(words, load(found.flavour, found.version))
     why_not = installs.why_not_manageable(found)
-    return WebUI(
+    return ProbedInstall(
         flavour=found.flavour,
         version=found.version,
         commit=found.commit,
