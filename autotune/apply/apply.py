@@ -11,7 +11,7 @@ from typing import Any
 from autotune.flags.words import split
 from autotune.install import blocking_programs
 from autotune.install.inspection import Inspection
-from autotune.install.interrupted_edit import recover
+from autotune.install.interrupted_edit import settle_interrupted_edit
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
 from autotune.launchfile import LaunchFile, config_json, edit, read
@@ -139,7 +139,7 @@ def edited(install: Inspection, flags: Sequence[str], dimensions: Sequence[str] 
     edit beside the default ones. Raises Refused with the line to paste."""
     assert install.file is not None
     held = split(install.machine.webui.flags, install.catalogue, dimensions).tuned
-    if install.asked and sorted(held) == sorted(flags):
+    if install.launch.asked and sorted(held) == sorted(flags):
         return install.file.data
     blocked = face_of(install.root).block_flags()
     return edit(install.file, flags, lambda words: install.catalogue.owns(words, dimensions), blocked)
@@ -205,7 +205,7 @@ def rollback(
     was written to ``launch_file``), StateDamaged, Busy (also
     when settings are to be put back that a running web UI holds and does not let go).
     """
-    recover(places, root)
+    settle_interrupted_edit(places, root)
     with events.record_failure(places.history(root), "rollback", cause), exclusively(places.lock, root, "rollback"):
         store = Checkpoints(places.checkpoints(root), running=face_of(root).options_of(root))
         try:
@@ -262,9 +262,9 @@ def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
 
 
 def _editable(install: Inspection) -> LaunchFile:
-    webui, layout = install.machine.webui, install.layout
-    if install.fault is not None:
-        raise install.fault
+    webui, layout = install.machine.webui, install.launch.layout
+    if install.launch.fault is not None:
+        raise install.launch.fault
     if install.path is None and install.catalogue.tuned and not (layout and layout.host):
         why_not = layout.why_not if layout else None
         raise NothingToWorkOn(why_not or f"{install.root} has no launch file", "Name it with --launch-file.")
@@ -280,7 +280,7 @@ def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequen
     """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
     webui = install.machine.webui
     kept = split(webui.flags, install.catalogue, dimensions).kept
-    why = face_of(install.root).complaint(install.root, kept) if webui.certain or install.asked else None
+    why = face_of(install.root).complaint(install.root, kept) if install.launch.known else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")

@@ -101,7 +101,7 @@ def word_faults(
         got = canonical(split(seen.given.words, catalogue, catalogue.dimensions).tuned, catalogue)
         missing = [word for word in managed if word not in got]
         return [f"launch.py did not get {' '.join(missing)}"] if missing else []
-    file, layout = install.file, install.layout
+    file, layout = install.file, install.launch.layout
     if file is not None and file.kind == "cmd" and layout and len(layout.launch_files) > 1:
         # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
         return [fault for fault in seen.given.differences(words) if "did not get" in fault]

@@ -25,7 +25,7 @@ def verify(install: Inspection, places: Places, *, start: bool, say: Callable[[s
     applied = Checkpoints(places.checkpoints(install.root)).current()
     words = install.machine.webui.flags
     dimensions = applied.meta.get("dimensions", ()) if applied else ()
-    known = install.machine.webui.certain or install.asked
+    known = install.launch.known
     present = canonical(split(words, install.catalogue, dimensions).tuned, install.catalogue) if known else ()
     wanted = tuple(applied.meta.get("flags", ())) if applied else present
     seen, asked = _ask(install, places, start, say)
@@ -40,8 +40,8 @@ def verify(install: Inspection, places: Places, *, start: bool, say: Callable[[s
         "flags": rows,
         "settings": wrong_settings,
         "words": words_wrong,
-        "certain": install.uncertainty is None,
-        "depends": install.uncertainty,
+        "certain": install.launch.doubt is None,
+        "depends": install.launch.doubt,
         "applied": applied.id if applied else None,
         "file": str(install.path) if install.path else None,
         "file_since_apply": stands,
@@ -52,7 +52,7 @@ def verify(install: Inspection, places: Places, *, start: bool, say: Callable[[s
 
 def _words(install: Inspection, seen: proving_start.Seen) -> list[str]:
     """How the words that launch.py received are not those of the launch file; nothing where these are not certain."""
-    if install.machine.webui.certain or install.asked:
+    if install.launch.known:
         return proving_start.word_faults(install, seen, install.machine.webui.flags)
     return []
 

@@ -1,4 +1,4 @@
-"""Settles an edit that was interrupted, at the next command, without a question."""
+"""Finishes or undoes an edit of launch files that was interrupted, at the next command."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from autotune.model.errors import AutotuneError, Busy
 from autotune.store.places import Places
 
 
-def recover(places: Places, root: Path) -> AutotuneError | None:
-    """Finishes or undoes an edit of this install that was interrupted; quick when there is none.
+def settle_interrupted_edit(places: Places, root: Path) -> AutotuneError | None:
+    """Finishes or undoes an interrupted edit of this install; quick where there is none.
 
-    While another autotune holds the lock its edit is its own business. What cannot be settled right now (a file that
-    is read-only or gone, options that a running web UI does not let go) is returned, for looking goes on without it;
-    the next command tries again, and verbs that write or measure do not go on before that.
+    An edit by another autotune, which holds the lock, is left alone. Returns why an edit cannot be settled now (a file
+    that is read-only or gone, options that a running web UI does not give back): verbs that only read go on, the next
+    command tries again, and verbs that write or measure wait for that. None where nothing is left to settle.
     """
     folder = places.checkpoints(root)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Which file of an install holds the flags that count, and which flags are they? Light enough for `status`."""
+"""Which launch file of an install counts, and which flags does it give? Light enough for `status`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from autotune.webui.recognise import face_of
 
 
 @dataclass(frozen=True)
-class Where:
-    """``path``: the file, None where there is none; ``file``: as read, None if it cannot be.
+class LaunchFlags:
+    """The flags of an install, and the launch file that they stand in.
 
-    ``why_not``: why it cannot be edited, ``fault``: why it cannot be read; ``layout``: what the install is, None
-    for a file that was named. ``words``: the flags it gives, a fact when ``depends`` (what only the shell knows) is
-    empty, or as bash in the sandbox gave them (``asked``); else a guess, and no ground to measure or write on
-    (``silent``: why bash could not say).
+    ``path`` is None where there is no launch file; ``file`` is None where it cannot be read (``fault``).
+    ``why_not``: why it cannot be edited. ``layout``: what the install is; None where the file was named by the user.
+
+    ``words``: the flags. ``depends``: what they depend on that only the shell knows; where it is empty, the words are
+    certain. ``asked``: bash, in a sandbox, gave the words; they count as certain, too. Where bash could not
+    (``silent``: why), they are a guess, on which nothing may be measured or written.
     """
 
     path: Path | None
@@ -35,21 +37,30 @@ class Where:
 
     @property
     def known(self) -> bool:
-        """Whether ``words`` are a fact, and no guess."""
+        """Whether ``words`` are certain: by the file alone, or because bash gave them."""
         return not self.depends or self.asked
 
     @property
     def doubt(self) -> str | None:
-        """What the flags depend on that only the shell knows, in a sentence; None where they are certain."""
+        """A sentence for people: what the flags depend on that only the shell knows, and what bash gave.
+
+        None where the file alone makes them certain.
+        """
+        from autotune.secrets.mask import masked_words
+
         if not self.depends or self.path is None:
             return None
-        return depends_on(self.path.name, self.depends, self.words if self.asked else None, self.silent)
+        said = f"the flags in {self.path.name} depend on {', '.join(self.depends)}"
+        if self.asked:
+            return f"{said}; bash gives: {' '.join(masked_words(self.words)) or 'none'}"
+        why = f" (bash cannot say without running it: {self.silent})" if self.silent else ""
+        return f"{said}: which flags the web UI gets is not certain{why}"
 
 
-def flags_of(root: Path, named: Path | None = None) -> Where:
-    """The file that was named, else the one whose words count (see ``WebUI.read``).
+def flags_of(root: Path, named: Path | None = None) -> LaunchFlags:
+    """The flags of the install at ``root``, from the file ``named`` or else the one that counts (``WebUI.read``).
 
-    Raises NothingToWorkOn when a file that was named is not there.
+    Raises NothingToWorkOn when a named file does not exist.
     """
     if named is not None:
         layout = None
@@ -58,49 +69,32 @@ def flags_of(root: Path, named: Path | None = None) -> Where:
         layout = face_of(root).layout(root)
         path = layout.launch_files[0] if layout.launch_files else layout.owners_file
     if path is None:
-        return Where(None, None, layout.why_not if layout else None, layout)
+        return LaunchFlags(None, None, layout.why_not if layout else None, layout)
     try:
         file = face_of(root).read(root, layout) if layout and layout.manageable else read(path, root=root)
-    except Refused as error:
-        return Where(path, None, error.message, layout, error)
-    except NothingToWorkOn as error:
-        if named is not None:
+    except (Refused, NothingToWorkOn) as error:
+        if named is not None and isinstance(error, NothingToWorkOn):
             raise
-        return Where(path, None, error.message, layout, error)
-    words = answer(root, file) if file.uncertain else file.words
-    silent = words if isinstance(words, str) and file.kind == "sh" else ""
-    return Where(
+        return LaunchFlags(path, None, error.message, layout, error)
+    words, silent = _words(root, file)
+    return LaunchFlags(
         file.path, file, file.why_not or (layout.why_not if layout else None), layout,
-        words=file.words if isinstance(words, str) else words, depends=file.uncertain,
-        asked=bool(file.uncertain) and not isinstance(words, str), silent=silent)
-
-
-def answer(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | str:
-    """The words of an uncertain file as bash in the sandbox gives them; else why it cannot.
-
-    ``data``: the bytes that are to be asked about, when they are not those on disk.
-    """
-    try:
-        return face_of(root).ask_shell(root, file, data)
-    except AutotuneError as error:
-        return error.message
+        words=file.words if words is None else words, depends=file.uncertain,
+        asked=bool(file.uncertain) and words is not None, silent=silent if file.kind == "sh" else "")
 
 
 def known_words(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:
-    """The words of a file where they are a fact, by reading it or by asking bash; else None.
+    """The flags that a launch file gives, from bash in a sandbox where the file is not certain; None: not known.
 
-    ``data`` as for ``answer``.
+    ``data``: the file's bytes, where they are not (yet) those on disk.
     """
-    found = answer(root, file, data) if file.uncertain else file.words
-    return None if isinstance(found, str) else found
+    return _words(root, file, data)[0]
 
 
-def depends_on(name: str, depends: tuple[str, ...], words: tuple[str, ...] | None, silent: str = "") -> str:
-    """One sentence for people: on what the flags depend, and which ones bash gives, or why it cannot say."""
-    from autotune.secrets.mask import masked_words
-
-    said = f"the flags in {name} depend on {', '.join(depends)}"
-    if words is None:
-        why = f" (bash cannot say without running it: {silent})" if silent else ""
-        return f"{said}: which flags the web UI gets is not certain{why}"
-    return f"{said}; bash gives: {' '.join(masked_words(words)) or 'none'}"
+def _words(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[tuple[str, ...] | None, str]:
+    """(the words, '') or (None, why bash could not give them)."""
+    try:
+        found = face_of(root).ask_shell(root, file, data) if file.uncertain else file.words
+    except AutotuneError as error:
+        found = error.message
+    return (None, found) if isinstance(found, str) else (found, "")

@@ -39,13 +39,10 @@ def index(kept: Sequence[str], visible: str | None = None, gpus: Sequence[Gpu] =
     if visible is None:
         return chosen
     left: list[int] = []
-    for name in (part.strip() for part in visible.split(",")):
-        one = next((gpu.index for gpu in gpus if name and (name == str(gpu.index) or _is(gpu, name))), None)
-        if one is None:
-            break  # CUDA ignores what follows a name that it does not know
-        left.append(one)
+    for name in map(str.strip, visible.split(",")):
+        uuid = name.startswith("GPU-")  # its beginning is enough
+        found = [gpu.index for gpu in gpus if name == str(gpu.index) or (uuid and (gpu.uuid or "").startswith(name))]
+        if not found:
+            break  # CUDA ignores everything behind a name that it does not know
+        left.append(found[0])
     return left[chosen] if chosen < len(left) else chosen
-
-
-def _is(gpu: Gpu, name: str) -> bool:
-    return name.startswith("GPU-") and (gpu.uuid or "").startswith(name)

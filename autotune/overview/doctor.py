@@ -75,8 +75,8 @@ def _machine(install: Inspection) -> Iterator[Check]:
 def _launch_file(install: Inspection) -> Check:
     if install.path is None:
         return Check("launch file", False, "there is none", "Name it with --launch-file.")
-    if install.file is None or install.why_not_editable:
-        why = install.why_not_editable or "cannot be read"
+    if install.file is None or install.launch.why_not:
+        why = install.launch.why_not or "cannot be read"
         return Check("launch file", False, why, "`autotune apply` says what to paste.")
     if not os.access(install.path, os.W_OK):
         return Check("launch file", False, f"{install.path} is read-only", how_to_allow(install.path))
@@ -85,8 +85,8 @@ def _launch_file(install: Inspection) -> Check:
 
 def _words(install: Inspection) -> Check:
     words, name = install.machine.webui.flags, "command line"
-    said = install.uncertainty
-    if said is not None and not install.asked:
+    said = install.launch.doubt
+    if said is not None and not install.launch.asked:
         return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
                      "until then nothing is measured.", ("bad_flag", "startup"))
     why = face_of(install.root).refused(install.root, words, install.file)

@@ -22,18 +22,18 @@ def probe_json(install: Inspection) -> dict[str, Any]:
     ]
     candidates += [{**flags_json(row.flags), "excluded": row.reason} for row in space.excluded]
     warnings = list(machine.warnings)
-    layout = install.layout
+    layout = install.launch.layout
     if layout is not None and not layout.manageable:
         warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
-    elif install.why_not_editable:
-        warnings.append(f"{install.path}: cannot be edited: {install.why_not_editable}")
-    if install.uncertainty is not None:
-        warnings.append(install.uncertainty)
+    elif install.launch.why_not:
+        warnings.append(f"{install.path}: cannot be edited: {install.launch.why_not}")
+    if install.launch.doubt is not None:
+        warnings.append(install.launch.doubt)
     animatediff = machine.animatediff
     return {
         "gpus": [codec.dump(gpu) for gpu in machine.gpus],
         "webui": {
-            **_webui(machine.webui, install.why_not_editable),
+            **_webui(machine.webui, install.launch.why_not),
             "host": (layout.host or None) if layout else None,
             "where_flags_go": layout.where_flags_go if layout else None,
         },

@@ -19,7 +19,7 @@ NUMBER_TAKEN = 2.0
 """Seconds after a time was noted, in which a clock that is read twice may differ."""
 
 if TYPE_CHECKING:
-    from autotune.install.launch_flags import Where
+    from autotune.install.launch_flags import LaunchFlags
     from autotune.launchfile.checkpoints import Checkpoints
     from autotune.launchfile.records import Checkpoint
 
@@ -124,17 +124,17 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
     return RunningSet(places.install(root), this_boot()).machine_down_sets()
 
 
-def _of_file(root: Path, path: Path) -> Where:
+def _of_file(root: Path, path: Path) -> LaunchFlags:
     """The file that the apply in force wrote, when it is not the one that counts."""
-    from autotune.install.launch_flags import Where, flags_of
+    from autotune.install.launch_flags import LaunchFlags, flags_of
 
     try:
         return flags_of(root, path)
     except AutotuneError as error:
-        return Where(path, None, error.message, None, error)
+        return LaunchFlags(path, None, error.message, None, error)
 
 
-def _install(found: Where) -> dict[str, Any] | None:
+def _install(found: LaunchFlags) -> dict[str, Any] | None:
     """What the install is, whether its flags are managed, and where they go."""
     layout = found.layout
     if layout is None:
@@ -152,10 +152,10 @@ def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints
     """The apply in force and the store that knows it; nothing is imported where nothing was ever applied."""
     if not places.checkpoints(root).is_dir():
         return None, None
-    from autotune.install.interrupted_edit import recover
+    from autotune.install.interrupted_edit import settle_interrupted_edit
     from autotune.launchfile.checkpoints import Checkpoints
 
-    recover(places, root)
+    settle_interrupted_edit(places, root)
     store = Checkpoints(places.checkpoints(root))
     return store.current(), store
 

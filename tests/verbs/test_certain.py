@@ -112,9 +112,9 @@ def test_no_verb_takes_an_uncertain_set_for_the_current_one(bench: Bench, name: 
     assert document["webui"]["certain"] is False and document["webui"]["depends"]
     assert any("depend on" in line for line in document["warnings"])
     row = next(one for one in checks(seen, places) if one.name == "command line")
-    assert "depend on" in row.detail and row.ok == seen.asked
-    assert seen.asked == (name != "command")
-    if seen.asked:
+    assert "depend on" in row.detail and row.ok == seen.launch.asked
+    assert seen.launch.asked == (name != "command")
+    if seen.launch.asked:
         assert tuple(document["webui"]["flags"]) == right
         assert document["webui"]["kept_flags"] == ["--theme", "dark"]
         current = next(one for one in document["candidates"] if one.get("current"))

@@ -15,6 +15,7 @@ import pytest
 
 from autotune.install.idle import cpu_load
 from autotune.install.inspection import Inspection, inspect_install
+from autotune.install.launch_flags import LaunchFlags
 from autotune.machine.weights import damage
 from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
@@ -126,7 +127,7 @@ def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
     here = machine()
     here = replace(here, gpus=(), runtime=replace(here.runtime, device="cpu"), webui=replace(here.webui, root=root))
-    seen = Inspection(here, None, None, None, load("a1111", "1.10.1"))
+    seen = Inspection(here, LaunchFlags(None, None, None, None), load("a1111", "1.10.1"))
     with crowd(2 * (os.cpu_count() or 1)), up(root, '{"status": 404}'):
         crowded = free(seen)
     assert not crowded.ok and "no job runs" in crowded.detail and " % of the CPU, load " in crowded.detail
@@ -135,7 +136,7 @@ def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     with up(root, '{"port": false}'):
         unknown = free(seen)
     assert not unknown.ok and "may have a job running: it is starting" in unknown.detail and "Close it" in unknown.hint
-    card = Inspection(replace(here, gpus=machine().gpus), None, None, None, seen.catalogue)
+    card = replace(seen, machine=replace(here, gpus=machine().gpus))
     with up(root, '{"status": 404}'):
         assert "holds GPU memory" in free(card).detail
 

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from autotune.engine.clip import Unusable, motion_file
-from autotune.install.inspection import Inspection
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.machine import Runtime
+from autotune.model.machine import Machine, Runtime
 from autotune.webui.a1111 import machine as probe
 from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.checks import chosen_checkpoint, of_install
@@ -27,6 +26,7 @@ from autotune.webui.a1111.flags.in_effect import flag_states, idle_flags, mismat
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import inspect
 from autotune.webui.a1111.motion_modules import preferred_module
+from autotune.webui.a1111.webui import WEBUI
 from autotune.webui.face import Check
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, XFORMERS
 from tests.webui.installs import webui, write
@@ -44,16 +44,14 @@ def install(folder: Path, config: object = None) -> Path:
     return root
 
 
-def look(root: Path, *words: str, runtime: Runtime | None = None) -> Inspection:
+def look(root: Path, *words: str, runtime: Runtime | None = None) -> Machine:
     seen = probe.look(root, None, words)
-    if runtime is not None:
-        seen = replace(seen, runtime=runtime)
-    return Inspection(seen, seen.webui.launch_file, None, None, load("a1111", "1.10.1"))
+    return seen if runtime is None else replace(seen, runtime=runtime)
 
 
 def rows(root: Path, *words: str, runtime: Runtime | None = None) -> dict[str, Check]:
     found = look(root, *words, runtime=runtime)
-    return {one.name: one for one in of_install(found.machine, found.path)}
+    return {one.name: one for one in of_install(found, found.webui.launch_file)}
 
 
 def test_an_ordinary_install_has_nothing_to_mend(tmp_path: Path) -> None:
@@ -169,8 +167,7 @@ def test_a_module_in_a_subfolder_is_named_with_it(tmp_path: Path) -> None:
     root = install(tmp_path)
     (root / MODULES / "v2").mkdir()
     (root / MODULES / "mm_sd15_v3.safetensors").rename(root / MODULES / "v2" / "mm_sd15_v2.safetensors")
-    seen = look(root)
-    assert seen.motion_module(16) == "v2/mm_sd15_v2.safetensors"
+    assert WEBUI.motion_module(look(root), 16) == "v2/mm_sd15_v2.safetensors"
     row = rows(root)["motion module"]
     assert row.ok and "v2/mm_sd15_v2.safetensors" in row.detail and "subfolder" in row.hint
     assert preferred_module(["v3/mm_sd_v14.ckpt", "old/mm_sd15_v3.safetensors"], 16) == "old/mm_sd15_v3.safetensors"
