@@ -43,13 +43,13 @@ class Scale:
         return round((here - low) / (high - low) * 100, 2)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Round values on the axis: 1, 2, 5, 10, … on a logarithmic one, else at most seven at equal steps."""
+        """Round values on the axis: 1, 2, 5, 10, … on a logarithmic one, else at most eight at equal steps."""
         values = _powers(self.low, self.high) if self.logarithmic else _steps(self.low, self.high)
         return tuple(Tick(self.at(value), f"{value:.6g}") for value in values)
 
 
 def _steps(low: float, high: float) -> list[float]:
-    least = (high - low) / 6
+    least = (high - low) / 7
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least)
     return [count * step for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
@@ -136,7 +136,7 @@ def _time_scale(times: Iterable[float], room: float = 0.06) -> tuple[Scale, str]
 
 def sets(story: Story, workload: int) -> Chart | None:
     """Every set's clips of one workload as dots, fastest set on top; None when it has none."""
-    rows = [row for row in story.rows if row.of(workload)]
+    rows = [row for row in story.rows if row.clips_of(workload)]
     rows.sort(key=lambda row: (row.median(workload) or 0.0, row.candidate))
     if not rows:
         return None
@@ -146,7 +146,7 @@ def sets(story: Story, workload: int) -> Chart | None:
         f"fastest first. {best.label}: median {words.seconds(best.median(workload))}; "
         f"{last.label}: median {words.seconds(last.median(workload))}."
     )
-    scale, axis = _time_scale(s.seconds for row in rows for s in row.of(workload) if s.seconds is not None)
+    scale, axis = _time_scale(s.seconds for row in rows for s in row.clips_of(workload) if s.seconds is not None)
     drawn = tuple(
         Row(_named(row), _COLOURS[row.role], _dots(row, workload, scale), middle=scale.at(row.median(workload) or 0.0))
         for row in rows
@@ -161,7 +161,7 @@ def _named(row: SetRow) -> str:
 def _dots(row: SetRow, workload: int, scale: Scale) -> tuple[Mark, ...]:
     """A set's clips, those of fresh launches first; heights vary, so that clips of one time do not hide each other."""
     heights = (0, 4, -4, 2, -2, 6, -6)
-    colour, clips = _COLOURS[row.role], row.of(workload)
+    colour, clips = _COLOURS[row.role], row.clips_of(workload)
     return tuple(
         Mark(scale.at(clip.seconds or 0.0), heights[number % len(heights)], colour, fresh, _clip_tip(row, clip))
         for fresh in (True, False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune.report import charts, words
-from autotune.report.outcome import Side, bounds, median
-from autotune.report.rows import Story, cost, pairs
+from autotune.report.outcome import SetResult, bounds, median
+from autotune.report.rows import Story, cost_parts, pairs
 from autotune.secrets.mask import masked
 
 
@@ -37,7 +37,7 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
     found, tune, document = story.outcome, story.tune, story.document
     web, profile, mark = document.get("webui") or {}, document.get("profile") or {}, tune.get("fingerprint")
     blocks, rows, workloads = pairs(story), [row for row in story.rows if row.clips], range(len(story.workloads))
-    spent = [(text, value) for _, text, value in cost(tune) if value > 0]
+    spent = [(text, value) for _, text, value in cost_parts(tune) if value > 0]
     return {
         "story": story,
         "tune": tune,
@@ -63,13 +63,13 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "rows": rows,
         "sets": [charts.sets(story, number) for number in workloads],
         "medians": ["Median"] if len(workloads) == 1 else [f"Median, clip {number + 1}" for number in workloads],
-        "any_short": any(row.short(number) for row in rows for number in workloads),
+        "any_short": any(row.is_shortened(number) for row in rows for number in workloads),
         "time_memory": charts.time_memory(story),
         "memory_known": any(row.memory_peak is not None for row in story.rows),
         "memory_untold": tune.get("memory_untold"),
         "credit": list(tune.get("ablation") or ()),
         "effects": charts.effects(story),
-        "failed": [(row, name, said) for row in story.rows for name, said in row.failures],
+        "failed": [(row, name, detail) for row in story.rows for name, detail in row.failures],
         "unmeasured": list(tune.get("unmeasured") or ()),
         "excluded": list(tune.get("excluded") or ()),
         "spent": spent,
@@ -131,14 +131,14 @@ def _effort(story: Story) -> str:
     return f"{words.plural(launches, 'launch')}, {words.plural(clips, 'clip')}"
 
 
-def _interval(side: Side) -> str:
+def _interval(side: SetResult) -> str:
     found = bounds(side)
     if found is None:
         return "–"
     return f"{words.seconds(found[0])} to {words.seconds(found[1])}".replace(" s to", " to")
 
 
-def _flags(side: Side | None) -> str:
+def _flags(side: SetResult | None) -> str:
     return words.flags(side.get("flags", ()), side.get("settings")) if side else ""
 
 

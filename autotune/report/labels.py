@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+# Values that a label leaves out: they are what a set has without any flag.
 _QUIET = {"off", "none", "false", "no", "autocast", "default", ""}
 _WORDS = {
     ("channelslast", "on"): "channels last",

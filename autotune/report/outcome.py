@@ -12,17 +12,22 @@ from typing import Any
 
 from autotune.report import labels
 
-Side = Mapping[str, Any]
+SetResult = Mapping[str, Any]
+"""What a document says of one set: "flags", "settings", "effective", "seconds" {median, low, high}, "memory_peak"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Both sides of a decision. ``other``: the tuned set, or the best rival of a current set that stays."""
+    """What a tune decided.
+
+    ``baseline``: the current set; ``other``: the tuned one or, where the current set stays, its best rival; ``saving``:
+    MiB of peak memory that ``other`` needs less.
+    """
 
     changes: bool
     reason: str
-    baseline: Side | None
-    other: Side | None
+    baseline: SetResult | None
+    other: SetResult | None
     speedup: Mapping[str, Any] | None
     saving: float | None
 
@@ -33,7 +38,7 @@ class Outcome:
 
     @property
     def measured(self) -> bool:
-        """Whether the current set was measured at all."""
+        """True where the current set was measured at all."""
         return self.baseline is not None and median(self.baseline) is not None
 
 
@@ -49,21 +54,21 @@ def outcome(tune: Mapping[str, Any]) -> Outcome:
     return Outcome(changes, str(tune.get("reason") or ""), baseline, other, speedup, saving)
 
 
-def side_id(side: Side | None) -> str:
-    """The id of a side or trial of the document, as samples name it; empty text for none."""
+def side_id(side: SetResult | None) -> str:
+    """The candidate's id of a side or trial of a document, as samples carry it; empty text for none."""
     if not side:
         return ""
     return str(side.get("candidate") or labels.identity(side.get("effective")))
 
 
-def median(side: Side) -> float | None:
+def median(side: SetResult) -> float | None:
     """Median seconds of a side; None where nothing was measured."""
     span = side.get("seconds") or {}
     value = span.get("median")
     return None if value is None else float(value)
 
 
-def bounds(side: Side) -> tuple[float, float] | None:
+def bounds(side: SetResult) -> tuple[float, float] | None:
     """Low and high seconds of a side; None where there is no interval."""
     span = side.get("seconds") or {}
     low, high = span.get("low"), span.get("high")

@@ -19,6 +19,7 @@ def clean(value: object) -> str:
 
 
 def speed(value: object) -> str:
+    """A speedup, or the estimate of its document, as a factor ("1.47 ×"); empty text for anything else."""
     if isinstance(value, Mapping):
         value = value.get("estimate")
     return f"{value:.2f} ×" if isinstance(value, (int, float)) else ""
@@ -86,8 +87,8 @@ _SINCE = {
 def since_lines(doc: Document) -> list[str]:
     """What became of the launch file since it was written: nothing to say where it stands as written."""
     name = str(doc.get("file") or "the launch file").replace("\\", "/").rsplit("/", 1)[-1]
-    said = _SINCE.get(str(doc.get("file_since_apply")))
-    lines = [f"File:      {clean(name)} {said}"] if said else []
+    change = _SINCE.get(str(doc.get("file_since_apply")))
+    lines = [f"File:      {clean(name)} {change}"] if change else []
     return lines + ([f"Drift:     {clean(doc.get('drift'))}"] if doc.get("drift") else [])
 
 

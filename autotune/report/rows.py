@@ -1,4 +1,4 @@
-"""A finished tune, regrouped for reading: one row a set, pairs of the confirmation, parts of the cost.
+"""A finished tune grouped for the page: a row for each set, the pairs of the confirmation, what the time went into.
 
 Pure values: the document of ``tune`` and its samples in, small records out.
 """
@@ -18,7 +18,7 @@ from autotune.report.outcome import Outcome, outcome, side_id
 
 Role = Literal["baseline", "winner", "other"]
 
-COST_PARTS = (
+_COST_TEXTS = (
     ("measuring", "Measuring clips"),
     ("startup", "Starting the web UI"),
     ("warmup", "First clips of a process (not counted)"),
@@ -29,41 +29,44 @@ COST_PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """One effective set: its good clips per workload, its failures, and what it would be written as."""
+    """One effective set: its good clips, its failures as (class, message), and its flags and settings as text.
+
+    ``tag``: "current", "tuned" or "best rival", empty for other sets.
+    """
 
     candidate: str
     label: str
     role: Role
     tag: str
-    written: str
+    flags: str
     clips: tuple[Sample, ...]
     failures: tuple[tuple[str, str], ...]
 
-    def of(self, workload: int) -> tuple[Sample, ...]:
+    def clips_of(self, workload: int) -> tuple[Sample, ...]:
         """Its good clips of one workload: whole ones where there are any."""
         mine = tuple(s for s in self.clips if s.workload == workload)
         return tuple(s for s in mine if s.rendered is None) or mine
 
-    def short(self, workload: int) -> bool:
-        """Whether its seconds of a workload are told from clips with fewer steps: it has no whole one."""
-        mine = self.of(workload)
+    def is_shortened(self, workload: int) -> bool:
+        """True where its seconds of a workload are computed from clips with fewer steps, as it has no whole clip."""
+        mine = self.clips_of(workload)
         return bool(mine) and mine[0].rendered is not None
 
     def median(self, workload: int) -> float | None:
         """Median seconds of its good clips of one workload."""
-        times = [s.seconds for s in self.of(workload) if s.seconds is not None]
+        times = [s.seconds for s in self.clips_of(workload) if s.seconds is not None]
         return median(times) if times else None
 
     @property
     def memory_peak(self) -> float | None:
-        """Highest peak seen, MiB; None where nothing told it."""
+        """Highest peak of its clips, MiB; None where none was measured."""
         peaks = [s.memory_peak for s in self.clips if s.memory_peak is not None]
         return max(peaks) if peaks else None
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One confirmation block: median seconds of either side on one workload."""
+    """One block of the confirmation: median seconds of the current and of the other set on one workload."""
 
     block: int
     baseline: float
@@ -72,7 +75,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything the page shows, worked out once."""
+    """A tune as the page shows it. ``names``: a short label for each candidate."""
 
     document: Mapping[str, Any]
     rows: tuple[SetRow, ...]
@@ -98,9 +101,9 @@ class Story:
 
 
 def story_of(document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> Story:
-    """Regroup one tune. The document is that of ``tune`` with its surroundings (see ``html.render``)."""
+    """Groups one tune. The document is that of ``tune`` with its surroundings (see ``html.render``)."""
     tune = document.get("tune") or document
-    written = _written(tune)
+    flags = _flags_of_sets(tune)
     baseline = side_id(tune.get("baseline"))
     found = outcome(tune)
     winner = side_id(found.other)
@@ -114,13 +117,13 @@ def story_of(document: Mapping[str, Any], samples: Sequence[Sample], launches: S
     for one in ids:
         role: Role = "baseline" if one == baseline else "winner" if one == winner else "other"
         starts = [x for x in launches if x.candidate == one]
-        name = (one, names[one], written.get(one, ""))
+        name = (one, names[one], flags.get(one, ""))
         rows.append(_row(name, (role, tags.get(role, "")), groups[one], starts))
     rows.sort(key=_order)
     return Story(document, tuple(rows), _workloads(document, samples), tuple(samples), tuple(launches), names)
 
 
-def _written(tune: Mapping[str, Any]) -> dict[str, str]:
+def _flags_of_sets(tune: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in [tune.get("baseline"), tune.get("winner"), tune.get("challenger"), *tune.get("trials", ())]:
         if item:
@@ -152,14 +155,14 @@ def _workloads(document: Mapping[str, Any], samples: Sequence[Sample]) -> tuple[
 
 
 def pairs(story: Story, workload: int = 0) -> tuple[Pair, ...]:
-    """The confirmation's blocks that have both sides, in order."""
+    """The blocks of the confirmation in which both sets rendered a clip, in order."""
     baseline, winner = story.row("baseline"), story.row("winner")
     if baseline is None or winner is None:
         return ()
     sides: list[dict[int, list[float]]] = []
     for row in (baseline, winner):
         times: dict[int, list[float]] = defaultdict(list)
-        for s in row.of(workload):
+        for s in row.clips_of(workload):
             if s.purpose in FRESH_PURPOSES and s.block is not None and s.seconds is not None:
                 times[s.block].append(s.seconds)
         sides.append(times)
@@ -167,10 +170,10 @@ def pairs(story: Story, workload: int = 0) -> tuple[Pair, ...]:
     return tuple(Pair(b, median(sides[0][b]), median(sides[1][b])) for b in both)
 
 
-def cost(tune: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    """Parts of the session's wall time: (name, words, seconds), what is left over last."""
+def cost_parts(tune: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """What a tune's wall time went into: (name, text, seconds); what is left over comes last."""
     given = tune.get("cost") or {}
-    found = [(name, text, float(given.get(name) or 0.0)) for name, text in COST_PARTS]
+    found = [(name, text, float(given.get(name) or 0.0)) for name, text in _COST_TEXTS]
     left = float(given.get("wall") or 0.0) - sum(value for _, _, value in found)
     if left > 0.005 * float(given.get("wall") or 0.0):
         found.append(("rest", "Everything else", left))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from autotune.model.failures import meaning
 from autotune.report import labels, words
-from autotune.report.outcome import Side, bounds, median, outcome, side_id
+from autotune.report.outcome import SetResult, bounds, median, outcome, side_id
 from autotune.report.plain import clean, since_lines, speed, status_lines
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def tune_summary(doc: Document) -> Group:
     heads = ("Set", "Flags and settings", "A clip", "Interval", "Peak memory")
     parts: list[RenderableType] = [verdict, _table("", heads, rows, "234")]
     if words.has_torch_peaks(side for _, side in sides):
-        told = (f"{name} {' and '.join(words.torch_peaks(side, True))}" for name, side in sides if side)
-        parts.append(_text(f"Torch's own peaks since the start, active and reserved: {'; '.join(told)}"))
+        peaks = (f"{name} {' and '.join(words.torch_peaks(side, True))}" for name, side in sides if side)
+        parts.append(_text(f"Torch's own peaks since the start, active and reserved: {'; '.join(peaks)}"))
     speedup = found.speedup
     if speedup:
         interval = f"{words.percent(speedup['confidence'])} interval"
@@ -184,7 +184,7 @@ def _credit(doc: Document) -> list[RenderableType]:
                    "12")]
 
 
-def _bounds(side: Side) -> str:
+def _bounds(side: SetResult) -> str:
     found = bounds(side)
     return "–" if found is None else f"{words.seconds(found[0])} to {words.seconds(found[1])}"
 

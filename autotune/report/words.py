@@ -35,21 +35,21 @@ def memory(mib: float | None) -> str:
 
 
 ABOUT = "≈ "
-"""What stands before seconds that are told from clips with fewer steps."""
+"""Goes before seconds that are computed from clips with fewer steps."""
 TORCH = ("Torch active", "Torch reserved")
-"""Heads of the columns of torch's own peaks."""
+"""Column heads of torch's own memory peaks."""
 
 
 def has_torch_peaks(sides: Iterable[Mapping[str, Any] | None]) -> bool:
-    """Whether any side has torch's own peaks: there are none without CUDA, or in older documents."""
-    told = [(side or {}).get("memory") or {} for side in sides]
-    return any(one.get(key) is not None for one in told for key in ("torch_active", "torch_reserved"))
+    """True where any side has torch's own memory peaks: there are none without CUDA, or in older documents."""
+    peaks = [(side or {}).get("memory") or {} for side in sides]
+    return any(one.get(key) is not None for one in peaks for key in ("torch_active", "torch_reserved"))
 
 
-def torch_peaks(side: Mapping[str, Any], told: bool) -> tuple[str, ...]:
-    """Cells of a side's torch peaks, none where nothing ``told`` them."""
+def torch_peaks(side: Mapping[str, Any], shown: bool) -> tuple[str, ...]:
+    """A side's torch peaks as text, active and reserved; nothing where their columns are not ``shown``."""
     found = side.get("memory") or {}
-    return (memory(found.get("torch_active")), memory(found.get("torch_reserved"))) if told else ()
+    return (memory(found.get("torch_active")), memory(found.get("torch_reserved"))) if shown else ()
 
 
 def gain(factor: float | None) -> str:
@@ -88,12 +88,12 @@ def longer_clips(rows: Iterable[Mapping[str, Any]], several: bool = False) -> li
     ``several``: the profile has several workloads, so that a sentence names its own."""
     lines = []
     for row in rows:
-        told = row["speedup"]
+        speedup = row["speedup"]
         of = f"Clip {row['workload'] + 1} with" if several else "A clip of"
-        line = (f"{of} {row['steps']} steps: {gain(told['estimate'])} as fast ({percent(told['confidence'])} interval "
-                f"{told['low']:.2f} to {told['high']:.2f})")
+        line = (f"{of} {row['steps']} steps: {gain(speedup['estimate'])} as fast ({percent(speedup['confidence'])} "
+                f"interval {speedup['low']:.2f} to {speedup['high']:.2f})")
         measured = row.get("measured")
-        if row["checked"] and measured == told["estimate"]:
+        if row["checked"] and measured == speedup["estimate"]:
             lines.append(f"{line}, measured.")
         elif row["checked"]:
             lines.append(f"{line}, checked with one clip of each set ({measured:.2f}).")
@@ -110,18 +110,18 @@ def workloads(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[s
     lines = []
     for row in rows:
         name = names[row["workload"]] if row["workload"] < len(names) else f"workload {row['workload'] + 1}"
-        told, other = row.get("speedup"), row.get("best_other")
+        speedup, other = row.get("speedup"), row.get("best_other")
         line = f"Clip {row['workload'] + 1}, {name}"
-        if told:
-            line += (f": {gain(told['estimate'])} as fast ({percent(told['confidence'])} interval {told['low']:.2f} to "
-                     f"{told['high']:.2f})")
+        if speedup:
+            line += (f": {gain(speedup['estimate'])} as fast ({percent(speedup['confidence'])} interval "
+                     f"{speedup['low']:.2f} to {speedup['high']:.2f})")
         if other:
             wants = flags(other.get("flags", ()), other.get("settings"))
             how = "surely" if other["sure"] else "expected"
             line += f"; alone it would rather have {wants}, {how} {change(other['expected_gain'])[1:]} faster"
-        elif told:
+        elif speedup:
             line += "; no set that was measured is better for it alone"
-        if told or other:
+        if speedup or other:
             lines.append(f"{line}.")
     return lines
 

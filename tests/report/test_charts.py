@@ -50,8 +50,8 @@ def test_each_set_has_one_row_with_all_its_clips_the_fastest_first() -> None:
         assert chart is not None
         rows = {row.label.split(" (")[0]: row for row in chart.rows}
         for row in found.rows:
-            assert len(rows[row.label].marks) == len(row.of(0))
-            assert sum(mark.filled for mark in rows[row.label].marks) == sum(s.cold for s in row.of(0))
+            assert len(rows[row.label].marks) == len(row.clips_of(0))
+            assert sum(mark.filled for mark in rows[row.label].marks) == sum(s.cold for s in row.clips_of(0))
         middles = [row.middle or 0.0 for row in chart.rows]
         assert middles == sorted(middles)
         assert {row.colour for row in chart.rows} == {"now", "tuned", "other"}

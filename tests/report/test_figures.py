@@ -113,7 +113,7 @@ def test_what_short_clips_told_is_marked_and_a_whole_clip_takes_its_place() -> N
     assert words.ABOUT in page and words.ABOUT not in html.render(whole, note.samples, note.launches, None)
     told = story_of(whole, [*shortened, replace(shortened[-1], candidate=full("invokeai"), seconds=7.5)], note.launches)
     row = next(row for row in told.rows if row.candidate == full("invokeai"))
-    assert row.median(0) == 7.5 and not row.short(0)
+    assert row.median(0) == 7.5 and not row.is_shortened(0)
     tune = whole["tune"]
     for trial in tune["trials"]:
         if trial["flags"] == ["--opt-split-attention-invokeai"]:
