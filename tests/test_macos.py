@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 import autotune
-from autotune.agent import notify, service, situation
-from autotune.agent.webui_starts import Openings
+from autotune.agent import notify, service, user_idle
+from autotune.agent.webui_starts import BriefStarts
 from autotune.cli import shortcut_file
 from autotune.disk import mac_copy
 from autotune.launchfile import files
@@ -38,18 +38,18 @@ def program(folder: Path, name: str, text: str) -> None:
 
 def idle(folder: Path) -> None:
     program(folder, "ioreg", """echo '    | |   "HIDIdleTime" = 12500000000'""")
-    assert situation.user_idle() == 12.5
+    assert user_idle.user_idle() == 12.5
     program(folder, "ioreg", "echo '+-o Root'")
-    assert situation.user_idle() is None
+    assert user_idle.user_idle() is None
     program(folder, "ioreg", "exit 1")
-    assert situation.user_idle() is None
+    assert user_idle.user_idle() is None
 
 
 def notifier(folder: Path) -> None:
     program(folder, "osascript", 'printf "%s\\n" "$@" > "$0.said"')
     assert notify.command("t", "a") is None or sys.platform == "darwin"
     words = notify.command('T "q"', "a \\ b", True, sys.platform)
-    assert words is not None and notify.deliver(words)
+    assert words is not None and notify.run_notifier(words)
     said = (folder / "osascript.said").read_text().splitlines()
     assert said == ["-e", 'display notification "a \\\\ b" with title "T \\"q\\"" sound name "default"']
 
@@ -70,7 +70,7 @@ def starter(folder: Path) -> None:
 
 
 def opened(folder: Path) -> None:
-    seen = Openings(folder, lambda: [1])
+    seen = BriefStarts(folder, lambda: [1])
     seen.watch(True)
     (folder / "launch.py").touch()
     seen.watch(False)
@@ -119,7 +119,7 @@ def same_process(_: Path) -> None:
 
 
 def moving(_: Path) -> None:
-    code = "import sys; sys.platform = 'darwin'; from autotune.agent.file_events import MOVING; print(*MOVING)"
+    code = "import sys; sys.platform = 'darwin'; import autotune.agent.file_events as f; print(*f.CHANGE_EVENTS)"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "FileModifiedEvent" in asked and "FileClosedEvent" not in asked
 
@@ -160,10 +160,10 @@ def whole_start(folder: Path) -> None:
 CASES: dict[str, Callable[[Path], None]] = {
     "autotune.cli.shortcut_file": starter,
     "autotune.cli.shortcut_file.content": starter,
-    "autotune.agent.situation.user_idle": idle,
+    "autotune.agent.user_idle.user_idle": idle,
     "autotune.agent.notify.command": notifier,
     "autotune.agent.service.manager": no_linux,
-    "autotune.agent.webui_starts.Openings.watch": opened,
+    "autotune.agent.webui_starts.BriefStarts.watch": opened,
     "autotune.agent.file_events": moving,
     "autotune.launchfile.files.FileLayer.copy_metadata": dressed,
     "autotune.webui.a1111.layout._file_names": two_files,

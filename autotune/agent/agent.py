@@ -1,4 +1,8 @@
-"""The agent's mind: one step at a time, from what the world says to what is done, every step restartable."""
+"""What the agent decides: notices changes, begins sessions when it may, follows up their results.
+
+It goes step by step, and each step is recorded, so that a kill at any instant loses nothing. All that it reads and
+does outside itself is in effects.py.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +11,46 @@ from dataclasses import asdict
 from datetime import datetime
 
 from autotune.agent import may_run, session_end, staleness
-from autotune.agent.effects import Child, World
-from autotune.agent.session_end import End
-from autotune.agent.state import AFTER_APPLY, Due, Event, Follow, Keeper, Running, believed
-from autotune.agent.verb_process import Result
-from autotune.agent.webui_starts import StartWatch
+from autotune.agent.effects import Effects, RunningVerb
+from autotune.agent.session_end import SessionEnd
+from autotune.agent.state import AFTER_APPLY, DueSession, Event, FollowUp, RunningSession, StateKeeper, accepted_event
+from autotune.agent.verb_process import VerbResult
+from autotune.agent.webui_starts import StartTracker
 from autotune.config.config import Config
 from autotune.config.staleness_rules import Action
 from autotune.model.errors import AutotuneError
 
-AFTER_EVENT = 2.0
-"""Seconds between a file event and the look it causes, so that a burst of events is one look."""
-CHECK_DUE = 30.0
-"""Seconds between two looks at whether a waiting session may begin, or as long as the quiet that is waited for,
-if that is less: who asks for no quiet need not wait for the next look either."""
-CHECK_LEAST = 2.0
-CHECK_SESSION = 1.0
-"""Seconds between two looks for the owner while a session runs."""
-CHECK_STARTS = 3.0
-"""Seconds between two looks for a start of the web UI after an apply."""
-LONGEST = 3600.0
+EVENT_PAUSE = 2.0
+"""Seconds between a file event and the reading of the fingerprint that it causes: a burst of events is one reading."""
+BEGIN_PERIOD, SHORTEST_BEGIN_PERIOD = 30.0, 2.0
+"""Seconds between two checks of whether a waiting session may begin: as long as the configured quiet (who asks for no
+quiet need not wait for the next check either), within these two figures."""
+YIELD_PERIOD = 1.0
+"""Seconds between two checks of whether the user is back while a session runs."""
+STARTS_PERIOD = 3.0
+"""Seconds between two checks for a start of the web UI after an apply."""
+LONGEST_PAUSE = 3600.0
 """Seconds that no pause exceeds (the longest wait after a failure)."""
-ASK_AGAIN = 86400.0
-"""Seconds until the owner is asked again to close the web UI."""
-JUMP = 60.0
+ASK_PERIOD = 86400.0
+"""Seconds until the user is asked again to close the web UI."""
+CLOCK_JUMP = 60.0
 """Seconds by which the two clocks may part before it counts as a suspend, or as somebody setting the time."""
 
 
 class Agent:
-    """``step`` does what is due and gives the seconds until it wants to be called again."""
+    """Decides by what it reads through ``effects`` and by the recorded state. Call ``step`` again and again."""
 
-    def __init__(self, world: World, keeper: Keeper, config: Callable[[], Config]) -> None:
-        self.world, self.keeper, self._config = world, keeper, config
-        self.child: Child | None = None
+    def __init__(self, effects: Effects, keeper: StateKeeper, config: Callable[[], Config]) -> None:
+        self.effects, self.keeper, self._config = effects, keeper, config
+        self.child: RunningVerb | None = None
         self.problem: str | None = None
         self.waiting: list[str] = []
-        self._settling = staleness.Settling(keeper.state.known or {})
-        self._starts = StartWatch()
-        self._next_look = self._next_check = self._next_start = world.steady()
+        self._settling = staleness.SettlingChange(keeper.state.known or {})
+        self._starts = StartTracker()
+        self._next_reading = self._next_check = self._next_start = effects.monotonic()
         self._busy_at: float | None = None
         self._began: float | None = None
-        self._offset = self._wall() - world.steady()
+        self._offset = self._now() - effects.monotonic()
         self._resume()
 
     @property
@@ -56,169 +59,173 @@ class Agent:
         return self._config()
 
     def step(self) -> float:
-        """One round. Raises StateDamaged when nothing can be written down any more."""
-        now = self.world.steady()
-        if abs(self._wall() - now - self._offset) > JUMP:
-            self._offset = self._wall() - now
-            self.world.log("the clock jumped (a suspend, or the time was set): looking anew")
-            self._next_look = self._next_check = now
-        if self.world.moved():
-            self._settling = self._settling.disturb(now)
-            self._next_look = min(self._next_look, now + AFTER_EVENT)
-        if now >= self._next_look:
-            self._look(now)
+        """Does what is to be done now; returns the seconds until it wants to be called again.
+
+        Raises StateDamaged when nothing can be recorded any more.
+        """
+        now = self.effects.monotonic()
+        if abs(self._now() - now - self._offset) > CLOCK_JUMP:
+            self._offset = self._now() - now
+            self.effects.log("the clock jumped (a suspend, or the time was set): looking anew")
+            self._next_reading = self._next_check = now
+        if self.effects.files_moved():
+            self._settling = self._settling.postpone(now)
+            self._next_reading = min(self._next_reading, now + EVENT_PAUSE)
+        if now >= self._next_reading:
+            self._read_fingerprint(now)
         if self._settling.settled(now, self.config.settle_seconds):
-            self._look(now)  # it may have grown on without an event
+            self._read_fingerprint(now)  # it may have grown on without an event
             if self._settling.settled(now, self.config.settle_seconds):
-                self._believe()
+                self._accept_change()
         if self.child is not None:
-            self._attend(now)
+            self._watch_session(now)
         if self.child is None and now >= self._next_check and (self._due or self._follow):
-            self._consider(now)
-        self._say_done()
-        self.world.follow_starts(self.keeper.state.applied is not None)
+            self._begin_if_possible(now)
+        self._tell_webui_may_start()
+        self.effects.watch_starts(self.keeper.state.applied is not None)
         if self.keeper.state.applied is not None and now >= self._next_start:
-            self._look_at_starts(now)
-        self._publish()
-        return self._delay(self.world.steady())
+            self._watch_starts(now)
+        self._publish_status()
+        return self._seconds_to_next_step(self.effects.monotonic())
 
     @property
     def idle(self) -> bool:
-        """Nothing runs, nothing settles, and what is due has to wait: one pass is over."""
+        """Whether one pass is over: nothing runs, nothing settles, and what is due has to wait."""
         if self.child is not None or self._settling.since is not None:
             return False
         return (self._due is None and self._follow is None) or bool(self.waiting)
 
     @property
-    def line(self) -> str:
+    def summary(self) -> str:
         """What the agent does, in a few words."""
         running, due = self.keeper.state.running, self.keeper.state.due
         return f"running {running.session}" if running else f"waiting to {due.action}" if due else "watching"
 
     def stop(self) -> None:
-        """Ends a running session; it goes on when the agent is back."""
+        """Ends a running session; it goes on when the agent is started again."""
         if self.child is not None:
-            self._end(End("yielded", "the agent was stopped"), self.child.stop())
+            self._end_session(SessionEnd("yielded", "the agent was stopped"), self.child.stop())
 
     # what has changed
 
-    def _look(self, now: float) -> None:
-        self._next_look = now + self.config.poll_seconds
+    def _read_fingerprint(self, now: float) -> None:
+        self._next_reading = now + self.config.poll_seconds
         try:
-            parts = self.world.parts()
+            parts = self.effects.fingerprint_parts()
         except AutotuneError as error:
-            self._say_problem(error.message)
+            self._set_problem(error.message)
             return
-        self._say_problem(None)
+        self._set_problem(None)
         if self.keeper.state.known is None:
-            self._first(parts)
-        self._settling = self._settling.look(parts, now)
+            self._accept_first(parts)
+        self._settling = self._settling.update(parts, now)
 
-    def _first(self, parts: dict[str, str]) -> None:
-        """The first look ever: what is there is the starting point, and may be reason enough for a tune."""
-        tune = self.config.first_tune and not self.world.tuned_before()
+    def _accept_first(self, parts: dict[str, str]) -> None:
+        """The first reading ever: these parts are the starting point, and may be reason enough for a tune."""
+        tune = self.config.first_tune and not self.effects.was_tuned()
         action: Action = "retune" if tune else "nothing"
-        self._note_belief(parts, action, ["never tuned here"] if tune else [])
-        self._settling = staleness.Settling(parts)
+        self._record_accepted(parts, action, ["never tuned here"] if tune else [])
+        self._settling = staleness.SettlingChange(parts)
 
-    def _believe(self) -> None:
+    def _accept_change(self) -> None:
         before, own = self._settling.known, self.config.triggers
-        found = staleness.changes(before, self._settling.seen, own)
-        self._settling = self._settling.believe()
-        action = staleness.strongest(found)
+        found = staleness.changed_parts(before, self._settling.seen, own)
+        self._settling = self._settling.accept()
+        action = staleness.strongest_action(found)
         causes = [change.text for change in found if change.action != "nothing"]
         for change in found:
-            self.world.log(f"changed: {change.text}: {change.action} ({change.why})")
-        self._note_belief(dict(self._settling.known), action, causes)
+            self.effects.log(f"changed: {change.text}: {change.action} ({change.why})")
+        self._record_accepted(dict(self._settling.known), action, causes)
 
-    def _note_belief(self, parts: dict[str, str], action: Action, causes: list[str]) -> None:
-        trigger = staleness.trigger_id({**parts, "#": str(self.keeper.state.count)}, action)
-        self.keeper.note(believed(parts, action, trigger, causes, self._wall()))
+    def _record_accepted(self, parts: dict[str, str], action: Action, causes: list[str]) -> None:
+        due = staleness.change_id({**parts, "#": str(self.keeper.state.count)}, action)
+        self.keeper.record(accepted_event(parts, action, due, causes, self._now()))
 
     # whether to begin
 
     @property
-    def _follow(self) -> Follow | None:
+    def _follow(self) -> FollowUp | None:
         follow = self.keeper.state.follow
         return follow if follow is not None and self._reached(follow.not_before) else None
 
     @property
-    def _due(self) -> Due | None:
+    def _due(self) -> DueSession | None:
         due = self.keeper.state.due
         return due if due is not None and self._reached(due.not_before) else None
 
     def _reached(self, moment: float) -> bool:
         """Whether a moment has come; one that is further off than any pause means that the clock was set."""
-        return not 0 < moment - self._wall() <= LONGEST
+        return not 0 < moment - self._now() <= LONGEST_PAUSE
 
-    def _consider(self, now: float) -> None:
-        """Begins what may begin; a result that is to be written goes before a new measurement."""
-        state, follow = self.keeper.state, self._follow
-        self._next_check = now + min(CHECK_DUE, max(CHECK_LEAST, 60.0 * self.config.quiet_minutes))
+    def _begin_if_possible(self, now: float) -> None:
+        """Begins what may begin; a result that is to be applied goes before a new measurement."""
+        state, follow, due = self.keeper.state, self._follow, self._due
+        self._next_check = now + min(BEGIN_PERIOD, max(SHORTEST_BEGIN_PERIOD, 60.0 * self.config.quiet_minutes))
         if follow is not None and follow.kind != "apply":
             self.waiting = []
-            self._begin(follow.kind, follow.kind, follow.cause)
+            self._begin_session(follow.kind, follow.kind, follow.cause)
             return
-        situation = self.world.situation(frozenset(), False)
-        if may_run.busy(situation, self.config):
+        situation = self.effects.situation(frozenset(), False)
+        if may_run.reasons_busy(situation, self.config):
             self._busy_at = now
         if follow is not None:
-            reasons = may_run.must_yield(situation, self.config)
+            reasons = may_run.reasons_to_yield(situation, self.config)
             if situation.webui_runs:
                 reasons.append("your web UI is running; the change is written when it has ended")
-                self._ask(not reasons[:-1], follow.cause)
+                self._ask_to_close_webui(not reasons[:-1], follow.cause)
         else:
+            assert due is not None
             quiet = None if self._busy_at is None else now - self._busy_at
-            due = state.due.id if state.due is not None else ""
-            clock, causes = self.world.wall(), "; ".join(state.due.causes if state.due is not None else ())
-            reasons = may_run.why_not(situation, self.config, clock, quiet, state.sessions, due)
-            self._ask(may_run.webui_alone(situation, self.config, clock, state.sessions, due), causes)
-        self._wait_for(list(dict.fromkeys(reasons)))
+            clock, past = self.effects.local_time(), state.sessions
+            reasons = may_run.reasons_to_wait(situation, self.config, clock, quiet, past, due.id)
+            worth = may_run.only_webui_in_the_way(situation, self.config, clock, past, due.id)
+            self._ask_to_close_webui(worth, "; ".join(due.causes))
+        self._set_waiting(list(dict.fromkeys(reasons)))
         if reasons:
             return
         if follow is not None:
-            self._begin(follow.kind, follow.kind, follow.cause)
-        elif state.due is not None:
-            self._begin(state.due.action, state.due.id, "; ".join(state.due.causes))
+            self._begin_session(follow.kind, follow.kind, follow.cause)
+        elif due is not None:
+            self._begin_session(due.action, due.id, "; ".join(due.causes))
 
-    def _wait_for(self, reasons: list[str]) -> None:
+    def _set_waiting(self, reasons: list[str]) -> None:
         if reasons and [r.split(" (")[0] for r in reasons] != [r.split(" (")[0] for r in self.waiting]:
-            self.world.log("waiting: " + "; ".join(reasons))
+            self.effects.log("waiting: " + "; ".join(reasons))
         self.waiting = reasons
 
-    def _ask(self, worth: bool, cause: str) -> None:
-        """Asks the owner to close the web UI, if so configured and it alone is in the way; once a day at most."""
-        asked, now = self.keeper.state.asked, self._wall()
+    def _ask_to_close_webui(self, worth: bool, cause: str) -> None:
+        """Asks the user to close the web UI, if so configured and it alone is in the way; once a day at most."""
+        asked, now = self.keeper.state.asked, self._now()
         if not worth or self.config.webui_running != "ask":
             return
-        if asked is not None and abs(now - asked) < ASK_AGAIN:
+        if asked is not None and abs(now - asked) < ASK_PERIOD:
             return
-        self.keeper.note({"event": "asked", "at": now})
-        self.world.tell(
+        self.keeper.record({"event": "asked", "at": now})
+        self.effects.notify_user(
             "Please close your web UI when you can spare it",
             f"{cause}. It begins by itself then, and you are told when you can start your web UI again.",
         )
 
-    def _say_done(self) -> None:
-        """Who closed the web UI for us hears when it is no longer in the way."""
+    def _tell_webui_may_start(self) -> None:
+        """Tells a user who was asked to close the web UI when the GPU is free again."""
         state = self.keeper.state
         if state.asked is None or state.due is not None or state.follow is not None or self.child is not None:
             return
-        self.keeper.note({"event": "answered"})
-        self.world.tell("You can start your web UI again", "autotune is done with the GPU.")
+        self.keeper.record({"event": "answered"})
+        self.effects.notify_user("You can start your web UI again", "autotune is done with the GPU.")
 
-    def _begin(self, kind: str, due: str, cause: str) -> None:
+    def _begin_session(self, kind: str, due: str, cause: str) -> None:
         name = f"{self.keeper.state.count + 1:05d}-{kind}"
-        # First the line, then the deed: a kill between the two leaves a session that had no result.
-        self.keeper.note({"event": "began", "session": name, "kind": kind, "due": due, "at": self._wall()})
-        self.world.log(f"begin {name}: {cause}")
-        self._began = self._next_check = self.world.steady()
+        # Recorded before it is done: a kill between the two leaves a session that had no result.
+        self.keeper.record({"event": "began", "session": name, "kind": kind, "due": due, "at": self._now()})
+        self.effects.log(f"begin {name}: {cause}")
+        self._began = self._next_check = self.effects.monotonic()
         try:
-            self.child = self.world.begin(name, self._words(kind, cause))
+            self.child = self.effects.start_verb(name, self._verb_words(kind, cause))
         except AutotuneError as error:
-            self._ended(End("failed", error.message, session_end.LATER))
+            self._record_end(SessionEnd("failed", error.message, session_end.PAUSE_BUSY))
 
-    def _words(self, kind: str, cause: str) -> list[str]:
+    def _verb_words(self, kind: str, cause: str) -> list[str]:
         profile, said = ["--profile", self.config.profile], ["--cause", f"agent: {cause}"]
         if kind == "retune":
             return ["tune", "--json", *profile, "--objective", self.config.objective, *said]
@@ -229,86 +236,86 @@ class Agent:
 
     # while it runs
 
-    def _attend(self, now: float) -> None:
+    def _watch_session(self, now: float) -> None:
         assert self.child is not None
         code = self.child.poll()
         running = self.keeper.state.running
         if code is not None:
-            self._end(None, self.child.result())
+            self._end_session(None, self.child.result())
             return
         if running is None or now < self._next_check or running.kind in ("verify", "rollback"):
             return
-        self._next_check = now + CHECK_SESSION
-        reasons = may_run.must_yield(self.world.situation(self.child.pids(), True), self.config)
-        if running.kind != "apply" and self._spent_today() / 60 >= self.config.minutes_a_day:
+        self._next_check = now + YIELD_PERIOD
+        reasons = may_run.reasons_to_yield(self.effects.situation(self.child.pids(), True), self.config)
+        if running.kind != "apply" and self._seconds_today() / 60 >= self.config.minutes_a_day:
             reasons.append("today's minutes are used up")
         if reasons:
             self._busy_at = now
-            # No pause of its own: how long to leave the machine alone is the owner's quiet_minutes.
-            self._end(End("yielded", "; ".join(reasons)), self.child.stop())
-            self._wait_for(reasons)
+            # No pause of its own: how long to leave the machine alone is what quiet_minutes says.
+            self._end_session(SessionEnd("yielded", "; ".join(reasons)), self.child.stop())
+            self._set_waiting(reasons)
 
-    def _spent_today(self) -> float:
+    def _seconds_today(self) -> float:
         running = self.keeper.state.running
-        before = may_run.seconds_today(self.world.wall(), self.keeper.state.sessions)
-        return before + (self._taken(running) if running else 0.0)
+        before = may_run.seconds_today(self.effects.local_time(), self.keeper.state.sessions)
+        return before + (self._seconds_taken(running) if running else 0.0)
 
-    def _taken(self, running: Running) -> float:
-        """Seconds of a session, by the clock that cannot be set; a guess for one of an earlier life."""
+    def _seconds_taken(self, running: RunningSession) -> float:
+        """Seconds of a session, by the clock that cannot be set; a guess for one that another agent process began."""
         if self._began is not None:
-            return self.world.steady() - self._began
-        return min(max(0.0, self._wall() - running.began), LONGEST)
+            return self.effects.monotonic() - self._began
+        return min(max(0.0, self._now() - running.began), LONGEST_PAUSE)
 
-    def _end(self, yielded: End | None, result: Result) -> None:
-        """Writes down how the session ended. One that finished while it was asked to stop is finished."""
+    def _end_session(self, yielded: SessionEnd | None, result: VerbResult) -> None:
+        """Records how the session ended. One that finished while it was asked to stop is finished."""
         running, self.child = self.keeper.state.running, None
         assert running is not None
-        end = session_end.read(running.kind, result, self._attempts(running))
+        end = session_end.of_result(running.kind, result, self._attempts(running))
         if yielded is not None and end.outcome != "done":
             end = yielded
-        self._ended(end)
+        self._record_end(end)
 
-    def _attempts(self, running: Running) -> int:
+    def _attempts(self, running: RunningSession) -> int:
         state = self.keeper.state
         item = state.follow if running.kind in ("apply", "verify", "rollback") else state.due
         return item.attempts if item is not None else 0
 
-    def _ended(self, end: End) -> None:
+    def _record_end(self, end: SessionEnd) -> None:
         running = self.keeper.state.running
         assert running is not None
-        at = self._wall()
+        at = self._now()
         event: Event = {
             "event": "ended",
             "session": running.session,
             "outcome": end.outcome,
             "at": at,
             "text": end.text,
-            "seconds": round(self._taken(running), 3),
+            "seconds": round(self._seconds_taken(running), 3),
             "retry_at": at + end.retry if end.retry else 0.0,
             "decision": end.decision,
             "speedup": end.speedup,
-            "then": [asdict(follow) for follow in self._then(running, end)],
-            "due": self._then_due(running, end, at),
+            "then": [asdict(follow) for follow in self._follow_ups(running, end)],
+            "due": self._due_after(running, end, at),
         }
-        self.keeper.note(event)
+        self.keeper.record(event)
         self._began = None
         decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
-        cost = f"cost {event['seconds']:.0f} s, {self._spent_today() / 60:.0f} min today"
-        self.world.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
-        self._tell(running, end)
-        self._next_check = self.world.steady()
+        cost = f"cost {event['seconds']:.0f} s, {self._seconds_today() / 60:.0f} min today"
+        self.effects.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
+        self._tell_user_of_end(running, end)
+        self._next_check = self.effects.monotonic()
 
-    def _then(self, running: Running, end: End) -> list[Follow]:
+    def _follow_ups(self, running: RunningSession, end: SessionEnd) -> list[FollowUp]:
         if self.config.policy != "apply":
             return []
         if end.better and running.kind == "retune":
-            return [Follow("apply", end.text)]
+            return [FollowUp("apply", end.text)]
         if end.loss:
-            return [Follow("rollback", f"a fresh comparison shows a loss: {end.text}")]
+            return [FollowUp("rollback", f"a fresh comparison shows a loss: {end.text}")]
         return []
 
-    def _then_due(self, running: Running, end: End, at: float) -> Event | None:
-        """What a session's end makes due: a check after an apply, a tune after a check that says so."""
+    def _due_after(self, running: RunningSession, end: SessionEnd, at: float) -> Event | None:
+        """What a session's end makes due itself: a check after an apply, a tune after a check that says so."""
         action, cause, name = "", "", running.session
         if running.kind == "verify" and end.outcome == "done" and not end.drifted and self.config.check_after_apply:
             action, cause, name = "drift", "the first start after an apply went well", AFTER_APPLY + running.session
@@ -319,83 +326,80 @@ class Agent:
             return None
         return {"id": name, "action": action, "causes": [cause], "since": at}
 
-    def _tell(self, running: Running, end: End) -> None:
+    def _tell_user_of_end(self, running: RunningSession, end: SessionEnd) -> None:
         if end.outcome == "gave_up":
-            self.world.tell("autotune could not do its work", end.text)
+            self.effects.notify_user("autotune could not do its work", end.text)
         elif end.outcome != "done":
             return
         elif end.better and self.config.policy == "notify":
-            self.world.tell("Faster flags were found", f"{end.text}. `autotune apply` writes them.")
+            self.effects.notify_user("Faster flags were found", f"{end.text}. `autotune apply` writes them.")
         elif end.loss and self.config.policy == "notify":
-            self.world.tell("The flags before were better", f"{end.text}. `autotune rollback` puts them back.")
+            self.effects.notify_user("The flags before were better", f"{end.text}. `autotune rollback` puts them back.")
         elif running.kind == "apply":
-            self.world.tell("Flags were changed", end.text)
+            self.effects.notify_user("Flags were changed", end.text)
         elif running.kind == "rollback":
-            self.world.tell("Flags were put back", end.text)
+            self.effects.notify_user("Flags were put back", end.text)
         elif end.drifted:
-            self.world.tell("Flags do not act", "`autotune verify` shows which and where.")
+            self.effects.notify_user("Flags do not act", "`autotune verify` shows which and where.")
 
     def _resume(self) -> None:
-        """After a start: a session of an earlier life either left its whole document, or it goes on."""
+        """After a start of the agent: a session that ran before either left its whole document, or it goes on."""
         running = self.keeper.state.running
         if running is None:
             return
-        document = self.world.earlier(running.session)
+        document = self.effects.document_of(running.session)
         if document is None:
-            self._ended(End("yielded", "the agent ended meanwhile"))
+            self._record_end(SessionEnd("yielded", "the agent ended meanwhile"))
             return
         code = int(document.get("code", 1)) if document.get("kind") == "error" else 0
         if running.kind == "verify" and code == 0 and document.get("ok") is False:
-            code = session_end.DRIFTED
-        self._ended(session_end.read(running.kind, Result(code, document), self._attempts(running)))
+            code = session_end.EXIT_DRIFTED
+        self._record_end(session_end.of_result(running.kind, VerbResult(code, document), self._attempts(running)))
 
     # after an apply
 
-    def _look_at_starts(self, now: float) -> None:
-        self._next_start = now + CHECK_STARTS
+    def _watch_starts(self, now: float) -> None:
+        self._next_start = now + STARTS_PERIOD
         ours = self.child.pids() if self.child is not None else frozenset()
-        failed, came_up = self._starts.look(self.world.webui_pids(ours), self.world.listens)
+        failed, came_up = self._starts.update(self.effects.webui_pids(ours), self.effects.has_port)
         applied = self.keeper.state.applied
         if came_up:
-            self.keeper.note(
-                {"event": "settled", "follow": asdict(Follow("verify", "first start after an apply"))}
-            )
+            follow = asdict(FollowUp("verify", "first start after an apply"))
+            self.keeper.record({"event": "settled", "follow": follow})
         elif failed and applied is not None:
             count = applied.failed_starts + failed
             why = f"the web UI ended {count} times before it listened"
             over = count >= self.config.failed_starts
-            self.world.log(f"a start of the web UI failed ({count} of {self.config.failed_starts})")
-            follow = asdict(Follow("rollback", why)) if over else None
-            self.keeper.note({"event": "start_failed", "count": failed, "follow": follow})
+            self.effects.log(f"a start of the web UI failed ({count} of {self.config.failed_starts})")
+            undo = asdict(FollowUp("rollback", why)) if over else None
+            self.keeper.record({"event": "start_failed", "count": failed, "follow": undo})
 
     # what others see
 
-    def _wall(self) -> float:
-        return self.world.wall().timestamp()
+    def _now(self) -> float:
+        return self.effects.local_time().timestamp()
 
-    def _say_problem(self, problem: str | None) -> None:
+    def _set_problem(self, problem: str | None) -> None:
         if problem != self.problem:
-            self.world.log(f"problem: {problem}" if problem else "the problem is over")
+            self.effects.log(f"problem: {problem}" if problem else "the problem is over")
         self.problem = problem
 
-    def _publish(self) -> None:
+    def _publish_status(self) -> None:
         state = self.keeper.state
-        self.world.publish(
-            {
-                "doing": self.line,
-                "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
-                "waiting": self._reasons(),
-                "asked": state.asked,
-                "problems": list(filter(None, [self.problem, self.keeper.problem])),
-                "policy": self.config.policy,
-                "last": dict(state.last),
-                "follow": f"{state.follow.kind}: {state.follow.cause}" if state.follow else None,
-                "watching_first_start": state.applied is not None,
-                "sessions_this_week": len(may_run.this_week(self.world.wall(), state.sessions)),
-            }
-        )
+        self.effects.publish_status({
+            "doing": self.summary,
+            "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
+            "waiting": self._waiting_reasons(),
+            "asked": state.asked,
+            "problems": list(filter(None, [self.problem, self.keeper.problem])),
+            "policy": self.config.policy,
+            "last": dict(state.last),
+            "follow": f"{state.follow.kind}: {state.follow.cause}" if state.follow else None,
+            "watching_first_start": state.applied is not None,
+            "sessions_this_week": len(may_run.sessions_this_week(self.effects.local_time(), state.sessions)),
+        })
 
-    def _reasons(self) -> list[str]:
+    def _waiting_reasons(self) -> list[str]:
         """Why what is due does not run now; a pause after a failure is a reason too."""
         state = self.keeper.state
         items = [item for item in (state.due, state.follow) if item is not None]
@@ -404,21 +408,19 @@ class Agent:
         if self._due is not None or self._follow is not None:
             return self.waiting
         moment = min(item.not_before for item in items)
-        clock = datetime.fromtimestamp(moment, self.world.wall().tzinfo)
+        clock = datetime.fromtimestamp(moment, self.effects.local_time().tzinfo)
         return [f"until {clock:%H:%M:%S} ({state.last.get('outcome', 'failed')}: {state.last.get('text', '')})"]
 
-    def _delay(self, now: float) -> float:
-        state, marks = self.keeper.state, [self._next_look, now + LONGEST]
-        left = self._settling.left(now, self.config.settle_seconds)
+    def _seconds_to_next_step(self, now: float) -> float:
+        state, marks = self.keeper.state, [self._next_reading, now + LONGEST_PAUSE]
+        left = self._settling.seconds_left(now, self.config.settle_seconds)
         if left is not None:
             marks.append(now + left)
         if self.child is not None:
-            marks.append(max(self._next_check, now + 0.5 * CHECK_SESSION))
+            marks.append(max(self._next_check, now + 0.5 * YIELD_PERIOD))
         elif state.due is not None or state.follow is not None:
-            wait = (
-                min(item.not_before for item in (state.due, state.follow) if item is not None) - self._wall()
-            )
-            marks.append(max(self._next_check, now + (wait if 0 < wait <= LONGEST else 0.0)))
+            wait = min(item.not_before for item in (state.due, state.follow) if item is not None) - self._now()
+            marks.append(max(self._next_check, now + (wait if 0 < wait <= LONGEST_PAUSE else 0.0)))
         if state.applied is not None:
             marks.append(self._next_start)
         return max(0.0, min(marks) - now)

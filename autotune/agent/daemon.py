@@ -1,8 +1,7 @@
-"""The agent's life: one per state folder, awake only when something is due, gone within seconds when told."""
+"""The agent as a process: one a state folder, awake only when something is due, gone within seconds when told."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -14,42 +13,41 @@ from types import FrameType
 
 from autotune.agent import systemd_notify
 from autotune.agent.agent import Agent
-from autotune.agent.effects import RealWorld
+from autotune.agent.effects import RealEffects, write_status
 from autotune.agent.logs import close_log, open_log
-from autotune.agent.state import Keeper
+from autotune.agent.state import StateKeeper
 from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.model.errors import AutotuneError, StateDamaged, UsageProblem
-from autotune.store.journal import write_whole
 
 RETRY = 60.0
 """Seconds until the agent tries again when its state cannot be read or written."""
 LONGEST_SLEEP = 600.0
 SIGNAL_LOOK = 0.5 if os.name == "nt" else LONGEST_SLEEP
 """Seconds: Windows does not interrupt a wait, so the handler of a Ctrl-C would run only when the sleep is over."""
-GATHER = 0.5
+GATHER_EVENTS = 0.5
 """Seconds in which further file events are gathered, so that a burst of them is one wake-up."""
 
 
-class Configured:
-    """The configuration in force: read again when its file changes; a bad file leaves the last good one."""
+class LiveConfig:
+    """The configuration in force: read again when its file changes; an unsound file leaves the last sound one."""
 
     def __init__(self, path: Path | None) -> None:
         """Raises UsageProblem when the file is unsound at the start."""
         self._path = path
         self.value = configuration.load(path)
         self.problem: str | None = None
-        self._mark = self._stamp()
+        self._stamp = self._read_stamp()
 
     def __call__(self) -> Config:
         return self.value
 
     def refresh(self) -> str | None:
         """Reads the file if it has changed; a line for the log when that made a difference."""
-        mark = self._stamp()
-        if mark == self._mark:
+        stamp = self._read_stamp()
+        if stamp == self._stamp:
             return None
-        self._mark = mark
+        self._stamp = stamp
         try:
             self.value, self.problem = configuration.load(self._path), None
         except UsageProblem as error:
@@ -57,10 +55,9 @@ class Configured:
             return self.problem
         return "configuration read again"
 
-    def _stamp(self) -> tuple[int, int] | None:
-        file = self._path or configuration.default_path()
+    def _read_stamp(self) -> tuple[int, int] | None:
         try:
-            found = file.stat()
+            found = (self._path or configuration.default_path()).stat()
         except OSError:
             return None
         return (found.st_mtime_ns, found.st_size)
@@ -69,70 +66,73 @@ class Configured:
 def run(
     webui: Path, state: Path, config: Path | None = None, *, once: bool = False, quiet: bool = False
 ) -> int:
-    """Runs the agent for the web UI in ``webui`` with the state folder ``state``; 0 when told to stop.
+    """Runs the agent for the web UI in ``webui`` with the state folder ``state``; returns 0 when told to stop.
 
-    ``once``: one pass (look, let changes settle, run what is due if it may run, write the result), then the
-    end. Raises UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
+    ``once``: one pass (read the fingerprint, let changes settle, run what is due if it may run, write the result),
+    then the end. Raises UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
     """
     from autotune.launchfile.lock import Lock
 
     folder = state / "daemon"
-    # Only the holder of the lock has anything to say of itself: a second agent, sound or not, changes nothing.
+    # Only the holder of the lock publishes a status: a second agent, sound or not, changes nothing.
     with Lock(folder / "lock", "the agent"):
         try:
-            return _run(webui, state, Configured(config), once, quiet)
+            return _run_locked(webui, state, LiveConfig(config), once, quiet)
         except (UsageProblem, StateDamaged) as error:
-            _leave_word(folder, webui, error)
+            # For `status`: nobody reads what a service says as it ends.
+            with suppress(AutotuneError):
+                write_status(folder, {"running": False, "pid": None, "webui": str(webui), "doing": "did not start",
+                                      "problems": [error.message]})
             raise
 
 
-def _leave_word(folder: Path, webui: Path, error: AutotuneError) -> None:
-    """Why it did not begin, for `status`: nobody reads what a service says as it ends."""
-    said = {"running": False, "pid": None, "webui": str(webui), "doing": "did not start", "problems": [error.message]}
-    with suppress(AutotuneError):
-        write_whole(folder / "status.json", json.dumps(said, ensure_ascii=False, indent=1) + "\n")
-
-
-def _run(webui: Path, state: Path, chosen: Configured, once: bool, quiet: bool) -> int:
+def _run_locked(webui: Path, state: Path, config: LiveConfig, once: bool, quiet: bool) -> int:
     folder = state / "daemon"
-    say = open_log(folder, chosen().log_mib, chosen().log_files, quiet)
-    world = RealWorld(webui, state, chosen, say)
-    world.problems = lambda: [chosen.problem] if chosen.problem else []
+    say = open_log(folder, config().log_mib, config().log_files, quiet)
+    effects = RealEffects(webui, state, config, say)
+    effects.problems = lambda: [config.problem] if config.problem else []
     try:
-        with _signals(world.woken) as told:
+        with _stop_signals(effects.woken) as stop_asked:
             say(f"the agent begins: {webui}")
-            systemd_notify.tell("READY=1\nSTATUS=watching")
-            _live(world, Keeper(folder), chosen, told, once)
+            systemd_notify.send("READY=1\nSTATUS=watching")
+            _run_steps(effects, StateKeeper(folder), config, stop_asked, once)
             say("the agent ends")
     finally:
-        systemd_notify.tell("STOPPING=1")
-        world.close(passed=once)
+        systemd_notify.send("STOPPING=1")
+        effects.close(passed=once)
         close_log()
     return 0
 
 
-def _live(world: RealWorld, keeper: Keeper, chosen: Configured, told: threading.Event, once: bool) -> None:
+def _run_steps(
+    effects: RealEffects, keeper: StateKeeper, config: LiveConfig, stop_asked: threading.Event, once: bool
+) -> None:
     agent: Agent | None = None
-    while not told.is_set():
-        changed = chosen.refresh()
+    while not stop_asked.is_set():
+        changed = config.refresh()
         if changed:
-            world.log(changed)
+            effects.log(changed)
         try:
-            agent = agent or Agent(world, keeper, chosen)
+            agent = agent or Agent(effects, keeper, config)
             delay = agent.step()
             if once and agent.idle:
                 break
         except StateDamaged as error:
             if once:
                 raise
-            _pause(agent, world, error)
-            agent = None
-            delay = RETRY
-            keeper = _reread(keeper)
-        systemd_notify.tell(f"WATCHDOG=1\nSTATUS={agent.line if agent else 'cannot write its state'}")
-        if _sleep(world.woken, min(delay, LONGEST_SLEEP, systemd_notify.interval() or LONGEST_SLEEP)):
-            told.wait(GATHER)
-        world.woken.clear()
+            # Without records nothing may run: what runs is ended, and the reason is made visible.
+            if agent is not None and agent.child is not None:
+                agent.child.stop()
+            effects.log(f"problem: {error.message}; trying again in {RETRY:.0f} s")
+            effects.publish_status(
+                {"doing": "stopped for now", "due": [], "waiting": [], "problems": [error.message]})
+            agent, delay = None, RETRY
+            with suppress(AutotuneError):
+                keeper = StateKeeper(keeper.folder)
+        systemd_notify.send(f"WATCHDOG=1\nSTATUS={agent.summary if agent else 'cannot write its state'}")
+        if _sleep(effects.woken, min(delay, LONGEST_SLEEP, systemd_notify.seconds_between_signs() or LONGEST_SLEEP)):
+            stop_asked.wait(GATHER_EVENTS)
+        effects.woken.clear()
     if agent is not None:
         agent.stop()
 
@@ -146,36 +146,21 @@ def _sleep(woken: threading.Event, seconds: float, look: float = SIGNAL_LOOK) ->
     return True
 
 
-def _pause(agent: Agent | None, world: RealWorld, error: StateDamaged) -> None:
-    """Without a record nothing may run: what runs is ended, and the reason is made visible."""
-    if agent is not None and agent.child is not None:
-        agent.child.stop()
-    world.log(f"problem: {error.message}; trying again in {RETRY:.0f} s")
-    world.publish({"doing": "stopped for now", "due": [], "waiting": [], "problems": [error.message]})
-
-
-def _reread(keeper: Keeper) -> Keeper:
-    try:
-        return Keeper(keeper.folder)
-    except AutotuneError:
-        return keeper
-
-
 @contextmanager
-def _signals(woken: threading.Event) -> Iterator[threading.Event]:
+def _stop_signals(woken: threading.Event) -> Iterator[threading.Event]:
     """An event that is set by SIGTERM, SIGINT and their like; they interrupt nothing half done."""
-    told = threading.Event()
+    stop_asked = threading.Event()
 
-    def tell(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        told.set()
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop_asked.set()
         woken.set()
 
     names = [getattr(signal, n) for n in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, n)]
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
     if threading.current_thread() is threading.main_thread():
-        before = {name: signal.signal(name, tell) for name in names}
+        before = {name: signal.signal(name, on_signal) for name in names}
     try:
-        yield told
+        yield stop_asked
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

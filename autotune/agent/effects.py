@@ -1,8 +1,12 @@
-"""The world as the agent sees it: clocks, fingerprint, activity, children, messages. Tests put another in place."""
+"""All that the agent reads and does outside itself: clocks, fingerprint, machine, child processes, messages, status.
+
+``Effects`` says what there is, so that tests can let simulated days pass; ``RealEffects`` does it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 import time
@@ -12,104 +16,102 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autotune.agent.may_run import Situation
-from autotune.agent.verb_process import Result, Session, document, prune
+from autotune.agent.verb_process import VerbProcess, VerbResult, read_document, remove_old_output
 from autotune.config.config import Config
 from autotune.model.errors import AutotuneError
 
 
-class Child(Protocol):
-    """A command that runs: see ``runner.Session``."""
+class RunningVerb(Protocol):
+    """A verb that runs as a child process; its methods are those of ``verb_process.VerbProcess``."""
 
     def pids(self) -> frozenset[int]:
-        """Ids of the command and all it started."""
+        """Process ids of the verb and of all it started."""
 
     def poll(self) -> int | None:
         """Its exit code, None while it runs."""
 
-    def result(self) -> Result:
-        """Code and document of a command that ended."""
+    def result(self) -> VerbResult:
+        """Exit code and document of a verb that ended."""
 
-    def stop(self) -> Result:
+    def stop(self) -> VerbResult:
         """Ends it within seconds."""
 
 
-class World(Protocol):
-    """All effects of the agent. Times: ``wall`` may jump, ``steady`` may not."""
+class Effects(Protocol):
+    """What the agent reads and does outside itself."""
 
-    def wall(self) -> datetime:
-        """Local time with its zone."""
+    def local_time(self) -> datetime:
+        """Local time with its zone; it may jump."""
 
-    def steady(self) -> float:
+    def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""
 
-    def parts(self) -> dict[str, str]:
-        """The fingerprint's parts. Raises AutotuneError where there is no web UI to look at."""
+    def fingerprint_parts(self) -> dict[str, str]:
+        """Parts of the fingerprint by name. Raises AutotuneError where there is no web UI to look at."""
 
-    def moved(self) -> bool:
+    def files_moved(self) -> bool:
         """Whether a file event came since the last call."""
 
     def situation(self, ours: frozenset[int], session: bool) -> Situation:
-        """What the machine looks like, our own processes left out."""
+        """What machine and user do, processes of ``ours`` left out; ``session``: one of ours is measuring."""
 
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
-        """Processes of the owner's web UI."""
+        """Processes of the user's web UI, and once those of starts that have ended since the last call."""
 
-    def follow_starts(self, wanted: bool) -> None:
+    def watch_starts(self, wanted: bool) -> None:
         """Whether starts of the web UI matter now: then none must be missed, however short."""
 
-    def listens(self, pid: int) -> bool:
-        """Whether that process has opened a port."""
+    def has_port(self, pid: int) -> bool:
+        """Whether that process has opened a port, as of the last call of ``webui_pids``."""
 
-    def tuned_before(self) -> bool:
+    def was_tuned(self) -> bool:
         """Whether this web UI was ever tuned."""
 
-    def begin(self, name: str, words: Sequence[str]) -> Child:
-        """Begins ``autotune WORDS``. Raises StateDamaged."""
+    def start_verb(self, name: str, words: Sequence[str]) -> RunningVerb:
+        """Starts ``autotune WORDS`` on this web UI as the session ``name``. Raises StateDamaged."""
 
-    def earlier(self, name: str) -> dict[str, Any] | None:
-        """The document of a command of an earlier life of the agent; None without a whole one."""
+    def document_of(self, name: str) -> dict[str, Any] | None:
+        """The document of a session that was begun before the agent was last started; None without a whole one."""
 
-    def tell(self, title: str, text: str) -> None:
-        """Tells the owner."""
+    def notify_user(self, title: str, text: str) -> None:
+        """Tells the user."""
 
     def log(self, text: str) -> None:
-        """One line in the log."""
+        """Writes one line to the log."""
 
-    def publish(self, status: dict[str, Any]) -> None:
+    def publish_status(self, status: dict[str, Any]) -> None:
         """Makes the agent's status visible to others."""
 
 
-class RealWorld:
-    """The world itself. ``woken`` is set by file events and by signals."""
+class RealEffects(Effects):
+    """The effects themselves. ``woken`` is set by file events and by signals."""
 
     def __init__(
         self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]
     ) -> None:
-        from autotune.agent.file_events import Watcher
-        from autotune.agent.situation import Activity
-        from autotune.agent.webui_starts import Openings
+        from autotune.agent.file_events import FolderWatcher
+        from autotune.agent.situation import SituationReader
+        from autotune.agent.webui_starts import BriefStarts
 
-        self.root, self.state = root, state
-        self._config, self.log = config, say
+        self.root, self.state, self._config, self._say = root, state, config, say
         self.woken = threading.Event()
-        self.watcher = Watcher(self.woken)
-        self.activity = Activity(root)
-        # A look of its own: it is asked from the thread that gets the events.
-        self.openings = Openings(root, lambda: Activity(root).listening(frozenset()))
-        self._listening: dict[int, bool] = {}
+        self._watcher = FolderWatcher(self.woken)
+        self._situation_reader = SituationReader(root)
+        # A reader of its own: it is asked from the thread that gets the file events.
+        self._brief_starts = BriefStarts(root, lambda: SituationReader(root).webui_processes(frozenset()))
+        self._ports: dict[int, bool] = {}
+        self._sessions = state / "daemon" / "sessions"
         self.problems: Callable[[], list[str]] = list
         self._published: dict[str, Any] = {}
 
-    def wall(self) -> datetime:
-        """Local time with its zone."""
+    def local_time(self) -> datetime:
         return datetime.now().astimezone()
 
-    def steady(self) -> float:
-        """Seconds of a clock that never goes back."""
+    def monotonic(self) -> float:
         return time.monotonic()
 
-    def parts(self) -> dict[str, str]:
-        """Reads the fingerprint and sees to it that the right folders are watched."""
+    def fingerprint_parts(self) -> dict[str, str]:
+        """Reads the fingerprint and sees to it that the right folders are watched. Raises AutotuneError."""
         from autotune.install.launch_flags import flags_of
         from autotune.webui.find import check_folder
         from autotune.webui.recognise import face_of
@@ -125,59 +127,46 @@ class RealWorld:
         wanted = profile.load(config.profile)
         if config.added_models == "when_used":
             parts = webui.narrowed(parts, max(one.window for one in wanted.workloads))
-        chosen = repr(wanted) + config.objective
-        parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+        question = repr(wanted) + config.objective
+        parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(question.encode()).hexdigest()[:8]}"
         own = [config.file.parent] if config.file is not None else []
-        self.watcher.watch([*webui.watched(root, found.path, found.words), *own])
+        self._watcher.watch([*webui.watched(root, found.path, found.words), *own])
         return parts
 
-    def moved(self) -> bool:
-        """Whether a file event came since the last call."""
-        return self.watcher.take()
+    def files_moved(self) -> bool:
+        return self._watcher.take()
 
     def situation(self, ours: frozenset[int], session: bool) -> Situation:
-        """What the machine looks like, our own processes left out."""
-        return self.activity.situation(ours, session)
+        return self._situation_reader.read(ours, session)
 
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
-        """Processes of the owner's web UI, and once those of starts that have ended already."""
-        self._listening = self.activity.listening(ours)
-        return tuple(sorted({*self._listening, *self.openings.take()} - ours))
+        self._ports = self._situation_reader.webui_processes(ours)
+        return tuple(sorted({*self._ports, *self._brief_starts.take()} - ours))
 
-    def follow_starts(self, wanted: bool) -> None:
-        """Watches for starts while they matter."""
-        self.openings.watch(wanted)
+    def watch_starts(self, wanted: bool) -> None:
+        self._brief_starts.watch(wanted)
 
-    def listens(self, pid: int) -> bool:
-        """Whether that process has opened a port, as of the last call of ``webui_pids``."""
-        return self._listening.get(pid, False)
+    def has_port(self, pid: int) -> bool:
+        return self._ports.get(pid, False)
 
-    def tuned_before(self) -> bool:
-        """Whether the history holds a tune of this web UI."""
+    def was_tuned(self) -> bool:
         from autotune.store import events
         from autotune.store.places import Places
 
         rows = events.read(Places(self.state).history(self.root))
         return any(row.get("verb") == "tune" and not row.get("code") for row in rows)
 
-    @property
-    def sessions(self) -> Path:
-        """Folder of the children's output."""
-        return self.state / "daemon" / "sessions"
-
-    def begin(self, name: str, words: Sequence[str]) -> Session:
-        """Begins ``autotune WORDS`` on this web UI with this state folder. Raises StateDamaged."""
-        prune(self.sessions)
+    def start_verb(self, name: str, words: Sequence[str]) -> VerbProcess:
+        remove_old_output(self._sessions)
         first = ["--webui", str(self.root), "--state-dir", str(self.state)]
         file = self._config().file
         more = ["--config", str(file)] if file is not None else []
-        return Session(self.sessions, name, [*first, *more, *words])
+        return VerbProcess(self._sessions, name, [*first, *more, *words])
 
-    def earlier(self, name: str) -> dict[str, Any] | None:
-        """The document of a command of an earlier life of the agent; None without a whole one."""
-        return document(self.sessions, name)
+    def document_of(self, name: str) -> dict[str, Any] | None:
+        return read_document(self._sessions, name)
 
-    def tell(self, title: str, text: str) -> None:
+    def notify_user(self, title: str, text: str) -> None:
         """Notifies the desktop if the configuration wants it; the log has the line in any case."""
         from autotune.agent import notify
 
@@ -186,21 +175,18 @@ class RealWorld:
         if config.notifications and not notify.show(title, text, config.notification_sound):
             self.log("no notification could be shown: this log alone tells it")
 
-    def publish(self, status: dict[str, Any]) -> None:
+    def log(self, text: str) -> None:
+        self._say(text)
+
+    def publish_status(self, status: dict[str, Any]) -> None:
         """Writes status.json when it says something new."""
-        import json
-
-        from autotune.store.journal import write_whole
-
         whole = {"running": True, "pid": os.getpid(), "webui": str(self.root), **status}
-        problems = [*status.get("problems", ()), *self.problems(), *filter(None, [self.watcher.problem])]
-        whole["problems"] = list(dict.fromkeys(problems))  # those of the last word are said again in the end
+        problems = [*status.get("problems", ()), *self.problems(), *filter(None, [self._watcher.problem])]
+        whole["problems"] = list(dict.fromkeys(problems))  # the last status has its problems already
         if whole == self._published:
             return
         try:
-            write_whole(
-                self.state / "daemon" / "status.json", json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
-            )
+            write_status(self.state / "daemon", whole)
         except AutotuneError as error:
             self.log(f"status cannot be written: {error.message}")
             return
@@ -208,8 +194,15 @@ class RealWorld:
 
     def close(self, passed: bool = False) -> None:
         """Ends watching and says that the agent is gone; ``passed``: after one pass, whose reasons to wait hold."""
-        self.watcher.stop()
-        self.openings.watch(False)
+        self._watcher.stop()
+        self._brief_starts.watch(False)
         if self._published:
             over = {"doing": "one pass is over"} if passed else {"doing": "stopped", "waiting": []}
-            self.publish({**self._published, "running": False, "pid": None, **over})
+            self.publish_status({**self._published, "running": False, "pid": None, **over})
+
+
+def write_status(folder: Path, status: dict[str, Any]) -> None:
+    """Writes status.json, which `autotune status` reads. Raises StateDamaged."""
+    from autotune.store.journal import write_whole
+
+    write_whole(folder / "status.json", json.dumps(status, ensure_ascii=False, indent=1) + "\n")

@@ -1,7 +1,7 @@
-"""File events of the folders that a fingerprint reads, and nothing below them: many files cost nothing.
+"""File events of the folders that a fingerprint reads, and nothing below them, so that many files cost nothing.
 
-watchdog tells that something moved; what it was, and whether it matters, the fingerprint says. Where events do
-not reach (network drives, Windows drives inside WSL), the regular look has to do, at a shorter interval.
+The library watchdog tells that something changed; what it was, and whether it matters, the fingerprint says. Where
+events do not reach (network drives, Windows drives inside WSL), the fingerprint is read at regular intervals only.
 """
 
 from __future__ import annotations
@@ -16,79 +16,66 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
 
-REMOTE = frozenset(
-    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "drvfs", "fuse.sshfs", "afs"}
-)
-"""File systems whose changes by others raise no event here."""
-MOVING = (
-    "FileCreatedEvent",
-    "FileMovedEvent",
-    "FileDeletedEvent",
-    "DirCreatedEvent",
-    "DirMovedEvent",
-    "DirDeletedEvent",
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "drvfs", "fuse.sshfs", "afs"})
+"""File systems whose changes by other machines raise no event here."""
+CHANGE_EVENTS = (
+    "FileCreatedEvent", "FileMovedEvent", "FileDeletedEvent", "DirCreatedEvent", "DirMovedEvent", "DirDeletedEvent",
     # Linux tells when a written file is closed; elsewhere each write tells for itself.
-    *(
-        ("FileClosedEvent",)
-        if sys.platform.startswith("linux")
-        else ("FileModifiedEvent", "DirModifiedEvent")
-    ),
+    *(("FileClosedEvent",) if sys.platform.startswith("linux") else ("FileModifiedEvent", "DirModifiedEvent")),
 )
-"""Events that can mean a change. Opening and reading, which every import does, is none and must wake nobody;
-nor must every block of a file that is copied for minutes."""
+"""watchdog's events that can mean a change. Opening and reading, which every import does, is none and must wake
+nobody; nor must every block of a file that is copied for minutes."""
 
 
-class Watcher:
-    """Sets ``woken`` when something moved in a watched folder. ``problem`` says why it cannot watch.
+class FolderWatcher:
+    """Sets the event ``woken`` when something changed in a watched folder. ``problem`` says why it cannot watch.
 
     What could not be watched is tried again at the next call of ``watch``.
     """
 
     def __init__(self, woken: threading.Event) -> None:
         self.woken = woken
-        self.moved = threading.Event()
         self.problem: str | None = None
+        self._changed = threading.Event()
         self._observer: Any = None
         self._folders: dict[Path, tuple[int, int]] = {}
 
     def watch(self, folders: Iterable[Path]) -> None:
         """Watches exactly these folders (those that exist), each without what lies below it."""
-        wanted = _identities(folders)
+        wanted = _existing(folders)
         if wanted == self._folders:
             return
         self.stop()
-        remote = [folder for folder in wanted if is_remote(folder)]
-        self.problem = (
-            f"no file events on {remote[0]} (a network drive): looking regularly" if remote else None
-        )
+        remote = [folder for folder in wanted if is_on_network(folder)]
+        self.problem = f"no file events on {remote[0]} (a network drive): looking regularly" if remote else None
         local = [folder for folder in wanted if folder not in remote]
         try:
-            self._observer = observe(local, MOVING, self._moved) if local else None
+            self._observer = start_observer(local, CHANGE_EVENTS, self._on_event) if local else None
         except (OSError, RuntimeError) as error:
             self.problem = f"no file events ({getattr(error, 'strerror', None) or error}): looking regularly"
             return
         self._folders = wanted
 
-    def _moved(self, _: str) -> None:
-        self.moved.set()
+    def _on_event(self, _: str) -> None:
+        self._changed.set()
         self.woken.set()
 
     def take(self) -> bool:
-        """Whether something moved since the last call."""
-        moved = self.moved.is_set()
-        self.moved.clear()
-        return moved
+        """Whether something changed since the last call."""
+        changed = self._changed.is_set()
+        self._changed.clear()
+        return changed
 
     def stop(self) -> None:
         """Ends all watching."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
-        self._folders = {}
+        stop_observer(self._observer)
+        self._observer, self._folders = None, {}
 
 
-def observe(folders: Iterable[Path], kinds: Iterable[str], tell: Callable[[str], None]) -> Any:  # noqa: ANN401
+def start_observer(
+    folders: Iterable[Path], kinds: Iterable[str], tell: Callable[[str], None]
+) -> Any:  # noqa: ANN401 - watchdog's type, imported where used
     """A running watchdog observer of these folders, not of what lies below them; ``tell`` gets each event's path.
 
     ``kinds``: names of watchdog's event classes. Raises OSError or RuntimeError where the system cannot watch (no
@@ -116,8 +103,15 @@ def observe(folders: Iterable[Path], kinds: Iterable[str], tell: Callable[[str],
     return observer
 
 
-def _identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """The folders that exist, with what tells one from another that took its name: a watch stays with the folder."""
+def stop_observer(observer: Any) -> None:  # noqa: ANN401
+    """Ends an observer and waits for its threads; None is no observer."""
+    if observer is not None:
+        observer.stop()
+        observer.join()
+
+
+def _existing(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    """The folders that exist, each with device and inode: a watch stays with a folder that was moved away."""
     found = {}
     for folder in sorted(set(folders)):
         try:
@@ -129,18 +123,16 @@ def _identities(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-def is_remote(folder: Path) -> bool:
+def is_on_network(folder: Path) -> bool:
     """Whether a folder lies on a file system that raises no events for changes made elsewhere."""
     import psutil
 
     real = folder.resolve()
-    best, kind = -1, ""
     try:
         partitions = psutil.disk_partitions(all=True)
     except (OSError, RuntimeError):
         return False
-    for part in partitions:
-        mount = Path(part.mountpoint)
-        if (real == mount or mount in real.parents) and len(mount.parts) > best:
-            best, kind = len(mount.parts), part.fstype
-    return kind.lower() in REMOTE
+    mounts = ((len(mount.parts), part.fstype) for part in partitions
+              if (mount := Path(part.mountpoint)) == real or mount in real.parents)
+    _, kind = max(mounts, key=lambda mount: mount[0], default=(0, ""))
+    return kind.lower() in NETWORK_FILE_SYSTEMS

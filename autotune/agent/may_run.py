@@ -1,4 +1,7 @@
-"""May a session run now, and if not, why not. Pure: a situation and the owner's rules in, reasons out."""
+"""When may the agent work? Reasons not to begin a session or to end one, from the situation and the configuration.
+
+A session is one tune or check. One that gives way goes on later in further parts, and counts as one session.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,26 @@ from datetime import datetime, timedelta
 from autotune.config.config import DAYS, Config
 
 WEEK = 7 * 86400.0
-AHEAD = 2 * 86400.0
+LARGEST_LEAD = 2 * 86400.0
 """Seconds by which a session may lie ahead of the clock and still count (as now: the clock was set back a little).
 One further ahead was dated by a clock that was wrong; when it took place nobody knows, and it must not block for good.
 """
+JUST_NOW = 5.0
+"""Seconds since the last key or mouse input up to which the user counts as back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the machine looks like. None: cannot be told, which blocks nothing.
+    """What the machine and its user do right now. None: cannot be told, which blocks nothing.
 
-    Percentages and memory (MiB) are of processes other than ours; ``user_idle`` in seconds since the last
-    key or mouse; ``job``: what the owner's web UI is rendering, None for nothing; ``doubt``: why that cannot be
-    told, which blocks as a job does.
+    Percentages and memory (MiB) are of processes other than ours, the temperature in °C, ``user_idle`` in seconds
+    since the last key or mouse input. ``job``: what the user's web UI is rendering, None for nothing;
+    ``job_unknown``: why that cannot be told, which blocks as a job does.
     """
 
     webui_runs: bool = False
     job: str | None = None
-    doubt: str | None = None
+    job_unknown: str | None = None
     gpu_present: bool = False
     gpu_percent: float | None = None
     gpu_memory: float | None = None
@@ -37,10 +42,10 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """One sitting of an earlier session: when it began (seconds since 1970) and the seconds it took.
+class SessionPart:
+    """One part of an earlier session: when it began (seconds since 1970) and the seconds it took.
 
-    ``of``: the id of what was due; sittings of one id are one session, which gave way and went on.
+    ``of``: the id of what was due; parts with one id are one session, which gave way and went on.
     """
 
     began: float
@@ -49,83 +54,76 @@ class Spent:
 
     @property
     def session(self) -> str:
-        """What tells sessions apart."""
+        """The same for all parts of one session."""
         return self.of or f"{self.began}"
 
 
-def busy(now: Situation, config: Config) -> list[str]:
-    """Reasons that the owner, or another program, is at work right now."""
+def reasons_busy(now: Situation, config: Config) -> list[str]:
+    """Reasons that the user, or another program, is at work right now."""
     reasons = []
     if now.job is not None:
         reasons.append(f"the web UI renders ({now.job})")
-    elif now.doubt is not None:
-        reasons.append(now.doubt)
+    elif now.job_unknown is not None:
+        reasons.append(now.job_unknown)
     elif now.webui_runs and now.gpu_present:
         reasons.append("your web UI is running and holds the GPU")
     if now.gpu_percent is not None and 100 > config.gpu_busy_percent <= now.gpu_percent:
         reasons.append(f"other programs use the GPU ({now.gpu_percent:.0f} %)")
     if now.gpu_memory is not None and now.gpu_memory > config.gpu_memory_others:
         reasons.append(f"other programs hold {now.gpu_memory:.0f} MiB of GPU memory")
-    if (
-        not now.gpu_present
-        and now.cpu_percent is not None
-        and 100 > config.cpu_busy_percent <= now.cpu_percent
-    ):
+    if not now.gpu_present and now.cpu_percent is not None and 100 > config.cpu_busy_percent <= now.cpu_percent:
         reasons.append(f"the CPU is busy ({now.cpu_percent:.0f} %)")
     return reasons
 
 
-def webui_alone(now: Situation, config: Config, clock: datetime, spent: Sequence[Spent], due: str) -> bool:
-    """Whether a session would begin if only the owner closed the web UI: then it is worth asking.
+def only_webui_in_the_way(
+    now: Situation, config: Config, clock: datetime, past: Sequence[SessionPart], due: str
+) -> bool:
+    """Whether a session would begin if the user closed the web UI: then it is worth asking.
 
-    Memory is not counted, as most of it is the web UI's; nor is the owner's presence, as only who is there can answer.
+    Memory is not counted, as most of it is the web UI's; nor is the user's presence, as only who is there can answer.
     """
     if not now.webui_runs or not now.gpu_present or now.job is not None:
         return False
-    closed = replace(now, webui_runs=False, doubt=None, gpu_memory=None, user_idle=None)
-    return not why_not(closed, config, clock, None, spent, due)
+    closed = replace(now, webui_runs=False, job_unknown=None, gpu_memory=None, user_idle=None)
+    return not reasons_to_wait(closed, config, clock, None, past, due)
 
 
-def must_yield(now: Situation, config: Config) -> list[str]:
+def reasons_to_yield(now: Situation, config: Config) -> list[str]:
     """Reasons to stop a running session at once. The session's own load is not in ``now``."""
-    reasons = busy(now, config)
+    reasons = reasons_busy(now, config)
     if now.on_battery and not config.on_battery:
         reasons.append("on battery")
-    if config.idle_minutes and now.user_idle is not None and now.user_idle < 5:
+    if config.idle_minutes and now.user_idle is not None and now.user_idle < JUST_NOW:
         reasons.append("you are back")
     return reasons
 
 
-def why_not(
-    now: Situation, config: Config, clock: datetime, quiet_for: float | None, spent: Sequence[Spent],
-    due: str = "",
+def reasons_to_wait(
+    now: Situation, config: Config, clock: datetime, quiet_for: float | None, past: Sequence[SessionPart], due: str = ""
 ) -> list[str]:
     """Every reason not to begin a session now; empty: go.
 
-    ``clock``: local time with its zone; ``quiet_for``: seconds since anything was busy, None: never seen;
-    ``due``: the id of the session, which may have had sittings already.
+    ``clock``: local time with its zone; ``quiet_for``: seconds since anything was busy, None: never seen busy;
+    ``past``: earlier sessions; ``due``: the id of this one, of which they may hold parts.
     """
-    reasons = must_yield(now, config)
+    reasons = reasons_to_yield(now, config)
     wait = config.quiet_minutes * 60
-    if quiet_for is not None and quiet_for < wait and not busy(now, config):
-        reasons.append(
-            f"the GPU was busy {quiet_for / 60:.0f} min ago, waiting for {config.quiet_minutes:g} min"
-        )
+    if quiet_for is not None and quiet_for < wait and not reasons_busy(now, config):
+        reasons.append(f"the GPU was busy {quiet_for / 60:.0f} min ago, waiting for {config.quiet_minutes:g} min")
     idle = config.idle_minutes * 60
-    if now.user_idle is not None and 5 <= now.user_idle < idle:
-        reasons.append(
-            f"you were here {now.user_idle / 60:.0f} min ago, waiting for {config.idle_minutes:g} min"
-        )
+    if now.user_idle is not None and JUST_NOW <= now.user_idle < idle:
+        reasons.append(f"you were here {now.user_idle / 60:.0f} min ago, waiting for {config.idle_minutes:g} min")
     if now.temperature is not None and now.temperature > config.max_temperature:
         reasons.append(f"the GPU is hot ({now.temperature:.0f} °C)")
     if not in_hours(clock, config):
         reasons.append("outside your hours")
-    return reasons + over_budget(clock, config, spent, due)
+    return reasons + limits_reached(clock, config, past, due)
 
 
-def over_budget(clock: datetime, config: Config, spent: Sequence[Spent], due: str = "") -> list[str]:
-    """Reasons from the owner's limits. A session that gave way and goes on (``due``) is not a further one."""
-    week, today = this_week(clock, spent), seconds_today(clock, spent)
+def limits_reached(clock: datetime, config: Config, past: Sequence[SessionPart], due: str = "") -> list[str]:
+    """Reasons from the configured limits. A session that gave way and goes on (``due``) is not a further one."""
+    week, today = sessions_this_week(clock, past), seconds_today(clock, past)
     reasons = []
     if len(week) >= config.sessions_a_week and due not in week:
         reasons.append(f"{len(week)} sessions this week, {config.sessions_a_week} are allowed")
@@ -134,32 +132,30 @@ def over_budget(clock: datetime, config: Config, spent: Sequence[Spent], due: st
     return reasons
 
 
-def this_week(clock: datetime, spent: Iterable[Spent]) -> set[str]:
+def sessions_this_week(clock: datetime, past: Iterable[SessionPart]) -> set[str]:
     """The sessions of the last seven days."""
-    return {s.session for s in recent(spent, clock.timestamp(), WEEK)}
+    return {part.session for part in recent(past, clock.timestamp(), WEEK)}
 
 
-def seconds_today(clock: datetime, spent: Iterable[Spent]) -> float:
+def seconds_today(clock: datetime, past: Iterable[SessionPart]) -> float:
     """Seconds that sessions took since midnight."""
     midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    return sum(s.seconds for s in recent(spent, clock.timestamp(), WEEK) if s.began >= midnight)
+    return sum(part.seconds for part in recent(past, clock.timestamp(), WEEK) if part.began >= midnight)
 
 
-def recent(spent: Iterable[Spent], now: float, back: float) -> list[Spent]:
-    """Sessions that began at most ``back`` seconds ago and not far in the future (see ``AHEAD``)."""
-    return [s for s in spent if now - back < s.began <= now + AHEAD]
+def recent(past: Iterable[SessionPart], now: float, back: float) -> list[SessionPart]:
+    """Sessions that began at most ``back`` seconds ago and not far in the future (see ``LARGEST_LEAD``)."""
+    return [part for part in past if now - back < part.began <= now + LARGEST_LEAD]
 
 
 def in_hours(clock: datetime, config: Config) -> bool:
-    """Whether the local time lies in the owner's hours; a span over midnight belongs to its first day."""
+    """Whether the local time lies in the configured hours; a span over midnight belongs to its first day."""
     if not config.hours:
         return DAYS[clock.weekday()] in config.days
     minute = clock.hour * 60 + clock.minute
     today, yesterday = DAYS[clock.weekday()], DAYS[(clock - timedelta(days=1)).weekday()]
     for start, end in config.hours:
-        if start < end and start <= minute < end and today in config.days:
-            return True
-        if start > end and minute >= start and today in config.days:
+        if today in config.days and start <= minute and (minute < end or end < start):
             return True
         if start > end and minute < end and yesterday in config.days:
             return True

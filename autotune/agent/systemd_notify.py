@@ -1,4 +1,4 @@
-"""systemd's notification protocol (sd_notify): ready, alive, stopping, a status line. Nothing without systemd."""
+"""Tells systemd that the agent is ready, alive or stopping (the protocol sd_notify); does nothing without systemd."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 
 
-def tell(text: str) -> bool:
+def send(text: str) -> bool:
     """Sends one message to the service manager; False where there is none. Raises nothing."""
     where = os.environ.get("NOTIFY_SOCKET", "")
     family = getattr(socket, "AF_UNIX", None)
@@ -23,8 +23,8 @@ def tell(text: str) -> bool:
     return True
 
 
-def interval() -> float | None:
-    """Seconds between two signs of life that the manager asks for, halved to be safe; None: it asks for none."""
+def seconds_between_signs() -> float | None:
+    """Half of the seconds after which the manager takes a silent agent for hung; None: it asks for no sign of life."""
     try:
         limit = int(os.environ.get("WATCHDOG_USEC", ""))
     except ValueError:

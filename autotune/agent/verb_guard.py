@@ -1,8 +1,8 @@
-"""Runs one autotune command that must not outlive the agent: ``python -m autotune.agent.verb_guard WORDS``.
+"""Runs one verb that must not outlive the agent: ``python -m autotune.agent.verb_guard AGENT_PID WORDS``.
 
-On Linux the kernel is asked to end this process when the agent dies, and the command takes its place. Elsewhere
+On Linux the kernel is asked to end this process when the agent dies, and the verb takes its place. Elsewhere
 this process stays and watches its standard input, whose other end only the agent holds: when it closes, the
-command gets an interrupt, and a kill a little later.
+verb gets an interrupt, and a kill a little later.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import sys
 import threading
 
 PR_SET_PDEATHSIG = 1
-GRACE = 3.0
+INTERRUPT_LIMIT = 3.0
 """Seconds between the interrupt and the kill when the agent is gone."""
 
 
 def main(words: list[str]) -> int:
-    """Runs ``python -m autotune WORDS``; its exit code. The first word is the agent's process id."""
+    """Runs ``python -m autotune WORDS`` and returns its exit code. The first word is the agent's process id."""
     # What it says is kept in files, where UTF-8 is meant; by itself Windows would write in the ANSI code page.
     utf8 = ["-X", "utf8"] if os.name == "nt" else []
     agent, command = int(words[0]), [sys.executable, *utf8, "-m", "autotune", *words[1:]]
     if platform.system() == "Linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != agent:  # it died before we asked
+        if os.getppid() != agent:  # it died before the kernel was asked
             return 130
         os.execv(command[0], command)  # noqa: S606 - our own command, without a shell
-    return _watch(command)
+    return _run_while_agent_lives(command)
 
 
-def _watch(command: list[str]) -> int:
+def _run_while_agent_lives(command: list[str]) -> int:
     flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, creationflags=flags)
 
@@ -42,7 +42,7 @@ def _watch(command: list[str]) -> int:
             pass
         interrupt(process)
         try:
-            process.wait(GRACE)
+            process.wait(INTERRUPT_LIMIT)
         except subprocess.TimeoutExpired:
             process.kill()
 
@@ -54,7 +54,7 @@ def _watch(command: list[str]) -> int:
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Asks a process of ours to stop as Ctrl-C would; one that is gone already is fine."""
+    """Asks a child process to stop as Ctrl-C would; one that is gone already is no error."""
     try:
         process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
     except (ProcessLookupError, OSError):

@@ -1,4 +1,4 @@
-"""One autotune command as a child process: begin, look, stop within seconds, read its document."""
+"""Runs a verb (tune, verify, apply, rollback) as a child process: starts it, stops it within seconds, reads its end."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.disk.programs import HIDDEN, console_python
 from autotune.model.errors import StateDamaged
 
-ASKING = 2.5
-"""Seconds a command has to end by itself after an interrupt."""
-ENDING = 1.0
-"""Seconds its guard has to end the web UI after the command was killed; then whatever is left is killed."""
+INTERRUPT_LIMIT = 2.5
+"""Seconds a verb has to end by itself after an interrupt."""
+GUARD_LIMIT = 1.0
+"""Seconds the guard of its trial has to end the web UI after the verb was killed; then whatever is left is killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How a command ended: its exit code and the JSON document it printed, None without a whole one."""
+class VerbResult:
+    """How a verb ended: its exit code and the JSON document it printed, None without a whole one."""
 
     code: int
     document: dict[str, Any] | None
 
 
-class Session:
-    """A running command. Its output stands in ``folder``/NAME.json, what it says meanwhile in NAME.log."""
+class VerbProcess:
+    """A verb that runs. Its output goes to ``folder``/NAME.json, what it says meanwhile to NAME.log."""
 
     def __init__(self, folder: Path, name: str, words: Sequence[str]) -> None:
-        """Begins ``autotune WORDS``. Raises StateDamaged when the folder cannot be written."""
+        """Starts ``autotune WORDS``. Raises StateDamaged when the folder cannot be written."""
         self.folder, self.name = folder, name
         try:
             make_folder(folder)
@@ -43,52 +43,46 @@ class Session:
         except OSError as error:
             raise StateDamaged(f"{folder}: cannot be written: {error.strerror}", "Free some space.") from None
         with out, log:
-            self._process = self._begin(words, out, log)
+            self._process = self._start(words, out, log)
 
-    def _begin(self, words: Sequence[str], out: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        # The child must be begun from the main thread: Linux ties its life to the thread that made it.
+    def _start(self, words: Sequence[str], out: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # The child must be started from the main thread: Linux ties its life to the thread that made it.
         command = [console_python(), "-m", "autotune.agent.verb_guard", str(os.getpid()), *words]
-        # A console of its own that nobody sees: the agent may have none, and what the command starts would show one.
+        # A console of its own that nobody sees: the agent may have none, and what the verb starts would show one.
         flags = HIDDEN | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=log,
-            start_new_session=os.name == "posix",
-            creationflags=flags,
-        )
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=log,
+                                start_new_session=os.name == "posix", creationflags=flags)
 
     @property
     def pid(self) -> int:
-        """The process id of the command."""
+        """The process id of the verb."""
         return self._process.pid
 
     def pids(self) -> frozenset[int]:
-        """Ids of the command and of everything that it started."""
-        return frozenset(p.pid for p in self._family())
+        """Ids of the verb's process and of everything that it started."""
+        return frozenset(p.pid for p in self._process_tree())
 
     def poll(self) -> int | None:
         """Its exit code; None while it runs."""
         return self._process.poll()
 
-    def result(self) -> Result:
-        """The end of it. Only after ``poll`` gave a code."""
+    def result(self) -> VerbResult:
+        """How it ended. Only after ``poll`` gave a code."""
         self._close()
-        return Result(self._process.returncode, document(self.folder, self.name))
+        return VerbResult(self._process.returncode, read_document(self.folder, self.name))
 
-    def stop(self) -> Result:
+    def stop(self) -> VerbResult:
         """Ends it within about five seconds, the web UI first of all; what it had measured is on disk."""
-        family = self._family()
+        tree = self._process_tree()
         if os.name == "nt":
-            self._close()  # only processes of one console can interrupt each other there; its watcher hears this
+            self._close()  # only processes of one console can interrupt each other there; its guard hears this
         else:
             interrupt(self._process)
-        if not self._wait(ASKING):
-            family = list({p.pid: p for p in [*family, *self._family()]}.values())
+        if not self._wait(INTERRUPT_LIMIT):
+            tree = list({p.pid: p for p in [*tree, *self._process_tree()]}.values())
             self._process.kill()
-            self._wait(ENDING)
-        _kill_left(family, self._process.pid)
+            self._wait(GUARD_LIMIT)
+        _kill_remaining(tree, self._process.pid)
         return self.result()
 
     def _wait(self, seconds: float) -> bool:
@@ -102,7 +96,7 @@ class Session:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _family(self) -> list[Any]:
+    def _process_tree(self) -> list[Any]:
         import psutil
 
         try:
@@ -112,16 +106,16 @@ class Session:
             return []
 
 
-def _kill_left(family: Sequence[Any], first: int) -> None:
-    """Kills what is left of a command's processes, but for the guard, which cleans up and then ends."""
+def _kill_remaining(tree: Sequence[Any], first: int) -> None:
+    """Kills what is left of a verb's processes, except the trial's guard, which cleans up and then ends."""
     import psutil
 
     from autotune.machine.processes import alive
 
-    limit = time.monotonic() + ENDING
-    left = [p for p in family if p.pid != first]
+    limit = time.monotonic() + GUARD_LIMIT
+    left = [p for p in tree if p.pid != first]
     while left and time.monotonic() < limit:
-        left = [p for p in left if alive(p) and not _is_guard(p)]
+        left = [p for p in left if alive(p) and not _is_trial_guard(p)]
         if left:
             time.sleep(0.05)
     for process in left:
@@ -131,7 +125,7 @@ def _kill_left(family: Sequence[Any], first: int) -> None:
             continue
 
 
-def _is_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported where used
+def _is_trial_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported where used
     import psutil
 
     try:
@@ -140,8 +134,8 @@ def _is_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported 
         return True
 
 
-def document(folder: Path, name: str) -> dict[str, Any] | None:
-    """The JSON document of a command that ended; None when it is absent or torn."""
+def read_document(folder: Path, name: str) -> dict[str, Any] | None:
+    """The JSON document of a verb that ended; None when it is absent or torn."""
     try:
         value = json.loads((folder / f"{name}.json").read_bytes())
     except (OSError, ValueError):
@@ -149,8 +143,8 @@ def document(folder: Path, name: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def prune(folder: Path, keep: int = 40) -> None:
-    """Removes all but the newest output files of earlier sessions."""
+def remove_old_output(folder: Path, keep: int = 40) -> None:
+    """Removes the output files of earlier verbs, but for the newest ``keep``."""
     try:
         files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in files[keep:]:

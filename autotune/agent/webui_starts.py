@@ -1,4 +1,4 @@
-"""Follows starts of the owner's web UI: one that ends before it ever listened has failed."""
+"""Did a start of the user's own web UI fail? One that ends before it ever opened a port has failed."""
 
 from __future__ import annotations
 
@@ -12,44 +12,36 @@ from typing import Any
 from autotune.webui.recognise import face_of
 
 
-class StartWatch:
-    """Remembers which of the web UI's processes are young. A process counts once it was seen twice or ended."""
+class StartTracker:
+    """Remembers which of the web UI's processes have no port yet, and which have one."""
 
     def __init__(self) -> None:
-        self._young: set[int] = set()
+        self._starting: set[int] = set()
         self._up: set[int] = set()
 
-    def look(self, pids: Iterable[int], listens: Callable[[int], bool]) -> tuple[int, bool]:
-        """After a look at the processes: (starts that failed since the last look, one came up)."""
+    def update(self, pids: Iterable[int], has_port: Callable[[int], bool]) -> tuple[int, bool]:
+        """With the processes that run now: (starts that failed since the last update: 0 or 1, one came up)."""
         now = set(pids)
-        failed = len(self._young - now)
+        failed = bool(self._starting - now)
         if now & self._up:
-            failed = 0  # a helper process of a web UI that is up has ended
+            failed = False  # a helper process of a web UI that is up has ended
         self._up &= now
-        self._young &= now
-        came_up = False
-        for pid in now - self._up:
-            if listens(pid):
-                self._up.add(pid)
-                self._young.discard(pid)
-                came_up = True
-            else:
-                self._young.add(pid)
-        if came_up:
-            # Others of the same start are its parents and helpers, which never listen.
-            self._young.clear()
-        return (1 if failed else 0, came_up)
+        came_up = {pid for pid in now - self._up if has_port(pid)}
+        self._up |= came_up
+        # Others of a start that came up are its parents and helpers, which never open a port.
+        self._starting = set() if came_up else now - self._up
+        return int(failed), bool(came_up)
 
 
-class Openings:
+class BriefStarts:
     """Sees starts that are over before anybody looks at processes: a refused flag ends one within moments.
 
-    Linux tells when its script is opened; ``look`` is asked at that very instant which processes are there. Where
+    Linux tells when its script is opened; ``processes`` is asked at that very instant which processes there are. Where
     the system does not tell, only starts that live for a few seconds are seen.
     """
 
-    def __init__(self, root: Path, look: Callable[[], Iterable[int]]) -> None:
-        self._root, self._look = root, look
+    def __init__(self, root: Path, processes: Callable[[], Iterable[int]]) -> None:
+        self._root, self._processes = root, processes
         self._lock = threading.Lock()
         self._seen: set[int] = set()
         self._observer: Any = None
@@ -58,20 +50,19 @@ class Openings:
         """Begins or ends watching."""
         if wanted == (self._observer is not None) or not sys.platform.startswith("linux"):
             return
-        if not wanted:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
-            return
-        from autotune.agent.file_events import observe
+        from autotune.agent import file_events
 
-        # No watches left, or the folder is gone: the looks at processes have to do.
-        with suppress(OSError, RuntimeError):
-            self._observer = observe([self._root], ("FileOpenedEvent",), self._opened)
+        if wanted:
+            # No watches left, or the folder is gone: looking at processes now and then has to do.
+            with suppress(OSError, RuntimeError):
+                self._observer = file_events.start_observer([self._root], ("FileOpenedEvent",), self._opened)
+        else:
+            file_events.stop_observer(self._observer)
+            self._observer = None
 
     def _opened(self, path: str) -> None:
         if Path(path).name in face_of(self._root).programs:
-            found = set(self._look())
+            found = set(self._processes())
             with self._lock:
                 self._seen |= found
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from autotune.config.staleness_rules import RULES
+from autotune.config.staleness_rules import RULES, Action
 from autotune.disk import windows_package
 from autotune.disk.tomlfile import Table, TomlFile, read
 from autotune.model.errors import UsageProblem
@@ -72,7 +72,7 @@ class Config:
     minutes_a_day: float
     log_mib: float
     log_files: int
-    triggers: tuple[tuple[str, str], ...]
+    triggers: tuple[tuple[str, Action], ...]
 
 
 def _number(low: float, high: float) -> Check:
@@ -289,7 +289,7 @@ def parse(text: TomlFile, file: Path | None) -> Config:
     return Config(file=file, triggers=_triggers(root.table("triggers")), **values)
 
 
-def _triggers(table: Table) -> tuple[tuple[str, str], ...]:
+def _triggers(table: Table) -> tuple[tuple[str, Action], ...]:
     for part, action in table.values.items():
         if not any(fnmatchcase(known, part) if part.endswith("*") else known == part for known in PARTS):
             raise table.problem(part, "no part of the fingerprint is called so", f"Some of: {', '.join(PARTS)}.")

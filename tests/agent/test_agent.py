@@ -39,7 +39,7 @@ def test_one_part_flipped_is_exactly_one_session_of_its_kind(part: str, tmp_path
     life = settled(tmp_path)
     change(life, **{part: "something else"})
     life.run(2 * DAY)
-    wanted = staleness.rule(part)[0]
+    wanted = staleness.rule_of(part)[0]
     assert life.kinds() == {"nothing": [], "retune": ["tune"], "drift": ["check"]}[wanted]
     assert life.state.due is None
     assert life.state.last.get("kind", "nothing") == wanted

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.agent.state import Keeper, believed
+from autotune.agent.state import StateKeeper, accepted_event
 from autotune.measure import guards
 from autotune.measure.observations import Observations
 from tests import nvml_fake
@@ -101,7 +101,7 @@ def test_a_configuration_that_is_wrong_at_the_start(webui: Path, text: str) -> N
 
 
 def change(version: str) -> dict[str, Any]:
-    return believed({"driver": version}, "retune", f"id-{version}", [f"driver {version}"], 1.0)
+    return accepted_event({"driver": version}, "retune", f"id-{version}", [f"driver {version}"], 1.0)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_damaged_journal_keeps_what_was_due(webui: Path, damage: bytes) -> Non
     folder = webui.parent / "state" / "daemon"
     with agent(webui):
         pass
-    keeper = Keeper(folder)
+    keeper = StateKeeper(folder)
     assert keeper.state.known is not None
-    keeper.note(believed(keeper.state.known, "retune", "id", ["driver 2"], 1.0))
+    keeper.record(accepted_event(keeper.state.known, "retune", "id", ["driver 2"], 1.0))
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(damage)
     whole = damage.endswith(b"\n")

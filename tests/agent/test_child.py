@@ -7,7 +7,11 @@ import sys
 
 import pytest
 
-WATCH = "import sys; from autotune.agent.verb_guard import _watch; sys.exit(_watch([sys.executable, *sys.argv[1:]]))"
+WATCH = """\
+import sys
+from autotune.agent.verb_guard import _run_while_agent_lives
+sys.exit(_run_while_agent_lives([sys.executable, *sys.argv[1:]]))
+"""
 
 
 def watched(*words: str) -> subprocess.Popen[bytes]:

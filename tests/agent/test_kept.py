@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.agent import session_end
-from autotune.agent.state import Event, Keeper, dump, restore
-from autotune.agent.verb_process import Result
+from autotune.agent.state import Event, StateKeeper, dump, restore
+from autotune.agent.verb_process import VerbResult
 from autotune.model.errors import StateDamaged
 from tests.agent.test_agent import BUSY, DAY, FREE, applied, change, events, settled
 from tests.agent.world import PARTS, START, Life
@@ -91,7 +91,7 @@ def test_no_time_that_a_wrong_clock_wrote_blocks_the_agent(name: str, far: float
     """Every time that it keeps, dated ahead: what is due begins within the hour, and is done within a day."""
     life = Life(tmp_path)
     life.world.results["apply"] = (0, {"kind": "apply", "changed": True})
-    Keeper(tmp_path).note(ahead(START.timestamp() + far)[name])
+    StateKeeper(tmp_path).record(ahead(START.timestamp() + far)[name])
     life.run(3600.0)
     assert life.kinds() == (["apply"] if name == "follow" else ["tune"])
     life.run(DAY)
@@ -147,7 +147,7 @@ def test_a_damaged_journal_never_stops_the_agent(tmp_path: Path) -> None:
 def test_no_number_of_attempts_is_too_many(attempts: int) -> None:
     for kind in ("retune", "drift", "apply", "verify", "rollback"):
         for code in (-9, 1, 3, 6, 8, 130):
-            assert 0.0 <= session_end.read(kind, Result(code, None), attempts).retry <= 3600.0
+            assert 0.0 <= session_end.of_result(kind, VerbResult(code, None), attempts).retry <= 3600.0
 
 
 def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: pytest.Monkey
     keeper = life.agent.keeper  # type: ignore[union-attr]
     monkeypatch.setattr(module, "COMPACT_AT", 50)
     for number in range(50):
-        keeper.note(
+        keeper.record(
             {
                 "event": "believed",
                 "parts": {"driver": str(number)},
@@ -167,7 +167,7 @@ def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: pytest.Monkey
                 "at": 1.0,
             }
         )
-    again = Keeper(tmp_path)
+    again = StateKeeper(tmp_path)
     assert again.state == keeper.state
     assert len(events(tmp_path)) == 1
-    assert Keeper(tmp_path).state == keeper.state
+    assert StateKeeper(tmp_path).state == keeper.state

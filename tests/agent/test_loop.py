@@ -22,8 +22,8 @@ import psutil
 import pytest
 
 from autotune.agent import daemon, service_files
-from autotune.agent.daemon import Configured
-from autotune.agent.effects import RealWorld
+from autotune.agent.daemon import LiveConfig
+from autotune.agent.effects import RealEffects
 from autotune.config import config as configuration
 from autotune.model.errors import UsageProblem
 from tests.waiting import wait_for
@@ -231,7 +231,7 @@ def test_a_bad_configuration_at_the_start_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[agent]\npolicy = 'loud'\n")
     with pytest.raises(UsageProblem, match=r"c\.toml:2: agent\.policy"):
-        Configured(file)
+        LiveConfig(file)
 
 
 def test_once_looks_and_ends(webui: Path) -> None:
@@ -344,18 +344,18 @@ def test_a_model_that_is_merely_added(webui: Path, policy: str, changes: bool) -
     file = webui.parent / "config.toml"
     file.write_text(CONFIG.replace("[agent]\n", f'[agent]\nadded_models = "{policy}"\n'))
     config = configuration.load(file)
-    world = RealWorld(webui, webui.parent / "state", lambda: config, print)
+    world = RealEffects(webui, webui.parent / "state", lambda: config, print)
     try:
-        before = world.parts()
+        before = world.fingerprint_parts()
         (webui / "models" / "Stable-diffusion" / "another.safetensors").write_bytes(b"x" * 999)
         (webui / "models" / "VAE" / "another.pt").write_bytes(b"x" * 999)
-        assert world.parts() == before
+        assert world.fingerprint_parts() == before
         (webui / "extensions" / "sd-webui-animatediff" / "model" / "other.ckpt").write_bytes(b"x" * 999)
-        assert (world.parts() != before) is changes
+        assert (world.fingerprint_parts() != before) is changes
         options = webui / "config.json"
         used = json.loads(options.read_text()) | {"sd_model_checkpoint": "another.safetensors"}
         options.write_text(json.dumps(used))
-        assert world.parts()["checkpoint"] == "another.safetensors 999"
+        assert world.fingerprint_parts()["checkpoint"] == "another.safetensors 999"
     finally:
         world.close()
 

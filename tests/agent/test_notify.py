@@ -46,7 +46,7 @@ def test_a_notifier_gets_the_text_as_it_is(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     words = notify.command(TITLE, TEXT, system="linux")
     assert words is not None
-    assert notify.deliver(words)
+    assert notify.run_notifier(words)
     assert (tmp_path / "notify-send.said").read_text(encoding="utf-8").splitlines()[-3:] == ["--", TITLE, TEXT]
 
 
@@ -58,13 +58,13 @@ def test_nothing_is_shown_where_there_is_nothing(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("program", ["import time; time.sleep(600)", "raise SystemExit(1)", "1 / 0"])
 def test_a_desktop_that_does_not_answer_is_left(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "LIMIT", 0.5 if "sleep" in program else 60)
-    assert not notify.deliver([sys.executable, "-c", program])
+    monkeypatch.setattr(notify, "NOTIFIER_LIMIT", 0.5 if "sleep" in program else 60)
+    assert not notify.run_notifier([sys.executable, "-c", program])
 
 
 @pytest.mark.parametrize("words", [["no such program"], [sys.executable, "-c", "pass", "null \0 character"]])
 def test_a_notifier_that_cannot_be_begun(words: list[str]) -> None:
-    assert not notify.deliver(words)
+    assert not notify.run_notifier(words)
 
 
 def test_without_the_library_a_toast_is_a_quiet_failure() -> None:

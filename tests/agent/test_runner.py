@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autotune.agent.verb_process import Session, document, prune
+from autotune.agent.verb_process import VerbProcess, read_document, remove_old_output
 from tests.waiting import wait_for
 
 WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
@@ -32,7 +32,7 @@ def tune(webui: Path, state: Path) -> list[str]:
     return ["--webui", str(webui), "--state-dir", str(state), "tune", "--json", "--profile", "tiny"]
 
 
-def serving(session: Session) -> bool:
+def serving(session: VerbProcess) -> bool:
     """Whether a trial web UI of the session listens."""
     for pid in session.pids():
         try:
@@ -59,21 +59,21 @@ def alive(pids: Iterator[int] | frozenset[int]) -> list[str]:
 
 def test_a_command_that_ends_leaves_code_and_document(tmp_path: Path) -> None:
     words = ["--webui", str(tmp_path / "none"), "--state-dir", str(tmp_path / "state"), "tune", "--json"]
-    session = Session(tmp_path / "out", "a", words)
+    session = VerbProcess(tmp_path / "out", "a", words)
     assert wait_for(lambda: session.poll() is not None, 30)
     result = session.result()
     assert result.code == 3
     assert result.document is not None
     assert (result.document["kind"], result.document["code"]) == ("error", 3)
-    assert document(tmp_path / "out", "a") == result.document
+    assert read_document(tmp_path / "out", "a") == result.document
 
 
 def test_a_torn_document_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"schema": 1, "kind": "tu')
     (tmp_path / "b.json").write_text("[1]")
-    assert document(tmp_path, "a") is None
-    assert document(tmp_path, "b") is None
-    assert document(tmp_path, "c") is None
+    assert read_document(tmp_path, "a") is None
+    assert read_document(tmp_path, "b") is None
+    assert read_document(tmp_path, "c") is None
 
 
 def test_old_output_is_pruned(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_old_output_is_pruned(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.json"
         path.write_text("{}")
         os.utime(path, (number, number))
-    prune(tmp_path, keep=5)
+    remove_old_output(tmp_path, keep=5)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["10", "11", "7", "8", "9"]
 
 
@@ -89,7 +89,7 @@ def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: P
     """An agent of its own stands for a command that lasts: asked, it says that it ends, and ends with 0."""
     (tmp_path / "config.toml").write_text("[agent]\nfirst_tune = false\n")
     words = ["--webui", str(webui), "--state-dir", str(tmp_path / "state"), "--config", str(tmp_path / "config.toml")]
-    session = Session(tmp_path / "Sitzung ü", "a", [*words, "daemon"])
+    session = VerbProcess(tmp_path / "Sitzung ü", "a", [*words, "daemon"])
     log = tmp_path / "state" / "daemon" / "agent.log"
     try:
         assert wait_for(lambda: log.exists() and "the agent begins" in log.read_text(encoding="utf-8"), 60)
@@ -104,7 +104,7 @@ def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: P
 
 @pytest.mark.e2e
 def test_a_tune_is_gone_within_five_seconds(webui: Path, tmp_path: Path) -> None:
-    session = Session(tmp_path / "out", "a", tune(webui, tmp_path / "state"))
+    session = VerbProcess(tmp_path / "out", "a", tune(webui, tmp_path / "state"))
     assert wait_for(lambda: serving(session), 90)
     family = session.pids()
     began = time.monotonic()
@@ -119,8 +119,8 @@ def test_a_tune_is_gone_within_five_seconds(webui: Path, tmp_path: Path) -> None
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel to end the child")
 def test_a_tune_dies_with_the_agent(webui: Path, tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from autotune.agent.verb_process import Session\n"
-        f"s = Session(Path({str(tmp_path / 'out')!r}), 'a', {tune(webui, tmp_path / 'state')!r})\n"
+        "import sys, time; from pathlib import Path; from autotune.agent.verb_process import VerbProcess\n"
+        f"s = VerbProcess(Path({str(tmp_path / 'out')!r}), 'a', {tune(webui, tmp_path / 'state')!r})\n"
         "print(s.pid, flush=True); time.sleep(600)"
     )
     agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

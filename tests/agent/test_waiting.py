@@ -116,7 +116,7 @@ def test_the_battery_as_the_kernel_tells_it(
         (replace(FREE, on_battery=True), {}, "on battery"),
         (replace(FREE, webui_runs=True), {}, "your web UI is running and holds the GPU"),
         (replace(FREE, job="job txt2img", webui_runs=True), {}, "the web UI renders (job txt2img)"),
-        (Situation(doubt="the web UI may have a job", webui_runs=True), {}, "the web UI may have a job"),
+        (Situation(job_unknown="the web UI may have a job", webui_runs=True), {}, "the web UI may have a job"),
         (replace(FREE, gpu_percent=44.0), {}, "other programs use the GPU (44 %)"),
         (replace(FREE, gpu_memory=6000.0), {}, "other programs hold 6000 MiB of GPU memory"),
         (replace(FREE, temperature=88.0), {}, "the GPU is hot (88 °C)"),

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from autotune.agent import file_events
-from autotune.agent.file_events import Watcher
-from autotune.agent.webui_starts import Openings
+from autotune.agent.file_events import FolderWatcher
+from autotune.agent.webui_starts import BriefStarts
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 PROGRAM = """\
 import sys, threading
 from pathlib import Path
-from autotune.agent.webui_starts import Openings
-from autotune.agent.file_events import Watcher
+from autotune.agent.webui_starts import BriefStarts
+from autotune.agent.file_events import FolderWatcher
 exec(sys.argv[2])
 here = Path(sys.argv[1])
-watcher, openings = Watcher(threading.Event()), Openings(here, lambda: [])
+watcher, openings = FolderWatcher(threading.Event()), BriefStarts(here, lambda: [])
 for folders in ([here], [here, here / "a"]):  # it is tried again at each look
     watcher.watch(folders)
     openings.watch(True)
@@ -69,16 +69,16 @@ def test_without_watches_it_looks_regularly(name: str, tmp_path: Path) -> None:
 
 def test_what_could_not_be_watched_is_watched_when_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     woken = threading.Event()
-    watcher, real = Watcher(woken), file_events.observe
+    watcher, real = FolderWatcher(woken), file_events.start_observer
 
     def none_left(*_: object) -> object:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(file_events, "observe", none_left)
+    monkeypatch.setattr(file_events, "start_observer", none_left)
     watcher.watch([tmp_path])
     said: str | None = watcher.problem
     assert said == "no file events (inotify watch limit reached): looking regularly"
-    monkeypatch.setattr(file_events, "observe", real)
+    monkeypatch.setattr(file_events, "start_observer", real)
     watcher.watch([tmp_path])
     left: str | None = watcher.problem
     try:
@@ -93,7 +93,7 @@ def test_a_folder_that_was_replaced_is_watched_anew(tmp_path: Path) -> None:
     """As when a web UI is moved away and another takes its place: the old watch stays with the old folder."""
     folder, woken = tmp_path / "models", threading.Event()
     folder.mkdir()
-    watcher = Watcher(woken)
+    watcher = FolderWatcher(woken)
     try:
         watcher.watch([folder, tmp_path / "never there"])
         folder.rename(tmp_path / "away")
@@ -119,7 +119,7 @@ def test_what_cannot_tell_its_mounts_counts_as_local(tmp_path: Path, monkeypatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(psutil, "disk_partitions", refused)
-    assert not file_events.is_remote(tmp_path)
+    assert not file_events.is_on_network(tmp_path)
 
 
 @LINUX
@@ -130,14 +130,14 @@ def test_a_network_drive_is_looked_at_regularly(tmp_path: Path, monkeypatch: pyt
         mountpoint, fstype = str(tmp_path.resolve()), "cifs"
 
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: [Mount()])
-    watcher = Watcher(threading.Event())
+    watcher = FolderWatcher(threading.Event())
     watcher.watch([tmp_path])
     assert watcher.problem == f"no file events on {tmp_path} (a network drive): looking regularly"
     watcher.stop()
 
 
 def test_starts_in_a_folder_that_is_gone(tmp_path: Path) -> None:
-    openings = Openings(tmp_path / "gone", lambda: [os.getpid()])
+    openings = BriefStarts(tmp_path / "gone", lambda: [os.getpid()])
     openings.watch(True)
     assert openings.take() == set()
     openings.watch(False)

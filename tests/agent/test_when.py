@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent.may_run import Situation, Spent, in_hours, must_yield, over_budget, why_not
+from autotune.agent.may_run import SessionPart, Situation, in_hours, limits_reached, reasons_to_wait, reasons_to_yield
 from tests.agent.world import settings
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=timezone.utc)  # a Wednesday
@@ -17,7 +17,7 @@ FREE = Situation(gpu_present=True, gpu_percent=3.0, gpu_memory=500.0, temperatur
 
 
 def reasons(now: Situation = FREE, quiet: float | None = None, spent: Any = (), **config: Any) -> list[str]:
-    return why_not(now, settings(**config), NOON, quiet, spent)
+    return reasons_to_wait(now, settings(**config), NOON, quiet, spent)
 
 
 def test_free() -> None:
@@ -62,10 +62,10 @@ def test_quiet_is_waited_for_only_after_the_noise() -> None:
 
 
 def test_heat_and_hours_do_not_end_a_running_session() -> None:
-    assert must_yield(Situation(temperature=95.0), settings()) == []
-    assert must_yield(Situation(on_battery=True), settings(on_battery=True)) == []
-    assert must_yield(Situation(user_idle=2.0), settings(idle_minutes=0.0)) == []
-    assert must_yield(Situation(user_idle=2.0), settings()) == ["you are back"]
+    assert reasons_to_yield(Situation(temperature=95.0), settings()) == []
+    assert reasons_to_yield(Situation(on_battery=True), settings(on_battery=True)) == []
+    assert reasons_to_yield(Situation(user_idle=2.0), settings(idle_minutes=0.0)) == []
+    assert reasons_to_yield(Situation(user_idle=2.0), settings()) == ["you are back"]
 
 
 @pytest.mark.parametrize(
@@ -94,29 +94,29 @@ def test_hours_agree_with_walking_the_clock(minute: int, start: int, end: int) -
 def test_budgets() -> None:
     hour = timedelta(hours=1).total_seconds()
     now = NOON.timestamp()
-    assert over_budget(NOON, settings(), [Spent(now - hour, 600.0)]) == []
-    week = [Spent(now - i * 12 * hour, 60.0) for i in range(7)]
-    assert "7 sessions this week" in over_budget(NOON, settings(), week)[0]
-    old = [Spent(now - 8 * 24 * hour - i, 9000.0) for i in range(9)]
-    assert over_budget(NOON, settings(), old) == []
-    assert "120 minutes today" in over_budget(NOON, settings(), [Spent(now - hour, 7200.0)])[0]
-    assert over_budget(NOON, settings(), [Spent(now - 13 * hour, 7200.0)]) == []
+    assert limits_reached(NOON, settings(), [SessionPart(now - hour, 600.0)]) == []
+    week = [SessionPart(now - i * 12 * hour, 60.0) for i in range(7)]
+    assert "7 sessions this week" in limits_reached(NOON, settings(), week)[0]
+    old = [SessionPart(now - 8 * 24 * hour - i, 9000.0) for i in range(9)]
+    assert limits_reached(NOON, settings(), old) == []
+    assert "120 minutes today" in limits_reached(NOON, settings(), [SessionPart(now - hour, 7200.0)])[0]
+    assert limits_reached(NOON, settings(), [SessionPart(now - 13 * hour, 7200.0)]) == []
 
 
 def test_a_session_that_gave_way_often_is_one_session() -> None:
     now = NOON.timestamp()
-    sittings = [Spent(now - 100.0 * i, 10.0, "a") for i in range(50)]
-    assert over_budget(NOON, settings(), sittings) == []
-    full = [*sittings, *(Spent(now - 1000.0 * i, 10.0, name) for i, name in enumerate("bcdefg"))]
-    assert "7 sessions this week" in over_budget(NOON, settings(), full)[0]
-    assert over_budget(NOON, settings(), full, due="a") == []
-    assert over_budget(NOON, settings(), full, due="h") != []
+    sittings = [SessionPart(now - 100.0 * i, 10.0, "a") for i in range(50)]
+    assert limits_reached(NOON, settings(), sittings) == []
+    full = [*sittings, *(SessionPart(now - 1000.0 * i, 10.0, name) for i, name in enumerate("bcdefg"))]
+    assert "7 sessions this week" in limits_reached(NOON, settings(), full)[0]
+    assert limits_reached(NOON, settings(), full, due="a") == []
+    assert limits_reached(NOON, settings(), full, due="h") != []
 
 
 def test_a_clock_set_back_does_not_open_the_purse() -> None:
     tomorrow = NOON.timestamp() + 86400
-    spent = [Spent(tomorrow + i, 1200.0) for i in range(7)]
-    assert len(over_budget(NOON, settings(), spent)) == 2
+    spent = [SessionPart(tomorrow + i, 1200.0) for i in range(7)]
+    assert len(limits_reached(NOON, settings(), spent)) == 2
 
 
 YEAR = 365 * 86400.0
@@ -124,7 +124,7 @@ YEAR = 365 * 86400.0
 
 @pytest.mark.parametrize("ahead", [3 * 86400.0, 30 * 86400.0, YEAR, 100 * YEAR, 1e15, 1e300])
 def test_sessions_dated_by_a_clock_that_was_wrong_block_nothing(ahead: float) -> None:
-    wrong = [Spent(NOON.timestamp() + ahead, 9000.0, f"w{i}") for i in range(9)]
-    assert over_budget(NOON, settings(), wrong) == []
-    real = [Spent(NOON.timestamp() - 60.0 * i, 60.0, f"r{i}") for i in range(7)]
-    assert over_budget(NOON, settings(), [*wrong, *real]) == ["7 sessions this week, 7 are allowed"]
+    wrong = [SessionPart(NOON.timestamp() + ahead, 9000.0, f"w{i}") for i in range(9)]
+    assert limits_reached(NOON, settings(), wrong) == []
+    real = [SessionPart(NOON.timestamp() - 60.0 * i, 60.0, f"r{i}") for i in range(7)]
+    assert limits_reached(NOON, settings(), [*wrong, *real]) == ["7 sessions this week, 7 are allowed"]

@@ -10,8 +10,8 @@ from typing import Any
 
 from autotune.agent.agent import Agent
 from autotune.agent.may_run import Situation
-from autotune.agent.state import Event, Keeper
-from autotune.agent.verb_process import Result
+from autotune.agent.state import Event, StateKeeper
+from autotune.agent.verb_process import VerbResult
 from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.disk.tomlfile import TomlFile
@@ -92,10 +92,10 @@ class FakeChild:
             self.world.finished.append(self.name)
         return code
 
-    def result(self) -> Result:
+    def result(self) -> VerbResult:
         code = self.poll()
         assert code is not None
-        return Result(code, self.world.documents.get(self.name))
+        return VerbResult(code, self.world.documents.get(self.name))
 
     def die(self, code: int) -> None:
         """Ends now; what was measured stays."""
@@ -105,7 +105,7 @@ class FakeChild:
             )
             self.stopped = code
 
-    def stop(self) -> Result:
+    def stop(self) -> VerbResult:
         self.die(130)
         return self.result()
 
@@ -143,20 +143,20 @@ class FakeWorld:
                 self.fuse = None
                 raise Killed
 
-    def wall(self) -> datetime:
+    def local_time(self) -> datetime:
         return START + timedelta(seconds=self.clock) + self.offset
 
-    def steady(self) -> float:
+    def monotonic(self) -> float:
         return self.clock
 
-    def parts(self) -> dict[str, str]:
+    def fingerprint_parts(self) -> dict[str, str]:
         self.tick()
         self.looks += 1
         if self.fault is not None:
             raise self.fault
         return dict(self.now_parts)
 
-    def moved(self) -> bool:
+    def files_moved(self) -> bool:
         moved, self.events = self.events, False
         return moved
 
@@ -167,16 +167,16 @@ class FakeWorld:
     def webui_pids(self, ours: frozenset[int]) -> tuple[int, ...]:
         return tuple(sorted(self.pids))
 
-    def follow_starts(self, wanted: bool) -> None:
+    def watch_starts(self, wanted: bool) -> None:
         """Every start is in ``pids`` here."""
 
-    def listens(self, pid: int) -> bool:
+    def has_port(self, pid: int) -> bool:
         return pid in self.ports
 
-    def tuned_before(self) -> bool:
+    def was_tuned(self) -> bool:
         return self.tuned
 
-    def begin(self, name: str, words: Sequence[str]) -> FakeChild:
+    def start_verb(self, name: str, words: Sequence[str]) -> FakeChild:
         self.tick()
         assert not [c for c in self.children if c.poll() is None], "two children at once"
         child = FakeChild(self, name, words)
@@ -184,31 +184,31 @@ class FakeWorld:
         self.tick()
         return child
 
-    def earlier(self, name: str) -> dict[str, Any] | None:
+    def document_of(self, name: str) -> dict[str, Any] | None:
         self.tick()
         return self.documents.get(name)
 
-    def tell(self, title: str, text: str) -> None:
+    def notify_user(self, title: str, text: str) -> None:
         self.told.append((title, text))
 
     def log(self, text: str) -> None:
         self.tick()
         self.lines.append(text)
 
-    def publish(self, status: dict[str, Any]) -> None:
+    def publish_status(self, status: dict[str, Any]) -> None:
         self.status = status
 
 
-class FragileKeeper(Keeper):
+class FragileKeeper(StateKeeper):
     """A keeper whose process may be killed before or after a line is on disk."""
 
     def __init__(self, folder: Path, world: FakeWorld) -> None:
         self.world = world
         super().__init__(folder)
 
-    def note(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         self.world.tick()
-        super().note(event)
+        super().record(event)
         self.world.tick()
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.agent.situation import _of_others
+from autotune.agent.situation import memory_of_others
 from autotune.machine import windows_gpu_memory
 from autotune.machine.nvml import Nvml
 from autotune.machine.windows_gpu_memory import GpuCounters, Used, instance, moved_out, on_card
@@ -178,7 +178,7 @@ def test_where_nobody_tells_nothing_is_taken_for_nought(
     ([1.0, 2.0], True, 3.0),
 ])
 def test_memory_of_others(sizes: list[float | None], listed: bool, memory: float | None) -> None:
-    assert _of_others(sizes, listed) == memory
+    assert memory_of_others(sizes, listed) == memory
 
 
 def test_memory_that_spills_is_seen_and_counts(pdh: pdh_fake.Fake, wddm: Nvml, fake: nvml_fake.Fake) -> None:

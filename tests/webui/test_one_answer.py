@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.agent.effects import RealWorld
+from autotune.agent.effects import RealEffects
 from autotune.config import config as configuration
 from autotune.disk.tomlfile import TomlFile
 from autotune.overview.status import status
@@ -119,9 +119,9 @@ def test_the_agent_and_status_read_the_file_that_counts(tmp_path: Path) -> None:
     package = {"PackageName": "stable-diffusion-webui", "LibraryPath": "Packages\\webui", "LaunchArgs": words}
     write(tmp_path / "Data/settings.json", json.dumps({"InstalledPackages": [package]}))
     settings = configuration.parse(TomlFile("", "test"), None)
-    world = RealWorld(root, tmp_path / "state", lambda: settings, lambda _: None)
+    world = RealEffects(root, tmp_path / "state", lambda: settings, lambda _: None)
     try:
-        parts = world.parts()
+        parts = world.fingerprint_parts()
     finally:
         world.close()
     said = status(root, Places(tmp_path / "state"))

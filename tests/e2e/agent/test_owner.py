@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autotune.agent.situation import Activity
+from autotune.agent.situation import SituationReader
 from autotune.webui.running import OwnWebUI, ask
 from tests.agent.test_loop import agent, status, webui
 from tests.waiting import wait_for
@@ -119,21 +119,21 @@ def of(root: Path) -> list[psutil.Process]:
 
 @pytest.mark.e2e
 def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
-    look = Activity(webui)
-    assert look.situation(frozenset(), False).webui_runs is False
+    look = SituationReader(webui)
+    assert look.read(frozenset(), False).webui_runs is False
     with owner(webui) as port:
-        assert wait_for(lambda: look.situation(frozenset(), False).webui_runs, 10)
-        assert look.situation(frozenset(), False).job is None
-        ((pid, listens),) = look.listening(frozenset()).items()
+        assert wait_for(lambda: look.read(frozenset(), False).webui_runs, 10)
+        assert look.read(frozenset(), False).job is None
+        ((pid, listens),) = look.webui_processes(frozenset()).items()
         assert listens
-        assert look.listening(frozenset({pid})) == {}
+        assert look.webui_processes(frozenset({pid})) == {}
         work = threading.Thread(target=post, args=(port, "txt2img", JOB), daemon=True)
         work.start()
-        assert wait_for(lambda: look.situation(frozenset(), False).job is not None, 10)
+        assert wait_for(lambda: look.read(frozenset(), False).job is not None, 10)
         post(port, "interrupt", {})
         work.join(30)
-        assert wait_for(lambda: look.situation(frozenset(), False).job is None, 10)
-    assert wait_for(lambda: not look.situation(frozenset(), False).webui_runs, 10)
+        assert wait_for(lambda: look.read(frozenset(), False).job is None, 10)
+    assert wait_for(lambda: not look.read(frozenset(), False).webui_runs, 10)
 
 
 @pytest.mark.timeout(300 + 60 * YIELDS)
