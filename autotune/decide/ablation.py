@@ -56,19 +56,20 @@ def without_flag(space: Space, candidate: Candidate, dimension: str) -> Candidat
     return None
 
 
-def flag_words(candidate: Candidate, less: Candidate, dimension: str) -> str:
+def flag_words(candidate: Candidate, reduced: Candidate, dimension: str) -> str:
     """The words or settings that a dimension adds to a set, as the user would write them."""
-    words = [word for word in candidate.flags.words if word not in less.flags.words]
+    words = [word for word in candidate.flags.words if word not in reduced.flags.words]
     if words:
         return " ".join(words)
-    gone = [word for word in less.flags.words if word not in candidate.flags.words]
+    gone = [word for word in reduced.flags.words if word not in candidate.flags.words]
     if gone:
         return "without " + " ".join(gone)
     return f"{dimension}={dict(candidate.levels)[dimension]}"
 
 
-def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[StartPair, ...]:
-    """The fresh pairs of a set without one flag (``less``) and with it (``candidate``), in the order of their blocks.
+def flag_pairs(rounds: tuple[Round, ...], candidate: str, reduced: str) -> tuple[StartPair, ...]:
+    """The fresh pairs of a set without one flag (``reduced``) and with it (``candidate``), in the order of their
+    blocks.
 
     Rounds without the flag have the purpose "ablate"; those with it are of the same block, whatever the block was made
     for: from the same process where that rendered both, else from another one.
@@ -78,7 +79,7 @@ def flag_pairs(rounds: tuple[Round, ...], candidate: str, less: str) -> tuple[St
     for one in rounds:
         if one.block is None or one.short:
             continue
-        if one.candidate == less and one.purpose in FRESH_PURPOSES:
+        if one.candidate == reduced and one.purpose in FRESH_PURPOSES:
             gap.setdefault(one.block, []).append(one)
         elif one.candidate == candidate and one.purpose in FRESH_PURPOSES:
             right.setdefault(one.block, []).append(one)
@@ -95,8 +96,8 @@ def measured_effects(space: Space, candidate: Candidate, rounds: tuple[Round, ..
     """The effect of each dimension on which the set differs from the baseline, where fresh pairs measured it."""
     found = {}
     for dimension in differing_dimensions(space, candidate):
-        less = without_flag(space, candidate, dimension)
-        pairs = flag_pairs(rounds, candidate.id, less.id) if less else ()
+        reduced = without_flag(space, candidate, dimension)
+        pairs = flag_pairs(rounds, candidate.id, reduced.id) if reduced else ()
         seen = compare(pairs, rounds, 0.0, confidence)
         if seen is not None:
             found[dimension] = FlagEffect(seen.gain, seen.error, seen.interval, len(pairs))
@@ -120,22 +121,22 @@ def ablation_rows(space: Space, candidate: Candidate, posterior: Posterior, tota
     ``total``: the verdict's speedup, from ``pairs`` pairs; ``known``: the effects that fresh pairs measured. The
     product of the rows lies in the verdict's interval.
     """
-    single_flags = [(name, less) for name in differing_dimensions(space, candidate)
-                    if (less := without_flag(space, candidate, name)) is not None and less.id in posterior.index]
+    single_flags = [(name, reduced) for name in differing_dimensions(space, candidate)
+                    if (reduced := without_flag(space, candidate, name)) is not None and reduced.id in posterior.index]
     if len(single_flags) == 1 and len(differing_dimensions(space, candidate)) == 1:
-        name, less = single_flags[0]
-        title = flag_words(candidate, less, name)
+        name, reduced = single_flags[0]
+        title = flag_words(candidate, reduced, name)
         return (Ablation(title, total.estimate, total.low, total.high, total.low > 1.0, True, pairs),)
     z = NormalDist().inv_cdf(0.5 + 0.5 * total.confidence)
-    open_sets = [less for name, less in single_flags if name not in known]
+    open_sets = [reduced for name, reduced in single_flags if name not in known]
     expected_sum = None
     if len(single_flags) == len(differing_dimensions(space, candidate)):
         expected_sum = math.log(total.estimate) - sum(effect.gain for effect in known.values())
     variance = _standard_error(total, z) ** 2 + sum(effect.error**2 for effect in known.values())
     expected = iter(_expected_effects(posterior, candidate, open_sets, expected_sum, variance))
     rows = []
-    for name, less in single_flags:
-        title = flag_words(candidate, less, name)
+    for name, reduced in single_flags:
+        title = flag_words(candidate, reduced, name)
         if name in known:
             one = known[name]
             low, high = one.interval.low, one.interval.high

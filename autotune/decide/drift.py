@@ -122,9 +122,9 @@ def _half_width(groups: list[list[float]]) -> float:
     return sequential.t_bound(1.0 - CONFIDENCE, NOISE.between_df) * math.sqrt(variance)
 
 
-def _is_unchanged(mine: list[float], before: RecordedSpeedup) -> bool:
+def _is_unchanged(scores: list[float], before: RecordedSpeedup) -> bool:
     """Whether the set's time is the recorded one within the noise of starts (the record had several)."""
-    if len(mine) < ROUNDS:
+    if len(scores) < ROUNDS:
         return False
-    sd = noise.within_sd([mine])
-    return abs(noise.robust_mean(mine, sd) - before.current_score) <= math.sqrt(1.5) * _half_width([mine])
+    sd = noise.within_sd([scores])
+    return abs(noise.robust_mean(scores, sd) - before.current_score) <= math.sqrt(1.5) * _half_width([scores])

@@ -24,34 +24,34 @@ def without_doubtful_flags(space: Space, candidate: Candidate, posterior: Poster
     while True:
         doubtful: list[tuple[float, Candidate]] = []
         for dimension in differing_dimensions(space, current):
-            less = without_flag(space, current, dimension)
-            if less is None or less.id in dropped:
+            reduced = without_flag(space, current, dimension)
+            if reduced is None or reduced.id in dropped:
                 continue
-            mean, sd = posterior.gain(less.id, current.id)
+            mean, sd = posterior.gain(reduced.id, current.id)
             chance = chance_above(mean, sd, 0.0)
             if mean < RULES.tie or (chance < RULES.helpful_chance and mean < RULES.kept_in_doubt):
-                doubtful.append((mean, less))
+                doubtful.append((mean, reduced))
         if not doubtful:
             return current
         current = min(doubtful, key=lambda pair: (pair[0], pair[1].id))[1]
 
 
-def chance_to_help(posterior: Posterior, candidate: Candidate, less: Candidate) -> float:
-    """Chance that the flag which ``candidate`` has and ``less`` has not makes it faster."""
-    mean, sd = posterior.gain(less.id, candidate.id)
+def chance_to_help(posterior: Posterior, candidate: Candidate, reduced: Candidate) -> float:
+    """Chance that the flag which ``candidate`` has and ``reduced`` has not makes it faster."""
+    mean, sd = posterior.gain(reduced.id, candidate.id)
     return chance_above(mean, sd, 0.0)
 
 
-def is_shown_to_help(posterior: Posterior, candidate: Candidate, less: Candidate, effect: FlagEffect | None) -> bool:
+def is_shown_to_help(posterior: Posterior, candidate: Candidate, reduced: Candidate, effect: FlagEffect | None) -> bool:
     """Whether a flag is shown to help: by all clips together, and by its own fresh pairs, since the search chose the
     flag by its own clips, which were lucky for it more often than not.
 
     It also counts as shown where the set without it is no simpler (it has a flag of the user's more).
     """
-    if less.simplicity >= candidate.simplicity:
+    if reduced.simplicity >= candidate.simplicity:
         return True
     fresh = effect is None or effect.gain > RULES.fresh_errors * effect.error
-    return fresh and chance_to_help(posterior, candidate, less) >= RULES.shown_chance
+    return fresh and chance_to_help(posterior, candidate, reduced) >= RULES.shown_chance
 
 
 def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior, known: Mapping[str, FlagEffect],
@@ -63,11 +63,11 @@ def without_idle_flags(space: Space, candidate: Candidate, posterior: Posterior,
     while True:
         idle = []
         for dimension in left:
-            less = without_flag(space, current, dimension)
+            reduced = without_flag(space, current, dimension)
             effect = known[dimension] if current is candidate else None
-            if less is None or less.id in dropped or is_shown_to_help(posterior, current, less, effect):
+            if reduced is None or reduced.id in dropped or is_shown_to_help(posterior, current, reduced, effect):
                 continue
-            idle.append((chance_to_help(posterior, current, less), dimension, less))
+            idle.append((chance_to_help(posterior, current, reduced), dimension, reduced))
         if not idle:
             return current
         _, dimension, current = min(idle, key=lambda one: (one[0], one[1]))

@@ -133,7 +133,7 @@ def _gain_words(gain: float, objective: str) -> str:
     """A log gain in words: 12 % less time, 3 % more memory."""
     what = {"speed": "time", "vram": "memory", "balanced": "time and memory"}[objective]
     change = 100.0 * (1.0 - math.exp(-gain))
-    return f"{abs(change):.1f} % {'less' if change >= 0 else 'more'} {what}"
+    return f"{abs(change):.1f} % {'reduced' if change >= 0 else 'more'} {what}"
 
 
 def _interval_words(interval: Interval) -> str:
@@ -158,13 +158,13 @@ def set_to_adopt(history: History, space: Space, all_rounds: tuple[Round, ...], 
     chosen = next(better, rival)
     posterior = posterior_by_clips_alone(space, all_rounds)
     known = measured_effects(space, space[chosen], all_rounds, rule.confidence)
-    less = without_idle_flags(space, space[chosen], posterior, known, dropped).id
-    if less in (chosen, space.baseline):
+    reduced = without_idle_flags(space, space[chosen], posterior, known, dropped).id
+    if reduced in (chosen, space.baseline):
         return chosen, known, posterior
-    found = confirmation_result(history, space, all_rounds, less, rule)
-    if found is None or found.answer != "better" or not was_started_cold(history, less):
+    found = confirmation_result(history, space, all_rounds, reduced, rule)
+    if found is None or found.answer != "better" or not was_started_cold(history, reduced):
         return chosen, known, posterior
-    return less, measured_effects(space, space[less], all_rounds, rule.confidence), posterior
+    return reduced, measured_effects(space, space[reduced], all_rounds, rule.confidence), posterior
 
 
 def _confirmed(history: History, space: Space, profile: Profile, objective: str, all_rounds: tuple[Round, ...],

@@ -57,7 +57,7 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
             return unfinished
     if done >= RULES.max_blocks or len(numbers) >= RULES.max_blocks + 2:
         return None
-    if done >= RULES.min_blocks and _settled(view, winner, found):
+    if done >= RULES.min_blocks and _is_settled(view, winner, found):
         return None
     need = max(1, RULES.min_blocks - done)
     number = 0 if current is None else current + 1
@@ -70,7 +70,7 @@ def next_comparison(view: View, winner: str) -> Proposal | None:
     return _start_side(view, winner, number, 0, count, _why(view, winner, number))
 
 
-def _settled(view: View, winner: str, found: tuple[StartPair, ...]) -> bool:
+def _is_settled(view: View, winner: str, found: tuple[StartPair, ...]) -> bool:
     """Whether another pair is not worth its time: the answer is known and, for a gain, how large it is.
 
     Pairs that only tell how much better the set is are at most RULES.precision_pairs times those that it took to be

@@ -122,7 +122,7 @@ def weigh_batches(view: View, race: Contenders, allowed: frozenset[str]) -> list
     for i in np.argsort(race.mean, kind="stable"):
         if race.names[i] in allowed:
             keys.setdefault(launch_key[race.names[i]], []).append(int(i))
-    done = _rounds_here(view)
+    done = _rounds_in_process(view)
     found = _batch_worths(view, race, [members for key, members in keys.items() if key != view.live_key], None)
     here = [i for i in keys.get(view.live_key or "", ()) if done.get(race.names[i], 0) < THRESHOLDS.rounds_of_process]
     if here:
@@ -160,7 +160,7 @@ def _batch_worths(view: View, race: Contenders, keys: list[list[int]], live: int
     return found
 
 
-def _rounds_here(view: View) -> dict[str, int]:
+def _rounds_in_process(view: View) -> dict[str, int]:
     """Rounds that each set has in the live process."""
     found: dict[str, int] = {}
     for one in view.scored:

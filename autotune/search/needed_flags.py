@@ -42,10 +42,10 @@ FIRST_FLAG_BLOCK = 100
 
 @dataclass(frozen=True, slots=True)
 class FlagArm:
-    """The winner without one flag (``less``). ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to
+    """The winner without one flag (``reduced``). ``chance`` that the flag helps, fresh ``pairs`` so far, ``shown`` to
     help; ``live``: a process of the winner can be switched to it; ``simpler``: it needs a flag less."""
 
-    less: Candidate
+    reduced: Candidate
     chance: float
     pairs: int
     shown: bool
@@ -91,14 +91,14 @@ def _flag_arms(view: View, winner: str, posterior: Posterior) -> list[FlagArm]:
     known = measured_effects(space, whole, view.rounds, view.profile.decide.confidence)
     found = []
     for dimension in differing_dimensions(space, whole):
-        less = without_flag(space, whole, dimension)
-        if less is None or less.id in view.barred:
+        reduced = without_flag(space, whole, dimension)
+        if reduced is None or reduced.id in view.barred:
             continue
-        pairs = len(flag_pairs(view.rounds, winner, less.id))
-        proven = is_shown_to_help(posterior, whole, less, known.get(dimension))
-        found.append(FlagArm(less, chance_to_help(posterior, whole, less), pairs, proven,
-                             less.launch_key == whole.launch_key, less.simplicity < whole.simplicity))
-    return sorted(found, key=lambda arm: (arm.chance, arm.less.id))
+        pairs = len(flag_pairs(view.rounds, winner, reduced.id))
+        proven = is_shown_to_help(posterior, whole, reduced, known.get(dimension))
+        found.append(FlagArm(reduced, chance_to_help(posterior, whole, reduced), pairs, proven,
+                             reduced.launch_key == whole.launch_key, reduced.simplicity < whole.simplicity))
+    return sorted(found, key=lambda arm: (arm.chance, arm.reduced.id))
 
 
 def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
@@ -106,7 +106,7 @@ def _is_worth_start(view: View, arm: FlagArm, count: int, sides: int) -> bool:
     small share of it."""
     if not arm.sure:
         return True
-    cost = sides * (RULES.min_blocks - arm.pairs) * view.cost(arm.less.id, count, fresh=True)
+    cost = sides * (RULES.min_blocks - arm.pairs) * view.cost(arm.reduced.id, count, fresh=True)
     return cost <= THRESHOLDS.flag_time_share * view.seconds_measured
 
 
@@ -128,20 +128,20 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
     wanted = clips_a_side(view, winner, block)
     reserve = 0.0 if asked is None else 2.0 * block_cost(view, winner, 1)
     several = max(THRESHOLDS.fewest_clips + 1, wanted)
-    left = [arm for arm in arms if arm.open and arm.less.id not in seen]
+    left = [arm for arm in arms if arm.open and arm.reduced.id not in seen]
     for arm in left:
         count = wanted if arm.sure else several
-        here = up and arm.less.launch_key == view.live_key and _can_be_switched_to(arm.less)
-        if here and view.cost(arm.less.id, count) + reserve <= view.seconds_left:
-            return Proposal(arm.less.id, "ablate", count, block=block,
+        here = up and arm.reduced.launch_key == view.live_key and _can_be_switched_to(arm.reduced)
+        if here and view.cost(arm.reduced.id, count) + reserve <= view.seconds_left:
+            return Proposal(arm.reduced.id, "ablate", count, block=block,
                             why=f"pair {block + 1}: the best set without one flag, in the same process")
     both = winner in seen and not same
     first = {s.candidate for s in confirm} == {winner, view.space.baseline}
     for arm in left if both and first else ():
         if _shown_by_switch(view, winner, arm) or not _is_worth_start(view, arm, several, 1) or view.launches_left <= 4:
             continue
-        if view.cost(arm.less.id, several, fresh=True) + reserve <= view.seconds_left:
-            return Proposal(arm.less.id, "ablate", several, fresh=True, block=block,
+        if view.cost(arm.reduced.id, several, fresh=True) + reserve <= view.seconds_left:
+            return Proposal(arm.reduced.id, "ablate", several, fresh=True, block=block,
                             why=f"pair {block + 1}: the best set without one flag, fresh start")
     return None
 
@@ -155,7 +155,7 @@ def _can_be_switched_to(candidate: Candidate) -> bool:
 def _shown_by_switch(view: View, winner: str, arm: FlagArm) -> bool:
     """Whether a process of the confirmation can render this arm after a live switch."""
     keys = {view.space[winner].launch_key, view.space[view.space.baseline].launch_key}
-    return arm.less.launch_key in keys and _can_be_switched_to(arm.less)
+    return arm.reduced.launch_key in keys and _can_be_switched_to(arm.reduced)
 
 
 def _after_confirmation(view: View, winner: str, arms: list[FlagArm], posterior: Posterior,
@@ -171,27 +171,27 @@ def _after_confirmation(view: View, winner: str, arms: list[FlagArm], posterior:
         if proposal is not None:
             return proposal
     known = measured_effects(space, space[winner], view.rounds, rule.confidence)
-    less = without_idle_flags(space, space[winner], posterior, known, view.barred).id
-    if less in (winner, space.baseline):
+    reduced = without_idle_flags(space, space[winner], posterior, known, view.barred).id
+    if reduced in (winner, space.baseline):
         return asked
-    return next_comparison(view, less) or _cold_start_of(view, less)
+    return next_comparison(view, reduced) or _cold_start_of(view, reduced)
 
 
 def _skips_flag(view: View, arm: FlagArm) -> bool:
     """Whether the time that is left goes into proving the simpler set instead of telling whether the flag helps: pairs
     have not shown that it does, and there is no time for both."""
     doubtful = arm.pairs >= RULES.min_blocks and not arm.shown and arm.simpler
-    return doubtful and view.seconds_left < proof_cost(view, arm.less.id)
+    return doubtful and view.seconds_left < proof_cost(view, arm.reduced.id)
 
 
-def _cold_start_of(view: View, less: str) -> Proposal | None:
+def _cold_start_of(view: View, reduced: str) -> Proposal | None:
     """A start with exactly the words of the winner without its idle flags, where it was only switched to so far."""
     count = THRESHOLDS.fewest_clips + 1
-    too_dear = not view.launches_left or view.cost(less, count, fresh=True) > view.seconds_left
-    if too_dear or was_started_cold(view.history, less):
+    too_dear = not view.launches_left or view.cost(reduced, count, fresh=True) > view.seconds_left
+    if too_dear or was_started_cold(view.history, reduced):
         return None
     block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
-    return Proposal(less, "ablate", count, fresh=True, block=block,
+    return Proposal(reduced, "ablate", count, fresh=True, block=block,
                     why="the best set less what did not help, a start of its own")
 
 
@@ -201,10 +201,10 @@ def _flag_pair(view: View, winner: str, arm: FlagArm) -> Proposal | None:
     block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in fresh)))
     there = {one.candidate for one in view.rounds if one.block == block}
     if len(there) == 1 and all(s.purpose == "ablate" for s in fresh if s.block == block):
-        sides: tuple[str, ...] = (arm.less.id if winner in there else winner,)
+        sides: tuple[str, ...] = (arm.reduced.id if winner in there else winner,)
     else:
         block += 1
-        sides = (winner, arm.less.id) if block % 2 else (arm.less.id, winner)
+        sides = (winner, arm.reduced.id) if block % 2 else (arm.reduced.id, winner)
     count = clips_a_side(view)
     cost = sum(view.cost(name, count, fresh=not arm.live) for name in sides)
     starts = 0 if arm.live else len(sides)

@@ -78,20 +78,20 @@ class OptunaStudy:
         from optuna.exceptions import UpdateFinishedTrialError
 
         self._records = [one for one in records if not one.worker]
-        held: set[tuple[str, int]] = set()
-        open_trials = []
+        in_storage: set[tuple[str, int]] = set()
+        unfinished = []
         current = self._trial.number if self._trial is not None else None
         for trial in self.study.get_trials(deepcopy=False):
             if trial.user_attrs.get(trial_history.WORKER, "" if self._question.shared else self.worker) != self.worker:
                 continue
             if not trial.state.is_finished():
-                open_trials.append(trial)
-            held |= {(kind, int(row["number"])) for kind in (trial_history.SAMPLES, trial_history.LAUNCHES)
-                     for row in trial.user_attrs.get(kind, ())}
-        lacking = [one for one in self._records if (_kind(one), one.number) not in held]
+                unfinished.append(trial)
+            in_storage |= {(kind, int(row["number"])) for kind in (trial_history.SAMPLES, trial_history.LAUNCHES)
+                           for row in trial.user_attrs.get(kind, ())}
+        lacking = [one for one in self._records if (_kind(one), one.number) not in in_storage]
         self._trial_of = _trial_of_each(self._records)
         left = dict.fromkeys(self._trial_of[_kind(one), one.number] for one in lacking)
-        for trial in open_trials:
+        for trial in unfinished:
             if trial.number == current:
                 left.pop(self._number, None)
                 continue

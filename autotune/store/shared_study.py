@@ -108,7 +108,7 @@ class OtherWorkers:
             elif alive[worker]:
                 running.append(trial)
             else:
-                done.append(self._taken_over(trial))
+                done.append(self._end_for_dead(trial))
         self._add_finished(done, take_all, no_pairs)
         self.activity = self._summary(running, done, alive)
         self.activity.verdict_is_sure = bool(attrs.get("sure")) and attrs.get("by") != self._optuna.worker
@@ -142,7 +142,7 @@ class OtherWorkers:
             self._beats[worker] = known = (value, now)
         return value != ENDED and now - known[1] <= self._grace
 
-    def _taken_over(self, trial: FrozenTrial) -> FrozenTrial:
+    def _end_for_dead(self, trial: FrozenTrial) -> FrozenTrial:
         """Ends a trial whose worker is gone, by what it holds."""
         launches, samples = trial_history.recorded_rows(trial)
         with suppress(*storage_errors()):
@@ -181,7 +181,7 @@ class OtherWorkers:
                  if sample.state == "ok" and sample.purpose == "confirm"}
         return self._optuna.space.baseline in sides and len(sides) > 1
 
-    def _add_finished(self, done: list[FrozenTrial], last: bool, hold: bool) -> None:
+    def _add_finished(self, done: list[FrozenTrial], take_all: bool, no_pairs: bool) -> None:
         """Copies finished trials into the own record; see the module's text."""
         study = self._study
         known = {candidate.id for candidate in self._optuna.space.candidates}
@@ -191,7 +191,7 @@ class OtherWorkers:
         blocks: dict[tuple[str, Any], int] = {}
         held = {(one.worker, one.origin): one.block for one in study.samples if one.worker}
         due = [trial for trial in sorted(done, key=lambda one: one.number)
-               if not _is_of_pair(trial) or last or (_pair_key(trial) in whole and not hold)]
+               if not _is_of_pair(trial) or take_all or (_pair_key(trial) in whole and not no_pairs)]
         for trial in due:  # all starts first: a clip may stand in an earlier trial than the start that it lacked
             worker = _pair_key(trial)[0]
             for launch in trial_history.recorded_rows(trial)[0]:
@@ -208,12 +208,12 @@ class OtherWorkers:
                     if block is not None:
                         blocks[key] = block
                 elif number is not None and sample.candidate in known:
-                    place = self._own_block(blocks, key) if compares and key in whole else None
+                    place = self._block_number(blocks, key) if compares and key in whole else None
                     study.add_from_worker(replace(sample, number=len(study.samples), launch=number, worker=key[0],
                                                   origin=sample.number, block=place))
                     known_samples.add((key[0], sample.number))
 
-    def _own_block(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
+    def _block_number(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
         """The number that another worker's pair has in the own record."""
         if key not in blocks:
             used = [one.block for one in self._study.samples if one.block is not None]

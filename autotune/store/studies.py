@@ -25,8 +25,8 @@ COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 class Study:
     """One study: samples and launches go to disk at once, ``history`` gives everything recorded so far."""
 
-    def __init__(self, folder: Path, head: dict[str, Any], mend: bool = False) -> None:
-        """Reads the study. A damaged line raises StateDamaged; with ``mend`` it and what follows are moved aside
+    def __init__(self, folder: Path, head: dict[str, Any], repair: bool = False) -> None:
+        """Reads the study. A damaged line raises StateDamaged; with ``repair`` it and what follows are moved aside
         (``moved_aside``): only a tune that goes on measuring may go on without them."""
         self.folder = folder
         self.head = head
@@ -38,7 +38,7 @@ class Study:
         self._trial: int | None = None
         self.on_record: Callable[[Sample | Launch], None] | None = None
         """Told of each own sample and launch, once it is on the disk."""
-        if mend:
+        if repair:
             self._journal.read(self._read)
             return
         for number, record in self._journal.lines():
@@ -201,7 +201,7 @@ def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) ->
             # A head that is damaged is no concern of other questions.
             found = _head(folder) if folder.name.endswith(f"-{key}") else None
             if found is not None and found.get("key") == key:
-                return Study(folder, found, mend=True)
+                return Study(folder, found, repair=True)
     number = 1 + max((int(folder.name.split("-")[0]) for folder in study_folders(studies)), default=0)
     folder = studies / f"{number:04d}-{key}"
     document = {**head, "id": folder.name, "key": key}
