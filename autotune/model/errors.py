@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class AutotuneError(Exception):
-    """A fault with one line of cause, one line of advice and an exit code; never shown as a traceback."""
+    """An error that can be foreseen: one line of cause, one line of advice and an exit code; never shown as a
+    traceback."""
 
     code = 1
 
@@ -39,7 +40,7 @@ class Refused(AutotuneError):
 
 
 class Busy(AutotuneError):
-    """Another autotune, or the user's own job, holds what we need (exit 6)."""
+    """Another autotune, or the user's own job, is at work (exit 6)."""
 
     code = 6
 
@@ -51,6 +52,6 @@ class StateDamaged(AutotuneError):
 
 
 class Interrupted(AutotuneError):
-    """Ctrl-C, SIGTERM or an owner who came back; nothing is lost (exit 130)."""
+    """Ctrl-C, SIGTERM or a user who came back; nothing is lost (exit 130)."""
 
     code = 130

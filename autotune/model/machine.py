@@ -67,7 +67,8 @@ class AnimateDiff:
 
 @dataclass(frozen=True)
 class ProbedInstall:
-    """An install. ``flags`` are all argv words its launch file gives; tuned and kept split them.
+    """An install of a web UI, as the probe found it. ``flags`` are all argv words its launch file gives; tuned and kept
+    split them.
 
     ``flavour`` is a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
     ``python`` is the interpreter its start script would use, None if missing.

@@ -40,7 +40,7 @@ class Screen:
         self.space = space
         self.profile = profile
         self.objective = objective
-        # What other machines' records tell is of times; of memory only a study of this machine does.
+        # Other machines' records are of times; only a study of this machine knows its memory.
         known = prior if prior is not None and (objective == "speed" or prior.doubt < 1.0) else None
         effects = {(d, level): value for d, level, value in (known.effects if known else ())}
         self.surface = surface_for(space, objective, effects, known.doubt if known else 1.0)

@@ -15,7 +15,8 @@ class Thresholds:
     least_rate_live: float = 0.0002
     least_rate_start: float = 0.0001
     """Smallest expected drop of the best time for which the time of one baseline clip is spent, in a live process and
-    with a start: what a start tells of a launch flag helps every set that has it. Too large: the search stops early."""
+    with a start: what a start shows about a launch flag applies to every set that has it. Too large: the search stops
+    early."""
     least_drop: float = 0.001
     """Smallest expected drop of the best time for which anything is measured, however cheap: among sets that differ by
     less the simplest one is as good."""

@@ -67,7 +67,7 @@ class OtherWorkers:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Beats as long as the block runs."""
+        """Advances this worker's beat in the storage as long as the block runs."""
         stop = threading.Event()
         thread = threading.Thread(target=self._beating, args=(stop,), name="beat", daemon=True)
         thread.start()
@@ -182,7 +182,7 @@ class OtherWorkers:
         return self._optuna.space.baseline in sides and len(sides) > 1
 
     def _add_finished(self, done: list[FrozenTrial], take_all: bool, no_pairs: bool) -> None:
-        """Copies finished trials into the own record; see the module's text."""
+        """Copies finished trials into this worker's record; see the module's text."""
         study = self._study
         known = {candidate.id for candidate in self._optuna.space.candidates}
         known_samples = {(one.worker, one.origin) for one in study.samples if one.worker}
@@ -214,7 +214,7 @@ class OtherWorkers:
                     known_samples.add((key[0], sample.number))
 
     def _block_number(self, blocks: dict[tuple[str, Any], int], key: tuple[str, Any]) -> int:
-        """The number that another worker's pair has in the own record."""
+        """The number that another worker's pair has in this worker's record."""
         if key not in blocks:
             used = [one.block for one in self._study.samples if one.block is not None]
             blocks[key] = 1 + max(used, default=-1)
