@@ -17,7 +17,6 @@ EXCEPTIONS: dict[str, tuple[int, str]] = {
     "cli.tune.tune_command": (9, VERB),
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
     "tune.tune.ask_and_tell": (7, "to become a value"),
-    "apply.apply.rollback": (7, "to become a value"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "documented keywords, in other people's programs"),
     "trial.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
 }

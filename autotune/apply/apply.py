@@ -1,4 +1,4 @@
-"""`apply` and `rollback`: the winning set into the launch file, proven, and back, byte for byte."""
+"""`apply`: works out the edit of the launch file, makes it reversibly, and proves by one start that it acts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from autotune.flags.words import split
+from autotune.flags.words import canonical, split
 from autotune.install import blocking_programs
 from autotune.install.inspection import Inspection
-from autotune.install.interrupted_edit import settle_interrupted_edit
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
-from autotune.launchfile import LaunchFile, config_json, edit, read
+from autotune.launchfile import LaunchFile, config_json, edit
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
 from autotune.launchfile.options import with_defaults
-from autotune.launchfile.records import Checkpoint, FileChange
+from autotune.launchfile.reader import parse
+from autotune.launchfile.records import FileChange
 from autotune.model import codec
 from autotune.model.errors import (
     AutotuneError,
@@ -41,12 +41,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A change that is ready to be shown and made. ``notes``: what the user should know before saying yes.
+    """An edit that is ready to be shown and made.
 
-    ``after``: the words that launch.py is to receive; ``unproven``: what they depend on that nobody here knows, '' when
-    they are certain.
-
-    ``blocked``: why it cannot be made now, although it can be shown. ``newest``: the checkpoint it was worked out on.
+    ``flags`` and ``settings``: the set; ``changes``: the files to write; ``meta``: what the checkpoint notes of it.
+    ``before`` and ``after``: all words that launch.py gets; ``unproven``: what ``after`` depends on that is not known,
+    '' where it is certain. ``notes``: what the user should know before saying yes. ``blocked``: why it cannot be made
+    now, although it can be shown. ``newest``: the newest checkpoint when it was worked out.
     """
 
     file: LaunchFile
@@ -64,20 +64,17 @@ class Plan:
 
     @property
     def changed(self) -> bool:
-        """False when the files already hold this set."""
+        """Whether anything is to be written; False when the files hold this set already."""
         return bool(self.changes)
 
     def require_possible(self, root: Path, start: bool) -> None:
-        """Raises Busy when the change cannot be made, or with ``start`` not proven, as long as another program runs
-        as it does: the user's own web UI above all."""
+        """Raises Busy while another program, mostly the user's web UI, prevents the edit, or its proof (``start``)."""
         why = self.blocked or (blocking_programs.against_starting(root) if start else None)
         if why is not None:
             raise why
 
-    def document(
-        self, changed: bool, checkpoint: str | None = None, verified: bool | None = None
-    ) -> dict[str, Any]:
-        """The document of `apply`; ``message`` is the same in words."""
+    def document(self, changed: bool, checkpoint: str | None = None, verified: bool | None = None) -> dict[str, Any]:
+        """The document of `apply` (docs/contract.md: JSON); its ``message`` is the same in words."""
         name = self.file.path.name
         if changed:
             proof = {True: ", and is in effect", None: " (not proven: it was not started)"}.get(verified, "")
@@ -102,9 +99,10 @@ class Plan:
 
 
 def plan(install: Inspection, places: Places, words: str | None, cause: str = "asked") -> Plan:
-    """Works out the change: ``words`` (given on the command line) or the newest tune's winner.
+    """Works out the edit for the flags in ``words`` (from the command line), or for the newest tune's winner.
 
-    Raises NothingToWorkOn (no launch file, no tune), UsageProblem (a word that is not managed), Refused.
+    Raises NothingToWorkOn (no launch file, no tune), UsageProblem (a word that autotune does not manage), Refused (the
+    file cannot be edited safely).
     """
     places.require_outside(install.root)
     file = _editable(install)
@@ -118,11 +116,12 @@ def plan(install: Inspection, places: Places, words: str | None, cause: str = "a
     blocked = blocked or blocking_programs.against_writing(install.root, (change.path for change in changes))
     if option is not None:
         changes.append(option)
-        shown_diff += _settings_diff(option.path.name, option.keys)
+        shown_diff += settings_diff(option.path.name, option.keys)
         if option.live:
             notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
     notes += _edited_since(install, places, file)
-    notes += filter(None, [blocking_programs.next_start_note(install.root) if install.machine.webui.running else None])
+    running = blocking_programs.next_start_note(install.root) if install.machine.webui.running else None
+    notes += [running] if running else []
     asked = f"{cause}: --flags" if words is not None else cause
     parts = codec.dump(install.machine.fingerprint)
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
@@ -135,8 +134,11 @@ def plan(install: Inspection, places: Places, words: str | None, cause: str = "a
 
 
 def edited(install: Inspection, flags: Sequence[str], dimensions: Sequence[str] = ()) -> bytes:
-    """The launch file's bytes with exactly these managed words; ``dimensions``: what a study searched, and so may
-    edit beside the default ones. Raises Refused with the line to paste."""
+    """The launch file's bytes with ``flags`` as its only managed words.
+
+    ``dimensions``: beside the default ones these may be edited, because a study searched them. Raises Refused, with the
+    line to paste, where the file cannot be edited safely.
+    """
     assert install.file is not None
     held = split(install.machine.webui.flags, install.catalogue, dimensions).tuned
     if install.launch.asked and sorted(held) == sorted(flags):
@@ -146,10 +148,10 @@ def edited(install: Inspection, flags: Sequence[str], dimensions: Sequence[str] 
 
 
 def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, say: Say) -> dict[str, Any]:
-    """Makes the change and proves it by one start; takes it back when it does not come into effect.
+    """Makes the edit, proves it by one start (with ``start``), and undoes it when it is not in effect then.
 
-    Raises Busy (also when the user's web UI runs: with ``start``, or where it cannot be asked to change its settings),
-    Refused, StateDamaged, BaselineFailed (the web UI does not start with it: files are as before).
+    Raises Busy (the user's web UI runs and prevents the proof or does not take settings, or another autotune changed
+    the file), Refused, StateDamaged, BaselineFailed (not in effect; all files are as before).
     """
     from autotune.apply import proving_start
 
@@ -179,89 +181,23 @@ def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, s
         except AutotuneError:
             store.abandon(checkpoint)
             raise
-        _record(
-            places, install.root, "apply", str(plan.meta.get("cause", "asked")), say, study=plan.meta.get("study"),
+        note_in_history(
+            places.history(install.root), "apply", say, cause=plan.meta["cause"], study=plan.meta.get("study"),
             flags=list(plan.flags), settings=plan.settings, speedup=plan.meta.get("speedup"),
-            checkpoint=checkpoint.id, verified=verified, file=str(plan.file.path),
-        )
+            checkpoint=checkpoint.id, verified=verified, file=str(plan.file.path))
     return plan.document(True, checkpoint.id, verified)
 
 
-def _record(places: Places, root: Path, verb: str, cause: str, say: Say, **facts: object) -> None:
-    """Notes in the history what was done. It is done, so a history that cannot be written is no failure of it."""
+def note_in_history(history: Path, verb: str, say: Say, **facts: Any) -> None:  # noqa: ANN401 - see events.record
+    """Records in the history what was done. A history that cannot be written is only reported: the edit is made."""
     try:
-        events.record(places.history(root), verb, cause, **facts)
+        events.record(history, verb, **facts)
     except StateDamaged as error:
         say(f"the history lacks this {verb}: {error.message}")
 
 
-def rollback(
-    root: Path, places: Places, to: str | None, say: Say, *, force: bool = False, cause: str = "asked",
-    launch_file: Path | None = None,
-) -> dict[str, Any]:
-    """Puts everything back as it was before the newest apply, or before apply ``to``; of ``launch_file``, if given.
-
-    Raises NothingToWorkOn (nothing applied), Refused (its owner changed the file since, or nothing that is in force
-    was written to ``launch_file``), StateDamaged, Busy (also
-    when settings are to be put back that a running web UI holds and does not let go).
-    """
-    settle_interrupted_edit(places, root)
-    with events.record_failure(places.history(root), "rollback", cause), exclusively(places.lock, root, "rollback"):
-        store = Checkpoints(places.checkpoints(root), running=face_of(root).options_of(root))
-        try:
-            store.recover()
-        except (Refused, NothingToWorkOn) as error:
-            # Another file's trouble; where it is this one's, it stands as nobody left it, and is refused below.
-            say(error.message)
-        undone = store.to_undo(to, launch_file)
-        written = (file.path for one in undone for file in one.files if not file.keys)
-        busy = blocking_programs.against_writing(root, written)
-        if busy is not None:
-            raise busy
-        done = store.rollback(to, force, {"cause": cause}, launch_file)
-        _record(places, root, "rollback", cause, say, checkpoint=done.undoes[0], undone=list(done.undoes))
-    document = _rolled_back(store, done, root)
-    note = blocking_programs.next_start_note(root) if done.files else None
-    if note is not None:
-        document.update(notes=[*document["notes"], note], message=f"{document['message']}\n{note}")
-    return document
-
-
-def _rolled_back(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any]:
-    undone = next(one for one in store.entries() if one.id == done.undoes[0])
-    path = next((file.path for file in undone.files if file.path.suffix != ".json"), undone.files[0].path)
-    try:
-        before, after = store.held(done, path, "before"), store.held(done, path, "after")
-    except KeyError:
-        before = after = path.read_bytes() if path.is_file() else None
-    settings = "".join(_settings_diff(file.path.name, file.keys) for file in done.files if file.keys)
-    notes = "".join(f"\n{note}" for note in done.notes)
-    message = f"{path.name} is as it was before checkpoint {undone.id}." if done.files else "Nothing had to change."
-    return {
-        "changed": bool(done.files),
-        "file": str(path),
-        "before": _words_of(path, before, root),
-        "after": _words_of(path, after, root),
-        "diff": masked_diff(before or b"", after or b"", path.name) + settings,
-        "checkpoint": undone.id,
-        "verified": None,
-        "notes": list(done.notes),
-        "message": message + notes,
-    }
-
-
-def _words_of(path: Path, data: bytes | None, root: Path) -> list[str]:
-    from autotune.launchfile.reader import parse
-
-    if data is None:
-        return []
-    try:
-        return masked_words(parse(data, path, {}, root).words)
-    except AutotuneError:
-        return []
-
-
 def _editable(install: Inspection) -> LaunchFile:
+    """The launch file to edit. Raises NothingToWorkOn (there is none), Refused (autotune does not edit it)."""
     webui, layout = install.machine.webui, install.launch.layout
     if install.launch.fault is not None:
         raise install.launch.fault
@@ -277,20 +213,26 @@ def _editable(install: Inspection) -> LaunchFile:
 
 
 def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequence[str]) -> None:
-    """Raises Refused when the web UI's own parser stops at a word of the owner's: then no set can be proven."""
-    webui = install.machine.webui
-    kept = split(webui.flags, install.catalogue, dimensions).kept
+    """Raises Refused when the web UI's own parser stops at a flag of the owner's: then no set can be proven."""
+    kept = split(install.machine.webui.flags, install.catalogue, dimensions).kept
     why = face_of(install.root).complaint(install.root, kept) if install.launch.known else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")
 
 
-Chosen = tuple[tuple[str, ...], dict[str, SettingValue], dict[str, Any], list[str]]
-"""Flags, settings, what the checkpoint notes of them ("dimensions": what may be edited), what to tell the user."""
+class _ChosenSet(NamedTuple):
+    """The set to apply. ``meta``: what the checkpoint notes of it, ``dimensions`` (what may be edited) among it;
+    ``notes``: what to tell the user."""
+
+    flags: tuple[str, ...]
+    settings: dict[str, SettingValue]
+    meta: dict[str, Any]
+    notes: list[str]
 
 
-def _given(install: Inspection, words: str) -> Chosen:
+def _given(install: Inspection, words: str) -> _ChosenSet:
+    """The set on the command line. Raises UsageProblem."""
     try:
         flags = tuple(shlex.split(words))
     except ValueError as error:
@@ -304,13 +246,12 @@ def _given(install: Inspection, words: str) -> Chosen:
             raise UsageProblem(
                 f"--flags: {word!r} is not a flag that autotune manages for {install.catalogue.title}",
                 f"Put it into the launch file by hand; managed: {managed}.")
-    from autotune.flags.words import canonical
-
     settings = dict(face_of(install.root).let_flags_decide(dict(install.machine.settings)))
-    return canonical(flags, install.catalogue), settings, {"dimensions": dimensions}, []
+    return _ChosenSet(canonical(flags, install.catalogue), settings, {"dimensions": dimensions}, [])
 
 
-def _winner(install: Inspection, places: Places) -> Chosen:
+def _winner(install: Inspection, places: Places) -> _ChosenSet:
+    """The newest tune's winner. Raises NothingToWorkOn, StateDamaged."""
     study = find_study(places.studies(install.root), None)
     study.checked_question()
     document = study.document()
@@ -329,30 +270,31 @@ def _winner(install: Inspection, places: Places) -> Chosen:
     side = document["winner"]
     searched = [one["name"] for one in study.head["space"]["dimensions"]]
     meta = {"study": study.id, "speedup": document["speedup"], "dimensions": searched}
-    return tuple(side["flags"]), dict(side["settings"]), meta, notes
-
-
-def settings_file(install: Inspection) -> Path:
-    """Where the web UI saves its options, wherever its flags place that."""
-    return face_of(install.root).settings_file(install.root, install.machine.webui.flags)
+    return _ChosenSet(tuple(side["flags"]), dict(side["settings"]), meta, notes)
 
 
 def _option_change(install: Inspection, settings: dict[str, SettingValue]) -> tuple[FileChange | None, Busy | None]:
-    """How options come to be: through the web UI while it runs, else in its config.json; None: they are so already.
+    """The change of the web UI's options: through its API while it runs, else in its config.json. None: none is needed.
 
-    A web UI that runs and cannot be asked stands in the way (Busy); its file then says what would be changed.
+    A web UI that runs and cannot be asked is returned as Busy, and the change is then what its file would need.
     """
     if not settings:
         return None, None
-    config = settings_file(install)
+    webui = face_of(install.root)
+    config, usual = webui.settings_file(install.root, install.machine.webui.flags), webui.usual_options()
     data = config.read_bytes() if config.is_file() else None
     saved = config_json.values(data, str(config)) if data is not None else {}
-    usual = face_of(install.root).usual_options()
-    keys = _keys(saved, settings, usual)
+
+    def changed(now: Mapping[str, Any]) -> config_json.Keys:
+        """Option -> (old, new) of those that really change: a default that nobody wrote down is not written."""
+        return {key: (now.get(key, config_json.ABSENT), value)
+                for key, value in settings.items() if now.get(key, usual.get(key)) != value}
+
+    keys = changed(saved)
     try:
-        server = face_of(install.root).options_of(install.root)(config)
+        server = webui.options_of(install.root)(config)
         if server is not None:
-            keys |= _keys({**saved, **server.values()}, settings, usual)
+            keys = {**keys, **changed({**saved, **server.values()})}
             return (FileChange(config, None, None, with_defaults(server, keys), True) if keys else None), None
     except Busy as busy:
         if not keys:
@@ -366,15 +308,8 @@ def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> FileCh
     return FileChange(config, data, new, keys)
 
 
-def _keys(
-    now: Mapping[str, Any], settings: Mapping[str, SettingValue], usual: Mapping[str, SettingValue]
-) -> dict[str, tuple[Any, Any]]:
-    """Option -> (old, new) of those that really change: a default that nobody wrote down is not written."""
-    return {key: (now.get(key, config_json.ABSENT), value)
-            for key, value in settings.items() if now.get(key, usual.get(key)) != value}
-
-
-def _settings_diff(name: str, keys: config_json.Keys) -> str:
+def settings_diff(name: str, keys: config_json.Keys) -> str:
+    """A diff of the options in a settings file: one line for each old value and each new one."""
     rows = [f"--- {name} (before)", f"+++ {name} (after)"]
     for key, (old, new) in keys.items():
         rows += [f"{sign}{key}: {value}" for sign, value in (("-", old), ("+", new)) if value != config_json.ABSENT]
@@ -382,27 +317,22 @@ def _settings_diff(name: str, keys: config_json.Keys) -> str:
 
 
 def _edited_since(install: Inspection, places: Places, file: LaunchFile) -> list[str]:
-    """What its owner changed since the newest apply, by name: it is said before anything is written over it."""
+    """A note for the user on what the owner changed in the file since the newest apply; empty where nothing was."""
     store = Checkpoints(places.checkpoints(install.root))
-    stands, applied, name = store.changed_since(file.path), store.current(), file.path.name
-    if stands not in ("edited", "before") or applied is None:
+    since, applied, name = store.changed_since(file.path), store.current(), file.path.name
+    if since not in ("edited", "before") or applied is None:
         return []
     gone = file_drift(install.machine.webui.flags, applied.meta, install.catalogue)
     difference = f": {gone}" if gone else ""
-    if stands == "before":
+    if since == "before":
         return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
     return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]
 
 
 def _reread(install: Inspection, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...], str]:
-    """The words that the file gives once it is written, and what they depend on where they are not certain."""
-    from autotune.launchfile.reader import parse
-
+    """(words that the file gives once it is written, what they depend on where they are not certain)."""
     again = replace(parse(after, file.path, file.environ, file.root), others=file.others)
     words = known_words(install.root, again, after)
     if words is not None:
         return words, ""
     return again.words, ", ".join(again.uncertain)
-
-
-__all__ = ["Plan", "carry_out", "edited", "plan", "read", "rollback", "settings_file"]

@@ -1,4 +1,4 @@
-"""One start of the web UI by its own script: are the flags that are written really in effect?"""
+"""One start of the web UI by its own script, to prove that the flags in its launch file are really in effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autotune.model.flagset import SettingValue
 from autotune.store import running_set
 from autotune.store.places import Places
 from autotune.trial.sweep import sweep
-from autotune.webui.face import NEVER, FlagState, Given, Reported
+from autotune.webui.face import NEVER, Given, Reported
 from autotune.webui.recognise import face_of
 
 LOG_LIMIT = 5.0
@@ -23,47 +23,47 @@ LOG_LIMIT = 5.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a web UI said of itself; ``given``: the words that its own script gave it, None where nobody knows."""
+class SelfReport:
+    """What a running web UI says of itself; ``given``: the words that its own script gave it, None if not known."""
 
     given: Given | None
     reported: Reported
 
 
-def observe(
+def ask_by_starting(
     install: Inspection, places: Places, words: Sequence[str] | None = None,
     settings: Mapping[str, SettingValue] | None = None,
-) -> Seen:
-    """Starts the web UI once as its owner does, asks, and ends it: by its own script, or, in Stability Matrix,
-    which runs no script, with the words of its settings.json. ``settings``: options that were changed with them.
+) -> SelfReport:
+    """Starts the web UI once as its owner does, asks it about itself, and ends it.
 
-    Raises BaselineFailed when it does not start or answer.
+    It is started by its own script, or by the words of its settings.json under Stability Matrix, which runs no script.
+    ``words``: the flags it should get (None: those of the install); ``settings``: options that were changed. Raises
+    BaselineFailed when it does not start or answer, or when the machine went down in an earlier start with this set.
     """
     python = install.machine.webui.python
     assert python is not None
     sweep(places.runs)
-    flights = running_set.of_webui(places, install.root)
+    in_flight = running_set.of_webui(places, install.root)
     plan = trial.LaunchPlan(
         root=install.root, python=python, words=tuple(install.machine.webui.flags if words is None else words),
         run_root=places.runs, launch_file=install.path,
         own_script=install.file is None or install.file.kind != "stability-matrix",
-        in_flight=flights.path,
-    )
+        in_flight=in_flight.path)
     saved = {**dict(install.machine.settings), **(settings or {})}
     webui = face_of(install.root)
     running = webui.name_of(webui.effective(plan.words, saved, install.machine))
-    flights.record_machine_down()
-    down = next((one for one in flights.machine_down_sets() if one["candidate"] == running), None)
+    in_flight.record_machine_down()
+    down = next((one for one in in_flight.machine_down_sets() if one["candidate"] == running), None)
     if down is not None:
         raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
                              "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
     try:
-        with flights.during(running, plan.words, "proof"), trial.start(plan) as started:
+        with in_flight.during(running, plan.words, "proof"), trial.start(plan) as started:
             deadline = time.monotonic() + (LOG_LIMIT if webui.lines.attention is not NEVER else 0.0)
             while started.attention_logged() is None and time.monotonic() < deadline:
                 if started.wait_ended(0.05):
                     break
-            return Seen(started.given, started.client.reported(started.attention_logged()))
+            return SelfReport(started.given, started.client.reported(started.attention_logged()))
     except trial.LaunchFailed as failed:
         raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
     except ApiProblem as problem:
@@ -73,12 +73,12 @@ def observe(
 def prove(
     install: Inspection, places: Places, words: Sequence[str], settings: Mapping[str, SettingValue],
     managed: Sequence[str] | None = None,
-) -> Seen:
-    """Raises BaselineFailed unless a start shows ``words``, each of them and no other, and ``settings`` in effect.
+) -> None:
+    """Raises BaselineFailed unless a start gets exactly ``words``, and they and ``settings`` are in effect then.
 
-    ``managed``: nobody knows all the words, so that these, the tuning flags among them, are what can be proven.
+    ``managed``: the tuning flags, where the other words are not known; then only these are proven.
     """
-    seen = observe(install, places, words, settings)
+    seen = ask_by_starting(install, places, words, settings)
     wrong = word_faults(install, seen, words, managed)
     if managed is not None and seen.given is not None:
         words = seen.given.words
@@ -87,13 +87,12 @@ def prove(
     wrong += webui.mismatches(webui.effective(words, saved, install.machine), seen.reported, install.machine)
     if wrong:
         raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
-    return seen
 
 
 def word_faults(
-    install: Inspection, seen: Seen, words: Sequence[str], managed: Sequence[str] | None = None
+    install: Inspection, seen: SelfReport, words: Sequence[str], managed: Sequence[str] | None = None
 ) -> list[str]:
-    """In words how what launch.py received is not what it should be: kept words too (see ``prove``)."""
+    """Sentences on how the words that launch.py got differ from ``words``; of ``managed`` ones only, see ``prove``."""
     if seen.given is None:
         return []
     if managed is not None:
@@ -106,8 +105,3 @@ def word_faults(
         # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
         return [fault for fault in seen.given.differences(words) if "did not get" in fault]
     return seen.given.differences(words)
-
-
-def states(install: Inspection, words: Sequence[str], seen: Seen | None) -> list[FlagState]:
-    """For each managed flag among ``words``: on the command line? in effect? (None: nobody was asked)."""
-    return face_of(install.root).flag_states(words, None if seen is None else seen.reported, install.machine)

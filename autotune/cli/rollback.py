@@ -26,15 +26,14 @@ def rollback_command(common: CommonOptions, to: str | None, force: bool, broken_
     With --launch-file, what was written to that file last. While your web UI runs it counts from the next start on; a
     batch file that cmd is running is not replaced.
     """
-    from autotune.apply import apply
+    from autotune.apply.rollback import RollbackRequest, rollback
 
     root = _webui_or_folder_with_checkpoints(common)
     if broken_words and to is None:
         from autotune.apply.owner_edits import only_our_words
 
         force = force or only_our_words(root, common.places, common.launch_file)
-    document = apply.rollback(
-        root, common.places, to, common.say, force=force, cause=common.cause, launch_file=common.launch_file)
+    document = rollback(root, common.places, RollbackRequest(to, common.launch_file, force, common.cause), common.say)
     common.print_result("rollback", document, change_text(document))
 
 
