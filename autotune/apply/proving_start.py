@@ -47,7 +47,7 @@ def ask_by_starting(
     plan = trial.LaunchPlan(
         root=install.root, python=python, words=tuple(install.machine.webui.flags if words is None else words),
         run_root=places.runs, launch_file=install.path,
-        own_script=install.file is None or install.file.kind != "stability-matrix",
+        own_script=install.file is None or install.file.kind in ("sh", "cmd"),
         in_flight=in_flight.path)
     saved = {**dict(install.machine.settings), **(settings or {})}
     webui = face_of(install.root)

@@ -66,10 +66,6 @@ class Inspection:
             raise NothingToWorkOn(
                 f"{self.root}: its Python interpreter is missing ({webui.python or 'no venv, no python_cmd'})",
                 "Start the web UI once by its own script: it makes its venv.")
-        if self.machine.runtime.torch is None:
-            raise NothingToWorkOn(
-                f"{webui.python}: torch cannot be imported there",
-                "Start the web UI once by its own script: it installs torch.")
         face_of(self.root).require_clips(self.machine)
 
     def motion_module(self, context: int) -> str | None:

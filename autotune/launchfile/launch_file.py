@@ -20,7 +20,7 @@ class LaunchFile:
     ``words``: what launch.py receives from it, in argv order (words on the starting line first, then those
     of COMMANDLINE_ARGS). ``static``: the words follow from the file alone; else ``depends`` says on what,
     and ``words`` is what this environment would give. ``why_not``: why it cannot be edited, None if it can.
-    ``assignments``: line numbers that set COMMANDLINE_ARGS. ``kind``: sh, cmd or stability-matrix.
+    ``assignments``: line numbers that set COMMANDLINE_ARGS. ``kind``: sh, cmd or the name of a ``LaunchFormat``.
     """
 
     path: Path

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.disk import windows_attributes
-from autotune.launchfile import blocks
+from autotune.launchfile import blocks, formats
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.values import (
     COMMANDLINE_ARGS,
@@ -80,11 +80,10 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
 
     ``before``: the batch file that ran before this one in the same start.
     """
+    made = formats.of_file(path)
+    if made is not None:
+        return made.parse(data, path, root)
     kind = kind_of(path)
-    if kind == "stability-matrix":
-        from autotune.launchfile import stability_matrix
-
-        return stability_matrix.parse(data, path, root)
     if b"\0" in data:
         hint = "Save it as UTF-8 text." if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Restore it from a backup."
         raise Refused(f"{path} holds NUL bytes, so it is no script", hint)
@@ -120,11 +119,9 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
 
 
 def kind_of(path: Path) -> str:
-    """sh, cmd or stability-matrix, by the file's name."""
-    suffix = path.suffix.lower()
-    if suffix in (".bat", ".cmd"):
-        return "cmd"
-    return "stability-matrix" if suffix == ".json" else "sh"
+    """sh, cmd or the name of a ``LaunchFormat``, by the file's name."""
+    made = formats.of_file(path)
+    return made.name if made is not None else "cmd" if path.suffix.lower() in (".bat", ".cmd") else "sh"
 
 
 def read_script(

@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotune.launchfile import blocks
+from autotune.launchfile import blocks, formats
 from autotune.launchfile.blocks import BlockFlags
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
@@ -52,10 +52,12 @@ def edit(file: LaunchFile, target_words: Sequence[str], is_managed: IsManaged, b
     known_words = not file.uncertain or file.block is not None
     if known_words and flag_units(file.words, is_managed) == flag_units(target, is_managed) and file.why_not is None:
         return file.data
-    if file.kind == "stability-matrix":
-        from autotune.launchfile import stability_matrix
-
-        return stability_matrix.edit(file, target, is_managed)
+    made = formats.of_kind(file.kind)
+    if made is not None:
+        edited = made.edit(file, target, is_managed)
+        if flag_units(made.parse(edited, file.path, file.root).words, is_managed) != flag_units(target, is_managed):
+            raise Refused(f"{file.path} cannot be edited safely", paste_hint(file, target, is_managed))
+        return edited
     if file.why_not is not None:
         raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, is_managed))
     attempt_ = _Edit(file, target, is_managed, block_flags)

@@ -48,10 +48,10 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """/sdapi/v1/memory in MiB; None where the server has no CUDA. Peaks count since the process began."""
+    """GPU memory as the web UI itself tells it, in MiB; None where it does not. Peaks count since the process began."""
 
-    cuda_used: float | None
-    cuda_total: float | None
-    reserved_peak: float | None
-    active_peak: float | None
-    oom_count: int | None
+    cuda_used: float | None = None
+    cuda_total: float | None = None
+    reserved_peak: float | None = None
+    active_peak: float | None = None
+    oom_count: int | None = None

@@ -8,6 +8,7 @@ that each of them passes.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
@@ -16,9 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from autotune.model.errors import NothingToWorkOn
+
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
     from autotune.launchfile.blocks import BlockFlags
+    from autotune.launchfile.formats import LaunchFormat
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.launchfile.options import FindOptions
     from autotune.model.api import Memory, Rendered
@@ -172,7 +176,10 @@ class Given(Protocol):
 
 
 class Client(Protocol):
-    """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable."""
+    """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable.
+
+    What a class that inherits from this one does not say, it cannot do: interrupt, tell its memory, change options.
+    """
 
     base_url: str
 
@@ -191,12 +198,17 @@ class Client(Protocol):
 
     def interrupt(self, limit: float = 5.0) -> None:
         """Asks the running job to end."""
+        return
 
     def was_interrupted(self, limit: float = 5.0) -> bool:
         """Whether the last job was interrupted or skipped."""
+        return False
 
     def memory(self) -> Memory:
         """Memory of the process and the device."""
+        from autotune.model.api import Memory
+
+        return Memory()
 
     def job(self, limit: float = 5.0) -> Job:
         """What it is doing now."""
@@ -206,14 +218,23 @@ class Client(Protocol):
 
     def set_options(self, values: Mapping[str, SettingValue], limit: float = 120.0) -> None:
         """Changes options and reads them back."""
+        return
 
 
 class WebUI(Protocol):
-    """One kind of web UI. Nothing here changes anything but ``prepare``, which writes into the trial's own folder."""
+    """One kind of web UI. Nothing here changes anything but ``prepare``, which writes into the trial's own folder.
 
-    lines: LogLines
+    A class of its own inherits from this one: what it does not say has the answer of a plain web UI, whose options are
+    fixed at its start and whose launch file is no script. Required are ``programs``, ``folder_names``, ``holds``,
+    ``catalogue``, ``layout``, ``inspect``, ``fingerprint``, ``space``, ``process_for``, ``prepare``, ``client``,
+    ``clients``, ``effective``, ``name_of`` and ``mismatches``.
+    """
+
+    lines: LogLines = LogLines()
     programs: tuple[str, ...]
     """Names of the scripts that its process runs, by which a running one is recognised."""
+    formats: tuple[LaunchFormat, ...] = ()
+    """Of its launch files, where they are no scripts."""
     folder_names: tuple[str, ...]
     """What its folder is usually called, the likeliest first."""
 
@@ -228,6 +249,12 @@ class WebUI(Protocol):
 
     def read(self, root: Path, layout: Layout) -> LaunchFile:
         """The launch file whose words count. Raises NothingToWorkOn and Refused."""
+        from autotune.launchfile.reader import read
+
+        if not layout.manageable:
+            raise NothingToWorkOn(layout.why_not or "this install is not managed",
+                                  f"Its flags go here: {layout.where_flags_go}")
+        return read(layout.launch_files[-1], root=root)
 
     def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
         """GPU, interpreter, models, settings and fingerprint as one value; changes nothing. Raises NothingToWorkOn."""
@@ -237,28 +264,36 @@ class WebUI(Protocol):
 
     def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
         """The parts of a fingerprint with only what a clip of ``context`` frames at a time uses of the models."""
+        return dict(parts)
 
     def watched(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
         """Folders in which something that a result depends on can change."""
+        return [root]
 
     def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
         """The environment that its owner's start makes of this process's."""
+        return dict(os.environ)
 
     def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
         """What ``doctor`` finds in the install's files, settings and flags; starts nothing."""
+        return iter(())
 
     def refused(self, root: Path, words: Sequence[str], file: LaunchFile | None) -> str | None:
         """Why a start with these words would stop at them, in a sentence; None where it would not."""
+        return None
 
     def motion_module(self, machine: Machine, context: int) -> str | None:
         """The motion module to render with, ``context`` frames at a time; None: it has none, or chooses itself."""
+        return None
 
     def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
         """The words of a launch file that reading leaves uncertain, as its shell gives them in a sandbox; ``data``:
         bytes that it is to have. A text: why nobody can say. Raises AutotuneError."""
+        return "only a shell script can be asked about"
 
     def require_clips(self, machine: Machine) -> None:
         """Raises NothingToWorkOn when the install cannot render a clip: what is missing, and what to do."""
+        return
 
     def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
         """All sets that are worth a trial on this machine; None: the default search."""
@@ -272,19 +307,23 @@ class WebUI(Protocol):
     def switch_of(self, candidate: Candidate, screening: bool) -> Mapping[str, SettingValue] | None:
         """Options that make a running process of the same ``launch_key`` compute as ``candidate``; None: only a start
         does. ``screening``: the process was started so that all its mates can be switched to."""
+        return None
 
     def prepare(self, start: TrialStart) -> Command:
         """Lays out the trial's own files and says how to start it. Raises NothingToWorkOn, OSError."""
 
     def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of its owner's words that a trial is given."""
+        return tuple(words)
 
     def command_line(self, given: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...] | None:
         """All flags of a running one: ``given`` after its script's name, and those of its variables; None where they
         are not known."""
+        return tuple(given)
 
     def given(self, start: TrialStart) -> Given | None:
         """The words that its own script gave, after such a start; None where they are not known."""
+        return None
 
     def client(self, address: str, credentials: Credentials | None) -> Client:
         """Asks the web UI at ``address`` (``http://127.0.0.1:PORT``)."""
@@ -303,21 +342,36 @@ class WebUI(Protocol):
 
     def flag_states(self, words: Sequence[str], reported: Reported | None, machine: Machine) -> list[FlagState]:
         """For each managed flag among ``words``: on the command line, and in effect? None: nobody was asked."""
+        flags = [word for word in words if word.startswith("-")]
+        if reported is None:
+            return [FlagState(word, None, None, "no running web UI was asked") for word in flags]
+        wrong = self.mismatches(self.effective(words, {}, machine), reported, machine)
+        return [FlagState(word, not wrong, not wrong, "; ".join(wrong)) for word in flags]
 
     def usual_options(self) -> Mapping[str, SettingValue]:
         """The options that a study may set, with the web UI's own defaults."""
+        return {}
 
     def let_flags_decide(self, settings: Mapping[str, SettingValue]) -> Mapping[str, SettingValue]:
         """Of saved options those that override a flag, with the value that does not."""
+        return {}
 
     def settings_file(self, root: Path, words: Sequence[str]) -> Path:
         """Where its options are saved; it need not exist."""
+        return root / "settings.json"
 
     def complaint(self, root: Path, words: Sequence[str]) -> str | None:
         """Why its own parser would stop at these words, in a sentence; None where it would not, or nobody knows."""
+        return None
 
     def block_flags(self) -> BlockFlags:
         """Flags that a marked block in a launch file may have to take out when the script runs."""
+        from autotune.launchfile.blocks import BlockFlags
+
+        return BlockFlags()
 
     def options_of(self, root: Path) -> FindOptions:
         """Finds the owner's running web UI that holds the options of a given settings file."""
+        from autotune.launchfile.options import none_runs
+
+        return none_runs

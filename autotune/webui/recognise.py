@@ -32,4 +32,14 @@ def face_of(root: Path) -> WebUI:
 def _of_others() -> tuple[WebUI, ...]:
     from importlib.metadata import entry_points
 
-    return tuple(one.load() for one in entry_points(group=GROUP))
+    return made_known(tuple(one.load() for one in entry_points(group=GROUP)))
+
+
+def made_known(found: tuple[WebUI, ...]) -> tuple[WebUI, ...]:
+    """The same kinds, after the formats of their launch files were made known."""
+    made = [one for kind in found for one in kind.formats]
+    if made:
+        from autotune.launchfile import formats
+
+        formats.register(made)
+    return found

@@ -13,7 +13,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
 from autotune.webui.a1111.log_lines import LINES
-from autotune.webui.face import Check, Command, Credentials, FlagState, Layout, Reported, TrialStart
+from autotune.webui.face import Check, Command, Credentials, FlagState, Layout, Reported, TrialStart, WebUI
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
@@ -29,7 +29,7 @@ LENIENT = "IGNORE_CMD_ARGS_ERRORS"
 """With this variable the web UI goes on where its parser refuses a flag."""
 
 
-class A1111:
+class A1111(WebUI):
     """A ``WebUI``. Answers for folders that it does not know, too: as one that is not tuned."""
 
     lines = LINES

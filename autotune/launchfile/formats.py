@@ -1,0 +1,58 @@
+"""Launch files that are no shell script: a kind of web UI brings its own, each tells by a name which files are its."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from autotune.launchfile import stability_matrix
+from autotune.launchfile.launch_file import IsManaged, LaunchFile
+
+
+class LaunchFormat(Protocol):
+    """How such a file is read and edited; ``name`` is the ``kind`` of the files it makes."""
+
+    name: str
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file of this name is one of its."""
+
+    def parse(self, data: bytes, path: Path, root: Path | None) -> LaunchFile:
+        """The file as read; ``root``: the install that it is read for. Raises Refused."""
+
+    def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
+        """The bytes with exactly ``target`` as managed words and every other word as it was. Raises Refused."""
+
+
+class _StabilityMatrix:
+    """Its settings.json, which holds the options of all its packages."""
+
+    name = "stability-matrix"
+
+    def claims(self, path: Path) -> bool:
+        return path.suffix.lower() == ".json"
+
+    def parse(self, data: bytes, path: Path, root: Path | None) -> LaunchFile:
+        return stability_matrix.parse(data, path, root)
+
+    def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
+        return stability_matrix.edit(file, target, is_managed)
+
+
+_known: dict[str, LaunchFormat] = {"stability-matrix": _StabilityMatrix()}
+
+
+def register(formats: Iterable[LaunchFormat]) -> None:
+    """Makes formats known to this process, those that are known already anew."""
+    _known.update({one.name: one for one in formats})
+
+
+def of_file(path: Path) -> LaunchFormat | None:
+    """The format that claims a file by its name; None: it is a script."""
+    return next((one for one in reversed(_known.values()) if one.claims(path)), None)
+
+
+def of_kind(kind: str) -> LaunchFormat | None:
+    """The format of a file that was read; None: it is a script."""
+    return _known.get(kind)

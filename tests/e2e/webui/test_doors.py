@@ -1,0 +1,96 @@
+"""Web UIs that really run, through the door: the conformance suite, and the whole ladder of one that is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotune.model.workload import SearchSpec
+from autotune.webui import recognise
+from autotune.webui.a1111.webui import WEBUI as A1111
+from tests.webui import conformance
+from tests.webui.pretend import flavour as pretend
+from tests.webui.test_conformance import of_pretend
+
+pytestmark = pytest.mark.e2e
+REPOSITORY = Path(__file__).parents[3]
+PROFILE = """\
+name = "small"
+[[workload]]
+width = 64
+height = 64
+frames = 4
+steps = 1
+[budget]
+minutes = 1
+"""
+Autotune = Callable[..., dict[str, Any]]
+
+
+def test_the_reference_web_ui_conforms(tmp_path: Path) -> None:
+    root = tmp_path / "webui"
+    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
+    spec = SearchSpec((("attention", ("sdp", "v1", "invokeai")), ("channelslast", ("false", "true"))))
+    conformance.check_process(A1111, root, tmp_path / "runs", spec)
+
+
+def test_the_pretend_web_ui_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognise, "_of_others", lambda: recognise.made_known((pretend.WEBUI,)))
+    conformance.check_process(pretend.WEBUI, of_pretend(tmp_path / "install"), tmp_path / "runs")
+
+
+@pytest.fixture
+def autotune(tmp_path: Path) -> Autotune:
+    """The program as its user runs it, with the pretend kind as an installed package of somebody else's brings it."""
+    told = tmp_path / "site" / "pretend-0.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: pretend\nVersion: 0\n")
+    (told / "entry_points.txt").write_text("[autotune.webuis]\npretend = tests.webui.pretend.flavour:WEBUI\n")
+    (tmp_path / "small.toml").write_text(PROFILE)
+    path = os.pathsep.join([str(REPOSITORY), str(told.parent)])
+    env = {**{key: value for key, value in os.environ.items() if not key.startswith("AUTOTUNE_")}, "PYTHONPATH": path}
+
+    def run(*words: str, code: int = 0) -> dict[str, Any]:
+        place = ["--webui", str(tmp_path / "install"), "--state-dir", str(tmp_path / "state"), "--json", "-q"]
+        done = subprocess.run(
+            [sys.executable, "-m", "autotune", *place, *words], env=env, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=200, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return run
+
+
+def test_a_web_ui_of_another_kind_is_tuned_applied_and_rolled_back(tmp_path: Path, autotune: Autotune) -> None:
+    root = of_pretend(tmp_path / "install")
+    file, before = root / "pretend.ini", conformance.tree(root)
+    found = autotune("probe")
+    assert found["webui"]["flavour"] == "pretend" and found["webui"]["tuned_flags"] == ["--engine", "dull"]
+    assert {tuple(one["flags"]) for one in found["candidates"]} == {("--engine", one) for one in pretend.ENGINES}
+    tuned = autotune("tune", "--profile", str(tmp_path / "small.toml"), "--seed", "1")
+    winner = tuned["winner"]["flags"]
+    # A clip takes 0.3 s with the engine in use, 0.15 and 0.09 s with the others: either is surely faster.
+    assert tuned["decision"] == "apply" and winner in (["--engine", "plain"], ["--engine", "swift"])
+    assert tuned["speedup"]["low"] > 1.2 and conformance.tree(root) == before, "a tune changed the install"
+    applied = autotune("apply", "--yes")
+    assert applied["verified"] is True and f"--engine {winner[1]}" in file.read_text()
+    assert file.read_text().startswith("; mine\n") and file.read_text().endswith("colour = blue\n")
+    assert autotune("verify")["ok"] and autotune("status")["applied"]["flags"] == winner
+    autotune("rollback", "--yes")
+    assert conformance.tree(root) == before
+    assert not list((tmp_path / "state").glob("**/runs/*/*")), "a run left something behind"
+
+
+def test_a_folder_that_no_kind_knows_is_refused(tmp_path: Path, autotune: Autotune) -> None:
+    (tmp_path / "install").mkdir()
+    shutil.copyfile(Path(pretend.__file__).with_name("server.py"), tmp_path / "install" / "other.py")
+    assert "no web UI" in autotune("probe", code=3)["message"]
