@@ -21,11 +21,11 @@ CHECK_ROOMS ?= decide disk flags measure model report secrets store webui/flags 
   test_documents.py test_flavour_words.py test_troubleshooting.py
 
 check: lint
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not e2e" $(addprefix tests/,$(CHECK_ROOMS))
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow" $(addprefix tests/,$(CHECK_ROOMS))
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not e2e"
-	$(BIN)/python -m pytest -n $(E2E_WORKERS) --dist worksteal -m e2e
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/e2e
+	$(BIN)/python -m pytest -n $(E2E_WORKERS) --dist worksteal tests/e2e
 
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
 WINDOWS_ROOMS ?= agent cli config decide disk flags launchfile machine measure model report secrets store trial verbs webui workload

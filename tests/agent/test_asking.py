@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from autotune.agent.may_run import Situation
-from tests import nvml_fake
 from tests.agent.test_agent import BUSY, DAY, FREE, change, settled
-from tests.agent.test_bad_input import told
-from tests.agent.test_loop import CONFIG, command, webui
 from tests.agent.world import BETTER, Life
-from tests.e2e.agent.test_owner import of, owner
 
-__all__ = ["webui"]
 OPEN = Situation(webui_runs=True, gpu_present=True, gpu_percent=0.0, gpu_memory=9000.0)
 """It runs, renders nothing, and holds its memory."""
 ASK = "Please close your web UI when you can spare it"
@@ -96,30 +88,3 @@ def test_told_only_after_the_result_is_written_too(tmp_path: Path) -> None:
     life.run(DAY / 4)
     assert life.kinds() == ["tune", "apply"]
     assert titles(life) == [ASK, "Flags were changed", AGAIN]
-
-
-@pytest.mark.e2e
-def test_a_real_web_ui_is_asked_about_and_left_alone(webui: Path) -> None:
-    file = webui.parent / "config.toml"
-    file.write_text(CONFIG.replace("first_tune = false", "first_tune = true") + 'webui_running = "ask"\n')
-    try:
-        fake = nvml_fake.build(webui.parent / "nvml", gpus=1)
-    except nvml_fake.NoCompiler as reason:
-        pytest.skip(str(reason))
-    before = (webui / "config.json").read_bytes()
-    with owner(webui):
-        (theirs,) = [p for p in psutil.Process().children() if "launch.py" in p.cmdline()]
-        for _ in range(2):
-            done = subprocess.run(
-                command(webui, "--once"), capture_output=True, text=True, check=False, timeout=60,
-                env={**os.environ, **fake.environment()},
-            )
-            assert done.returncode == 0, done.stderr
-        assert theirs.is_running()
-        said = told(webui)
-    log = (webui.parent / "state" / "daemon" / "agent.log").read_text()
-    assert log.count(ASK) == 1
-    assert "  asked:   please close your web UI; what is due begins then" in said
-    assert "  waiting: your web UI is running and holds the GPU" in said
-    assert (webui / "config.json").read_bytes() == before
-    assert not of(webui)

@@ -13,10 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,69 +24,11 @@ from autotune.agent.daemon import LiveConfig
 from autotune.agent.effects import RealEffects
 from autotune.config import config as configuration
 from autotune.model.errors import UsageProblem
+from tests.agent.process import CONFIG, agent, command, status, tmpfs, touched
 from tests.waiting import wait_for
 
-HEAVY = ("optuna", "torch", "scipy", "numpy", "requests", "rich", "jinja2", "PIL", "click")
 SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
 FILES = int(os.environ.get("AUTOTUNE_WATCHED_FILES", "5000"))
-CONFIG = """\
-profile = "tiny"
-[agent]
-first_tune = false
-settle_seconds = 1
-[when]
-idle_minutes = 0
-quiet_minutes = 0
-cpu_busy_percent = 100
-"""
-PROGRAM = """\
-import sys
-from pathlib import Path
-from autotune.agent.daemon import run
-from autotune.model.errors import AutotuneError
-try:
-    code = run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), once="--once" in sys.argv)
-except AutotuneError as error:
-    sys.exit(f"{error.code} {error.message}")
-print([name for name in sys.argv[4].split(",") if name in sys.modules], flush=True)
-sys.exit(code)
-"""
-
-
-@pytest.fixture
-def webui(tmp_path: Path) -> Path:
-    words = [sys.executable, "-m", "autotune.engine", "create", str(tmp_path / "webui")]
-    subprocess.run(words, check=True, capture_output=True)
-    (tmp_path / "config.toml").write_text(CONFIG)
-    return tmp_path / "webui"
-
-
-def command(webui: Path, *more: str) -> list[str]:
-    place = webui.parent
-    words = [str(webui), str(place / "state"), str(place / "config.toml"), ",".join(HEAVY), *more]
-    return [sys.executable, "-c", PROGRAM, *words]
-
-
-@contextmanager
-def agent(webui: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A living agent that watches; ended by SIGTERM at the end, whatever happened."""
-    pipe, env = subprocess.PIPE, {**os.environ, **(environment or {})}
-    process = subprocess.Popen(command(webui), stdout=pipe, stderr=pipe, text=True, env=env)
-    try:
-        assert wait_for(lambda: status(webui).get("doing") == "watching", 20), process.poll()
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
-
-
-def status(webui: Path) -> dict[str, Any]:
-    try:
-        written = (webui.parent / "state" / "daemon" / "status.json").read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(written)
-    except (OSError, ValueError):
-        return {}
-    return found
 
 
 def cpu(process: psutil.Process) -> float:
@@ -253,23 +193,6 @@ def test_the_web_uis_folder_is_gone(webui: Path) -> None:
         assert status(webui)["due"] == []
 
 
-@contextmanager
-def tmpfs(folder: Path, size: str) -> Iterator[Path]:
-    """A small file system that can be filled; skips where none may be mounted."""
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(words, capture_output=True, check=False)
-    except OSError:
-        pytest.skip("needs mount")
-    if done.returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True, capture_output=True)
-
-
 def test_a_full_disk_is_waited_out(webui: Path) -> None:
     with tmpfs(webui.parent / "state", "64k") as state:
         ballast = state / "ballast"
@@ -288,12 +211,6 @@ def test_a_full_disk_is_waited_out(webui: Path) -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
-
-
-def touched(path: Path) -> bool:
-    """Writes a file as it is: an event for whoever watches its folder."""
-    path.write_bytes(path.read_bytes())
-    return True
 
 
 def test_a_driver_change_is_seen_through_nvml(webui: Path) -> None:

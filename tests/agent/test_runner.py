@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from autotune.agent.verb_process import VerbProcess, read_document, remove_old_output
@@ -20,41 +14,8 @@ from tests.waiting import wait_for
 WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
 
 
-@pytest.fixture(scope="module")
-def webui(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("install") / "webui"
-    words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
-    subprocess.run(words, check=True, capture_output=True)
-    return folder
-
-
 def tune(webui: Path, state: Path) -> list[str]:
     return ["--webui", str(webui), "--state-dir", str(state), "tune", "--json", "--profile", "tiny"]
-
-
-def serving(session: VerbProcess) -> bool:
-    """Whether a trial web UI of the session listens."""
-    for pid in session.pids():
-        try:
-            process = psutil.Process(pid)
-            if any(word.endswith("launch.py") for word in process.cmdline()) and process.net_connections():
-                return True
-        except psutil.Error:
-            continue
-    return False
-
-
-def alive(pids: Iterator[int] | frozenset[int]) -> list[str]:
-    """Command lines of those that still run."""
-    found = []
-    for pid in pids:
-        try:
-            process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline()))
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_a_command_that_ends_leaves_code_and_document(tmp_path: Path) -> None:
@@ -100,47 +61,3 @@ def test_a_command_is_asked_to_stop_before_it_is_killed(webui: Path, tmp_path: P
         pytest.skip("wine turns Ctrl-Break into the end of a single thread")
     assert result.code == 0
     assert log.read_text(encoding="utf-8").splitlines()[-1].endswith("the agent ends")
-
-
-@pytest.mark.e2e
-def test_a_tune_is_gone_within_five_seconds(webui: Path, tmp_path: Path) -> None:
-    session = VerbProcess(tmp_path / "out", "a", tune(webui, tmp_path / "state"))
-    assert wait_for(lambda: serving(session), 90)
-    family = session.pids()
-    began = time.monotonic()
-    result = session.stop()
-    assert time.monotonic() - began < 5.0
-    assert result.code == 130
-    assert wait_for(lambda: not alive(family), 2.0), alive(family)
-    assert not list((tmp_path / "state" / "runs").glob("*"))
-
-
-@pytest.mark.e2e
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel to end the child")
-def test_a_tune_dies_with_the_agent(webui: Path, tmp_path: Path) -> None:
-    program = (
-        "import sys, time; from pathlib import Path; from autotune.agent.verb_process import VerbProcess\n"
-        f"s = VerbProcess(Path({str(tmp_path / 'out')!r}), 'a', {tune(webui, tmp_path / 'state')!r})\n"
-        "print(s.pid, flush=True); time.sleep(600)"
-    )
-    agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert agent.stdout is not None
-    child = int(agent.stdout.readline())
-    try:
-
-        def family() -> frozenset[int]:
-            try:
-                first = psutil.Process(child)
-                return frozenset(p.pid for p in [first, *first.children(recursive=True)])
-            except psutil.Error:
-                return frozenset()
-
-        assert wait_for(lambda: any("launch.py" in line for line in alive(family())), 90)
-        everyone = family()
-        assert len(everyone) >= 3
-    finally:
-        agent.send_signal(signal.SIGKILL)
-        agent.wait()
-        agent.stdout.close()
-    assert wait_for(lambda: not alive(everyone), 20), alive(everyone)
-    assert wait_for(lambda: not list((tmp_path / "state" / "runs").glob("*")), 10)

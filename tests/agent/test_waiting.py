@@ -15,10 +15,9 @@ from autotune.agent import situation
 from autotune.agent.may_run import Situation
 from autotune.report.plain import status_lines
 from tests import nvml_fake
+from tests.agent.process import CONFIG, command
 from tests.agent.test_agent import change, settled
-from tests.agent.test_loop import CONFIG, command, webui
 
-__all__ = ["webui"]
 FREE = Situation(gpu_present=True, gpu_percent=0.0)
 
 

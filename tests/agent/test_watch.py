@@ -15,6 +15,7 @@ import pytest
 from autotune.agent import file_events
 from autotune.agent.file_events import FolderWatcher
 from autotune.agent.webui_starts import BriefStarts
+from tests import reference
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 PROGRAM = """\
@@ -148,7 +149,7 @@ def test_one_pass_says_once_why_it_cannot_watch(tmp_path: Path) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare")
     root, config = tmp_path / "webui", tmp_path / "config.toml"
-    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
+    reference.copy(root)
     config.write_text('profile = "tiny"\n[agent]\nfirst_tune = false\nsettle_seconds = 1\n')
     shell = 'echo 0 > /proc/sys/user/max_inotify_instances || exit 77; exec "$@"'
     words = ["unshare", "-Ur", "bash", "-c", shell, "bash", sys.executable, "-m", "autotune", "daemon", "--once", "-q",

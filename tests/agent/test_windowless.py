@@ -13,6 +13,7 @@ import pytest
 from autotune.agent import service_files
 from autotune.agent.service import TaskScheduler
 from autotune.disk import programs
+from tests import reference
 
 SPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
@@ -66,8 +67,7 @@ def without_screen(folder: Path, *words: str, before: str = "") -> int:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("no screen")
-    words = [sys.executable, "-m", "autotune.engine", "create", str(folder / "webui")]
-    subprocess.run(words, check=True, capture_output=True)
+    reference.copy(folder / "webui")
     (folder / "config.toml").write_text(CONFIG)
     return folder
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from autotune.cli.main import VERBS, cli, run
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import FileChange
 from autotune.store.places import Places
+from tests import reference
 from tests.launchfile.test_damage import DAMAGE
 
 Ask = Callable[..., dict[str, Any]]
@@ -26,10 +25,7 @@ SLOW = ("truncated", "before is another")
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("damaged") / "webui"
-    words = [sys.executable, "-m", "autotune.engine", "create", str(root), "--size", "tiny", "--device", "cpu"]
-    subprocess.run(words, check=True, capture_output=True)
-    return root
+    return reference.copy(tmp_path_factory.mktemp("damaged") / "webui")
 
 
 @pytest.fixture

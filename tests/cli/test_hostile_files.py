@@ -16,6 +16,7 @@ import pytest
 from autotune.cli.main import run
 from autotune.config import config
 from autotune.workload import profile
+from tests import reference
 from tests.system import under_wine
 
 ROUNDS = int(os.environ.get("AUTOTUNE_DAMAGES", "150"))
@@ -95,9 +96,7 @@ VERBS = ("status", "history", "replay", "report", "export", "rollback", "doctor"
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("edges") / "webui"
-    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
-    return root
+    return reference.copy(tmp_path_factory.mktemp("edges") / "webui")
 
 
 def states(install: Path, tmp_path: Path) -> dict[str, tuple[str, int]]:

@@ -15,6 +15,7 @@ import pytest
 from autotune.cli.engine import NEEDS
 from autotune.cli.main import run
 from autotune.cli.output import never_fail
+from tests import reference
 from tests.system import HAS_LINKS
 
 # What a name that is no text turns into: bytes here, half of a pair on Windows (its names are 16 bits a letter).
@@ -71,8 +72,7 @@ def test_a_configuration_with_nobodys_home_is_told(tmp_path: Path, capsys: pytes
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
 def test_an_install_whose_name_is_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = tmp_path / "made"
-    words = [sys.executable, "-m", "autotune.engine", "create", str(made), "--size", "tiny", "--device", "cpu"]
-    subprocess.run(words, check=True, capture_output=True)
+    reference.copy(made)
     root = tmp_path / os.fsdecode(b"web\xffui \xe9")
     made.rename(root)
     everywhere = ("--webui", str(root), "--state-dir", str(tmp_path / "state"))

@@ -166,7 +166,6 @@ def test_any_text_comes_back(tmp_path: Path, facts: dict[str, str]) -> None:
     assert log.read()[-1] == pairs
 
 
-
 def test_a_path_that_is_no_utf8_is_a_json_value_too() -> None:
     from autotune.model import codec
 

@@ -6,8 +6,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from autotune.model.errors import StateDamaged
 from autotune.overview.exported_study import read_export
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, open_study
+from tests import reference
 from tests.store import mutate
 
 DATA = Path(benchmarks.__file__).parent / "data"
@@ -71,9 +70,7 @@ class Store:
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("damaged") / "webui"
-    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
-    return root
+    return reference.copy(tmp_path_factory.mktemp("damaged") / "webui")
 
 
 @pytest.fixture

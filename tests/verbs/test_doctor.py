@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast, get_args
+from typing import cast
 
 import pytest
 
 from autotune.install.idle import cpu_load
-from autotune.install.inspection import Inspection, inspect_install
+from autotune.install.inspection import Inspection
 from autotune.install.launch_flags import LaunchFlags
 from autotune.machine.weights import damage
-from autotune.model.failures import MEANINGS
 from autotune.model.machine import Machine
-from autotune.model.study import Failure
-from autotune.overview.doctor import _folder_name, checks, free
+from autotune.overview.doctor import _folder_name, free
 from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111.flags.known_flags import load
-from autotune.webui.a1111.webui_files import read_options
 from autotune.webui.face import Check
-from tests.e2e.verbs.conftest import Bench
 from tests.flags.machines import CUDA, machine
 from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up
@@ -40,9 +33,6 @@ def test_a_system_that_does_not_count_its_load_is_asked_for_its_use_alone(monkey
     used, text = cpu_load()
     said = f"other programs use {used:.0f} % of the CPU on {os.cpu_count()} cores"
     assert used <= 100.0 and text in (said, "the CPU's load is not told")
-
-
-LOADED, BEFORE = "machine is free", "no other autotune"
 
 
 def on_card(**changes: object) -> Machine:
@@ -99,28 +89,6 @@ def test_a_torch_without_cuda_beside_a_card_is_said() -> None:
     assert not any(one.name == "GPU memory" for one in found)
 
 
-@pytest.mark.e2e
-def test_every_failure_class_has_a_check_before_it_and_a_remedy_after_it(bench: Bench) -> None:
-    document = in_any_case(bench)
-    prevented = {name for row in document["checks"] for name in row["prevents"]}
-    # Spilling needs a card; there is none here, and of_machine says it where there is one.
-    assert prevented | {one for check in of_machine(on_card(), 0, 20000.0) for one in check.prevents} >= set(
-        get_args(Failure)) - {"machine_down"}
-    # Whoever runs the tests may use the machine meanwhile; that row is judged where its load is made.
-    assert all(row["ok"] for row in document["checks"] if row["name"] != LOADED), document
-    assert set(MEANINGS) == set(get_args(Failure))
-    assert all(any(word in one.advice for word in ("try", "check", "close", "look", "mend", "run the command"))
-               for one in MEANINGS.values())
-
-
-def in_any_case(bench: Bench) -> dict[str, Any]:
-    """The document of doctor, whatever it finds."""
-    done = subprocess.run(bench.command("doctor", "--json"), env=bench.environment(), capture_output=True,
-                          encoding="utf-8", timeout=120, check=False)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
-
-
 @sockets.told
 def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     """Other programs that take all of it are no job of the web UI, but the machine is not free."""
@@ -139,72 +107,6 @@ def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     card = replace(seen, machine=replace(here, gpus=machine().gpus))
     with up(root, '{"status": 404}'):
         assert "holds GPU memory" in free(card).detail
-
-
-def words(text: str) -> Callable[[Inspection], Inspection]:
-    return lambda seen: replace(
-        seen, machine=replace(seen.machine, webui=replace(seen.machine.webui, flags=tuple(text.split()))))
-
-
-def cut(pattern: str, size: int) -> Callable[[Inspection], Inspection]:
-    def act(seen: Inspection) -> Inspection:
-        path = next(seen.root.glob(pattern))
-        path.write_bytes(path.read_bytes()[:size])
-        return seen
-
-    return act
-
-
-def unread(seen: Inspection) -> Inspection:
-    warnings: list[str] = []
-    read_options(cut("config.json", 1)(seen).root / "config.json", warnings)
-    return replace(seen, machine=replace(seen.machine, warnings=tuple(warnings)))
-
-
-CHECKPOINT, MODULE, PARSER = (
-    "models/Stable-diffusion/*.safetensors", "extensions/*/model/*.safetensors", "modules/cmd_args.py")
-BROKEN: dict[str, tuple[Callable[[Inspection], Inspection], str, str, bool]] = {
-    "unknown flag": (words("--api --no-such-flag"), "command line", "--no-such-flag", False),
-    "bad value": (words("--precision bogus"), "command line", "'bogus' is none of", False),
-    "half": (words("--precision half --no-half-vae"), "command line", "stops the web UI", False),
-    "an extension's flag": (words("--port 7860 --of-an-extension 3"), "command line", "nothing speaks against", True),
-    "no parser": (cut(PARSER, 0), "command line", "is missing", False),
-    "checkpoint cut off": (cut(CHECKPOINT, 100_000), "checkpoint", "broke off", False),
-    "checkpoint empty": (cut(CHECKPOINT, 0), "checkpoint", "0 bytes", False),
-    "module cut off": (cut(MODULE, 40), "motion module", "broke off", False),
-    "settings": (unread, "saved settings", "cannot be read", False),
-}
-
-
-def cheap(seen: Inspection, places: Places) -> Iterator[Check]:
-    """All checks but the last, which takes a second to look at the CPU."""
-    for one in checks(seen, places):
-        yield one
-        if one.name == BEFORE:
-            return
-
-
-@pytest.mark.e2e
-def test_broken_installs_one_after_another(bench: Bench) -> None:
-    """One look at one install, broken and mended again for each case: looking costs a start of its interpreter."""
-    preload = bench.root / "extensions" / "other" / "preload.py"
-    preload.parent.mkdir()
-    preload.write_text('def preload(parser):\n    parser.add_argument("--of-an-extension")\n')
-    places = Places(bench.state)
-    whole = inspect_install(bench.root, None, None, places)
-    assert all(one.ok for one in cheap(whole, places))
-    for name, (harm, check, says, ok) in BROKEN.items():
-        kept = {path: path.read_bytes() for pattern in (CHECKPOINT, MODULE, PARSER, "config.json")
-                for path in bench.root.glob(pattern)}
-        found = [one for one in cheap(harm(whole), places) if one.name == check]
-        assert [(one.ok, says in one.detail) for one in found] == [(ok, True)], (name, found)
-        assert ok or (found[0].hint and found[0].prevents)
-        for path, data in kept.items():
-            path.write_bytes(data)
-    bench.give("--disable-extra-extensions --no-such-flag")
-    document = bench.json("doctor", code=3)
-    mend = {row["name"]: row for row in document["checks"] if not row["ok"]}
-    assert "--no-such-flag" in mend["command line"]["detail"] and "a flag" in mend["can be tuned"]["detail"]
 
 
 @pytest.mark.parametrize(("name", "data", "says"), [

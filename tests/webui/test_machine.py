@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from autotune.webui.a1111.fingerprint import cheap
 from autotune.webui.a1111.flags import space
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.machine import look, require_animatediff
+from tests import reference
 from tests.nvml_fake import Fake
 from tests.webui.installs import python_of, webui, write
 
@@ -105,11 +105,8 @@ def test_the_installs_own_parser_has_the_last_word(tmp_path: Path) -> None:
         assert look(root, None, ()).webui.lacks == ()
 
 
-@pytest.mark.e2e
 def test_an_install_of_the_reference_web_ui(tmp_path: Path) -> None:
-    root = tmp_path / "reference"
-    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root), "--size", "tiny", "--device", "cpu"],
-                   check=True, capture_output=True)
+    root = reference.copy(tmp_path / "reference")
     before = hashes(root)
     machine = look(root, None, ("--api", "--opt-split-attention-v1"))
     assert hashes(root) == before

@@ -21,4 +21,4 @@ end_all() { # whatever has this wine's folder in its environment; twice, as some
 }
 trap end_all EXIT
 timeout "$limit" "$folder/python" -m pytest -q -p no:cacheprovider -p tests.windows.rooms -n "${WORKERS:-2}" \
-  --dist worksteal --max-worker-restart 40 -m "not e2e" "$@"
+  --dist worksteal --max-worker-restart 40 "$@"

@@ -22,10 +22,9 @@ import pytest
 
 from autotune.agent.situation import SituationReader
 from autotune.webui.running import OwnWebUI, ask
-from tests.agent.test_loop import agent, status, webui
+from tests.agent.process import agent, status
 from tests.waiting import wait_for
 
-__all__ = ["webui"]
 YIELDS = int(os.environ.get("AUTOTUNE_YIELDS", "1"))
 JOB = {
     "prompt": "a cat",
@@ -117,7 +116,6 @@ def of(root: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.e2e
 def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
     look = SituationReader(webui)
     assert look.read(frozenset(), False).webui_runs is False
@@ -137,7 +135,6 @@ def test_the_owners_job_is_seen_and_our_own_web_ui_is_not(webui: Path) -> None:
 
 
 @pytest.mark.timeout(300 + 60 * YIELDS)
-@pytest.mark.e2e
 def test_the_machine_is_free_within_five_seconds(webui: Path) -> None:
     """Once here; fifty times with AUTOTUNE_YIELDS=50."""
     model = webui / "extensions" / "sd-webui-animatediff" / "model"
@@ -199,7 +196,6 @@ minutes = 10
 """
 
 
-@pytest.mark.e2e
 def test_a_session_that_gave_way_ends_with_the_verdict_of_an_undisturbed_one(webui: Path) -> None:
     place, model = webui.parent, webui / "extensions" / "sd-webui-animatediff" / "model"
     (place / "short.toml").write_text(SHORT)

@@ -18,12 +18,10 @@ from typing import Any
 import pytest
 
 from tests import nvml_fake
-from tests.agent.test_loop import agent, status, webui
+from tests.agent.process import agent, status
 from tests.e2e.agent.test_owner import of
 from tests.waiting import wait_for
 
-__all__ = ["webui"]
-pytestmark = pytest.mark.e2e
 PROFILE = """\
 name = "short"
 [[workload]]

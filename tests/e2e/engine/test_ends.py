@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from autotune.engine.create import create
+from tests import reference
 from tests.e2e.engine.live import INT, TERM, Live, body, ended, environment, frames_of, free_port, launch, serving
 from tests.waiting import wait_for
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-pytestmark = pytest.mark.e2e
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
@@ -122,14 +121,14 @@ def test_a_start_crash_and_a_wrong_fault(install: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_cannot_load(tmp_path: Path) -> None:
-    root = create(tmp_path / "webui", "tiny", "cpu")
+    root = reference.copy(tmp_path / "webui")
     (root / "models" / "Stable-diffusion" / "reference-tiny.safetensors").write_bytes(b"no")
     assert ended(launch(root, ["--nowebui", "--port", str(free_port())], tmp_path / "log"), 120) == 1
     assert "cannot read reference-tiny.safetensors" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_without_the_extension_it_is_a_422(tmp_path: Path) -> None:
-    root = create(tmp_path / "webui", "tiny", "cpu")
+    root = reference.copy(tmp_path / "webui")
     shutil.rmtree(root / "extensions" / "sd-webui-animatediff")
     with serving(root, tmp_path / "log", "--nowebui", "--no-prompt-history") as live:
         refused = live.post("txt2img", body())
@@ -160,7 +159,7 @@ def test_the_page(install: Path, tmp_path: Path) -> None:
 @POSIX
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_the_start_script_reads_webui_user_and_restarts(tmp_path: Path) -> None:
-    root = create(tmp_path / "webui", "tiny", "cpu")
+    root = reference.copy(tmp_path / "webui")
     (root / "count.py").write_text(
         "import os,sys,pathlib\n"
         "p=pathlib.Path('n'); n=int(p.read_text()) if p.exists() else 0; p.write_text(str(n+1))\n"

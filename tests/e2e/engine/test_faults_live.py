@@ -15,7 +15,6 @@ from tests.e2e.engine.live import Live, body, colours, ended, frames_of, info_of
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 psutil = pytest.importorskip("psutil")
-pytestmark = pytest.mark.e2e
 
 FAULTS = ("oom:1,nan:2,cuda_error:3,black:4,constant:5,alike:6,stills:7,wrong_size:8,wrong_count:9,truncated:10,"
           "garbage:11,html:12,redirect:13,half:14,nan:*@v1,dead_context:18")

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from autotune.engine.create import create
+from tests import reference
 from tests.e2e.engine.live import Live, body, colours, frames_of, info_of, serving
 from tests.engine.recorded import CMD_FLAGS, INFO, OPTIONS, PARAMETERS
 from tests.waiting import wait_for
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-pytestmark = pytest.mark.e2e
 
 AUTH = ("user", "pass-word")
 SDP = "sdp - scaled dot product"
@@ -28,7 +27,7 @@ SDP = "sdp - scaled dot product"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return create(tmp_path_factory.mktemp("live") / "webui", "tiny", "cpu")
+    return reference.copy(tmp_path_factory.mktemp("live") / "webui")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import reference
 from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
@@ -27,9 +28,7 @@ WORDS = f"--opt-split-attention-v1 --listen --port 7999 --api-auth me:{PASSWORD}
 
 def new_bench(folder: Path) -> Bench:
     """A fresh install of the tiny reference web UI with a state folder beside it."""
-    root = folder / "stable-diffusion-webui"
-    words = [sys.executable, "-m", "autotune.engine", "create", str(root), "--size", "tiny", "--device", "cpu"]
-    subprocess.run(words, check=True, capture_output=True)
+    root = reference.copy(folder / "stable-diffusion-webui")
     return Bench(root, folder / "state", folder)
 
 

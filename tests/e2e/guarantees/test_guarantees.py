@@ -18,8 +18,6 @@ from tests.e2e.verbs.conftest import Bench
 from tests.search.test_sessions import play, small
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 DOCS = Path(__file__).parents[3] / "docs" / "guarantees.md"
 SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes", "--no-start")
 

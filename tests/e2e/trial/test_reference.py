@@ -22,18 +22,16 @@ from autotune.trial import LaunchFailed, LaunchPlan, Server, start
 from autotune.trial.sweep import sweep
 from autotune.workload import clip as clips
 from benchmarks.live_switch import switch
+from tests import reference
 from tests.measure.rendered import rendered
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
 SMALL = Workload(64, 64, 4, 1)
 
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("reference") / "webui"
-    subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
-    return root
+    return reference.copy(tmp_path_factory.mktemp("reference") / "webui")
 
 
 def plan(root: Path, faults: str = "", words: tuple[str, ...] = (), **changes: object) -> LaunchPlan:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import reference
 from tests.waiting import wait_for
 
 SMALL = """\
@@ -129,9 +130,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    root = tmp_path / "stable-diffusion-webui"
-    words = [sys.executable, "-m", "autotune.engine", "create", str(root), "--size", "tiny", "--device", "cpu"]
-    subprocess.run(words, check=True, capture_output=True)
+    root = reference.copy(tmp_path / "stable-diffusion-webui")
     one = Bench(root, tmp_path / "state", tmp_path)
     yield one
     assert wait_for(lambda: not one.leftovers(), 20), one.leftovers()

@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e.verbs.conftest import Bench
 
-pytestmark = pytest.mark.e2e
-
 SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes")
 
 

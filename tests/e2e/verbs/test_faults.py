@@ -15,8 +15,6 @@ from autotune.launchfile.lock import Lock, exclusively
 from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 
 def error(bench: Bench, code: int, *words: str, faults: str = "") -> str:
     """Runs, expects that exit code, and returns the one-line cause."""

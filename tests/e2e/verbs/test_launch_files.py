@@ -18,7 +18,7 @@ from tests.e2e.verbs.conftest import Bench
 from tests.e2e.verbs.test_faults import error, small_disk
 
 __all__ = ["small_disk"]
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform == "win32", reason="POSIX launch files")]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX launch files")
 
 SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes", "--no-start")
 

@@ -22,8 +22,6 @@ from tests.e2e.verbs.conftest import Bench
 from tests.launchfile.faults import KillLayer, in_child
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 ATTENTION, BATCH = "cross_attention_optimization", "batch_cond_uncond"
 V1 = "V1 - original v1"
 APPLY = ("apply", "--flags", "--opt-sdp-attention", "--yes", "--no-start")

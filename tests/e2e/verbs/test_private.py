@@ -21,7 +21,6 @@ export COMMANDLINE_ARGS="--skip-torch-cuda-test --api-auth me:{SECRET} --gradio-
 """
 
 
-@pytest.mark.e2e
 @pytest.mark.skipif(sys.platform == "win32", reason="the launch file is a shell's")
 def test_no_output_and_no_file_shows_a_password(
     bench: Bench, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

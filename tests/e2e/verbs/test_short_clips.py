@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.verbs.conftest import Bench
-
-pytestmark = pytest.mark.e2e
 
 STEPS = 12
 PROFILE = f"""\

@@ -12,8 +12,6 @@ import pytest
 from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 
 def check_decision(document: dict[str, Any]) -> None:
     """The decision for speed is the one that the winner and the speedup beside it stand for."""
