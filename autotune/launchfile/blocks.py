@@ -1,14 +1,14 @@
-"""The marked block: for a value that depends on variables, commands or conditions.
+"""The marked block that autotune writes where the value depends on variables, commands or conditions.
 
 Such a value is known only when the script runs, so the choice is made there: the block takes the managed flags
 out of whatever COMMANDLINE_ARGS holds by then and appends the wanted words. It stands after the owner's last
 line about COMMANDLINE_ARGS, so a tool that edits the first matching line still finds the owner's. It holds flag
 names and the wanted words only, never a value the script computed.
 
-bash: words are told apart as shlex does, quotes included. cmd: percent substitution on the blank-padded
-value, which knows neither quotes nor tabs nor ``--flag=value``. What the file itself holds of those is seen to
-before a block is written (``value_after_cmd`` says what cmd will make of it). What only the run brings is not: there
-such a spelling stays (for argparse an appended word of the same flag wins), a flag with a value stays unless it
+In bash, words are split as shlex splits them, quotes included. In cmd, percent substitution is done on the value
+with blanks around it, which knows neither quotes nor tabs nor ``--flag=value``. Such spellings in the file itself
+are taken out before a block is written (``value_after_cmd`` says what cmd will make of it). Those that only the run
+brings stay (for argparse an appended word of the same flag wins); a flag with a value stays unless it
 is one of the pairs, and a managed flag between blanks inside a quoted value goes. The start that proves an apply
 shows it.
 """
@@ -140,18 +140,15 @@ def find(data: bytes, kind: str) -> FoundBlock | None:
 
 
 def kept(words: Sequence[str], block: Block) -> tuple[str, ...]:
-    """The words that a bash block leaves in place, as the script will decide when it runs."""
+    """The words that a bash block leaves in place when the script runs."""
     left: list[str] = []
     skip = False
     for word in words:
-        if skip:
+        if skip and not word.startswith("--"):
             skip = False
-            if not word.startswith("--"):
-                continue
-        if word in block.plain or word.startswith(tuple(f + "=" for f in block.valued)):
             continue
         skip = word in block.valued
-        if not skip:
+        if not (skip or word in block.plain or word.startswith(tuple(f + "=" for f in block.valued))):
             left.append(word)
     return tuple(left)
 
@@ -166,24 +163,17 @@ def words_after(words: Sequence[str], block: Block) -> tuple[str, ...]:
     return (*kept(words, block), *added(block))
 
 
-_ONE = re.compile(r"""[ \t\n\v\f\r]*((?:[^ \t\n\v\f\r"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+_SHLEX_WORD = re.compile(r"""[ \t\n\v\f\r]*((?:[^ \t\n\v\f\r"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
 """What ``_WORD`` says, in Python."""
 
 
 def value_after_sh(value: str, block: Block) -> str:
-    """The value that a bash block makes of one (Latin-1), character by character."""
-    rest, left, skip = value, "", False
-    while found := _ONE.match(rest):
-        rest, word = rest[found.end() :], found.group(1)
-        if skip and word.startswith("--"):
-            skip, rest = False, f" {word}{rest}"
-        elif skip:
-            skip = False
-        elif word in block.valued:
-            skip = True
-        elif word not in block.plain and not word.startswith(tuple(f"{flag}=" for flag in block.valued)):
-            left += (" " if left else "") + word
-    return left + rest + (" " + block.text if block.text else "")
+    """The value (Latin-1) that a bash block makes of another one, character by character."""
+    words, at = [], 0
+    while found := _SHLEX_WORD.match(value, at):
+        words.append(found.group(1))
+        at = found.end()
+    return " ".join(kept(words, block)) + value[at:] + (" " + block.text if block.text else "")
 
 
 def value_after_cmd(value: str, block: Block) -> str:

@@ -133,21 +133,21 @@ class LineReader:
         name, change = match.group(1), match.group(2)
         value = flatten(self.source.variable(name))
         reasons = [r for r in value.reasons if not any(a.depends == r for a in value.atoms if a.text)]
-        split_value: list[Atom]
+        expanded: list[Atom]
         if change:
             if not value.text:  # cmd takes "%NAME:" away and reads on behind the colon
                 atoms.extend(Atom("", i, match.end(1) + 1, "plain", r, False) for r in reasons)
                 return match.end(1) + 1 if all(r.startswith("variable ") for r in reasons) else match.end()
             new = changed(value.text, change)
             reason = f"variable {name}" if new is not None else f"the changed variable {name}"
-            split_value = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
+            expanded = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
             reasons = [*value.reasons, reason]
         elif name.upper() == COMMANDLINE_ARGS:
-            split_value = [a for a in value.atoms if a.text]
+            expanded = [a for a in value.atoms if a.text]
         else:
-            split_value = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]
+            expanded = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]
         atoms.extend(Atom("", i, match.end(), "plain", r, False) for r in reasons)
-        atoms.extend(split_value)
+        atoms.extend(expanded)
         return match.end()
 
 

@@ -6,6 +6,8 @@ lost, whatever the encoding; words are decoded as UTF-8 at the very end.
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,11 +19,11 @@ MAX_VALUE = 65_536
 
 
 class Atom(NamedTuple):
-    """One piece of a value: ``text`` (usually one character) written by the bytes [start, end).
+    """The smallest piece of a value, mostly one character: its ``text`` and the bytes [start, end) that spell it.
 
-    ``where`` is the quoting around it (sh: bare, double, single, ansi; cmd: plain, quoted). ``depends``
-    names what an expansion depends on ("variable PORT"), '' for literal text. ``editable``: these bytes
-    belong to an assignment of COMMANDLINE_ARGS itself.
+    ``where``: the quoting around it (sh: bare, double, single, ansi; cmd: plain, quoted). ``depends``: what an
+    expansion depends on ("variable PORT"), '' for literal text. ``editable``: the bytes belong to an assignment of
+    COMMANDLINE_ARGS itself.
     """
 
     text: str
@@ -33,7 +35,7 @@ class Atom(NamedTuple):
 
 
 class Expanded(NamedTuple):
-    """The value another assignment gave, expanded here. ``editable`` as for an atom."""
+    """A variable's value inside another one: ``"$A --xformers"`` holds that of A. ``editable`` as for an Atom."""
 
     value: VariableValue
     editable: bool
@@ -41,19 +43,22 @@ class Expanded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VariableValue:
-    """What a variable holds: parts in order. ``reasons``: why it may be something else at run time."""
+    """What a variable holds, part by part. ``reasons``: why it may hold something else when the script runs."""
 
     parts: tuple[Atom | Expanded, ...] = ()
     reasons: tuple[str, ...] = ()
 
 
 class TooLong(Exception):
-    """A value outgrew MAX_VALUE."""
+    """A value has more than MAX_VALUE characters."""
 
 
 @dataclass(slots=True)
 class FlatValue:
-    """A value spelled out: its atoms and every reason why it is not certain."""
+    """A value without parts that are values: its atoms, and every reason why it is not certain.
+
+    ``outer``: those of the reasons that no atom stands for.
+    """
 
     atoms: list[Atom] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -66,7 +71,7 @@ class FlatValue:
         return list(dict.fromkeys([*self.outer, *loose]))
 
     def _fills_in(self, i: int) -> bool:
-        """``$HOME/models``, ``--port=$PORT``, ``me:$PASSWORD``, ``%~dp0models``: glued to what makes it a value."""
+        """Is expansion ``i`` part of one word only: ``$HOME/models``, ``--port=$PORT``, ``%~dp0models``?"""
         before = self.atoms[i - 1].text[-1:] if i else ""
         after = self.atoms[i + 1].text[:1] if i + 1 < len(self.atoms) else ""
         name = self.atoms[i].depends
@@ -76,7 +81,7 @@ class FlatValue:
         return script_folder or before in tuple("=:/\\") or after in tuple("/\\")
 
     def _in_value(self, i: int) -> bool:
-        """The word it is in is not the first, and does not begin with it unless a flag stands before."""
+        """Does a flag stand in the same word as atom ``i`` or in the one before it?"""
         text = "".join(a.text if not a.depends else "x" for a in self.atoms[:i]).split()
         return bool(text) and any(w.startswith("-") for w in text[-2:])
 
@@ -87,10 +92,8 @@ class FlatValue:
 
 
 def flatten(value: VariableValue) -> FlatValue:
-    """Spell a value out, iteratively. Raises TooLong."""
-    flat = FlatValue()
-    seen: dict[str, None] = {}
-    outer: dict[str, None] = {}
+    """A value with all values inside it written out, without recursion. Raises TooLong."""
+    flat, seen, outer = FlatValue(), dict[str, None](), dict[str, None]()
     stack: list[tuple[VariableValue, int, bool]] = [(value, 0, True)]
     while stack:
         current, at, editable = stack.pop()
@@ -115,7 +118,8 @@ def flatten(value: VariableValue) -> FlatValue:
 class Word(NamedTuple):
     """One argv word: its text (Latin-1) and the indexes [first, last] of the atoms that spell it.
 
-    ``glued`` counts its literal characters; ``depends`` names the expansions inside it.
+    ``depends``: what the expansions inside it depend on; ``literal``: it holds none. ``editable``: all its bytes belong
+    to assignments of COMMANDLINE_ARGS.
     """
 
     text: str
@@ -127,62 +131,37 @@ class Word(NamedTuple):
 
 
 class UnclosedQuote(Exception):
-    """shlex would raise: a quote that never closes, or a backslash at the end."""
+    """shlex would raise ValueError: a quote that never closes, or a backslash at the end."""
+
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_SHLEX_WORD = re.compile(r"""(?:[^ \t\r\n"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
 
 
 def split(atoms: list[Atom]) -> list[Word]:
     """Split as ``shlex.split`` does (POSIX rules, no comments), keeping track of where each word lies.
 
-    Raises Unbalanced where shlex raises ValueError.
+    Raises UnclosedQuote where shlex raises ValueError.
     """
+    text = "".join(atom.text for atom in atoms)
+    owner = [index for index, atom in enumerate(atoms) for _ in atom.text]
     words: list[Word] = []
-    text: list[str] | None = None
-    first = last = 0
-    quote = ""
-    escape = False
-    for index, atom in enumerate(atoms):
-        for char in atom.text:
-            if escape:
-                if quote == '"' and char not in '"\\':
-                    assert text is not None
-                    text.append("\\")
-                assert text is not None
-                text.append(char)
-                escape = False
-            elif quote:
-                assert text is not None
-                if char == quote:
-                    quote = ""
-                elif char == "\\" and quote == '"':
-                    escape = True
-                else:
-                    text.append(char)
-            elif char in " \t\r\n":
-                if text is not None:
-                    words.append(_word(atoms, text, first, last))
-                    text = None
-                continue
-            else:
-                if text is None:
-                    text, first = [], index
-                if char in "\"'":
-                    quote = char
-                elif char == "\\":
-                    escape = True
-                else:
-                    text.append(char)
-            last = index
-    if quote or escape:
-        raise UnclosedQuote
-    if text is not None:
-        words.append(_word(atoms, text, first, last))
+    at = _end(_BLANKS.match(text))
+    while at < len(text):
+        found = _SHLEX_WORD.match(text, at)
+        at = _end(_BLANKS.match(text, _end(found)))
+        if found is None or (at == found.end() < len(text)):
+            raise UnclosedQuote
+        first, last = owner[found.start()], owner[found.end() - 1]
+        inside = atoms[first : last + 1]
+        depends = tuple(dict.fromkeys(a.depends for a in inside if a.depends))
+        editable = all(a.editable for a in inside)
+        words.append(Word(shlex.split(found.group())[0], first, last, depends, not depends, editable))
     return words
 
 
-def _word(atoms: list[Atom], text: list[str], first: int, last: int) -> Word:
-    inside = atoms[first : last + 1]
-    depends = tuple(dict.fromkeys(a.depends for a in inside if a.depends))
-    return Word("".join(text), first, last, depends, not depends, all(a.editable for a in inside))
+def _end(found: re.Match[str] | None) -> int:
+    return found.end() if found else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +217,7 @@ class Variable:
 
 @dataclass(slots=True)
 class Reading:
-    """Everything one of the two readers says about a file's bytes."""
+    """What the bash or the batch reader found out about one file."""
 
     kind: str
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -246,7 +225,7 @@ class Reading:
     changes_any: tuple[str, ...] = ()
     """Commands that may have changed any variable, also one the file never names ("eval in line 3"); empty: none."""
     changes_earlier: tuple[str, ...] = ()
-    """Commands that may have changed variables set before them, and those that are not in ``variables``."""
+    """Commands that may have changed variables set before them, and variables that the file does not set."""
     value: VariableValue = field(default_factory=VariableValue)
     assigned: bool = False
     exported: bool = True
@@ -267,18 +246,20 @@ class Reading:
     array_line: int | None = None
     """sh: the line that makes COMMANDLINE_ARGS an array, None if it is none: bash exports no arrays."""
     why_not: str = ""
-    """Why the file can be read but must not be edited, '' if it may."""
+    """Why the file can be read but must not be edited, '' if it may be."""
     line_unknown: bool = False
     """Words on the starting line depend on variables."""
     facts: frozenset[str] = frozenset()
-    """cmd: those reasons of the value that are decided for now, by files that exist and what variables hold."""
+    """cmd: reasons of the value that are known for now, from files that exist and what variables hold."""
     from_elsewhere: bool = False
-    """cmd: the value may come from a called file, a subroutine or a program, so that what is in it is not known."""
+    """cmd: the value may come from a called file, a subroutine or a program, so its content is not known."""
     page: int | None = None
     """cmd: the code page its letters beyond ASCII are read in, None where that is not known."""
     delayed_expansion: bool = False
     """cmd: delayed expansion is on, so that ``!`` is not an ordinary character."""
     others: list[str] = field(default_factory=list)
     """All commands that are not an assignment of COMMANDLINE_ARGS, as written: an edit must not change them."""
+
+
 FROM_ENVIRONMENT = "variable "
 """How a reason begins that is only a variable of the environment, whose value is known here as well."""
