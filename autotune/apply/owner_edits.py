@@ -34,7 +34,8 @@ def only_our_words(root: Path, places: Places, launch_file: Path | None = None) 
         if saved.keys:
             continue  # options are undone one by one, whatever else changed in their file
         try:
-            before, after = store.held(applied, saved.path, "before"), store.held(applied, saved.path, "after")
+            before = store.saved_bytes(applied, saved.path, "before")
+            after = store.saved_bytes(applied, saved.path, "after")
             now = saved.path.read_bytes()
         except (AutotuneError, OSError):
             return False

@@ -1,7 +1,7 @@
-"""What to write by hand where a launch file is not edited: tried on a copy first, and read back.
+"""Tells the user what to write by hand where autotune does not edit a launch file.
 
-A line is given only if the copy with it gives every word that is the user's and every wanted one. Otherwise it is
-said plainly what has to be where.
+A line is told only if a copy of the file with it, read back, gives all of the user's own words and all wanted ones.
+Otherwise the hint says which words have to be where.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autotune.launchfile.launch_file import IsManaged, LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse
 from autotune.launchfile.values import COMMANDLINE_ARGS
@@ -19,7 +19,7 @@ from autotune.secrets.mask import is_secret, masked_words
 
 
 class Advice(NamedTuple):
-    """What the user is told, and the file as it would then be."""
+    """What the user is told to do, and the file's bytes once it is done."""
 
     text: str
     data: bytes
@@ -32,7 +32,7 @@ def by_hand(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in
     words = joined(target) or "no tuning flag"
     if file.reading is None:
         return f"Set these launch options by hand where {file.path} keeps them: {words}"
-    gone = [w for w, managed in zip(file.words, is_managed(file.words), strict=True) if managed and w not in target]
+    gone = [word for word in by_owner(file.words, is_managed)[1] if word not in target]
     also = f", take out {' '.join(gone)}" if gone else ""
     lines = ", ".join(dict.fromkeys(str(n) for n in file.assignments))
     where = f"in line {lines}" if lines else f"where the web UI is started in line {file.reading.launch_line or '?'}"
@@ -43,20 +43,21 @@ def by_hand(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in
 def ways_that_work(
     file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in_place: bytes | None
 ) -> Iterator[Advice]:
-    """Ways to write it that give the right words when they are followed to the letter."""
+    """Ways to write it that give the right words when they are followed to the letter, the simplest first."""
     if file.reading is None:
         return
-    ways = [_pasted(file, target, is_managed), _changed(file, in_place), _pasted(file, target, is_managed, whole=True)]
-    out = any(managed and w not in target for w, managed in zip(file.words, is_managed(file.words), strict=True))
-    if out and not any(a.conditional for a in file.reading.assignments):
-        ways = [ways[1], ways[0], ways[2]]  # nothing to take out elsewhere is less to do
+    own, managed = by_owner(file.words, is_managed)
+    gone = [word for word in managed if word not in target]
+    ways = [_pasted(file, target, managed), _changed(file, in_place), _pasted_whole(file, (*own, *target))]
+    if gone and not any(a.conditional for a in file.reading.assignments):
+        ways = [ways[1], ways[0], ways[2]]  # one line to change is less to do than one to paste and words to take out
     for way in ways:
         if way is not None and proves(file, way.data, target, is_managed):
             yield way
 
 
 def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], is_managed: IsManaged) -> bool:
-    """Does the copy, read back, give the user's own words in their order, and of ours the wanted ones?
+    """Does a copy of the file with these bytes give the user's own words in their order, and the wanted managed ones?
 
     Where only bash knows, bash in the sandbox is asked about both.
     """
@@ -75,15 +76,8 @@ def proves(file: LaunchFile, data: bytes, target: tuple[str, ...], is_managed: I
         was, now = _asked(file) or was, _asked(after) or now
     elif not after.reading.exported:
         return False
-    kept, managed = _by_owner(now, is_managed)
-    return kept == _by_owner(was, is_managed)[0] and sorted(managed) == sorted(target)
-
-
-def _by_owner(words: Sequence[str], is_managed: IsManaged) -> tuple[list[str], list[str]]:
-    """The user's own words, and those that are managed."""
-    managed = is_managed(words)
-    return ([w for w, managed in zip(words, managed, strict=True) if not managed],
-            [w for w, managed in zip(words, managed, strict=True) if managed])
+    kept, managed = by_owner(now, is_managed)
+    return kept == by_owner(was, is_managed)[0] and sorted(managed) == sorted(target)
 
 
 def _asked(file: LaunchFile) -> tuple[str, ...] | None:
@@ -117,40 +111,43 @@ def _shown(file: LaunchFile, line: str) -> str | None:
     return None if any(is_secret(name) for name in named) else line
 
 
-def _pasted(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, whole: bool = False) -> Advice | None:
-    """A line of its own before the start. ``whole``: it repeats the user's own words in place of expanding them."""
+def _pasted(file: LaunchFile, target: tuple[str, ...], managed: Sequence[str]) -> Advice | None:
+    """A line of its own before the start, which expands what COMMANDLINE_ARGS holds by then."""
     reading = file.reading
     assert reading is not None
-    if whole and (file.uncertain or reading.line_words):
-        return None
-    managed = is_managed(file.words)
-    gone = [w for w, m in zip(file.words, managed, strict=True) if m and w not in target]
-    data = file.base
-    if not whole:
-        data = _taken_out(file, [w for w, m in zip(file.words, managed, strict=True) if m])
-    kept = tuple(w for w, m in zip(file.words, managed, strict=True) if not m) if whole else ()
-    line = _line(file, (*kept, *target), whole)
-    if line is None:
-        return None
-    at = len(data)
-    where = f"as the last line of {file.path.name}"
-    if reading.launch_line:
-        where = f"right before the command in line {reading.launch_line} of {file.path.name} that starts the web UI"
-        starts = [0, *(m.end() for m in re.finditer(b"\n", data))]
-        at = starts[reading.launch_line - 1]
-    if file.uncertain and reading.array_line is None and not _runs_last(file):
-        return None
-    if not whole and (reading.from_elsewhere or (reading.delayed_expansion and b"!" in file.base)):
+    if reading.from_elsewhere or (reading.delayed_expansion and b"!" in file.base):
         return None  # expanding what is not known may run it, or lose some of it
-    eol = b"\r\n" if b"\r\n" in data else b"\n"
-    lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
-    also = f" (and take out {' '.join(gone)})" if gone and not whole else ""
+    gone = [word for word in managed if word not in target]
+    also = f" (and take out {' '.join(gone)})" if gone else ""
     if reading.array_line is not None:
         also = f" (and take tuning flags out of the array in line {reading.array_line})"
-    shown = _shown(file, line) if whole else line
-    return None if shown is None else Advice(
-        f"Paste {where}{also}: {shown}",
-                  data[:at] + lead + line.encode("utf-8", "surrogateescape") + eol + data[at:])
+    line = _line(file, target, whole=False)
+    return None if line is None else _with_line(file, _taken_out(file, managed), line, also, line)
+
+
+def _pasted_whole(file: LaunchFile, words: tuple[str, ...]) -> Advice | None:
+    """A line of its own before the start, which holds all words, the user's own included."""
+    if file.uncertain or file.reading is None or file.reading.line_words:
+        return None
+    line = _line(file, words, whole=True)
+    shown = None if line is None else _shown(file, line)
+    return None if line is None or shown is None else _with_line(file, file.base, line, "", shown)
+
+
+def _with_line(file: LaunchFile, data: bytes, line: str, also: str, shown: str) -> Advice | None:
+    """Advice to paste a line into ``data``; None where it is not sure to run behind all that sets the value."""
+    reading = file.reading
+    assert reading is not None
+    at, where = len(data), f"as the last line of {file.path.name}"
+    if reading.launch_line:
+        where = f"right before the command in line {reading.launch_line} of {file.path.name} that starts the web UI"
+        at = [0, *(m.end() for m in re.finditer(b"\n", data))][reading.launch_line - 1]
+    if file.uncertain and reading.array_line is None and not _runs_last(file):
+        return None
+    eol = b"\r\n" if b"\r\n" in data else b"\n"
+    lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
+    pasted = data[:at] + lead + line.encode("utf-8", "surrogateescape") + eol + data[at:]
+    return Advice(f"Paste {where}{also}: {shown}", pasted)
 
 
 def _runs_last(file: LaunchFile) -> bool:
@@ -178,7 +175,7 @@ def _line(file: LaunchFile, words: tuple[str, ...], whole: bool) -> str | None:
     return f'export {COMMANDLINE_ARGS}="{"" if whole else f"${COMMANDLINE_ARGS} "}{text}"'
 
 
-def _taken_out(file: LaunchFile, words: list[str]) -> bytes:
+def _taken_out(file: LaunchFile, words: Sequence[str]) -> bytes:
     """The file without some words in the lines that set COMMANDLINE_ARGS and in the one that starts the web UI."""
     assert file.reading is not None
     lines = file.base.split(b"\n")

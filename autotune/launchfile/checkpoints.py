@@ -1,10 +1,10 @@
-"""Changes of files as transactions: checkpoint first, replace in one step, undo from the checkpoint alone.
+"""Changes files as transactions: checkpoint first, replace in one step, undo from the checkpoint alone.
 
 A change goes through three states, each on disk before the next begins: *temporary* (the checkpoint is being
 made, nothing of the user's has changed), *in progress* (files are being replaced, or the change is being
-proved), *final*. ``recover()`` settles what a dead process left: a temporary checkpoint goes away, an apply in
-progress is taken back, a rollback in progress is carried through. It never overwrites a file that is neither
-the old one nor the new one: that is its owner's work, and is noted instead.
+proved), *final*. ``recover()`` ends what a dead process left: a temporary checkpoint is removed, an apply in
+progress is undone, a rollback in progress is finished. A file that holds neither the old nor the new bytes is
+its owner's work: it is never overwritten, and a note says so.
 
 Options of config.json are changed through the web UI while it runs (options.py): the checkpoint then holds their
 old values only, and whatever undoes it asks first whether the web UI runs now.
@@ -12,13 +12,14 @@ old values only, and whatever undoes it asks first whether the web UI runs now.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from autotune.launchfile import config_json, options, records
 from autotune.launchfile.files import (
@@ -70,26 +71,20 @@ class Checkpoints:
 
     def entries(self) -> tuple[Checkpoint, ...]:
         """All checkpoints that can be read, oldest first; damaged ones are left out (see ``damaged``)."""
-        found = []
-        for path in self._folders():
-            try:
-                found.append(records.read_record(path))
-            except StateDamaged:
-                continue
-        return tuple(found)
+        return tuple(found for path in self._folders() if (found := records.read_if_whole(path)) is not None)
 
     def newest(self) -> str | None:
-        """The id of the newest change, whatever became of it, None without any: it tells whether someone made one."""
+        """The id of the newest checkpoint, whatever became of it, None without any: a new one tells of a change."""
         folders = self._folders()
         return folders[-1].name if folders else None
 
     def damaged(self) -> tuple[Path, ...]:
         """Folders of checkpoints whose record cannot be read."""
-        return tuple(path for path in self._folders() if not records.is_readable(path))
+        return tuple(path for path in self._folders() if records.read_if_whole(path) is None)
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the records or the saved bytes, a sentence each. Nothing of it is ever deleted."""
-        return tuple(damage_in for path in self._folders() if (damage_in := records.damage_in(path)) is not None)
+        return tuple(damage for path in self._folders() if (damage := records.damage_in(path)) is not None)
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -98,7 +93,7 @@ class Checkpoints:
                       key=lambda p: int(p.name))
 
     def applied(self) -> tuple[Checkpoint, ...]:
-        """Final applies that nothing took back or replaced since, oldest first."""
+        """Applies in force, oldest first: final, and neither rolled back nor replaced since."""
         entries = self.entries()
         undone = {i for c in entries if c.state == FINAL for i in c.undoes}
         return tuple(c for c in entries if c.kind == "apply" and c.state == FINAL and c.id not in undone)
@@ -109,21 +104,22 @@ class Checkpoints:
         return applied[-1] if applied else None
 
     def changed_since(self, path: Path) -> SinceApply:
-        """How a file stands to our last apply that touched it."""
+        """What became of a file since the last apply that wrote it."""
         real = path.resolve()
-        for checkpoint in reversed(self.applied()):
-            for file in checkpoint.files:
-                if file.path == real:
-                    return state_since(file, self._now(real))
-        return "unmanaged"
+        written = [file for checkpoint in self.applied() for file in checkpoint.files if file.path == real]
+        return state_since(written[-1], self._now(real)) if written else "unmanaged"
 
-    def held(self, checkpoint: Checkpoint, path: Path, version: Literal["before", "after"]) -> bytes | None:
-        """The saved bytes of one file of a checkpoint. Raises StateDamaged, KeyError."""
+    def saved_bytes(self, checkpoint: Checkpoint, path: Path, version: options.Version) -> bytes | None:
+        """The saved bytes of one file of a checkpoint, None for no file. Raises StateDamaged, KeyError."""
         for number, file in enumerate(checkpoint.files):
             if file.path == path.resolve():
-                expected = file.before if version == "before" else file.after
-                return records.read_saved(self.folder / checkpoint.id, number, version, expected)
+                return self._saved(checkpoint, number, version)
         raise KeyError(path)
+
+    def _saved(self, checkpoint: Checkpoint, number: int, version: options.Version) -> bytes | None:
+        file = checkpoint.files[number]
+        expected = file.before if version == "before" else file.after
+        return records.read_saved(self.folder / checkpoint.id, number, version, expected)
 
     @staticmethod
     def _now(path: Path) -> bytes | None:
@@ -154,15 +150,14 @@ class Checkpoints:
             if not change.live and self._now(target.path) != change.before:
                 raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
             files.append(PlannedWrite(target, change.before, change.after, change.keys, change.live))
-        # An apply that someone else undid meanwhile (git does) is over once this one stands.
-        undone_by_others = tuple(c.id for c in self._undone_by_others({plan.target.path for plan in files}))
-        checkpoint = self._save("apply", files, dict(meta or {}), undone_by_others)
-        return self._carry_out(checkpoint)
+        # An apply that someone else undid meanwhile (git does) is no more in force once this one is.
+        undone = tuple(c.id for c in self._undone_by_others({plan.target.path for plan in files}))
+        return self._carry_out(self._save("apply", files, dict(meta or {}), undone))
 
     def _undone_by_others(self, paths: set[Path]) -> list[Checkpoint]:
-        """Applies to these files that somebody else undid: the newest whose files are as before it, and all later.
+        """Applies to these files that somebody else undid: the newest whose files are as before it, and all later ones.
 
-        None where the newest apply stands: that an older one began from the same bytes means nothing then.
+        Empty where the newest apply is as it left the files: an older one may have begun from the same bytes.
         """
         known = [c for c in self.applied() if {f.path for f in c.files} & paths]
         ways = [{f.path: "live" if f.live else state_since(f, self._now(f.path)) for f in c.files} for c in known]
@@ -202,10 +197,11 @@ class Checkpoints:
                     one.keys for c in undone for one in c.files if one.path == file.path))
                 undo.touched.update(file.keys)
                 if undo.server is not None:
-                    undo.values, left = options.undone(undo.values, options.with_defaults(undo.server, file.keys))
-                    note = notes_on_kept(file.path, left)
+                    keys = options.with_defaults(undo.server, file.keys)
+                    wanted, kept = config_json.undone(undo.values, keys)
+                    undo.values, note = {**undo.values, **wanted}, notes_on_kept(file.path, kept)
                 else:
-                    undo.goal, note = self._goal(file, undo.goal, self.folder / checkpoint.id, number, force)
+                    undo.goal, note = self._goal(checkpoint, number, undo.goal, force)
                 notes += note
                 files[file.path] = undo
         changed = [plan for path, undo in files.items() if (plan := undo.plan(path)) is not None]
@@ -214,7 +210,7 @@ class Checkpoints:
         return self.finish(self._carry_out(record))
 
     def _undo_of(self, path: Path, keyed: bool) -> PlannedUndo:
-        """Where a file stands before a rollback looks at it."""
+        """A file as it is before a rollback; ``keyed``: some of the checkpoints changed options in it."""
         server = self.running(path) if keyed else None
         if server is not None:
             values = dict(server.values())
@@ -223,7 +219,7 @@ class Checkpoints:
         return PlannedUndo(now, now)
 
     def _require(self, change: FileChange) -> None:
-        """Options must still be where they were when the change was worked out. Raises Busy."""
+        """Raises Busy when options are not where they were when the change was worked out, or have other values."""
         server = self.running(change.path)
         same = (server is not None) == change.live
         if same and server is not None:
@@ -234,7 +230,7 @@ class Checkpoints:
                        f"{change.path.name}", "Run the command again.")
 
     def to_undo(self, to: str | None = None, of: Path | None = None) -> list[Checkpoint]:
-        """The applies that a rollback would take back, oldest first. See ``rollback``."""
+        """The applies that a rollback would undo, oldest first. See ``rollback``."""
         applied = list(self.applied())
         if not applied:
             bad = self.damaged()
@@ -258,15 +254,16 @@ class Checkpoints:
         return applied[[c.id for c in applied].index(wanted) :]
 
     def _goal(
-        self, file: SavedFile, now: bytes | None, folder: Path, number: int, force: bool
+        self, checkpoint: Checkpoint, number: int, now: bytes | None, force: bool
     ) -> tuple[bytes | None, list[str]]:
         """What a file shall hold after undoing one checkpoint, and notes. Raises Refused."""
+        file = checkpoint.files[number]
         if file.live:
             return options_in_file(file, now, "before")
         how = state_since(file, now)
         if how == "before":
             return now, []
-        before = records.read_saved(folder, number, "before", file.before)
+        before = self._saved(checkpoint, number, "before")
         if how == "same":
             return before, []
         if file.keys and now is not None:
@@ -275,12 +272,13 @@ class Checkpoints:
         if force:
             return before, [f"{file.path.name}: changes made since the apply were overwritten"]
         what = "was deleted" if now is None else "was changed by someone else"
+        copy = self.folder / checkpoint.id / f"{number}.before"
         raise Refused(f"{file.path} {what} since autotune wrote it",
-                      f"The bytes from before are in {folder / f'{number}.before'}; compare, and copy what you want, "
+                      f"The bytes from before are in {copy}; compare, and copy what you want, "
                       f"or put them back whole: autotune rollback --force{self._unreadable()}")
 
     def _unreadable(self) -> str:
-        """Half a sentence on later checkpoints that cannot be read, for a hint; empty if all can."""
+        """Names the checkpoints that cannot be read, for the end of a hint; empty if all can."""
         bad = self.damaged()
         return f" (checkpoints that cannot be read: {', '.join(p.name for p in bad)})" if bad else ""
 
@@ -305,8 +303,7 @@ class Checkpoints:
             blobs = [(f"{i}.{version}", data) for i, plan in enumerate(files)
                      for version, data in (("before", plan.before), ("after", plan.after)) if data is not None]
             for blob, data in [*blobs, (RECORD, records.record_bytes(checkpoint))]:
-                layer.write(new / blob, data)
-                layer.sync(new / blob)
+                self._write_synced(new / blob, data)
             layer.sync_folder(new)
             layer.replace(new, self.folder / name)
             layer.sync_folder(self.folder)
@@ -317,6 +314,10 @@ class Checkpoints:
             what = f"no checkpoint can be written to {self.folder}: {error.strerror or error}"
             raise cannot_write(error, what, hint) from None
         return checkpoint
+
+    def _write_synced(self, path: Path, data: bytes) -> None:
+        self.layer.write(path, data)
+        self.layer.sync(path)
 
     def _make_root(self) -> None:
         missing = []
@@ -330,12 +331,10 @@ class Checkpoints:
 
     def _discard(self, folder: Path) -> None:
         """Remove a checkpoint folder that was never used; what cannot be removed now goes at the next recover()."""
-        try:
+        with contextlib.suppress(OSError):
             for entry in sorted(folder.iterdir()):
                 self.layer.unlink(entry)
             self.layer.remove_folder(folder)
-        except OSError:
-            return
 
     def _mark(self, checkpoint: Checkpoint, state: str, notes: tuple[str, ...] = ()) -> Checkpoint:
         """Write a new state into a record, in one step. Raises StateDamaged."""
@@ -344,8 +343,7 @@ class Checkpoints:
         temp = folder / f"{RECORD}.new"
         try:
             self.layer.unlink(temp)
-            self.layer.write(temp, records.record_bytes(marked))
-            self.layer.sync(temp)
+            self._write_synced(temp, records.record_bytes(marked))
             self.layer.replace(temp, folder / RECORD)
             self.layer.sync_folder(folder)
         except OSError as error:
@@ -357,13 +355,13 @@ class Checkpoints:
         """Replace the files of a saved checkpoint. On any fault everything is put back."""
         try:
             checkpoint = self._mark(checkpoint, IN_PROGRESS)
-            targets = [self._stage(checkpoint, number, file, "after")
+            targets = [self._write_beside(checkpoint, number, "after")
                        for number, file in enumerate(checkpoint.files) if not file.live]
             for file in checkpoint.files:
-                if file.live:  # what another program may refuse comes before what cannot fail any more
+                if file.live:  # the web UI may refuse, so it is asked before files change
                     self._bring_options_to(checkpoint, file, "after")
             for target in targets:  # from here on nothing needs room on the disk
-                self._swap(checkpoint, *target)
+                self._move_over(checkpoint, *target)
         except (OSError, AutotuneError, KeyboardInterrupt) as error:
             self._put_back(checkpoint)
             if isinstance(error, OSError):
@@ -381,12 +379,11 @@ class Checkpoints:
             raise cannot_write(error, f"a change of files stopped half-way: {error.strerror or error}",
                                "Make room or allow writing; the next command puts everything back.") from None
 
-    def _stage(
-        self, checkpoint: Checkpoint, number: int, file: SavedFile, version: Literal["before", "after"]
+    def _write_beside(
+        self, checkpoint: Checkpoint, number: int, version: options.Version
     ) -> tuple[TargetFile, bool]:
-        """Have one side's bytes ready beside the file. The target, and whether it shall exist at all."""
-        expected = file.before if version == "before" else file.after
-        data = records.read_saved(self.folder / checkpoint.id, number, version, expected)
+        """Write one version's bytes beside the file; returns the target, and whether it shall exist at all."""
+        data, file = self._saved(checkpoint, number, version), checkpoint.files[number]
         target = examine(file.path)
         if len(file.links) > 1:
             target = replace(target, names=file.links)
@@ -394,15 +391,15 @@ class Checkpoints:
             write_beside(self.layer, target, data, checkpoint.id)
         return target, data is not None
 
-    def _swap(self, checkpoint: Checkpoint, target: TargetFile, exists: bool) -> None:
+    def _move_over(self, checkpoint: Checkpoint, target: TargetFile, exists: bool) -> None:
         if exists:
             move_over(self.layer, target, checkpoint.id)
         else:
             self.layer.unlink(target.path)
             self.layer.sync_folder(target.path.parent)
 
-    def _bring_to(self, checkpoint: Checkpoint, version: Literal["before", "after"]) -> Checkpoint:
-        """Bring all files of a change to one side, leaving alone what is neither, and close the record."""
+    def _bring_to(self, checkpoint: Checkpoint, version: options.Version) -> Checkpoint:
+        """Give all files of a change one version's bytes, leave alone those that hold neither, close the record."""
         notes: list[str] = []
         damage: StateDamaged | None = None
         # Files first: should the web UI not let its options go now, the launch file is put right all the same.
@@ -418,7 +415,7 @@ class Checkpoints:
                 continue
             if now == other or (now == goal and split):
                 try:
-                    self._swap(checkpoint, *self._stage(checkpoint, number, file, version))
+                    self._move_over(checkpoint, *self._write_beside(checkpoint, number, version))
                 except StateDamaged as error:
                     damage = damage or error
             elif file.keys:
@@ -426,11 +423,11 @@ class Checkpoints:
             else:
                 notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
         if damage is not None:
-            raise damage  # what could be settled is
+            raise damage  # only now, so that the other files are put right
         return self._mark(checkpoint, UNDONE if version == "before" else FINAL, tuple(notes))
 
     def _bring_options_to(self, checkpoint: Checkpoint, file: SavedFile, version: options.Version) -> list[str]:
-        """Bring options to one side: through the web UI if it runs, else in its file."""
+        """Set options to one version, through the web UI if it runs, else in its file; returns notes."""
         now = self._now(file.path)
         server = self.running(file.path)
         try:
@@ -445,11 +442,10 @@ class Checkpoints:
         return notes
 
     def recover(self) -> tuple[str, ...]:
-        """Settle what a dead process left. One sentence for each thing done; empty if all was well.
+        """End what a dead process left: one sentence for each thing done, none if all was well.
 
-        What cannot be settled, for its saved bytes are damaged, is closed with a note and kept. Raises Refused,
-        NothingToWorkOn or Busy when a file cannot be put back right now, all others being settled; the next call
-        tries again.
+        A change whose saved bytes are damaged is closed with a note and kept. Raises Refused, NothingToWorkOn or
+        Busy when a file cannot be put back right now, after all others were; the next call tries again.
         """
         done: list[str] = []
         waits: AutotuneError | None = None
@@ -474,9 +470,9 @@ class Checkpoints:
         return tuple(done)
 
     def _recover_one(self, checkpoint: Checkpoint) -> tuple[str, ...]:
-        """Settles one checkpoint, if it needs that, and says so."""
+        """End one interrupted change, and say so; nothing where it needs that not."""
         left = self.folder / checkpoint.id / f"{RECORD}.new"
-        if left.is_dir():  # not of our making; it would be in the way for ever
+        if left.is_dir():  # autotune makes none, and it would be in the way for ever
             self.layer.replace(left, left.with_name(f"{left.name}.{os.getpid()}.aside"))
         elif left.exists():
             self.layer.unlink(left)
@@ -494,7 +490,3 @@ class Checkpoints:
             return (note,)
         what = "taken back" if back else "carried through"
         return (f"an interrupted {checkpoint.kind} ({checkpoint.id}) was {what}",)
-
-    def list(self) -> tuple[Checkpoint, ...]:
-        """The same as ``entries()``."""
-        return self.entries()

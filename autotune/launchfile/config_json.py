@@ -1,4 +1,4 @@
-"""Options in config.json: change the given keys, leave every other byte of the file alone.
+"""Edits options in config.json: the given keys change, every other byte of the file stays.
 
 A1111 writes the file with four blanks of indent and non-ASCII characters as they are; a new key is added in
 the file's own style.
@@ -18,7 +18,7 @@ ABSENT = "\0absent"
 """Stands for "no such key": removing a key, or a key that was not there before."""
 
 Keys = Mapping[str, tuple[Any, Any]]
-"""Option -> (old, new); ABSENT where there was or shall be none."""
+"""Option -> (old value, new value); ABSENT where there was or shall be none."""
 
 
 def values(data: bytes, name: str = "config.json") -> dict[str, Any]:
@@ -42,14 +42,8 @@ def _text(data: bytes, name: str) -> str:
         raise Refused(f"{name} is not UTF-8", "Mend it, or let the web UI write it anew.") from None
 
 
-def old_and_new(data: bytes, wanted: Mapping[str, Any]) -> Keys:
-    """The pairs that a Change needs: what each option is now, and what it shall be."""
-    now = values(data)
-    return {key: (now.get(key, ABSENT), value) for key, value in wanted.items()}
-
-
 def edit(data: bytes, wanted: Mapping[str, Any], name: str = "config.json") -> bytes:
-    """The bytes with these options set (ABSENT removes one). Equal values stay as written. Raises Refused."""
+    """The file's bytes with these options set (ABSENT removes one); equal values stay as written. Raises Refused."""
     now = values(data, name)
     text = _text(data, name)
     for key, value in wanted.items():
@@ -61,15 +55,19 @@ def edit(data: bytes, wanted: Mapping[str, Any], name: str = "config.json") -> b
     return text.encode("utf-8")
 
 
-def undo(data: bytes, keys: Keys, name: str = "config.json") -> tuple[bytes, tuple[str, ...]]:
-    """Take changes back by key in a file that was rewritten since.
+def undone(now: Mapping[str, Any], keys: Keys) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The options to set so that a change is undone, and the names of those that stay, for someone changed them since.
 
-    An option that still has our value gets its old one; one that its owner changed since stays, and is named.
+    ``now``: all options in force; only those that still have the change's new value get the old one.
     """
-    now = values(data, name)
     wanted = {key: old for key, (old, new) in keys.items() if now.get(key, ABSENT) == new}
-    left = tuple(key for key, (old, new) in keys.items() if now.get(key, ABSENT) not in (new, old))
-    return edit(data, wanted, name), left
+    return wanted, tuple(key for key, pair in keys.items() if now.get(key, ABSENT) not in pair)
+
+
+def undo(data: bytes, keys: Keys, name: str = "config.json") -> tuple[bytes, tuple[str, ...]]:
+    """Undo a change of options in a file that was rewritten since, and name the options that stay. Raises Refused."""
+    wanted, kept = undone(values(data, name), keys)
+    return edit(data, wanted, name), kept
 
 
 def _object(text: str) -> tuple[list[Member], int, int]:

@@ -1,7 +1,7 @@
-"""Every effect on disk, one small call each, and the atomic replacement built from them.
+"""Replaces a file of the user's in one step, its owner, mode, attributes and hard links kept.
 
-All writes of this room go through a FileLayer, so a test can stop the program before, inside or after any of
-them and look at what is left.
+All writes of launchfile/ go through a FileLayer, so a test can stop the program before, inside or after any of them
+and look at what is left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, State
 
 
 class FileLayer:
-    """The calls that change a disk. Each raises OSError as the system call does."""
+    """The calls that change a disk; each raises OSError as the system call does."""
 
     def make_folder(self, path: Path) -> None:
         """Create one folder that only its owner may enter (it may hold passwords)."""
@@ -39,8 +39,8 @@ class FileLayer:
         disk.sync_folder(path)
 
     def copy_metadata(self, path: Path, like: os.stat_result, original: Path | None) -> None:
-        """Give a file the owner, mode, extended attributes, and on Windows the permissions, streams and attributes of
-        another."""
+        """Give a file what another one has beside its bytes: owner and mode (``like``), extended attributes, on Windows
+        its permissions, streams and attributes (``original``, None where there is no such file any more)."""
         from autotune.disk import mac_copy, windows_streams  # with ctypes, which `status` needs not
 
         if sys.platform != "win32":
@@ -80,7 +80,7 @@ class FileLayer:
 
 @dataclass(frozen=True, slots=True)
 class TargetFile:
-    """A file to replace: its real path (links followed), its stat, and all its names if it has several."""
+    """A file to replace: its path with links followed, its stat (None: no such file), and all its hard links."""
 
     path: Path
     info: os.stat_result | None
@@ -88,7 +88,7 @@ class TargetFile:
 
 
 def examine(path: Path) -> TargetFile:
-    """Check that a file can be replaced in one step, and say what that takes.
+    """Check that a file can be replaced in one step, and find all its names.
 
     Raises NothingToWorkOn (dangling link, folder, missing folder) and Refused (read-only file or folder, a
     file of someone else, hard links outside its folder).
@@ -122,7 +122,10 @@ def examine(path: Path) -> TargetFile:
 
 
 def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
-    """The fault of a record that could not be written: a full disk is no damage, only no safe way to edit now."""
+    """The error to raise where a record could not be written.
+
+    Refused for a full disk and for a file that another program has open, which is no damage; else StateDamaged.
+    """
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     if disk.is_held(error):
         return Refused(f"{message} (another program has it open)", "Close that program (an editor, a virus scanner), "
@@ -131,11 +134,10 @@ def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
 
 
 def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
-    """All names of a file. Hard links elsewhere would be left with the old bytes, so they are refused."""
+    """All names of a file. Raises Refused for hard links elsewhere, which would be left with the old bytes."""
     if info.st_nlink <= 1:
         return (path,)
-    same = [entry for entry in sorted(path.parent.iterdir())
-            if not entry.is_symlink() and entry.stat().st_ino == info.st_ino and entry.stat().st_dev == info.st_dev]
+    same = [entry for entry in sorted(path.parent.iterdir()) if not entry.is_symlink() and path.samefile(entry)]
     if len(same) != info.st_nlink:
         others = info.st_nlink - len(same)
         links = f"{others} hard link{'s' if others > 1 else ''}"
@@ -145,7 +147,7 @@ def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
 
 
 def replace_file(layer: FileLayer, target: TargetFile, data: bytes, tag: str) -> None:
-    """Replace a file's bytes in one step; mode, owner and hard links stay. ``tag`` names temporary files.
+    """Replace a file's bytes in one step; mode, owner and hard links stay. ``tag``: part of the temporary files' names.
 
     Whatever stops it, each name of the file holds the old bytes or the new ones. Raises OSError.
     """
@@ -176,7 +178,7 @@ def move_over(layer: FileLayer, target: TargetFile, tag: str) -> None:
 
 
 def temporary_path(path: Path, tag: str) -> Path:
-    """The temporary file's path beside the file it will replace."""
+    """The path of the temporary file beside the file it will replace."""
     return path.with_name(f".{path.name}.{tag}.autotune-tmp")
 
 

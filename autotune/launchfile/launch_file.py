@@ -1,4 +1,4 @@
-"""A launch file as it was read: a value that readers of each kind make, and that says what is certain about it."""
+"""A launch file as it was read: the words it gives, and which of them are certain."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ IsManaged = Callable[[Sequence[str]], tuple[bool, ...]]
 """Tells of each argv word, values of flags included, whether autotune may edit it."""
 
 
+def by_owner(words: Sequence[str], is_managed: IsManaged) -> tuple[list[str], list[str]]:
+    """The user's own words, and those that autotune manages."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    for word, managed in zip(words, is_managed(words), strict=True):
+        parts[managed].append(word)
+    return parts
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchFile:
-    """A launch file as read.
+    """A launch file as it was read.
 
     ``words``: what launch.py receives from it, in argv order (words on the starting line first, then those
     of COMMANDLINE_ARGS). ``static``: the words follow from the file alone; else ``depends`` says on what,
@@ -45,9 +53,9 @@ class LaunchFile:
 
     @property
     def uncertain(self) -> tuple[str, ...]:
-        """What only the shell knows and the words depend on; with nothing here ``words`` are a fact, else a guess.
+        """What the words depend on that only the shell knows; where this is empty, ``words`` are a fact, else a guess.
 
-        Variables of the environment are no such thing: their values are known here as well.
+        Variables of the environment do not count: their values are known here as well.
         """
         facts = self.reading.facts if self.reading else frozenset()
         own = (reason for reason in self.depends if not reason.startswith(FROM_ENVIRONMENT) and reason not in facts)
@@ -77,7 +85,7 @@ class LaunchFile:
         return replace(found, depends=tuple(dict.fromkeys((*found.depends, *changes_any))))
 
     def _beside(self, name: str) -> tuple[str, ...]:
-        """What else may have set a variable that the file does not set."""
+        """What may have set a variable that the file does not set."""
         changes_earlier = self.reading.changes_earlier if self.reading else ()
         if self.kind != "sh":
             return changes_earlier

@@ -1,8 +1,8 @@
 """Options of a web UI that runs: it holds them itself and writes config.json anew whenever it saves.
 
 What is changed in its file meanwhile is not in effect and is soon overwritten, so options are changed through
-the web UI as long as it runs, and in the file when it does not. Which of the two it was matters only for the
-moment: a change is undone by its options, old value for new, wherever they are held by then.
+the web UI as long as it runs, and in the file when it does not. A change is undone by its options, old value for
+new, wherever they are held by then.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from autotune.launchfile.config_json import ABSENT, Keys
 
 Version = Literal["before", "after"]
+"""Which of the two versions of a file or of options that a change knows."""
 
 
 class RunningOptions(Protocol):
@@ -34,47 +35,39 @@ FindOptions = Callable[[Path], RunningOptions | None]
 whose options cannot be reached."""
 
 
-def none_runs(path: Path) -> RunningOptions | None:  # noqa: ARG001  # a Find
+def none_runs(path: Path) -> RunningOptions | None:  # noqa: ARG001  # a FindOptions
     """For callers that have no web UI to ask."""
     return None
 
 
 def goals(keys: Keys, version: Version) -> Keys:
-    """Option -> (goal, where it may come from) as (new, old) or (old, new)."""
+    """Option -> (the value it shall have in that version, its value in the other one)."""
     return keys if version == "before" else {key: (new, old) for key, (old, new) in keys.items()}
 
 
 def with_defaults(server: RunningOptions, keys: Keys) -> Keys:
-    """The pairs with an option's default in place of "no such key", which a running web UI does not know."""
-    return {key: (_plain(server, key, old), _plain(server, key, new)) for key, (old, new) in keys.items()}
+    """The pairs with an option's default in place of ABSENT, which a running web UI does not know."""
+    def known(key: str, value: Any) -> Any:  # noqa: ANN401  # any JSON value
+        return server.default(key) if value == ABSENT else value
 
-
-def _plain(server: RunningOptions, key: str, value: Any) -> Any:  # noqa: ANN401  # any JSON value
-    return server.default(key) if value == ABSENT else value
+    return {key: (known(key, old), known(key, new)) for key, (old, new) in keys.items()}
 
 
 def set_running(server: RunningOptions, saved: Mapping[str, Any], keys: Keys, version: Version) -> tuple[str, ...]:
-    """Bring options to one side; those that its owner changed meanwhile stay, and are named.
+    """Set a running web UI's options to one version; names those that stay, for someone changed them meanwhile.
 
     ``saved``: what config.json holds. An option that is right in the web UI and not in its file is set all the
-    same, because setting saves.
+    same, because setting saves. Raises Busy.
     """
     now = server.values()
     wanted: dict[str, Any] = {}
-    left: list[str] = []
+    kept: list[str] = []
     for key, (goal, other) in goals(with_defaults(server, keys), version).items():
         current = now.get(key, ABSENT)
         if current not in (goal, other):
-            left.append(key)
+            kept.append(key)
         elif current != goal or (saved.get(key, goal) == other and goal != other):
             wanted[key] = goal
     if wanted:
         server.set(wanted)
-    return tuple(left)
-
-
-def undone(now: Mapping[str, Any], keys: Keys) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Values after taking one change back, and the options that someone changed since and that stay."""
-    goals = {key: old for key, (old, new) in keys.items() if now.get(key, ABSENT) == new}
-    left = tuple(key for key, pair in keys.items() if now.get(key, ABSENT) not in pair)
-    return {**now, **goals}, left
+    return tuple(kept)

@@ -1,4 +1,4 @@
-"""What one change or one undo does to one file, worked out before anything is written."""
+"""What a change or an undo will do to one file, worked out before anything is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from autotune.launchfile.records import SavedFile, digest
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """One file of a checkpoint that is about to be written."""
+    """A file that is about to be written: its bytes before and after, None where there is no file.
+
+    ``live``: options of a running web UI, where ``keys`` alone says what changes.
+    """
 
     target: TargetFile
     before: bytes | None
@@ -23,16 +26,17 @@ class PlannedWrite:
     live: bool = False
 
     def saved(self) -> SavedFile:
-        """As the record keeps it."""
+        """The entry that the checkpoint's record keeps of it."""
         links = self.target.names if len(self.target.names) > 1 else ()
         return SavedFile(self.target.path, digest(self.before), digest(self.after), self.keys, links, self.live)
 
 
 @dataclass(slots=True)
 class PlannedUndo:
-    """One file while the checkpoints of a rollback are gone through, newest first.
+    """One file of a rollback, while the checkpoints to undo are gone through, newest first.
 
-    ``first`` and ``goal``: its bytes now, and after all of it; with a ``server`` instead ``now`` and ``values``.
+    ``first`` and ``goal``: its bytes now, and after the checkpoints so far; with a running web UI (``server``) its
+    options instead, ``now`` and ``values``. ``touched``: the options that those checkpoints changed.
     """
 
     first: bytes | None
@@ -43,7 +47,7 @@ class PlannedUndo:
     touched: dict[str, object] = field(default_factory=dict)
 
     def plan(self, path: Path) -> PlannedWrite | None:
-        """What has to change, None if nothing has. Raises Refused, NothingToWorkOn."""
+        """The write that the rollback needs, None if none. Raises Refused, NothingToWorkOn."""
         if self.server is not None:
             keys = self._keys(self.now, self.values)
             return PlannedWrite(examine(path), None, None, keys, True) if keys else None
@@ -60,9 +64,10 @@ class PlannedUndo:
 
 
 def options_in_file(file: SavedFile, now: bytes | None, version: options.Version) -> tuple[bytes | None, list[str]]:
-    """The bytes of config.json with its options brought to one side, and notes. Raises Refused.
+    """The bytes of config.json with its options set to one version, and notes. Raises Refused.
 
-    Of options that a running web UI held, one that the file does not name was never saved there.
+    ``now``: its bytes, None without a file. Of options that a running web UI held, one that the file does not name
+    was never saved there.
     """
     if now is None:
         return None, [] if file.live else [f"{file.path} is gone and was left so"]
@@ -75,5 +80,5 @@ def options_in_file(file: SavedFile, now: bytes | None, version: options.Version
 
 
 def notes_on_kept(path: Path, left: Sequence[str]) -> list[str]:
-    """Notes on options that someone changed since and that are left alone."""
+    """A note on each option that someone changed since and that is left alone."""
     return [f"{path.name}: {key} was changed since and stays" for key in left]

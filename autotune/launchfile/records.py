@@ -1,7 +1,6 @@
-"""What a checkpoint's record says, and how it is read and written.
+"""A checkpoint on disk: a folder with ``record.json`` and, of each changed file, all bytes before and after.
 
-A checkpoint is a folder: ``record.json`` and, for each file, its full bytes before and after. Nothing else is
-needed to put the files back.
+Nothing else is needed to put the files back.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ RECORD = "record.json"
 FORMAT = 1
 
 SinceApply = Literal["unmanaged", "same", "before", "edited", "missing"]
-"""How a file stands to our last apply: never applied, as we left it, as it was before, changed, gone."""
+"""What became of a file since the last apply: never applied, as that left it, as it was before, changed, gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file to change. ``before``: the bytes the caller read (None: no such file); ``after``: the new ones.
+    """A file to change. ``before``: the bytes the caller read (None: no such file); ``after``: the new ones.
 
     ``keys``: for config.json, option -> (old, new); if the web UI rewrites the file, undo goes by these.
     ``live``: the options of a running web UI, which saves the file itself; ``before`` and ``after`` are None.
@@ -58,7 +57,7 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One change of files. ``kind``: apply or rollback; ``state``: see this module; ``undoes``: ids no more in force.
+    """A change of files. ``kind``: one of KINDS; ``state``: one of STATES; ``undoes``: ids that are no more in force.
 
     ``meta`` is the caller's own (study, words, speedup); ``notes`` says what was found and left alone.
     ``time``: ISO 8601, UTC.
@@ -80,7 +79,7 @@ def digest(data: bytes | None) -> str:
 
 
 def record_bytes(checkpoint: Checkpoint) -> bytes:
-    """A record as JSON bytes."""
+    """The bytes of record.json."""
     files = [{"path": str(f.path), "before": f.before, "after": f.after,
               "keys": {k: list(v) for k, v in f.keys.items()}, "links": [str(p) for p in f.links], "live": f.live}
              for f in checkpoint.files]
@@ -123,7 +122,7 @@ def _path(raw: object) -> Path:
 
 
 def _meta(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What the caller noted; of what other verbs rely on, only what has the shape they rely on."""
+    """The caller's notes. Raises ValueError where those that other commands rely on have another shape."""
     meta = dict(raw.items())
     shapes = {"flags": list, "dimensions": list, "settings": dict, "fingerprint": dict}
     wrong = [name for name, shape in shapes.items() if name in meta and not isinstance(meta[name], shape)]
@@ -143,7 +142,10 @@ def _keys(raw: Mapping[str, Sequence[Any]]) -> Keys:
 
 
 def read_saved(folder: Path, number: int, version: str, expected: str) -> bytes | None:
-    """Saved bytes of file ``number``, ``version`` before or after. Raises StateDamaged if they are not intact."""
+    """The saved bytes of file ``number``; ``expected``: their hash, '' for no file, which gives None.
+
+    ``version``: before or after. Raises StateDamaged if they are not what was saved.
+    """
     if not expected:
         return None
     path = folder / f"{number}.{version}"
@@ -156,17 +158,16 @@ def read_saved(folder: Path, number: int, version: str, expected: str) -> bytes 
     return data
 
 
-def is_readable(folder: Path) -> bool:
-    """Can the record in a checkpoint folder be read?"""
+def read_if_whole(folder: Path) -> Checkpoint | None:
+    """The record in a checkpoint folder, None where it cannot be read."""
     try:
-        read_record(folder)
+        return read_record(folder)
     except StateDamaged:
-        return False
-    return True
+        return None
 
 
 def damage_in(folder: Path) -> str | None:
-    """What is wrong with a checkpoint's record or its saved bytes, None if it is whole."""
+    """What is wrong with a checkpoint's record or its saved bytes, None if nothing is."""
     try:
         for number, file in enumerate(read_record(folder).files):
             for version, expected in (("before", file.before), ("after", file.after)):
@@ -177,7 +178,7 @@ def damage_in(folder: Path) -> str | None:
 
 
 def state_since(file: SavedFile, now: bytes | None) -> SinceApply:
-    """How a file of a checkpoint stands to it, by its bytes now."""
+    """What became of a file since a checkpoint, told from its bytes now (None: no such file)."""
     hashed = digest(now)
     if hashed == file.after:
         return "same"
@@ -192,5 +193,5 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def one_file(names: Sequence[Path]) -> bool:
-    """Are all these names still one file? (Interrupted between two of them, they are not.)"""
+    """Do all these names lead to the same file? When a change was interrupted between two of them, they do not."""
     return len({(p.stat().st_dev, p.stat().st_ino) for p in names if p.exists()}) == 1

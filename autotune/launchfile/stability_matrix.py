@@ -1,4 +1,4 @@
-"""Stability Matrix: flags live in its own settings.json, as a list of options a package.
+"""Reads and edits launch flags that Stability Matrix keeps in its settings.json, a list of options for each package.
 
 ``InstalledPackages[].LaunchArgs[]`` holds {Name, Type, OptionValue}: a Bool that is true gives its name, Int and
 String give name and value, and the entry with an empty name is free text that is passed on as it is. The
@@ -16,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from autotune.launchfile.jsonspan import Item, blank, items, members
-from autotune.launchfile.launch_file import IsManaged, LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.model.errors import Refused
 
 _WEBUIS = re.compile(r"stable-diffusion-webui|sd-webui|forge", re.IGNORECASE)
@@ -122,34 +122,26 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> byte
     found, end = items(text, package.args_at)
     entries = [json.loads(text[item.start : item.end]) for item in found]
     managed = [bool(w := _words(e)) and e.get("Name") != "" and is_managed(w)[0] for e in entries]
-    written = [json.loads(line) for line in _render(target)]
-    kept: list[tuple[int, str]] = []
-    for number, (item, entry) in enumerate(zip(found, entries, strict=True)):
-        if not managed[number]:
-            kept.append((number, _free_text(text, item, entry, is_managed)))
+    kept = {number: _free_text(text, item, entry, is_managed)
+            for number, (item, entry) in enumerate(zip(found, entries, strict=True)) if not managed[number]}
     first = managed.index(True) if True in managed else len(found)
-    before = [line for number, line in kept if number < first]
-    after = [line for number, line in kept if number > first]
     style = _Style.of(text, found, package.args_at)
-    lines = [*before, *(style.write(entry) for entry in written), *after]
-    body = style.join(lines)
-    result = (text[: package.args_at] + body + text[end:]).encode("utf-8")
+    lines = [*(line for number, line in kept.items() if number < first), *map(style.write, _options(target)),
+             *(line for number, line in kept.items() if number > first)]
+    result = (text[: package.args_at] + style.join(lines) + text[end:]).encode("utf-8")
     _prove(result, file, target, is_managed)
     return result
 
 
 def _prove(result: bytes, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
-    after = parse(result, file.path, file.root)
-    kept = [w for w, mine in zip(file.words, is_managed(file.words), strict=True) if not mine]
-    flags = is_managed(after.words)
-    if [w for w, mine in zip(after.words, flags, strict=True) if not mine] != kept or \
-            sorted(w for w, mine in zip(after.words, flags, strict=True) if mine) != sorted(target):
+    own, managed = by_owner(parse(result, file.path, file.root).words, is_managed)
+    if own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
         raise Refused(f"{file.path} cannot be edited safely",
                       f"In Stability Matrix set the package's launch options to: {' '.join(target)}")
 
 
-def _render(target: Sequence[str]) -> list[str]:
-    """One JSON option a flag; a word that is no flag is the value of the flag before it."""
+def _options(target: Sequence[str]) -> list[dict[str, Any]]:
+    """An option for each flag; a word that is no flag is the value of the flag before it."""
     out: list[dict[str, Any]] = []
     for word in target:
         if word.startswith("-") or not out:
@@ -157,7 +149,7 @@ def _render(target: Sequence[str]) -> list[str]:
             out.append({"Name": name, "Type": "String" if equals else "Bool", "OptionValue": value if equals else True})
         else:
             out[-1].update({"Type": "String", "OptionValue": word})
-    return [json.dumps(entry, ensure_ascii=False) for entry in out]
+    return out
 
 
 def _free_text(text: str, item: Item, entry: object, is_managed: IsManaged) -> str:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from autotune.launchfile import blocks, formats
 from autotune.launchfile.blocks import BlockFlags
-from autotune.launchfile.launch_file import IsManaged, LaunchFile
+from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse, read_script, split_value
 from autotune.launchfile.splices import Splice, apply_splices, drop_empty_lines, remove_words
@@ -314,8 +314,7 @@ class _Edit:
             one == "export" and mine == theirs[:at] + theirs[at + 1:] for at, one in enumerate(theirs)))
 
     def _expected(self, before: LaunchFile, after: LaunchFile) -> tuple[str, ...]:
-        mine = self.is_managed(before.words)
-        kept = [w for w, m in zip(before.words, mine, strict=True) if not m]
+        kept, mine = by_owner(before.words, self.is_managed)[0], self.is_managed(before.words)
         if after.block is not None:
             return (*kept, *self.target)
         on_line = len(self.reading.line_words)

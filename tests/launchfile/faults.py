@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from autotune.launchfile import config_json
 from autotune.launchfile.files import FileLayer
 
 KILLED = 9
@@ -68,6 +70,12 @@ class FastLayer(FileLayer):
 
     def sync_folder(self, path: Path) -> None:
         return
+
+
+def old_and_new(data: bytes, wanted: Mapping[str, Any]) -> config_json.Keys:
+    """Of each option what it is in config.json's bytes and what it shall be, as a change of it needs them."""
+    now = config_json.values(data)
+    return {key: (now.get(key, config_json.ABSENT), value) for key, value in wanted.items()}
 
 
 def in_child(act: Callable[[], object]) -> bool:

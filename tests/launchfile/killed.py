@@ -17,7 +17,7 @@ from autotune.launchfile import config_json
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.files import FileLayer
 from autotune.launchfile.records import FileChange
-from tests.launchfile.faults import KILLED, KillLayer, in_child
+from tests.launchfile.faults import KILLED, KillLayer, in_child, old_and_new
 
 OLD = b'export COMMANDLINE_ARGS="--xformers --api-auth me:secret"\n'
 NEW = b'export COMMANDLINE_ARGS="--opt-sdp-attention --api-auth me:secret"\n'
@@ -44,7 +44,7 @@ class Place:
         return self
 
     def changes(self) -> list[FileChange]:
-        keys = config_json.old_and_new(OLD_JSON, WANTED)
+        keys = old_and_new(OLD_JSON, WANTED)
         return [FileChange(self.script, OLD, NEW), FileChange(self.config, OLD_JSON, NEW_JSON, keys)]
 
     def sides(self) -> set[str]:

@@ -16,6 +16,7 @@ from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.files import FileLayer
 from autotune.launchfile.records import FileChange
 from autotune.model.errors import NothingToWorkOn, Refused, StateDamaged
+from tests.launchfile.faults import old_and_new
 from tests.system import links
 
 OLD, NEW = b"old\r\n--api-auth me:secret", b"new\r\n--api-auth me:secret"
@@ -52,7 +53,7 @@ def test_apply_and_rollback_keep_mode_and_say_what_they_did(script: Path, checkp
     assert undone.undoes == (made.id,) and undone.kind == "rollback" and undone.meta == {"why": "asked"}
     assert checkpoints.current() is None and checkpoints.changed_since(script) == "unmanaged"
     assert names(script) == ["webui-user.sh"]
-    assert [c.kind for c in checkpoints.list()] == ["apply", "rollback"]
+    assert [c.kind for c in checkpoints.entries()] == ["apply", "rollback"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
@@ -109,7 +110,7 @@ def test_hard_links_elsewhere_are_refused(script: Path, checkpoints: Checkpoints
     os.link(script, quick_path / "elsewhere.sh")
     with pytest.raises(Refused, match="1 hard link outside its folder"):
         checkpoints.apply([FileChange(script, OLD, NEW)])
-    assert script.read_bytes() == OLD and checkpoints.list() == ()
+    assert script.read_bytes() == OLD and checkpoints.entries() == ()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="owners are a POSIX matter")
@@ -158,7 +159,8 @@ def test_edited_since_is_seen_and_not_overwritten(script: Path, checkpoints: Che
     assert "before" in kept[1] and script.read_bytes() == NEW + b" mine"
     done = checkpoints.rollback(force=True)
     assert script.read_bytes() == OLD and done.notes
-    assert checkpoints.held(done, script, "before") == NEW + b" mine", "even a forced rollback keeps what it replaced"
+    replaced = checkpoints.saved_bytes(done, script, "before")
+    assert replaced == NEW + b" mine", "even a forced rollback keeps what it replaced"
 
 
 def test_reset_by_git_is_seen(script: Path, checkpoints: Checkpoints) -> None:
@@ -209,7 +211,7 @@ def test_options_are_undone_by_key_after_a_rewrite(script: Path, checkpoints: Ch
     config.write_bytes(before)
     wanted = {"batch_cond_uncond": False, "cross_attention_optimization": "Automatic", "x": 2}
     after = config_json.edit(before, wanted)
-    changes = [FileChange(script, OLD, NEW), FileChange(config, before, after, config_json.old_and_new(before, wanted))]
+    changes = [FileChange(script, OLD, NEW), FileChange(config, before, after, old_and_new(before, wanted))]
     checkpoints.apply(changes)
     config.write_bytes(b'{"batch_cond_uncond": false, "cross_attention_optimization": "Automatic", "x": 3, "new": [1]}')
     done = checkpoints.rollback()
@@ -226,7 +228,7 @@ def test_begin_is_taken_back_unless_finished(script: Path, checkpoints: Checkpoi
     assert script.read_bytes() == NEW and checkpoints.current() is None
     assert Checkpoints(checkpoints.folder).recover() == (f"an interrupted apply ({begun.id}) was taken back",)
     assert script.read_bytes() == OLD and checkpoints.recover() == ()
-    assert checkpoints.list()[0].state == "undone"
+    assert checkpoints.entries()[0].state == "undone"
     begun = checkpoints.begin([FileChange(script, OLD, NEW)])
     assert checkpoints.abandon(begun).state == "undone" and script.read_bytes() == OLD
 
@@ -235,7 +237,7 @@ def test_recover_leaves_an_owners_edit_alone(script: Path, checkpoints: Checkpoi
     checkpoints.begin([FileChange(script, OLD, NEW)])
     script.write_bytes(b"mine")
     checkpoints.recover()
-    assert script.read_bytes() == b"mine" and "left as it is" in checkpoints.list()[0].notes[0]
+    assert script.read_bytes() == b"mine" and "left as it is" in checkpoints.entries()[0].notes[0]
 
 
 def test_damaged_records(script: Path, checkpoints: Checkpoints) -> None:
@@ -245,7 +247,7 @@ def test_damaged_records(script: Path, checkpoints: Checkpoints) -> None:
     with pytest.raises(StateDamaged, match="not what was saved"):
         checkpoints.rollback()
     (folder / "record.json").write_bytes(b"{")
-    assert checkpoints.damaged() == (folder,) and checkpoints.list() == ()
+    assert checkpoints.damaged() == (folder,) and checkpoints.entries() == ()
     with pytest.raises(StateDamaged, match="cannot be read") as caught:
         checkpoints.rollback()
     assert caught.value.code == 8 and str(folder) in caught.value.hint

@@ -13,6 +13,7 @@ from autotune.launchfile import config_json, options
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import FileChange
 from autotune.model.errors import Busy
+from tests.launchfile.faults import old_and_new
 
 DEFAULTS = {"attention": "Automatic", "batch": True}
 OLD, NEW = b"export COMMANDLINE_ARGS=old\n", b"export COMMANDLINE_ARGS=new\n"
@@ -71,7 +72,7 @@ def live(program: Program, **wanted: Any) -> list[FileChange]:
 
 def in_file(program: Program, **wanted: Any) -> list[FileChange]:
     data = program.config.read_bytes() if program.config.exists() else None
-    keys = config_json.old_and_new(data or b"{}", wanted)
+    keys = old_and_new(data or b"{}", wanted)
     new = config_json.edit(data or b"{}", wanted)
     return [FileChange(script(program), script(program).read_bytes(), NEW), FileChange(program.config, data, new, keys)]
 
@@ -140,7 +141,7 @@ def test_what_changed_between_plan_and_change_is_seen(program: Program, up: bool
         program.held["attention"] = "InvokeAI"
         with pytest.raises(Busy, match="set otherwise"):
             store(program).apply(changes)
-    assert script(program).read_bytes() == OLD and store(program).list() == ()
+    assert script(program).read_bytes() == OLD and store(program).entries() == ()
 
 
 def test_recovery_puts_the_file_right_and_waits_for_the_options(program: Program) -> None:
@@ -168,4 +169,4 @@ def test_pairs() -> None:
     keys = {"a": (1, 2), "b": (config_json.ABSENT, 3)}
     assert options.goals(keys, "before") == keys
     assert options.goals(keys, "after") == {"a": (2, 1), "b": (3, config_json.ABSENT)}
-    assert options.undone({"a": 2, "b": 9}, keys) == ({"a": 1, "b": 9}, ("b",))
+    assert config_json.undone({"a": 2, "b": 9}, keys) == ({"a": 1}, ("b",))

@@ -14,7 +14,7 @@ from autotune.launchfile import config_json
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import FileChange, digest
 from autotune.model.errors import NothingToWorkOn, Refused
-from tests.launchfile.faults import FastLayer
+from tests.launchfile.faults import FastLayer, old_and_new
 from tests.system import fewer
 
 LONG = os.environ.get("AUTOTUNE_LONG") == "1"
@@ -45,14 +45,14 @@ class Run:
         after = before + b"#" + self._fresh()
         options = self.config.read_bytes()
         wanted = {"batch_cond_uncond": self.random.random() < 0.5, "tuned": self.random.randint(0, 3)}
-        keys = config_json.old_and_new(options, wanted)
+        keys = old_and_new(options, wanted)
         tuned = config_json.edit(options, wanted)
         changes = [FileChange(self.file, before, after), FileChange(self.config, options, tuned, keys)]
         made = self.checkpoints.apply(changes, {"n": self.number})
         self.stack = [(i, a, b) for i, a, b in self.stack if i not in made.undoes]
         self.stack.append((made.id, before, after))
         assert [c.id for c in self.checkpoints.applied()] == [i for i, _, _ in self.stack]
-        assert self.checkpoints.held(made, self.file, "before") == before
+        assert self.checkpoints.saved_bytes(made, self.file, "before") == before
         assert self.checkpoints.changed_since(self.file) == "same"
 
     def rollback(self) -> None:

@@ -14,6 +14,7 @@ from autotune.launchfile.config_json import ABSENT
 from autotune.launchfile.quoting import for_cmd, for_sh, for_shlex
 from autotune.model.errors import Refused
 from autotune.secrets.mask import masked_diff, masked_words
+from tests.launchfile.faults import old_and_new
 from tests.launchfile.judges import TARGET, edit, owns
 
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,
@@ -57,7 +58,7 @@ def test_edit_means_what_it_says(
     except UnicodeEncodeError:
         return
     assert config_json.values(edited) == {**before, **wanted}
-    keys = config_json.old_and_new(data, wanted)
+    keys = old_and_new(data, wanted)
     back, left = config_json.undo(edited, keys)
     assert config_json.values(back) == before and left == ()
     assert config_json.edit(edited, wanted) == edited
