@@ -200,7 +200,7 @@ def _machine_before(install: Inspection, places: Places, applied: Checkpoint) ->
             else:
                 settings[key] = old
         if saved.path == install.file.path.resolve():
-            data = store.held(applied, saved.path, "before") or b""
+            data = store.saved_bytes(applied, saved.path, "before") or b""
             known = known_words(install.root, parse(data, saved.path, install.file.environ, install.file.root), data)
             if known is None:
                 return None
