@@ -64,7 +64,7 @@ def _document(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any
     undone = next(one for one in store.entries() if one.id == done.undoes[0])
     path = next((file.path for file in undone.files if file.path.suffix != ".json"), undone.files[0].path)
     try:
-        before, after = store.held(done, path, "before"), store.held(done, path, "after")
+        before, after = store.saved_bytes(done, path, "before"), store.saved_bytes(done, path, "after")
     except KeyError:
         before = after = path.read_bytes() if path.is_file() else None
     settings = "".join(settings_diff(file.path.name, file.keys) for file in done.files if file.keys)
