@@ -18,6 +18,7 @@ CODES = re.compile(r"^Exit code: ([^.]*)\.", re.MULTILINE)
 PASSED_ON = {
     ("autotune/cli/engine.py", 2): "the last line that the reference web UI's own program said",
     ("autotune/cli/main.py", 2): "click's words on a wrong command line",
+    ("autotune/webui/face.py", 3): "the layout's reason why an install is left alone",
     ("autotune/webui/a1111/layout.py", 3): "the layout's reason why an install is left alone",
     ("autotune/launchfile/reader.py", 5): "the file, and the trouble that a dialect's reader met",
     ("autotune/apply/apply.py", 3): "the layout's reason why an install is left alone",
