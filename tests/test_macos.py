@@ -102,7 +102,7 @@ def dressed(folder: Path) -> None:
 
 
 def no_linux(folder: Path) -> None:
-    assert not nvml.likely() and not guard._prctl(36, 1) and cpu_use._in_line(os.getpid()) is None
+    assert not nvml.may_be_present() and not guard._prctl(36, 1) and cpu_use._seconds_without_core(os.getpid()) is None
     assert isinstance(service.manager(system=sys.platform, home=folder), service.Launchd)
     env = environment.for_python(environment.StartEnvironment({"PATH": "/bin"}), folder / "python")
     assert "LD_PRELOAD" not in env and env["PATH"] == "/bin"
@@ -168,8 +168,8 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.launchfile.files.FileLayer.copy_metadata": dressed,
     "autotune.webui.a1111.layout._file_names": two_files,
     "autotune.webui.a1111.start.read_start": two_files,
-    "autotune.machine.nvml.likely": no_linux,
-    "autotune.machine.cpu_use._in_line": no_linux,
+    "autotune.machine.nvml.may_be_present": no_linux,
+    "autotune.machine.cpu_use._seconds_without_core": no_linux,
     "autotune.webui.a1111.environment.for_python": no_linux,
     "autotune.trial.guard._prctl": no_linux,
     "autotune.trial.process._await": whole_start,

@@ -45,10 +45,10 @@ class SituationReader:
 
 def _gpu(ours: frozenset[int], session: bool) -> dict[str, Any]:
     """Of all GPUs together: are there any, highest use (percent) and heat (°C), memory of other processes (MiB)."""
-    from autotune.machine.nvml import Nvml, likely
+    from autotune.machine.nvml import Nvml, may_be_present
 
     found: dict[str, Any] = {"present": False, "percent": None, "memory": None, "temperature": None}
-    if not likely():
+    if not may_be_present():
         return found
     with Nvml() as nvml:
         gpus = range(nvml.count())

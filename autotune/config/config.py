@@ -28,7 +28,10 @@ _SPAN = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: where it stands, its default, how it is checked, what it means."""
+    """A key of the file: its section ("" for none) and name, its default, how a value is read, what it means.
+
+    ``check`` takes the table, the key and the default, and gives the value or raises UsageProblem.
+    """
 
     section: str
     name: str
@@ -39,10 +42,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration as values; ``file`` is where it came from, None when there is no file.
+    """The configuration as values, one a key of the file (KEYS says what each means); ``file``: None without a file.
 
     ``hours``: spans (from, to) in minutes after midnight, empty for any time; ``triggers``: what a part of
-    the fingerprint makes stale, where the owner says otherwise than the built-in rules.
+    the fingerprint makes stale, where the user says otherwise than the built-in rules.
     """
 
     file: Path | None
@@ -81,14 +84,6 @@ def _number(low: float, high: float) -> Check:
 
 def _whole(low: int, high: int) -> Check:
     return lambda table, key, default: table.whole(key, default, low, high)
-
-
-def _flag(table: Table, key: str, default: bool) -> bool:
-    return table.flag(key, default)
-
-
-def _text(table: Table, key: str, default: str) -> str:
-    return table.text(key, default)
 
 
 def _choice(*known: str) -> Check:
@@ -158,85 +153,36 @@ def _hours(table: Table, key: str, default: list[str]) -> tuple[tuple[int, int],
 
 KEYS = (
     Key("", "webui", "", _folder, "Folder of the web UI; empty: AUTOTUNE_WEBUI, then the usual places."),
-    Key("", "profile", "default", _text, "What to render: a name (`autotune profiles list`) or a file."),
+    Key("", "profile", "default", Table.text, "What to render: a name (`autotune profiles list`) or a file."),
     Key("", "objective", "speed", _choice("speed", "vram", "balanced"), "speed, vram or balanced."),
-    Key(
-        "agent",
-        "policy",
-        "notify",
-        _choice("notify", "apply"),
-        "notify: say what was found and leave it to you; apply: write it, prove it, take it back if it fails.",
-    ),
-    Key("agent", "first_tune", True, _flag, "Tune once by itself when this web UI was never tuned."),
-    Key(
-        "agent",
-        "settle_seconds",
-        60.0,
-        _number(0, 3600),
-        "A change counts when nothing has moved for so long: a file being copied is one change.",
-    ),
-    Key(
-        "agent",
-        "poll_seconds",
-        300.0,
-        _number(5, 86400),
-        "Look at least this often, for what no file event tells (drivers, network drives).",
-    ),
-    Key(
-        "agent",
-        "failed_starts",
-        1,
-        _whole(1, 10),
-        "After an apply: so many starts of the web UI that end before it listens, and the flags are put back.",
-    ),
-    Key(
-        "agent",
-        "check_after_apply",
-        True,
-        _flag,
-        "After the first good start since an apply, measure once more; policy apply takes a loss back.",
-    ),
-    Key(
-        "agent",
-        "added_models",
-        "when_used",
-        _choice("when_used", "at_once"),
-        "A motion module that is added counts when_used (a tune would render with it), or at_once.",
-    ),
-    Key("agent", "notifications", True, _flag, "Desktop notifications; the log has every line in any case."),
-    Key("agent", "notification_sound", False, _flag, "Desktop notifications with a sound."),
-    Key(
-        "when",
-        "webui_running",
-        "wait",
-        _running,
-        "While your web UI runs and holds the GPU: wait, or ask you (once a day) to close it and tell you when you can "
-        "start it again. It is never ended, and nothing is measured inside it.",
-    ),
-    Key(
-        "when", "hours", [], _hours, 'Only in these hours, local time, e.g. ["22:00-07:00"]; empty: any time.'
-    ),
+    Key("agent", "policy", "notify", _choice("notify", "apply"),
+        "notify: say what was found and leave it to you; apply: write it, prove it, take it back if it fails."),
+    Key("agent", "first_tune", True, Table.flag, "Tune once by itself when this web UI was never tuned."),
+    Key("agent", "settle_seconds", 60.0, _number(0, 3600),
+        "A change counts when nothing has moved for so long: a file being copied is one change."),
+    Key("agent", "poll_seconds", 300.0, _number(5, 86400),
+        "Look at least this often, for what no file event tells (drivers, network drives)."),
+    Key("agent", "failed_starts", 1, _whole(1, 10),
+        "After an apply: so many starts of the web UI that end before it listens, and the flags are put back."),
+    Key("agent", "check_after_apply", True, Table.flag,
+        "After the first good start since an apply, measure once more; policy apply takes a loss back."),
+    Key("agent", "added_models", "when_used", _choice("when_used", "at_once"),
+        "A motion module that is added counts when_used (a tune would render with it), or at_once."),
+    Key("agent", "notifications", True, Table.flag, "Desktop notifications; the log has every line in any case."),
+    Key("agent", "notification_sound", False, Table.flag, "Desktop notifications with a sound."),
+    Key("when", "webui_running", "wait", _running,
+        "While your web UI runs and holds the GPU: wait, or ask you (once a day) to close it and tell you when you "
+        "can start it again. It is never ended, and nothing is measured inside it."),
+    Key("when", "hours", [], _hours, 'Only in these hours, local time, e.g. ["22:00-07:00"]; empty: any time.'),
     Key("when", "days", list(DAYS), _days, "Only on these days (the day on which a span begins)."),
-    Key(
-        "when",
-        "idle_minutes",
-        10.0,
-        _number(0, 1440),
-        "Nobody at keyboard or mouse for so long, where the system tells; 0: do not ask.",
-    ),
+    Key("when", "idle_minutes", 10.0, _number(0, 1440),
+        "Nobody at keyboard or mouse for so long, where the system tells; 0: do not ask."),
     Key("when", "quiet_minutes", 5.0, _number(0, 1440), "No job and no busy GPU for so long."),
-    Key(
-        "when",
-        "gpu_busy_percent",
-        20.0,
-        _number(1, 100),
-        "GPU use by others from which it counts as busy; 100: do not ask.",
-    ),
+    Key("when", "gpu_busy_percent", 20.0, _number(1, 100),
+        "GPU use by others from which it counts as busy; 100: do not ask."),
     Key("when", "gpu_memory_others", 4096.0, _number(0, 1048576), "GPU memory (MiB) that others may hold."),
-    Key(
-        "when", "cpu_busy_percent", 60.0, _number(1, 100), "The same for the CPU, on a machine without a GPU."
-    ),
-    Key("when", "on_battery", False, _flag, "Tune on battery too."),
+    Key("when", "cpu_busy_percent", 60.0, _number(1, 100), "The same for the CPU, on a machine without a GPU."),
+    Key("when", "on_battery", False, Table.flag, "Tune on battery too."),
     Key("when", "max_temperature", 80.0, _number(20, 120), "Not while the GPU is hotter (°C)."),
     Key("when", "sessions_a_week", 7, _whole(0, 1000), "At most so many sessions in seven days."),
     Key("when", "minutes_a_day", 120.0, _number(0, 1440), "At most so many minutes of GPU time a day."),
@@ -254,7 +200,7 @@ _TRIGGERS = """\
 
 
 def default_path() -> Path:
-    """The configuration file's place: ``autotune/config.toml`` in the platform's configuration folder."""
+    """Where the configuration file is looked for: ``autotune/config.toml`` in the platform's configuration folder."""
     import platformdirs
 
     usual = Path(platformdirs.user_config_dir("autotune", appauthor=False, roaming=False)) / "config.toml"
@@ -300,10 +246,7 @@ def _triggers(table: Table) -> tuple[tuple[str, Action], ...]:
 
 def template() -> str:
     """A configuration file with every key at its default, commented out, and what it means."""
-    lines = [
-        "# Configuration of autotune. Every key is optional; what stands here behind # is the default.",
-        "",
-    ]
+    lines = ["# Configuration of autotune. Every key is optional; what stands here behind # is the default.", ""]
     section = ""
     for key in KEYS:
         if key.section != section:
@@ -336,9 +279,7 @@ def check(path: Path | None = None) -> str:
     file = path or default_path()
     if not file.exists():
         if path is not None:
-            raise UsageProblem(
-                f"{file}: no such file", "`autotune config path` tells where it is looked for."
-            )
+            raise UsageProblem(f"{file}: no such file", "`autotune config path` tells where it is looked for.")
         return f"{file}: not there; the defaults hold"
     profile.load(load(file).profile)
     return f"{file}: sound"

@@ -22,9 +22,12 @@ RULES: tuple[tuple[str, Action, str], ...] = (
     ("xformers", "retune", "xformers adds or takes away an attention"),
     ("checkpoint", "drift", "checkpoints of one family cost the same"),
     ("vae", "drift", "VAEs of one family cost the same"),
-    ("motion_module", "retune", "motion modules differ in size and attention"),  # the one in use: see the world
+    ("motion_module", "retune", "motion modules differ in size and attention"),  # the one in use (added_models)
     ("settings", "drift", "a setting may override a flag"),
     ("kept_flags", "drift", "the owner's own flags may bear on speed"),
     ("profile", "retune", "another workload asks another question"),
 )
-"""Built-in rules: part of the fingerprint (``*`` at the end: all that begin alike), action, reason."""
+"""Built-in rules: part of the fingerprint (``*`` at the end: all that begin alike), action, reason.
+
+retune: tune again; drift: a short check whether the result still holds; nothing: the result stays valid.
+"""

@@ -1,1 +1,1 @@
-"""What is here: the GPU, the web UI's folder, its Python, its models, and a fingerprint of it all."""
+"""What is on this machine: GPUs and driver, processes, a Python and its packages, git checkouts, weights files."""

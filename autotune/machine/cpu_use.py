@@ -1,4 +1,4 @@
-"""How much of the CPU a program works with, counted over its whole process tree, also while others crowd the machine.
+"""Does a program compute or idle? By the CPU time of its whole process tree, also while others crowd the machine.
 
 A share of the CPU alone does not tell a renderer from an idle program when many compete: of two cores and six other
 programs a renderer gets a tenth of a core. On Linux the kernel also counts how long each thread stood in line for a
@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
-RENDERS = 0.25
-"""Cores in use from which a web UI works. The reference web UI idles at 0.002 to 0.005 and renders with 0.9 and more on
-free cores (measured); A1111's loops sleep while it idles, and what waits for a GPU spins on a core."""
-WANTS = 0.5
-LEAST = 0.03
-"""In a crowd: cores wanted (in use, or stood in line for), and cores in use, from which it works. Measured with two
+RENDERING_CORES = 0.25
+"""Cores in use from which a web UI computes. The reference web UI idles at 0.002 to 0.005 and renders with 0.9 and more
+on free cores (measured); A1111's loops sleep while it idles, and what waits for a GPU spins on a core."""
+WANTED_CORES = 0.5
+LEAST_CORES = 0.03
+"""In a crowd: cores wanted (in use, or waited for), and cores in use, from which it computes. Measured with two
 cores and a load of 4 to 7: idle 0.002 in use and at most 0.2 wanted, rendering 0.07 to 0.48 and 1.5 and more."""
-FULL = 0.9
+CROWDED_SHARE = 0.9
 """Share of the machine in use that is a crowd, where nobody tells what was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What a tree did over ``seconds``: cores in use, cores wanted (None: nobody tells), share of the machine used."""
+class CpuUse:
+    """What a process tree did over ``seconds``: cores in use, cores wanted (in use or waited for; None: nobody tells),
+    and the share of the whole machine that was in use."""
 
     seconds: float
     cores: float
@@ -41,27 +42,29 @@ class Use:
     @property
     def works(self) -> bool:
         """Whether it computes, rather than idles."""
-        if self.cores >= RENDERS:
+        if self.cores >= RENDERING_CORES:
             return True
-        if self.cores < LEAST:
+        if self.cores < LEAST_CORES:
             return False
-        return self.wanted >= WANTS if self.wanted is not None else self.machine >= FULL
+        return self.wanted >= WANTED_CORES if self.wanted is not None else self.machine >= CROWDED_SHARE
 
     def __str__(self) -> str:
-        crowd = f", and wants {100 * self.wanted:.0f} %" if self.wanted is not None and self.wanted >= WANTS else ""
-        return f"uses {100 * self.cores:.1f} % of a core{crowd}"
+        wants = ""
+        if self.wanted is not None and self.wanted >= WANTED_CORES:
+            wants = f", and wants {100 * self.wanted:.0f} %"
+        return f"uses {100 * self.cores:.1f} % of a core{wants}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Of each process of a tree: (CPU seconds, seconds in line); of the machine: seconds busy and all."""
+    """By process (id, start time): (CPU seconds, seconds waited for a core); of the machine: seconds busy and all."""
 
     time: float
     table: dict[tuple[int, float], tuple[float, float | None]]
     machine: tuple[float, float]
 
 
-class Meter:
+class CpuMeter:
     """Compares a process tree's CPU time with that of the reading before."""
 
     def __init__(self, without: Callable[[], Collection[int]] = frozenset) -> None:
@@ -74,11 +77,11 @@ class Meter:
         last = self._last.get(pid)
         return time.monotonic() - last.time if last else None
 
-    def forget(self, pids: Collection[int]) -> None:
-        """Drops all trees but these."""
+    def keep_only(self, pids: Collection[int]) -> None:
+        """Forgets all trees but those of these processes."""
         self._last = {pid: reading for pid, reading in self._last.items() if pid in pids}
 
-    def read(self, pid: int) -> Use | None:
+    def read(self, pid: int) -> CpuUse | None:
         """Use since the last reading; None for the first one, and where the system does not tell."""
         before, now = self._last.get(pid), _read(pid, {os.getpid(), *self._without()})
         if now is None:
@@ -87,21 +90,22 @@ class Meter:
         self._last[pid] = now
         if before is None or now.time <= before.time:
             return None
-        return _between(before, now)
+        return _use_between(before, now)
 
 
-def _between(before: _Reading, now: _Reading) -> Use:
+def _use_between(before: _Reading, now: _Reading) -> CpuUse:
     seconds = now.time - before.time
-    cpu, line, known = 0.0, 0.0, False
+    cpu, waiting, known = 0.0, 0.0, False
     for key, (used, waited) in now.table.items():
         # A process that is new began since then, so all of its time counts.
         was_used, was_waited = before.table.get(key, (0.0, 0.0))
         cpu += max(0.0, used - was_used)
         if waited is not None:
             known = True
-            line += max(0.0, waited - (was_waited or 0.0))
+            waiting += max(0.0, waited - (was_waited or 0.0))
     busy, whole = (one - other for one, other in zip(now.machine, before.machine, strict=True))
-    return Use(seconds, cpu / seconds, (cpu + line) / seconds if known else None, busy / whole if whole > 0 else 0.0)
+    wanted = (cpu + waiting) / seconds if known else None
+    return CpuUse(seconds, cpu / seconds, wanted, busy / whole if whole > 0 else 0.0)
 
 
 def _read(pid: int, without: Collection[int]) -> _Reading | None:
@@ -138,10 +142,10 @@ def machine_seconds() -> tuple[float, float]:
 
 def _times(process: psutil.Process) -> tuple[float, float | None]:
     times = process.cpu_times()
-    return float(times.user + times.system), _in_line(process.pid)
+    return float(times.user + times.system), _seconds_without_core(process.pid)
 
 
-def _in_line(pid: int) -> float | None:
+def _seconds_without_core(pid: int) -> float | None:
     """Seconds that the threads of a process stood ready without a core, since each began; None where nobody counts."""
     if not sys.platform.startswith("linux"):
         return None

@@ -1,4 +1,4 @@
-"""Commit and tag of a git checkout by reading its files; git itself is asked only where it alone can read them."""
+"""Commit and tag of a git checkout, read from its files; git itself runs only where it alone can read them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from pathlib import Path
 from autotune.disk.programs import HIDDEN
 from autotune.model.versions import version_order
 
-LIMIT = 5.0
+GIT_LIMIT = 5.0
 """Seconds that git may take to answer."""
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
-def commit(root: Path) -> str | None:
+def head_commit(root: Path) -> str | None:
     """The commit that HEAD of the checkout at ``root`` is on; None if it is no checkout or unreadable."""
     folder = git_folder(root)
     if folder is None:
         return None
     if _has_reftable(folder):
-        said = _ask(root, "rev-parse", "--verify", "--quiet", "HEAD")
+        said = _git_output(root, "rev-parse", "--verify", "--quiet", "HEAD")
         return said if said and _COMMIT.fullmatch(said) else None
-    return _resolve(folder, "HEAD")
+    return _commit_of_ref(folder, "HEAD")
 
 
-def tag(root: Path) -> str | None:
+def head_tag(root: Path) -> str | None:
     """The (highest) tag that sits exactly on HEAD's commit; None if there is none.
 
     Annotated tags kept loose cannot be peeled without reading git objects and are not seen.
     """
-    folder, here = git_folder(root), commit(root)
+    folder, here = git_folder(root), head_commit(root)
     if folder is None or here is None:
         return None
     if _has_reftable(folder):
-        return max((_ask(root, "tag", "--points-at", "HEAD") or "").split(), key=version_order, default=None)
-    common = _common(folder)
+        return max((_git_output(root, "tag", "--points-at", "HEAD") or "").split(), key=version_order, default=None)
+    common = _shared_folder(folder)
     names = {path.relative_to(common / "refs/tags").as_posix() for path in _loose_tags(common, here)}
-    packed = {name for name, at in _packed(common).items() if at == here and name.startswith("refs/tags/")}
+    packed = {name for name, at in _packed_refs(common).items() if at == here and name.startswith("refs/tags/")}
     names |= {name.removeprefix("refs/tags/") for name in packed}
     return max(names, key=version_order, default=None)
 
@@ -47,7 +47,7 @@ def git_folder(root: Path) -> Path | None:
     dot = root / ".git"
     if dot.is_dir():
         return dot
-    text = _text(dot)
+    text = _file_text(dot)
     if text and text.startswith("gitdir:"):
         there = (root / text.removeprefix("gitdir:").strip()).resolve()
         return there if there.is_dir() else None
@@ -55,12 +55,12 @@ def git_folder(root: Path) -> Path | None:
 
 
 def _has_reftable(folder: Path) -> bool:
-    """Are the refs kept in git's newer store? Plain files of refs are then left over from before, or made up."""
-    return any((place / "reftable").is_dir() for place in (folder, _common(folder)))
+    """Whether refs are kept in git's newer store; plain files of refs are then left over from before, or made up."""
+    return any((place / "reftable").is_dir() for place in (folder, _shared_folder(folder)))
 
 
-def _ask(root: Path, *words: str) -> str | None:
-    """What git says; None where there is no git, one that is too old, or one that does not trust the folder."""
+def _git_output(root: Path, *words: str) -> str | None:
+    """What git prints; None where there is no git, one that is too old, or one that does not trust the folder."""
     import subprocess  # not needed for an ordinary checkout, and `status` must be quick
 
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -68,39 +68,39 @@ def _ask(root: Path, *words: str) -> str | None:
         env.pop(name, None)  # of the checkout that autotune itself may be started from, by a hook
     try:
         done = subprocess.run(["git", "-C", str(root), *words], env=env, capture_output=True, encoding="utf-8",
-                              errors="replace", stdin=subprocess.DEVNULL, timeout=LIMIT, check=False,
+                              errors="replace", stdin=subprocess.DEVNULL, timeout=GIT_LIMIT, check=False,
                               creationflags=HIDDEN)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _resolve(folder: Path, name: str, depth: int = 0) -> str | None:
-    common = _common(folder)
-    text = _text(folder / name) or _text(common / name)
+def _commit_of_ref(folder: Path, name: str, depth: int = 0) -> str | None:
+    common = _shared_folder(folder)
+    text = _file_text(folder / name) or _file_text(common / name)
     if text is None:
-        return _packed(common).get(name)
+        return _packed_refs(common).get(name)
     if text.startswith("ref:") and depth < 5:
-        return _resolve(folder, text.removeprefix("ref:").strip(), depth + 1)
+        return _commit_of_ref(folder, text.removeprefix("ref:").strip(), depth + 1)
     return text if _COMMIT.fullmatch(text) else None
 
 
-def _common(folder: Path) -> Path:
+def _shared_folder(folder: Path) -> Path:
     """The shared git directory of a linked worktree; the folder itself otherwise."""
-    text = _text(folder / "commondir")
+    text = _file_text(folder / "commondir")
     return (folder / text).resolve() if text else folder
 
 
 def _loose_tags(common: Path, here: str) -> list[Path]:
     tags = common / "refs" / "tags"
-    return [path for path in tags.rglob("*") if _text(path) == here] if tags.is_dir() else []
+    return [path for path in tags.rglob("*") if _file_text(path) == here] if tags.is_dir() else []
 
 
-def _packed(common: Path) -> dict[str, str]:
+def _packed_refs(common: Path) -> dict[str, str]:
     """Names and commits of packed-refs; an annotated tag gives the commit it was peeled to."""
     found: dict[str, str] = {}
     last = None
-    for line in (_text(common / "packed-refs") or "").splitlines():
+    for line in (_file_text(common / "packed-refs") or "").splitlines():
         if line.startswith("^") and last:
             found[last] = line[1:].strip()
         elif line and not line.startswith("#"):
@@ -109,7 +109,7 @@ def _packed(common: Path) -> dict[str, str]:
     return found
 
 
-def _text(path: Path) -> str | None:
+def _file_text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else None
     except OSError:

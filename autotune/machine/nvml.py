@@ -1,4 +1,4 @@
-"""NVIDIA's management library behind one small class that never raises: what it cannot say is None."""
+"""Reads NVIDIA GPUs through NVML, NVIDIA's management library; never raises: what it cannot tell is None."""
 
 from __future__ import annotations
 
@@ -15,23 +15,15 @@ if TYPE_CHECKING:
     from autotune.machine.windows_gpu_memory import GpuCounters
 
 MIB = 1024.0 * 1024.0
-_REASONS = (
-    (0x1, "gpu_idle"),
-    (0x2, "applications_clocks"),
-    (0x4, "sw_power_cap"),
-    (0x8, "hw_slowdown"),
-    (0x10, "sync_boost"),
-    (0x20, "sw_thermal"),
-    (0x40, "hw_thermal"),
-    (0x80, "hw_power_brake"),
-    (0x100, "display_clocks"),
-)
+_REASONS = ("gpu_idle", "applications_clocks", "sw_power_cap", "hw_slowdown", "sync_boost", "sw_thermal", "hw_thermal",
+            "hw_power_brake", "display_clocks")
+"""What holds the clocks down, by the bits of nvmlClocksThrottleReasons from the lowest on."""
 _CLOCKS = (("graphics", 0), ("sm", 1), ("memory", 2), ("video", 3))
 _LIBRARY = "libnvidia-ml.so.1"
 
 
-def likely() -> bool:
-    """Could NVML be here at all? Looks at a few paths only, so that a machine without a GPU loses no time."""
+def may_be_present() -> bool:
+    """Whether NVML may be here. Looks at a few paths only, so that a machine without a GPU loses no time."""
     if sys.platform == "win32":
         return (Path(os.environ.get("WINDIR", "C:/Windows")) / "System32" / "nvml.dll").is_file()
     if sys.platform == "darwin":
@@ -89,7 +81,7 @@ class Nvml:
 
     @property
     def works(self) -> bool:
-        """Did the library load and start?"""
+        """Whether the library was loaded and started."""
         return self._lib is not None
 
     def gpus(self) -> tuple[Gpu, ...]:
@@ -113,27 +105,18 @@ class Nvml:
         """The GPU's name."""
         return _text(self._device("nvmlDeviceGetName", index))
 
-    def uuid(self, index: int) -> str | None:
-        """The GPU's UUID."""
-        return _text(self._device("nvmlDeviceGetUUID", index))
-
-    def compute_capability(self, index: int) -> str | None:
-        """Compute capability as "8.6"."""
-        pair = self._device("nvmlDeviceGetCudaComputeCapability", index)
-        return f"{pair[0]}.{pair[1]}" if pair else None
-
     def memory_used(self, index: int) -> float | None:
-        """Memory in use on the whole device, by all processes."""
+        """MiB in use on the whole device, by all processes."""
         memory = self._device("nvmlDeviceGetMemoryInfo", index)
         return memory.used / MIB if memory else None
 
     def memory_total(self, index: int) -> float | None:
-        """Memory of the device."""
+        """MiB of the device."""
         memory = self._device("nvmlDeviceGetMemoryInfo", index)
         return memory.total / MIB if memory else None
 
     def process_memory(self, index: int) -> dict[int, float | None] | None:
-        """Memory by process id, of compute and graphics processes; a value is None where neither the driver (Windows)
+        """MiB by process id, of compute and graphics processes; a value is None where neither the driver (Windows)
         nor the system tells it, the whole is None where the list cannot be had."""
         lists = [
             self._device(name, index)
@@ -155,7 +138,7 @@ class Nvml:
         return found
 
     def moved_out(self, pids: Collection[int]) -> float | None:
-        """GPU memory of these processes that lies in main memory; None where nobody counts it (all but Windows)."""
+        """MiB of these processes' GPU memory that lie in main memory; None where nobody counts it (all but Windows)."""
         from autotune.machine.windows_gpu_memory import moved_out
 
         found = self._counted().read()
@@ -173,34 +156,30 @@ class Nvml:
         listed = self.process_memory(index)
         if not listed or any(used is not None for used in listed.values()):
             return None
-        why = self._counted().why_not or "it counts other processes only"
+        why = self._counted().problem or "it counts other processes only"
         return (f"neither the driver nor the system tells GPU memory by process ({why}): what other programs hold is "
                 "unknown, and a set that spills over into main memory shows by its slowness alone")
 
     def clocks(self, index: int) -> dict[str, int]:
-        """Current clocks: graphics, sm, memory, video; what cannot be read is left out."""
+        """Current clocks in MHz: graphics, sm, memory, video; what cannot be read is left out."""
         pairs = ((name, self._device("nvmlDeviceGetClockInfo", index, number)) for name, number in _CLOCKS)
         return {name: int(value) for name, value in pairs if value is not None}
 
     def temperature(self, index: int) -> int | None:
-        """Temperature of the chip."""
+        """Temperature of the chip, °C."""
         value = self._device("nvmlDeviceGetTemperature", index, 0)
         return int(value) if value is not None else None
 
     def power(self, index: int) -> float | None:
-        """Power drawn now."""
+        """Power drawn now, W."""
         return _thousandth(self._device("nvmlDeviceGetPowerUsage", index))
 
-    def power_limit(self, index: int) -> float | None:
-        """Power limit in force."""
-        return _thousandth(self._device("nvmlDeviceGetEnforcedPowerLimit", index))
-
     def energy(self, index: int) -> float | None:
-        """Energy drawn since the driver was loaded; take the difference of two readings."""
+        """Energy drawn since the driver was loaded, J; take the difference of two readings."""
         return _thousandth(self._device("nvmlDeviceGetTotalEnergyConsumption", index))
 
     def utilisation(self, index: int) -> int | None:
-        """Share of the last sample period in which a kernel ran."""
+        """Percent of the last sample period in which a kernel ran."""
         rates = self._device("nvmlDeviceGetUtilizationRates", index)
         return int(rates.gpu) if rates else None
 
@@ -209,21 +188,22 @@ class Nvml:
         mask = self._device("nvmlDeviceGetCurrentClocksThrottleReasons", index)
         if mask is None:
             return None
-        return tuple(name for bit, name in _REASONS if mask & bit)
+        return tuple(name for bit, name in enumerate(_REASONS) if mask >> bit & 1)
 
     def _gpu(self, index: int) -> Gpu:
+        capability = self._device("nvmlDeviceGetCudaComputeCapability", index)
         return Gpu(
             index=index,
             name=self.name(index) or "unknown",
-            uuid=self.uuid(index) or "",
-            compute_capability=self.compute_capability(index),
+            uuid=_text(self._device("nvmlDeviceGetUUID", index)) or "",
+            compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
             memory_total=self.memory_total(index),
             memory_used=self.memory_used(index),
             driver_version=self.driver_version(),
             cuda_driver_version=self.cuda_driver_version(),
             clocks=self.clocks(index),
             temperature=self.temperature(index),
-            power_limit=self.power_limit(index),
+            power_limit=_thousandth(self._device("nvmlDeviceGetEnforcedPowerLimit", index)),
             throttle_reasons=self.throttle_reasons(index) or (),
         )
 

@@ -1,4 +1,4 @@
-"""Process trees: who belongs to a run, and ending all of them. Standard library and psutil only.
+"""The processes of a run (one trial web UI and all it starts): finds them and ends them. Only psutil is needed.
 
 A process belongs to a run when it descends from the run's guard, or when its environment holds the run's
 marker. The guard is a sub-reaper on Linux, so a double fork does not leave its tree; the marker finds what is
@@ -22,12 +22,13 @@ MARKER = "AUTOTUNE_RUN"
 
 LINUX = sys.platform.startswith("linux")
 POLL = 0.05
+"""Seconds between two checks of whether processes have ended."""
 GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError)
 """What psutil raises of a process that ends meanwhile; OSError is what Windows itself says, handed on."""
 
 
 def identity(pid: int) -> str | None:
-    """Names a process so that a later one with the same number differs; None when there is none.
+    """A text that tells a process from a later one with the same number; None when there is no such process.
 
     On Linux boot id and start ticks, which do not move when the clock is set; elsewhere the creation time.
     """
@@ -99,13 +100,9 @@ def send(processes: Iterable[psutil.Process], number: int) -> None:
 
 
 def end(
-    find: Callable[[], list[psutil.Process]],
-    *,
-    grace: float,
-    limit: float,
-    reap: Callable[[], None] = lambda: None,
+    find: Callable[[], list[psutil.Process]], *, grace: float, limit: float, reap: Callable[[], None] = lambda: None
 ) -> list[int]:
-    """Ends what ``find`` finds: SIGTERM, after ``grace`` s SIGINT, after ``grace`` s more SIGKILL.
+    """Ends the processes that ``find`` finds: SIGTERM, after ``grace`` s SIGINT, after ``grace`` s more SIGKILL.
 
     A web UI without its page waits for the running job on SIGTERM and ends on the SIGINT after it
     (docs/webuis.md). ``find`` is asked again and again, so what is forked meanwhile is found. Returns the pids

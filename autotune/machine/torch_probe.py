@@ -1,4 +1,4 @@
-"""torch, CUDA, xformers and attention kernels of the web UI, asked in its own interpreter."""
+"""Which torch, CUDA, xformers and attention kernels the web UI has: its own interpreter is run to tell."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import IO
 from autotune.disk.programs import HIDDEN
 from autotune.model.machine import Runtime
 
-# Importing torch and starting CUDA takes 2 to 20 s, longer from a cold disk or beside a busy GPU.
 TIME_LIMIT_S = 180.0
+"""Seconds: importing torch and starting CUDA takes 2 to 20, longer from a cold disk or beside a busy GPU."""
 _SCRIPT = Path(__file__).with_name("torch_probe_script.py")
 _MARK = "autotune-runtime:"
 _UNKNOWN = Runtime(python=None, torch=None, cuda=None, cudnn=None, xformers=None)
 
 
 def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
-    """Runs the probe script in ``python``; returns (what it has, warnings).
+    """Runs torch_probe_script.py in ``python``; returns (what it has, warnings).
 
     A broken interpreter is a warning, never an exception. ``time_limit`` in seconds, then it is killed. It
     runs from the interpreter's own folder, so that no file of the web UI's can stand in for a module.

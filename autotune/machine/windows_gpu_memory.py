@@ -1,4 +1,4 @@
-"""GPU memory of each process on Windows, by the system's performance counters.
+"""GPU memory of each process on Windows, from the system's performance counters.
 
 Under WDDM the driver does not tell it (NVML answers "not available" for each process), Windows itself does since
 version 10 1709: ``\\GPU Process Memory(*)`` has an instance a process and adapter. "Dedicated Usage" is what was given
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MIB = 1024.0 * 1024.0
-AGE = 1.0
+READING_AGE = 1.0
 """Seconds for which a reading is used: one takes some milliseconds, and a clip is looked at ten times a second."""
 DEDICATED, LOCAL, SHARED = COUNTERS = ("Dedicated Usage", "Local Usage", "Shared Usage")
 NEEDED = (DEDICATED, SHARED)
@@ -36,29 +36,29 @@ Instance = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ProcessGpuMemory:
     """GPU memory of one process on one adapter, MiB: on the card, and in main memory."""
 
     card: float
     shared: float
 
 
-def instance(name: str) -> Instance | None:
+def parse_instance(name: str) -> Instance | None:
     """Which process and adapter an instance is of, as "pid_1234_luid_0x00000000_0x0000C4D2_phys_0"; None for others."""
     match = _NAME.fullmatch(name)
     return (int(match[1]), int(match[2], 16) << 32 | int(match[3], 16)) if match else None
 
 
-def summed(values: Mapping[str, Mapping[Instance, float]]) -> dict[Instance, Used]:
-    """What each counter says, in bytes, as one record for each process and adapter."""
+def by_process(values: Mapping[str, Mapping[Instance, float]]) -> dict[Instance, ProcessGpuMemory]:
+    """What the counters say (bytes by counter and instance), as one record for each process and adapter."""
     shared, local = values.get(SHARED, {}), values.get(LOCAL, {})
     return {
-        key: Used(min(given, local.get(key, given)) / MIB, shared.get(key, 0.0) / MIB)
+        key: ProcessGpuMemory(min(given, local.get(key, given)) / MIB, shared.get(key, 0.0) / MIB)
         for key, given in values.get(DEDICATED, {}).items()
     }
 
 
-def on_card(found: Mapping[Instance, Used]) -> dict[int, float]:
+def on_card(found: Mapping[Instance, ProcessGpuMemory]) -> dict[int, float]:
     """MiB on a card by process. What it has beside on another adapter (that of the display) is the smaller part, and
     left out."""
     out: dict[int, float] = {}
@@ -67,7 +67,7 @@ def on_card(found: Mapping[Instance, Used]) -> dict[int, float]:
     return out
 
 
-def moved_out(found: Mapping[Instance, Used], pids: Collection[int]) -> float | None:
+def moved_out(found: Mapping[Instance, ProcessGpuMemory], pids: Collection[int]) -> float | None:
     """MiB of these processes' GPU memory that lie in main memory; None where they have none on any card.
 
     Of the adapter on which they have most: a display's adapter shares main memory as a matter of course.
@@ -95,7 +95,7 @@ class _Item(ctypes.Structure):
 
 
 class GpuCounters:
-    """The counters of this system, opened at the first reading; never raises, and says once why there is none.
+    """The counters of this system, opened at the first reading. Never raises; ``problem`` says why there is none.
 
     ``library``: pdh.dll, None: the system's own.
     """
@@ -104,14 +104,14 @@ class GpuCounters:
         self._pdh, self._clock = library, clock
         self._query: ctypes.c_void_p | None = None
         self._counters: dict[str, ctypes.c_void_p] = {}
-        self._last: tuple[float, dict[Instance, Used] | None] | None = None
-        self.why_not = ""
-        """Why nothing is told, in words; empty while it is."""
+        self._last: tuple[float, dict[Instance, ProcessGpuMemory] | None] | None = None
+        self.problem = ""
+        """Why nothing can be read, in words; empty while it can."""
 
-    def read(self) -> dict[Instance, Used] | None:
-        """GPU memory by process and adapter, at most ``AGE`` seconds old; None where it is not told."""
+    def read(self) -> dict[Instance, ProcessGpuMemory] | None:
+        """GPU memory by process and adapter, at most ``READING_AGE`` seconds old; None where it is not told."""
         now = self._clock()
-        if self._last is None or now - self._last[0] >= AGE:
+        if self._last is None or now - self._last[0] >= READING_AGE:
             self._last = (now, self._read())
         return self._last[1]
 
@@ -121,20 +121,20 @@ class GpuCounters:
             self._pdh.PdhCloseQuery(self._query)
         self._query, self._counters, self._last = None, {}, None
 
-    def _read(self) -> dict[Instance, Used] | None:
-        if self.why_not and self._query is None:
+    def _read(self) -> dict[Instance, ProcessGpuMemory] | None:
+        if self.problem and self._query is None:
             return None  # it does not come while a program runs
         try:
             if self._query is None:
                 self._open()
-            self._must(self._pdh.PdhCollectQueryData(self._query))
-            found = summed({name: self._array(counter) for name, counter in self._counters.items()})
+            self._raise_for(self._pdh.PdhCollectQueryData(self._query))
+            found = by_process({name: self._array(counter) for name, counter in self._counters.items()})
         except (OSError, AttributeError) as fault:
-            self.why_not = str(fault)
+            self.problem = str(fault)
             if not set(NEEDED) <= self._counters.keys():
                 self.close()
             return None
-        self.why_not = "" if found else "nothing is counted"
+        self.problem = "" if found else "nothing is counted"
         return found or None
 
     def _open(self) -> None:
@@ -145,7 +145,7 @@ class GpuCounters:
             else:
                 raise OSError("there are none on this system")
         query = ctypes.c_void_p()
-        self._must(self._pdh.PdhOpenQueryW(None, ctypes.c_size_t(0), ctypes.byref(query)))
+        self._raise_for(self._pdh.PdhOpenQueryW(None, ctypes.c_size_t(0), ctypes.byref(query)))
         self._query = query
         for name in COUNTERS:
             counter = ctypes.c_void_p()
@@ -155,7 +155,7 @@ class GpuCounters:
             if not status:
                 self._counters[name] = counter
             elif name in NEEDED:
-                self._must(status)
+                self._raise_for(status)
 
     def _array(self, counter: ctypes.c_void_p) -> dict[Instance, float]:
         """Bytes by process and adapter, of one counter. Raises OSError."""
@@ -167,16 +167,16 @@ class GpuCounters:
                 break
             items = (_Item * (size.value // ctypes.sizeof(_Item) + 1))()
             size.value = ctypes.sizeof(items)
-        self._must(status)
+        self._raise_for(status)
         out: dict[Instance, float] = {}
         for item in (items or ())[:count.value]:
-            key = instance(item.name or "")
+            key = parse_instance(item.name or "")
             if key is not None and item.value.status in VALID:
                 out[key] = out.get(key, 0.0) + item.value.large
         return out
 
     @staticmethod
-    def _must(status: int) -> None:
+    def _raise_for(status: int) -> None:
         code = status & 0xFFFFFFFF
         if code:
             raise OSError(ABSENT.get(code, f"Windows' performance counters answer 0x{code:08X}"))

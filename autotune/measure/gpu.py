@@ -22,8 +22,8 @@ STRANGER = 200.0
 """MiB that a process of somebody else takes, or grows by, during a clip before it counts as using the card."""
 
 
-class Nvml(Protocol):
-    """The part of ``probe.nvml.Nvml`` that is used here; units as there."""
+class GpuReadings(Protocol):
+    """The part of ``machine.nvml.Nvml`` that is used here; units as there."""
 
     def process_memory(self, index: int) -> dict[int, float | None] | None:
         """MiB by pid."""
@@ -87,7 +87,7 @@ class GpuObserver(Observer):
     """
 
     def __init__(
-        self, nvml: Nvml, index: int, pids: Callable[[], Collection[int]], idle: float | None = None,
+        self, nvml: GpuReadings, index: int, pids: Callable[[], Collection[int]], idle: float | None = None,
         main: MainMemory | None = None,
     ) -> None:
         self._nvml, self._index, self._pids, self._idle = nvml, index, pids, idle

@@ -15,7 +15,7 @@ STILL = 8.0
 
 
 class GpuReader(Protocol):
-    """The part of ``probe.nvml.Nvml`` that is used here."""
+    """The part of ``machine.nvml.Nvml`` that is used here."""
 
     def gpus(self) -> Sequence[Gpu]:
         """All GPUs now; empty without NVML."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotune.install.idle import in_the_way
-from autotune.machine.cpu_use import Meter
+from autotune.machine.cpu_use import CpuMeter
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer
 from autotune.webui.running import Finder, Watch
@@ -72,7 +72,7 @@ class OwnWork(Observer):
     """Tells whether the user's web UI worked during one clip, even if that was over before the next check."""
 
     def __init__(self, root: Path) -> None:
-        self._finder, self._meter = Finder(root), Meter()
+        self._finder, self._meter = Finder(root), CpuMeter()
         self._before: frozenset[int] = frozenset()
         self._disturbed = ""
 
@@ -80,7 +80,7 @@ class OwnWork(Observer):
         """Notes which web UIs run, and how much CPU time each has used."""
         found = self._finder.look()
         self._before, self._disturbed = frozenset(one.pid for one in found), ""
-        self._meter.forget(self._before)
+        self._meter.keep_only(self._before)
         for pid in self._before:
             self._meter.read(pid)
 

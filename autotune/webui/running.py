@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from autotune.machine.cpu_use import Meter, Use
+from autotune.machine.cpu_use import CpuMeter, CpuUse
 from autotune.machine.processes import MARKER, alive
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
@@ -349,7 +349,7 @@ def _reach(one: OwnWebUI) -> Reached:
     raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)
 
 
-def judge(one: OwnWebUI, said: Said, use: Use | None) -> State:
+def judge(one: OwnWebUI, said: Said, use: CpuUse | None) -> State:
     """The answer from what it says and what its processes do. Pure."""
     if said.kind == "job":
         return State(one, True, said.text)
@@ -370,12 +370,12 @@ class Watch:
         """``ours``: ids of processes that are never the user's, such as those of a session of the agent."""
         self.finder = Finder(root)
         self._ours = ours
-        self._meter = Meter(ours)
+        self._meter = CpuMeter(ours)
 
     def look(self, span: float = SPAN) -> tuple[State, ...]:
         """How each is now. Takes ``span`` seconds where the look before is too long ago, no time where none runs."""
         found = self.finder.look(self._ours())
-        self._meter.forget([one.pid for one in found])
+        self._meter.keep_only([one.pid for one in found])
         ages = [self._meter.age(one.pid) for one in found]
         wait = max((_missing(age, span) for age in ages), default=0.0)
         for one, age in zip(found, ages, strict=True):

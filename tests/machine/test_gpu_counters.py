@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from autotune.agent.situation import memory_of_others
 from autotune.machine import windows_gpu_memory
 from autotune.machine.nvml import Nvml
-from autotune.machine.windows_gpu_memory import GpuCounters, Used, instance, moved_out, on_card
+from autotune.machine.windows_gpu_memory import GpuCounters, ProcessGpuMemory, moved_out, on_card, parse_instance
 from autotune.measure.gpu import SPILL, GpuObserver, MainMemory
 from tests import nvml_fake, pdh_fake
 
@@ -61,7 +61,7 @@ def wddm(pdh: pdh_fake.Fake, fake: nvml_fake.Fake) -> Iterator[Nvml]:
        st.sampled_from(["", "#1", "#23"]), st.booleans())
 def test_the_name_of_an_instance(pid: int, high: int, low: int, phys: int, twin: str, lower: bool) -> None:
     name = f"pid_{pid}_luid_0x{high:08X}_0x{low:08X}_phys_{phys}{twin}"
-    assert instance(name.lower() if lower else name) == (pid, high << 32 | low)
+    assert parse_instance(name.lower() if lower else name) == (pid, high << 32 | low)
 
 
 @pytest.mark.parametrize("name", [
@@ -69,12 +69,12 @@ def test_the_name_of_an_instance(pid: int, high: int, low: int, phys: int, twin:
     CARD, "pid_4_luid_0x00000000_0x0000C4D2_phys_", "pid_4_luid_0x000000000_0x0000C4D2_phys_0",
 ])
 def test_other_names_are_no_process(name: str) -> None:
-    assert instance(name) is None
+    assert parse_instance(name) is None
 
 
 @given(st.text())
 def test_any_name_is_read_or_left(name: str) -> None:
-    found = instance(name)
+    found = parse_instance(name)
     assert found is None or name.lower().startswith("pid_")
 
 
@@ -83,8 +83,8 @@ def test_the_array_is_read_as_c_lays_it_out(pdh: pdh_fake.Fake) -> None:
              f"pid_{DWM}_{CARD}": (14013, 312, 40), "_Total": (9, 9, 9)})
     counters = GpuCounters(pdh.library, Clock())
     before, found = pdh.opened(), counters.read()
-    assert found is not None and not counters.why_not and pdh.opened() == before + 1
-    assert found[(OURS, CARD_LUID)] == Used(4800, 300) and len(found) == 3
+    assert found is not None and not counters.problem and pdh.opened() == before + 1
+    assert found[(OURS, CARD_LUID)] == ProcessGpuMemory(4800, 300) and len(found) == 3
     assert on_card(found) == {OURS: 4800, DWM: 312}
     assert moved_out(found, {OURS}) == 300 and moved_out(found, {DWM, OURS}) == 340 and moved_out(found, {5}) is None
     counters.close()
@@ -97,9 +97,9 @@ def test_any_table_comes_back_whole(built: pdh_fake.Fake, table: dict[int, tuple
     built.say({f"pid_{pid}_{CARD}": sizes for pid, sizes in table.items()})
     counters = GpuCounters(built.library, Clock())
     try:
-        expected = {(pid, CARD_LUID): Used(min(sizes[0], sizes[1]), sizes[2]) for pid, sizes in table.items()}
+        expected = {(pid, CARD_LUID): ProcessGpuMemory(min(sizes[:2]), sizes[2]) for pid, sizes in table.items()}
         assert counters.read() == (expected or None)
-        assert bool(counters.why_not) is not bool(expected)
+        assert bool(counters.problem) is not bool(expected)
     finally:
         counters.close()
         del os.environ[pdh_fake.STATE_VARIABLE]
@@ -123,14 +123,14 @@ def test_a_reading_serves_for_a_while(pdh: pdh_fake.Fake) -> None:
     counters.read()
     pdh.say({f"pid_{OURS}_{CARD}": (900, 900, 0)})
     assert on_card(counters.read() or {}) == {OURS: 100}
-    now[0] = windows_gpu_memory.AGE
+    now[0] = windows_gpu_memory.READING_AGE
     assert on_card(counters.read() or {}) == {OURS: 900}
 
 
 def test_a_windows_without_the_counters_is_said(pdh: pdh_fake.Fake) -> None:
     pdh.vanish()
     counters, before = GpuCounters(pdh.library, Clock()), pdh.opened()
-    assert counters.read() is None and counters.why_not == "this Windows has no such counters"
+    assert counters.read() is None and counters.problem == "this Windows has no such counters"
     assert pdh.opened() == before
     assert GpuCounters(object(), Clock()).read() is None  # a library that lacks the functions
 
@@ -141,18 +141,18 @@ def test_counters_that_go_and_come_back(pdh: pdh_fake.Fake) -> None:
     counters = GpuCounters(pdh.library, Clock())
     assert counters.read() is not None
     pdh.vanish()
-    assert counters.read() is None and counters.why_not
+    assert counters.read() is None and counters.problem
     pdh.say(memory)
-    assert counters.read() is not None and not counters.why_not
+    assert counters.read() is not None and not counters.problem
 
 
 def test_this_systems_own_counters_are_there_or_said() -> None:
     """Linux and macOS have none, nor wine; a real Windows 10 with a GPU has."""
     counters = GpuCounters()
     found = counters.read()
-    assert bool(found) is not bool(counters.why_not)
+    assert bool(found) is not bool(counters.problem)
     if sys.platform != "win32":
-        assert counters.why_not == "there are none on this system"
+        assert counters.problem == "there are none on this system"
     counters.close()
 
 

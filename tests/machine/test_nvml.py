@@ -42,7 +42,7 @@ def test_two_gpus(fake: Fake) -> None:
 
 
 def test_the_system_finds_it_as_it_finds_the_real_one(fake: Fake) -> None:
-    code = "from autotune.machine.nvml import *\nwith Nvml() as n: print(likely(), [g.name for g in n.gpus()])"
+    code = "from autotune.machine.nvml import *\nwith Nvml() as n: print(may_be_present(), [g.name for g in n.gpus()])"
     assert child(code) == "True ['NVIDIA GeForce RTX 3090', 'NVIDIA GeForce RTX 3090']\n"
 
 
@@ -164,8 +164,8 @@ def test_likely_looks_at_paths_only(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}{os.pathsep}")
     marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
-    assert module.likely() == any(map(os.path.exists, marks))
+    assert module.may_be_present() == any(map(os.path.exists, marks))
     (tmp_path / "libnvidia-ml.so.1").write_text("")
-    assert module.likely()
+    assert module.may_be_present()
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not module.likely()
+    assert not module.may_be_present()

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autotune.machine.cpu_use import Use
+from autotune.machine.cpu_use import CpuUse
 from autotune.webui import running
 from autotune.webui.running import OwnWebUI, Said, judge, states, web_uis
 from tests.trial import sockets
@@ -189,7 +189,7 @@ def test_a_process_of_another_user_is_judged_by_its_cpu_time(
     (0.09, None, 1.0, True), (0.005, None, 1.0, False), (0.09, None, 0.4, False), (0.09, 0.12, 0.4, False),
 ])
 def test_what_counts_as_work(cores: float, wanted: float | None, machine: float, works: bool) -> None:
-    assert Use(2.0, cores, wanted, machine).works is works
+    assert CpuUse(2.0, cores, wanted, machine).works is works
 
 
 def test_what_is_not_told_is_not_free() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotune.flags.words import split
 from autotune.machine import python_packages
-from autotune.machine.nvml import Nvml, likely
+from autotune.machine.nvml import Nvml, may_be_present
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
@@ -75,7 +75,7 @@ def gpu_parts() -> dict[str, str]:
     names: list[str] = []
     sizes: list[str] = []
     driver = cuda = ""
-    if likely():
+    if may_be_present():
         with Nvml() as nvml:
             for index in range(nvml.count()):
                 names.append(nvml.name(index) or "unknown")

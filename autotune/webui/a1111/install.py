@@ -39,7 +39,7 @@ def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> 
         data=data_folder(root, words),
         flavour=flavour,
         version=version,
-        commit=git.commit(root),
+        commit=git.head_commit(root),
         launch_file=file or layout.user_file(root),
     )
 
@@ -60,7 +60,7 @@ def identify(root: Path) -> tuple[str, str | None]:
     """
     if (root / "modules_forge").is_dir():
         return flavour_of(root), forge_version(root)
-    return flavour_of(root), changelog_version(root) or git.tag(root)
+    return flavour_of(root), changelog_version(root) or git.head_tag(root)
 
 
 def changelog_version(root: Path) -> str | None:

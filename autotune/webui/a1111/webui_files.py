@@ -105,8 +105,8 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
             continue
         return AnimateDiff(
             root=root,
-            version=git.tag(root) or _stated_version(root) or _documented_version(root),
-            commit=git.commit(root),
+            version=git.head_tag(root) or _stated_version(root) or _documented_version(root),
+            commit=git.head_commit(root),
             motion_modules=tuple(motion_modules(_motion_folder(root, install, options))),
             option=_motion_option(options),
         )
@@ -115,7 +115,7 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
 
 def extensions(install: Install) -> tuple[tuple[str, str], ...]:
     """(name, commit or "") of every installed extension, built-in ones left out."""
-    return tuple((path.name, git.commit(path) or "") for path in _folders(install.data / "extensions"))
+    return tuple((path.name, git.head_commit(path) or "") for path in _folders(install.data / "extensions"))
 
 
 def checkpoint_folder(install: Install, words: Sequence[str]) -> Path:
