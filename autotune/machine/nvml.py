@@ -105,6 +105,15 @@ class Nvml:
         """The GPU's name."""
         return _text(self._device("nvmlDeviceGetName", index))
 
+    def uuid(self, index: int) -> str | None:
+        """The GPU's UUID."""
+        return _text(self._device("nvmlDeviceGetUUID", index))
+
+    def compute_capability(self, index: int) -> str | None:
+        """Compute capability as "8.6"."""
+        pair = self._device("nvmlDeviceGetCudaComputeCapability", index)
+        return f"{pair[0]}.{pair[1]}" if pair else None
+
     def memory_used(self, index: int) -> float | None:
         """MiB in use on the whole device, by all processes."""
         memory = self._device("nvmlDeviceGetMemoryInfo", index)
@@ -174,6 +183,10 @@ class Nvml:
         """Power drawn now, W."""
         return _thousandth(self._device("nvmlDeviceGetPowerUsage", index))
 
+    def power_limit(self, index: int) -> float | None:
+        """Power limit in force, W."""
+        return _thousandth(self._device("nvmlDeviceGetEnforcedPowerLimit", index))
+
     def energy(self, index: int) -> float | None:
         """Energy drawn since the driver was loaded, J; take the difference of two readings."""
         return _thousandth(self._device("nvmlDeviceGetTotalEnergyConsumption", index))
@@ -191,19 +204,18 @@ class Nvml:
         return tuple(name for bit, name in enumerate(_REASONS) if mask >> bit & 1)
 
     def _gpu(self, index: int) -> Gpu:
-        capability = self._device("nvmlDeviceGetCudaComputeCapability", index)
         return Gpu(
             index=index,
             name=self.name(index) or "unknown",
-            uuid=_text(self._device("nvmlDeviceGetUUID", index)) or "",
-            compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
+            uuid=self.uuid(index) or "",
+            compute_capability=self.compute_capability(index),
             memory_total=self.memory_total(index),
             memory_used=self.memory_used(index),
             driver_version=self.driver_version(),
             cuda_driver_version=self.cuda_driver_version(),
             clocks=self.clocks(index),
             temperature=self.temperature(index),
-            power_limit=_thousandth(self._device("nvmlDeviceGetEnforcedPowerLimit", index)),
+            power_limit=self.power_limit(index),
             throttle_reasons=self.throttle_reasons(index) or (),
         )
 
