@@ -13,6 +13,7 @@ from autotune.cli.main import VERBS, module_of
 from autotune.model.study import Failure
 from autotune.model.workload import SEARCH_LEVELS
 from autotune.webui.a1111.flags.levels import DIMENSIONS
+from tests import flag_list
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -59,3 +60,8 @@ def test_every_room_is_told() -> None:
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE)) == rooms
+
+
+def test_every_known_flag_is_told_with_its_reason() -> None:
+    page = (DOCS / "flag-list.md").read_text(encoding="utf-8")
+    assert page == flag_list.page(), "make it anew: see tests/flag_list.py"

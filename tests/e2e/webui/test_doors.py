@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from tests.webui import conformance
 from tests.webui.pretend import flavour as pretend
 from tests.webui.test_conformance import of_pretend
 
-pytestmark = pytest.mark.e2e
 REPOSITORY = Path(__file__).parents[3]
+CONTRACT = (REPOSITORY / "docs" / "contract.md").read_text(encoding="utf-8")
+TOLD = CONTRACT.split("## JSON", 1)[1].split("## A profile", 1)[0]
 PROFILE = """\
 name = "small"
 [[workload]]
@@ -65,6 +67,8 @@ def autotune(tmp_path: Path) -> Autotune:
             stdin=subprocess.DEVNULL, timeout=200, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
+        untold = set(found) - set(re.findall(r"`(\w+)(?:\[\])?`", TOLD)) - {"schema", "kind"}
+        assert not untold, f"docs/contract.md does not tell of these keys of `{words[0]}`"
         return found
 
     return run
@@ -85,6 +89,7 @@ def test_a_web_ui_of_another_kind_is_tuned_applied_and_rolled_back(tmp_path: Pat
     assert applied["verified"] is True and f"--engine {winner[1]}" in file.read_text()
     assert file.read_text().startswith("; mine\n") and file.read_text().endswith("colour = blue\n")
     assert autotune("verify")["ok"] and autotune("status")["applied"]["flags"] == winner
+    assert [one["verb"] for one in autotune("history")["events"]] == ["tune", "apply"]
     autotune("rollback", "--yes")
     assert conformance.tree(root) == before
     assert not list((tmp_path / "state").glob("**/runs/*/*")), "a run left something behind"
