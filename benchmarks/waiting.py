@@ -20,8 +20,8 @@ from autotune.search.strategy import SearchQuestion
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study
 from autotune.tune import optuna_search
+from autotune.tune.loop import Progress, TuneRun, ask_and_tell
 from autotune.tune.stopwatch import Budget, Stopwatch
-from autotune.tune.tune import Progress, ask_and_tell
 from autotune.workload import profile as profiles
 from benchmarks.surfaces import Drawn
 from benchmarks.virtual import Process
@@ -124,7 +124,7 @@ def tuned(state: Path, surface: Drawn, seed: int, *, storage: str | None = None,
     kept = Budget(budget, watch, study.spent())
     with (optuna_search.storage(Places(state), storage, sampler) as held,
           optuna_search.OptunaSearch(held, study, asked, lambda _: None) as search):
-        ask_and_tell(driver, study, search, kept, Progress(), surface.space, scale)
+        ask_and_tell(driver, TuneRun(study, search, kept, Progress()), scale)
         history = study.history(budget, study.spent(), None)
         verdict = decide(history, surface.space, surface.profile, "speed")
         search.conclude(verdict)

@@ -16,7 +16,6 @@ VERB = "click hands each option of a verb over as an argument of its own"
 EXCEPTIONS: dict[str, tuple[int, str]] = {
     "cli.tune.tune_command": (9, VERB),
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
-    "tune.tune.ask_and_tell": (7, "to become a value"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "documented keywords, in other people's programs"),
     "trial.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
 }

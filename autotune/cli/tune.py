@@ -14,8 +14,9 @@ from autotune.cli.output import print_json
 from autotune.model.study import History
 from autotune.report.words import plural
 from autotune.store.optuna_storage import ENVIRONMENT
+from autotune.tune.loop import Progress
 from autotune.tune.progress_counts import counts
-from autotune.tune.tune import Progress, TuneOptions, tune
+from autotune.tune.tune import TuneOptions, tune
 
 
 class _OnScreen(Progress):

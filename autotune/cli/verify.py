@@ -54,7 +54,7 @@ def verify_command(
 
 def _measure(common: CommonOptions, seen: Inspection, profile_name: str, budget: str | None) -> dict[str, Any]:
     from autotune.check.check import CheckOptions, check
-    from autotune.tune.tune import Progress
+    from autotune.tune.loop import Progress
     from autotune.workload import profile as profiles
 
     class OnScreen(Progress):

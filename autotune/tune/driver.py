@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from autotune import measure, trial
@@ -19,21 +18,19 @@ from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
 from autotune.model.failures import without_prompts
-from autotune.model.flagset import NONE_TUNED, Candidate, FlagSet, Space
-from autotune.model.machine import Machine
+from autotune.model.flagset import NONE_TUNED, Candidate, FlagSet
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
-from autotune.model.workload import Profile, Workload
+from autotune.model.workload import Workload
 from autotune.secrets.mask import masked_words
 from autotune.store import running_set
 from autotune.store.journal import require_space
-from autotune.store.running_set import RunningSet
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, inventory
 from autotune.tune import time_limits
 from autotune.tune.give_way import GiveWay, OwnWork
 from autotune.tune.reference_clip import Reference
 from autotune.tune.stopwatch import Budget
-from autotune.webui.face import WebUI
+from autotune.tune.study_setup import StudySetup
 from autotune.workload import clip
 
 if TYPE_CHECKING:
@@ -50,20 +47,6 @@ BEFORE = -1
 """Number of the process of a sample that no process of this study rendered."""
 MIN_SSIM = 0.8
 """Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
-
-
-@dataclass(frozen=True)
-class StudySetup:
-    """What a study stands on; none of it changes while it runs."""
-
-    machine: Machine
-    space: Space
-    profile: Profile
-    webui: WebUI
-    launch_file: Path | None
-    run_root: Path
-    motion_module: str | None
-    in_flight: RunningSet
 
 
 @dataclass(frozen=True)

@@ -61,33 +61,33 @@ class OptunaSearch:
     Raises UsageProblem (no such sampler), StateDamaged (the storage cannot be written).
     """
 
-    def __init__(self, held: BaseStorage, study: Study, asked: SearchQuestion, say: Callable[[str], None]) -> None:
+    def __init__(self, held: BaseStorage, study: Study, question: SearchQuestion, say: Callable[[str], None]) -> None:
         from autotune.search.sampler import LaunchAwareSampler
 
-        self._study, self._say, self._asked = study, say, asked
+        self._study, self._say, self.question = study, say, question
         self._users_sampler: Any = None
         self._strategy: Strategy
-        pure = asked.sampler in search.PURE_STRATEGIES
+        pure = question.sampler in search.PURE_STRATEGIES
         if pure:
-            self._strategy = search.make_strategy(asked.sampler, asked.space, asked.profile, asked.objective,
-                                                  asked.seed, asked.prior)
-            sampler: Any = LaunchAwareSampler(asked.space, profile=asked.profile, objective=asked.objective,
-                                              prior=asked.prior, strategy=self._strategy)
+            self._strategy = search.make_strategy(
+                question.sampler, question.space, question.profile, question.objective, question.seed, question.prior)
+            self._sampler: Any = LaunchAwareSampler(
+                question.space, profile=question.profile, objective=question.objective, prior=question.prior,
+                strategy=self._strategy)
         else:
             from autotune.search import user_sampler
 
-            found = user_sampler.sampler_by_name(asked.sampler, asked.seed + len(study.samples))
-            sampler = user_sampler.SteeredSampler(found, asked.space)
-        self._sampler = sampler
+            found = user_sampler.sampler_by_name(question.sampler, question.seed + len(study.samples))
+            self._sampler = user_sampler.SteeredSampler(found, question.space)
         self._optuna = self._open(held)
-        self._others = self._join_others() if asked.shared else None
+        self._others = self._join_others() if question.shared else None
         self._work = ExitStack()
         self._waits = False
         self._news_at = 0.0
         self._rival: str | None = None
         if not pure:
             self._strategy = self._users_sampler = user_sampler.SamplerStrategy(
-                asked.space, asked.profile, asked.objective, asked.seed, self)
+                question.space, question.profile, question.objective, question.seed, self)
         study.on_record = self._optuna.record
 
     def __enter__(self) -> OptunaSearch:
@@ -105,7 +105,7 @@ class OptunaSearch:
         from autotune.store import shared_study
         from autotune.store.optuna_study import OptunaStudy
 
-        study, asked = self._study, self._asked
+        study, asked = self._study, self.question
         if "worker" not in study.head:
             study.set_head(worker=uuid.uuid4().hex[:8])
         try:
@@ -161,7 +161,7 @@ class OptunaSearch:
     def _proposal(self, now: History, seen: StudyActivity | None) -> Proposal | None:
         from autotune.search.sampler import with_expected_results
 
-        asked = self._asked
+        asked = self.question
         if seen is not None and seen.rival is not None:
             from autotune.search.confirm import confirmation_begun, next_comparison
 
@@ -188,8 +188,8 @@ class OptunaSearch:
         from autotune.decide.memory_assumptions import surface_for
         from autotune.search.view import View
 
-        return View(now, self._asked.space, self._asked.profile, self._asked.objective,
-                    surface_for(self._asked.space, self._asked.objective))
+        return View(now, self.question.space, self.question.profile, self.question.objective,
+                    surface_for(self.question.space, self.question.objective))
 
     def _must_wait(self, now: History, proposal: Proposal | None, seen: StudyActivity) -> bool:
         """Whether to wait for what other workers are measuring before anything else is measured here."""
@@ -202,8 +202,8 @@ class OptunaSearch:
         from autotune.decide.assumptions import RULES
 
         rounds = {(one.block, one.candidate) for one in now.samples if one.block is not None and one.state == "ok"}
-        whole = sum((block, self._asked.space.baseline) in rounds and
-                    any(other == block and name != self._asked.space.baseline for other, name in rounds)
+        whole = sum((block, self.question.space.baseline) in rounds and
+                    any(other == block and name != self.question.space.baseline for other, name in rounds)
                     for block in {block for block, _ in rounds})
         return whole < RULES.min_blocks <= whole + seen.pairs
 
@@ -237,7 +237,7 @@ class OptunaSearch:
             held, self._users_sampler.trial = self._users_sampler.trial, None
         second = proposal.block is not None and proposal.block == self._optuna.pair
         self._optuna.begin_trial(proposal, self._study.begin_trial(), held, self._rival)
-        home = proposal.candidate == self._asked.space.baseline and proposal.block is None
+        home = proposal.candidate == self.question.space.baseline and proposal.block is None
         if self._others is None or second or home:  # each worker needs clips of the current flags from its own GPU
             return True
         try:
@@ -271,7 +271,7 @@ class OptunaSearch:
         gone = tuple(kind for kind in optuna_storage.storage_errors() if kind is not KeyError)
 
         def once() -> tuple[Any, str | None]:
-            with user_sampler.usage_problems(self._asked.sampler, "failed when it was asked",
+            with user_sampler.usage_problems(self.question.sampler, "failed when it was asked",
                                              "What was measured is kept.", gone):
                 return self._optuna.ask()
 

@@ -25,8 +25,9 @@ from autotune.model.study import Failure, Proposal
 from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.store.running_set import RunningSet, this_boot
 from autotune.store.studies import Study, open_study
-from autotune.tune.driver import Driver, StudySetup
+from autotune.tune.driver import Driver
 from autotune.tune.stopwatch import Budget, Stopwatch
+from autotune.tune.study_setup import StudySetup
 from autotune.webui.a1111.flags import space as spaces
 from autotune.webui.a1111.webui import A1111
 from tests.flags.machines import machine

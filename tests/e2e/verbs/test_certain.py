@@ -13,7 +13,8 @@ from autotune.model.errors import Refused
 from autotune.overview.doctor import checks
 from autotune.overview.probe import probe_json
 from autotune.store.places import Places
-from autotune.tune.tune import Progress, TuneOptions, tune
+from autotune.tune.loop import Progress
+from autotune.tune.tune import TuneOptions, tune
 from autotune.workload import profile as profiles
 from tests.e2e.verbs.conftest import Bench
 from tests.verbs.test_certain import FAST, SHAPES, by_bash, install

@@ -1,0 +1,91 @@
+"""The loop of every tune: ask the search what to measure, measure it, record how it went, until nothing is left."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from autotune.model.flagset import NONE_TUNED
+from autotune.model.study import History, Proposal
+from autotune.store.studies import Study
+from autotune.tune.optuna_search import OptunaSearch
+from autotune.tune.stopwatch import Budget
+
+POLL = 1.0
+"""Seconds between two checks on what other workers do."""
+
+
+class Progress:
+    """What a tune tells the user while it runs; this one tells nothing."""
+
+    def say(self, text: str) -> None:
+        """One line about what happens now."""
+
+    def update(self, history: History, left: float) -> None:
+        """Called after each measurement; ``left``: seconds of the budget that are left at most."""
+
+
+class ProposalRunner(Protocol):
+    """Carries proposals out: the driver of a web UI, or one for tests whose clips only take time."""
+
+    @property
+    def live_launch(self) -> int | None:
+        """Number of the launch whose process is running; None where none is."""
+        ...
+
+    def give_way(self) -> None:
+        """Waits while the user's web UI has the machine."""
+        ...
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Measures what is proposed, and records it in the study."""
+        ...
+
+
+@dataclass(frozen=True)
+class TuneRun:
+    """One run of a tune: the study it adds to, the search it asks, its budget, and whom it tells."""
+
+    study: Study
+    search: OptunaSearch
+    budget: Budget
+    progress: Progress
+
+
+def ask_and_tell(runner: ProposalRunner, run: TuneRun, poll: float = POLL) -> int:
+    """Runs the loop until the search is over or the budget is used up; returns how many proposals were carried out."""
+    study, search, budget, progress = run.study, run.search, run.budget, run.progress
+    told = (-1, -1)
+
+    def history() -> History:
+        nonlocal told
+        found = study.history(budget.seconds, budget.spent(), runner.live_launch)
+        before, told = told, (len(found.samples), len(found.launches))
+        if told != before:  # not each time that another worker is waited for
+            progress.update(found, max(0.0, budget.left()))
+        return found
+
+    def pause() -> bool:
+        with budget.watch.on("waiting"):
+            time.sleep(poll)
+        return budget.left() > 0.0
+
+    for done in itertools.count():
+        runner.give_way()
+        proposal = search.next(history, pause)
+        if proposal is None:
+            search.gather()
+            return done
+        if not search.begin(proposal):
+            continue
+        flags = search.question.space[proposal.candidate].flags
+        name = " ".join((*flags.words, *(f"{key}={value}" for key, value in flags.settings))) or NONE_TUNED
+        progress.say(name + (f" ({proposal.why})" if proposal.why else ""))
+        try:
+            runner.carry_out(proposal)
+        finally:
+            search.finish()
+            study.set_cost(budget.watch.seconds())
+    raise AssertionError("a count has no end")
