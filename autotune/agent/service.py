@@ -7,11 +7,12 @@ is in the language and code page of the system, so only its exit codes are under
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autotune.agent import service_files
@@ -63,81 +64,65 @@ def run_command(command: Sequence[str], encoding: str = ENCODING) -> CommandOutp
     return CommandOutput(done.returncode, (done.stdout + done.stderr).decode(encoding, "replace").strip())
 
 
+RunCommand = Callable[[Sequence[str]], CommandOutput]
+
+
 class ServiceManager:
     """The service manager of one platform: the service's files, and the commands that start, stop and show it.
 
     The service has two forms: the agent that stays, or with ``timer`` one pass now and then. ``run`` runs a command.
     """
 
-    READS_FILES_IN_PLACE = True
+    reads_files_in_place = True
     """The manager reads the service's files where they lie, so they are of use where it cannot be reached right now
     (a container, a login without a session): what is left is a command to give there."""
+    possible_files: list[Path]
+    """Where files of either form of the service may lie."""
+    test_command: Command
+    """Succeeds when the manager can be reached."""
+    find_command: Command | None = None
+    """Succeeds when the manager has the service; None where starting it needs no such knowledge."""
+    find_any_commands: list[Command]
+    """One of them succeeds when the manager has either form of the service, its files there or not."""
+    stop_commands: list[Command]
+    """End the service and make the manager forget it. They may fail where there is nothing to end."""
+    show_command: Command
+    """Tells how the service is."""
 
-    def __init__(
-        self, home: Path, timer: bool, run: Callable[[Sequence[str]], CommandOutput] = run_command
-    ) -> None:
+    def __init__(self, home: Path, timer: bool, run: RunCommand = run_command) -> None:
         self.home, self.timer, self.run = home, timer, run
 
     def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         """Every file of the service with its content."""
         raise NotImplementedError
 
-    def possible_files(self) -> list[Path]:
-        """Where files of either form of the service may lie."""
-        raise NotImplementedError
-
-    def test_command(self) -> Command:
-        """A command that succeeds when the manager can be reached."""
-        raise NotImplementedError
-
-    def find_command(self) -> Command | None:
-        """A command that succeeds when the manager has the service; None where starting it needs no such knowledge."""
-        return None
-
-    def find_any_commands(self) -> list[Command]:
-        """Commands of which one succeeds when the manager has either form of the service, its files there or not."""
-        raise NotImplementedError
-
     def start_commands(self, changed: bool) -> list[Command]:
         """Commands that load and start the service; ``changed``: the manager does not have it as its files say."""
         raise NotImplementedError
 
-    def stop_commands(self) -> list[Command]:
-        """Commands that end the service and forget it. They may fail where there is nothing to end."""
-        raise NotImplementedError
-
-    def show_command(self) -> Command:
-        """A command that tells how the service is."""
-        raise NotImplementedError
-
     def has_service(self) -> bool:
         """Asks the manager whether it has either form of the service."""
-        return any(self.run(command).code == 0 for command in self.find_any_commands())
+        return any(self.run(command).code == 0 for command in self.find_any_commands)
 
 
 class Systemd(ServiceManager):
     """systemd's user manager."""
 
-    NAMES = ("autotune.service", "autotune-once.service", "autotune-once.timer")
     CONTROL = ("systemctl", "--user")
 
-    @property
-    def _unit(self) -> str:
-        return "autotune-once.timer" if self.timer else "autotune.service"
+    def __init__(self, home: Path, timer: bool, run: RunCommand = run_command) -> None:
+        super().__init__(home, timer, run)
+        names = ("autotune.service", "autotune-once.service", "autotune-once.timer")
+        self.possible_files = [service_files.systemd_folder(home) / name for name in names]
+        self._unit = names[2] if timer else names[0]
+        self.test_command = [*self.CONTROL, "show-environment"]
+        self.find_any_commands = [[*self.CONTROL, "is-active", name] for name in (names[0], names[2])]
+        self.stop_commands = [[*self.CONTROL, "disable", "--now", names[0], names[2]], [*self.CONTROL, "daemon-reload"]]
+        self.show_command = [*self.CONTROL, "--no-pager", "status", self._unit]
 
     def files(self, agent: AgentCommand) -> dict[Path, bytes]:
-        names = self.NAMES[1:] if self.timer else self.NAMES[:1]
-        folder = service_files.systemd_folder(self.home)
-        return {folder / name: service_files.systemd_unit(name, agent).encode() for name in names}
-
-    def possible_files(self) -> list[Path]:
-        return [service_files.systemd_folder(self.home) / name for name in self.NAMES]
-
-    def test_command(self) -> Command:
-        return [*self.CONTROL, "show-environment"]
-
-    def find_any_commands(self) -> list[Command]:
-        return [[*self.CONTROL, "is-active", name] for name in ("autotune.service", "autotune-once.timer")]
+        wanted = self.possible_files[1:] if self.timer else self.possible_files[:1]
+        return {path: service_files.systemd_unit(path.name, agent).encode() for path in wanted}
 
     def start_commands(self, changed: bool) -> list[Command]:
         enable = [*self.CONTROL, "enable", "--now", self._unit]
@@ -145,51 +130,34 @@ class Systemd(ServiceManager):
             return [enable]
         return [[*self.CONTROL, "daemon-reload"], enable, [*self.CONTROL, "restart", self._unit]]
 
-    def stop_commands(self) -> list[Command]:
-        return [[*self.CONTROL, "disable", "--now", "autotune.service", "autotune-once.timer"],
-                [*self.CONTROL, "daemon-reload"]]
-
-    def show_command(self) -> Command:
-        return [*self.CONTROL, "--no-pager", "status", self._unit]
-
 
 class TaskScheduler(ServiceManager):
     """The Windows Task Scheduler, in the user's own folder of tasks."""
 
-    READS_FILES_IN_PLACE = False  # the XML is read once, by `schtasks /Create`
-
+    reads_files_in_place = False  # the XML is read once, by `schtasks /Create`
     NAMES = ("autotune-agent.xml", "autotune-once.xml")
     TASKS = (r"\autotune\agent", r"\autotune\once")
 
-    @property
-    def _file(self) -> Path:
-        return self.possible_files()[self.timer]
-
-    @property
-    def _task(self) -> str:
-        return self.TASKS[self.timer]
+    def __init__(self, home: Path, timer: bool, run: RunCommand = run_command) -> None:
+        super().__init__(home, timer, run)
+        # Its real place: the scheduler does not see the private folders of a Python from the Microsoft Store.
+        folder = windows_package.real(home / "AppData" / "Local" / "autotune")
+        self.possible_files = [folder / name for name in self.NAMES]
+        self._file, self._task = self.possible_files[timer], self.TASKS[timer]
+        # All tasks: whether one folder is there or empty must make no difference.
+        self.test_command = ["schtasks", "/Query", "/FO", "CSV", "/NH"]
+        self.find_command = ["schtasks", "/Query", "/TN", self._task]
+        self.find_any_commands = [["schtasks", "/Query", "/TN", name] for name in self.TASKS]
+        self.stop_commands = [*(["schtasks", "/End", "/TN", name] for name in self.TASKS),
+                              *(["schtasks", "/Delete", "/TN", name, "/F"] for name in self.TASKS)]
+        self.show_command = [*self.find_command, "/V", "/FO", "LIST"]
 
     def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         # Without a window: one at each logon would be closed, and the agent with it. What it says goes to its log.
-        agent = replace(agent, words=(windowless_python(agent.words[0]), *agent.words[1:]))
+        agent = dataclasses.replace(agent, words=(windowless_python(agent.words[0]), *agent.words[1:]))
         domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
-        owner = f"{domain}\\{user}" if domain else user
-        return {self._file: service_files.windows_task(self._file.name, agent, owner)}
-
-    def possible_files(self) -> list[Path]:
-        # Its real place: the scheduler does not see the private folders of a Python from the Microsoft Store.
-        folder = windows_package.real(self.home / "AppData" / "Local" / "autotune")
-        return [folder / name for name in self.NAMES]
-
-    def test_command(self) -> Command:
-        # All tasks: whether one folder is there or empty must make no difference.
-        return ["schtasks", "/Query", "/FO", "CSV", "/NH"]
-
-    def find_command(self) -> Command:
-        return ["schtasks", "/Query", "/TN", self._task]
-
-    def find_any_commands(self) -> list[Command]:
-        return [["schtasks", "/Query", "/TN", name] for name in self.TASKS]
+        name = f"{domain}\\{user}" if domain else user
+        return {self._file: service_files.windows_task(self._file.name, agent, name)}
 
     def start_commands(self, changed: bool) -> list[Command]:
         # What runs by the earlier definition has to go, or the new one does not begin.
@@ -197,48 +165,26 @@ class TaskScheduler(ServiceManager):
         create = ["schtasks", "/Create", "/TN", self._task, "/XML", str(self._file), "/F"]
         return [*([end, create] if changed else []), ["schtasks", "/Run", "/TN", self._task]]
 
-    def stop_commands(self) -> list[Command]:
-        return [*(["schtasks", "/End", "/TN", name] for name in self.TASKS),
-                *(["schtasks", "/Delete", "/TN", name, "/F"] for name in self.TASKS)]
-
-    def show_command(self) -> Command:
-        return ["schtasks", "/Query", "/TN", self._task, "/V", "/FO", "LIST"]
-
 
 class Launchd(ServiceManager):
     """launchd, in the user's own session; it has the agent that stays only."""
 
-    LABEL = "autotune.agent"
-
-    @property
-    def _file(self) -> Path:
-        return self.home / "Library" / "LaunchAgents" / f"{self.LABEL}.plist"
-
-    @property
-    def _domain(self) -> str:
-        return f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
+    def __init__(self, home: Path, timer: bool, run: RunCommand = run_command) -> None:
+        super().__init__(home, timer, run)
+        label, self._domain = "autotune.agent", f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
+        self._file = home / "Library" / "LaunchAgents" / f"{label}.plist"
+        self.possible_files = [self._file]
+        self.test_command = ["launchctl", "print", self._domain]
+        self.show_command = ["launchctl", "print", f"{self._domain}/{label}"]
+        self.find_any_commands = [self.show_command]
+        self.stop_commands = [["launchctl", "bootout", f"{self._domain}/{label}"]]
 
     def files(self, agent: AgentCommand) -> dict[Path, bytes]:
         return {self._file: service_files.launchd_agent(agent)}
 
-    def possible_files(self) -> list[Path]:
-        return [self._file]
-
-    def test_command(self) -> Command:
-        return ["launchctl", "print", self._domain]
-
-    def find_any_commands(self) -> list[Command]:
-        return [self.show_command()]
-
     def start_commands(self, changed: bool) -> list[Command]:  # noqa: ARG002
         # What is loaded already cannot be loaded again; the agent goes on where it was.
-        return [*self.stop_commands(), ["launchctl", "bootstrap", self._domain, str(self._file)]]
-
-    def stop_commands(self) -> list[Command]:
-        return [["launchctl", "bootout", f"{self._domain}/{self.LABEL}"]]
-
-    def show_command(self) -> Command:
-        return ["launchctl", "print", f"{self._domain}/{self.LABEL}"]
+        return [*self.stop_commands, ["launchctl", "bootstrap", self._domain, str(self._file)]]
 
 
 def manager(timer: bool = False, system: str = sys.platform, home: Path | None = None) -> ServiceManager:
@@ -263,9 +209,9 @@ def install(
     wanted = on.files(service_files.agent_command(sys.executable, webui, state, config))
     make_folder(state)
     changed = False
-    other_form = [path for path in on.possible_files() if path not in wanted and path.exists()]
+    other_form = [path for path in on.possible_files if path not in wanted and path.exists()]
     if other_form:
-        _run_all(on, on.stop_commands(), report)
+        _run_all(on, on.stop_commands, report)
     for path in other_form:
         _remove(path, report)
     for path, content in wanted.items():
@@ -276,7 +222,7 @@ def install(
             changed = True
             report.lines.append(f"{path}: written")
         report.files.append(path)
-    find = on.find_command()
+    find = on.find_command
     if not changed and find is not None and on.run(find).code not in (0, None):
         report.lines.append("the service manager had lost the service")
         changed = True
@@ -285,7 +231,7 @@ def install(
 
 
 def _refuse_another(on: ServiceManager, webui: Path) -> None:
-    for path in on.possible_files():
+    for path in on.possible_files:
         content = _content(path)
         if content is None or path.suffix == ".timer":  # which names no web UI; its service does
             continue
@@ -301,12 +247,12 @@ def _refuse_another(on: ServiceManager, webui: Path) -> None:
 def uninstall(on: ServiceManager) -> ServiceReport:
     """Ends the service and removes its files; the agent's records stay. Raises StateDamaged (cannot remove)."""
     report = ServiceReport()
-    there = [path for path in on.possible_files() if path.exists()]
+    there = [path for path in on.possible_files if path.exists()]
     # What was begun goes on without its file; where that is read once, the manager alone knows whether there is one.
-    unknown = not on.READS_FILES_IN_PLACE and not there and on.run(on.test_command()).code != 0
+    unknown = not on.reads_files_in_place and not there and on.run(on.test_command).code != 0
     refused = False
     if there or unknown or on.has_service():
-        refused = _run_all(on, on.stop_commands(), report)
+        refused = _run_all(on, on.stop_commands, report)
     else:
         report.lines.append("no service is installed")
     for path in there:
@@ -314,25 +260,25 @@ def uninstall(on: ServiceManager) -> ServiceReport:
     if refused and on.has_service():
         report.ok, report.failed = False, True
         report.lines.append("the service manager still has the service; end it there:")
-        report.commands += map(as_typed, on.stop_commands())
+        report.commands += map(as_typed, on.stop_commands)
     return report
 
 
 def status(on: ServiceManager) -> ServiceReport:
     """Which files of the service there are, and what the manager says of it."""
-    there = [path for path in on.possible_files() if path.exists()]
+    there = [path for path in on.possible_files if path.exists()]
     report = ServiceReport(lines=[f"{path}: there" for path in there], files=there)
     if not there and not on.has_service():
         report.lines, report.ok = ["no service is installed"], False
         return report
     if not there:
         report.lines.append("the manager has the service, but its file is gone: `autotune service install` writes it")
-    on.timer = any("once" in path.name for path in there)
-    said = on.run(on.show_command())
+    on = type(on)(on.home, any("once" in path.name for path in there), on.run)  # the form that is installed
+    said = on.run(on.show_command)
     report.ok = said.code == 0
     report.lines += said.text.splitlines()
     if said.code is None:
-        report.commands.append(as_typed(on.show_command()))
+        report.commands.append(as_typed(on.show_command))
     return report
 
 
@@ -342,11 +288,11 @@ def _run_all(on: ServiceManager, commands: list[Command], report: ServiceReport)
     True when one failed that may: because there is nothing to end, or because the manager would not end it.
     """
     refused = False
-    reached = on.run(on.test_command())
+    reached = on.run(on.test_command)
     if reached.code != 0:
         report.ok = False
-        report.failed = not on.READS_FILES_IN_PLACE
-        unreachable = f"{on.test_command()[0]} cannot be reached from here; give these commands yourself:"
+        report.failed = not on.reads_files_in_place
+        unreachable = f"{on.test_command[0]} cannot be reached from here; give these commands yourself:"
         said = reached.text.splitlines()[-1:] if reached.code is not None else []
         report.lines = [line for line in report.lines if line not in (unreachable, *said)] + [*said, unreachable]
         wanted = list(map(as_typed, commands))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,11 +22,11 @@ from autotune.cli.output import print_json, print_text
 from autotune.model.errors import AutotuneError, Refused
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"
-"""What the demo's imaginary owner copied from an old guide. Whether something beats it here is for the statistics."""
+"""What the demo's imaginary user copied from an old guide. Whether something beats it here is for the statistics."""
 
 
 @dataclass
-class _Stage:
+class _DemoStage:
     """Runs autotune as its user would and shows it; with --json everything shown goes to stderr."""
 
     root: Path
@@ -49,9 +50,8 @@ class _Stage:
         environment = {**os.environ, "AUTOTUNE_WEBUI": str(self.root), "AUTOTUNE_STATE_DIR": str(self.state)}
         command = [sys.executable, "-m", "autotune", *words, *(["--quiet"] if self.quiet else [])]
         output = subprocess.PIPE if "--json" in words else sys.stderr if self.to_stderr else None
-        done = subprocess.run(
-            command, env=environment, stdout=output, stdin=subprocess.DEVNULL, encoding="utf-8", check=False
-        )
+        done = subprocess.run(command, env=environment, stdout=output, stdin=subprocess.DEVNULL, encoding="utf-8",
+                              check=False)
         self.seconds[words[0]] = self.seconds.get(words[0], 0.0) + time.monotonic() - began
         if done.returncode not in (0, 7):
             raise AutotuneError(
@@ -75,13 +75,13 @@ def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int)
     report = report.absolute()
     with tempfile.TemporaryDirectory(prefix="autotune-demo-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "stable-diffusion-webui"
-        stage = _Stage(root, Path(folder) / "state", common.as_json, common.quiet)
+        stage = _DemoStage(root, Path(folder) / "state", common.as_json, common.quiet)
         result = _play(stage, report, minutes, seed)
     if common.as_json:
         print_json("demo", result)
 
 
-def _play(stage: _Stage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
+def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
     began = time.monotonic()
     stage.say("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small.")
     stage.say(f"$ autotune engine create {stage.root.name}")
@@ -109,44 +109,28 @@ def _play(stage: _Stage, report: Path, minutes: float, seed: int) -> dict[str, A
     if not same:
         raise Refused(f"{launch_file.name} is not what it was", "This is a fault of autotune: please report it.")
     wall = time.monotonic() - began
-    stage.say("\n" + closing(tuned, wall, report))
+    stage.say("\n" + summary(tuned, wall, report))
     return {"tune": tuned, "wall": round(wall, 1), "report": str(report), "restored": same}
 
 
-def closing(tuned: dict[str, Any], wall: float, report: Path) -> str:
-    """The last words: what was gained, in what time, and where the report lies."""
-    lines = ["What happened"]
+def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
+    """The last words: what was gained, in what time (``wall``: seconds of the whole demo), and where the report lies."""
+    lines = ["What happened", f"  {tuned['reason']}"]
     if tuned["decision"] == "apply":
         gain = tuned["speedup"]
-        lines.append(
-            f"  {' '.join(tuned['winner']['flags']) or 'no flag at all'} renders {gain['estimate']:.2f} times as fast"
-            f" as {' '.join(tuned['baseline']['flags']) or 'no flag at all'}"
-            f" ({gain['low']:.2f} to {gain['high']:.2f} at {gain['confidence']:.0%} confidence)."
-        )
-        lines.append("  It was applied, proven to be in effect, and rolled back byte for byte.")
-    else:
-        lines.append(f"  {tuned['reason']}")
-    cost = tuned["cost"]
-    lines.append(
-        f"  {tuned['launches']} launches and {tuned['clips']} clips in {cost['wall']:.0f} s of tuning;"
-        f" {wall:.0f} s for everything."
-    )
-    lines.append(f"  The report: {report}")
+        winner, before = (" ".join(tuned[one]["flags"]) or "no flag at all" for one in ("winner", "baseline"))
+        lines[1:] = [f"  {winner} renders {gain['estimate']:.2f} times as fast as {before} ({gain['low']:.2f} to "
+                     f"{gain['high']:.2f} at {gain['confidence']:.0%} confidence).",
+                     "  It was applied, proven to be in effect, and rolled back byte for byte."]
+    lines += [f"  {tuned['launches']} launches and {tuned['clips']} clips in {tuned['cost']['wall']:.0f} s of tuning; "
+              f"{wall:.0f} s for everything.", f"  The report: {report}"]
     return "\n".join(lines)
 
 
 def give_flags(launch_file: Path, words: str) -> None:
-    """Sets the flags of a fresh reference web UI as its owner would: in the launch file's own assignment."""
-    data = launch_file.read_bytes()
-    end = b"\r\n" if b"\r\n" in data else b"\n"
-    lines = data.split(end)
-    prefix = "set COMMANDLINE_ARGS=" if launch_file.suffix == ".bat" else "export COMMANDLINE_ARGS="
-    value = words if launch_file.suffix == ".bat" else f'"{words}"'
-    wanted = (prefix + value).encode()
-    for index, line in enumerate(lines):
-        if line.lstrip(b"#").startswith(prefix.encode()):
-            lines[index] = wanted
-            break
-    else:
-        lines.insert(0, wanted)
-    launch_file.write_bytes(end.join(lines))
+    """Sets the flags of a fresh reference web UI as a user would: in the launch file's own assignment."""
+    batch = launch_file.suffix == ".bat"
+    wanted = (f"set COMMANDLINE_ARGS={words}" if batch else f'export COMMANDLINE_ARGS="{words}"').encode()
+    assignment = rb"(?m)^#*" + wanted.partition(b"=")[0] + rb"=[^\r\n]*"
+    data, found = re.subn(assignment, lambda _: wanted, launch_file.read_bytes(), count=1)
+    launch_file.write_bytes(data if found else wanted + (b"\r\n" if b"\r\n" in data else b"\n") + data)

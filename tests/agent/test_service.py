@@ -407,7 +407,7 @@ def test_a_service_file_that_somebody_else_wrote_is_not_overwritten(
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     on = managers(tmp_path, Recorded())[number]
-    path = next(path for path in on.possible_files() if path.suffix != ".timer")
+    path = next(path for path in on.possible_files if path.suffix != ".timer")
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(UsageProblem, match="does not tell"):

@@ -64,7 +64,7 @@ def test_the_scheduler_finds_the_task_and_the_task_the_records(store: Path, tmp_
     ((file, content),) = on.files(what).items()
     assert file == store / "autotune" / "autotune-agent.xml" and str(file) in " ".join(on.start_commands(True)[1])
     assert str(store / "autotune") in content.decode("utf-16")
-    assert on.possible_files()[0] == file
+    assert on.possible_files[0] == file
 
 
 def test_a_program_that_was_installed_as_usual_is_of_no_package(tmp_path: Path) -> None:
