@@ -114,7 +114,7 @@ def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[st
 
 
 def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
-    """The last words: what was gained, in what time (``wall``: seconds of the whole demo), and where the report lies."""
+    """The last words: what was gained, in what time (``wall``: seconds of the demo), and where the report lies."""
     lines = ["What happened", f"  {tuned['reason']}"]
     if tuned["decision"] == "apply":
         gain = tuned["speedup"]
