@@ -1,16 +1,12 @@
-"""Search strategies besides the default one: every set, sets at random, and Optuna's samplers; all end in the same
-confirmation."""
+"""Search strategies besides the default one: every set, and sets at random; both end in the same confirmation."""
 
 from __future__ import annotations
 
-import importlib.util
 import random
-from typing import TYPE_CHECKING
 
 from autotune.decide.ablation import flat_surface
 from autotune.decide.assumptions import RULES
 from autotune.decide.memory_assumptions import surface_for
-from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
@@ -20,11 +16,8 @@ from autotune.search.needed_flags import next_confirmation
 from autotune.search.pairs import block_cost, clips_a_side
 from autotune.search.view import View
 
-if TYPE_CHECKING:
-    import optuna
-
 SEARCH_TRIALS = 30
-"""Sets that the strategies random, tpe and gp measure before confirmation."""
+"""Sets that random and a user's sampler measure before confirmation."""
 NO_LAUNCH_CAP = 100_000
 """These strategies do not count launches; only the budget ends them."""
 
@@ -34,12 +27,6 @@ def exhaustive_order(space: Space) -> tuple[str, ...]:
     home = space[space.baseline].launch_key
     others = [c for c in space.candidates if c.id != space.baseline]
     return tuple(c.id for c in sorted(others, key=lambda c: (c.launch_key != home, c.launch_key)))
-
-
-def require_torch() -> None:
-    """Raises UsageProblem where torch is missing, which Optuna's GP sampler needs."""
-    if importlib.util.find_spec("torch") is None:
-        raise UsageProblem("sampler gp needs torch", "pip install torch, or use --sampler tpe")
 
 
 def random_order(space: Space, seed: int) -> tuple[str, ...]:
@@ -92,49 +79,3 @@ class ListStrategy(ConfirmingStrategy):
     def pick(self, view: View) -> str | None:
         """The first set of the list that has no round yet and did not fail."""
         return next((n for n in self.order if not view.tried.get(n) and n not in view.barred), None)
-
-
-class OptunaStrategy(ConfirmingStrategy):
-    """The strategies ``tpe`` and ``gp``: an Optuna sampler chooses, and learns from the history.
-
-    The Optuna study is rebuilt from the history at each step, so that the answer depends on nothing else.
-    """
-
-    def __init__(self, space: Space, profile: Profile, objective: str, name: str, seed: int) -> None:
-        super().__init__(space, profile, objective)
-        self.name = name
-        self.seed = seed
-        self.by_levels = {c.levels: c.id for c in space.candidates}
-        self.fallback = random_order(space, seed)
-        if name == "gp":
-            require_torch()
-
-    def pick(self, view: View) -> str | None:
-        """The set that the sampler asks for; if that was measured or left out, the next one in a random order."""
-        import optuna
-
-        if len(view.tried) > SEARCH_TRIALS:
-            return None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(sampler=self._sampler(len(view.rounds)))
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            d.name: optuna.distributions.CategoricalDistribution(d.levels) for d in self.space.dimensions}
-        for one in view.scored:
-            study.add_trial(optuna.trial.create_trial(
-                params=dict(self.space[one.candidate].levels), distributions=distributions, value=one.score))
-        for name in view.failures.dropped:
-            study.add_trial(optuna.trial.create_trial(
-                state=optuna.trial.TrialState.FAIL, params=dict(self.space[name].levels),
-                distributions=distributions))
-        params = study.ask(distributions).params
-        asked = self.by_levels.get(tuple((d.name, params[d.name]) for d in self.space.dimensions))
-        if asked is not None and not view.tried.get(asked) and asked not in view.barred:
-            return asked
-        return next((n for n in self.fallback if not view.tried.get(n) and n not in view.barred), None)
-
-    def _sampler(self, step: int) -> optuna.samplers.BaseSampler:
-        import optuna
-
-        if self.name == "tpe":
-            return optuna.samplers.TPESampler(seed=self.seed + step, n_startup_trials=8)
-        return optuna.samplers.GPSampler(seed=self.seed + step, n_startup_trials=8, deterministic_objective=False)

@@ -7,26 +7,21 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.workload import Profile
 from autotune.search.screen import Screen
-from autotune.search.simple_strategies import (
-    SEARCH_TRIALS,
-    ListStrategy,
-    OptunaStrategy,
-    exhaustive_order,
-    random_order,
-)
+from autotune.search.simple_strategies import SEARCH_TRIALS, ListStrategy, exhaustive_order, random_order
 from autotune.search.strategy import Prior, Strategy
 
 PURE_STRATEGIES = ("screen", "random", "exhaustive")
-"""Strategies whose answer follows from the history alone; the others are Optuna's samplers."""
+"""Strategies whose answer follows from the history alone."""
 STRATEGY_NAMES = (*PURE_STRATEGIES, "tpe", "gp")
+"""These, and the samplers of Optuna's that have a name of their own (search/user_sampler.py)."""
 
 
 def make_strategy(name: str, space: Space, profile: Profile, objective: str, seed: int,
                   prior: Prior | None = None) -> Strategy:
-    """The strategy of that name for a space.
+    """The pure strategy of that name for a space.
 
-    ``objective``: speed, vram or balanced. ``seed`` is used by the samplers; ``screen`` and ``exhaustive`` draw no
-    random numbers. ``prior``: what is tried first. Raises UsageProblem for an unknown name or objective.
+    ``objective``: speed, vram or balanced. ``seed``: of ``random``; the others draw no random numbers. ``prior``: what
+    is tried first. Raises UsageProblem for an unknown name or objective.
     """
     objectives.require_objective(objective)
     if name == "screen":
@@ -35,6 +30,4 @@ def make_strategy(name: str, space: Space, profile: Profile, objective: str, see
         return ListStrategy(space, profile, objective, exhaustive_order(space))
     if name == "random":
         return ListStrategy(space, profile, objective, random_order(space, seed)[:SEARCH_TRIALS])
-    if name in ("tpe", "gp"):
-        return OptunaStrategy(space, profile, objective, name, seed)
-    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(STRATEGY_NAMES)}")
+    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(PURE_STRATEGIES)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal
 from autotune.model.workload import Profile
-from autotune.search.simple_strategies import SEARCH_TRIALS, ConfirmingStrategy, random_order, require_torch
+from autotune.search.simple_strategies import SEARCH_TRIALS, ConfirmingStrategy, random_order
 from autotune.search.view import View
 
 STARTUP_TRIALS = 8
@@ -145,7 +146,8 @@ def sampler_by_name(name: str, seed: int) -> BaseSampler:
     if name == "tpe":
         return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     if name == "gp":
-        require_torch()
+        if importlib.util.find_spec("torch") is None:
+            raise UsageProblem("sampler gp needs torch", "pip install torch, or use --sampler tpe")
         return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
     module, colon, path = name.partition(":")
     if not (colon and module and path):

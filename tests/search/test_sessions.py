@@ -21,7 +21,7 @@ from benchmarks import surfaces
 from benchmarks.virtual import Session, regret
 
 HOUR = 3600.0
-FAST = ("screen", "random", "tpe")
+FAST = ("screen", "random")
 
 
 def small(baseline_attention: str = "split", **changes: Any) -> surfaces.Drawn:
@@ -81,13 +81,6 @@ def test_exhaustive_measures_every_set_once_before_it_confirms() -> None:
     assert verdict.decision == "apply"
 
 
-def test_gp_strategy_runs_where_torch_is() -> None:
-    pytest.importorskip("torch")
-    surface = small()
-    _, verdict = play(surface, "gp")
-    assert verdict.decision == "apply"
-
-
 def test_unknown_names_are_refused() -> None:
     surface = small()
     with pytest.raises(UsageProblem, match="unknown strategy"):
@@ -131,7 +124,7 @@ def test_a_set_is_screened_again_only_on_purpose() -> None:
             seen |= {s.candidate for s in session.samples[before:] if s.state == "ok" and s.purpose != "confirm"}
 
 
-@pytest.mark.parametrize("name", ["screen", "tpe", "random"])
+@pytest.mark.parametrize("name", ["screen", "random"])
 def test_a_strategy_made_anew_goes_on_where_the_old_one_stopped(name: str) -> None:
     """The answer depends on the history alone: a fresh object after each step asks for the same."""
     surface = surfaces.drawn(5)
@@ -203,7 +196,7 @@ def test_space_with_one_set() -> None:
     surface = small()
     alone = Space(surface.space.dimensions, (surface.space[surface.space.baseline],), surface.space.baseline)
     surface = dataclasses.replace(surface, space=alone)
-    for name in ("screen", "exhaustive", "random", "tpe"):
+    for name in ("screen", "exhaustive", "random"):
         session, verdict = play(surface, name)
         assert session.samples == []
         assert verdict.decision == "keep"

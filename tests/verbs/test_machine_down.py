@@ -21,7 +21,7 @@ def went_down(folder: Path, candidate: str) -> None:
     RunningSet(folder, OTHER).begin(candidate, (), "tune")
 
 
-@pytest.mark.parametrize("strategy", ["screen", "exhaustive", "random", "tpe"])
+@pytest.mark.parametrize("strategy", ["screen", "exhaustive", "random"])
 def test_the_set_that_ran_is_not_tried_again(tune: Callable[..., Run], tmp_path: Path, strategy: str) -> None:  # noqa: F811
     space = tune(20.0, WebUI(Clock(), 3.0, 0.4, {})).space
     for candidate in space.candidates:

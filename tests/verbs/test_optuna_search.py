@@ -221,10 +221,12 @@ def test_a_sampler_that_breaks_ends_in_one_line_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("name", [
-    "tpe", f"{__name__}:Grid", f"{__name__}:made", f"{__name__}:Stubborn", "optuna.samplers:NSGAIISampler"])
+    "tpe", "gp", f"{__name__}:Grid", f"{__name__}:made", f"{__name__}:Stubborn", "optuna.samplers:NSGAIISampler"])
 def test_any_sampler_may_ask_and_all_end_in_the_same_confirmation(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name == "gp":
+        pytest.importorskip("torch")
     monkeypatch.setattr(user_sampler, "SEARCH_TRIALS", 8)
     study, verdict = tuned(tmp_path, small(), 0, sampler=name, budget=7200.0)
     assert verdict.decision == "apply" and verdict.speedup is not None
