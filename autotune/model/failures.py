@@ -107,22 +107,22 @@ def meaning(failure: str | None) -> Meaning:
     return known or Meaning(failure or "Failed", "", "")
 
 
-def _words(*patterns: str) -> re.Pattern[str]:
+def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
-BAD_FLAG = _words(
+BAD_FLAG = _any_of(
     r"\berror: unrecognized arguments?:", r"\berror: ambiguous option:", r"\berror: argument -{1,2}[\w-]+",
     r"\berror: no such option:", r"\berror: the following arguments are required:",
     r"AssertionError: .*--[\w-]+.*\b(?:conflict|incompatible|cannot be used|not allowed)",
 )
-PORT = _words(
+PORT = _any_of(
     r"(?i:\baddress already in use\b)", r"(?i:only one usage of each socket address)",
     r"\bCannot find empty port in range\b", r"\b[Pp]orts? (?:from )?\d+(?: to \d+)? (?:is|are) in use\b",
     r"\[(?:Errno|WinError) (?:98|48|10048|10013)\][^\n]*\bbind\b", r"\[WinError 10048\]",  # in words of any language
     r"(?i:\berror while attempting to bind on address\b)",
 )
-OOM = _words(
+OOM = _any_of(
     r"\b(?:CUDA|HIP|XPU|MPS backend) out of memory\b", r"\b(?:OutOfMemoryError|ArrayMemoryError)\b",
     r"\bMemoryError\b",
     r"CUDA error: out of memory\b", r"\bDefaultCPUAllocator: (?:can't allocate|not enough) memory\b",
@@ -145,11 +145,11 @@ OOM = _words(
     r"\b(?:HIPBLAS|MIOPEN|ROCBLAS)_STATUS_ALLOC_FAILED\b", r"\bOOM when allocating tensor\b",
     r"\bFailed to allocate \d[\d.]* ?[KMGT]?i?B?(?:ytes)? (?:of|on) (?:GPU|device|VRAM)",
 )
-NAN = _words(
+NAN = _any_of(
     r"\bNansException\b", r"\btensor with (?:all )?NaNs was produced in\b",
     r"\bmodules\.devices\.NansException\b",
 )
-GPU = _words(
+GPU = _any_of(
     # CUDA and what stands on it
     r"\b(?:CUDA|HIP|ROCm|XPU) error: \w", r"\bdevice-side assert triggered\b", r"\bCUDA driver error: \w",
     r"\bCU(?:BLAS|DNN|SOLVER|FFT|SPARSE|RAND)(?:LT)?_STATUS_(?!SUCCESS)[A-Z_]+\b", r"\bCUDA_ERROR_(?!OUT_OF)[A-Z_]+\b",
@@ -207,7 +207,7 @@ GPU = _words(
     r"\bCould not run '[\w:.]+' with arguments from the '(?:CUDA|HIP|XPU|MPS|DML|PrivateUse1)' backend",
     r"\bis not (?:currently )?(?:implemented|supported) (?:for|on) the (?:MPS|XPU|DML|HIP|CUDA) (?:device|backend)\b",
 )
-CRASH = _words(
+CRASH = _any_of(
     r"\bSegmentation fault\b", r"\bFatal Python error: \w", r"\(core dumped\)",
     r"\bterminate called after throwing\b",
     r"\bWindows fatal exception: \w", r"\bAborted\b(?: \(|$)", r"^Killed\b|\bKilled(?: {2,}|$)",
@@ -218,7 +218,7 @@ CRASH = _words(
     r"\bfree\(\): invalid\b", r"\bmunmap_chunk\(\): ", r"\bcorrupted double-linked list\b", r"\bcorrupted size vs\b",
     r"\bThe remote compute process|\bcrashed with exit code\b",
 )
-STARTUP = _words(
+STARTUP = _any_of(
     r"\b(?:ModuleNotFoundError|ImportError): ", r"\bDLL load failed while importing\b",
     r"\bRuntimeError: Couldn't \w+",
     r"\bStable diffusion model failed to load\b", r"\bNo checkpoints found\b",
