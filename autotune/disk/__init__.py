@@ -1,1 +1,1 @@
-"""How a file of ours is written, in one place."""
+"""Files on disk: written whole or not at all, and what each system needs for that."""

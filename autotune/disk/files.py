@@ -1,9 +1,9 @@
-"""Writes files of ours: private, whole or not at all, and still there after a power cut.
+"""Writes autotune's own files: private, whole or not at all, and still there after a power cut.
 
 A file is written under a temporary name in its own folder, synced, moved over the old one in one step, and then its
 folder is synced: without that the new entry is lost when the power goes. What is ours is readable by its owner alone
 (it may tell paths and flags); what the user asked for by name has the usual permissions. On Windows a file that
-another program has open cannot be replaced for a moment; that is tried again for a while. Standard library only, and
+another program has open cannot be replaced for a moment; that is tried again for a while. Errors are
 OSError as the system raises it.
 """
 
@@ -26,8 +26,6 @@ PATIENCE = 2.0
 """Seconds in which a file that another program holds on Windows is tried again."""
 HELD_ERRORS = (5, 32, 33)
 """Windows' numbers for it: access denied, sharing violation, lock violation."""
-QUERY_LIMITED, ACCESS_DENIED, STILL_ACTIVE = 0x1000, 5, 259
-"""Windows' numbers for asking whether a process lives."""
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 """What a file system answers that cannot sync a folder (network and FUSE ones)."""
 
@@ -40,7 +38,7 @@ def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
 
 
 def openable(path: Path) -> Path:
-    """The path so that it opens on Windows although it is long: a temporary name is longer than the file's own."""
+    """A path that Windows opens although it is long (a temporary name is longer than the file's own)."""
     return Path(with_prefix(str(path.absolute()))) if sys.platform == "win32" else path
 
 
@@ -107,7 +105,7 @@ def remove(path: Path) -> None:
 
 
 def retry_while_held(do: Callable[[], object]) -> None:
-    """Does it, again for a while where another program holds the file (Windows). Raises OSError."""
+    """Calls ``do``, again for PATIENCE seconds while another program has the file open (Windows). Raises OSError."""
     until, pause = time.monotonic() + PATIENCE, 0.01
     while True:
         try:
@@ -122,7 +120,7 @@ def retry_while_held(do: Callable[[], object]) -> None:
 
 
 def is_held(error: OSError) -> bool:
-    """Is it Windows' word for a file that another program has open?"""
+    """Is this Windows' error for a file that another program has open?"""
     return getattr(error, "winerror", None) in HELD_ERRORS
 
 
@@ -156,28 +154,9 @@ def _sweep(path: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
-    if sys.platform == "win32":  # a signal would end it
-        return _lives_on_windows(pid)
+    import psutil
+
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        return psutil.pid_exists(pid)
+    except OverflowError:
         return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _lives_on_windows(pid: int) -> bool:
-    """A process that was ended stays known there while somebody watches it, so its exit code is asked for."""
-    import ctypes
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
-    kernel.OpenProcess.restype = ctypes.c_void_p
-    handle = kernel.OpenProcess(QUERY_LIMITED, False, pid & 0xFFFFFFFF)
-    if not handle:
-        return bool(ctypes.get_last_error() == ACCESS_DENIED)  # type: ignore[attr-defined,unused-ignore]
-    handle, code = ctypes.c_void_p(handle), ctypes.c_ulong()
-    try:
-        return not kernel.GetExitCodeProcess(handle, ctypes.byref(code)) or code.value == STILL_ACTIVE
-    finally:
-        kernel.CloseHandle(handle)

@@ -16,7 +16,10 @@ ACL, XATTR = 1 << 0, 1 << 2
 
 
 def copy(source: Path, target: Path, library: Any = None) -> None:  # noqa: ANN401 - ctypes
-    """Gives ``target`` those of ``source``. Raises OSError. ``library``: the C library, None: the system's."""
+    """Copies the extended attributes and access list of ``source`` to ``target``. Raises OSError.
+
+    ``library``: the C library, None for the system's.
+    """
     call = getattr(library or ctypes.CDLL(None, use_errno=True), "copyfile", None)
     if call is None:
         raise OSError(None, "this system has no copyfile")

@@ -1,4 +1,4 @@
-"""Begins programs so that no window opens: on Windows a program for the console gets one where there is none.
+"""Starts programs without a window: on Windows a console program gets one where there is none.
 
 The agent runs without a console there (pythonw.exe), so whatever it starts would open a black window on the owner's
 desktop, and closing that would end the program. Elsewhere there is nothing to hide.

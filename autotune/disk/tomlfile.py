@@ -1,4 +1,4 @@
-"""TOML with places: errors name the file, the line and the key."""
+"""Reads TOML files strictly: every error names the file, the line and the key."""
 
 from __future__ import annotations
 

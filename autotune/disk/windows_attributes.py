@@ -1,6 +1,6 @@
-"""A file's attributes on Windows: hidden, kept on this device, in the cloud alone.
+"""Reads and copies a file's attributes on Windows: hidden, kept on this device, in the cloud alone (OneDrive).
 
-What takes a file's place is as hidden, and as much to be kept on this device (OneDrive), as that was.
+A file that replaces another one gets them from it.
 https://learn.microsoft.com/windows/win32/fileio/file-attribute-constants
 """
 
@@ -27,17 +27,17 @@ def in_cloud(info: os.stat_result) -> bool:
 
 
 def is_cloud_error(error: OSError) -> bool:
-    """Is it Windows' word for a file that cannot be had from the cloud right now?"""
+    """Is this Windows' error for a file that cannot be downloaded from the cloud right now?"""
     return getattr(error, "winerror", None) in CLOUD_FAULTS
 
 
 def attributes_like(now: int, like: int) -> int:
-    """The attributes that a file with ``now`` gets to be ``like`` another one."""
+    """The attributes ``now`` of a file, with those that are copied taken from another file's (``like``)."""
     return now & ~COPIED | like & COPIED
 
 
 def copy(like: os.stat_result, target: Path) -> None:
-    """Gives ``target`` those attributes. Raises OSError; does nothing on other systems."""
+    """Copies the attributes of the file that ``like`` describes to ``target``; on Windows only. Raises OSError."""
     if sys.platform == "win32":
         import ctypes
 
@@ -49,7 +49,7 @@ def copy(like: os.stat_result, target: Path) -> None:
 
 
 def long_paths() -> bool:
-    """May paths be long here? Elsewhere they may."""
+    """Does this Windows open paths of more than 259 letters? True on other systems."""
     if sys.platform == "win32":
         import winreg
 

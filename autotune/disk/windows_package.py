@@ -1,4 +1,4 @@
-"""Where files of a Python from the Microsoft Store really lie.
+"""Finds where files of a Python from the Microsoft Store really lie.
 
 What such a program writes below AppData\\Local goes into its package's own copy of it, and only programs of the package
 see it where it was written: neither the Explorer nor the Task Scheduler finds a path there. So that folder is named as
@@ -21,7 +21,7 @@ LENGTH = 256
 
 
 def family() -> str | None:
-    """The package family that this process is of; None for a program that was installed as usual."""
+    """The package family of this process; None for a program that was not installed from the Store."""
     if sys.platform == "win32":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""The reference web UI: a separate program that looks, answers and computes like A1111 1.10.1 with AnimateDiff.
+"""The reference web UI: a program of its own that looks, answers and computes like A1111 1.10.1 with AnimateDiff.
 
 `python -m autotune.engine create DIR` lays out an install; DIR/launch.py starts it. It renders with diffusers'
 UNetMotionModel and AutoencoderKL on random weights of a fixed seed, so its clips are noise, but what its flags do

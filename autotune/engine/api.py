@@ -86,7 +86,7 @@ class Auth:
 
 def build(ui: ReferenceWebUI) -> Starlette:
     """The application for this web UI's flags. Raises ValueError when --api-auth is malformed."""
-    auth = Auth(ui.flags.api_auth)
+    auth, own = Auth(ui.flags.api_auth), Endpoints(ui)
     routes: list[Route] = []
 
     def add(path: str, endpoint: Endpoint, method: str = "GET") -> None:
@@ -99,12 +99,9 @@ def build(ui: ReferenceWebUI) -> Starlette:
     if ui.flags.api or ui.flags.nowebui:
         for path, answer in reports.answers(ui).items():
             add(path, _plain(answer))
-        add("progress", _progress(ui))
-        add("txt2img", _txt2img(ui), "POST")
-        add("options", _set_options(ui), "POST")
-        add("interrupt", _stop(ui, "interrupted"), "POST")
-        add("skip", _stop(ui, "skipped"), "POST")
-        for path, action in control.actions(ui).items():
+        add("progress", own.progress)
+        posts = {"txt2img": own.txt2img, "options": own.set_options, "interrupt": own.interrupt, "skip": own.skip}
+        for path, action in {**posts, **control.actions(ui)}.items():
             add(path, action, "POST")
         routes.append(Route("/openapi.json", _document(routes)))
         routes.append(Route("/docs", _docs))
@@ -112,7 +109,7 @@ def build(ui: ReferenceWebUI) -> Starlette:
         routes.append(Route("/internal/ping", _ping))
         routes.append(Route("/internal/sysinfo", _plain(lambda: reports.sysinfo(ui))))
         routes.append(Route("/", _page))
-        routes.append(Route("/run/predict", _predict(ui), methods=["POST"]))
+        routes.append(Route("/run/predict", own.predict, methods=["POST"]))
     handlers: dict[Any, Any] = {HTTPException: _http_error, request_checks.InvalidField: _invalid}
     handlers.update(dict.fromkeys(FORESEEN, _error))
     middleware = [Middleware(ProcessTime, log=bool(ui.flags.api_log))]
@@ -136,47 +133,46 @@ async def _body(request: Request) -> dict[str, Json]:
     return body
 
 
-def _progress(ui: ReferenceWebUI) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        previews = bool(ui.options.get("live_previews_enable"))
-        skip = request.query_params.get("skip_current_image", "false").lower() in ("true", "1")
-        answer = await run_in_threadpool(ui.state.answer, previews)
-        if skip:
+class Endpoints:
+    """The endpoints that change what the web UI does or tell what it is doing."""
+
+    def __init__(self, ui: ReferenceWebUI) -> None:
+        self.ui = ui
+
+    async def progress(self, request: Request) -> Response:
+        """GET /progress: the state of the job, with a preview unless the request leaves it out."""
+        previews = bool(self.ui.options.get("live_previews_enable"))
+        answer = await run_in_threadpool(self.ui.state.answer, previews)
+        if request.query_params.get("skip_current_image", "false").lower() in ("true", "1"):
             answer["current_image"] = None  # decoded all the same, as in A1111
         return JSONResponse(answer)
 
-    return endpoint
+    async def txt2img(self, request: Request) -> Response:
+        """POST /txt2img: one job; its faults on demand may replace the answer."""
+        answer, faults = await self._render(await _body(request))
+        return broken_answers.instead(faults) or JSONResponse(answer)
 
+    async def predict(self, request: Request) -> Response:
+        """POST /run/predict, gradio's path: what the page's Generate button does, outside the API and its credentials.
 
-def _txt2img(ui: ReferenceWebUI) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        body = request_checks.txt2img(await _body(request))
-        request_checks.scripts(body, ui.extension is not None)
-        answer, hits = await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
-        return broken_answers.instead(hits) or JSONResponse(answer)
-
-    return endpoint
-
-
-def _predict(ui: ReferenceWebUI) -> Endpoint:
-    """What the page's Generate button does, on gradio's path: a job without /sdapi, with or without --api, outside its
-    credentials. ``data`` holds one txt2img request; the answer only says how long it took, as there is no page."""
-
-    async def endpoint(request: Request) -> Response:
+        ``data`` holds one txt2img request; the answer only says how long it took, as there is no page.
+        """
         data = (await _body(request)).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
-            raise request_checks.InvalidField(["body", "data"], "value is not a list of one request", "value_error")
-        body, started = request_checks.txt2img(data[0]), time.perf_counter()
-        request_checks.scripts(body, ui.extension is not None)
-        await asyncio.wrap_future(ui.submit(lambda: jobs.run(ui, body)))
+            where = ["body", "data"]
+            raise request_checks.InvalidField(where, "value is not a list of one request", "value_error")
+        started = time.perf_counter()
+        await self._render(data[0])
         return JSONResponse({"data": [], "is_generating": False, "duration": time.perf_counter() - started})
 
-    return endpoint
+    async def _render(self, request: dict[str, Json]) -> tuple[dict[str, Json], set[str]]:
+        body = request_checks.txt2img(request)
+        request_checks.scripts(body, self.ui.extension is not None)
+        return await asyncio.wrap_future(self.ui.submit(lambda: jobs.run(self.ui, body)))
 
-
-def _set_options(ui: ReferenceWebUI) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        changes = await _body(request)
+    async def set_options(self, request: Request) -> Response:
+        """POST /options: sets and saves options, after the jobs that were asked for before."""
+        changes, ui = await _body(request), self.ui
 
         def work() -> None:
             wanted = changes.get("sd_model_checkpoint")
@@ -190,15 +186,15 @@ def _set_options(ui: ReferenceWebUI) -> Endpoint:
         await asyncio.wrap_future(ui.submit(work))
         return JSONResponse(None)
 
-    return endpoint
+    async def interrupt(self, _request: Request) -> Response:
+        """POST /interrupt: the job ends with what there is."""
+        self.ui.state.interrupted = True
+        return JSONResponse({})
 
-
-def _stop(ui: ReferenceWebUI, field: str) -> Endpoint:
-    async def endpoint(_request: Request) -> Response:
-        setattr(ui.state, field, True)
-        return JSONResponse({} if field == "interrupted" else None)
-
-    return endpoint
+    async def skip(self, _request: Request) -> Response:
+        """POST /skip: as interrupt, for one picture of several."""
+        self.ui.state.skipped = True
+        return JSONResponse(None)
 
 
 async def _ping(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Which attention class is in effect, by A1111's rules, and putting it into the model.
+"""Chooses the attention class by A1111's rules and puts it into the model.
 
 Rules (A1111 1.10.1): the option `cross_attention_optimization` wins unless it is "Automatic"; a title that no
 available class has means the default. Under "Automatic", --disable-opt-split-attention means none; otherwise the
@@ -9,7 +9,6 @@ class of highest priority among those whose flag was given; otherwise the availa
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from autotune.engine import kernels
@@ -48,7 +47,11 @@ CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What decides which classes are available. ``device``: cuda, cpu or mps."""
+    """What the machine offers, which decides on the classes that are available.
+
+    ``device``: cuda, cpu or mps; ``xformers``: it can be imported; ``capability``: CUDA's, (major, minor);
+    ``sdp``: torch has scaled_dot_product_attention.
+    """
 
     device: str
     xformers: bool = False
@@ -71,52 +74,34 @@ def available(host: Host, flags: argparse.Namespace) -> list[Optimization]:
 
 def priority(kind: Optimization, host: Host) -> int:
     """A1111's priority of a class: sub-quadratic leads on MPS, InvokeAI wherever there is no CUDA and no MPS."""
-    if kind.key == "sub-quad" and host.device == "mps":
-        return 1000
-    if kind.key == "invokeai" and host.device not in ("cuda", "mps"):
-        return 1000
-    return kind.priority
+    leads = {"mps": "sub-quad", "cuda": None}.get(host.device, "invokeai")
+    return 1000 if kind.key == leads else kind.priority
 
 
 def choose(host: Host, flags: argparse.Namespace, option: str) -> Optimization:
     """The class in effect for these flags and this value of the option."""
     choices = available(host, flags)
-    if option == "None":
+    automatic = option == "Automatic"
+    if option == "None" or (automatic and flags.disable_opt_split_attention):
         return NONE
-    if option != "Automatic":
-        for kind in choices:
-            if kind.title == option:
-                return kind
-        return choices[0]  # a title nobody has: the default, silently
-    if flags.disable_opt_split_attention:
-        return NONE
-    for kind in choices:
-        if getattr(flags, kind.flag):
-            return kind
-    return choices[0]
+    named = (kind for kind in choices if (getattr(flags, kind.flag) if automatic else kind.title == option))
+    return next(named, choices[0])  # a title that no class has means the default, silently
 
 
 def kernel_of(kind: Optimization, flags: argparse.Namespace) -> kernels.Kernel:
     """The kernel of a class with the chunk sizes that the flags give."""
-    settings = kernels.SubQuad(max(1, flags.sub_quad_q_chunk_size), flags.sub_quad_kv_chunk_size,
-                               flags.sub_quad_chunk_threshold)
-    makers: dict[str, Callable[[], kernels.Kernel]] = {
-        "xformers": lambda: kernels.xformers,
-        "sdp-no-mem": lambda: kernels.sdp(efficient=False),
-        "sdp": kernels.sdp,
-        "sub-quad": lambda: kernels.sub_quadratic(settings),
-        "v1": lambda: kernels.v1,
-        "invokeai": lambda: kernels.invokeai,
-        "doggettx": lambda: kernels.doggettx,
-        "none": lambda: kernels.plain,
-    }
-    return makers[kind.key]()
+    if kind.key == "sub-quad":
+        return kernels.sub_quadratic(kernels.SubQuad(
+            max(1, flags.sub_quad_q_chunk_size), flags.sub_quad_kv_chunk_size, flags.sub_quad_chunk_threshold))
+    return {"xformers": kernels.xformers, "sdp-no-mem": kernels.sdp(efficient=False), "sdp": kernels.sdp(),
+            "v1": kernels.v1, "invokeai": kernels.invokeai, "doggettx": kernels.doggettx,
+            "none": kernels.plain}[kind.key]
 
 
 class Processor:
     """What diffusers calls for one attention layer: projections around a kernel.
 
-    ``seconds``, when set to a list by a caller that measures, receives the time of each kernel call.
+    ``seconds``: None, or a list to which the time of each kernel call is added.
     """
 
     def __init__(self, kernel: kernels.Kernel) -> None:
@@ -193,7 +178,7 @@ def xformers_importable() -> bool:
 
 
 def host_of(device: str, flags: argparse.Namespace) -> Host:
-    """What this process can offer; xformers is only imported when its flag was given."""
+    """The Host of this process; xformers is only imported when its flag was given."""
     import torch
 
     capability = torch.cuda.get_device_capability() if device == "cuda" else None

@@ -1,4 +1,4 @@
-"""Faults on demand of the answer itself: what a broken proxy or web UI may send instead of JSON."""
+"""Answers as a broken proxy or web UI may send them instead of JSON: faults on demand, for tests."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Clip:
-    """One job's arguments with the extension's defaults."""
+    """AnimateDiff's arguments of one job; the defaults are the extension's. Lengths are in frames."""
 
     model: str = "mm_sd15_v3.safetensors"
     enable: bool = False
@@ -49,12 +49,12 @@ class Clip:
 
     @property
     def frames(self) -> int:
-        """Frames that are computed."""
+        """Frames that are computed: at least one context."""
         return max(self.length, self.batch_size)
 
     @property
     def length(self) -> int:
-        """Frames of the video: a length of nought means the context's."""
+        """Frames of the video; a length of 0 means one context."""
         return self.video_length or self.batch_size
 
     @property

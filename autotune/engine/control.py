@@ -1,4 +1,4 @@
-"""server-stop, server-kill and server-restart: only with --api-server-stop."""
+"""The API's server-stop, server-kill and server-restart, which are there only with --api-server-stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def actions(ui: ReferenceWebUI) -> dict[str, Endpoint]:
-    """Path → endpoint; none without the flag."""
+    """Each path with its endpoint; none without the flag."""
     if not ui.flags.api_server_stop:
         return {}
 

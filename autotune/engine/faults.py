@@ -1,4 +1,4 @@
-"""Faults on demand, for tests only: AUTOTUNE_ENGINE_FAULTS, a comma list (see the package's docstring)."""
+"""Faults on demand, for tests only, read from AUTOTUNE_ENGINE_FAULTS (described in the package's docstring)."""
 
 from __future__ import annotations
 

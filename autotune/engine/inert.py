@@ -1,4 +1,4 @@
-"""Flags that A1111 knows and that do nothing in the reference web UI: parsed, and said on the log."""
+"""Flags of A1111 that are parsed and do nothing in the reference web UI, which says so in its log."""
 
 from __future__ import annotations
 

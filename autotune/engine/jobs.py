@@ -1,4 +1,4 @@
-"""One txt2img job, from the request's body to the response's."""
+"""Renders one txt2img job, from the request's body to the response's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class EinopsError(RuntimeError):
 
 @dataclass(frozen=True)
 class RenderJob:
-    """One request, read: ``parameters`` is the body with its defaults, ``clip`` None for stills."""
+    """What one request asks for. ``parameters``: its body with the defaults; ``clip``: None for stills; ``motion``: the
+    motion module's file; ``seeds``: one for each frame or still."""
 
     parameters: dict[str, Json]
     clip: Clip | None

@@ -1,4 +1,4 @@
-"""Attention kernels, one per class of A1111: all compute softmax(q k' * scale) v, each in its own manner.
+"""Attention kernels, one for each class of A1111: all compute softmax(q k' * scale) v, each in its own way.
 
 Shapes: q is (batch * heads, queries, dim), k and v are (batch * heads, keys, dim). What differs is how much
 of the score matrix exists at a time, and so time and memory. Each kernel works in the type it is given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -14,42 +15,30 @@ def resident() -> int:
     try:
         import psutil
     except ImportError:
-        return _proc_resident()
-    return int(psutil.Process().memory_info().rss)
-
-
-def _proc_resident() -> int:
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return 0
+    return int(psutil.Process().memory_info().rss)
 
 
 def total() -> int:
     """Bytes of RAM of the machine; 0 where nothing can tell."""
+    return _ram("total", "SC_PHYS_PAGES", 0)
+
+
+def _ram(figure: str, pages: str, unknown: int) -> int:
+    """One of psutil's figures of the machine; without psutil from the system's count of pages."""
     try:
         import psutil
     except ImportError:
-        if sys.platform == "win32":
-            return 0
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(psutil.virtual_memory().total)
-
-
-def _ram_available() -> int:
-    try:
-        import psutil
-    except ImportError:
-        if sys.platform == "win32":
-            return 1 << 32
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    return int(psutil.virtual_memory().available)
+        return unknown if sys.platform == "win32" else os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages)
+    return int(getattr(psutil.virtual_memory(), figure))
 
 
 def give_back() -> None:
     """Hands the blocks that torch keeps for later back to the driver, as A1111's torch_gc does after each job.
 
-    Without this a set's memory would be the largest of all sets that the process served before.
+    Without this the memory of a set would be that of the largest set that the process served before.
     """
     import torch
 
@@ -61,7 +50,7 @@ def give_back() -> None:
 def free_bytes(device: Device) -> int:
     """Bytes that a kernel may still take on this device: on CUDA the driver's free bytes and torch's own cache."""
     if getattr(device, "type", str(device)) != "cuda":
-        return max(_ram_available(), 1 << 20)
+        return max(_ram("available", "SC_AVPHYS_PAGES", 1 << 32), 1 << 20)
     import torch
 
     stats = torch.cuda.memory_stats(device)

@@ -1,4 +1,4 @@
-"""The model of one process: UNet with motion module, VAE, their types, layout, places and attention."""
+"""The model of one process: UNet with motion module and VAE, loaded and run as the flags say."""
 
 from __future__ import annotations
 
@@ -79,24 +79,20 @@ class Model:
         if plan.vae_compute is not None:
             numbers.cast_layers(self.vae, plan.vae_compute, rounded=False)
 
-    def set_attention(self, option: str) -> str:
-        """Apply the class in effect for this value of the option; logs as A1111 does. Returns its key."""
-        kind = attention.choose(self.host, self.flags, option)
-        _print_applying(kind)
-        self.processor = attention.apply(kind, self.flags, self.unet, self.vae)
-        _print_done(kind)
-        self.kind = kind
-        return kind.key
+    def set_attention(self, option: str, ignored: argparse.Namespace | None = None) -> str:
+        """Apply the class in effect for this value of the option; logs as A1111 does. Returns its key.
 
-    def announce(self, option: str, flags: argparse.Namespace) -> str:
-        """Log what `set_attention` would, for these flags, and leave the model with its default class."""
-        if self.kind is None:
-            self.kind = attention.choose(self.host, self.flags, "Automatic")
-            self.processor = attention.apply(self.kind, self.flags, self.unet, self.vae)
-        kind = attention.choose(attention.host_of(self.device.type, flags), flags, option)
-        _print_applying(kind)
-        _print_done(kind)
-        return kind.key
+        ``ignored``: flags that are only logged; the model then keeps its default class.
+        """
+        kind = attention.choose(self.host, self.flags, option if ignored is None else "Automatic")
+        logged = kind if ignored is None else attention.choose(
+            attention.host_of(self.device.type, ignored), ignored, option)
+        start = f"Applying attention optimization: {logged.name}... "
+        print("Disabling attention optimization\n" if logged is attention.NONE else start, end="", flush=True)
+        if ignored is None or self.kind is None:
+            self.kind, self.processor = kind, attention.apply(kind, self.flags, self.unet, self.vae)
+        print("" if logged is attention.NONE else "done.\n", end="", flush=True)
+        return logged.key
 
     def inject(self, motion_file: Path) -> None:
         """Read the motion module when it is not the one in memory, and switch it on. Raises BrokenWeights."""
@@ -175,16 +171,3 @@ class Model:
 
 def _pass_through(hidden_states: Tensor, *_args: object, **_options: object) -> Tensor:
     return hidden_states
-
-
-
-def _print_applying(kind: attention.Optimization) -> None:
-    if kind is attention.NONE:
-        print("Disabling attention optimization", flush=True)
-    else:
-        print(f"Applying attention optimization: {kind.name}... ", end="", flush=True)
-
-
-def _print_done(kind: attention.Optimization) -> None:
-    if kind is not attention.NONE:
-        print("done.", flush=True)

@@ -1,4 +1,4 @@
-"""Which types weights are kept in and computed in, from the flags and the device.
+"""Chooses the number types that weights are kept in and computed in, from the flags and the device.
 
 On CUDA the flags act as in A1111. A CPU has no usable fp16 arithmetic (convolutions measured 20 to 40 times
 slower than fp32 with torch 2.13), so there fp16 weights are kept as fp16 and cast to fp32 at every layer, as
@@ -17,7 +17,7 @@ HALF_CONFLICT = "--no-half and --no-half-vae conflict with --precision half"
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Types by name (fp16, fp32). ``compute`` None: layers compute in what they hold.
+    """The types (fp16, fp32) of UNet and VAE. ``compute`` None: layers compute in the type they hold.
 
     ``rounded``: what a layer gives is rounded to fp16; ``norms32``: norms compute in fp32; ``autocast``: torch's
     own autocast is on (CUDA).

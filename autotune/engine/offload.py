@@ -1,7 +1,6 @@
-"""--medvram and --lowvram: parts of the model wait in main memory and come to the device when they compute.
+"""--medvram and --lowvram: parts of the model are kept in main memory and moved to the device when they compute.
 
-Off CUDA there is nowhere else to wait; there a move is a copy of the weights within main memory, so that the
-flags cost what moving costs.
+On a CPU a move is a copy of the weights within main memory, so that the flags cost what moving costs.
 """
 
 from __future__ import annotations
@@ -29,23 +28,17 @@ class Offload:
         self._on_device: Module | None = None
         if mode == "none":
             return
-        self._hook(vae, vae.decoder)
-        self._hook(vae, vae.post_quant_conv, stay=True)
-        if mode == "medvram":
-            self._hook(unet, unet)
-            return
-        for name, child in unet.named_children():
-            parts = list(child) if name in ("down_blocks", "up_blocks") else [child]
-            for part in parts:
-                self._hook(unet, part, stay=name not in ("down_blocks", "mid_block", "up_blocks"))
-
-    def _hook(self, _owner: Module, part: Module, stay: bool = False) -> None:
-        """``stay``: small parts remain on the device."""
-        if stay:
-            part.to(self.device)
-            return
-        move(part, self.rest)
-        part.register_forward_pre_hook(self._bring(part))
+        vae.post_quant_conv.to(device)
+        children = [("mid_block", unet)] if mode == "medvram" else unet.named_children()
+        parts = [vae.decoder]
+        for name, child in children:
+            if name in ("down_blocks", "mid_block", "up_blocks"):
+                parts += list(child) if name != "mid_block" else [child]
+            else:
+                child.to(device)  # small parts remain on the device
+        for part in parts:
+            move(part, self.rest)
+            part.register_forward_pre_hook(self._bring(part))
 
     def _bring(self, part: Module) -> Callable[[Module, object], None]:
         def hook(_module: Module, _inputs: object) -> None:

@@ -1,4 +1,4 @@
-"""What the web UI says about itself: the answers to its GET requests."""
+"""The answers to GET requests: what the web UI tells about itself."""
 
 from __future__ import annotations
 

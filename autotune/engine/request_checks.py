@@ -1,4 +1,4 @@
-"""Checks of a txt2img body, with the 422 answers of A1111."""
+"""Checks the body of a txt2img request; what is wrong becomes A1111's 422 answers."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ def scheduler_of(sampler: str, kind: str) -> Any:  # noqa: ANN401  (diffusers' s
         module, cls, options, karras = TABLE["Euler"]
         maker = diffusers_import.scheduler(module, cls)
     wanted = dict(TRAINED, **options)
-    if (kind.lower() == "karras" or (karras and kind.lower() == "automatic")) and name not in ("DDIM", "PLMS", "LCM",
-                                                                                               "Euler a"):
+    asked = kind.lower() == "karras" or (karras and kind.lower() == "automatic")
+    if asked and name not in ("DDIM", "PLMS", "LCM", "Euler a"):
         wanted["use_karras_sigmas"] = True
     return maker(**wanted)
 
@@ -118,15 +118,13 @@ def windows(frames: int, context: int, stride: int, overlap: int, step: int = 0,
 
 def _halving(step: int) -> float:
     """0, 1/2, 1/4, 3/4, 1/8, …: the bits of a step's number in reverse behind the point."""
-    share, weight = 0.0, 0.5
-    while step:
-        share += weight * (step & 1)
-        step, weight = step >> 1, weight / 2.0
-    return share
+    return int(f"{step:b}"[::-1], 2) / (1 << step.bit_length())
 
 
 def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None]) -> Tensor:
-    """Latents (frames, 4, h, w). ``report(step, latents)`` is called after each step and may raise Interrupted.
+    """The latents of all frames: (frames, 4, height / factor, width / factor).
+
+    ``report(step, latents)`` is called after each step and may raise SamplingInterrupted, which ends the sampling.
 
     Raises ZeroDivisionError for nought steps, IndexError where prompt and negative prompt differ in chunks (on CUDA
     a device-side assert), NansException.
@@ -167,8 +165,7 @@ def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor, number
 
     frames = latents.shape[0]
     if not wanted.animated:
-        stills = [_cond_and_uncond(model, wanted, latents[i : i + 1], step) for i in range(frames)]
-        return torch.cat(stills)
+        return torch.cat([_cond_and_uncond(model, wanted, still, step) for still in latents.split(1)])
     total = torch.zeros_like(latents)
     count = torch.zeros(frames, 1, 1, 1, device=latents.device)
     for window in windows(frames, wanted.context, wanted.stride, wanted.overlap, number, wanted.closed_loop):

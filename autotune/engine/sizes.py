@@ -14,14 +14,13 @@ SEED_KEY = "autotune_seed"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``factor``: pixels a latent; ``text``: width of the text conditioning; ``max_context``: most frames at once."""
+    """The shapes of one model. ``factor``: pixels on each side of a latent; ``text``: width of the conditioning."""
 
     name: str
     unet: dict[str, Any]
     vae: dict[str, Any]
     factor: int
     text: int
-    max_context: int = 32
 
 
 TINY = Size(

@@ -1,4 +1,4 @@
-"""What a job is doing now: the state behind /progress, /interrupt and /skip."""
+"""The state of the job that runs now, which /progress tells and /interrupt and /skip change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text conditioning of our own: no CLIP, but its manners. Deterministic, so equal prompts give equal tensors.
+"""Turns prompts into conditioning of CLIP's shapes without CLIP; equal prompts give equal tensors.
 
 A prompt becomes tokens (words and signs, long words in pieces), 75 a chunk; each chunk gets a start and an end
 token, 77 rows. Each token has a fixed random vector; a running mean over the chunk mixes them.

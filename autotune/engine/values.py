@@ -1,4 +1,4 @@
-"""Names for torch's types, which the type checker does not see, and the settings of one engine process."""
+"""Names for types that the type checker does not see: torch's, and JSON values."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""One running web UI: its flags, options, model, state and the single thread that works for it."""
+"""One running web UI: its flags, options, model and state, and the one thread that does its jobs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,7 +44,7 @@ class CheckpointFile:
 
 
 class ReferenceWebUI:
-    """Everything one process shares. Jobs and option changes run one after another on `worker`."""
+    """What all requests of one process share. Jobs and option changes run one after another on `worker`."""
 
     def __init__(self, root: Path, flags: argparse.Namespace, default: argparse.Namespace, faults: Faults) -> None:
         self.root, self.flags, self.faults = root, flags, faults
@@ -115,14 +113,12 @@ class ReferenceWebUI:
             self.apply_attention()
 
     def apply_attention(self) -> None:
-        """Put the class into effect that flags and options come to (with `ignore_flags` only said, not done)."""
+        """Put the attention that flags and options come to into effect (with `ignore_flags` it is only logged)."""
         if self.model is None:
             return
         option = str(self.options.get("cross_attention_optimization"))
-        if not self.faults.has("ignore_flags"):
-            self.attention = self.model.set_attention(option)
-            return
-        self.attention = self.model.announce(option, self.flags)
+        ignored = self.flags if self.faults.has("ignore_flags") else None
+        self.attention = self.model.set_attention(option, ignored)
 
 
 def frozen(flags: argparse.Namespace) -> tuple[str, ...] | None:
@@ -130,8 +126,3 @@ def frozen(flags: argparse.Namespace) -> tuple[str, ...] | None:
     if flags.freeze_settings:
         return None
     return tuple(k.strip() for k in (flags.freeze_specific_settings or "").split(",") if k.strip())
-
-
-def arguments(argv: list[str]) -> list[str]:
-    """The words of the command line and, after them, those of COMMANDLINE_ARGS split as a POSIX shell does."""
-    return [*argv, *shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))]

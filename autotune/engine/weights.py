@@ -11,6 +11,7 @@ import json
 import zlib
 from pathlib import Path
 
+from autotune.engine.numbers import dtype
 from autotune.engine.sizes import SEED_KEY, constant, is_motion, spread
 from autotune.engine.values import Device, Module, Tensor
 
@@ -73,7 +74,7 @@ def load(path: Path, models: dict[str, Module], device: Device, types: dict[str,
             state = {n: _draw(n, t.shape, int(tensors[SEED_KEY][0]), device) for n, t in wanted.items()}
         else:
             state = {n: _pick(tensors, f"{prefix}.{n}", t.shape, path) for n, t in wanted.items()}
-        kind = _dtype(types[prefix])
+        kind = dtype(types[prefix])
         module.load_state_dict({n: t.to(device=device, dtype=kind) for n, t in state.items()},
                                strict=False, assign=True)
     return drawn
@@ -113,12 +114,6 @@ def _positions(shape: tuple[int, ...]) -> Tensor:
     table = torch.zeros(1, frames, width)
     table[0, :, 0::2], table[0, :, 1::2] = angles.sin(), angles.cos()
     return table
-
-
-def _dtype(name: str) -> object:
-    from autotune.engine.numbers import dtype
-
-    return dtype(name)
 
 
 def tiny_shapes() -> dict[str, list[int]]:

@@ -1,8 +1,8 @@
-"""bash itself is asked what a launch file gives, where reading it leaves that open; nothing of the file can act.
+"""Asks bash what a launch file gives, where reading the file does not tell. Nothing in the file can do any harm.
 
-bash gets a harmless copy (see sh_harmless): only builtins that bear on variables are left in it. It runs restricted,
+bash gets a harmless copy (see sh_harmless): only builtins that set variables are left in it. It runs restricted,
 without a PATH, without start files, with every other builtin switched off, for a few seconds at most, in a process
-group of its own. One word of complaint from it, and the answer does not count.
+group of its own. If it prints any error, its answer is not used.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ _DROPPED = re.compile(r"LD_.*|DYLD_.*|PS4|PATH|BASH_XTRACEFD|TMPDIR|_")
 
 @dataclass(frozen=True, slots=True)
 class BashAnswer:
-    """What bash says: the variables of the file, and the words that launch.py gets of it."""
+    """What bash answered: the file's variables, and the words that launch.py gets."""
 
     variables: Mapping[str, Variable]
     words: tuple[str, ...]
 
     def variable(self, name: str) -> Variable | None:
-        """One of them; None where the file does not touch it."""
+        """One variable; None where the file has nothing to do with it."""
         if name in SET_BY_BASH:
             return Variable(None, False, ("what bash sets itself",))
         return self.variables.get(name)

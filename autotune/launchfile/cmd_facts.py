@@ -1,4 +1,4 @@
-"""What a batch file's reader may take for known: which commands leave variables alone, where paths lead.
+"""Facts that the batch reader relies on: which commands change no variable, and where paths lead.
 
 Anything that is not listed here may be a batch file on the PATH, and so may change every variable.
 """
@@ -28,12 +28,12 @@ _UNGUESSABLE = re.compile(r"[*?\"<>|!%\x00-\x1f\x7f]")
 
 
 def upper_name(name: str) -> str:
-    """A variable's name as it is compared. Bytes that are not ASCII stay: what letters they are is not known."""
+    """A variable's name in upper case, as cmd compares names. Bytes beyond ASCII stay: their letters are not known."""
     return re.sub("[a-z]+", lambda found: found.group().upper(), name)
 
 
 def leaves_variables_alone(head: str) -> bool:
-    """Is this command's name (as written, lower case) one that cannot change a variable?"""
+    """Is this a command that cannot change a variable? ``head``: its name as written, in lower case."""
     if head.startswith("\xef\xbb\xbf"):
         return True  # a byte order mark makes the file's first command one that is not found
     name = re.split(r"[\\/]", head.replace('"', ""))[-1]
@@ -45,7 +45,7 @@ def leaves_variables_alone(head: str) -> bool:
 
 
 def compared(kind: str, left: str, right: str, caseless: bool) -> bool | None:
-    """``left kind right`` as IF compares; None where text and numbers are not told apart here."""
+    """Whether IF finds ``left kind right`` true (kind: ==, equ, neq, lss, leq, gtr, geq); None if not known."""
     if caseless:
         left, right = left.lower(), right.lower()
     if kind == "==":
@@ -69,7 +69,7 @@ class BatchFolders:
         self.folder = self.here = str(file.absolute().parent)
 
     def argument(self, spelled: str) -> str | None:
-        """``%~dp0`` and others about the file itself."""
+        """What ``%~dp0`` and its like give, which name the file itself; None for any other spelling."""
         match = re.fullmatch(r"%~([a-z]+)0", spelled, re.IGNORECASE)
         if not match:
             return None
@@ -107,7 +107,7 @@ class BatchFolders:
 
 
 def _found(path: Path) -> Path | None:
-    """The path as it exists, whatever the case of its names: Windows is blind to that. None if it does not."""
+    """The path as it exists, whatever the case of its names, as Windows finds it; None if it does not exist."""
     if os.path.lexists(path):
         return path
     above = path.parent

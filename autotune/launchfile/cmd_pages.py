@@ -1,4 +1,4 @@
-"""A batch file read in its code page; where that is not known, in each that makes a difference, and compared."""
+"""Reads a batch file in its code page; where that is not known, in each that makes a difference, and compares."""
 
 from __future__ import annotations
 
@@ -38,25 +38,18 @@ def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before
         start = reader.only_start()
         return reading if start is None else CmdReader(text, environ, path, before, one, start).read()
 
-    if page is not None or data.isascii() or codepage.is_utf8(data):
+    if page is not None or data.isascii() or codepage.is_text(data, codepage.UTF8):
         return read(codepage.mask_second_bytes(data, page), page)
-    texts = {codepage.mask_second_bytes(data, guess): guess for guess in codepage.GUESSES if _is_text(data, guess)}
+    texts = {codepage.mask_second_bytes(data, guess): guess for guess in codepage.GUESSES
+             if codepage.is_text(data, guess)}
     readings = [read(text, None) for text in texts]
     sound = [one for one in readings if _meaning(one) is not None] or readings
     meanings = {_meaning(one) for one in sound}
     return sound[0] if len(meanings) == 1 else _uncertain(sound[0])
 
 
-def _is_text(data: bytes, page: int) -> bool:
-    try:
-        data.decode(f"cp{page}" if page else "latin-1")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _meaning(reading: Reading) -> object:
-    """All that an edit or a start makes of a reading, without masks; None where it cannot be started with."""
+    """All of a reading that bears on an edit or a start; None where the web UI could not be started with the file."""
     if reading.trouble:
         return None
     try:

@@ -1,10 +1,10 @@
-"""The cmd reader: walks a batch file's commands and follows every variable through them.
+"""Reads a batch file: goes through its commands and follows every variable through them. Nothing is run or guessed.
 
-What always runs is followed exactly, and so is what hangs on facts (which files exist, what variables hold). What
-hangs on anything else makes the variables it sets uncertain; a command that may change any variable (a called
-file, a jump, a program that may be a batch file) makes all of them uncertain until they are set again. Nothing is
-guessed and nothing is run. A value of COMMANDLINE_ARGS that hangs on a fact is known for now, and still named as
-depending on it: the next start may find another fact.
+Commands that always run are followed exactly, and so are those that depend on facts (which files exist, what variables
+hold). A command that depends on anything else makes the variables it sets uncertain; one that may change any
+variable (a called file, a jump, a program that may be a batch file) makes all uncertain until they are set again. A
+value of COMMANDLINE_ARGS that depends on a fact is known for now, and still named as depending on it: the next start
+may find another fact.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^
 """Empty lines and comments that no caret joins to the next line: nothing to look into."""
 
 class CmdReader(CmdState):
-    """One pass over a batch file. ``read()`` gives the Reading.
+    """One pass over a batch file; ``read()`` gives the Reading.
 
     ``text``: the file as ``codepage.masked`` gives it; ``page``: what its letters are read in.
     ``before``: the reading of the file that ran before it in the same start and left its variables.
-    ``start``: where the only command stands that starts the web UI: what it claims holds where that is reached.
+    ``start``: offset of the only command that starts the web UI; the reading then is what holds where it is reached.
     """
 
     def __init__(self, text: str, environ: Mapping[str, str], path: Path,
@@ -101,7 +101,7 @@ class CmdReader(CmdState):
         return out
 
     def only_start(self) -> int | None:
-        """Where the one command stands that starts the web UI, if nothing says that it always runs."""
+        """Offset of the only command that starts the web UI, if it may not be reached; else None."""
         return next(iter(self.starts)) if len(self.starts) == 1 and not self.started and self.start is None else None
 
     def _unit(self, pos: int) -> int:
@@ -128,7 +128,7 @@ class CmdReader(CmdState):
         return after if jump is None else jump
 
     def _leave(self) -> None:
-        """The file ended without a start: what SETLOCAL kept is put back, and the caller goes on."""
+        """The file ended without starting the web UI: its caller goes on, with the variables from before SETLOCAL."""
         if self.saved_scopes:
             self.vars = self.saved_scopes[0][0]
         if self.saved_scopes or self.maybe_exited:
@@ -169,7 +169,7 @@ class CmdReader(CmdState):
             self._all_uncertain(f"{node.what} in line {self.line(node.at)}")
 
     def _holds(self, asked: Condition) -> bool | None:
-        """Whether a condition is true now, None where only the start tells."""
+        """Is a condition true now? None where only the start can tell."""
         if not asked.kind or not self._certain([*asked.left, *asked.right]):
             return None
         left, right = text_of(asked.left), text_of(asked.right)
@@ -186,7 +186,7 @@ class CmdReader(CmdState):
     # -- commands
 
     def _other(self, chars: list[BatchChar]) -> None:
-        """Keep a command as written, without what expansions brought: an edit must not change it."""
+        """Note a command as it is written in the file: an edit must not change it."""
         spans = dict.fromkeys((t.atom.start, t.atom.end) for t in chars if t.atom.start >= self.unit)
         if spans:
             self.out.others.append("".join(self.s[start:end] for start, end in spans))
@@ -213,7 +213,7 @@ class CmdReader(CmdState):
     def _jump_or_exit(
         self, head: str, chars: list[BatchChar], words: list[list[BatchChar]], mode: int, nested: bool
     ) -> bool:
-        """GOTO, EXIT, CALL of a label or of SET: True if it is one of them."""
+        """Follow GOTO, EXIT, and CALL of a label or of SET; False if it is none of them."""
         line = self.line(words[0][0].atom.start)
         args = [text_of(w) for w in words[1:]]
         if head.startswith("goto") and not head.endswith(":eof") and [a.lower() for a in args[:1]] != [":eof"]:
@@ -255,7 +255,7 @@ class CmdReader(CmdState):
             self._all_uncertain(f"the jump in line {line}")
 
     def _folder_or_scope(self, head: str, words: list[list[BatchChar]], mode: int) -> bool:
-        """Commands about folders, scopes and single variables: True if it is one of them."""
+        """Follow commands about folders, scopes and single variables; False if it is none of them."""
         line = self.line(words[0][0].atom.start)
         args = words[1:]
         moved = re.match(r"(?:cd|chdir|pushd|popd)(?=$|[\\/.])", head)
@@ -442,7 +442,7 @@ class CmdReader(CmdState):
             self.vars[name] = VariableValue((*parts, *self._uncertain_parts(value, line, target)))
 
     def _uncertain_parts(self, value: list[BatchChar], line: int, target: str) -> list[Atom]:
-        """Atoms that name what else the outcome of a SET depends on."""
+        """Empty atoms, one for each thing beside the value that the outcome of a SET depends on."""
         at = value[-1].atom.end if value else 0
         found: list[str] = []
         if self.out.delayed_expansion and "!" in text_of(value):
@@ -491,7 +491,7 @@ class CmdReader(CmdState):
 
 
 def unquoted(args: list[BatchChar]) -> list[BatchChar]:
-    """What SET makes of its arguments: a quote that begins them goes, and all from the last one on."""
+    """A SET command's arguments without the quote that begins them and all from the last quote on, as cmd does."""
     if not args or args[0].atom.text != '"':
         return args
     args = args[1:]

@@ -1,4 +1,4 @@
-"""cmd.exe's first two steps on a batch file: percent expansion, then carets and quotes, line by line.
+"""Reads the lines of a batch file as cmd.exe does: percent expansion first, then carets and quotes.
 
 Rules as cmd.exe applies them: ``%%`` is a percent sign, ``%NAME%`` an expansion done before anything else is
 looked at, a lone ``%`` disappears; ``"`` toggles quoting; outside quotes ``^`` makes the next character an
@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"%([^%:\r\n]+)(:[^%\r\n]*)?%")
 
 
 class BatchChar(NamedTuple):
-    """One character as cmd's parser sees it. ``special``: it may end a command or open a block."""
+    """One character as cmd's parser sees it. ``special``: it is a sign of the language (``& | < > ( )``), not text."""
 
     atom: Atom
     quoted: bool
@@ -29,11 +29,11 @@ class BatchChar(NamedTuple):
 
 
 class LineTooLong(Exception):
-    """A line outgrew MAX_LINE; the argument is its byte offset."""
+    """A line has more than MAX_LINE characters; the argument is its byte offset."""
 
 
 class Source(Protocol):
-    """What percent expansion asks for: a variable's value, and what an argument such as ``%~dp0`` stands for."""
+    """Gives percent expansion the values of variables and of arguments such as ``%~dp0``."""
 
     def variable(self, name: str) -> VariableValue:
         """The value now. No parts: not set. Atoms of the environment name the variable they depend on."""
@@ -173,7 +173,7 @@ def changed(text: str, change: str) -> str | None:
 
 
 def finished_remark(chars: list[BatchChar]) -> bool:
-    """A REM with more than one word is over at the end of its line: only its first word is parsed for carets."""
+    """Is this a REM with more than one word? Only in its first word a caret joins the next line."""
     text = "".join(t.atom.text for t in chars).rsplit("&", 1)[-1].lstrip(DELIMITERS + "@(")
     if text[:3].lower() != "rem" or text[3:4] not in tuple(DELIMITERS):
         return False
@@ -182,7 +182,7 @@ def finished_remark(chars: list[BatchChar]) -> bool:
 
 
 def text_of(chars: list[BatchChar]) -> str:
-    """The characters of some tokens; what is not known gives none."""
+    """The text of some characters; what is not known gives none."""
     return "".join(t.atom.text for t in chars)
 
 
@@ -201,7 +201,7 @@ def words_of(chars: list[BatchChar]) -> list[list[BatchChar]]:
 
 
 def without_redirections(chars: list[BatchChar]) -> tuple[list[BatchChar], str]:
-    """Take ``> file``, ``2>&1`` and the like out of a command; also the target (``nul`` in any case), '' without."""
+    """A command without ``> file``, ``2>&1`` and the like, and the target of these in lower case, '' without any."""
     kept: list[BatchChar] = []
     i, target, glued = 0, "", False
     while i < len(chars):

@@ -1,4 +1,4 @@
-"""What a batch file's variables hold while it is read, and which of that is certain."""
+"""The variables of a batch file while it is read, and which of their values are certain."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NOT_RUN, MAY_RUN, RUNS = 0, 1, 2
 
 
 class CmdState:
-    """Variables, the current folder, and reasons for doubt; ``out`` is the Reading in the making.
+    """Variables, the current folder, and why values are uncertain; ``out``: the Reading so far.
 
-    ``facts`` holds reasons that are facts for now (a file exists, a variable holds this).
+    ``facts``: reasons that are known for now (a file exists, a variable holds this).
     """
 
     def __init__(self, environ: Mapping[str, str], path: Path, before: Reading | None, page: int | None) -> None:
@@ -59,7 +59,7 @@ class CmdState:
             Atom("", 0, 0, "plain", depends, False),)
 
     def argument(self, spelled: str) -> str | None:
-        """``%~dp0`` and its like; what the user gives at the start is not known."""
+        """The text of ``%~dp0`` and its like, None for an argument that the user gives at the start."""
         known = None if self.shifted else self.folders.argument(spelled)
         return None if known is None else codepage.from_unicode(known)
 
@@ -78,7 +78,7 @@ class CmdState:
     # -- what makes variables uncertain
 
     def _args_uncertain(self, reason: str, mode: int = MAY_RUN) -> None:
-        """COMMANDLINE_ARGS may be something else, or (``mode`` not UNSURE) would be with other facts."""
+        """COMMANDLINE_ARGS may have another value; where ``mode`` is not MAY_RUN, only if facts change."""
         self.pending = True
         before = self.vars[COMMANDLINE_ARGS] if COMMANDLINE_ARGS in self.vars else self._own_given()
         self.vars[COMMANDLINE_ARGS] = VariableValue(before.parts, tuple(dict.fromkeys((*before.reasons, reason))))

@@ -1,4 +1,4 @@
-"""A batch file's commands as a tree: chains, ( ) blocks, IF and FOR, one unit at a time.
+"""Parses a batch file into commands, chains, ( ) blocks, IF and FOR, one unit at a time.
 
 A unit is what cmd.exe reads before it runs any of it: a logical line, or all lines up to the ``)`` that closes a
 block begun there. Every ``%X%`` in a unit is expanded before its first command runs.
@@ -6,21 +6,23 @@ block begun there. Every ``%X%`` in a unit is expanded before its first command 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import dropwhile, takewhile
 from typing import NamedTuple
 
 from autotune.launchfile.cmd_scan import DELIMITERS, BatchChar, LineReader, text_of, without_redirections
 from autotune.launchfile.values import Atom
 
 ALWAYS, MAYBE, PIPED = "always", "maybe", "piped"
-"""How a command in a chain runs: in any case; behind ``&&`` or ``||``; in a child process, behind or before ``|``."""
+"""How a command in a chain runs: always; depending on the one before (``&&``, ``||``); in a child process (``|``)."""
 
 _OPERATORS = frozenset(("==", "equ", "neq", "lss", "leq", "gtr", "geq"))
 
 
 @dataclass(slots=True)
 class Command:
-    """A simple command. ``odd``: one of ``, ; =`` stands before it, which not every cmd skips."""
+    """A command without blocks. ``odd``: one of ``, ; =`` stands before it, which some versions of cmd do not skip."""
 
     chars: list[BatchChar]
     odd: bool = False
@@ -28,14 +30,14 @@ class Command:
 
 @dataclass(slots=True)
 class Group:
-    """A ( ) block; ``chars``: the redirections behind it."""
+    """A ( ) block, and the redirections behind it (``chars``)."""
 
     body: list[Step]
     chars: list[BatchChar]
 
 
 class Condition(NamedTuple):
-    """What an IF asks. ``kind``: exist, defined, one of == equ neq lss leq gtr geq, or '' for anything else."""
+    """The condition of an IF. ``kind``: exist, defined, one of == equ neq lss leq gtr geq, or '' for anything else."""
 
     kind: str
     left: list[BatchChar]
@@ -46,7 +48,7 @@ class Condition(NamedTuple):
 
 @dataclass(slots=True)
 class If:
-    """An IF: its head as written, what it asks, and both branches."""
+    """An IF: its characters up to the first branch, its condition, and both branches."""
 
     head: list[BatchChar]
     condition: Condition
@@ -58,7 +60,7 @@ class If:
 
 @dataclass(slots=True)
 class For:
-    """A FOR: its head up to DO, and what it repeats."""
+    """A FOR: its characters up to DO, and the commands that it repeats."""
 
     head: list[BatchChar]
     body: list[Step]
@@ -66,7 +68,7 @@ class For:
 
 @dataclass(slots=True)
 class UnknownSyntax:
-    """Something whose meaning is not known: a label inside a block, a FOR without DO."""
+    """Syntax whose effect is not known: a label inside a block, a FOR without DO."""
 
     what: str
     at: int
@@ -84,7 +86,7 @@ class Step:
 
 
 class Parser:
-    """Reads one unit that starts at byte ``pos``; ``pos`` is then that of the next one."""
+    """Parses the unit that starts at byte ``pos``; afterwards ``pos`` is where the next one starts."""
 
     def __init__(self, lines: LineReader, pos: int) -> None:
         self.lines = lines
@@ -101,7 +103,7 @@ class Parser:
     # -- tokens
 
     def _char(self) -> BatchChar | None:
-        """The token here; inside a block the next line is read where this one ends."""
+        """The character here, None at the end; inside a block the next line is read where this one ends."""
         while self.i >= len(self.chars):
             if not self.depth or self.pos >= len(self.lines.s):
                 return None
@@ -113,6 +115,11 @@ class Parser:
     def _special(self, text: str) -> bool:
         char = self._char()
         return char is not None and char.special and char.atom.text == text
+
+    def _pass(self, holds: Callable[[BatchChar], bool]) -> None:
+        """Move on over characters of the unit as long as ``holds`` is true of them."""
+        while self.i < len(self.chars) and holds(self.chars[self.i]):
+            self.i += 1
 
     def _skip(self, also: str = "") -> bool:
         """Skip blanks; True where one of , ; = was among them."""
@@ -156,7 +163,7 @@ class Parser:
                 steps.append(Step(self._command(odd), how))
 
     def _nothing_before_sign(self) -> bool:
-        """An expansion that brought nothing, and then a sign: cmd sees the sign alone."""
+        """Does a sign follow an empty expansion? cmd then sees the sign alone."""
         following = next((t for t in self.chars[self.i :] if t.atom.text), None)
         return following is None or following.special or following.atom.text in tuple(DELIMITERS + "@:")
 
@@ -171,8 +178,7 @@ class Parser:
         return PIPED if sign == "|" else ALWAYS
 
     def _to_line_end(self) -> None:
-        while self.i < len(self.chars) and not self._special("\n"):
-            self.i += 1
+        self._pass(lambda char: not (char.special and char.atom.text == "\n"))
 
     def _command(self, odd: bool) -> BatchNode:
         if self._special("("):
@@ -191,12 +197,9 @@ class Parser:
 
     def _word_ahead(self) -> str:
         """The command's name, in lower case; IF and FOR end at ( too."""
-        text = ""
-        for char in self.chars[self.i : self.i + 8]:
-            if char.quoted or char.special or char.atom.text in tuple(DELIMITERS):
-                break
-            text += char.atom.text
-        return text.lower()
+        ahead = self.chars[self.i : self.i + 8]
+        return text_of(list(takewhile(
+            lambda char: not (char.quoted or char.special or char.atom.text in tuple(DELIMITERS)), ahead))).lower()
 
     def _to_command_end(self) -> None:
         while self.i < len(self.chars):
@@ -227,15 +230,12 @@ class Parser:
         return Group(body, behind)
 
     def _else_ahead(self) -> bool:
-        at = self.i
-        while at < len(self.chars) and self.chars[at].atom.text in tuple(DELIMITERS):
-            at += 1
-        word = text_of(self.chars[at : at + 4]).lower()
-        following = self.chars[at + 4 : at + 5]
-        return word == "else" and (not following or following[0].atom.text in tuple(DELIMITERS + "(\n"))
+        ahead = list(dropwhile(lambda char: char.atom.text in tuple(DELIMITERS), self.chars[self.i :]))
+        return text_of(ahead[:4]).lower() == "else" and (
+            len(ahead) == 4 or ahead[4].atom.text in tuple(DELIMITERS + "(\n"))
 
     def _branch(self) -> tuple[list[Step], bool]:
-        """What an IF, ELSE or DO runs, and whether it was a block and nothing more."""
+        """The commands of an IF, ELSE or DO, and whether they are one block and nothing more."""
         self._skip("@")
         if not self._special("("):
             return self._sequence(one_line=True), False
@@ -283,8 +283,7 @@ class Parser:
         return self.i > begin and text_of(two) == "==" and len(two) == 2 and not two[0].quoted
 
     def _skip_blanks(self) -> None:
-        while (here := self.chars[self.i : self.i + 1]) and not here[0].quoted and here[0].atom.text in (" ", "\t"):
-            self.i += 1
+        self._pass(lambda char: not char.quoted and char.atom.text in (" ", "\t"))
 
     def _condition(self) -> Condition:
         negated = caseless = False
@@ -306,8 +305,7 @@ class Parser:
 
     def _for(self) -> BatchNode:
         begin = self.i
-        while self.i < len(self.chars) and not self._special("(") and not self._special("\n"):
-            self.i += 1
+        self._pass(lambda char: not (char.special and char.atom.text in ("(", "\n")))
         self.depth += 1
         while (char := self._char()) is not None and not (char.special and char.atom.text == ")"):
             self.i += 1

@@ -1,10 +1,10 @@
-"""In which code page cmd.exe reads a batch file, and what follows for its bytes.
+"""Code pages: in which one cmd.exe reads a batch file, and how its bytes become text.
 
 cmd decodes each line in the console's code page before it looks for signs. In the four East Asian pages the second
 byte of a letter may be one that is a sign elsewhere (a backslash in cp932's 表, a bar in ポ). Files are read as Latin-1
-here, one character a byte; such second bytes are replaced by private characters ("masked"), so that no reader takes
-them for a sign and every offset stays. Characters that come from the environment are Unicode already and are kept
-apart from bytes in the same way ("foreign").
+here, one character a byte; such second bytes are replaced by private characters (``mask_second_bytes``), so that no
+reader takes them for a sign and every offset stays. Characters of the environment are Unicode already and become
+private characters of another range (``from_unicode``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 
+UTF8 = 65001
 _MASK, _FOREIGN = 0xF700, 0x100000
 _LEADS = {932: b"\x81-\x9f\xe0-\xfc", 936: b"\x81-\xfe", 949: b"\x81-\xfe", 950: b"\x81-\xfe"}
 """First bytes of letters with two bytes, by code page."""
@@ -29,8 +30,7 @@ _ANY_CHCP = re.compile(rb"^(?![ \t@]*(?:rem\b|::))[^\r\n]*\bchcp\b[^\r\n]*\d", r
 
 
 def system_page(environ: Mapping[str, str]) -> int | None:
-    """The code page that cmd starts with: Windows says it; elsewhere it is that of the locale's language, as wine
-    has it, and None for a locale without one (C) or with more than one answer (English)."""
+    """The code page that cmd starts with, as Windows tells it; elsewhere that of the locale (``page_of_locale``)."""
     if os.name == "nt":
         import ctypes
 
@@ -39,7 +39,7 @@ def system_page(environ: Mapping[str, str]) -> int | None:
 
 
 def page_of_locale(environ: Mapping[str, str]) -> int | None:
-    """The code page of the language that an environment names, None where it names none or has no one page."""
+    """The code page that wine has for the locale of an environment; None for C, and for English, which has several."""
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
     if locale.startswith(("zh_TW", "zh_HK", "zh_MO")):
         return 950
@@ -47,9 +47,9 @@ def page_of_locale(environ: Mapping[str, str]) -> int | None:
 
 
 def page_of_file(data: bytes, system: int | None) -> int | None:
-    """The page in which the file's letters beyond ASCII are read: ``chcp`` in it counts for the lines below.
+    """The page in which cmd reads the file's letters beyond ASCII; ``chcp`` in the file sets it for the lines below.
 
-    None where it is not known, or where letters stand in lines of several pages.
+    ``system``: the page it starts with. None where it is not known, or where there are such letters in several pages.
     """
     if data.isascii():
         return system
@@ -66,17 +66,21 @@ def page_of_file(data: bytes, system: int | None) -> int | None:
     return found.pop() if len(found) == 1 else system if not found else None
 
 
-def is_utf8(data: bytes) -> bool:
-    """Is it valid UTF-8?"""
+def is_text(data: bytes, page: int) -> bool:
+    """Is it valid in this code page (65001: UTF-8; 0: any with one byte a letter)?"""
     try:
-        data.decode()
+        data.decode(_codec(page) if page else "latin-1")
     except UnicodeDecodeError:
         return False
     return True
 
 
+def _codec(page: int) -> str:
+    return "utf-8" if page == UTF8 else f"cp{page}"
+
+
 def mask_second_bytes(data: bytes, page: int | None) -> str:
-    """The bytes as Latin-1, second bytes of letters that look like ASCII masked."""
+    """The bytes as Latin-1 text, with private characters for second bytes of letters that look like ASCII."""
     lead = _LEADS.get(page or 0)
     if lead is None or data.isascii():
         return data.decode("latin-1")
@@ -87,14 +91,14 @@ def mask_second_bytes(data: bytes, page: int | None) -> str:
 
 
 def unmask(text: str) -> str:
-    """Masked characters as the bytes they stand for, in Latin-1."""
+    """Latin-1 text with the bytes that private characters stand for."""
     if text.isascii():
         return text
     return "".join(chr(ord(c) - _MASK) if _MASK <= ord(c) < _MASK + 0x100 else c for c in text)
 
 
 def from_unicode(text: str) -> str:
-    """Text of the environment for use among bytes."""
+    """Text of the environment in private characters, so that it is not taken for bytes of the file."""
     if text.isascii():
         return text
     wide = text.encode("utf-16-le", "surrogatepass")
@@ -103,9 +107,9 @@ def from_unicode(text: str) -> str:
 
 
 def decode_text(text: str, page: int | None) -> str:
-    """What a reader took out of a file, as text: in its page; UTF-8 where that is not known.
+    """Text for characters that a reader took out of a file, read in ``page``, or as UTF-8 where that is not known.
 
-    Bytes that are no text then stay what they are (surrogate escapes).
+    Bytes that are no text in it become surrogate escapes.
     """
     if text.isascii():
         return text
@@ -121,15 +125,13 @@ def decode_text(text: str, page: int | None) -> str:
 
 def _bytes_as_text(raw: bytes, page: int | None) -> str:
     if page:
-        try:
-            return raw.decode("utf-8" if page == 65001 else f"cp{page}")
-        except (UnicodeDecodeError, LookupError):
-            pass
-    return raw.decode("utf-8" if is_utf8(raw) else "ascii", "surrogateescape")
+        with contextlib.suppress(UnicodeDecodeError, LookupError):
+            return raw.decode(_codec(page))
+    return raw.decode("utf-8" if is_text(raw, UTF8) else "ascii", "surrogateescape")
 
 
 def possible_texts(text: str) -> set[str]:
-    """What text with surrogate escapes may be, in any page a system of some language starts cmd in."""
+    """All texts that one with surrogate escapes may stand for, one for each page that some language's cmd starts in."""
     raw = text.encode("utf-8", "surrogateescape")
     found: set[str] = set()
     for page in {950, *_LANGUAGES.values(), 437, 1251, 1252}:

@@ -1,11 +1,11 @@
-"""One writer at a time: a lock that the operating system releases when its holder dies.
+"""Locks that let one process at a time change a web UI; the system releases them when their holder dies.
 
 Linux and macOS: flock; Windows: msvcrt locking of one byte beyond the text, so that others can read who holds
 it. The file itself is never deleted (deleting a lock file lets two holders in).
 
 Two state folders may be used for one web UI, even by two users. So its folder is locked as well, where the system
-locks folders: whatever path led to it, it is one folder, and nothing is written into it. Who holds it stands in a
-note in the user's cache folder, which is itself locked; on Windows, which locks no folders, that alone has to do.
+locks folders: it is the same folder whatever path leads to it, and nothing is written into it. A note in the user's
+cache folder says who holds it; the note is locked, too, and on Windows, which locks no folders, it is the only lock.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ _LOCKED_BYTE = 1 << 20
 
 @contextlib.contextmanager
 def exclusively(lock: Path, webui: Path, what: str = "autotune") -> Iterator[None]:
-    """Holds a state folder's ``lock`` and the web UI's folder itself. Raises Busy and StateDamaged as Lock does."""
+    """Holds both a state folder's ``lock`` and the web UI's folder. Raises Busy and StateDamaged as Lock does.
+
+    ``what``: the command that holds them, for messages to others.
+    """
     with Lock(lock, what), FolderLock(webui, what):
         yield
 
 
 class Lock:
-    """``with Lock(path):`` holds the lock; raises Busy at once, naming the holder's pid, if another has it."""
+    """A lock file: ``with Lock(path):`` holds it; Busy is raised at once, with the holder's pid, if another has it."""
 
     def __init__(self, path: Path, what: str = "autotune") -> None:
         self.path = path
@@ -112,7 +115,7 @@ class Lock:
 
 
 class FolderLock(Lock):
-    """Holds a folder. Where neither the folder nor the note can be locked, nothing is held and nobody is refused."""
+    """A lock on a folder. Where neither the folder nor its note can be locked, it holds nothing and refuses nobody."""
 
     def __init__(self, folder: Path, what: str = "autotune") -> None:
         super().__init__(_note_of(folder), what)
@@ -150,7 +153,7 @@ class FolderLock(Lock):
         return handle
 
     def holder(self) -> dict[str, object]:
-        """Who holds it: as its note says, unless the system knows better (another user, a note that stayed behind)."""
+        """Who holds it, as its note says; if the system names another process, that (the note may be old)."""
         said, pid = super().holder(), _flock_holder(self.folder)
         return said if pid in (None, said.get("pid")) else {"pid": pid}
 
@@ -170,7 +173,7 @@ class FolderLock(Lock):
 
 
 def _note_of(folder: Path) -> Path:
-    """One file a folder and user, whichever path leads to the folder."""
+    """The path of the note on a folder: the same whichever path leads to the folder, another for each user."""
     import platformdirs
 
     try:
@@ -185,7 +188,7 @@ def _note_of(folder: Path) -> Path:
 
 
 def _flock_holder(folder: Path) -> int | None:
-    """The process that holds a folder, as Linux tells it; None where nobody does or the system does not tell."""
+    """The pid of the process that holds a folder, from /proc/locks; None where nobody does or there is no such file."""
     try:
         seen = folder.stat()
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()

@@ -1,4 +1,4 @@
-"""One face for every kind of launch file: ``read(path)`` says which words launch.py receives, and why."""
+"""Reads a launch file of any kind: ``read(path)`` tells which words launch.py receives from it."""
 
 from __future__ import annotations
 

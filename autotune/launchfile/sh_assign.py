@@ -1,4 +1,4 @@
-"""What sets variables in bash for good: assignments, export and its like, unset."""
+"""Follows what sets bash variables for good: assignments, export and its like, unset."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 from autotune.launchfile.sh_commands import BASH_CONTROLS
 from autotune.launchfile.sh_state import ShState
-from autotune.launchfile.sh_tree import Node, begin_of, end_of, type_of
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, source_of, type_of
 from autotune.launchfile.sh_words import NAME, SET_BY_BASH, UNSET
 from autotune.launchfile.values import COMMANDLINE_ARGS, Assignment, Atom, Expanded, Insertion, VariableValue
 
 
 class ShAssigns(ShState):
-    """Records assignments; ``nested``: they may not be reached."""
+    """Follows assignments and declarations; ``nested``: the command may not be reached when the script runs."""
 
     def _unset(self, args: list[str | None], nested: bool, line: int) -> None:
         functions = bool(args) and args[0] == "-f"
@@ -42,7 +42,7 @@ class ShAssigns(ShState):
     # -- assignments
 
     def _assign(self, one: Node, nested: bool, export: bool) -> bool:
-        """Record one NAME=value. True if it is an assignment of COMMANDLINE_ARGS alone."""
+        """Follow one NAME=value (``export``: it exports the variable, too)."""
         name = self._name(one)
         self._expand(one)
         own, line, append = name == COMMANDLINE_ARGS, self._at(one), bool(one.get("Append"))
@@ -96,7 +96,7 @@ class ShAssigns(ShState):
         return value
 
     def _array(self, name: str, one: Node, append: bool, nested: bool) -> VariableValue:
-        """``NAME=(...)``, ``NAME+=(...)``, ``NAME[0]=...``: what ``$NAME`` is then, its first element."""
+        """The value of ``$NAME``, its first element, after ``NAME=(...)``, ``NAME+=(...)`` or ``NAME[0]=...``."""
         line = self._at(one)
         if name == COMMANDLINE_ARGS:
             self._becomes_array(line, nested)
@@ -105,7 +105,7 @@ class ShAssigns(ShState):
         if append and old is None and name in self.words.variables:
             old = [self.words.variables[name]]
         if one.get("Index"):
-            raw = self.s[begin_of(one["Index"]) : end_of(one["Index"])]
+            raw = source_of(one["Index"], self.s)
             if not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
                 self._all_uncertain(f"the subscript in line {line}")
         if found is None or (append and old is None):
@@ -140,7 +140,7 @@ class ShAssigns(ShState):
         self.words.before = None
 
     def _split(self, args: list[Node]) -> tuple[list[str], list[Node] | None]:
-        """Options and the rest; the rest is None where a word is known only when it runs."""
+        """The options of a declaration, and its names; None for these where a word is known only when it runs."""
         options: list[str] = []
         names: list[Node] = []
         for one in args:
@@ -169,7 +169,7 @@ class ShAssigns(ShState):
             text += part.text
         named = re.match(r"([A-Za-z_][A-Za-z0-9_]*)=", text) is not None
         bare = any(type_of(p) not in ("SglQuoted", "DblQuoted", "Lit")
-                   or (type_of(p) == "Lit" and re.search(r"[*?\[{~]", self.s[begin_of(p) : end_of(p)]))
+                   or (type_of(p) == "Lit" and re.search(r"[*?\[{~]", source_of(p, self.s)))
                    for p in word.get("Parts") or [])
         whole = len(text) == sum(1 for _ in parts)
         return (text, named) if (named and not bare) or whole else (None, False)
@@ -178,11 +178,11 @@ class ShAssigns(ShState):
         return self._name(one) if one.get("Name") else (self._quoted(one)[0] or "").partition("=")[0]
 
     def _declared(self, one: Node, variant: str, letters: str, export: bool, nested: bool) -> None:
-        """One name of export, declare, typeset, readonly or local."""
+        """Follow one name of export, declare, typeset, readonly or local (``variant``) with its option letters."""
         name, line = self._declared_name(one), self._at(one)
         valued = bool(one.get("Value")) or bool(one.get("Array")) or not one.get("Naked")
         literals = [n for n in (one.get("Value") or {}).get("Parts") or [] if type_of(n) == "Lit"]
-        if any("{" in self.s[begin_of(n) : end_of(n)] for n in literals):
+        if any("{" in source_of(n, self.s) for n in literals):
             self._all_uncertain(f"the braces in line {line}")
         if set("iulc") & set(letters):
             self.attributes[name] = f"declare -{letters} in line {line}"
@@ -209,7 +209,7 @@ class ShAssigns(ShState):
                 self.out.why_not = self.out.why_not or f"line {line} makes {COMMANDLINE_ARGS} read-only"
 
     def _quoted_assign(self, one: Node, name: str, nested: bool, export: bool) -> None:
-        """``export "COMMANDLINE_ARGS=..."``: quotes around the name as well."""
+        """Follow an assignment with its name inside quotes: ``export "COMMANDLINE_ARGS=..."``."""
         own, line = name == COMMANDLINE_ARGS, self._at(one)
         parts, tail = self.words.value(one["Value"], own)
         if own:

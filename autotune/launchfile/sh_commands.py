@@ -1,6 +1,6 @@
-"""Which bash commands leave variables alone, and what the others may do to them.
+"""Tells which variables a bash command may change.
 
-The rule: what is not known to leave variables alone may have changed any of them.
+The rule: a command that is not known to change nothing may have changed any variable.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from autotune.launchfile.sh_tree import Node, begin_of, end_of, type_of, walk
+from autotune.launchfile.sh_tree import Node, end_of, source_of, type_of, walk
 from autotune.launchfile.sh_words import NAME
 from autotune.launchfile.sh_words import names as _set_of
 
@@ -47,7 +47,7 @@ INSIDE_ANOTHER_SHELL = frozenset(("CmdSubst", "ProcSubst"))
 
 
 class Effect(NamedTuple):
-    """What a command may do to variables: names it may set, or (``changes_any``) any."""
+    """The variables that a command may change: ``names``, of these ``arrays``, or any (``changes_any``)."""
 
     names: tuple[str, ...] = ()
     changes_any: bool = False
@@ -61,7 +61,7 @@ Texts = list["str | None"]
 
 
 def of_builtin(head: str, args: Texts) -> Effect | None:
-    """What a builtin does; None where ``head`` is none of those that this module knows."""
+    """The effect of the builtin ``head`` with these arguments; None where it is not known to this module."""
     if head in ("[", "test"):
         return _test(args)
     if head in CHANGE_NOTHING:
@@ -77,7 +77,7 @@ def of_builtin(head: str, args: Texts) -> Effect | None:
 
 
 def _test(args: Texts) -> Effect:
-    """``-v name[...]`` evaluates a subscript, and an unknown operator could be that one."""
+    """``-v name[...]`` evaluates a subscript, which may set variables; an unknown operator could be ``-v``."""
     for number, arg in enumerate(args):
         after = args[number + 1] if number + 1 < len(args) else "]"
         if arg in ("-v", "-R") and (after is None or "[" in after.removesuffix("]")):
@@ -97,7 +97,10 @@ def _printf(args: Texts) -> Effect:
 
 
 def _names(args: Texts, valued: str, default: str) -> tuple[tuple[str, ...], str] | None:
-    """Names after the options, and the letters of these; None where a word is not known."""
+    """The names after a builtin's options, and the letters of the options; None where a word is not known.
+
+    ``valued``: letters that take a value; ``default``: the name where none is given.
+    """
     letters, at = "", 0
     while at < len(args):
         arg = args[at]
@@ -143,7 +146,7 @@ def _getopts(args: Texts) -> Effect:
 
 
 def _set(args: Texts) -> Effect:
-    """``set -a`` is seen to by the reader."""
+    """The effect of ``set``; ``-a`` is left to the reader."""
     at = 0
     while at < len(args):
         arg = args[at]
@@ -174,7 +177,7 @@ def _command(args: Texts) -> Effect:
 
 
 def _trap(args: Texts) -> Effect:
-    """A trap for the end or a signal comes too late to matter; DEBUG, ERR and RETURN do not."""
+    """A trap for the end or a signal runs after the web UI is started; those for DEBUG, ERR and RETURN run before."""
     return NOTHING if args in ([], ["-p"]) or (len(args) > 1 and all(a in _LATER for a in args[1:])) else ANY
 
 
@@ -183,26 +186,26 @@ def _wait(args: Texts) -> Effect:
 
 
 IsInteger = Callable[[str], bool]
-"""Is this variable certain to hold a plain integer (or nothing)?"""
+"""Tells whether a variable is certain to hold a plain integer or nothing."""
 
 
 def of_arithmetic(node: Node | None, text: str, is_integer: IsInteger) -> Effect:
-    """What evaluating an arithmetic expression sets. It reads variables as expressions too, and may fail."""
+    """The effect of an arithmetic expression: any where it is not simple, for bash evaluates values as expressions."""
     names: list[str] = []
     stack = [node] if node else []
     while stack:
         one = stack.pop()
-        raw = text[begin_of(one) : end_of(one)]
+        raw = source_of(one, text)
         if type_of(one) == "ParenArithm":
             stack.append(one["X"])
         elif type_of(one) == "UnaryArithm" and one["Op"] in ("++", "--", "+", "-", "!", "~"):
             if one["Op"] in ("++", "--"):
-                names.append(text[begin_of(one["X"]) : end_of(one["X"])])
+                names.append(source_of(one["X"], text))
             stack.append(one["X"])
         elif type_of(one) == "BinaryArithm" and one["Op"] in _ARITHMETIC:
             stack += [one["X"], one["Y"]]
         elif type_of(one) == "BinaryArithm" and one["Op"] in _ASSIGNING:
-            names.append(text[begin_of(one["X"]) : end_of(one["X"])])
+            names.append(source_of(one["X"], text))
             stack += [one["Y"]] if one["Op"] == "=" else [one["X"], one["Y"]]
         elif not (type_of(one) in ("Word", "") and _plain_number(raw, is_integer)):
             return ANY
@@ -217,7 +220,7 @@ def _plain_number(raw: str, is_integer: IsInteger) -> bool:
 
 
 def of_words(node: Node, text: str, is_integer: IsInteger) -> Effect:
-    """What expanding the words below a node sets in this shell: ``${X:=word}``, arithmetic, subscripts."""
+    """The effect that expanding the words below a node has in this shell: ``${X:=word}``, arithmetic, subscripts."""
     names: list[str] = []
     for one in walk(node, INSIDE_ANOTHER_SHELL):
         found = NOTHING
@@ -229,10 +232,10 @@ def of_words(node: Node, text: str, is_integer: IsInteger) -> Effect:
             found = ANY
         elif type_of(one) == "BinaryTest" and str(one["Op"]) in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge"):
             for side in (one["X"], one["Y"]):
-                raw = text[begin_of(side) : end_of(side)].strip('"')
+                raw = source_of(side, text).strip('"')
                 found = found if _plain_number(raw, is_integer) else ANY
         elif type_of(one) == "UnaryTest" and str(one["Op"]) in ("-v", "-R"):
-            found = NOTHING if NAME.fullmatch(text[begin_of(one["X"]) : end_of(one["X"])]) else ANY
+            found = NOTHING if NAME.fullmatch(source_of(one["X"], text)) else ANY
         if found.changes_any:
             return ANY
         names += found.names
@@ -244,11 +247,11 @@ def _of_expansion(node: Node, text: str) -> Effect:
     if node.get("Excl") or node.get("Names") or node.get("NestedParam") or node.get("Flags") or node.get("Width"):
         return ANY
     if node.get("Index"):
-        raw = text[begin_of(node["Index"]) : end_of(node["Index"])]
+        raw = source_of(node["Index"], text)
         if raw not in ("@", "*") and not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
             return ANY
     for part in (node.get("Slice") or {}).values():
-        if part and not re.fullmatch(r"\s*[0-9]{1,9}", text[begin_of(part) : end_of(part)]):
+        if part and not re.fullmatch(r"\s*[0-9]{1,9}", source_of(part, text)):
             return ANY
     expansion = node.get("Exp") or {}
     if expansion.get("Op") in ("=", ":="):

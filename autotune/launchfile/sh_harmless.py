@@ -1,18 +1,19 @@
-"""A copy of a bash file in which nothing can start, write, read or fetch anything: what is left only sets variables.
+"""Makes a copy of a bash file that only sets variables: nothing in it can start, write, read or fetch anything.
 
-Every command is looked at before bash sees it. Builtins that only bear on variables stay; programs whose outcome does
-not matter become ``:``; redirections to nowhere are dropped; the start of the web UI is cut off. Where that could
-change what a variable holds (a program in a condition, a file read, a device, a date), the copy is refused instead.
+Every command is checked before bash sees it. Builtins that only set variables stay; programs whose outcome does
+not matter become ``:``; redirections to /dev/null are dropped; the start of the web UI is cut off. Where that could
+change the value of a variable (a program in a condition, a file read, a device, a date), no copy is made.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from autotune.launchfile import sh_commands
-from autotune.launchfile.sh_tree import Node, begin_of, end_of, parse_bash, type_of, walk
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, parse_bash, source_of, type_of, walk
 from autotune.launchfile.sh_words import NAME, names
 from autotune.launchfile.values import COMMANDLINE_ARGS, Reading
 
@@ -33,11 +34,11 @@ _OPTIONS = re.compile(r"[-+][euaxf]+|-[euaxf]*o|errexit|nounset|pipefail|allexpo
 
 
 class NotHarmless(Exception):
-    """Why a file cannot be asked; the argument is one clause."""
+    """No harmless copy can be made; the argument says why, in one clause."""
 
 
 class Surroundings(NamedTuple):
-    """What surrounds a statement: is its outcome looked at, is it in a function, is its output read?"""
+    """Where a statement stands: its outcome matters (``judged``), in a function, in ``$( )`` (``read``)."""
 
     judged: bool = False
     function: bool = False
@@ -45,7 +46,7 @@ class Surroundings(NamedTuple):
 
 
 class HarmlessCopy:
-    """Makes the copy of one file. ``text()`` raises Refusal."""
+    """The harmless copy of one file. ``text()`` raises Refusal."""
 
     def __init__(self, source: str, reading: Reading) -> None:
         self.s, self.reading = source, reading
@@ -61,10 +62,10 @@ class HarmlessCopy:
         return self.s.count("\n", 0, node if isinstance(node, int) else begin_of(node)) + 1
 
     def _name(self, node: Node) -> str:
-        return self.s[begin_of(node["Name"]) : end_of(node["Name"])]
+        return source_of(node["Name"], self.s)
 
     def _raw(self, node: Node) -> str:
-        return self.s[begin_of(node) : end_of(node)]
+        return source_of(node, self.s)
 
     def names(self) -> set[str]:
         """Every variable that the file assigns, declares or names."""
@@ -100,20 +101,17 @@ class HarmlessCopy:
         if len(bodies) != len(self.functions):
             raise NotHarmless("a function is defined twice")
         calls = {name: self._called(body) for name, body in self.functions.items()}
-        for name, called in calls.items():
-            reach, new = set(called), set(called)
-            while new:
-                new = {c for n in new for c in calls[n]} - reach
-                reach |= new
-            if name in reach:
-                raise NotHarmless(f"the function {name} calls itself")
+        try:
+            TopologicalSorter(calls).prepare()
+        except CycleError as error:
+            raise NotHarmless(f"the function {error.args[1][0]} calls itself") from None
 
     def _called(self, body: Node) -> set[str]:
         heads = (self._raw(n["Args"][0]) for n in walk(body) if type_of(n) == "CallExpr" and n.get("Args"))
         return {h for h in heads if h in self.functions}
 
     def _until_the_start(self, statements: list[Node]) -> list[Node]:
-        """The statements before the web UI is started; an assignment before that command is kept as an export."""
+        """The statements before the web UI is started; assignments on its command line become an export."""
         at = self.reading.launch_at
         if at is None:
             return statements
@@ -155,7 +153,7 @@ class HarmlessCopy:
             self._command(command, where, one)
 
     def _simple(self, command: Node) -> bool:
-        """A program, or a builtin that only says something."""
+        """Is this a program, or a builtin that only prints?"""
         if type_of(command) != "CallExpr" or not command.get("Args"):
             return False
         head = self._raw(command["Args"][0])
@@ -206,7 +204,7 @@ class HarmlessCopy:
             raise NotHarmless(f"{what or 'something'} in line {line}")
 
     def _or_exit(self, command: Node) -> bool:
-        """``cd "$HERE" || exit``: where the web UI is started, the first part has worked."""
+        """Is this like ``cd "$HERE" || exit``? Where the web UI is started, the first part has then succeeded."""
         first, last = command["X"].get("Cmd"), command["Y"].get("Cmd")
         if command["Op"] != "||" or type_of(first) != "CallExpr" or type_of(last) != "CallExpr" or not last.get("Args"):
             return False
@@ -289,7 +287,7 @@ class HarmlessCopy:
     # -- words
 
     def _expansions(self, statements: list[Node]) -> None:
-        """Inside words, too: command substitutions, variables that differ from start to start."""
+        """Check all words: command substitutions, patterns, variables that differ from start to start."""
         inside = {id(n) for body in self.functions.values() for n in walk(body)}
         for statement in statements:
             for node in walk(statement):
@@ -320,7 +318,7 @@ class HarmlessCopy:
             raise NotHarmless(f"line {line} sets {self._raw(node['Name'])}")
 
     def _patterns(self, words: list[Node]) -> None:
-        """A pattern outside quotes looks at the names of files."""
+        """Note words with a pattern outside quotes, which looks at the names of files."""
         for word in words:
             bare = [self._raw(p) for p in word.get("Parts") or [] if type_of(p) == "Lit"]
             if any(re.search(r"(?<!\\)[*?\[]", text) for text in bare):

@@ -1,17 +1,17 @@
-"""What else a bash file says: all its other commands as written, and the comments that speak of COMMANDLINE_ARGS."""
+"""Lists what an edit must leave alone in a bash file, its other commands, and finds comments on COMMANDLINE_ARGS."""
 
 from __future__ import annotations
 
 import re
 
-from autotune.launchfile.sh_tree import Node, begin_of, children, end_of, type_of
+from autotune.launchfile.sh_tree import Node, begin_of, children, end_of, source_of, type_of
 from autotune.launchfile.values import COMMANDLINE_ARGS
 
 _COMMENTED = re.compile(r"#[#\s]*(?:export\s+)?COMMANDLINE_ARGS=")
 
 
 def other_commands(root: Node, text: str) -> list[str]:
-    """Everything but assignments of COMMANDLINE_ARGS, in order: an edit must not change any of it."""
+    """All commands but assignments of COMMANDLINE_ARGS, in order, to compare a file with its edited copy."""
     found: list[str] = []
     stack: list[Node] = [root]
     while stack:
@@ -19,11 +19,11 @@ def other_commands(root: Node, text: str) -> list[str]:
         what = type_of(one)
         if what in ("CallExpr", "DeclClause"):
             words = [*(one.get("Assigns") or []), *(one.get("Args") or [])]
-            said = [text[begin_of(w) : end_of(w)] for w in words if not _own(w, text)]
+            said = [source_of(w, text) for w in words if not _own(w, text)]
             said[:0] = [str(one["Variant"]["Value"])] if what == "DeclClause" else []
             found += [" ".join(said)] if said else []
         elif (what in ("Lit", "Word", "") and "Parts" in one) or what in ("ArithmCmd", "LetClause", "TestClause"):
-            found.append(text[begin_of(one) : end_of(one)])
+            found.append(source_of(one, text))
         else:
             found += [f"{what}{one.get('Op', '')}"] if what or one.get("Op") else []
             if "Value" in one and "ValuePos" in one:
@@ -34,8 +34,8 @@ def other_commands(root: Node, text: str) -> list[str]:
 
 def _own(word: Node, text: str) -> bool:
     if word.get("Name"):
-        return text[begin_of(word["Name"]) : end_of(word["Name"])] == COMMANDLINE_ARGS and not word.get("Naked")
-    raw = text[begin_of(word) : end_of(word)]
+        return source_of(word["Name"], text) == COMMANDLINE_ARGS and not word.get("Naked")
+    raw = source_of(word, text)
     return bool(word.get("Naked")) and raw.lstrip("\"'").startswith(COMMANDLINE_ARGS + "=")
 
 

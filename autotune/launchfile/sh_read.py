@@ -1,7 +1,7 @@
-"""The bash reader: follows every variable of a file through its commands, without running any.
+"""Reads a bash file: follows every variable through its commands, without running any or guessing.
 
-What it does not follow (a branch, a loop, a function, another shell) makes the variables it sets uncertain; a command
-that is not known to leave variables alone makes all of them uncertain. Nothing is guessed at.
+A branch, a loop, a function makes the variables it sets uncertain; a command that is not known to change no variable
+makes all of them uncertain.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from autotune.launchfile.sh_tree import (
     end_of,
     end_with_heredocs,
     parse_bash,
+    source_of,
     type_of,
     walk,
 )
@@ -42,12 +43,12 @@ _ACTIVATE = re.compile(r"bin/activate\"?$")
 
 
 class ShReader(ShAssigns):
-    """One pass over a file. ``read()`` gives the Reading; nothing is run."""
+    """One pass over a bash file; ``read()`` gives the Reading."""
 
     # -- the file
 
     def read(self) -> Reading:
-        """The whole file. One that the parser refuses is all uncertain, and must not be edited."""
+        """The reading of the whole file; ``trouble`` says why the parser refuses one."""
         out = self.out
         try:
             root = parse_bash(self.s)
@@ -99,7 +100,7 @@ class ShReader(ShAssigns):
             self.out.block_at = len(self.s)
 
     def _own_block(self) -> None:
-        """Our own block is known: what it makes of the value is worked out as bash does it."""
+        """Follow autotune's own block: the value becomes what bash will make of it."""
         if self.block is None:
             return
         try:
@@ -131,7 +132,7 @@ class ShReader(ShAssigns):
             self._command(command, nested)
 
     def _redirect(self, redirect: Node, command: Node | None) -> bool:
-        """True if a redirection might fail, so that its command does not run."""
+        """Follow a redirection; True if it may fail, so that its command does not run."""
         self._expand(redirect.get("Word"))
         self._expand(redirect.get("Hdoc"))
         named = str((redirect.get("N") or {}).get("Value", ""))
@@ -143,7 +144,7 @@ class ShReader(ShAssigns):
             return False
         words = (command or {}).get("Args") or []
         bare_exec = type_of(command) == "CallExpr" and [self.words.literal(w) for w in words]
-        raw = self.s[begin_of(redirect) : end_of(redirect)].lstrip("0123456789&")
+        raw = source_of(redirect, self.s).lstrip("0123456789&")
         return bare_exec != ["exec"] and not _SURE.fullmatch(raw)
 
     def _command(self, command: Node, nested: bool) -> None:
@@ -171,7 +172,7 @@ class ShReader(ShAssigns):
             self._all_uncertain(f"{what} in line {self._at(command)}")
 
     def _compound(self, command: Node) -> None:
-        """A branch or loop: what it sets may have been set, once or often."""
+        """Follow a branch or loop: what it sets may be set never, once or often."""
         line = self._at(command)
         loop = command.get("Loop") or {}
         if type_of(loop) == "WordIter":
@@ -200,7 +201,7 @@ class ShReader(ShAssigns):
             self._branches(command["Else"])
 
     def _in_subshell(self, statements: list[Node]) -> None:
-        """A subshell, a pipe or the background: what it sets is gone with it, but it may start the web UI."""
+        """Follow a subshell, a pipe or a background job: its variables end with it, but it may start the web UI."""
         kept = (dict(self.words.variables), dict(self.words.arrays), set(self.exported), dict(self.export_doubt),
                 dict(self.attributes), set(self.readonly), self.allexport, list(self.words.changes_earlier),
                 self.out.changes_any, self.out.why_not, self.out.array_line)
@@ -244,7 +245,7 @@ class ShReader(ShAssigns):
             self._all_uncertain(f"an assignment for one command in line {line}")
         if head is None:
             # With a slash in it, it is a program; else it may be any builtin.
-            raw = self.s[begin_of(words[0]) : end_of(words[0])]
+            raw = source_of(words[0], self.s)
             if not re.search(r"/[\w.-]+\"?$", raw):
                 self._all_uncertain(f"the command in line {line}, which is known only when it runs")
         elif head in self.functions:
@@ -268,7 +269,7 @@ class ShReader(ShAssigns):
             self._unset(args, nested, line)
         elif head == "set":
             self._set(args, nested, line)
-        elif head in ("source", ".") and args and _ACTIVATE.search(self.s[begin_of(words[1]) : end_of(words[1])]):
+        elif head in ("source", ".") and args and _ACTIVATE.search(source_of(words[1], self.s)):
             self._earlier_uncertain(f"the file that line {line} reads in")
         elif head in ("source", "."):
             self._all_uncertain(f"the file that line {line} reads in")
@@ -283,7 +284,7 @@ class ShReader(ShAssigns):
             self._note_effect(effect or Effect(), said, nested)
 
     def _set(self, args: list[str | None], nested: bool, line: int) -> None:
-        """``set -a`` exports what is assigned from then on."""
+        """Follow ``set``; after ``set -a`` every assignment exports its variable."""
         left = list(args)
         for number, arg in enumerate(args):
             named = number > 0 and args[number - 1] in ("-o", "+o")
@@ -335,7 +336,7 @@ class ShReader(ShAssigns):
 
     def _line_words(self, words: list[Node]) -> None:
         for word in words:
-            raw = self.s[begin_of(word) : end_of(word)]
+            raw = source_of(word, self.s)
             text = self.words.literal(word)
             if text is not None:
                 self.out.line_words.append(LaunchWord(text, begin_of(word), end_of(word), raw == text))

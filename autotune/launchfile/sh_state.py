@@ -1,4 +1,4 @@
-"""What a bash file has made of its variables so far: values, what is exported, and what is no longer certain."""
+"""The variables of a bash file while it is read: their values, which are exported, and which are not certain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from autotune.launchfile import sh_commands
 from autotune.launchfile.blocks import Block
 from autotune.launchfile.sh_commands import BASH_CONTROLS, Effect
-from autotune.launchfile.sh_tree import Node, begin_of, end_of
+from autotune.launchfile.sh_tree import Node, begin_of, source_of
 from autotune.launchfile.sh_words import UNSET, BashWords, beyond_environment
 from autotune.launchfile.values import COMMANDLINE_ARGS, Expanded, Reading, TooLong, Variable, VariableValue, flatten
 
@@ -43,7 +43,7 @@ class ShState:
         return bisect.bisect_left(self.newlines, at) + 1
 
     def _name(self, node: Node) -> str:
-        return self.s[begin_of(node["Name"]) : end_of(node["Name"])]
+        return source_of(node["Name"], self.s)
 
     def _at(self, node: Node) -> int:
         return self.line(begin_of(node))
@@ -51,12 +51,12 @@ class ShState:
     # -- what is uncertain
 
     def _all_uncertain(self, reason: str) -> None:
-        """Anything may have changed, for good: traps, read-only names, other meanings of commands included."""
+        """From here on nothing is certain: the command may also have set traps or given commands other meanings."""
         self.out.changes_any = (*self.out.changes_any, reason)
         self.pending = True
 
     def _earlier_uncertain(self, reason: str) -> None:
-        """Any variable may have another value now, but later assignments hold."""
+        """Every variable may have another value now; what is assigned later is certain again."""
         self.words.changes_earlier.append(reason)
         for name in list(self.words.variables):
             self._make_uncertain(name, reason)
@@ -78,13 +78,13 @@ class ShState:
         self.words.variables[COMMANDLINE_ARGS] = VariableValue((Expanded(before, True),), (reason,))
 
     def _becomes_array(self, line: int, nested: bool) -> None:
-        """bash exports no arrays, and an array stays one until it is unset: nothing reaches the web UI."""
+        """COMMANDLINE_ARGS becomes an array, which bash does not export, until it is unset."""
         self.out.why_not = f"line {line} makes {COMMANDLINE_ARGS} an array, which never reaches the web UI"
         self.out.array_line = line if not nested else self.out.array_line
         self.pending = True
 
     def _note_effect(self, effect: Effect, reason: str, nested: bool = False) -> None:
-        """Note what a command may have set. ``reason`` names the command and its line."""
+        """Make uncertain what a command may have set. ``reason`` names the command and its line."""
         if effect.changes_any:
             self._all_uncertain(reason)
         for name in effect.names:

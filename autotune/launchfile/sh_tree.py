@@ -90,6 +90,11 @@ def end_of(node: Node) -> int:
     return int(node["End"]["Offset"])
 
 
+def source_of(node: Node, text: str) -> str:
+    """The characters of a node in the text that was parsed."""
+    return text[begin_of(node) : end_of(node)]
+
+
 def type_of(node: Node | None) -> str:
     """The node's type, '' where it has none."""
     return str(node.get("Type", "")) if node else ""

@@ -1,11 +1,11 @@
-"""What a bash word stands for: its tree from the parser, its characters with the bytes they came from."""
+"""Turns words of a bash file into values: each character with the bytes that it came from, expansions resolved."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 
-from autotune.launchfile.sh_tree import Node, begin_of, end_of, type_of
+from autotune.launchfile.sh_tree import Node, begin_of, end_of, source_of, type_of
 from autotune.launchfile.values import FROM_ENVIRONMENT, Atom, Expanded, Insertion, VariableValue, flatten
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,7 +49,7 @@ def beyond_environment(reasons: list[str]) -> list[str]:
 
 
 class BashWords:
-    """Turns the tree of a word into the value bash would give it. ``variables``: what the file has set so far."""
+    """The values of words as bash would expand them. ``variables``, ``arrays``: what the file has set so far."""
 
     def __init__(self, text: str, environ: Mapping[str, str], line: Callable[[int], int]) -> None:
         self.s, self.environ, self.line = text, environ, line
@@ -63,7 +63,7 @@ class BashWords:
     # -- variables
 
     def value_of(self, name: str, at: tuple[int, int], where: str = "bare") -> VariableValue:
-        """What ``$name`` gives here; UNSET where it has no value. ``at``: the bytes of the expansion."""
+        """The value of ``$name`` here, UNSET where it has none. ``at``: the bytes of the expansion."""
         known = self._current.get(name)
         if known is not None:
             return known
@@ -213,12 +213,12 @@ class BashWords:
 
     @staticmethod
     def _as_atoms(value: VariableValue) -> WordParts:
-        """The environment's value as atoms of this place, unless more is to be said of it."""
+        """The parts of a value of the environment, or the value itself where it is uncertain."""
         return [Expanded(value, False)] if value.reasons else list(value.parts)
 
     def _is_whole_array(self, node: Node) -> bool:
         """``[@]`` or ``[*]``, joined by blanks: IFS decides about that."""
-        return self.s[begin_of(node["Index"]) : end_of(node["Index"])] in ("@", "*") and "IFS" not in self._current
+        return source_of(node["Index"], self.s) in ("@", "*") and "IFS" not in self._current
 
     def _default(self, node: Node, name: str, where: str) -> WordParts:
         """``${X:-word}``, ``${X-word}``, ``${X:+word}``, ``${X+word}``."""

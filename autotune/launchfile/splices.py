@@ -1,9 +1,9 @@
-"""Where bytes go: removing words from a value, keeping continuation lines sound, applying changes."""
+"""Takes words out of a launch file's bytes and puts others in, so that continuation lines stay valid."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from autotune.launchfile.reader import split_value
@@ -19,16 +19,16 @@ class Splice(NamedTuple):
 
 
 Place = tuple[int, str, bool]
-"""Offset, quoting there, and whether a blank is needed first."""
+"""Where words can be written: offset, quoting there, and whether a blank is needed first."""
 
 
 def remove_words(
     text: str, reading: Reading, line: Sequence[int], inside: Sequence[int], keep_first: bool
 ) -> tuple[list[Splice], Place | None] | None:
-    """Changes that take out words (indexes into the starting line's and the value's words).
+    """Splices that take words out, and the place where the first of the value's words stood.
 
-    Also where the first of the value's words stood (when ``keep_first``; the blanks around it then stay).
-    None if one of them cannot be taken out byte by byte.
+    ``line`` and ``inside``: indexes into the words of the starting line and of the value. ``keep_first``: that place is
+    asked for, so the blanks around it stay. None if one of the words cannot be taken out byte by byte.
     """
     changes: list[Splice] = []
     for i in line:
@@ -61,30 +61,19 @@ def remove_words(
         gone.extend(a for a in atoms[begin:end] if a.editable and not a.depends)
         if place is not None:
             left = word
-    changes.extend(_spans(gone))
-    return changes, place
+    return [*changes, *_removals((a.start, a.end) for a in gone)], place
 
 
 def _same_line(atoms: list[Atom], begin: int, end: int) -> int:
-    """The first blank before a word that no continuation separates from it."""
+    """Index of the first of the blanks before the word at ``end`` that stand on the same line as it."""
     at = end
     while at > begin and atoms[at - 1].end == atoms[at].start and atoms[at - 1].editable:
         at -= 1
     return at
 
 
-def _spans(atoms: list[Atom]) -> list[Splice]:
-    spans: list[Splice] = []
-    for start, end in sorted({(a.start, a.end) for a in atoms}):
-        if spans and start <= spans[-1].end:
-            spans[-1] = Splice(spans[-1].start, max(end, spans[-1].end), "")
-        else:
-            spans.append(Splice(start, end, ""))
-    return spans
-
-
 def drop_empty_lines(text: str, changes: list[Splice], reading: Reading) -> list[Splice]:
-    """Drop continuation lines that the changes leave empty, so that no stray ``\\`` or ``^`` joins the wrong lines."""
+    """The changes, and removals of the continuation lines that they leave empty: their mark would join other lines."""
     mark = "\\" if reading.kind == "sh" else "^"
     out = list(changes)
     for assignment in reading.assignments:
@@ -93,11 +82,11 @@ def drop_empty_lines(text: str, changes: list[Splice], reading: Reading) -> list
         if not touched or "\n" not in text[begin:end]:
             continue
         out.extend(_empty_lines(text, touched, begin, end, mark))
-    return _merged(out)
+    return [*(c for c in out if c.text), *_removals((c.start, c.end) for c in out if not c.text)]
 
 
 def _empty_lines(text: str, touched: list[Splice], begin: int, end: int, mark: str) -> list[Splice]:
-    """Removals of lines (after the first) of an assignment that hold nothing but a continuation mark any more."""
+    """Removals of an assignment's lines, after its first, that hold nothing but a continuation mark any more."""
     extra: list[Splice] = []
     starts = [begin, *(begin + m.end() for m in re.finditer("\n", text[begin:end]))]
     left = 0
@@ -127,16 +116,15 @@ def _what_is_left(text: str, mine: list[Splice], at: int, stop: int) -> str | No
     return rest + text[at:stop]
 
 
-def _merged(changes: list[Splice]) -> list[Splice]:
-    """Removals joined where they overlap; insertions kept apart."""
-    inserts = [c for c in changes if c.text]
-    removals: list[Splice] = []
-    for change in sorted(c for c in changes if not c.text):
-        if removals and change.start <= removals[-1].end:
-            removals[-1] = Splice(removals[-1].start, max(removals[-1].end, change.end), "")
+def _removals(spans: Iterable[tuple[int, int]]) -> list[Splice]:
+    """Removals of byte ranges, joined where these touch or overlap."""
+    found: list[Splice] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1].end:
+            found[-1] = Splice(found[-1].start, max(found[-1].end, end), "")
         else:
-            removals.append(change)
-    return [*inserts, *removals]
+            found.append(Splice(start, end, ""))
+    return found
 
 
 def apply_splices(text: str, changes: list[Splice]) -> str:

@@ -1,1 +1,1 @@
-"""What is a secret, and how it is masked."""
+"""Tells what is a credential, and masks it in what is shown or kept."""

@@ -1,5 +1,5 @@
-"""What is a credential, by its name or its shape; and texts without them. The one notion for every room, and the one
-mask (docs/contract.md, guarantee 7).
+"""Tells credentials by their name or shape, and masks them in texts: the only place that does (docs/contract.md,
+guarantee 7).
 
 Names count first: a flag, variable, header or attribute whose name speaks of a password, token or key, however it is
 quoted. Keys of well-known services are known by their shape. A name too many costs a mask in a document; one too
@@ -9,7 +9,8 @@ few, a password. A folder, a region, a port is nobody's secret, whatever its nam
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 MASK = "***"
 _LOOK_BACK = 600
@@ -86,7 +87,7 @@ def is_secret(name: str) -> bool:
 
 
 def is_guarded(name: str) -> bool:
-    """``is_secret``, and what else of a parsed command line is nobody's business: tunnels, certificates, files."""
+    """``is_secret``, and other values of a parsed command line that are not shown: tunnels, certificates, files."""
     return is_secret(name) or _names_secret(_words(name)) or any(part in name.lower() for part in _GUARDED)
 
 
@@ -120,8 +121,9 @@ def masked(text: str, script: bool = False) -> str:
     if "OptionValue" in text:
         text = re.sub(_JSON_NAME, _option_value, text)
     hidden: list[str] = []
-    text = _flags(text, script, hidden)
-    text = _assignments(text, script, hidden)
+    text = _hide(text, _FLAG, partial(_value_of_flag, text, script), hidden)
+    text = _hide(text, _ASSIGNED, partial(_value_of_name, text, script), hidden)
+    text = re.sub(r"(?im)(^\W*(?:setx|setenv|set +-\w+) +(\w+) +)([^\0\n]+)", _set_by_command, text)
     if script:
         text = _hide_repeats(text, hidden)
     return re.sub(_SHAPES, _MARK, _addresses(text)).replace(_MARK, MASK)
@@ -178,7 +180,7 @@ def _parameter(match: re.Match[str]) -> str:
 
 
 def _hide_repeats(text: str, hidden: Sequence[str]) -> str:
-    """What is hidden in one place of a file is hidden in all: a comment may repeat the password."""
+    """The text with every other occurrence of a hidden value masked: a comment may repeat the password."""
     parts = {part.strip(" \t\"'\\") for value in hidden for part in (value, *re.split(r"[:,]", value))}
     known = [part for part in parts if len(part) >= _SHORTEST and not re.match(r"[$%{(]|--|\d+$", part)]
     for part in sorted(set(known), key=len, reverse=True)[:_MOST_VALUES]:
@@ -186,14 +188,17 @@ def _hide_repeats(text: str, hidden: Sequence[str]) -> str:
     return text
 
 
-def _flags(text: str, script: bool, hidden: list[str]) -> str:
-    """The values of flags: a word of its own, behind ``=``, as the next entry of a list."""
+def _hide(text: str, pattern: str, value: Callable[[re.Match[str]], tuple[int, int, str]], hidden: list[str]) -> str:
+    """The text with the values behind secret names masked, each of them added to ``hidden``.
+
+    ``pattern``: finds names (group 1); ``value``: tells of a match the range of its value and what is shown instead.
+    """
     out: list[str] = []
     at = 0
-    for match in re.finditer(_FLAG, text):
+    for match in re.finditer(pattern, text):
         if match.start() < at or not is_secret(match[1]):
             continue
-        begin, end, shown = _value_of_flag(text, match, script)
+        begin, end, shown = value(match)
         if end > begin:
             out += (text[at:begin], shown)
             hidden.append(text[begin:end])
@@ -201,7 +206,8 @@ def _flags(text: str, script: bool, hidden: list[str]) -> str:
     return "".join(out) + text[at:]
 
 
-def _value_of_flag(text: str, match: re.Match[str], script: bool) -> tuple[int, int, str]:
+def _value_of_flag(text: str, script: bool, match: re.Match[str]) -> tuple[int, int, str]:
+    """The value of a flag: a word of its own, behind ``=``, as the next entry of a list."""
     quote = match[2] or ""
     opened = text[match.start() - 1 : match.start()] if match.start() else ""
     equals = re.compile(r"[ \t]*=[ \t]*").match(text, match.end(1))
@@ -241,27 +247,17 @@ def _word_or_more(text: str, begin: int, script: bool) -> tuple[int, int, str]:
     return begin, found.end(), _MARK + (value[-1] if script and value[-1] in ("'", '"') else "")
 
 
-def _assignments(text: str, script: bool, hidden: list[str]) -> str:
-    """The values behind names: ``NAME=x``, ``name: x``, ``{'name': 'x'}``, ``set "NAME=x"``, headers."""
-    out: list[str] = []
-    at = 0
-    for match in re.finditer(_ASSIGNED, text):
-        if match.start() < at or not is_secret(match[1]):
-            continue
-        begin, end, shown = _value_of_name(text, match, script)
-        if end > begin and _MARK not in text[begin : begin + 2]:
-            out += (text[at:begin], shown)
-            hidden.append(text[begin:end])
-            at = end
-    text = "".join(out) + text[at:]
-    return re.sub(r"(?im)(^\W*(?:setx|setenv|set +-\w+) +(\w+) +)([^\0\n]+)", _set_by_command, text)
-
-
 def _set_by_command(match: re.Match[str]) -> str:
     return match[1] + _MARK if is_secret(match[2]) else match[0]
 
 
-def _value_of_name(text: str, match: re.Match[str], script: bool) -> tuple[int, int, str]:
+def _value_of_name(text: str, script: bool, match: re.Match[str]) -> tuple[int, int, str]:
+    """The value behind a name: ``NAME=x``, ``name: x``, ``{'name': 'x'}``, ``set "NAME=x"``, headers."""
+    begin, end, shown = _behind_name(text, script, match)
+    return (0, 0, "") if _MARK in text[begin : begin + 2] else (begin, end, shown)
+
+
+def _behind_name(text: str, script: bool, match: re.Match[str]) -> tuple[int, int, str]:
     name, closed, separator, begin = match[1], match[2].rstrip("]"), match[3].strip(), match.end()
     if re.compile(_EMPTY_VALUE).match(text, begin) or begin >= len(text):
         return 0, 0, ""
