@@ -74,8 +74,8 @@ def _document(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any
     return {
         "changed": bool(done.files),
         "file": str(path),
-        "before": _words(path, before, root),
-        "after": _words(path, after, root),
+        "before": _words_in_file(path, before, root),
+        "after": _words_in_file(path, after, root),
         "diff": masked_diff(before or b"", after or b"", path.name) + settings,
         "checkpoint": undone.id,
         "verified": None,
@@ -84,7 +84,7 @@ def _document(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any
     }
 
 
-def _words(path: Path, data: bytes | None, root: Path) -> list[str]:
+def _words_in_file(path: Path, data: bytes | None, root: Path) -> list[str]:
     """The words in a launch file's bytes, credentials masked; empty where it cannot be read."""
     try:
         return [] if data is None else masked_words(parse(data, path, {}, root).words)
