@@ -1,1 +1,1 @@
-"""One look at an install: where it is, what its flags are, whether the machine is free."""
+"""What most verbs begin with: an install inspected, its flags read, and whether the machine is free."""

@@ -1,4 +1,4 @@
-"""`doctor`: checks all that tuning needs, and says how to mend what fails."""
+"""`doctor`: checks everything that tuning needs, and says how to repair what fails."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from autotune.webui.face import Check, Classes
 from autotune.webui.recognise import face_of
 
 DEEPEST = 120
-"""Letters below the state folder of what lies deepest there: a clip of a run, a record of a study."""
+"""Length of the longest path below the state folder: a clip of a run, or a record of a study."""
 FREE_STATE = 200
 """MiB for records, run folders and one clip's outputs; a study itself takes well under one."""
 
 
 def checks(install: Inspection, places: Places) -> Iterator[Check]:
-    """All checks of one install, cheap ones first; none of them changes anything."""
+    """All checks of one install, quick ones first. None of them changes anything."""
     webui = install.machine.webui
     yield Check("web UI", True, f"{webui.flavour} {webui.version or '?'} in {install.root}")
     yield _asked("can be tuned", install.require_tunable, "interpreter, AnimateDiff, motion module are there",
@@ -48,6 +48,7 @@ def checks(install: Inspection, places: Places) -> Iterator[Check]:
 
 
 def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) -> Check:
+    """A check that fails when ``ask`` raises an AutotuneError; ``good``: its detail when it does not."""
     try:
         ask()
     except AutotuneError as error:
@@ -57,10 +58,8 @@ def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) ->
 
 def _numbers(install: Inspection) -> Iterator[Check]:
     if "--disable-nan-check" in install.machine.webui.flags:
-        yield Check(
-            "NaN check", True, "--disable-nan-check is given: numbers that overflow come out as black clips, "
-            "and a set that makes them is called invalid, not NaN", "", ("nan", "invalid_output"),
-        )
+        yield Check("NaN check", True, "--disable-nan-check is given: numbers that overflow come out as black clips, "
+                    "and a set that makes them is called invalid, not NaN", "", ("nan", "invalid_output"))
     else:
         yield Check("NaN check", True, "overflowing numbers are told by the web UI itself", "", ("nan",))
 
@@ -117,7 +116,7 @@ def _state(places: Places) -> Check:
 
 
 def _folder_name(install: Inspection, places: Places) -> Iterator[Check]:
-    """On Windows: can cmd.exe work in the web UI's folder, and are the paths of our own files short enough?"""
+    """On Windows: can cmd.exe run in the web UI's folder, and are the paths of autotune's files short enough?"""
     wrong = windows_paths.why_not_for_cmd(str(install.root)) if os.name == "nt" else None
     if wrong is not None:
         yield Check("folder's name", True, f"{wrong[0]}, so that no start can prove an apply", f"{wrong[1]}.")
@@ -131,7 +130,7 @@ def _folder_name(install: Inspection, places: Places) -> Iterator[Check]:
 
 
 def _checkpoints(places: Places, install: Inspection) -> Check:
-    """Are the records of what was written whole, and is nothing left half-way?"""
+    """Whether all checkpoints can be read, and no edit was interrupted."""
     from autotune.launchfile.checkpoints import Checkpoints
 
     name = "checkpoints"
@@ -168,7 +167,7 @@ def _lock(places: Places, root: Path) -> Check:
 
 
 def free(install: Inspection) -> Check:
-    """Whether nobody else works: the user's web UI, programs on the GPU, or on the CPU where that is measured."""
+    """Whether the machine is free: no job in the user's web UI, and no other program that uses what is measured."""
     from autotune.install import idle
 
     name = "machine is free"

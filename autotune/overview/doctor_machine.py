@@ -1,4 +1,4 @@
-"""What a probe already tells about failures to come: memory, driver, flags that the parser refuses. Pure."""
+"""Checks of `doctor` on the machine: memory, driver, and flags that this version refuses. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from autotune.model.machine import Gpu, Machine
 from autotune.webui.face import Check, Classes
 
 CLIP = 4300.0
-"""MiB that a clip of 512x512 and 16 frames takes at least: 4.2 GB without batched guidance, 5.6 with it."""
+"""MiB of GPU memory that a clip of 512x512 and 16 frames takes at least (4.2 GB; 5.6 GB with batched guidance)."""
 SMALL_CARD = 6144.0
+"""MiB of GPU memory below which such a clip may need the web UI's memory-saving modes."""
 MAIN_MEMORY = 2048.0
-"""MiB. A Stable Diffusion 1.5 checkpoint in fp16 is 2 GB, and goes through main memory when it is loaded."""
-
+"""MiB of main memory that loading takes: a Stable Diffusion 1.5 checkpoint in fp16 is 2 GB, and passes through it."""
 
 REFUSED: Classes = ("bad_flag",)
 DRIVER: Classes = ("cuda_error", "startup")
@@ -22,8 +22,7 @@ HOST: Classes = ("crash", "oom")
 
 
 def of_machine(machine: Machine, index: int, main_memory: float) -> Iterator[Check]:
-    """The checks that a probe's result answers. ``index``: the GPU that the web UI computes on; ``main_memory``:
-    MiB that a program could take now."""
+    """The checks of a probed machine. ``index``: NVML's index of the web UI's GPU; ``main_memory``: free MiB."""
     yield _flags(machine)
     if machine.gpus:
         yield _driver(machine)
@@ -61,7 +60,7 @@ def _driver(machine: Machine) -> Check:
 
 
 def _major(version: str | None) -> int | None:
-    """Within a major version older drivers run newer CUDA (minor version compatibility, since CUDA 11)."""
+    """The major CUDA version. Since CUDA 11 a driver runs every minor version of its major one."""
     found = re.match(r"\d+", version or "")
     return int(found[0]) if found else None
 

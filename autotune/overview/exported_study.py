@@ -1,4 +1,4 @@
-"""A study as one file, and its verdict computed again from its samples."""
+"""`export`, `import` and `replay`: a study as one JSON document, and its verdict computed anew from its samples."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ EXPORT_SCHEMA = 1
 
 
 def export(study: Study) -> dict[str, Any]:
-    """The whole study as one document: question, every sample and launch, result. Holds no secret.
+    """The whole study as one document, without secrets: its question, every sample and launch, and its result.
 
-    Raises StateDamaged when it is damaged.
+    Raises StateDamaged when its records are damaged.
     """
     study.checked_question()
     return {
@@ -41,7 +41,7 @@ def export(study: Study) -> dict[str, Any]:
 
 
 def read_export(path: Path) -> dict[str, Any]:
-    """Reads an exported study. Raises UsageProblem when the file is none."""
+    """Reads an exported study from a file. Raises UsageProblem when the file is no sound one."""
     try:
         document = codec.decode(path.read_bytes())
     except OSError as error:
@@ -58,7 +58,10 @@ def read_export(path: Path) -> dict[str, Any]:
 
 
 def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> Study:
-    """Adds an exported study to the store of a web UI. Raises UsageProblem, StateDamaged."""
+    """Adds an exported study to the studies of the web UI in folder ``webui``, under a new id where its own is taken.
+
+    Raises UsageProblem (no sound study), StateDamaged (it cannot be written).
+    """
     places.require_outside(webui)
     folders = places.studies(webui)
     found, _ = _content(document)
@@ -72,7 +75,7 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
     while name in taken:
         name = f"{base}-i{copy}"
         copy += 1
-    # An imported study answers questions; it never resumes: it was measured elsewhere or under another id.
+    # Its key is changed so that no tune resumes it: it was measured elsewhere, or under another id.
     head.update(id=name, key=f"imported:{head.get('key')}", imported=True)
     from autotune.store.journal import write_whole
 
@@ -95,9 +98,9 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
 
 
 def replay(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The verdict computed again from an exported study's samples, and whether it is the recorded one.
+    """The verdict computed anew from an exported study's samples; ``same_as_recorded``: whether it is the recorded one.
 
-    Raises UsageProblem when the file's content does not fit.
+    Raises UsageProblem when parts of the document do not fit one another.
     """
     from autotune.decide import verdict
 
@@ -108,25 +111,25 @@ def replay(document: Mapping[str, Any]) -> dict[str, Any]:
     history = History(found.samples, found.launches, found.cost.get("wall", 0.0) - installing, budget, None)
     again = verdict_json(verdict(history, asked.space, profile, asked.objective), asked.space, found.samples)
     recorded = found.result
-    same = None if recorded is None else _same(_without_hopes(recorded), again)
+    same = None if recorded is None else _same(_comparable(recorded), again)
     return {"study": asked.id, **again, "same_as_recorded": same}
 
 
-def _without_hopes(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """A result less its credit where that did not yet tell what was measured from what was expected."""
-    told = all("measured" in row for row in recorded.get("ablation", ()))
-    return {key: value for key, value in recorded.items() if told or key != "ablation"}
+def _comparable(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded result, without ``ablation`` where an older version did not mark there which effects it measured."""
+    marked = all("measured" in row for row in recorded.get("ablation", ()))
+    return {key: value for key, value in recorded.items() if marked or key != "ablation"}
 
 
 def _same(recorded: object, again: object) -> bool:
-    """Whether all that was recorded comes out again; what a newer version tells besides is no difference."""
+    """Whether everything recorded comes out again; keys that only a newer version has are no difference."""
     if isinstance(recorded, dict) and isinstance(again, dict):
         return all(_same(recorded[key], again[key]) for key in recorded.keys() & again.keys())
     return json.dumps(recorded, sort_keys=True) == json.dumps(again, sort_keys=True)
 
 
 def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]:
-    """An exported document by file name, or by study id of a web UI's store."""
+    """An exported document: the file ``name``, or the web UI's study with that id (None: the newest one)."""
     if name is not None and (Path(name).suffix == ".json" or os.path.isfile(name)):  # noqa: PTH113 - never raises
         return read_export(Path(name))
     if webui is None:
@@ -135,7 +138,7 @@ def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]
 
 
 def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.StudyExport, records.StudyQuestion]:
-    """The parts of an exported study, all of them sound and fitting one another. Raises UsageProblem."""
+    """The parts of an exported study, checked. Raises UsageProblem when one is damaged or does not fit the others."""
     try:
         found = codec.load(records.StudyExport, document)
         asked = records.check_study(found.study, found.samples, found.launches)
@@ -144,6 +147,3 @@ def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.Study
     except InvalidRecord as misfit:
         raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
     return found, asked
-
-
-__all__ = ["export", "import_study", "load", "read_export", "replay"]

@@ -1,4 +1,4 @@
-"""The document of `probe` (docs/contract.md: JSON), built from a look."""
+"""The document of `probe` (docs/contract.md: JSON), from the inspection of an install."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autotune.webui.recognise import face_of
 
 
 def probe_json(install: Inspection) -> dict[str, Any]:
-    """Everything one look found, with the candidates of the default search and why others are out."""
+    """Everything that an inspection found, with the sets of the default search and why others are excluded."""
     machine = install.machine
     space = face_of(machine.webui.root).space(machine)
     candidates: list[dict[str, Any]] = [

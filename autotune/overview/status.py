@@ -1,4 +1,4 @@
-"""`status`: what is applied and whether it still stands. Reads files only, so that it answers at once."""
+"""`status`: what is applied, and is it still in force? Reads files only, so that it answers at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from autotune.store.journal import load_json
 from autotune.store.places import Places
 
 LEAST_ROOM = 4096
-"""Bytes: with less, not one more record finds room."""
+"""Bytes that must be free on the disk, for one more record."""
 
-NUMBER_TAKEN = 2.0
-"""Seconds after a time was noted, in which a clock that is read twice may differ."""
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which two readings of the clock for one moment may differ."""
 
 if TYPE_CHECKING:
     from autotune.install.launch_flags import LaunchFlags
@@ -32,15 +32,16 @@ def status(root: Path, places: Places) -> dict[str, Any]:
     applied, store = _applied(root, places)
     written = next((file.path for file in applied.files if not file.keys), None) if applied else None
     found = flags_of(root)
-    counts = found if written is None or (found.path and found.path.resolve() == written) else _of_file(root, written)
-    path, words, problem = counts.path, counts.words, counts.fault.message if counts.fault else None
+    # Another file than the usual one counts when the apply wrote to it, as with --launch-file.
+    other = written is not None and not (found.path and found.path.resolve() == written)
+    launch = _launch_flags(root, written) if written and other else found
+    path, words, problem = launch.path, launch.words, launch.fault.message if launch.fault else None
     now = face_of(root).fingerprint(root, path if path is not None and path.is_file() else None, words)
     meta: dict[str, Any] = dict(applied.meta) if applied else {}
     then = dict(meta.get("fingerprint", {}).get("parts", ()))
     parts = dict(now.parts)
-    if applied and not problem and counts.known:
+    if applied and not problem and launch.known:
         from autotune.install.still_applied import file_drift
-        from autotune.webui.recognise import face_of
 
         problem = file_drift(words, meta, face_of(root).catalogue(root))
     return {
@@ -54,8 +55,8 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "install": _install(found),
         "file_since_apply": store.changed_since(path) if path and store else "unmanaged",
         "flags_now": _shown(words),
-        "certain": counts.doubt is None,
-        "depends": counts.doubt,
+        "certain": launch.doubt is None,
+        "depends": launch.doubt,
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
@@ -68,12 +69,12 @@ def status(root: Path, places: Places) -> dict[str, Any]:
 
 
 def running(places: Places, root: Path) -> dict[str, Any] | None:
-    """What an autotune of this state folder does right now: verb, pid, since, and how far a tune of this web UI is."""
+    """What an autotune with this state folder is doing: verb, pid, since when, and the progress of a tune; or None."""
     from autotune.launchfile.lock import Lock
 
     said = Lock(places.lock).holder()
     begun = str(said.get("started") or "")
-    if not lives(said.get("pid")) or not _as_old(said.get("pid"), begun):
+    if not lives(said.get("pid")) or not _began_by(said.get("pid"), begun):
         return None
     progress = unfinished(places, root) if said.get("what") == "tune" else None
     return {"verb": said.get("what"), "pid": said.get("pid"), "since": begun.replace("+00:00", "Z"),
@@ -81,7 +82,7 @@ def running(places: Places, root: Path) -> dict[str, Any] | None:
 
 
 def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
-    """The newest tune of this web UI, if it has no verdict yet: how far it is, and what goes on with it."""
+    """The newest tune of this web UI and its progress, if it has no verdict yet; None else."""
     from autotune.store.studies import Study, study_folders
 
     try:
@@ -104,7 +105,7 @@ def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
 
 
 def _ending(places: Places) -> list[int]:
-    """Pids of the guards that end just now what a killed autotune left."""
+    """Pids of guard processes that are ending, right now, the trial web UI of an autotune that was killed."""
     try:
         if not any(places.runs.iterdir()):
             return []
@@ -116,7 +117,7 @@ def _ending(places: Places) -> list[int]:
 
 
 def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
-    """Sets that ran when the machine went down, and are not tried again unasked."""
+    """Sets that ran when the machine went down; they are not tried again without being asked for."""
     if not places.install(root).is_dir():
         return []
     from autotune.store.running_set import RunningSet, this_boot
@@ -124,8 +125,8 @@ def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:
     return RunningSet(places.install(root), this_boot()).machine_down_sets()
 
 
-def _of_file(root: Path, path: Path) -> LaunchFlags:
-    """The file that the apply in force wrote, when it is not the one that counts."""
+def _launch_flags(root: Path, path: Path) -> LaunchFlags:
+    """The flags in the launch file ``path``; a file that is gone is told as a fault."""
     from autotune.install.launch_flags import LaunchFlags, flags_of
 
     try:
@@ -135,7 +136,7 @@ def _of_file(root: Path, path: Path) -> LaunchFlags:
 
 
 def _install(found: LaunchFlags) -> dict[str, Any] | None:
-    """What the install is, whether its flags are managed, and where they go."""
+    """What the install is, whether autotune edits its flags, and where they are written."""
     layout = found.layout
     if layout is None:
         return None
@@ -149,7 +150,7 @@ def _install(found: LaunchFlags) -> dict[str, Any] | None:
 
 
 def _applied(root: Path, places: Places) -> tuple[Checkpoint | None, Checkpoints | None]:
-    """The apply in force and the store that knows it; nothing is imported where nothing was ever applied."""
+    """(newest apply, its store); (None, None), without a slow import, where nothing was ever applied."""
     if not places.checkpoints(root).is_dir():
         return None, None
     from autotune.install.interrupted_edit import settle_interrupted_edit
@@ -169,21 +170,21 @@ def _shown(words: Sequence[str]) -> list[str]:
 
 
 def _daemon(places: Places) -> dict[str, Any] | None:
-    """What the agent last said of itself, None when it never ran with this state folder."""
+    """What the agent last wrote about itself; None when it never ran with this state folder."""
     said = _said(places.daemon / "status.json")
     if said is not None and said.get("running") and not lives(said.get("pid")):
-        said["running"] = False  # it was killed and could not say so
+        said["running"] = False  # it was killed before it could write that
     problem = _cannot_write(places.daemon)
     if said is None and problem is not None:
-        said = {"running": False}  # it could not even begin to say something
+        said = {"running": False}
     if said is not None and problem is not None:
-        # The agent cannot write it down itself.
+        # The agent itself cannot write down that it cannot write.
         said["problems"] = [*(said.get("problems") or ()), problem]
     return said
 
 
 def _said(path: Path) -> dict[str, Any] | None:
-    """What stands in the agent's file; where it is damaged, that: it is written anew and worth no error."""
+    """The agent's status file; a damaged one becomes a problem in it, and no error, since the agent rewrites it."""
     if not path.exists():
         return None
     from autotune.model import codec
@@ -199,7 +200,7 @@ def _said(path: Path) -> dict[str, Any] | None:
 
 
 def _cannot_write(folder: Path) -> str | None:
-    """Why records cannot be written there at present; None when they can, or when the system does not tell."""
+    """Why no record can be written in ``folder`` now; None where one can, or where the system does not tell."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not os.access(folder, os.W_OK):
@@ -211,15 +212,15 @@ def _cannot_write(folder: Path) -> str | None:
     return None
 
 
-def _as_old(pid: object, begun: str) -> bool:
-    """Is the process of that number the one that wrote this time? A killed one's number may be another's by now."""
+def _began_by(pid: object, time: str) -> bool:
+    """Whether the process began by that time (ISO 8601). If not, it only has the number of one that was killed."""
     import psutil
 
     if not isinstance(pid, int):
         return False
     try:
-        then = datetime.fromisoformat(begun).timestamp()
-        return psutil.Process(pid).create_time() <= then + NUMBER_TAKEN
+        then = datetime.fromisoformat(time).timestamp()
+        return psutil.Process(pid).create_time() <= then + CLOCK_TOLERANCE
     except ValueError:
         return False
     except (psutil.Error, OSError):
@@ -227,17 +228,7 @@ def _as_old(pid: object, begun: str) -> bool:
 
 
 def lives(pid: object) -> bool:
-    """Is there a process of that number?"""
-    if not isinstance(pid, int):
-        return False
-    if os.name != "posix":
-        import psutil
+    """Whether there is a process with that number."""
+    import psutil
 
-        return psutil.pid_exists(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return isinstance(pid, int) and psutil.pid_exists(pid)

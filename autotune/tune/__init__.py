@@ -1,1 +1,1 @@
-"""The use cases: they put the rooms below in order. Every one of them can be interrupted and run again."""
+"""`tune`: the loop, what carries a proposal out, time limits, the document."""
