@@ -15,7 +15,7 @@ from autotune.model.flagset import SettingValue
 from autotune.store import running_set
 from autotune.store.places import Places
 from autotune.trial.sweep import sweep
-from autotune.webui.face import NEVER, Given, Reported
+from autotune.webui.face import NEVER, GivenWords, Reported
 from autotune.webui.recognise import face_of
 
 LOG_LIMIT = 5.0
@@ -26,7 +26,7 @@ LOG_LIMIT = 5.0
 class SelfReport:
     """What a running web UI says of itself; ``given``: the words that its own script gave it, None if not known."""
 
-    given: Given | None
+    given: GivenWords | None
     reported: Reported
 
 

@@ -19,7 +19,7 @@ from autotune.measure.observers import Observer, Sampler
 from autotune.model.api import ApiProblem, Rendered
 from autotune.model.study import Failure
 from autotune.model.workload import Workload
-from autotune.webui.face import Client
+from autotune.webui.face import WebUIClient
 
 LOOK = 0.1
 """Seconds between looks at the request: a dead server, an interruption or a hang is noticed this fast."""
@@ -46,7 +46,7 @@ class ClipProcess:
     """The web UI process that renders. ``alive``: is it up? ``log_tail``: the last lines of its output, looked at when
     something failed. ``cancel``: set it to interrupt (failure "interrupted")."""
 
-    client: Client
+    client: WebUIClient
     observers: Sequence[Observer] = ()
     alive: Callable[[], bool] = lambda: True
     log_tail: Callable[[], Sequence[str]] = tuple
@@ -244,7 +244,7 @@ def _over_full(seen: Observations) -> str:
     return f"{seen.spilled:.0f} MiB of GPU memory were moved into main memory" if seen.spilled else "memory full"
 
 
-def _somebody_interrupted(client: Client) -> bool:
+def _somebody_interrupted(client: WebUIClient) -> bool:
     """The web UI says so until its next job; an answer that is not usable counts as no."""
     try:
         return client.was_interrupted()

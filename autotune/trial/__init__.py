@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autotune.trial.gpu_memory import settle
+    from autotune.trial.gpu_memory import wait_for_gpu_memory
     from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
     from autotune.trial.process import Server, StopReport, start
 
-__all__ = ["Cancelled", "LaunchFailed", "LaunchPlan", "Server", "StopReport", "settle", "start"]
+__all__ = ["Cancelled", "LaunchFailed", "LaunchPlan", "Server", "StopReport", "start", "wait_for_gpu_memory"]
 
 _HOME = {
     "Cancelled": "plan", "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
-    "start": "process", "settle": "gpu_memory",
+    "start": "process", "wait_for_gpu_memory": "gpu_memory",
 }
 
 

@@ -27,7 +27,7 @@ def level(nvml: GpuReader) -> dict[int, float]:
     return {gpu.index: gpu.memory_used for gpu in nvml.gpus() if gpu.memory_used is not None}
 
 
-def settle(
+def wait_for_gpu_memory(
     nvml: GpuReader | None,
     before: dict[int, float],
     *,

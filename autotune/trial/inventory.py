@@ -122,7 +122,7 @@ def restore(folder: Path) -> tuple[Trace, ...]:
     return tuple(traces)
 
 
-def told(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
+def warnings_of(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
     """What a run's traces come to, as warnings."""
     undone = _names(trace.path for trace in traces if trace.what != "left")
     left = _names(trace.path for trace in traces if trace.what == "left")

@@ -28,7 +28,7 @@ from autotune.trial.inventory import Trace
 from autotune.trial.log import KEEP, ServerLog
 from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
 from autotune.webui import recognise
-from autotune.webui.face import Credentials, Given, TrialStart, WebUI
+from autotune.webui.face import Credentials, GivenWords, TrialStart, WebUI
 
 PORT_TRIES = 3
 GUARD_START = 20.0
@@ -70,7 +70,7 @@ class Server:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_detail = ""
-        self.given: Given | None = None
+        self.given: GivenWords | None = None
         self.warnings: tuple[str, ...] = ()
         address = f"http://127.0.0.1:{begin.port}"
         self.client, self.stranger = webui.client(address, begin.credentials), webui.client(address, None)

@@ -12,7 +12,7 @@ import psutil
 
 from autotune.model.api import ApiProblem
 from autotune.trial.log import ServerLog
-from autotune.webui.face import Client
+from autotune.webui.face import WebUIClient
 
 PERIOD = 0.2
 """Seconds between looks: readiness is seen at most this much, and one request, after it is true."""
@@ -96,8 +96,8 @@ class Starting:
     ``alive``: whether its first one lives; ``deadline``: until when it may take (time.monotonic), asked again at each
     look."""
 
-    client: Client
-    stranger: Client
+    client: WebUIClient
+    stranger: WebUIClient
     port: int
     log: ServerLog
     tree: Callable[[], list[psutil.Process]]

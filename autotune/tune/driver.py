@@ -93,7 +93,7 @@ class _Live:
     server: trial.Server
     launch: int
     key: str
-    cold_for: tuple[str, int | None] | None
+    cold_start_of: tuple[str, int | None] | None
     screening: bool
     now: str
     observers: tuple[Observer, ...]
@@ -162,8 +162,9 @@ class Driver:
                 traces = live.server.stop().traces
                 self._setup.in_flight.end()
                 if not self._way.taken.is_set():  # else what is in use is not ours
-                    trial.settle(self._nvml, self._idle_memory, limit=time_limits.settle_limit(self._budget.left()))
-            self._warn(inventory.told(traces, self._setup.run_root))
+                    limit = time_limits.settle_limit(self._budget.left())
+                    trial.wait_for_gpu_memory(self._nvml, self._idle_memory, limit=limit)
+            self._warn(inventory.warnings_of(traces, self._setup.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then
@@ -227,7 +228,7 @@ class Driver:
 
     def _serves(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
         if proposal.fresh:
-            return live.cold_for == (candidate.id, proposal.block)
+            return live.cold_start_of == (candidate.id, proposal.block)
         if live.key != candidate.launch_key:
             return False
         return candidate.id == live.now or self._setup.webui.switch_of(candidate, live.screening) is not None
@@ -468,7 +469,7 @@ class Driver:
         ssim, psnr = went.likeness or (None, None)
         self._study.add_sample(Sample(
             number=len(self._study.samples), candidate=task.candidate.id, purpose=proposal.purpose,
-            launch=live.launch, cold=live.cold_for is not None and live.cold_for[0] == task.candidate.id,
+            launch=live.launch, cold=live.cold_start_of is not None and live.cold_start_of[0] == task.candidate.id,
             workload=task.index, round=task.round, state=went.state,
             seconds=went.seconds, cost=went.cost, failure=went.failure, detail=went.detail,
             memory_peak=seen.memory_peak, block=proposal.block, energy=seen.energy, ssim=ssim, psnr=psnr,

@@ -90,7 +90,7 @@ class TrialStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class TrialCommand:
     """How a trial is started: ``argv`` (a whole command line on Windows, where a script needs one) and the whole
     environment; ``warnings``: what cannot be as its owner's start has it, in words."""
 
@@ -138,7 +138,7 @@ class FlagState:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RunningJob:
     """Whether a web UI has a job running; ``name``, ``fraction`` (0 to 1) and the sampling ``step`` of ``steps`` of it
     as it tells."""
 
@@ -164,7 +164,7 @@ class Check:
     prevents: Classes = ()
 
 
-class Given(Protocol):
+class GivenWords(Protocol):
     """The words that a web UI's own start script gave it."""
 
     @property
@@ -175,7 +175,7 @@ class Given(Protocol):
         """In words how they are not what was expected; credentials are masked."""
 
 
-class Client(Protocol):
+class WebUIClient(Protocol):
     """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable.
 
     What a class that inherits from this one does not say, it cannot do: interrupt, tell its memory, change options.
@@ -210,7 +210,7 @@ class Client(Protocol):
 
         return Memory()
 
-    def job(self, limit: float = 5.0) -> Job:
+    def job(self, limit: float = 5.0) -> RunningJob:
         """What it is doing now."""
 
     def reported(self, attention: str | None = None) -> Reported:
@@ -309,7 +309,7 @@ class WebUI(Protocol):
         does. ``screening``: the process was started so that all its mates can be switched to."""
         return None
 
-    def prepare(self, start: TrialStart) -> Command:
+    def prepare(self, start: TrialStart) -> TrialCommand:
         """Lays out the trial's own files and says how to start it. Raises NothingToWorkOn, OSError."""
 
     def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
@@ -321,14 +321,14 @@ class WebUI(Protocol):
         are not known."""
         return tuple(given)
 
-    def given(self, start: TrialStart) -> Given | None:
+    def given(self, start: TrialStart) -> GivenWords | None:
         """The words that its own script gave, after such a start; None where they are not known."""
         return None
 
-    def client(self, address: str, credentials: Credentials | None) -> Client:
+    def client(self, address: str, credentials: Credentials | None) -> WebUIClient:
         """Asks the web UI at ``address`` (``http://127.0.0.1:PORT``)."""
 
-    def clients(self, address: str, words: Sequence[str] | None) -> Iterator[Client]:
+    def clients(self, address: str, words: Sequence[str] | None) -> Iterator[WebUIClient]:
         """Ways to ask the owner's own web UI at HOST:PORT; ``words``: its command line, None where it is not known."""
 
     def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:

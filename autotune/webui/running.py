@@ -25,7 +25,7 @@ from autotune.webui import recognise
 if TYPE_CHECKING:
     import psutil
 
-    from autotune.webui.face import Client, WebUI
+    from autotune.webui.face import WebUI, WebUIClient
 
 CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
 """What to do about a web UI that holds its options and does not let them be changed."""
@@ -252,7 +252,7 @@ class Said:
     text: str
 
 
-def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[Client]:
+def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[WebUIClient]:
     return (one.kind or next(recognise.kinds())).clients(f"{host}:{port}", one.words)
 
 
@@ -276,7 +276,7 @@ def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
     return min(found, key=lambda said: order.index(said.kind))
 
 
-def _asked(client: Client, limit: float) -> Said:
+def _asked(client: WebUIClient, limit: float) -> Said:
     try:
         job = client.job(limit)
     except ApiProblem as problem:
@@ -298,7 +298,7 @@ class Reached:
 
     pid: int
     port: int
-    client: Client
+    client: WebUIClient
 
     @property
     def name(self) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from autotune import measure
 from autotune.model.workload import Workload
-from autotune.webui.face import Client
+from autotune.webui.face import WebUIClient
 
 _OF = {field.name: kind for kind in (measure.ClipProcess, measure.ClipLimits, measure.ClipJob)
        for field in fields(kind)}
 
 
-def rendered(client: Client, workload: Workload, seed: int = 1, **more: Any) -> measure.ClipResult:
+def rendered(client: WebUIClient, workload: Workload, seed: int = 1, **more: Any) -> measure.ClipResult:
     """``more``: fields of ClipProcess, ClipLimits and ClipJob."""
     parts: dict[Any, dict[str, Any]] = {kind: {} for kind in _OF.values()}
     for name, value in more.items():

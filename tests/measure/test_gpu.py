@@ -12,7 +12,7 @@ from autotune.machine.nvml import Nvml
 from autotune.measure import guards
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Sampler
-from autotune.trial import settle
+from autotune.trial import wait_for_gpu_memory
 from autotune.trial.gpu_memory import level
 from tests import nvml_fake
 
@@ -186,10 +186,10 @@ def test_memory_is_waited_for_until_it_is_back(fake: nvml_fake.Fake, nvml: Nvml)
     def give_back(_: float) -> None:
         fake.set(0, used=max(600, int(nvml.memory_used(0) or 0) - 3000))
 
-    back, _waited = settle(nvml, before, sleep=give_back)
+    back, _waited = wait_for_gpu_memory(nvml, before, sleep=give_back)
     assert back and nvml.memory_used(0) == 600.0
     fake.lose()
-    assert settle(nvml, before)[0] is True
+    assert wait_for_gpu_memory(nvml, before)[0] is True
 
 
 def test_no_nvml_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_what_the_user_wrote_between_take_and_restore_stays(root: Path, tmp_path
     assert {trace.path: trace.what for trace in traces} == dict.fromkeys(
         ["config.json", "styles.csv", str(Path("extensions/wildcards/plants.txt")), str(Path("outputs/2.png")),
          *(["kept-params.txt"] if os.name == "posix" else [])], "left")  # Windows keeps no time of a renaming
-    (line,) = inventory.told(traces, folder.parent)
+    (line,) = inventory.warnings_of(traces, folder.parent)
     assert "left as it is" in line and "config.json" in line
 
 

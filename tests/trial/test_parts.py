@@ -23,7 +23,7 @@ from autotune.model.machine import Gpu
 from autotune.overview import status
 from autotune.report import plain
 from autotune.store.places import Places
-from autotune.trial import ready, run_folder, settle
+from autotune.trial import ready, run_folder, wait_for_gpu_memory
 from autotune.trial.gpu_memory import level
 from autotune.trial.log import ServerLog
 from autotune.trial.sweep import sweep
@@ -129,12 +129,12 @@ class Card:
     ((5000.0, None), True),
 ])
 def test_memory_is_waited_for(used: tuple[float | None, ...], back: bool) -> None:
-    assert settle(Card(*used), {0: 100.0}, sleep=lambda _: None)[0] is back
+    assert wait_for_gpu_memory(Card(*used), {0: 100.0}, sleep=lambda _: None)[0] is back
 
 
 def test_memory_that_stays_away_is_given_up() -> None:
-    assert settle(Card(5000.0), {0: 100.0}, limit=0.05, period=0.01)[0] is False
-    assert settle(None, {0: 100.0}) == (True, 0.0) and settle(Card(5000.0), {}) == (True, 0.0)
+    assert wait_for_gpu_memory(Card(5000.0), {0: 100.0}, limit=0.05, period=0.01)[0] is False
+    assert wait_for_gpu_memory(None, {0: 100.0}) == (True, 0.0) and wait_for_gpu_memory(Card(5000.0), {}) == (True, 0.0)
     assert level(Card(7.0)) == {0: 7.0} and level(Card(None)) == {}
 
 

@@ -13,7 +13,7 @@ from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
 from autotune.model.workload import Workload
 from autotune.secrets.mask import MASK, is_guarded
-from autotune.webui.face import Job, Reported
+from autotune.webui.face import Reported, RunningJob
 from autotune.webui.transport import MIB, Answer, Transport
 
 PROMPT = "a red balloon rising over hills"
@@ -128,13 +128,13 @@ class Client:
             active_peak=_mib(_part(cuda, "active"), "peak"),
             oom_count=events["oom"] if isinstance(events.get("oom"), int) else None)
 
-    def job(self, limit: float = 5.0) -> Job:
+    def job(self, limit: float = 5.0) -> RunningJob:
         """The running job; with live previews off it costs the server nothing."""
         data = self._object("/sdapi/v1/progress?skip_current_image=true", limit)
         state = _part(data, "state")
         job, count = str(state.get("job") or ""), state.get("job_count")
         fraction = data.get("progress")
-        return Job(bool(job) or (isinstance(count, int) and count != 0), job,
+        return RunningJob(bool(job) or (isinstance(count, int) and count != 0), job,
                    float(fraction) if isinstance(fraction, (int, float)) else 0.0,
                    *(found if isinstance(found := state.get(name), int) else 0
                      for name in ("sampling_step", "sampling_steps")))

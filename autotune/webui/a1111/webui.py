@@ -13,7 +13,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
 from autotune.webui.a1111.log_lines import LINES
-from autotune.webui.face import Check, Command, Credentials, FlagState, Layout, Reported, TrialStart, WebUI
+from autotune.webui.face import Check, Credentials, FlagState, Layout, Reported, TrialCommand, TrialStart, WebUI
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
@@ -154,7 +154,7 @@ class A1111(WebUI):
         there = screening or candidate.effective.attention != "xformers"
         return live_settings(candidate) if there and switches_live(candidate) else None
 
-    def prepare(self, start: TrialStart) -> Command:
+    def prepare(self, start: TrialStart) -> TrialCommand:
         """Lays out copies of the settings, and puts words and variables together (``isolation``, ``environment``)."""
         from autotune.launchfile.values import COMMANDLINE_ARGS
         from autotune.model.windows_paths import why_too_long
@@ -183,7 +183,7 @@ class A1111(WebUI):
             argv = (*environment.command(found, start.python), str(start.root / "launch.py"))
             env = {**environment.for_python(found, start.python), COMMANDLINE_ARGS: isolation.quoted(words)}
         env["SD_WEBUI_RESTARTING"] = "1"  # no browser is opened
-        return Command(argv, env, tuple(filter(None, warnings)))
+        return TrialCommand(argv, env, tuple(filter(None, warnings)))
 
     def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """See ``isolation.trial_words``."""

@@ -48,7 +48,7 @@ class Ini:
         return LINE.sub(b"flags = " + shlex.join(words).encode(), file.data, count=1)
 
 
-class Asked(face.Client):
+class Asked(face.WebUIClient):
     """Its API."""
 
     def __init__(self, address: str, auth: tuple[str, str] | None) -> None:
@@ -66,9 +66,9 @@ class Asked(face.Client):
         answer: Any = self._transport.call("POST", "/v2/animate", job, limit=limit, cancel=cancel)
         return Rendered((base64.b64decode(answer.data["gif"]),), "", answer.seconds, None)
 
-    def job(self, limit: float = 5.0) -> face.Job:
+    def job(self, limit: float = 5.0) -> face.RunningJob:
         self.answers(limit)
-        return face.Job(False)
+        return face.RunningJob(False)
 
     def reported(self, attention: str | None = None) -> face.Reported:
         answer: Any = self._transport.call("GET", "/v2/hello")
@@ -113,11 +113,11 @@ class Pretend(face.WebUI):
     ) -> tuple[tuple[str, ...], dict[str, SettingValue]]:
         return candidate.flags.words, {}
 
-    def prepare(self, start: face.TrialStart) -> face.Command:
+    def prepare(self, start: face.TrialStart) -> face.TrialCommand:
         (start.folder / "tmp").mkdir()
         user = f"{start.credentials.user}:{start.credentials.password}"
-        program = (str(start.python), str(start.root / "pretend.py"))
-        return face.Command((*program, *start.words, "--port", str(start.port)), {**os.environ, "PRETEND_USER": user})
+        program = (str(start.python), str(start.root / "pretend.py"), *start.words, "--port", str(start.port))
+        return face.TrialCommand(program, {**os.environ, "PRETEND_USER": user})
 
     def client(self, address: str, credentials: face.Credentials | None) -> Asked:
         return Asked(address, (credentials.user, credentials.password) if credentials else None)
