@@ -196,9 +196,7 @@ class Agent:
     def _ask_to_close_webui(self, worth: bool, cause: str) -> None:
         """Asks the user to close the web UI, if so configured and it alone is in the way; once a day at most."""
         asked, now = self.keeper.state.asked, self._now()
-        if not worth or self.config.webui_running != "ask":
-            return
-        if asked is not None and abs(now - asked) < ASK_PERIOD:
+        if not worth or self.config.webui_running != "ask" or (asked is not None and abs(now - asked) < ASK_PERIOD):
             return
         self.keeper.record({"event": "asked", "at": now})
         self.effects.notify_user(
@@ -284,35 +282,28 @@ class Agent:
         running = self.keeper.state.running
         assert running is not None
         at = self._now()
-        event: Event = {
-            "event": "ended",
-            "session": running.session,
-            "outcome": end.outcome,
-            "at": at,
-            "text": end.text,
-            "seconds": round(self._seconds_taken(running), 3),
-            "retry_at": at + end.retry if end.retry else 0.0,
-            "decision": end.decision,
-            "speedup": end.speedup,
+        seconds = round(self._seconds_taken(running), 3)
+        self.keeper.record({
+            "event": "ended", "session": running.session, "outcome": end.outcome, "at": at, "text": end.text,
+            "seconds": seconds, "retry_at": at + end.retry if end.retry else 0.0,
+            "decision": end.decision, "speedup": end.speedup,
             "then": [asdict(follow) for follow in self._follow_ups(running, end)],
             "due": self._due_after(running, end, at),
-        }
-        self.keeper.record(event)
+        })
         self._began = None
         decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
-        cost = f"cost {event['seconds']:.0f} s, {self._seconds_today() / 60:.0f} min today"
+        cost = f"cost {seconds:.0f} s, {self._seconds_today() / 60:.0f} min today"
         self.effects.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
         self._tell_user_of_end(running, end)
         self._next_check = self.effects.monotonic()
 
     def _follow_ups(self, running: RunningSession, end: SessionEnd) -> list[FollowUp]:
-        if self.config.policy != "apply":
-            return []
+        follow = []
         if end.better and running.kind == "retune":
-            return [FollowUp("apply", end.text)]
-        if end.loss:
-            return [FollowUp("rollback", f"a fresh comparison shows a loss: {end.text}")]
-        return []
+            follow = [FollowUp("apply", end.text)]
+        elif end.loss:
+            follow = [FollowUp("rollback", f"a fresh comparison shows a loss: {end.text}")]
+        return follow if self.config.policy == "apply" else []
 
     def _due_after(self, running: RunningSession, end: SessionEnd, at: float) -> Event | None:
         """What a session's end makes due itself: a check after an apply, a tune after a check that says so."""
@@ -322,9 +313,7 @@ class Agent:
         elif running.kind == "drift" and end.stale and not running.due.startswith(AFTER_APPLY):
             # After an apply nothing has changed but the flags: a tune would ask the question that was just answered.
             action, cause = "retune", f"a check found: {end.text}"
-        if not action:
-            return None
-        return {"id": name, "action": action, "causes": [cause], "since": at}
+        return {"id": name, "action": action, "causes": [cause], "since": at} if action else None
 
     def _tell_user_of_end(self, running: RunningSession, end: SessionEnd) -> None:
         if end.outcome == "gave_up":

@@ -114,19 +114,20 @@ def _joined(one: DueSession, other: DueSession) -> tuple[Action, tuple[str, ...]
     return stronger_action(one.action, other.action), tuple(dict.fromkeys([*one.causes, *other.causes]))
 
 
-def _on_began(state: AgentState, event: Mapping[str, Any]) -> AgentState:
-    running = codec.load(RunningSession, {**event, "began": event["at"]})
-    return replace(state, running=running, count=state.count + 1)
-
-
 def _on_ended(state: AgentState, event: Mapping[str, Any]) -> AgentState:
     """After a session's end: ``outcome`` as in SessionEnd, ``retry_at`` (seconds since 1970) if it is tried again."""
     running = state.running
     if running is None or running.session != event["session"]:
         return state
-    now = replace(state, running=None, last=_last_session(event, running))
+    keys = ("session", "at", "outcome", "seconds", "text", "decision", "speedup")
+    last = {"kind": running.kind, **{key: event[key] for key in keys if event.get(key) is not None}}
+    now = replace(state, running=None, last=last)
     if running.kind in ("retune", "drift"):
-        now = _after_measuring(now, running, event)
+        part = SessionPart(running.began, float(event.get("seconds") or 0.0), running.due)
+        now = replace(now, sessions=(*recent(state.sessions, float(event["at"]), KEEP_SESSIONS), part))
+        # Something else that became due meanwhile stays.
+        if state.due is not None and state.due.id == running.due:
+            now = replace(now, due=_left_to_do(state.due, event))
     elif state.follow is not None and state.follow.kind == running.kind:
         now = replace(now, follow=_left_to_do(state.follow, event))
     if event["outcome"] == "done" and running.kind == "apply":
@@ -137,7 +138,7 @@ def _on_ended(state: AgentState, event: Mapping[str, Any]) -> AgentState:
 
 
 def _with_due(state: AgentState, due: Mapping[str, Any] | None) -> AgentState:
-    """What a session's end makes due itself; it joins what is due already, and the stronger_action action counts."""
+    """What a session's end makes due itself; it joins what is due already, and the stronger action counts."""
     if due is None:
         return state
     fresh = codec.load(DueSession, due)
@@ -158,26 +159,8 @@ def _left_to_do(item: T, event: Mapping[str, Any]) -> T | None:
     return replace(item, attempts=item.attempts + failed, not_before=float(event.get("retry_at") or 0.0))
 
 
-def _after_measuring(state: AgentState, running: RunningSession, event: Mapping[str, Any]) -> AgentState:
-    now = replace(state, sessions=_with_session(state, running, event))
-    if state.due is None or state.due.id != running.due:
-        return now  # something else became due meanwhile; it stays
-    return replace(now, due=_left_to_do(state.due, event))
-
-
 def _with_follow_up(state: AgentState, follow: Mapping[str, Any] | None) -> AgentState:
     return replace(state, follow=codec.load(FollowUp, follow)) if follow else state
-
-
-def _last_session(event: Mapping[str, Any], running: RunningSession) -> dict[str, Any]:
-    keys = ("session", "at", "outcome", "seconds", "text", "decision", "speedup")
-    return {"kind": running.kind, **{key: event[key] for key in keys if event.get(key) is not None}}
-
-
-def _with_session(state: AgentState, running: RunningSession, event: Mapping[str, Any]) -> tuple[SessionPart, ...]:
-    seconds = float(event.get("seconds") or 0.0)
-    kept = recent(state.sessions, float(event["at"]), KEEP_SESSIONS)
-    return (*kept, SessionPart(running.began, seconds, running.due))
 
 
 def _on_start_failed(state: AgentState, event: Mapping[str, Any]) -> AgentState:
@@ -188,16 +171,13 @@ def _on_start_failed(state: AgentState, event: Mapping[str, Any]) -> AgentState:
     return _with_follow_up(now, event.get("follow"))
 
 
-def _on_settled(state: AgentState, event: Mapping[str, Any]) -> AgentState:
-    return _with_follow_up(replace(state, applied=None), event.get("follow"))
-
-
 _HANDLERS: dict[str, Callable[[AgentState, Mapping[str, Any]], AgentState]] = {
     "believed": _on_believed,
-    "began": _on_began,
+    "began": lambda state, event: replace(
+        state, running=codec.load(RunningSession, {**event, "began": event["at"]}), count=state.count + 1),
     "ended": _on_ended,
     "start_failed": _on_start_failed,
-    "settled": _on_settled,
+    "settled": lambda state, event: _with_follow_up(replace(state, applied=None), event.get("follow")),
     "asked": lambda state, event: replace(state, asked=float(event["at"])),
     "answered": lambda state, _: replace(state, asked=None),
     "snapshot": lambda _, event: restore(event["state"]),
@@ -210,8 +190,7 @@ class StateKeeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._journal = Journal(folder / "journal.jsonl")
-        self.state = AgentState()
-        self._unread = 0
+        self.state, self._unread = AgentState(), 0
         events = self._journal.read()
         for event in events:
             self._replay(event)

@@ -43,11 +43,10 @@ class _Verbs(click.Group):
         return command
 
 
-HELP = {"help_option_names": ["-h", "--help"]}
 GOES_ON = "Nothing is lost: the same command goes on from here."
 
 
-@click.group(cls=_Verbs, params=list(GLOBAL_OPTIONS), context_settings=HELP)
+@click.group(cls=_Verbs, params=list(GLOBAL_OPTIONS), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="autotune", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: object) -> None:
@@ -73,14 +72,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _reader_gone(error: OSError) -> bool:
-    """Does nobody read our output any more? Windows calls a pipe without a reader an invalid argument."""
+    """Whether nobody reads our output any more; Windows calls a pipe without a reader an invalid argument."""
     if error.filename is not None or error.errno not in (errno.EPIPE, errno.EINVAL):
         return False
     return error.errno == errno.EPIPE or any(map(_is_stuck, (sys.stdout, sys.stderr)))
 
 
 def _is_stuck(stream: TextIO) -> bool:
-    """Is there something left to be written that cannot be?"""
+    """Whether something is left to be written to the stream that cannot be."""
     try:
         stream.flush()
     except (OSError, ValueError):
@@ -89,7 +88,7 @@ def _is_stuck(stream: TextIO) -> bool:
 
 
 def _mute() -> None:
-    """What is still to be written finds no reader: it goes nowhere, and does not fail when the program ends."""
+    """Sends what finds no reader nowhere, so that writing it does not fail when the program ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in filter(_is_stuck, (sys.stdout, sys.stderr)):
         with contextlib.suppress(OSError, ValueError):
@@ -125,7 +124,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _system_fault(error: OSError, as_json: bool) -> int:
-    """What the system would not do, wherever it was asked for: a path too long, a disk that is full or broken."""
+    """Prints what the system refused, wherever it was asked for: a path too long, a disk that is full or broken."""
     if error.filename is None and error.errno in FULL:
         # It is our output that finds no room; what is left of it must not be tried again at the end.
         with contextlib.suppress(OSError, ValueError):

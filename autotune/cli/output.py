@@ -1,4 +1,4 @@
-"""stdout carries the result only; progress, logs and errors go to stderr."""
+"""Prints results and errors: stdout carries the result only; progress, logs and errors go to stderr."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from typing import Any
 from autotune.secrets.mask import masked
 
 SCHEMA = 1
-
-
-def document(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A result document: schema and kind first (docs/contract.md: JSON)."""
-    return {"schema": SCHEMA, "kind": kind, **body}
+"""Version of the result documents (docs/contract.md: JSON)."""
 
 
 class _Nowhere(io.TextIOWrapper):
-    """Stands for a stream that the process does not have: empty to read from, and deaf."""
+    """Stands for a stream that the process does not have: empty to read from, and what is written is lost."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(io.BufferedReader(io.FileIO(os.devnull)) if mode == "r" else
@@ -67,7 +63,7 @@ def print_json(kind: str, body: Mapping[str, Any]) -> None:
 
     Bytes of a file name that are no UTF-8 (they come as lone surrogates) appear as JSON escapes.
     """
-    text = json.dumps(document(kind, body), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    text = json.dumps({"schema": SCHEMA, "kind": kind, **body}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     with _to_a_reader():
         sys.stdout.flush()
         buffer = getattr(sys.stdout, "buffer", None)

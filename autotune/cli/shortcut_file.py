@@ -1,4 +1,4 @@
-"""The file that is double-clicked, as each system wants it. Pure: a command line in, bytes out."""
+"""Makes the content of the file that is double-clicked, as each system wants it, from a command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDS = "Press Enter to close this window. "
 
 
 def name(system: str = sys.platform) -> str:
-    """What the file is called there."""
+    """What the file is called on that system."""
     return NAMES.get(system, "autotune-tune.desktop")
 
 

@@ -80,16 +80,8 @@ def marked(run_id: str) -> list[psutil.Process]:
 
 def members(run_id: str, guard_pid: int | None) -> list[psutil.Process]:
     """All living processes of a run but the guard and this process, parents first."""
-    seen: dict[int, psutil.Process] = {}
-    if guard_pid is not None:
-        for process in descendants(guard_pid):
-            seen.setdefault(process.pid, process)
-    for process in marked(run_id):
-        seen.setdefault(process.pid, process)
-    for pid in (os.getpid(), guard_pid):
-        if pid is not None:
-            seen.pop(pid, None)
-    return list(seen.values())
+    found = [*(descendants(guard_pid) if guard_pid is not None else ()), *marked(run_id)]
+    return list({one.pid: one for one in found if one.pid not in (os.getpid(), guard_pid)}.values())
 
 
 def send(processes: Iterable[psutil.Process], number: int) -> None:
