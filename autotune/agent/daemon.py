@@ -63,9 +63,7 @@ class LiveConfig:
         return (found.st_mtime_ns, found.st_size)
 
 
-def run(
-    webui: Path, state: Path, config: Path | None = None, *, once: bool = False, quiet: bool = False
-) -> int:
+def run(webui: Path, state: Path, config: Path | None = None, *, once: bool = False, quiet: bool = False) -> int:
     """Runs the agent for the web UI in ``webui`` with the state folder ``state``; returns 0 when told to stop.
 
     ``once``: one pass (read the fingerprint, let changes settle, run what is due if it may run, write the result),

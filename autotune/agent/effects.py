@@ -86,9 +86,7 @@ class Effects(Protocol):
 class RealEffects(Effects):
     """The effects themselves. ``woken`` is set by file events and by signals."""
 
-    def __init__(
-        self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, root: Path, state: Path, config: Callable[[], Config], say: Callable[[str], None]) -> None:
         from autotune.agent.file_events import FolderWatcher
         from autotune.agent.situation import SituationReader
         from autotune.agent.webui_starts import BriefStarts

@@ -7,14 +7,18 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from autotune.agent.verb_guard import interrupt
 from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.disk.programs import HIDDEN, console_python
 from autotune.model.errors import StateDamaged
+
+if TYPE_CHECKING:
+    import psutil
 
 INTERRUPT_LIMIT = 2.5
 """Seconds a verb has to end by itself after an interrupt."""
@@ -60,7 +64,7 @@ class VerbProcess:
 
     def pids(self) -> frozenset[int]:
         """Ids of the verb's process and of everything that it started."""
-        return frozenset(p.pid for p in self._process_tree())
+        return frozenset({self.pid, *(process.pid for process in self._started())})
 
     def poll(self) -> int | None:
         """Its exit code; None while it runs."""
@@ -73,16 +77,16 @@ class VerbProcess:
 
     def stop(self) -> VerbResult:
         """Ends it within about five seconds, the web UI first of all; what it had measured is on disk."""
-        tree = self._process_tree()
+        started = self._started()
         if os.name == "nt":
             self._close()  # only processes of one console can interrupt each other there; its guard hears this
         else:
             interrupt(self._process)
         if not self._wait(INTERRUPT_LIMIT):
-            tree = list({p.pid: p for p in [*tree, *self._process_tree()]}.values())
+            started = list({process.pid: process for process in [*started, *self._started()]}.values())
             self._process.kill()
             self._wait(GUARD_LIMIT)
-        _kill_remaining(tree, self._process.pid)
+        _kill_remaining(started)
         return self.result()
 
     def _wait(self, seconds: float) -> bool:
@@ -96,41 +100,33 @@ class VerbProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _process_tree(self) -> list[Any]:
-        import psutil
+    def _started(self) -> list[psutil.Process]:
+        """Living processes that the verb started, and those that they started."""
+        from autotune.machine.processes import descendants
 
-        try:
-            first = psutil.Process(self._process.pid)
-            return [first, *first.children(recursive=True)]
-        except (psutil.Error, OSError):
-            return []
+        return descendants(self.pid)
 
 
-def _kill_remaining(tree: Sequence[Any], first: int) -> None:
-    """Kills what is left of a verb's processes, except the trial's guard, which cleans up and then ends."""
-    import psutil
-
-    from autotune.machine.processes import alive
+def _kill_remaining(started: list[psutil.Process]) -> None:
+    """Kills what is left of the processes a verb started, except the trial's guard, which cleans up and then ends."""
+    from autotune.machine.processes import GONE, POLL, alive
 
     limit = time.monotonic() + GUARD_LIMIT
-    left = [p for p in tree if p.pid != first]
-    while left and time.monotonic() < limit:
-        left = [p for p in left if alive(p) and not _is_trial_guard(p)]
-        if left:
-            time.sleep(0.05)
-    for process in left:
-        try:
+    while started and time.monotonic() < limit:
+        started = [process for process in started if alive(process) and not _is_trial_guard(process)]
+        if started:
+            time.sleep(POLL)
+    for process in started:
+        with suppress(*GONE):
             process.kill()
-        except (psutil.Error, OSError):
-            continue
 
 
-def _is_trial_guard(process: Any) -> bool:  # noqa: ANN401 - psutil.Process, imported where used
-    import psutil
+def _is_trial_guard(process: psutil.Process) -> bool:
+    from autotune.machine.processes import GONE
 
     try:
         return "autotune.trial.guard" in process.cmdline()
-    except (psutil.Error, OSError):
+    except GONE:
         return True
 
 

@@ -78,16 +78,13 @@ def _all(file: IO[bytes]) -> str:
 
 
 def _read(said: dict[str, object]) -> Runtime:
-    backends = said.get("sdp_backends")
+    """What the script told; a value that is no text counts as not told."""
+    backends, texts = said.get("sdp_backends"), {key: one for key, one in said.items() if isinstance(one, str)}
     return Runtime(
-        python=_text(said.get("python")),
-        torch=_text(said.get("torch")),
-        cuda=_text(said.get("cuda")),
-        cudnn=_text(said.get("cudnn")),
-        xformers=_text(said.get("xformers")),
-        sdp_backends=tuple(str(one) for one in backends) if isinstance(backends, list) else (),
-        device=_text(said.get("device")) or "cpu",
-        compute_capability=_text(said.get("compute_capability")),
+        python=texts.get("python"), torch=texts.get("torch"), cuda=texts.get("cuda"), cudnn=texts.get("cudnn"),
+        xformers=texts.get("xformers"), device=texts.get("device") or "cpu",
+        compute_capability=texts.get("compute_capability"),
+        sdp_backends=tuple(map(str, backends)) if isinstance(backends, list) else (),
     )
 
 
@@ -95,7 +92,3 @@ def _died(python: Path, code: int, errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
     how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"{python} {how} while it was asked for torch: {lines[-1].strip() if lines else 'no message'}"
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -15,9 +15,7 @@ from types import ModuleType
 
 MARK = "autotune-runtime:"
 # What importing or asking a broken or half-installed package is known to raise.
-FAULTS = (
-    ImportError, OSError, RuntimeError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError,
-)
+FAULTS = (ImportError, OSError, RuntimeError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError)
 
 
 def load(name: str, errors: list[str]) -> ModuleType | None:
