@@ -15,8 +15,8 @@ from autotune.model import study
 TESTS = Path(__file__).parent
 MAY_SLEEP = {
     "waiting.py::wait_for": "the helper that all others wait with",
-    "agent/test_loop.py::test_idle_it_costs_next_to_nothing": "the span over which its costs are measured",
-    "agent/test_loop.py::test_changes_are_seen_through_events_and_settle": "a download at a pace of its own",
+    "agent/test_daemon.py::test_idle_it_costs_next_to_nothing": "the span over which its costs are measured",
+    "agent/test_daemon.py::test_changes_are_seen_through_events_and_settle": "a download at a pace of its own",
     "e2e/agent/test_owner.py::test_the_machine_is_free_within_five_seconds": "different moments of a clip, drawn",
     "trial/standin_webui.py::main": "a web UI that installs as long as it is told to",
     "trial/standin_webui.py::misbehave": "a web UI that is slow, or never up, when it is told to be",

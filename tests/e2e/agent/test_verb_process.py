@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from autotune.agent.verb_process import VerbProcess
-from tests.agent.test_runner import tune
+from tests.agent.test_verb_process import tune
 from tests.waiting import wait_for
 
 
