@@ -1,1 +1,1 @@
-"""`apply`, `verify` and `rollback`."""
+"""`apply`, `rollback` and `verify`; the start that proves that flags are in effect."""

@@ -322,8 +322,8 @@ def _edited_since(install: Inspection, places: Places, file: LaunchFile) -> list
     since, applied, name = store.changed_since(file.path), store.current(), file.path.name
     if since not in ("edited", "before") or applied is None:
         return []
-    gone = file_drift(install.machine.webui.flags, applied.meta, install.catalogue)
-    difference = f": {gone}" if gone else ""
+    drift = file_drift(install.machine.webui.flags, applied.meta, install.catalogue)
+    difference = f": {drift}" if drift else ""
     if since == "before":
         return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
     return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]

@@ -1,1 +1,1 @@
-"""`check`: is what was measured still true?"""
+"""`verify --measure`: is the set in use still the faster one?"""

@@ -86,8 +86,8 @@ def finding(history: History, question: Question) -> Finding:
     found = _paired(history, question)
     if found is not None:
         return found
-    told = cheap.reason if cheap is not None else "it ended before two fresh starts of each side could be compared"
-    return Finding("changed" if cheap is not None and cheap.answer == "changed" else "unknown", None, told)
+    text = cheap.reason if cheap is not None else "it ended before two fresh starts of each side could be compared"
+    return Finding("changed" if cheap is not None and cheap.answer == "changed" else "unknown", None, text)
 
 
 def _cheap(history: History, question: Question) -> drift.Drift | None:
@@ -114,15 +114,15 @@ def _paired(history: History, question: Question) -> Finding | None:
     seen = result.interval
     gain = Interval(1.0 / seen.estimate, 1.0 / seen.high, 1.0 / seen.low, seen.confidence)
     what = "as fast as" if question.objective == "speed" else "as good, by the objective, as"
-    told = (
+    text = (
         f"in {describe_pairs(result.pairs)} the set in use was {gain.estimate:.3f} times {what} "
         f"the one before it ({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
     )
     if result.answer == "better":
-        return Finding("loss", gain, told, paired=True)
+        return Finding("loss", gain, text, paired=True)
     cheap = _cheap(history, question)
     changed = gain.low <= 1.0 or (cheap is not None and cheap.answer == "changed")
-    return Finding("changed" if changed else "holds", gain, told, paired=True)
+    return Finding("changed" if changed else "holds", gain, text, paired=True)
 
 
 # A set that fails

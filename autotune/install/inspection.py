@@ -47,11 +47,11 @@ class Inspection:
 
         Else returns a sentence for the user about flags that bash had to be asked for; None where it had not to be.
         """
-        said = self.launch.doubt
-        if said is not None and not self.launch.asked:
-            raise Refused(said, f"Give the flags in one plain line of {self.path}, COMMANDLINE_ARGS, outside of any "
+        doubt = self.launch.doubt
+        if doubt is not None and not self.launch.asked:
+            raise Refused(doubt, f"Give the flags in one plain line of {self.path}, COMMANDLINE_ARGS, outside of any "
                           "condition, loop or function; nothing was started or changed.")
-        return said
+        return doubt
 
     def require_tunable(self) -> None:
         """Raises NothingToWorkOn (what is missing, and what to do), or the error of an edit that is not settled."""

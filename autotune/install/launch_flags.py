@@ -50,11 +50,11 @@ class LaunchFlags:
 
         if not self.depends or self.path is None:
             return None
-        said = f"the flags in {self.path.name} depend on {', '.join(self.depends)}"
+        text = f"the flags in {self.path.name} depend on {', '.join(self.depends)}"
         if self.asked:
-            return f"{said}; bash gives: {' '.join(masked_words(self.words)) or 'none'}"
+            return f"{text}; bash gives: {' '.join(masked_words(self.words)) or 'none'}"
         why = f" (bash cannot say without running it: {self.silent})" if self.silent else ""
-        return f"{said}: which flags the web UI gets is not certain{why}"
+        return f"{text}: which flags the web UI gets is not certain{why}"
 
 
 def flags_of(root: Path, named: Path | None = None) -> LaunchFlags:

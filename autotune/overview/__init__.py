@@ -1,1 +1,1 @@
-"""`probe`, `doctor`, `status` and `studies`."""
+"""`probe`, `doctor`, `status`; studies exported, imported and replayed."""

@@ -84,13 +84,13 @@ def _launch_file(install: Inspection) -> Check:
 
 def _words(install: Inspection) -> Check:
     words, name = install.machine.webui.flags, "command line"
-    said = install.launch.doubt
-    if said is not None and not install.launch.asked:
-        return Check(name, False, said, "Give the flags in one plain line, outside of any condition, loop or function: "
-                     "until then nothing is measured.", ("bad_flag", "startup"))
+    doubt = install.launch.doubt
+    if doubt is not None and not install.launch.asked:
+        return Check(name, False, doubt, "Give the flags in one plain line, outside of any condition, loop or "
+                     "function: until then nothing is measured.", ("bad_flag", "startup"))
     why = face_of(install.root).refused(install.root, words, install.file)
     if why is None:
-        return Check(name, True, said or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
+        return Check(name, True, doubt or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
     return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",
                  ("bad_flag", "startup"))
 
@@ -111,8 +111,8 @@ def _state(places: Places) -> Check:
     free = shutil.disk_usage(folder).free / 2**20
     if free < FREE_STATE:
         return Check("state folder", False, f"{free:.0f} MiB free in {folder}", "Free some space.")
-    told = f"{places.root} ({free / 1024:.1f} GiB free){windows_package.warning(places.root)}"
-    return Check("state folder", True, told)
+    text = f"{places.root} ({free / 1024:.1f} GiB free){windows_package.warning(places.root)}"
+    return Check("state folder", True, text)
 
 
 def _folder_name(install: Inspection, places: Places) -> Iterator[Check]:
@@ -175,11 +175,11 @@ def free(install: Inspection) -> Check:
     found = _asked(name, lambda: idle.require_idle(install.machine), "no job runs", *prevents)
     if not found.ok or idle.holds_gpu(install.machine):
         return found
-    used, told = idle.cpu_load()
+    used, text = idle.cpu_load()
     if used > idle.BUSY_CPU:
-        return Check(name, False, f"no job runs in the web UI, but {told}, and the CPU is what is measured",
+        return Check(name, False, f"no job runs in the web UI, but {text}, and the CPU is what is measured",
                      "Wait until they are done, or close them.", prevents)
-    return Check(name, True, f"no job runs; {told}", "", prevents)
+    return Check(name, True, f"no job runs; {text}", "", prevents)
 
 
 def doctor_json(found: list[Check], root: Path) -> dict[str, object]:

@@ -70,14 +70,14 @@ def _card_memory(gpu: Gpu) -> Check:
     if gpu.memory_total is None or gpu.memory_used is None:
         return Check(name, True, "the driver does not tell", "", prevents)
     free = gpu.memory_total - gpu.memory_used
-    told = f"{free / 1024:.1f} of {gpu.memory_total / 1024:.1f} GiB free"
-    told += f"; {gpu.memory_untold}" if gpu.memory_untold else ""
+    text = f"{free / 1024:.1f} of {gpu.memory_total / 1024:.1f} GiB free"
+    text += f"; {gpu.memory_untold}" if gpu.memory_untold else ""
     if gpu.memory_total < SMALL_CARD:
-        return Check(name, True, f"{told}; clips of 512x512 may need --medvram or --lowvram here", "", prevents)
+        return Check(name, True, f"{text}; clips of 512x512 may need --medvram or --lowvram here", "", prevents)
     if free < CLIP:
-        return Check(name, False, f"{told}, a clip of 512x512 and 16 frames takes {CLIP / 1024:.1f} GiB at least",
+        return Check(name, False, f"{text}, a clip of 512x512 and 16 frames takes {CLIP / 1024:.1f} GiB at least",
                      "Close what holds it; nvidia-smi lists it.", prevents)
-    return Check(name, True, told, "", prevents)
+    return Check(name, True, text, "", prevents)
 
 
 def _main_memory(free: float) -> Check:

@@ -72,12 +72,12 @@ def running(places: Places, root: Path) -> dict[str, Any] | None:
     """What an autotune with this state folder is doing: verb, pid, since when, and the progress of a tune; or None."""
     from autotune.launchfile.lock import Lock
 
-    said = Lock(places.lock).holder()
-    begun = str(said.get("started") or "")
-    if not lives(said.get("pid")) or not _began_by(said.get("pid"), begun):
+    holder = Lock(places.lock).holder()
+    begun = str(holder.get("started") or "")
+    if not lives(holder.get("pid")) or not _began_by(holder.get("pid"), begun):
         return None
-    progress = unfinished(places, root) if said.get("what") == "tune" else None
-    return {"verb": said.get("what"), "pid": said.get("pid"), "since": begun.replace("+00:00", "Z"),
+    progress = unfinished(places, root) if holder.get("what") == "tune" else None
+    return {"verb": holder.get("what"), "pid": holder.get("pid"), "since": begun.replace("+00:00", "Z"),
             "progress": progress}
 
 
@@ -171,19 +171,19 @@ def _shown(words: Sequence[str]) -> list[str]:
 
 def _daemon(places: Places) -> dict[str, Any] | None:
     """What the agent last wrote about itself; None when it never ran with this state folder."""
-    said = _said(places.daemon / "status.json")
-    if said is not None and said.get("running") and not lives(said.get("pid")):
-        said["running"] = False  # it was killed before it could write that
+    agent = _read_agent(places.daemon / "status.json")
+    if agent is not None and agent.get("running") and not lives(agent.get("pid")):
+        agent["running"] = False  # it was killed before it could write that
     problem = _cannot_write(places.daemon)
-    if said is None and problem is not None:
-        said = {"running": False}
-    if said is not None and problem is not None:
+    if agent is None and problem is not None:
+        agent = {"running": False}
+    if agent is not None and problem is not None:
         # The agent itself cannot write down that it cannot write.
-        said["problems"] = [*(said.get("problems") or ()), problem]
-    return said
+        agent["problems"] = [*(agent.get("problems") or ()), problem]
+    return agent
 
 
-def _said(path: Path) -> dict[str, Any] | None:
+def _read_agent(path: Path) -> dict[str, Any] | None:
     """The agent's status file; a damaged one becomes a problem in it, and no error, since the agent rewrites it."""
     if not path.exists():
         return None
@@ -191,9 +191,9 @@ def _said(path: Path) -> dict[str, Any] | None:
     from autotune.model.errors import StateDamaged
     from autotune.model.records import AgentStatus
     try:
-        said = load_json(path)
-        codec.load(AgentStatus, said)
-        return said
+        agent = load_json(path)
+        codec.load(AgentStatus, agent)
+        return agent
     except (codec.InvalidRecord, StateDamaged) as problem:
         why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
         return {"running": False, "problems": [why]}

@@ -57,13 +57,13 @@ class TuneRun:
 def ask_and_tell(runner: ProposalRunner, run: TuneRun, poll: float = POLL) -> int:
     """Runs the loop until the search is over or the budget is used up; returns how many proposals were carried out."""
     study, search, budget, progress = run.study, run.search, run.budget, run.progress
-    told = (-1, -1)
+    shown = (-1, -1)
 
     def history() -> History:
-        nonlocal told
+        nonlocal shown
         found = study.history(budget.seconds, budget.spent(), runner.live_launch)
-        before, told = told, (len(found.samples), len(found.launches))
-        if told != before:  # not each time that another worker is waited for
+        before, shown = shown, (len(found.samples), len(found.launches))
+        if shown != before:  # not each time that another worker is waited for
             progress.update(found, max(0.0, budget.left()))
         return found
 

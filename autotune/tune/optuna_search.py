@@ -112,16 +112,16 @@ class OptunaSearch:
             if asked.shared and "optuna" not in study.head:
                 study.set_head(optuna=shared_study.study_name(held, asked.shared, asked.fresh))
             name = str(study.head["optuna"]) if asked.shared else study.id
-            told = OptunaStudy(held, name, asked, self._sampler, str(study.head["worker"]))
-            told.describe({"baseline": asked.space.baseline, "objective": asked.objective,
+            found = OptunaStudy(held, name, asked, self._sampler, str(study.head["worker"]))
+            found.describe({"baseline": asked.space.baseline, "objective": asked.objective,
                            "profile": asked.profile.name})
-            lacked = told.add_missing([*study.launches, *study.samples])
+            lacked = found.add_missing([*study.launches, *study.samples])
         except optuna_storage.storage_errors() as problem:
             raise StateDamaged(f"Optuna's storage cannot be written: {type(problem).__name__}",
                                "The study's clips are safe in its journal.") from None
         if lacked:
             self._say(f"Optuna's storage lacked {lacked} of the study's records; it has them now")
-        return told
+        return found
 
     def _join_others(self) -> OtherWorkers:
         from autotune.store.shared_study import OtherWorkers

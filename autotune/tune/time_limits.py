@@ -186,8 +186,8 @@ def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
     groups += [seconds[1:] for seconds in _warmups(samples, workload).values() if len(seconds) > 2]
     groups = groups or [[median(seconds) for seconds in _times(samples, workload).values()]]
     freedom = sum(len(group) - 1 for group in groups)
-    apart = (math.log(one) - fmean(map(math.log, group)) for group in groups for one in group)
-    variance = (EXPECTED_SD**2 + sum(min(abs(one), STALLED)**2 for one in apart)) / (1.0 + freedom)
+    deviations = (math.log(one) - fmean(map(math.log, group)) for group in groups for one in group)
+    variance = (EXPECTED_SD**2 + sum(min(abs(one), STALLED)**2 for one in deviations)) / (1.0 + freedom)
     return math.sqrt(variance) * (1.0 + DOUBT / (1.0 + freedom))
 
 
