@@ -1,8 +1,8 @@
 """Writes autotune's own files: private, whole or not at all, and still there after a power cut.
 
 A file is written under a temporary name in its own folder, synced, moved over the old one in one step, and then its
-folder is synced: without that the new entry is lost when the power goes. What is ours is readable by its owner alone
-(it may tell paths and flags); what the user asked for by name has the usual permissions. On Windows a file that
+folder is synced: without that the new entry is lost when the power goes. These files are readable by their owner alone
+(they may tell paths and flags); what the user asked for by name has the usual permissions. On Windows a file that
 another program has open cannot be replaced for a moment; that is tried again for a while. Errors are
 OSError as the system raises it.
 """
@@ -66,7 +66,7 @@ def write_new(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
 
 
 def open_to_append(path: Path) -> int:
-    """A descriptor that appends to a file of ours; a new file is its owner's alone and its name is on disk."""
+    """A descriptor that appends to a file; a new file is readable by its owner alone and its name is on disk."""
     is_new = not path.exists()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
     if is_new:

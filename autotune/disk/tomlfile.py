@@ -21,7 +21,7 @@ _KEY = re.compile(r"""^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+))\s*=""")
 
 
 class TomlFile:
-    """A parsed TOML file that knows on which line a key stands.
+    """A parsed TOML file that knows the line of each key.
 
     ``table`` is the parsed document. Raises UsageProblem when the text is not TOML.
     """

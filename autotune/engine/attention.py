@@ -99,14 +99,10 @@ def kernel_of(kind: Optimization, flags: argparse.Namespace) -> kernels.Kernel:
 
 
 class Processor:
-    """What diffusers calls for one attention layer: projections around a kernel.
-
-    ``seconds``: None, or a list to which the time of each kernel call is added.
-    """
+    """What diffusers calls for one attention layer: projections around a kernel."""
 
     def __init__(self, kernel: kernels.Kernel) -> None:
         self.kernel = kernel
-        self.seconds: list[float] | None = None
 
     def __call__(self, attn: Module, hidden_states: Tensor, encoder_hidden_states: Tensor = None,
                  temb: Tensor = None, **_rest: object) -> Tensor:  # noqa: ARG002  (the VAE passes it)
@@ -127,8 +123,6 @@ class Processor:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float) -> Tensor:
         """(batch, n, heads * dim) in and out; on a CPU fp16 is computed in fp32 (see numbers.py)."""
-        import time
-
         import torch
 
         batch, kind = q.shape[0], q.dtype
@@ -138,15 +132,12 @@ class Processor:
             dim = x.shape[-1] // heads
             return x.to(wide).view(batch, -1, heads, dim).transpose(1, 2).reshape(batch * heads, -1, dim)
 
-        start = time.perf_counter()
         out = self.kernel(split(q), split(k), split(v), scale).to(kind)
-        if self.seconds is not None:
-            self.seconds.append(time.perf_counter() - start)
         return out.view(batch, heads, -1, out.shape[-1]).transpose(1, 2).reshape(batch, -1, heads * out.shape[-1])
 
 
-def apply(kind: Optimization, flags: argparse.Namespace, unet: Module, vae: Module) -> Processor:
-    """Put a class into the UNet's spatial attention, and into the VAE's where A1111 does; returns its processor.
+def apply(kind: Optimization, flags: argparse.Namespace, unet: Module, vae: Module) -> None:
+    """Put a class into the UNet's spatial attention, and into the VAE's where A1111 does.
 
     The motion module's own attention is torch's SDPA whatever the class, as in AnimateDiff 2.
     """
@@ -158,7 +149,6 @@ def apply(kind: Optimization, flags: argparse.Namespace, unet: Module, vae: Modu
     in_vae = processor if kind.vae else Processor(kernels.plain)
     for _name, layer in attention_layers(vae):
         layer.set_processor(in_vae)
-    return processor
 
 
 def attention_layers(module: Module) -> list[tuple[str, Module]]:

@@ -2,7 +2,7 @@
 
 `create` copies this file to modules/cmd_args.py of an install, and the server there takes its parser from that
 copy. It stands alone: only the standard library. Help texts are ours; (inert) marks flags whose help in A1111
-says that they do nothing. What each flag does in the reference web UI is in `autotune/engine/flags.py`.
+says that they do nothing. `autotune/engine/inert.py` lists those that act here.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ parser.add_argument("--ngrok", type=str, default=None, help="ngrok token")
 parser.add_argument("--ngrok-region", type=str, default="", help="(inert)")
 parser.add_argument("--ngrok-options", type=json.loads, default={}, help="ngrok options, JSON")
 parser.add_argument("--enable-insecure-extension-access", action="store_true",
-                    help="extensions may be managed from other machines")
+                    help="manage extensions from other machines")
 
 # places of upscalers and restorers
 parser.add_argument("--codeformer-models-path", type=str, default=_models("Codeformer"), help="CodeFormer models")
@@ -113,12 +113,12 @@ parser.add_argument("--opt-sub-quad-attention", action="store_true", help="sub-q
 parser.add_argument("--sub-quad-q-chunk-size", type=int, default=1024, help="queries a chunk")
 parser.add_argument("--sub-quad-kv-chunk-size", type=int, default=None, help="keys a chunk")
 parser.add_argument("--sub-quad-chunk-threshold", type=int, default=None,
-                    help="percent of free memory up to which keys are not chunked")
+                    help="percent of free memory without chunks of keys")
 parser.add_argument("--opt-split-attention-invokeai", action="store_true", help="InvokeAI attention")
 parser.add_argument("--opt-split-attention-v1", action="store_true", help="the first split attention")
 parser.add_argument("--opt-sdp-attention", action="store_true", help="torch's attention, all kernels")
 parser.add_argument("--opt-sdp-no-mem-attention", action="store_true",
-                    help="torch's attention without its memory-efficient kernel")
+                    help="torch's, without its memory-efficient kernel")
 parser.add_argument("--disable-opt-split-attention", action="store_true", help="plain attention")
 parser.add_argument("--disable-nan-check", action="store_true", help="do not look for NaN in results")
 parser.add_argument("--use-cpu", nargs="+", default=[], type=str.lower, help="parts that run on the CPU, or all")
@@ -174,11 +174,10 @@ parser.add_argument("--add-stop-route", action="store_true", help="(inert)")
 parser.add_argument("--api-server-stop", action="store_true", help="the API may stop, restart and kill the server")
 parser.add_argument("--timeout-keep-alive", type=int, default=30, help="seconds an idle connection is kept")
 parser.add_argument("--disable-all-extensions", action="store_true", default=False, help="no extensions")
-parser.add_argument("--disable-extra-extensions", action="store_true", default=False,
-                    help="only built-in extensions")
+parser.add_argument("--disable-extra-extensions", action="store_true", default=False, help="only built-in extensions")
 parser.add_argument("--skip-load-model-at-start", action="store_true", help="load the model at the first job")
 parser.add_argument("--unix-filenames-sanitization", action="store_true", default=False,
-                    help="allow all characters that Unix allows in file names")
+                    help="file names with all that Unix allows")
 parser.add_argument("--filenames-max-length", type=int, default=128, help="longest file name")
 parser.add_argument("--no-prompt-history", action="store_true", help="do not write params.txt")
 

@@ -29,7 +29,7 @@ PLACES: dict[str, Path] = {
 SEED = 1234
 MARKER = "reference-webui.json"
 UNFINISHED = "reference-webui.unfinished"
-"""Lies in the folder while it is laid out: what has it is ours, and to be laid out again."""
+"""A file that is in the folder while it is laid out: a folder that has it is unfinished, and may be laid out again."""
 
 
 class CannotCreate(Exception):

@@ -31,12 +31,11 @@ class EinopsError(RuntimeError):
 
 @dataclass(frozen=True)
 class RenderJob:
-    """What one request asks for. ``parameters``: its body with the defaults; ``clip``: None for stills; ``motion``: the
-    motion module's file; ``seeds``: one for each frame or still."""
+    """What one request asks for. ``parameters``: its body with the defaults; ``clip``: None for stills;
+    ``seeds``: one for each frame or still."""
 
     parameters: dict[str, Json]
     clip: Clip | None
-    motion: Path | None
     seeds: tuple[int, ...]
     faults: frozenset[str]
 
@@ -102,16 +101,16 @@ def _fail_on_demand(ui: ReferenceWebUI, hits: set[str]) -> None:
 def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> RenderJob:
     """The job of a request; AnimateDiff's own failures are logged and leave stills, as in A1111."""
     parameters = {**LISTS["txt2img"], **body}
-    clip, motion = None, None
+    clip = None
     scripts = {str(k).lower(): v for k, v in (parameters["alwayson_scripts"] or {}).items()}
     if ui.extension is not None and "animatediff" in scripts:
         try:
             clip = animatediff.read(scripts["animatediff"].get("args", []))
             if clip is not None:
                 print("AnimateDiff process start.", flush=True)
-                motion = animatediff.motion_file(ui.extension, clip.model)
+                module = animatediff.motion_file(ui.extension, clip.model)
                 if ui.model is not None:
-                    ui.model.inject(motion)
+                    ui.model.inject(module)
         except (Unusable, BrokenWeights, TypeError) as error:
             print(f"*** Error running before_process: {ui.extension / 'scripts' / 'animatediff.py'}\n    {error}",
                   flush=True)
@@ -122,7 +121,7 @@ def read(ui: ReferenceWebUI, body: Mapping[str, Json], hits: set[str]) -> Render
     count = clip.frames if clip else int(parameters["batch_size"]) * int(parameters["n_iter"])
     if clip is not None and set(clip.format) == {"Frame"}:
         raise EinopsError('Error while processing rearrange-reduction pattern "(b f) d c -> (b d) f c".')
-    return RenderJob(parameters, clip, motion, tuple(seed + i for i in range(count)), frozenset(hits))
+    return RenderJob(parameters, clip, tuple(seed + i for i in range(count)), frozenset(hits))
 
 
 def _render(ui: ReferenceWebUI, model: Model, job: RenderJob) -> dict[str, Json]:

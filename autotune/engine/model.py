@@ -26,7 +26,6 @@ class Model:
         self.numbers = numbers.choose(flags, device.type)
         self.host = attention.host_of(device.type, flags)
         self.kind: attention.Optimization | None = None
-        self.processor: attention.Processor | None = None
         self.motion_file: Path | None = None
         self.motion_hash = ""
         self._injected, self._repeats_text = True, False
@@ -90,7 +89,8 @@ class Model:
         start = f"Applying attention optimization: {logged.name}... "
         print("Disabling attention optimization\n" if logged is attention.NONE else start, end="", flush=True)
         if ignored is None or self.kind is None:
-            self.kind, self.processor = kind, attention.apply(kind, self.flags, self.unet, self.vae)
+            attention.apply(kind, self.flags, self.unet, self.vae)
+            self.kind = kind
         print("" if logged is attention.NONE else "done.\n", end="", flush=True)
         return logged.key
 

@@ -24,7 +24,7 @@ class Offload:
     def __init__(self, mode: str, device: Device, unet: Module, vae: Module) -> None:
         import torch
 
-        self.mode, self.device, self.rest = mode, device, torch.device("cpu")
+        self.device, self.rest = device, torch.device("cpu")
         self._on_device: Module | None = None
         if mode == "none":
             return

@@ -126,7 +126,7 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
 
     ``report(step, latents)`` is called after each step and may raise SamplingInterrupted, which ends the sampling.
 
-    Raises ZeroDivisionError for nought steps, IndexError where prompt and negative prompt differ in chunks (on CUDA
+    Raises ZeroDivisionError for 0 steps, IndexError where prompt and negative prompt differ in chunks (on CUDA
     a device-side assert), NansException.
     """
     import torch

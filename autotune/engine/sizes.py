@@ -28,22 +28,14 @@ TINY = Size(
     # One attention level at the full latent resolution, few channels: on a CPU nearly all of the time of a
     # clip goes to spatial attention, as it does on a GPU at the sizes people use.
     unet={
-        "block_out_channels": (32, 32),
-        "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
-        "up_block_types": ("UpBlockMotion", "CrossAttnUpBlockMotion"),
-        "layers_per_block": 1,
-        "norm_num_groups": 8,
-        "cross_attention_dim": 32,
-        "num_attention_heads": 1,
-        "motion_num_attention_heads": 2,
-        "use_motion_mid_block": False,
+        "block_out_channels": (32, 32), "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
+        "up_block_types": ("UpBlockMotion", "CrossAttnUpBlockMotion"), "layers_per_block": 1,
+        "norm_num_groups": 8, "cross_attention_dim": 32, "num_attention_heads": 1,
+        "motion_num_attention_heads": 2, "use_motion_mid_block": False,
     },
     vae={
-        "block_out_channels": (8, 16, 32),
-        "down_block_types": ("DownEncoderBlock2D",) * 3,
-        "up_block_types": ("UpDecoderBlock2D",) * 3,
-        "layers_per_block": 1,
-        "norm_num_groups": 8,
+        "block_out_channels": (8, 16, 32), "down_block_types": ("DownEncoderBlock2D",) * 3,
+        "up_block_types": ("UpDecoderBlock2D",) * 3, "layers_per_block": 1, "norm_num_groups": 8,
         "latent_channels": 4,
     },
     factor=4,
@@ -53,17 +45,12 @@ TINY = Size(
 SD15 = Size(
     name="sd15",
     unet={
-        "block_out_channels": (320, 640, 1280, 1280),
-        "cross_attention_dim": 768,
-        "num_attention_heads": 8,
+        "block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768, "num_attention_heads": 8,
         "use_motion_mid_block": True,
     },
     vae={
-        "block_out_channels": (128, 256, 512, 512),
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "layers_per_block": 2,
-        "latent_channels": 4,
+        "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4, "layers_per_block": 2, "latent_channels": 4,
     },
     factor=8,
     text=768,
@@ -94,5 +81,5 @@ def spread(name: str, shape: tuple[int, ...]) -> float | None:
 
 
 def constant(name: str) -> float:
-    """Value of a tensor of one dimension: norms scale by one, every bias is nought."""
+    """Value of a tensor of one dimension: norms scale by one, every bias is 0."""
     return 1.0 if name.endswith("weight") else 0.0

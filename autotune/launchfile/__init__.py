@@ -1,4 +1,4 @@
-"""Launch files (webui-user.*): read exactly, edited losslessly, changed and undone as one transaction.
+"""Reads launch files (webui-user.*), edits no byte but those of managed flags, and applies and undoes changes whole.
 
 Names are loaded when they are first asked for: `status` reads a file and needs nothing of the writer.
 """

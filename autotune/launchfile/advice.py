@@ -26,7 +26,10 @@ class Advice(NamedTuple):
 
 
 def by_hand(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in_place: bytes | None) -> str:
-    """What to write by hand, and where. ``in_place``: the file with its words changed where they stand, if they can."""
+    """A hint that says what to write by hand, and where.
+
+    ``in_place``: the file's bytes with its words changed in their places, None where that is not possible.
+    """
     for advice in ways_that_work(file, target, is_managed, in_place):
         return advice.text
     words = joined(target) or "no tuning flag"
@@ -88,7 +91,7 @@ def _asked(file: LaunchFile) -> tuple[str, ...] | None:
 
 
 def _changed(file: LaunchFile, in_place: bytes | None) -> Advice | None:
-    """One line of the file, changed."""
+    """Advice to change one line of the file; None where ``in_place`` differs in more."""
     if in_place is None:
         return None
     old, new = file.base.split(b"\n"), in_place.split(b"\n")
@@ -100,7 +103,7 @@ def _changed(file: LaunchFile, in_place: bytes | None) -> Advice | None:
 
 
 def _shown(file: LaunchFile, line: str) -> str | None:
-    """A line with its secret words as ``***`` and all the rest as it is; None where that cannot be told apart."""
+    """A line with its secret words as ``***`` and all the rest as it is; None where it may show another secret."""
     for word, mask in zip(file.words, masked_words(file.words), strict=True):
         if word == mask:
             continue

@@ -34,7 +34,7 @@ _HEAD = (
     "suspend logout umask ulimit hash type wait help complete compgen compopt caller times getopts; do "
     'enable -n "$_at" 2>/dev/null; done; unset _at; enable -n enable; set -r\n'
 )
-"""What stands before the copy: no builtin that acts is left, and there is no way back."""
+"""Comes before the copy: switches off all builtins that do more than set variables, for good."""
 
 _DRIVER = r"""
 ulimit -c 0; ulimit -t 5; ulimit -f 2048; ulimit -v 2000000 2>/dev/null
@@ -73,7 +73,7 @@ class BashAnswer:
 
 
 def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> BashAnswer | str:
-    """What bash makes of the file's variables when it is read in ``cwd`` with that environment.
+    """The variables of the file after bash has read it in ``cwd`` with that environment, or why bash cannot tell.
 
     Nothing in the file is run that could start, write, fetch or end anything. An answer is complete and certain;
     otherwise this is the reason why there is none, as one clause ("source in line 3").

@@ -33,21 +33,7 @@ from autotune.launchfile.files import (
     write_beside,
 )
 from autotune.launchfile.plans import PlannedUndo, PlannedWrite, notes_on_kept, options_in_file
-from autotune.launchfile.records import (
-    FINAL,
-    IN_PROGRESS,
-    RECORD,
-    TEMPORARY,
-    UNDONE,
-    Checkpoint,
-    FileChange,
-    SavedFile,
-    SinceApply,
-    digest,
-    one_file,
-    same_file,
-    state_since,
-)
+from autotune.launchfile.records import Checkpoint, FileChange, SavedFile, SinceApply
 from autotune.model.errors import AutotuneError, Busy, NothingToWorkOn, Refused, StateDamaged
 
 _ID = re.compile(r"\d{4,}")
@@ -95,8 +81,8 @@ class Checkpoints:
     def applied(self) -> tuple[Checkpoint, ...]:
         """Applies in force, oldest first: final, and neither rolled back nor replaced since."""
         entries = self.entries()
-        undone = {i for c in entries if c.state == FINAL for i in c.undoes}
-        return tuple(c for c in entries if c.kind == "apply" and c.state == FINAL and c.id not in undone)
+        undone = {i for c in entries if c.state == records.FINAL for i in c.undoes}
+        return tuple(c for c in entries if c.kind == "apply" and c.state == records.FINAL and c.id not in undone)
 
     def current(self) -> Checkpoint | None:
         """The latest apply in force, None if there is none."""
@@ -107,7 +93,7 @@ class Checkpoints:
         """What became of a file since the last apply that wrote it."""
         real = path.resolve()
         written = [file for checkpoint in self.applied() for file in checkpoint.files if file.path == real]
-        return state_since(written[-1], self._now(real)) if written else "unmanaged"
+        return records.state_since(written[-1], self._now(real)) if written else "unmanaged"
 
     def saved_bytes(self, checkpoint: Checkpoint, path: Path, version: options.Version) -> bytes | None:
         """The saved bytes of one file of a checkpoint, None for no file. Raises StateDamaged, KeyError."""
@@ -160,7 +146,8 @@ class Checkpoints:
         Empty where the newest apply is as it left the files: an older one may have begun from the same bytes.
         """
         known = [c for c in self.applied() if {f.path for f in c.files} & paths]
-        ways = [{f.path: "live" if f.live else state_since(f, self._now(f.path)) for f in c.files} for c in known]
+        ways = [{f.path: "live" if f.live else records.state_since(f, self._now(f.path)) for f in c.files}
+                for c in known]
         for at in reversed(range(len(known))):
             if at == len(known) - 1 and "same" in ways[at].values():
                 return []
@@ -171,7 +158,7 @@ class Checkpoints:
 
     def finish(self, checkpoint: Checkpoint) -> Checkpoint:
         """Mark a change as final. Raises StateDamaged."""
-        return self._mark(checkpoint, FINAL)
+        return self._mark(checkpoint, records.FINAL)
 
     def abandon(self, checkpoint: Checkpoint) -> Checkpoint:
         """Take a change in progress back."""
@@ -244,7 +231,7 @@ class Checkpoints:
             raise NothingToWorkOn(f"there is no checkpoint {to!r} in force", f"In force: {', '.join(known)}")
         if of is not None:
             written = sorted({str(f.path) for c in applied for f in c.files if not f.keys})
-            applied = [c for c in applied if any(same_file(f.path, of) for f in c.files if not f.keys)]
+            applied = [c for c in applied if any(records.same_file(f.path, of) for f in c.files if not f.keys)]
             if not applied or (wanted is not None and wanted not in [c.id for c in applied]):
                 which = f"checkpoint {wanted}" if applied else "nothing that is in force"
                 hint = f"Written by autotune and in force: {', '.join(written) or 'options only'}{self._unreadable()}"
@@ -260,7 +247,7 @@ class Checkpoints:
         file = checkpoint.files[number]
         if file.live:
             return options_in_file(file, now, "before")
-        how = state_since(file, now)
+        how = records.state_since(file, now)
         if how == "before":
             return now, []
         before = self._saved(checkpoint, number, "before")
@@ -297,12 +284,12 @@ class Checkpoints:
             numbers = [int(p.name.split(".")[0]) for p in self.folder.iterdir() if _ID.match(p.name)]
             name = f"{max(numbers, default=0) + 1:04d}"
             time = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            checkpoint = Checkpoint(name, kind, TEMPORARY, time, saved, meta, undoes, notes)
+            checkpoint = Checkpoint(name, kind, records.TEMPORARY, time, saved, meta, undoes, notes)
             new = self.folder / f"{name}.new"
             layer.make_folder(new)
             blobs = [(f"{i}.{version}", data) for i, plan in enumerate(files)
                      for version, data in (("before", plan.before), ("after", plan.after)) if data is not None]
-            for blob, data in [*blobs, (RECORD, records.record_bytes(checkpoint))]:
+            for blob, data in [*blobs, (records.RECORD, records.record_bytes(checkpoint))]:
                 self._write_synced(new / blob, data)
             layer.sync_folder(new)
             layer.replace(new, self.folder / name)
@@ -340,11 +327,11 @@ class Checkpoints:
         """Write a new state into a record, in one step. Raises StateDamaged."""
         marked = replace(checkpoint, state=state, notes=(*checkpoint.notes, *notes))
         folder = self.folder / checkpoint.id
-        temp = folder / f"{RECORD}.new"
+        temp = folder / f"{records.RECORD}.new"
         try:
             self.layer.unlink(temp)
             self._write_synced(temp, records.record_bytes(marked))
-            self.layer.replace(temp, folder / RECORD)
+            self.layer.replace(temp, folder / records.RECORD)
             self.layer.sync_folder(folder)
         except OSError as error:
             raise cannot_write(error, f"the checkpoint {folder} cannot be written: {error.strerror or error}",
@@ -354,7 +341,7 @@ class Checkpoints:
     def _carry_out(self, checkpoint: Checkpoint) -> Checkpoint:
         """Replace the files of a saved checkpoint. On any fault everything is put back."""
         try:
-            checkpoint = self._mark(checkpoint, IN_PROGRESS)
+            checkpoint = self._mark(checkpoint, records.IN_PROGRESS)
             targets = [self._write_beside(checkpoint, number, "after")
                        for number, file in enumerate(checkpoint.files) if not file.live]
             for file in checkpoint.files:
@@ -408,9 +395,9 @@ class Checkpoints:
             if file.keys and (file.live or self.running(file.path) is not None):
                 notes += self._bring_options_to(checkpoint, file, version)
                 continue
-            now = digest(self._now(file.path))
+            now = records.digest(self._now(file.path))
             goal, other = (file.before, file.after) if version == "before" else (file.after, file.before)
-            split = len(file.links) > 1 and not one_file(file.links)
+            split = len(file.links) > 1 and not records.one_file(file.links)
             if now == goal and not split:
                 continue
             if now == other or (now == goal and split):
@@ -424,7 +411,7 @@ class Checkpoints:
                 notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
         if damage is not None:
             raise damage  # only now, so that the other files are put right
-        return self._mark(checkpoint, UNDONE if version == "before" else FINAL, tuple(notes))
+        return self._mark(checkpoint, records.UNDONE if version == "before" else records.FINAL, tuple(notes))
 
     def _bring_options_to(self, checkpoint: Checkpoint, file: SavedFile, version: options.Version) -> list[str]:
         """Set options to one version, through the web UI if it runs, else in its file; returns notes."""
@@ -471,14 +458,14 @@ class Checkpoints:
 
     def _recover_one(self, checkpoint: Checkpoint) -> tuple[str, ...]:
         """End one interrupted change, and say so; nothing where it needs that not."""
-        left = self.folder / checkpoint.id / f"{RECORD}.new"
+        left = self.folder / checkpoint.id / f"{records.RECORD}.new"
         if left.is_dir():  # autotune makes none, and it would be in the way for ever
             self.layer.replace(left, left.with_name(f"{left.name}.{os.getpid()}.aside"))
         elif left.exists():
             self.layer.unlink(left)
-        if checkpoint.state not in (TEMPORARY, IN_PROGRESS):
+        if checkpoint.state not in (records.TEMPORARY, records.IN_PROGRESS):
             return ()
-        back = checkpoint.state == TEMPORARY or checkpoint.kind == "apply"
+        back = checkpoint.state == records.TEMPORARY or checkpoint.kind == "apply"
         try:
             self._bring_to(checkpoint, "before" if back else "after")
         except StateDamaged as error:
@@ -486,7 +473,7 @@ class Checkpoints:
                 raise
             note = f"an interrupted {checkpoint.kind} ({checkpoint.id}) cannot be settled and was closed: " \
                    f"{error.message}; its files are as they were found"
-            self._mark(checkpoint, UNDONE, (note,))
+            self._mark(checkpoint, records.UNDONE, (note,))
             return (note,)
         what = "taken back" if back else "carried through"
         return (f"an interrupted {checkpoint.kind} ({checkpoint.id}) was {what}",)

@@ -100,7 +100,7 @@ class BatchFolders:
         return None if path is None else _found(Path(path)) is not None
 
     def enter(self, text: str) -> None:
-        """CD or PUSHD to a folder."""
+        """Follow CD or PUSHD to a folder."""
         path = self.resolve(text)
         found = None if path is None else _found(Path(path))
         self.here = str(found) if found is not None and found.is_dir() else ""

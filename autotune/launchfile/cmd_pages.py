@@ -24,7 +24,7 @@ REASON = "the code page it is read in"
 
 
 def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before: Reading | None) -> Reading:
-    """The reading of a batch file.
+    """Read a batch file's bytes; ``before``: the reading of the file that ran before it in the same start.
 
     The page is that of ``chcp`` in the file, else the system's (``codepage.of_system``). Where neither is known, a
     file that is valid UTF-8 is taken for that. Any other is read as each page would have it; a reading that leaves
@@ -59,8 +59,8 @@ def _meaning(reading: Reading) -> object:
     line = tuple((codepage.unmask(word.text), word.start, word.end) for word in reading.line_words)
     others = tuple(codepage.unmask(one) for one in reading.others)
     variables = tuple(sorted((name, one.text, one.depends) for name, one in reading.variables.items()))
-    folders = (reading.launch_at, reading.plain_at, reading.block_at, reading.line_unknown, tuple(reading.assignments))
-    return (words, line, others, str(variables), folders, reading.changes_any)
+    offsets = (reading.launch_at, reading.plain_at, reading.block_at, reading.line_unknown, tuple(reading.assignments))
+    return (words, line, others, str(variables), offsets, reading.changes_any)
 
 
 def _uncertain(reading: Reading) -> Reading:

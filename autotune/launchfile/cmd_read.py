@@ -9,14 +9,13 @@ may find another fact.
 
 from __future__ import annotations
 
-import bisect
 import re
 from collections.abc import Mapping
+from itertools import dropwhile
 from pathlib import Path
 
 from autotune.launchfile.cmd_facts import compared, leaves_variables_alone, upper_name
 from autotune.launchfile.cmd_scan import (
-    DELIMITERS,
     BatchChar,
     LineReader,
     LineTooLong,
@@ -32,6 +31,7 @@ from autotune.launchfile.values import (
     Atom,
     Insertion,
     LaunchWord,
+    LineNumbers,
     Reading,
     VariableValue,
     flatten,
@@ -44,21 +44,21 @@ _SCRIPT = re.compile(r"(?:^|[\\/])(?:webui(?:\.bat)?|launch\.py|webui\.py)$", re
 _MENTIONED = re.compile(r"\bwebui\.bat\b|\blaunch\.py\b|\bwebui\.py\b", re.IGNORECASE)
 _STARTERS = frozenset(("call", "start", "cmd", "py", "uv", "accelerate", "conda", ""))
 _IDLE = re.compile(r"[ \t]*(?:@?[ \t]*rem[ \t]+[^\s,;=]+[ \t][^\n]*|::[^\n]*[^\^\r\n]\r?|\r?)(?:\n|\Z)", re.IGNORECASE)
-"""Empty lines and comments that no caret joins to the next line: nothing to look into."""
+"""Empty lines and comments that no caret joins to the next line: they change nothing."""
+
 
 class CmdReader(CmdState):
     """One pass over a batch file; ``read()`` gives the Reading.
 
-    ``text``: the file as ``codepage.masked`` gives it; ``page``: what its letters are read in.
+    ``text``: the file as ``codepage.mask_second_bytes`` gives it; ``page``: the code page of its letters.
     ``before``: the reading of the file that ran before it in the same start and left its variables.
     ``start``: offset of the only command that starts the web UI; the reading then is what holds where it is reached.
     """
 
-    def __init__(self, text: str, environ: Mapping[str, str], path: Path,
-                 before: Reading | None = None, page: int | None = None,
-                 start: int | None = None) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str], path: Path, before: Reading | None = None,
+                 page: int | None = None, start: int | None = None) -> None:
         self.s, self.start = text, start
-        self.newlines = [m.start() for m in re.finditer("\n", text)]
+        self.line = LineNumbers(text)
         super().__init__(environ, path, before, page)
         self.saved_scopes: list[tuple[dict[str, VariableValue], str, bool]] = []
         self.pushed_folders: list[str] = []
@@ -71,14 +71,10 @@ class CmdReader(CmdState):
         self.unit = 0
         self.lines = LineReader(text, self)
 
-    def line(self, at: int) -> int:
-        """Line number of a byte offset, from 1."""
-        return bisect.bisect_left(self.newlines, at) + 1
-
     # -- the whole file
 
     def read(self) -> Reading:
-        """The whole file. A line longer than cmd.exe takes ends up in ``trouble``."""
+        """The reading of the whole file; ``trouble`` says why it cannot be understood."""
         pos, out = 0, self.out
         try:
             while pos < len(self.s):
@@ -193,8 +189,7 @@ class CmdReader(CmdState):
 
     def _command(self, node: Command, mode: int, nested: bool, piped: bool) -> None:
         chars, target = without_redirections(node.chars)
-        while chars and chars[0].atom.text and chars[0].atom.text in DELIMITERS:  # ">nul set X=1" leaves a blank
-            chars = chars[1:]
+        chars = list(dropwhile(lambda char: char.delimits, chars))  # ">nul set X=1" leaves a blank
         words = words_of(chars)
         head = text_of(words[0]).lower() if words else ""
         if not words or head == "rem" or head.startswith("rem/"):
@@ -202,7 +197,7 @@ class CmdReader(CmdState):
         if mode != NOT_RUN and not self._certain(words[0]):
             self._all_uncertain(f"the command in line {self.line(chars[0].atom.start)}")
         if _SET.match(head):
-            odd = node.odd or (len(chars) > 3 and chars[3].atom.text in tuple(",;="))
+            odd = node.odd or (len(chars) > 3 and chars[3].text in tuple(",;="))
             self._set(chars, min(mode, MAY_RUN) if odd else mode, nested or self.jumpy or odd, target)
             return
         self._other(chars)
@@ -336,7 +331,7 @@ class CmdReader(CmdState):
         starts = known in _STARTERS or known.startswith("python") or not self._certain(words[0]) or any(
             t.atom.depends for t in words[0])
         if script is None and starts and _MENTIONED.search(" ".join(texts)):
-            script = len(words)  # cmd /k "webui.bat --api": its words are not told apart
+            script = len(words)  # cmd /k "webui.bat --api": its words are not split
             self.out.line_unknown = True
         out, first = self.out, words[0][0].atom.start
         line = self.line(first)
@@ -377,13 +372,13 @@ class CmdReader(CmdState):
                 plain = here and '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
                 text = text.replace('"', "")
                 self.out.line_words.append(LaunchWord(text, word[0].atom.start, word[-1].atom.end, plain))
-            elif not all(t.atom.depends.startswith("the argument") or t.atom.text == '"' for t in word):
+            elif not all(t.atom.depends.startswith("the argument") or t.text == '"' for t in word):
                 self.out.line_unknown = True
 
     # -- set
 
     def _call_set(self, rest: list[BatchChar], line: int, mode: int, nested: bool) -> None:
-        """``call set``: percent signs are expanded once more, when it runs."""
+        """Follow ``call set``, which expands percent signs once more when it runs."""
         text = text_of(rest)
         reason = f"the call of set in line {line}"
         if mode == NOT_RUN:
@@ -409,16 +404,14 @@ class CmdReader(CmdState):
 
     def _set(self, chars: list[BatchChar], mode: int, nested: bool, target: str) -> None:
         line = self.line(chars[0].atom.start)
-        args = chars[3:]
-        while args and args[0].atom.text and args[0].atom.text in DELIMITERS and not args[0].quoted:
-            args = args[1:]
+        args = list(dropwhile(lambda char: char.delimits and not char.quoted, chars[3:]))
         text = text_of(args)
         if text.startswith("/"):
             self._other(chars)
             self._computed(text, args, line, mode)
             return
         args = unquoted(args)
-        equals = next((k for k, t in enumerate(args) if t.atom.text == "="), None)
+        equals = next((k for k, t in enumerate(args) if t.text == "="), None)
         if not equals or not text_of(args[:equals]):  # shows variables, or is no assignment ("set =1")
             self._other(chars)
             if not self._certain(args) and mode != NOT_RUN:
@@ -454,7 +447,7 @@ class CmdReader(CmdState):
         return [Atom("", at, at, "plain", reason, False) for reason in found]
 
     def _computed(self, text: str, args: list[BatchChar], line: int, mode: int) -> None:
-        """``set /a`` and ``set /p``: the variables they name get values that only the start tells."""
+        """Follow ``set /a`` and ``set /p``: the variables they name get values that only the start can tell."""
         reason = f"the set {text[:2]} in line {line}"
         if mode == NOT_RUN:
             if COMMANDLINE_ARGS in text.upper():
@@ -477,7 +470,7 @@ class CmdReader(CmdState):
         last = value[-1] if value else sign
         here = [t for t in (sign, *value) if t.atom.start >= self.unit]
         end = max(t.atom.end for t in here)
-        quoted = last.quoted if last.atom.text != '"' else sum(t.atom.text == '"' for t in (*value,)) % 2 == 1
+        quoted = last.quoted if last.text != '"' else sum(t.text == '"' for t in (*value,)) % 2 == 1
         where = "quoted" if quoted or (not value and sign.quoted) else "plain"
         out.assignments.append(Assignment(line, sign.atom.end, end, Insertion(end, where), nested))
         loose = [a._replace(start=end, end=end, where=where) for a in self._uncertain_parts(value, line, target)]
@@ -492,17 +485,14 @@ class CmdReader(CmdState):
 
 def unquoted(args: list[BatchChar]) -> list[BatchChar]:
     """A SET command's arguments without the quote that begins them and all from the last quote on, as cmd does."""
-    if not args or args[0].atom.text != '"':
+    if not args or args[0].text != '"':
         return args
     args = args[1:]
-    return args[: max((k for k, t in enumerate(args) if t.atom.text == '"'), default=len(args))]
+    return args[: max((k for k, t in enumerate(args) if t.text == '"'), default=len(args))]
 
 
 def assigned(chars: list[BatchChar]) -> tuple[str, list[BatchChar]]:
     """The variable that a SET command assigns, and its new value; no name where it assigns none."""
-    args = chars[3:]
-    while args and args[0].atom.text and args[0].atom.text in DELIMITERS:
-        args = args[1:]
-    args = unquoted(args)
-    equals = next((k for k, t in enumerate(args) if t.atom.text == "="), 0)
+    args = unquoted(list(dropwhile(lambda char: char.delimits, chars[3:])))
+    equals = next((k for k, t in enumerate(args) if t.text == "="), 0)
     return upper_name(text_of(args[:equals])), args[equals + 1 :]

@@ -27,6 +27,16 @@ class BatchChar(NamedTuple):
     quoted: bool
     special: bool
 
+    @property
+    def text(self) -> str:
+        """The character; '' where it is not known."""
+        return self.atom.text
+
+    @property
+    def delimits(self) -> bool:
+        """Is it a blank or one of ``, ; =``, quoted or not?"""
+        return self.text != "" and self.text in DELIMITERS
+
 
 class LineTooLong(Exception):
     """A line has more than MAX_LINE characters; the argument is its byte offset."""
@@ -43,7 +53,7 @@ class Source(Protocol):
 
 
 class LineReader:
-    """Reads logical lines of a batch file."""
+    """Reads the lines of a batch file, continuation lines joined, variables expanded."""
 
     def __init__(self, s: str, source: Source) -> None:
         self.s, self.source = s, source
@@ -88,7 +98,7 @@ class LineReader:
 
     @staticmethod
     def _here(atom: Atom, quoted: bool) -> Atom:
-        """Literal characters of this line get its quoting; expanded ones keep that of where they stand."""
+        """An atom with the quoting of this line; one that an expansion brought keeps the quoting that it has."""
         if atom.where:
             return atom
         return Atom(atom.text, atom.start, atom.end, "quoted" if quoted else "plain", atom.depends, atom.editable)
@@ -152,7 +162,7 @@ class LineReader:
 
 
 def changed(text: str, change: str) -> str | None:
-    """``%X:~1,3%``, ``%X:a=b%`` and ``%X:*a=b%`` as cmd computes them; None where that is not known."""
+    """The value of ``%X:~1,3%``, ``%X:a=b%`` or ``%X:*a=b%`` for a value ``text`` of X; None where it is not known."""
     if any(ord(c) > 126 for c in text + change):
         return None  # cmd counts characters, these are bytes
     cut = re.fullmatch(r":~ *(-?\d+)?(?:, *(-?\d+))?", change)
@@ -174,7 +184,7 @@ def changed(text: str, change: str) -> str | None:
 
 def finished_remark(chars: list[BatchChar]) -> bool:
     """Is this a REM with more than one word? Only in its first word a caret joins the next line."""
-    text = "".join(t.atom.text for t in chars).rsplit("&", 1)[-1].lstrip(DELIMITERS + "@(")
+    text = "".join(t.text for t in chars).rsplit("&", 1)[-1].lstrip(DELIMITERS + "@(")
     if text[:3].lower() != "rem" or text[3:4] not in tuple(DELIMITERS):
         return False
     rest = text[4:].lstrip(DELIMITERS)
@@ -183,7 +193,7 @@ def finished_remark(chars: list[BatchChar]) -> bool:
 
 def text_of(chars: list[BatchChar]) -> str:
     """The text of some characters; what is not known gives none."""
-    return "".join(t.atom.text for t in chars)
+    return "".join(t.text for t in chars)
 
 
 def words_of(chars: list[BatchChar]) -> list[list[BatchChar]]:
@@ -191,7 +201,7 @@ def words_of(chars: list[BatchChar]) -> list[list[BatchChar]]:
     words: list[list[BatchChar]] = []
     current: list[BatchChar] = []
     for char in chars:
-        if char.atom.text in (" ", "\t", ",", ";") and not char.quoted:
+        if char.text in (" ", "\t", ",", ";") and not char.quoted:
             if current:
                 words.append(current)
                 current = []
@@ -205,20 +215,20 @@ def without_redirections(chars: list[BatchChar]) -> tuple[list[BatchChar], str]:
     kept: list[BatchChar] = []
     i, target, glued = 0, "", False
     while i < len(chars):
-        if not (chars[i].special and chars[i].atom.text in "<>"):
+        if not (chars[i].special and chars[i].text in "<>"):
             kept.append(chars[i])
             i += 1
             continue
-        if kept and kept[-1].atom.text in tuple("0123456789") and kept[-1].atom.text and not kept[-1].quoted and (
-                len(kept) == 1 or kept[-2].atom.text in tuple(DELIMITERS)):
-            glued |= len(kept) > 1 and kept[-2].atom.text in tuple(",;=")  # X=1>nul: not every cmd takes 1 for a handle
+        if kept and kept[-1].text in tuple("0123456789") and kept[-1].text and not kept[-1].quoted and (
+                len(kept) == 1 or kept[-2].delimits):
+            glued |= len(kept) > 1 and kept[-2].text in tuple(",;=")  # X=1>nul: not every cmd takes 1 for a handle
             kept.pop()  # 2>nul
-        while i < len(chars) and chars[i].special and chars[i].atom.text in "<>&":
+        while i < len(chars) and chars[i].special and chars[i].text in "<>&":
             i += 1
-        while i < len(chars) and chars[i].atom.text in (" ", "\t"):
+        while i < len(chars) and chars[i].text in (" ", "\t"):
             i += 1
         begin = i
-        while i < len(chars) and (chars[i].quoted or chars[i].atom.text not in tuple(" \t<>&|")):
+        while i < len(chars) and (chars[i].quoted or chars[i].text not in tuple(" \t<>&|")):
             i += 1
         text = text_of(chars[begin:i]).lower()
         target = "nul" if text in ("nul", "1", "2") and target in ("", "nul") else text or "?"

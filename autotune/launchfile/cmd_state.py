@@ -103,7 +103,7 @@ class CmdState:
         self.folders.here, self.folder_lost_by = "", reason
 
     def _path(self, chars: list[BatchChar]) -> str:
-        """The path that some tokens spell, '' where its letters beyond ASCII are not known."""
+        """The path that some characters spell, '' where its letters beyond ASCII are not known."""
         text = codepage.decode_text(text_of(chars), self.out.page)
         return "" if re.search(r"[\ud800-\udfff]", text) else text
 

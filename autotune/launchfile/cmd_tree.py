@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import dropwhile, takewhile
+from itertools import dropwhile, islice, takewhile
 from typing import NamedTuple
 
 from autotune.launchfile.cmd_scan import DELIMITERS, BatchChar, LineReader, text_of, without_redirections
@@ -79,7 +79,7 @@ BatchNode = Command | Group | If | For | UnknownSyntax
 
 @dataclass(slots=True)
 class Step:
-    """A node in a chain, and how it runs."""
+    """A part of a chain of commands, and how it runs: ALWAYS, MAYBE or PIPED."""
 
     node: BatchNode
     how: str = ALWAYS
@@ -97,7 +97,7 @@ class Parser:
         """The file ended inside a block."""
 
     def unit(self) -> list[Step]:
-        """The chain of the unit's commands."""
+        """The unit's commands, in order."""
         return self._sequence(one_line=True)
 
     # -- tokens
@@ -114,7 +114,7 @@ class Parser:
 
     def _special(self, text: str) -> bool:
         char = self._char()
-        return char is not None and char.special and char.atom.text == text
+        return char is not None and char.special and char.text == text
 
     def _pass(self, holds: Callable[[BatchChar], bool]) -> None:
         """Move on over characters of the unit as long as ``holds`` is true of them."""
@@ -124,8 +124,8 @@ class Parser:
     def _skip(self, also: str = "") -> bool:
         """Skip blanks; True where one of , ; = was among them."""
         odd = False
-        while (char := self._char()) is not None and not char.quoted and char.atom.text in tuple(DELIMITERS + also):
-            odd |= char.atom.text in tuple(",;=")
+        while (char := self._char()) is not None and not char.quoted and char.text in tuple(DELIMITERS + also):
+            odd |= char.text in tuple(",;=")
             self.i += 1
         return odd
 
@@ -151,11 +151,11 @@ class Parser:
                 return steps
             elif self._special("&") or self._special("|"):
                 how = self._operator(steps)
-            elif not char.atom.text and self._nothing_before_sign():
+            elif not char.text and self._nothing_before_sign():
                 self.i += 1
                 if not char.atom.depends.startswith("variable "):
                     steps.append(Step(UnknownSyntax(char.atom.depends, char.atom.start)))
-            elif char.atom.text == ":" and not char.quoted:
+            elif char.text == ":" and not char.quoted:
                 self._to_line_end()
                 if self.depth:
                     steps.append(Step(UnknownSyntax("the label inside a block", char.atom.start)))
@@ -164,11 +164,11 @@ class Parser:
 
     def _nothing_before_sign(self) -> bool:
         """Does a sign follow an empty expansion? cmd then sees the sign alone."""
-        following = next((t for t in self.chars[self.i :] if t.atom.text), None)
-        return following is None or following.special or following.atom.text in tuple(DELIMITERS + "@:")
+        following = next((t for t in self.chars[self.i :] if t.text), None)
+        return following is None or following.special or following.text in tuple(DELIMITERS + "@:")
 
     def _operator(self, steps: list[Step]) -> str:
-        sign = self.chars[self.i].atom.text
+        sign = self.chars[self.i].text
         self.i += 1
         if self.i < len(self.chars) and self._special(sign):
             self.i += 1
@@ -178,7 +178,7 @@ class Parser:
         return PIPED if sign == "|" else ALWAYS
 
     def _to_line_end(self) -> None:
-        self._pass(lambda char: not (char.special and char.atom.text == "\n"))
+        self._pass(lambda char: not (char.special and char.text == "\n"))
 
     def _command(self, odd: bool) -> BatchNode:
         if self._special("("):
@@ -196,18 +196,18 @@ class Parser:
         return Command(self.chars[begin : self.i], odd)
 
     def _word_ahead(self) -> str:
-        """The command's name, in lower case; IF and FOR end at ( too."""
+        """The next word in lower case, up to a blank, a sign or a quote."""
         ahead = self.chars[self.i : self.i + 8]
         return text_of(list(takewhile(
-            lambda char: not (char.quoted or char.special or char.atom.text in tuple(DELIMITERS)), ahead))).lower()
+            lambda char: not (char.quoted or char.special or char.delimits), ahead))).lower()
 
     def _to_command_end(self) -> None:
         while self.i < len(self.chars):
             char = self.chars[self.i]
-            text = char.atom.text
+            text = char.text
             if char.special and (text == "\n" or text in "&|" or (text == ")" and self.depth)):
                 before = self.chars[self.i - 1]
-                if not (text == "&" and before.special and before.atom.text in "<>"):  # 2>&1
+                if not (text == "&" and before.special and before.text in "<>"):  # 2>&1
                     return
             self.i += 1
 
@@ -225,14 +225,15 @@ class Parser:
         if self.i < len(self.chars) and self._special(")") and not self.depth:
             self._to_line_end()
             return UnknownSyntax("the second )", self.chars[begin - 1].atom.start)
-        if any(t.atom.text.strip(DELIMITERS) for t in without_redirections(behind)[0]):
+        if any(t.text.strip(DELIMITERS) for t in without_redirections(behind)[0]):
             return UnknownSyntax("the text behind the )", behind[0].atom.start)
         return Group(body, behind)
 
     def _else_ahead(self) -> bool:
-        ahead = list(dropwhile(lambda char: char.atom.text in tuple(DELIMITERS), self.chars[self.i :]))
+        here = (self.chars[k] for k in range(self.i, len(self.chars)))
+        ahead = list(islice(dropwhile(lambda char: char.delimits, here), 5))
         return text_of(ahead[:4]).lower() == "else" and (
-            len(ahead) == 4 or ahead[4].atom.text in tuple(DELIMITERS + "(\n"))
+            len(ahead) == 4 or ahead[4].text in tuple(DELIMITERS + "(\n"))
 
     def _branch(self) -> tuple[list[Step], bool]:
         """The commands of an IF, ELSE or DO, and whether they are one block and nothing more."""
@@ -270,7 +271,7 @@ class Parser:
         self._skip_blanks()
         begin = self.i
         while (self.i < len(self.chars)) and (
-                self.chars[self.i].quoted or self.chars[self.i].atom.text not in tuple(" \t,;")):
+                self.chars[self.i].quoted or self.chars[self.i].text not in tuple(" \t,;")):
             char = self.chars[self.i]
             if self._special("\n") or (char.special and self.i > begin) or self._equals(begin):
                 break
@@ -278,12 +279,12 @@ class Parser:
         return self.chars[begin : self.i]
 
     def _equals(self, begin: int) -> bool:
-        """At ``==``, between two words or as a word of its own."""
+        """Is here the ``==`` that ends the word which starts at ``begin``?"""
         two = self.chars[self.i : self.i + 2]
         return self.i > begin and text_of(two) == "==" and len(two) == 2 and not two[0].quoted
 
     def _skip_blanks(self) -> None:
-        self._pass(lambda char: not char.quoted and char.atom.text in (" ", "\t"))
+        self._pass(lambda char: not char.quoted and char.text in (" ", "\t"))
 
     def _condition(self) -> Condition:
         negated = caseless = False
@@ -305,9 +306,9 @@ class Parser:
 
     def _for(self) -> BatchNode:
         begin = self.i
-        self._pass(lambda char: not (char.special and char.atom.text in ("(", "\n")))
+        self._pass(lambda char: not (char.special and char.text in ("(", "\n")))
         self.depth += 1
-        while (char := self._char()) is not None and not (char.special and char.atom.text == ")"):
+        while (char := self._char()) is not None and not (char.special and char.text == ")"):
             self.i += 1
         self.depth -= 1
         self.i += 1

@@ -35,7 +35,7 @@ class FileLayer:
         disk.sync(path)
 
     def sync_folder(self, path: Path) -> None:
-        """Have a folder's names on disk before anything that follows (Windows does so by itself)."""
+        """Have a folder's names on disk before anything that follows."""
         disk.sync_folder(path)
 
     def copy_metadata(self, path: Path, like: os.stat_result, original: Path | None) -> None:

@@ -62,7 +62,7 @@ class LaunchFile:
         return tuple(dict.fromkeys((*own, *self.variable(COMMANDLINE_ARGS).depends, *self.others)))
 
     def variable(self, name: str) -> Variable:
-        """A variable where the web UI is started: the file's own, else the one of the environment it was read with.
+        """The variable that the web UI is started with: as the file sets it, else as the environment has it.
 
         Without a reading (Stability Matrix's settings.json is no script) it is the environment's. Names in batch
         files are blind to case.

@@ -1,4 +1,4 @@
-"""Words into the text of a value: one layer for shlex, one for the script around it.
+"""Quotes words for a launch file: one layer for shlex, one for the script language around it.
 
 launch.py splits COMMANDLINE_ARGS with POSIX shlex, so a word is quoted for shlex first; the result is then
 escaped for the place in the script where it goes.
@@ -14,7 +14,7 @@ _META = frozenset("&|<>^()")
 
 
 def for_shlex(word: str) -> str:
-    """The word as shlex must see it."""
+    """The word in quotes for shlex, where it needs them."""
     if _SAFE.fullmatch(word):
         return word
     return "'" + word.replace("'", "'\\''") + "'"

@@ -31,7 +31,7 @@ MAX_FILE = 4 * 1024 * 1024
 
 
 def read(path: Path, environ: Mapping[str, str] | None = None, root: Path | None = None) -> LaunchFile:
-    """Read a launch file. ``root``: the install's folder, needed for Stability Matrix's settings.json.
+    """The launch file at ``path``. ``root``: the install's folder, which Stability Matrix's settings.json needs.
 
     Raises NothingToWorkOn (no such file, dangling link, a folder) and Refused (unreadable, too big, NUL bytes,
     a value that is not UTF-8 or whose quotes do not balance).
@@ -46,7 +46,7 @@ def in_pinokio(root: Path) -> bool:
 
 
 def load_bytes(path: Path) -> bytes:
-    """The bytes of a launch file, links followed. Raises as ``read`` does."""
+    """The bytes of a launch file, links followed. Raises NothingToWorkOn and Refused as ``read`` does."""
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
@@ -127,7 +127,7 @@ def kind_of(path: Path) -> str:
 def read_script(
     data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None = None
 ) -> Reading:
-    """Run the reader of that kind over the bytes. Raises Refused when it is nested too deeply to follow."""
+    """The reading of a script of that kind (sh, cmd). Raises Refused when it is nested too deeply to follow."""
     try:
         return _read_script(data, kind, environ, path, before)
     except RecursionError:
@@ -147,7 +147,7 @@ def _read_script(data: bytes, kind: str, environ: Mapping[str, str], path: Path,
 
 
 def _with_variables_before(file: LaunchFile) -> Reading | None:
-    """The reading of a batch file with the variables that the ones before it left and it did not set."""
+    """The reading of a batch file, with the variables that files before it in the same start have set."""
     if file.reading is None or file.before is None:
         return file.reading
     left = _with_variables_before(file.before)
@@ -162,14 +162,14 @@ def _with_variables_before(file: LaunchFile) -> Reading | None:
 
 @dataclass(slots=True)
 class SplitValue:
-    """The value of COMMANDLINE_ARGS spelled out and split."""
+    """The value of COMMANDLINE_ARGS: its characters, and its words."""
 
     flat: FlatValue
     words: list[Word]
 
 
 def split_value(reading: Reading) -> SplitValue:
-    """Flatten and split the value. Raises Unbalanced, TooLong."""
+    """Write out and split the value of COMMANDLINE_ARGS. Raises UnclosedQuote, TooLong."""
     flat = flatten(reading.value)
     return SplitValue(flat, split(flat.atoms))
 
@@ -186,7 +186,7 @@ def decode_word(taken: str, reading: Reading) -> str:
 def interpret(
     data: bytes, path: Path, kind: str, reading: Reading, environ: Mapping[str, str]
 ) -> LaunchFile:
-    """Make a LaunchFile of a Reading. Raises Refused."""
+    """The LaunchFile of a script's reading. Raises Refused where its value is not valid."""
     try:
         spelled = split_value(reading)
     except TooLong:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autotune.launchfile import sh_commands
 from autotune.launchfile.sh_tree import Node, begin_of, end_of, parse_bash, source_of, type_of, walk
 from autotune.launchfile.sh_words import NAME, names
-from autotune.launchfile.values import COMMANDLINE_ARGS, Reading
+from autotune.launchfile.values import COMMANDLINE_ARGS, LineNumbers, Reading
 
 PATH = "_at_path"
 """What PATH is called in the copy: the shell's own PATH leads nowhere."""
@@ -46,11 +46,11 @@ class Surroundings(NamedTuple):
 
 
 class HarmlessCopy:
-    """The harmless copy of one file. ``text()`` raises Refusal."""
+    """The harmless copy of one file. ``text()`` raises NotHarmless."""
 
     def __init__(self, source: str, reading: Reading) -> None:
         self.s, self.reading = source, reading
-        self.root = parse_bash(source)
+        self.root, self._number = parse_bash(source), LineNumbers(source)
         self.changes: list[tuple[int, int, str]] = []
         self.functions = {self._name(n): n["Body"] for n in walk(self.root) if type_of(n) == "FuncDecl"}
         self.programs: list[int] = []
@@ -59,7 +59,7 @@ class HarmlessCopy:
         self.end = len(source)
 
     def _line(self, node: Node | int) -> int:
-        return self.s.count("\n", 0, node if isinstance(node, int) else begin_of(node)) + 1
+        return self._number(node if isinstance(node, int) else begin_of(node))
 
     def _name(self, node: Node) -> str:
         return source_of(node["Name"], self.s)
@@ -73,7 +73,7 @@ class HarmlessCopy:
         return found | {self._name(n) for n in walk(self.root) if n.get("Name") and type_of(n) not in ("FuncDecl",)}
 
     def text(self) -> str:
-        """The copy (Latin-1). Raises Refusal."""
+        """The copy (Latin-1). Raises NotHarmless."""
         if re.search(r"/dev/(?:tcp|udp)", self.s):
             raise NotHarmless("it opens network connections")
         if re.search(r"~[-+]", self.s):

@@ -301,7 +301,7 @@ class ShReader(ShAssigns):
     # -- the start of the web UI
 
     def _launch(self, head: str | None, words: list[Node], nested: bool) -> bool:
-        """True if the command starts the web UI or ends the file. Its literal words count as flags."""
+        """Follow a command that starts the web UI or ends the script; False if it does neither."""
         out, first = self.out, begin_of(words[0])
         name = (head or "").rsplit("/", 1)[-1]
         plain = [self._literal_part(w) for w in words]
@@ -310,7 +310,7 @@ class ShReader(ShAssigns):
         starts = script is not None and (script == 0 or starter)
         talks = name in sh_commands.MENTION_ONLY
         if script is None and not talks and any(sh_commands.MENTIONED.search(t) for t in plain):
-            starts, script = True, len(words)  # bash -c "./webui.sh --api": its words are not told apart
+            starts, script = True, len(words)  # bash -c "./webui.sh --api": its words are not split
             out.line_unknown = True
         if starts and any(t.startswith(COMMANDLINE_ARGS + "=") for t in plain):
             out.why_not = f"line {self.line(first)} sets {COMMANDLINE_ARGS} for one command only"

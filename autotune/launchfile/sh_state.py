@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 from collections.abc import Mapping
 
@@ -11,19 +10,28 @@ from autotune.launchfile.blocks import Block
 from autotune.launchfile.sh_commands import BASH_CONTROLS, Effect
 from autotune.launchfile.sh_tree import Node, begin_of, source_of
 from autotune.launchfile.sh_words import UNSET, BashWords, beyond_environment
-from autotune.launchfile.values import COMMANDLINE_ARGS, Expanded, Reading, TooLong, Variable, VariableValue, flatten
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    Expanded,
+    LineNumbers,
+    Reading,
+    TooLong,
+    Variable,
+    VariableValue,
+    flatten,
+)
 
 _BUDGET = 1_000_000
 """Characters of all variables together that are spelled out."""
 
 
 class ShState:
-    """The variables of one file while it is read, and the Reading that comes of it."""
+    """The variables of one file while it is read; ``out``: the Reading so far."""
 
     def __init__(self, text: str, environ: Mapping[str, str], block: Block | None = None) -> None:
         self.block = block
         self.s = text
-        self.newlines = [m.start() for m in re.finditer("\n", text)]
+        self.line = LineNumbers(text)
         self.environ = environ
         self.words = BashWords(text, environ, self.line)
         self.exported = set(environ)
@@ -37,10 +45,6 @@ class ShState:
         self.pending = False
         self.ended = False
         self.out = Reading("sh")
-
-    def line(self, at: int) -> int:
-        """Line number of a byte offset, from 1."""
-        return bisect.bisect_left(self.newlines, at) + 1
 
     def _name(self, node: Node) -> str:
         return source_of(node["Name"], self.s)
@@ -102,7 +106,7 @@ class ShState:
         return plain and certain and name not in self.words.arrays
 
     def _expand(self, node: Node | None) -> None:
-        """The side effects of expanding words."""
+        """Follow what the expansions below a node set (``${X:=word}`` and others)."""
         if node:
             effect = sh_commands.of_words(node, self.s, self._integer)
             at = self.line(begin_of(node)) if "Pos" in node else 0

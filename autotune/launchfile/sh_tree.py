@@ -39,7 +39,7 @@ class NoParser(Exception):
 
 @lru_cache(maxsize=1)
 def find_shfmt() -> str | None:
-    """Where shfmt is: beside this Python, else on the PATH; None where it is missing."""
+    """The path of shfmt: beside this Python, else on the PATH; None where it is missing."""
     name = "shfmt.exe" if os.name == "nt" else "shfmt"
     for folder in (str(Path(sys.executable).parent), *os.environ.get("PATH", "").split(os.pathsep)):
         if folder and Path(folder, name).is_file():

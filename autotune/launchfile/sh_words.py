@@ -11,7 +11,7 @@ from autotune.launchfile.values import FROM_ENVIRONMENT, Atom, Expanded, Inserti
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WordParts = list[Atom | Expanded]
 UNSET = VariableValue()
-"""The value of a variable that the file takes away; told from an empty one by identity."""
+"""The value of a variable that the file unsets; it differs from an empty value by identity only."""
 
 _UNEVEN = re.compile(r"[*?\[{~]")
 """Characters that may make an unquoted word something else, or several words."""
@@ -24,7 +24,7 @@ _MODIFIERS = ("Excl", "Length", "Width", "Index", "Slice", "Repl", "Names", "Exp
 
 
 def names(text: str) -> frozenset[str]:
-    """Words of a text as a set."""
+    """The set of words in a text."""
     return frozenset(text.split())
 
 
@@ -39,12 +39,12 @@ GIVEN_OR_SET = names("HOME HOSTNAME HOSTTYPE MACHTYPE OSTYPE PATH PS4 SHELL TERM
 
 
 def as_latin1(text: str) -> str:
-    """Text of the environment as the bytes bash sees, one character each."""
+    """Text of the environment as bash sees it: each byte of its UTF-8 as one character."""
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def beyond_environment(reasons: list[str]) -> list[str]:
-    """The reasons that are more than a variable of the environment."""
+    """Those of the reasons that do not name a variable of the environment."""
     return [r for r in reasons if not r.startswith(FROM_ENVIRONMENT)]
 
 
@@ -101,7 +101,7 @@ class BashWords:
         return "".join(texts) if len(texts) == len(parts) else None
 
     def value(self, word: Node, editable: bool, after: int = 0) -> tuple[WordParts, Insertion]:
-        """Parts of a word and the place where text can be added at its end.
+        """The parts of a word, and the place where text can be added at its end.
 
         ``editable``: the word is assigned to COMMANDLINE_ARGS, so its literal bytes may be edited. ``after``: bytes of
         its first part that are passed over (a ``NAME=`` inside the quotes).
@@ -217,11 +217,11 @@ class BashWords:
         return [Expanded(value, False)] if value.reasons else list(value.parts)
 
     def _is_whole_array(self, node: Node) -> bool:
-        """``[@]`` or ``[*]``, joined by blanks: IFS decides about that."""
+        """Is this ``[@]`` or ``[*]``, joined by blanks (which they are unless IFS is set)?"""
         return source_of(node["Index"], self.s) in ("@", "*") and "IFS" not in self._current
 
     def _default(self, node: Node, name: str, where: str) -> WordParts:
-        """``${X:-word}``, ``${X-word}``, ``${X:+word}``, ``${X+word}``."""
+        """The parts that ``${X:-word}``, ``${X-word}``, ``${X:+word}`` or ``${X+word}`` gives."""
         op, word, at = str(node["Exp"]["Op"]), node["Exp"].get("Word"), (begin_of(node), end_of(node))
         known = self.value_of(name, at, where)
         flat = flatten(known)
@@ -238,7 +238,7 @@ class BashWords:
         return out
 
     def _word(self, word: Node | None, where: str) -> WordParts:
-        """The word of an operator; inside double quotes, quotes in it are no part of the value."""
+        """The parts of an operator's word; inside double quotes, quotes in it are no part of the value."""
         if word is None:
             return []
         begin, end = begin_of(word), end_of(word)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,6 +48,16 @@ class VariableValue:
 
     parts: tuple[Atom | Expanded, ...] = ()
     reasons: tuple[str, ...] = ()
+
+
+class LineNumbers:
+    """Tells the line number, from 1, of a byte offset in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = [found.start() for found in re.finditer("\n", text)]
+
+    def __call__(self, at: int) -> int:
+        return bisect_left(self._ends, at) + 1
 
 
 class TooLong(Exception):

@@ -1,4 +1,4 @@
-"""The writer: changes managed flags in a launch file and nothing else.
+"""Writes managed flags into a launch file and changes nothing else in it.
 
 One policy, in this order, and why:
 
@@ -14,7 +14,7 @@ One policy, in this order, and why:
    runs. No expanded value is ever written, so no secret of the environment ends up in a file.
 5. Managed words on the starting line itself (``call webui.bat --xformers``) are taken out there.
 6. Everything else is refused, with the line to paste: never exported, an array, a start inside a block, a word
-   the script language cannot hold, a block of ours that was changed by hand.
+   the script language cannot hold, a marked block that was changed by hand.
 
 Every result is read again before it is handed out: it must give exactly the expected words, and every other
 command of the script must be the same as before; otherwise the next step of the policy is tried.
@@ -48,7 +48,7 @@ def edit(file: LaunchFile, target_words: Sequence[str], is_managed: IsManaged, b
     """
     target = tuple(target_words)
     _check(target, is_managed)
-    # A block of ours decides about the managed words, whatever the words before it depend on.
+    # A marked block decides about the managed words, whatever the words before it depend on.
     known_words = not file.uncertain or file.block is not None
     if known_words and flag_units(file.words, is_managed) == flag_units(target, is_managed) and file.why_not is None:
         return file.data
@@ -60,12 +60,12 @@ def edit(file: LaunchFile, target_words: Sequence[str], is_managed: IsManaged, b
         return edited
     if file.why_not is not None:
         raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, is_managed))
-    attempt_ = _Edit(file, target, is_managed, block_flags)
-    for attempt in (attempt_.literal, attempt_.added, attempt_.block, lambda: attempt_.block(thorough=True)):
+    change = _Edit(file, target, is_managed, block_flags)
+    for attempt in (change.literal, change.added, change.block, lambda: change.block(thorough=True)):
         data = attempt()
-        if data is not None and attempt_.proves(data):
+        if data is not None and change.proves(data):
             return data
-    raise Refused(f"{file.path} cannot be edited safely{attempt_.reason()}", paste_hint(file, target, is_managed))
+    raise Refused(f"{file.path} cannot be edited safely{change.reason()}", paste_hint(file, target, is_managed))
 
 
 def flag_units(words: Sequence[str], is_managed: IsManaged) -> Counter[tuple[str, ...]]:
@@ -98,7 +98,7 @@ def paste_hint(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged)
 
 
 def _not_by_pasting(reading: Reading) -> str:
-    """What to change where one more line would not help, '' where it would."""
+    """A hint on what to change where one more line would not help, '' where it would."""
     if reading.array_line is None and not reading.exported:
         numbers = list(dict.fromkeys(a.line for a in reading.assignments))
         where = f"line {numbers[-1]}" if numbers else "the line that sets it"
@@ -111,7 +111,7 @@ def _not_by_pasting(reading: Reading) -> str:
 
 @dataclass(slots=True)
 class _Edit:
-    """One edit: the file without a block of ours, what is wanted, and the ways to write it."""
+    """One edit: the file, the words that are wanted (``target``), and the ways to write them."""
 
     file: LaunchFile
     target: tuple[str, ...]
@@ -124,13 +124,13 @@ class _Edit:
         return self.file.reading
 
     def reason(self) -> str:
-        """A clause that says what stands in the way."""
+        """What makes the edit impossible, as the end of a sentence; '' where nothing is known."""
         if self.file.depends:
             return f": its flags depend on {'; '.join(self.file.depends)}"
         return ""
 
     def _base(self) -> LaunchFile:
-        """The file as it would read without our block."""
+        """The file as it would be read without autotune's block."""
         if self.file.block is None:
             return self.file
         return parse(self.file.base, self.file.path, self.file.environ, before=self.file.before)
@@ -139,7 +139,7 @@ class _Edit:
         return joined(self.target).encode("utf-8", "surrogateescape").decode("latin-1")
 
     def encode(self, text: str, where: str) -> str | None:
-        """Script text for a place in a value, None where it cannot be written."""
+        """``text`` as the script language spells it inside the quoting ``where``; None where it cannot."""
         if self.file.kind == "sh":
             return for_sh(text, where)
         if self.reading.delayed_expansion and "!" in text:
@@ -151,13 +151,13 @@ class _Edit:
     # -- the three ways
 
     def literal(self) -> bytes | None:
-        """Words edited in place; None where the value depends on anything, or nothing assigns it."""
+        """The file with its words changed in place; None where the value depends on anything, or nothing assigns it."""
         if not self.reading.assigned or split_value(self.reading).flat.open_reasons:
             return None
         return self.in_place()
 
     def in_place(self, anyway: bool = False) -> bytes | None:
-        """The words changed where they stand in the file. ``anyway``: also in a line that does not always run."""
+        """The file with its words changed in place. ``anyway``: also in a line that does not always run."""
         base, reading = self._base(), self.reading
         line, inside = self._managed(base)
         file_text = self.file.base.decode("latin-1")
@@ -186,7 +186,7 @@ class _Edit:
         )
 
     def _tail(self, anyway: bool = False) -> tuple[int, str, bool] | None:
-        """Where words go that replace none: the end of the last assignment that always runs."""
+        """The place for words that replace none: the end of the last assignment that always runs."""
         always = [a for a in self.reading.assignments if anyway or not a.conditional]
         if not always:
             return None
@@ -197,7 +197,7 @@ class _Edit:
         return always[-1].tail.offset, always[-1].tail.where, blank
 
     def added(self) -> bytes | None:
-        """One new line; None where something assigns COMMANDLINE_ARGS already."""
+        """The file with one new line; None where something assigns COMMANDLINE_ARGS already."""
         base, reading = self._base(), self.reading
         if not base.static or reading.assigned or not self.target or base.words:
             return None
@@ -215,7 +215,7 @@ class _Edit:
         return self._insert(self.file.base, at, line, self._eol())
 
     def _below(self, at: int | None) -> int | None:
-        """After the paragraph of comments that a line is in: what it explains comes below it."""
+        """Offset after the paragraph of comments that a line is in: what it explains comes below it."""
         data = self.file.base
         while at is not None and at < len(data) and _COMMENT.match(data, at):
             end = data.find(b"\n", at)
@@ -228,13 +228,13 @@ class _Edit:
 
     @staticmethod
     def _insert(data: bytes, at: int, lines: str, eol: str) -> bytes:
-        """Whole lines at a line start; at the end of a file without a final newline, none is added."""
+        """``data`` with whole lines put in at a line's start; a file without a final newline gets none."""
         open_end = at == len(data) and at > 0 and not data.endswith(b"\n")
         text = eol + lines if open_end else lines + eol
         return data[:at] + text.encode("latin-1") + data[at:]
 
     def block(self, thorough: bool = False) -> bytes | None:
-        """A marked block that decides when the script runs; None where no place for it is safe.
+        """The file with a marked block that decides when the script runs; None where no place for it is safe.
 
         ``thorough``: in a batch file, managed words that stand in the file are all taken out there.
         """
@@ -269,7 +269,7 @@ class _Edit:
         return self._insert(start, at, text, eol)
 
     def _matched(self, word: Word) -> bool:
-        """Will percent substitution find it: between blanks, without quotes, tabs or ``=``?"""
+        """Will percent substitution find this word: between blanks, without quotes, tabs or ``=``?"""
         atoms = split_value(self.reading).flat.atoms
         around = [atoms[i].text for i in (word.first - 1, word.last + 1) if 0 <= i < len(atoms)]
         spelled = "".join(atom.text for atom in atoms[word.first : word.last + 1])
@@ -295,7 +295,7 @@ class _Edit:
     # -- the proof
 
     def proves(self, data: bytes) -> bool:
-        """Read the result again: the expected words, every other command as it was."""
+        """Does the result, read again, give the expected words, with every other command as it was?"""
         try:
             after = parse(data, self.file.path, self.file.environ, before=self.file.before)
         except Refused:
@@ -324,7 +324,7 @@ class _Edit:
 
 
 def _block_is_separate(file: LaunchFile) -> bool:
-    """Are the lines of a bash block commands of their own, and no end of something that begins above them?"""
+    """Are the lines of a bash block commands of their own, not part of one that begins above them?"""
     if file.block is None or file.kind != "sh":
         return True
     own = read_script(blocks.render(file.block, "\n").encode("latin-1"), "sh", {}, file.path).others[1:]
@@ -333,7 +333,7 @@ def _block_is_separate(file: LaunchFile) -> bool:
 
 
 def _quoted_form(base: LaunchFile) -> bool | None:
-    """Which form of ``set`` a block in a batch file may use, so that no value runs anything when it is expanded.
+    """Whether a batch block needs ``set "X=..."`` (True) or ``set X=...``, so that no value is run; None: neither.
 
     ``set X=%X%`` is safe where the owner's own lines have that form, ``set "X=%X%"`` where no quotes are in
     play. Mixed forms with quotes or special characters are refused (None), a value that comes from

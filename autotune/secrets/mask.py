@@ -16,7 +16,7 @@ MASK = "***"
 _LOOK_BACK = 600
 """Characters of a line that are read again for each name in it."""
 _SHORTEST = 8
-"""Characters of a value that is told from ordinary words, so that it can be hidden wherever it stands."""
+"""Characters of the shortest value that is hidden wherever it occurs: shorter ones may be ordinary words."""
 _MOST_VALUES = 50
 """So many of them are looked for: a launch file has a handful."""
 _MARK = "\0"
@@ -343,7 +343,7 @@ def _closing(text: str, begin: int, quote: str) -> int:
 
 
 def _before(text: str, at: int) -> str:
-    """What stands before ``at`` on its line: of an endless line its last words only."""
+    """The text before ``at`` on its line, at most _LOOK_BACK characters."""
     first = max(0, at - _LOOK_BACK)
     return text[text.rfind("\n", first, at) + 1 or first : at]
 
