@@ -16,12 +16,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
 
-# 66 s of CPU, so well under a minute on two quiet cores. The other rooms, and all that starts a web UI: `make test`.
-CHECK_ROOMS ?= decide disk flags measure model report secrets store webui/flags workload test_arguments.py test_arrows.py test_docs.py \
-  test_documents.py test_flavour_words.py test_troubleshooting.py
-
+# Leaves out what starts a web UI (tests/e2e) and what takes seconds (marked slow): a minute on two quiet cores.
 check: lint
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow" $(addprefix tests/,$(CHECK_ROOMS))
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "not slow"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/e2e

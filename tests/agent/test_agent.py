@@ -15,6 +15,8 @@ from autotune.agent.may_run import Situation
 from autotune.model.errors import NothingToWorkOn
 from tests.agent.world import BETTER, PARTS, TUNE, Life, settings
 
+pytestmark = pytest.mark.slow
+
 BUSY = Situation(webui_runs=True, job="job txt2img", gpu_present=True)
 FREE = Situation(gpu_present=True, gpu_percent=0.0)
 DAY = 86400.0
@@ -275,6 +277,7 @@ def test_another_autotune_is_waited_for(tmp_path: Path) -> None:
     assert life.state.due is None
 
 
+@pytest.mark.slow
 def test_limits_hold_over_weeks(tmp_path: Path) -> None:
     life = settled(tmp_path, sessions_a_week=2, minutes_a_day=15.0)
     for number in range(28):

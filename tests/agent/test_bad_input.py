@@ -20,6 +20,8 @@ from tests import nvml_fake
 from tests.agent.process import CONFIG, agent, command, status, tmpfs, touched
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 NEVER = 'days = ["mon"]\nhours = ["00:00-00:01"]\n'
 """Hours in which nothing begins, so that a change stays due."""
 

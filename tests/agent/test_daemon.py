@@ -27,7 +27,9 @@ from autotune.model.errors import UsageProblem
 from tests.agent.process import CONFIG, agent, command, status, tmpfs, touched
 from tests.waiting import wait_for
 
-SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "8"))
+pytestmark = pytest.mark.slow
+
+SECONDS = float(os.environ.get("AUTOTUNE_IDLE_SECONDS", "4"))
 FILES = int(os.environ.get("AUTOTUNE_WATCHED_FILES", "5000"))
 
 

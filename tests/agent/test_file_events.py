@@ -17,6 +17,8 @@ from autotune.agent.file_events import FolderWatcher
 from autotune.agent.webui_starts import BriefStarts
 from tests import reference
 
+pytestmark = pytest.mark.slow
+
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 PROGRAM = """\
 import sys, threading

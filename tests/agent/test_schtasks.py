@@ -18,6 +18,8 @@ from autotune.agent.service import CommandOutput, TaskScheduler
 from autotune.cli import service as service_verb
 from autotune.cli.main import run
 
+pytestmark = pytest.mark.slow
+
 SCHTASKS = """\
 import base64, json, pathlib, sys
 said, folder = json.loads(base64.b64decode(sys.argv[1])), pathlib.Path(sys.argv[2])

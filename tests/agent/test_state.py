@@ -117,6 +117,7 @@ def test_a_machine_that_was_a_year_ahead_goes_on_when_its_clock_is_right(tmp_pat
     assert life.state.due is None
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_never_stops_the_agent(tmp_path: Path) -> None:
     """Any line or value of it damaged: the agent begins, says what it could not read, and goes on tuning."""
     life = applied(tmp_path / "whole")

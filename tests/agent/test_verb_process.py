@@ -11,6 +11,8 @@ import pytest
 from autotune.agent.verb_process import VerbProcess, read_document, remove_old_output
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 WINE = hasattr(getattr(getattr(ctypes, "windll", None), "ntdll", None), "wine_get_version")
 
 

@@ -18,6 +18,8 @@ from tests import nvml_fake
 from tests.agent.process import CONFIG, command
 from tests.agent.test_agent import change, settled
 
+pytestmark = pytest.mark.slow
+
 FREE = Situation(gpu_present=True, gpu_percent=0.0)
 
 

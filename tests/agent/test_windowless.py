@@ -15,6 +15,8 @@ from autotune.agent.service import TaskScheduler
 from autotune.disk import programs
 from tests import reference
 
+pytestmark = pytest.mark.slow
+
 SPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
 

@@ -16,6 +16,8 @@ from benchmarks import cases, make_priors, search, surfaces
 from benchmarks.peers import PEERS
 from benchmarks.virtual import regret
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_same_seed_gives_the_same_surface_and_session() -> None:
     assert surfaces.drawn(3) == surfaces.drawn(3)

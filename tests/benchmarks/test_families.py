@@ -18,6 +18,8 @@ from benchmarks import factorial, factorial_effects, families, family_table, sea
 from benchmarks.virtual import regret
 from benchmarks.weather import Weather
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(3)
 NAMES = sorted(families.FAMILIES)
 

@@ -24,6 +24,7 @@ def test_the_machine_of_long_clips_is_the_one_that_was_seen() -> None:
     assert (sum((one - mean) ** 2 for one in times) / len(times)) ** 0.5 / mean == pytest.approx(0.06, rel=0.2)
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_line_for_each_gain(capsys: pytest.CaptureFixture[str]) -> None:
     assert noisy.main(["--sessions", "2", "--parts", "slow-clips", "--workers", "1", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["slow-clips"]

@@ -17,6 +17,8 @@ from autotune.store.places import Places
 from tests import reference
 from tests.launchfile.test_damage import DAMAGE
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[..., dict[str, Any]]
 OLD, NEW = b'export COMMANDLINE_ARGS=""\n', b'export COMMANDLINE_ARGS="--opt-channelslast"\n'
 SLOW = ("truncated", "before is another")

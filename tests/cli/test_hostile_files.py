@@ -137,6 +137,7 @@ def test_state_folders_that_cannot_be(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"][: 2 if os.name == "posix" else 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["tune", "apply", "verify --no-start --measure"])
 def test_nothing_is_begun_with_a_state_folder_in_the_web_ui(
     verb: str, install: Path, capsys: pytest.CaptureFixture[str]

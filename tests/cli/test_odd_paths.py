@@ -69,6 +69,7 @@ def test_a_configuration_with_nobodys_home_is_told(tmp_path: Path, capsys: pytes
     assert code == 3 and "nouser-at-all" in document["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
 def test_an_install_whose_name_is_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = tmp_path / "made"

@@ -12,6 +12,8 @@ import pytest
 
 from autotune.engine import cmd_args
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Müller", "アニメーション", "Приве́т", "动画 →", "한국어 é")
 CODE_PAGES = ("ascii", "cp1252", "cp932", "cp850", "utf-8")
 

@@ -90,6 +90,7 @@ def test_cmd_gets_the_words_back(tmp_path: Path, name: str) -> None:
     assert json.loads(place.read_text()) == ["--webui", name, "a b"]
 
 
+@pytest.mark.slow
 def test_it_is_written_once_and_over_nobody_elses_file(tmp_path: Path) -> None:
     root = webui(tmp_path / "mine-4711")
     desk = tmp_path / "desk"

@@ -10,6 +10,8 @@ from autotune.decide.verdict import conclude
 from benchmarks import objectives as bench
 from tests.decide.test_rules import SPACE, name
 
+pytestmark = pytest.mark.slow
+
 
 def compared(gaps: list[float]) -> compare.Comparison:
     """The comparison of pairs of cold starts with these log gains."""

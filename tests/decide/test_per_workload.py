@@ -77,6 +77,7 @@ def test_what_the_pairs_say_is_sure_and_never_against_the_verdicts_own_interval(
             assert row.preferred.sure == outside
 
 
+@pytest.mark.slow
 def test_sets_that_are_alike_are_hardly_ever_told_apart() -> None:
     alike = {BASE: (7.2, 57.0), SDP: (4.9, 30.0), MEM: (4.9, 30.0)}
     wrong = sum(row.preferred is not None

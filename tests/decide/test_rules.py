@@ -90,6 +90,7 @@ def test_pocock_constants_come_out_of_the_same_recursion(monkeypatch: pytest.Mon
         sequential._constant.cache_clear()
 
 
+@pytest.mark.slow
 def test_equal_sets_are_seldom_told_apart_and_real_gains_nearly_always() -> None:
     rng = random.Random(4)
     better = {gain: sum(answer(rng, gain) == "better" for _ in range(100)) / 100 for gain in (0.0, 0.05, 0.10)}
@@ -136,6 +137,7 @@ def compared(start: Callable[[random.Random], float], clip: float, gain: float, 
             return found.answer == "better"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISY)
 def test_starts_that_differ_do_not_pass_for_a_gain(name: str) -> None:
     """At most 2 % of equal sets are adopted, whatever starts are like: of 100 more than 6 would be one in 200."""

@@ -153,6 +153,7 @@ def test_a_permission_that_is_missing_for_good_is_not_waited_for() -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.text("abcé", max_size=4),
                        st.text(st.characters(exclude_categories=()) | st.sampled_from("\udc80\udcff\ud800é\u2028"))))

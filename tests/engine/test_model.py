@@ -18,7 +18,7 @@ from autotune.engine import cmd_args, sampling, sizes, text, weights  # noqa: E4
 from autotune.engine.attention import CLASSES  # noqa: E402
 from autotune.engine.model import Model, NansException  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # diffusers' own, about numpy
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]  # diffusers' own, about numpy
 torch.set_num_threads(1)  # small pictures: on a busy machine a second thread is waited for more than it helps
 CHECKPOINT = Path("models", "Stable-diffusion", "reference-tiny.safetensors")
 MOTION = Path("extensions", "sd-webui-animatediff", "model", "mm_sd15_v2.safetensors")

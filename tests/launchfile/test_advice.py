@@ -15,6 +15,8 @@ from autotune.model.errors import Refused
 from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, edit, owns
 from tests.launchfile.test_corpus import split, wanted
 
+pytestmark = pytest.mark.slow
+
 SECRET = "someone:hunter2"
 BATCH = {
     "start in a block": "@echo off\nif exist webui.bat (\n"

@@ -18,6 +18,8 @@ from tests.launchfile.batch_maker import HELPERS, batch
 from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, edit, owns
 from tests.launchfile.test_corpus import split, wanted
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (11, 12)
 FILES = 100
 """A seed."""

@@ -17,6 +17,8 @@ from autotune.webui.a1111 import interpreter
 from tests.launchfile.judges import NO_CMD, TARGET, cmd, cmd_variables, edit, owns
 from tests.system import under_wine
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     ("ja_JP", 932): ("表示", "ソフト", "ポーズ", "能力", "十", "貼り付け", "ー", "モデル", "ミ", "欺"),
     ("zh_CN", 936): ("模型", "软件", "伀", "乗", "绘画", "傎x", "弢", "漒"),

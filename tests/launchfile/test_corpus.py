@@ -14,6 +14,8 @@ from autotune.model.errors import Refused
 from tests.launchfile import corpus_bat, corpus_edits, corpus_sh
 from tests.launchfile.judges import NO_CMD, TARGET, bash_accepts, bash_words, cmd, cmd_words, edit, owns
 
+pytestmark = pytest.mark.slow
+
 HOME = {"HOME": "/home/someone"}
 _BLOCK = re.compile(rb"(?:# |rem )>>> autotune >>>.*?(?:# |rem )<<< autotune <<<", re.DOTALL)
 _FILES = [("sh", *case) for case in corpus_sh.SH] + [("bat", *case) for case in corpus_bat.BAT]

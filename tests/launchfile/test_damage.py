@@ -151,6 +151,7 @@ def test_a_file_that_is_gone_keeps_no_other_from_being_settled(store: Checkpoint
     assert (quick_path / "a.sh").read_bytes() == OLD
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_a_record_with_anything_in_it_is_read_or_called_damaged(quick_path: Path, data: st.DataObject) -> None:

@@ -16,6 +16,8 @@ from tests.launchfile.grammar import hostile
 from tests.launchfile.judges import NO_CMD, cmd, edit, owns, run_cmd
 from tests.system import bash, fewer
 
+pytestmark = pytest.mark.slow
+
 FLAG = "--sub-quad-q-chunk-size"
 NUMBER = fewer(1_000)
 SHELL = (

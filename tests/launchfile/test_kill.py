@@ -12,6 +12,8 @@ import pytest
 from autotune.launchfile.checkpoints import Checkpoints
 from tests.launchfile.killed import Act, Place, abandon, apply, came_to_its_end, recover, roll_back
 
+pytestmark = pytest.mark.slow
+
 WHEN = ("before", "inside", "after")
 STRIDE = int(os.environ.get("AUTOTUNE_KILL_STRIDE", "1" if hasattr(os, "fork") else "9"))
 """Each so manieth step is killed: on Windows every one takes a new Python."""

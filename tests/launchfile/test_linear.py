@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.launchfile_lines import seconds_a_line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", ["sh", "cmd"])
 def test_time_a_line(kind: str) -> None:

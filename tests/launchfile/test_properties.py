@@ -20,6 +20,8 @@ from tests.launchfile.judges import NO_CMD, TARGET, bash_words, cmd, cmd_words, 
 from tests.launchfile.test_corpus import split, wanted
 from tests.system import fewer
 
+pytestmark = pytest.mark.slow
+
 MAKERS = {"sh": shell, "bat": batch}
 OUTSIDE = {"FROM_OUTSIDE": "--xformers --theme x --precision full --lowvram --lowvram --z"}
 FLAGS = ("--xformers", "--opt-sdp-attention", "--opt-channelslast", "--no-half-vae", "--medvram")

@@ -17,6 +17,8 @@ from autotune.model.errors import NothingToWorkOn, Refused
 from tests.launchfile.faults import FastLayer, old_and_new
 from tests.system import fewer
 
+pytestmark = pytest.mark.slow
+
 LONG = os.environ.get("AUTOTUNE_LONG") == "1"
 
 

@@ -17,6 +17,8 @@ from autotune.secrets.mask import masked_diff, masked_words
 from tests.launchfile.faults import old_and_new
 from tests.launchfile.judges import TARGET, edit, owns
 
+pytestmark = pytest.mark.slow
+
 A1111 = json.dumps({"samples_save": True, "путь": "C:\\модели", "batch_cond_uncond": True,
                     "n": [1, {"batch_cond_uncond": 3}],
                     "cross_attention_optimization": "sdp - scaled dot product"}, indent=4, ensure_ascii=False).encode()

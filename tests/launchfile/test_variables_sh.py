@@ -18,6 +18,8 @@ from tests.launchfile.judges import TARGET, bash_words, edit, owns
 from tests.system import need_bash
 from tests.webui.test_layout import BASE, install
 
+pytestmark = pytest.mark.slow
+
 ENVIRON = {"PATH": "/usr/bin:/bin", **GIVEN}
 FILES = 400
 CASES = Path(__file__).parent / "cases"

@@ -18,6 +18,8 @@ from autotune.machine import torch_probe
 from tests.waiting import wait_for
 from tests.webui.installs import venv, write
 
+pytestmark = pytest.mark.slow
+
 scripts = pytest.mark.skipif(os.name == "nt", reason="a shell's script stands in for the interpreter")
 
 

@@ -26,6 +26,8 @@ from tests.trial import badserver
 from tests.trial.badserver import Handler, answers, reply, serving
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 measure_clip = import_module("autotune.measure.clip")
 CLIP = Workload(64, 64, 4, 2)
 GOOD = {"images": [base64.b64encode(b"GIF89a;").decode()], "parameters": {},
@@ -101,6 +103,7 @@ def test_a_wall_clock_that_is_set_meanwhile_changes_nothing(jump: float, monkeyp
     assert result.ok and result.seconds is not None and 0.0 < result.seconds < 30.0
 
 
+@pytest.mark.slow
 def test_a_broken_connection_is_a_crash_only_when_the_process_died_with_it() -> None:
     dying = iter([True])  # alive at one more look, dead from then on
     with client(badserver.half) as api:
@@ -127,6 +130,7 @@ def test_a_hang_ends_at_the_limit() -> None:
     assert result.failure == "hang" and result.restart and result.cost >= 0.4
 
 
+@pytest.mark.slow
 def test_a_clip_ends_with_the_budget_and_is_not_to_blame() -> None:
     with client(badserver.never) as api:
         result = rendered(api, CLIP, 1, hang=600.0, left=0.4)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from autotune.report import html, tables, words
 from autotune.report.rows import story_of
 from tests.report.examples import document, effective, full, recorded
@@ -90,6 +92,7 @@ def test_the_probe_tells_each_fact_once_and_whether_the_web_ui_runs() -> None:
         assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
 def test_torchs_own_peaks_stand_beside_the_cards_where_they_are_known() -> None:
     for decision in ("apply", "keep"):
         whole = document(recorded(), decision)

@@ -252,12 +252,14 @@ MARKUP = st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(MARKUP)
 def test_no_text_from_outside_becomes_markup(text: str) -> None:
     assert Skeleton(page_with(text)).tags == Skeleton(page_with("plain")).tags
 
 
+@pytest.mark.slow
 def test_the_built_wheel_makes_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     wheel = tmp_path / hatchling.build.build_wheel(str(tmp_path))

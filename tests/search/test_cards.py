@@ -16,6 +16,8 @@ from benchmarks import cards, cases, surfaces
 from benchmarks.tuned import prior
 from benchmarks.virtual import Session, regret
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600.0
 SHARP = surfaces.Noise(clip=0.01, launch=0.01, outliers=0.05)
 CLASSES = ("split", "xformers", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none")

@@ -17,6 +17,8 @@ from autotune.model.study import Ablation, History, Interval, Launch, Sample
 from benchmarks import credit
 from tests.decide.test_rules import PROFILE, SPACE, name, sample
 
+pytestmark = pytest.mark.slow
+
 BOTH = SPACE[name("sdp", True)]
 LESS = {"attention": name("split", True), "channelslast": name("sdp")}
 TITLES = {"attention": "--opt-sdp-attention", "channelslast": "--opt-channelslast"}

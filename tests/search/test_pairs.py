@@ -21,6 +21,8 @@ from autotune.search.view import View
 from benchmarks import surfaces
 from benchmarks.virtual import Session
 
+pytestmark = pytest.mark.slow
+
 DIMENSIONS = (Dimension("attention", ("split", "sdp", "xformers"), True),
               Dimension("batch_cond_uncond", ("true", "false"), True),
               Dimension("channelslast", ("false", "true"), False))

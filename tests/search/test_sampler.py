@@ -26,6 +26,8 @@ from autotune.search.sampler import LaunchAwareSampler
 from autotune.search.screen import Screen
 from tests.search.test_sessions import play, small
 
+pytestmark = pytest.mark.slow
+
 SECONDS = {"split": 7.2, "sdp": 4.9, "sub-quad": 7.9, "v1": 13.5, "none": 8.2}
 PACKAGE = Path(__file__).parents[2] / "optunahub" / "package"
 
@@ -178,6 +180,7 @@ def test_the_package_follows_optunahubs_conventions() -> None:
         assert heading in text
 
 
+@pytest.mark.slow
 def test_the_package_is_loaded_by_optunahub_and_its_example_runs() -> None:
     optunahub = pytest.importorskip("optunahub")
     module = optunahub.load_local_module("samplers/launch_aware", registry_root=str(PACKAGE))

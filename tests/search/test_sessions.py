@@ -20,6 +20,8 @@ from autotune.search.thresholds import THRESHOLDS
 from benchmarks import surfaces
 from benchmarks.virtual import Session, regret
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600.0
 FAST = ("screen", "random")
 

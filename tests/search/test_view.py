@@ -76,6 +76,7 @@ def test_a_proven_gain_is_checked_with_one_clip_a_side_of_as_many_steps_as_peopl
     assert decide.verdict(alone, surface.space, surface.profile, "speed").speedup == verdict.speedup
 
 
+@pytest.mark.slow
 def test_no_clip_is_rendered_only_to_check_where_nothing_is_proven_or_it_tells_nothing_new() -> None:
     same = eight_steps()
     same = dataclasses.replace(same, score=dict.fromkeys(same.score, 2.0))

@@ -77,6 +77,7 @@ def test_words_and_addresses() -> None:
     assert masked("see https://me:pw@host/x and https://token@host") == f"see https://{MASK}@host/x and https://{MASK}@host"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["x" * 200_000, "-" * 200_000, "A=" * 100_000, "--token " * 25_000, "://" * 60_000])
 def test_long_lines_take_no_time(text: str) -> None:
     """Twice the text takes about twice the time, not four times."""

@@ -22,6 +22,8 @@ from autotune.store.studies import Study, find_study, open_study
 from tests import reference
 from tests.store import mutate
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(benchmarks.__file__).parent / "data"
 EXPORT = DATA / "reference-sd15-h200-tune.json"
 ROUNDS = int(os.environ.get("AUTOTUNE_DAMAGES", "90"))

@@ -22,6 +22,8 @@ from benchmarks import postgres
 from benchmarks.waiting import tuned
 from tests.search.test_sessions import small
 
+pytestmark = pytest.mark.slow
+
 needs_postgres = pytest.mark.skipif(postgres.binaries() is None, reason="needs PostgreSQL (Debian: postgresql)")
 
 

@@ -31,6 +31,8 @@ from benchmarks.waiting import open_waiting, tuned
 from tests.flags.machines import machine
 from tests.search.test_sessions import small
 
+pytestmark = pytest.mark.slow
+
 SURFACE = small()
 HOME = SURFACE.space.baseline
 SETS = [c.id for c in SURFACE.space.candidates if c.id != HOME]

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import cycles
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops and kills by signals of POSIX")
 @pytest.mark.timeout(3600)

@@ -33,6 +33,8 @@ from tests.system import fewer, links
 from tests.trial.test_process import PATIENCE, plan
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 STANDIN = Path(__file__).with_name("standin_webui.py")
 
 WAYS = {

@@ -23,6 +23,8 @@ from tests.system import under_wine
 from tests.trial import sockets
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 STANDIN = Path(__file__).with_name("standin_webui.py")
 PATIENCE = 30.0
 

@@ -32,6 +32,8 @@ from autotune.webui.a1111.flags import space as spaces
 from autotune.webui.a1111.webui import A1111
 from tests.flags.machines import machine
 
+pytestmark = pytest.mark.slow
+
 STOP = 6.0
 """Seconds of a stop: SIGTERM, SIGINT, SIGKILL, and memory that comes back."""
 SEARCH = SearchSpec((("attention", ("sdp", "split", "v1")), ("channelslast", ("false", "true"))))

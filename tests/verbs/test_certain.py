@@ -17,7 +17,7 @@ from autotune.store.places import Places
 from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 from autotune.webui.a1111.flags.known_flags import load
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="bash files")
+pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="bash files"), pytest.mark.slow]
 
 FAST, PLAIN = "--no-half-vae --opt-split-attention-v1 --theme dark", "--use-cpu all"
 SHAPES: dict[str, str] = {

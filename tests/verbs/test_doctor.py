@@ -89,6 +89,7 @@ def test_a_torch_without_cuda_beside_a_card_is_said() -> None:
     assert not any(one.name == "GPU memory" for one in found)
 
 
+@pytest.mark.slow
 @sockets.told
 def test_where_the_cpu_is_measured_its_load_is_told(tmp_path: Path) -> None:
     """Other programs that take all of it are no job of the web UI, but the machine is not free."""

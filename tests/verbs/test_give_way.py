@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from autotune.measure import guards
 from autotune.measure.observations import Observations
 from autotune.tune.give_way import GiveWay, OwnWork
 from tests.trial import sockets
 from tests.trial.own_webui import install, up
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.slow
 
 IDLE, WORKS, STARTING = '{"status": 404}', '{"status": 404, "burn": true}', '{"port": false}'
 WITHIN = 5.0

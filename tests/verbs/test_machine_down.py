@@ -13,6 +13,8 @@ from autotune.store.running_set import Boot, RunningSet
 from autotune.tune.document import trials_json
 from tests.verbs.test_budget import Clock, Run, WebUI, tune  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 OTHER = Boot("another boot", 0.0, 0.0)
 
 

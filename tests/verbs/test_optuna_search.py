@@ -28,6 +28,8 @@ from autotune.store.studies import Study
 from benchmarks.waiting import open_waiting, tuned
 from tests.search.test_sessions import small
 
+pytestmark = pytest.mark.slow
+
 TELLS = """
 import json, optuna, sys
 optuna.logging.set_verbosity(optuna.logging.ERROR)

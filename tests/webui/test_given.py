@@ -45,6 +45,7 @@ def as_read(words: list[str]) -> own_script.Given:
                             tuple(r[2] for r in rows), KEY)
 
 
+@pytest.mark.slow
 @drawn(WORDS, WORDS)
 @settings(max_examples=200)
 def test_every_word_counts_and_no_value_is_shown(got: list[str], wanted: list[str]) -> None:

@@ -105,6 +105,7 @@ def test_the_installs_own_parser_has_the_last_word(tmp_path: Path) -> None:
         assert look(root, None, ()).webui.lacks == ()
 
 
+@pytest.mark.slow
 def test_an_install_of_the_reference_web_ui(tmp_path: Path) -> None:
     root = reference.copy(tmp_path / "reference")
     before = hashes(root)

@@ -19,6 +19,8 @@ from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 SPAN = 0.8
 """Seconds of a look where nothing but the stand-in's own work is to be told from idling."""
 ONE = OwnWebUI(7, (("127.0.0.1", 7860),), ())

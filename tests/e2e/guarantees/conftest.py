@@ -22,7 +22,7 @@ from tests import reference
 from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
-PASSWORD = "opensesame4711"
+PASSWORD, BUDGET = "opensesame4711", "28s"
 WORDS = f"--opt-split-attention-v1 --listen --port 7999 --api-auth me:{PASSWORD}"
 
 
@@ -122,12 +122,12 @@ def contents(root: Path) -> dict[Path, bytes]:
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuned]:
-    """A tune of about 45 s, its owner saving files all the while."""
+    """A tune of about half a minute, its owner saving files all the while."""
     bench = new_bench(tmp_path_factory.mktemp("tuned"))
     bench.give(WORDS)
     before = contents(bench.root)
     owner, watched = Owner(bench.root), Watched()
-    running = bench.start("tune", "--profile", str(bench.profile), "--budget", "45s", "--json")
+    running = bench.start("tune", "--profile", str(bench.profile), "--budget", BUDGET, "--json")
     owner.start()
     try:
         seen = psutil.Process(running.pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.guarantees.conftest import PASSWORD, Tuned, contents, new_bench, rendering_web_ui
+from tests.e2e.guarantees.conftest import BUDGET, PASSWORD, Tuned, contents, new_bench, rendering_web_ui
 from tests.e2e.guarantees.kills import Kills, Kind
 from tests.e2e.verbs.conftest import Bench
 from tests.search.test_sessions import play, small
@@ -156,7 +156,7 @@ def test_9_worth_it(tuned: Tuned) -> None:
     parts = sum(cost[name] for name in ("startup", "warmup", "measuring", "waiting", "search"))
     assert parts == pytest.approx(cost["wall"], rel=0.05)
     samples = tuned.bench.samples()
-    words = ("tune", "--profile", str(tuned.bench.profile), "--budget", "45s")
+    words = ("tune", "--profile", str(tuned.bench.profile), "--budget", BUDGET)
     assert tuned.bench.json(*words)["cost"] == cost
     assert tuned.bench.samples() == samples
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests import reference
+from tests.e2e import asked_once
 from tests.waiting import wait_for
 
 SMALL = """\
@@ -41,7 +42,7 @@ class Bench:
     state: Path
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
-    program: tuple[str, ...] = ("-m", "autotune")
+    program: tuple[str, ...] = asked_once.PLAIN
 
     @property
     def launch_file(self) -> Path:
@@ -131,6 +132,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     root = reference.copy(tmp_path / "stable-diffusion-webui")
-    one = Bench(root, tmp_path / "state", tmp_path)
+    one = Bench(root, tmp_path / "state", tmp_path, program=asked_once.program())
     yield one
     assert wait_for(lambda: not one.leftovers(), 20), one.leftovers()

@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from tests.e2e.asked_once import PLAIN
 from tests.e2e.verbs.conftest import Bench
 
 SDP = ("apply", "--flags", "--opt-sdp-attention", "--yes")
 
 
 def test_apply_verify_and_rollback(bench: Bench) -> None:
+    bench.program = PLAIN
     bench.give("--theme dark --opt-split-attention-v1 --no-half-vae --skip-version-check")
     before, tree = bench.launch_file.read_bytes(), bench.tree()
     dry = bench.json(*SDP, "--dry-run")

@@ -16,6 +16,7 @@ from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
 from autotune.webui.a1111.webui_files import read_options
 from autotune.webui.face import Check
+from tests.e2e.asked_once import PLAIN
 from tests.e2e.verbs.conftest import Bench
 from tests.verbs.test_doctor import on_card
 
@@ -37,6 +38,7 @@ def test_every_failure_class_has_a_check_before_it_and_a_remedy_after_it(bench: 
 
 def in_any_case(bench: Bench) -> dict[str, Any]:
     """The document of doctor, whatever it finds."""
+    bench.program = PLAIN
     done = subprocess.run(bench.command("doctor", "--json"), env=bench.environment(), capture_output=True,
                           encoding="utf-8", timeout=120, check=False)
     document: dict[str, Any] = json.loads(done.stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -154,10 +156,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_while_recording(bench: Bench, small_disk: Path) -> None:
     bench.state = small_disk / "state"
     words = ("tune", "--profile", "tiny", "--budget", "60s")
-    document = bench.json(*words, code=8)
-    assert "disk is full" in document["message"] or "No space left" in document["message"]
+    running = bench.start(*words, "--json", "-q")
+    assert wait_for(lambda: bench.samples() or running.poll() is not None, 120)
+    with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 8, err
+    message = json.loads(out)["message"]
+    assert "disk is full" in message or "No space left" in message
     kept = bench.samples()
     assert kept and not any(row["state"] == "failed" for row in kept)
+    (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     running = bench.start(*words)
     try:

@@ -14,6 +14,7 @@ import pytest
 
 from autotune.store.places import Places
 from autotune.store.studies import open_study
+from tests.e2e.asked_once import PLAIN
 from tests.e2e.verbs.conftest import Bench
 from tests.e2e.verbs.test_faults import error, small_disk
 
@@ -260,6 +261,7 @@ def test_status_where_flags_live_elsewhere(bench: Bench) -> None:
 def test_as_another_user(bench: Bench) -> None:
     closed = bench.folder / "closed"
     closed.mkdir(mode=0o700)
+    bench.program = PLAIN
     words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *bench.command("status")]
     words[words.index(str(bench.root))] = str(closed / "webui")
     done = subprocess.run(words, env=bench.environment(), capture_output=True, text=True, check=False, cwd="/")

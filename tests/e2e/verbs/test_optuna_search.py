@@ -11,7 +11,8 @@ from tests.e2e.verbs.conftest import SMALL, Bench
 
 def test_two_web_uis_share_a_study(bench: Bench) -> None:
     """Two real tunes at once, each with an install and a state folder of its own and one storage between them."""
-    other = Bench(bench.folder / "second" / "stable-diffusion-webui", bench.folder / "state-2", bench.folder)
+    second = bench.folder / "second" / "stable-diffusion-webui"
+    other = Bench(second, bench.folder / "state-2", bench.folder, program=bench.program)
     reference.copy(other.root)
     profile = bench.folder / "two.toml"
     profile.write_text(SMALL.replace(', "invokeai"]', "]").replace("[false, true]", "[false]"))

@@ -23,7 +23,7 @@ minutes = 2
 def test_short_clips_are_checked_marked_and_kept_out_of_the_decision(bench: Bench) -> None:
     profile = bench.folder / "steps.toml"
     profile.write_text(PROFILE)
-    document = bench.json("tune", "--profile", str(profile), "--budget", "30s")
+    document = bench.json("tune", "--profile", str(profile), "--budget", "20s")
     samples = bench.samples()
     first = [row for row in samples if row["state"] in ("ok", "check")][:2]
     assert [(row["state"], row.get("steps")) for row in first] == [("ok", None), ("check", STEPS // 2)]

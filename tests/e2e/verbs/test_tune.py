@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.asked_once import PLAIN
 from tests.e2e.verbs.conftest import Bench
 from tests.waiting import wait_for
 
@@ -42,6 +43,7 @@ def check_document(document: dict[str, Any]) -> None:
 
 
 def test_a_tune_measures_decides_and_leaves_nothing(bench: Bench) -> None:
+    bench.program = PLAIN
     bench.give("--opt-split-attention-v1 --api-auth me:sesame")
     before = bench.tree()
     document = bench.json("tune", "--profile", str(bench.profile), "--budget", "60s")
@@ -107,7 +109,7 @@ def test_however_it_is_ended_it_goes_on_from_there(bench: Bench, name: str) -> N
         bench.run("status", "-q")
     assert wait_for(lambda: not [one for one in bench.leftovers() if not one.startswith(str(running.pid))], 20)
     assert bench.tree() == before
-    document = bench.json(*words[:-1], "40s")  # a study goes on under another budget, too
+    document = bench.json(*words[:-1], "25s")  # a study goes on under another budget, too
     check_document(document)
     assert bench.samples()[: len(kept)] == kept
     assert bench.tree() == before

@@ -21,7 +21,7 @@ def card(tmp_path: Path) -> nvml_fake.Fake:
 def test_a_tune_with_a_card_in_sight(bench: Bench, card: nvml_fake.Fake) -> None:
     bench.env.update(card.environment())
     assert [gpu["name"] for gpu in bench.json("probe")["gpus"]] == ["NVIDIA GeForce RTX 3090"] * 2
-    document = bench.json("tune", "--profile", str(bench.profile), "--budget", "20s")
+    document = bench.json("tune", "--profile", str(bench.profile), "--budget", "15s")
     assert document["clips"] > 0
     assert document["baseline"]["samples"]
     assert {row["failure"] for row in document["trials"] if row["failure"]} <= {"interrupted"}

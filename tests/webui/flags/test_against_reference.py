@@ -45,6 +45,7 @@ def test_attention_is_chosen_alike_for_every_subset_and_title(kind: str) -> None
                 assert effective(some, saved, runtime).attention == theirs.choose(host(runtime), parsed, title).key
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.one_of(

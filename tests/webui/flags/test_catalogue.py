@@ -123,6 +123,7 @@ def _words(catalogue: Catalogue) -> st.SearchStrategy[list[str]]:
     return st.lists(st.one_of(full, short, valued, loose), max_size=8)
 
 
+@pytest.mark.slow
 @given(_words(A1111))
 @settings(max_examples=400, deadline=None)
 def test_words_are_read_as_argparse_reads_them(words: list[str]) -> None:

@@ -238,6 +238,7 @@ class TestLaunching:
         assert space.opened(space.build(machine(), WIDE))[-2:] == ("precision", "memory")
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(OWN_WORDS), max_size=5, unique=True),
     st.sampled_from(sorted(RUNTIMES)),
