@@ -22,11 +22,11 @@ JUST_NOW = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the machine and its user do right now. None: cannot be told, which blocks nothing.
+    """What the machine and its user do right now. None: unknown, which blocks nothing.
 
     Percentages and memory (MiB) are of processes other than ours, the temperature in °C, ``user_idle`` in seconds
     since the last key or mouse input. ``job``: what the user's web UI is rendering, None for nothing;
-    ``job_unknown``: why that cannot be told, which blocks as a job does.
+    ``job_unknown``: why that is unknown, which blocks as a job does.
     """
 
     webui_runs: bool = False

@@ -84,7 +84,7 @@ def launchd_agent(agent: AgentCommand) -> bytes:
 
 
 def webui_of(name: str, content: bytes) -> str | None:
-    """The web UI's folder that a file of a service names; None where none can be told."""
+    """The web UI's folder that a file of a service names; None where it names none, or is no such file."""
     if name.endswith(".plist"):
         try:
             words = plistlib.loads(content)["ProgramArguments"]

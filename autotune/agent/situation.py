@@ -1,4 +1,4 @@
-"""Reads what the machine and its user do right now: the user's web UI, GPU, CPU, battery; untold values are None."""
+"""Reads what the machine and its user do right now: the user's web UI, GPU, CPU, battery; what is unknown is None."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _gpu(ours: frozenset[int], session: bool) -> dict[str, Any]:
 
 
 def memory_of_others(sizes: list[float | None], listed: bool) -> float | None:
-    """MiB that other processes hold, as far as it is told: the sum of the ``sizes`` that are known.
+    """MiB that other processes hold, as far as known: the sum of their ``sizes`` without those that are None.
 
     None where processes are not ``listed`` at all, or where there are some and none of them has a known size.
     """
@@ -73,7 +73,7 @@ def memory_of_others(sizes: list[float | None], listed: bool) -> float | None:
 
 
 def on_battery() -> bool | None:
-    """Whether the machine runs on its battery; None where there is none or nobody tells."""
+    """Whether the machine runs on its battery; None where there is none, or the system does not say."""
     import psutil
 
     sensor = getattr(psutil, "sensors_battery", None)

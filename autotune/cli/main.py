@@ -21,7 +21,7 @@ from autotune.model.errors import AutotuneError, Interrupted
 
 VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "doctor", "daemon", "service",
          "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut")
-"""Each stands in a module of this room that is named after it (``module_of``), as NAME_command."""
+"""Each has a module named after it (``module_of``), and in it a command NAME_command."""
 
 
 def module_of(verb: str) -> str:

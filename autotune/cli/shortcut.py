@@ -23,10 +23,15 @@ def shortcut_command(common: CommonOptions, folder: Path | None, yes: bool, go: 
 
     It names this Python, this web UI and this state folder, so it keeps working from anywhere.
     """
+    import platformdirs
+
     root = common.find_webui()
     if go:
         return run_steps(common, root)
-    place = _target_folder(folder) / shortcut_file.name()
+    target = expand_home(folder).absolute() if folder is not None else Path(platformdirs.user_desktop_dir())
+    if not target.is_dir():
+        raise NothingToWorkOn(f"{target} is not a folder", "Name one: autotune shortcut FOLDER")
+    place = target / shortcut_file.name()
     content = shortcut_file.content([sys.executable, "-m", "autotune", *_same_place(common, root), "shortcut", "--run"])
     changed = _write(place, content, yes)
     common.print_result(
@@ -39,15 +44,6 @@ def _same_place(common: CommonOptions, root: Path) -> list[str]:
     """Options that name this web UI, state folder and configuration from anywhere."""
     words = ["--webui", str(root), "--state-dir", str(common.places.root.absolute())]
     return [*words, "--config", str(common.config.absolute())] if common.config else words
-
-
-def _target_folder(named: Path | None) -> Path:
-    import platformdirs
-
-    folder = expand_home(named).absolute() if named is not None else Path(platformdirs.user_desktop_dir())
-    if not folder.is_dir():
-        raise NothingToWorkOn(f"{folder} is not a folder", "Name one: autotune shortcut FOLDER")
-    return folder
 
 
 def _write(place: Path, content: bytes, yes: bool) -> bool:
@@ -73,7 +69,10 @@ def run_steps(common: CommonOptions, root: Path) -> int:
 
     Each step is the verb itself, so what it says, refuses and records is the same as in a terminal.
     """
+    import webbrowser
+
     from autotune.cli.main import run
+    from autotune.report.page import write
     from autotune.store.studies import find_study
 
     def step(title: str, *words: str) -> int:
@@ -89,16 +88,8 @@ def run_steps(common: CommonOptions, root: Path) -> int:
     document = find_study(common.places.studies(root), None).document()
     if document is not None and document["decision"] == "apply":
         code = step("Applying (you are asked first; `autotune rollback` undoes it)", "apply")
-    _show_report(common, root)
-    return code
-
-
-def _show_report(common: CommonOptions, root: Path) -> None:
-    import webbrowser
-
-    from autotune.report.page import write
-
     place = write(common.places, root, None, None)
     print_text(f"\n== The report: {place}")
     webbrowser.open(place.as_uri())
+    return code
 

@@ -26,12 +26,12 @@ LEAST_CORES = 0.03
 """In a crowd: cores wanted (in use, or waited for), and cores in use, from which it computes. Measured with two
 cores and a load of 4 to 7: idle 0.002 in use and at most 0.2 wanted, rendering 0.07 to 0.48 and 1.5 and more."""
 CROWDED_SHARE = 0.9
-"""Share of the machine in use that is a crowd, where nobody tells what was wanted."""
+"""Share of the machine in use that is a crowd, where it is unknown how many cores were wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuUse:
-    """What a process tree did over ``seconds``: cores in use, cores wanted (in use or waited for; None: nobody tells),
+    """What a process tree did over ``seconds``: cores in use, cores wanted (in use or waited for; None: unknown),
     and the share of the whole machine that was in use."""
 
     seconds: float

@@ -1,4 +1,4 @@
-"""Reads NVIDIA GPUs through NVML, NVIDIA's management library; never raises: what it cannot tell is None."""
+"""Reads NVIDIA GPUs through NVML, NVIDIA's management library; never raises: what cannot be read is None."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class Nvml:
         return int(rates.gpu) if rates else None
 
     def throttle_reasons(self, index: int) -> tuple[str, ...] | None:
-        """Names of what holds the clocks down now; None where it cannot be told."""
+        """Names of what holds the clocks down now; None where it cannot be read."""
         mask = self._device("nvmlDeviceGetCurrentClocksThrottleReasons", index)
         if mask is None:
             return None

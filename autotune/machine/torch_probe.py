@@ -78,7 +78,7 @@ def _all(file: IO[bytes]) -> str:
 
 
 def _read(said: dict[str, object]) -> Runtime:
-    """What the script told; a value that is no text counts as not told."""
+    """The script's answer as a Runtime; a value that is no text counts as missing."""
     backends, texts = said.get("sdp_backends"), {key: one for key, one in said.items() if isinstance(one, str)}
     return Runtime(
         python=texts.get("python"), torch=texts.get("torch"), cuda=texts.get("cuda"), cudnn=texts.get("cudnn"),

@@ -109,7 +109,7 @@ class GpuCounters:
         """Why nothing can be read, in words; empty while it can."""
 
     def read(self) -> dict[Instance, ProcessGpuMemory] | None:
-        """GPU memory by process and adapter, at most ``READING_AGE`` seconds old; None where it is not told."""
+        """GPU memory by process and adapter, at most ``READING_AGE`` seconds old; None where it cannot be read."""
         now = self._clock()
         if self._last is None or now - self._last[0] >= READING_AGE:
             self._last = (now, self._read())
