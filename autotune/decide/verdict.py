@@ -133,7 +133,7 @@ def _gain_words(gain: float, objective: str) -> str:
     """A log gain in words: 12 % less time, 3 % more memory."""
     what = {"speed": "time", "vram": "memory", "balanced": "time and memory"}[objective]
     change = 100.0 * (1.0 - math.exp(-gain))
-    return f"{abs(change):.1f} % {'reduced' if change >= 0 else 'more'} {what}"
+    return f"{abs(change):.1f} % {'less' if change >= 0 else 'more'} {what}"
 
 
 def _interval_words(interval: Interval) -> str:
