@@ -100,7 +100,7 @@ def _measure(setup: StudySetup, question: Question, study: Study, budget: Budget
 
     with Nvml() as nvml, Driver(setup, study, budget, nvml, progress.say) as driver:
         setup.in_flight.record_machine_down()
-        driver.bar(setup.in_flight.machine_down_sets())
+        driver.rule_out(setup.in_flight.machine_down_sets())
         while True:
             driver.give_way()
             history = study.history(budget.seconds, budget.spent(), driver.live_launch)

@@ -1,4 +1,4 @@
-"""Carries out proposals: the right process, the right set in effect, clips measured, all of it recorded."""
+"""Carries out proposals: starts the web UI, puts the set in effect, measures clips, and records all of it."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
 SEED = 20_240_301
 """All clips use one seed, so that their frames can be compared."""
 CLOCKS_KEPT = 9
-"""Clips whose lowest clock says what is usual; the discarded ones among them, so that a card that settles
-lower for good becomes the usual."""
+"""How many of the last clips say what GPU clock is usual. Discarded ones are among them, so that a clock that stays
+lower for good becomes the usual one."""
 EFFECT_LIMIT = 5.0
-"""Seconds until the log must show a switched set; a switch takes 0.03 s (a1111-h200 recordings)."""
-BEFORE = -1
-"""Number of the process of a sample that no process of this study rendered."""
+"""Seconds until the log must show that a switch is in effect; it takes 0.03 s in the recordings (a1111-h200)."""
+NO_PROCESS = -1
+"""Launch number of a sample that no process of this study rendered."""
 MIN_SSIM = 0.8
-"""Frames less like the current flags' than this are another picture, not the same one computed otherwise."""
+"""SSIM to the current flags' frames below which a clip shows another picture, and is invalid."""
 
 
 @dataclass(frozen=True)
 class _ClipTask:
-    """One clip that is to be rendered: of which set and workload, in which round, with how many steps.
+    """One clip to render: of which set and workload (``index``: its place in the profile), in which round.
 
-    ``state``: what a good clip is recorded as. ``shorter``: it is rendered with fewer steps, and recorded is what that
-    says of a whole clip.
+    ``state``: what a good clip is recorded as. ``shorter``: it is rendered with fewer steps, and its seconds are scaled
+    up to a whole clip.
     """
 
     candidate: Candidate
@@ -67,13 +67,13 @@ class _ClipTask:
 
     @property
     def phase(self) -> Literal["warmup", "measuring"]:
-        """What its time counts as."""
+        """The part of the work that its time counts for."""
         return "warmup" if self.state == "warmup" else "measuring"
 
 
 @dataclass(frozen=True)
 class _ClipOutcome:
-    """How it went: see ``Sample``. ``likeness``: SSIM and PSNR to the frames of the current flags."""
+    """How a clip went: see ``Sample``. ``likeness``: SSIM and PSNR (dB) to the frames of the current flags."""
 
     state: SampleState
     failure: Failure | None = None
@@ -87,21 +87,26 @@ class _ClipOutcome:
 
 
 @dataclass
-class _Live:
-    """The process that is up."""
+class _Process:
+    """The running web UI process.
+
+    ``launch``: its number; ``cold_start_of``: the set and pair whose fresh start this is, None where none was asked
+    for; ``screening``: it was started so that all sets of its ``launch_key`` can be switched to; ``in_effect``: the
+    set that is in effect now; ``warmed``: sets that had their warm-up clips in it.
+    """
 
     server: trial.Server
     launch: int
-    key: str
+    launch_key: str
     cold_start_of: tuple[str, int | None] | None
     screening: bool
-    now: str
+    in_effect: str
     observers: tuple[Observer, ...]
     warmed: set[str] = field(default_factory=set)
 
 
 class Driver:
-    """Owns at most one web UI process at a time. Use as a context manager."""
+    """Carries out proposals in at most one web UI process at a time. Use as a context manager."""
 
     def __init__(
         self, setup: StudySetup, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
@@ -112,100 +117,102 @@ class Driver:
         self._watch = budget.watch
         self._nvml = nvml
         self._say = say
-        self._live: _Live | None = None
+        self._live: _Process | None = None
         self._card = which_gpu.of_machine(setup.machine)
-        # Of other cards nothing is waited for: what works there is not ours.
+        # Memory on other GPUs is not waited for: what uses it is not ours.
         self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._main_memory = MainMemory()
         self._reference = Reference(study.folder, setup.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
         root = setup.machine.webui.root
-        self._way = GiveWay(root, idle.holds_gpu(setup.machine), self._hand_back)
+        self._user_watch = GiveWay(root, idle.holds_gpu(setup.machine), self._hand_back)
         self._own_work = OwnWork(root)
 
     def __enter__(self) -> Driver:
-        self._way.start()
+        self._user_watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._way.stop()
+        self._user_watch.stop()
         self.close()
 
     def _hand_back(self) -> None:
-        """Ends the process at once, from any thread: the user's web UI wants the machine."""
+        """Ends the process at once, from any thread, because the user's web UI has a job."""
         live = self._live
         if live is not None:
             live.server.stop(now=True)
 
     def give_way(self) -> None:
-        """Waits while the user's web UI has the machine, at most until the budget ends; else returns at once."""
-        if not self._way.taken.is_set():
+        """Waits while the user's web UI has the machine, at most until the budget is used up."""
+        if not self._user_watch.taken.is_set():
             return
-        self._say(f"paused, the machine is yours: {self._way.why}")
+        self._say(f"paused, the machine is yours: {self._user_watch.why}")
         self.close()
         with self._watch.on("waiting"):
-            free = self._way.wait_free(max(1.0, self._budget.left()))
+            free = self._user_watch.wait_free(max(1.0, self._budget.left()))
         self._say("going on" if free else "the budget ended while your web UI had the machine")
 
     @property
     def live_launch(self) -> int | None:
-        """Number of the process that is up, None if there is none."""
+        """Number of the launch whose process is running; None where none is."""
         if self._live is not None and not self._live.server.alive():
             self.close()
         return self._live.launch if self._live else None
 
     def close(self) -> None:
-        """Ends the process and waits until its GPU memory is back."""
+        """Ends the process and waits until its GPU memory is free again."""
         live, self._live = self._live, None
         if live is not None:
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
                 self._setup.in_flight.end()
-                if not self._way.taken.is_set():  # else what is in use is not ours
+                if not self._user_watch.taken.is_set():  # else what is in use is not ours
                     limit = time_limits.settle_limit(self._budget.left())
                     trial.wait_for_gpu_memory(self._nvml, self._idle_memory, limit=limit)
             self._warn(inventory.warnings_of(traces, self._setup.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
-        """Measures what is proposed, as far as the budget goes. Failures are recorded, not raised; the process then
-        starts anew."""
+        """Measures what is proposed, as far as the budget allows. Failures are recorded, not raised."""
         candidate = self._setup.space[proposal.candidate]
-        live = self._ensure(candidate, proposal)
-        if live is None or not self._in_effect(live, candidate, proposal):
+        live = self._process_for(candidate, proposal)
+        if live is None or not self._put_in_effect(live, candidate, proposal):
             return
         first = 1 + max((s.round for s in self._study.samples if s.candidate == candidate.id), default=-1)
         if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
             return
         for number in range(first, first + proposal.rounds):
             for index, workload in enumerate(self._setup.profile.workloads):
-                if not self._timed(live, _ClipTask(candidate, proposal, index, workload, number)):
+                if not self._timed_clip(live, _ClipTask(candidate, proposal, index, workload, number)):
                     return
             if self._study.samples[-1].state == "too_slow":
                 return
 
-    def _timed(self, live: _Live, task: _ClipTask) -> bool:
-        """One clip that counts; in the search with fewer steps where that is trusted, and where it is due a short one
-        beside the whole one to find that out. False when the process must not be used any more."""
+    def _timed_clip(self, live: _Process, task: _ClipTask) -> bool:
+        """Measures one clip that counts; False when the process must not be used any more.
+
+        In the search it has fewer steps, where these are known to predict a whole clip; from time to time a short clip
+        is rendered beside a whole one to check that.
+        """
         samples, baseline = self._study.samples, self._setup.space.baseline
         index, workload, proposal = task.index, task.workload, task.proposal
         if proposal.steps is not None:
             more = replace(workload, steps=proposal.steps)
             enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
-            return enough or self._clip(live, replace(task, workload=more, state="check"))
+            return enough or self._measure_clip(live, replace(task, workload=more, state="check"))
         shorter = None
         if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
             shorter = fidelity.shorter(samples, index, workload, baseline)
         steps = shorter.steps if shorter else workload.steps
         whole = replace(task, workload=replace(workload, steps=steps), shorter=shorter)
-        if self._budget.left() <= 0.0 or not self._clip(live, whole):
+        if self._budget.left() <= 0.0 or not self._measure_clip(live, whole):
             return False
         fewer = fidelity.short_steps(workload)
         if shorter or fewer is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
             return True
         short = replace(task, workload=replace(workload, steps=fewer), state="check")
-        return self._budget.left() > 0.0 and self._clip(live, short)
+        return self._budget.left() > 0.0 and self._measure_clip(live, short)
 
-    def _warm_up(self, live: _Live, candidate: Candidate, proposal: Proposal, number: int) -> bool:
+    def _warm_up(self, live: _Process, candidate: Candidate, proposal: Proposal, number: int) -> bool:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
         samples, budget = self._study.samples, self._budget.seconds
         for index, workload in enumerate(self._setup.profile.workloads):
@@ -213,29 +220,32 @@ class Driver:
             while time_limits.another_warmup(samples, live.launch, candidate.id, index, budget):
                 if self._budget.left() <= 0.0:
                     return False
-                if not self._clip(live, _ClipTask(candidate, proposal, index, short, number, "warmup")):
+                if not self._measure_clip(live, _ClipTask(candidate, proposal, index, short, number, "warmup")):
                     return False
         live.warmed.add(candidate.id)
         return True
 
-    def _ensure(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
-        """The process to measure in: the live one where it serves, else a new one."""
+    def _process_for(self, candidate: Candidate, proposal: Proposal) -> _Process | None:
+        """The process to measure a set in: the running one where it serves, else a new one; None where none starts."""
         live = self._live
         if live is not None and live.server.alive() and self._serves(live, candidate, proposal):
             return live
         self.close()
         return self._launch(candidate, proposal) if self._budget.left() > 0.0 else None
 
-    def _serves(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
+    def _serves(self, live: _Process, candidate: Candidate, proposal: Proposal) -> bool:
+        """Whether a set can be measured in the running process, perhaps after a switch of options."""
         if proposal.fresh:
             return live.cold_start_of == (candidate.id, proposal.block)
-        if live.key != candidate.launch_key:
+        if live.launch_key != candidate.launch_key:
             return False
-        return candidate.id == live.now or self._setup.webui.switch_of(candidate, live.screening) is not None
+        return candidate.id == live.in_effect or self._setup.webui.switch_of(candidate, live.screening) is not None
 
-    def _plan(self, candidate: Candidate, cold: bool, start_limit: float) -> trial.LaunchPlan:
-        """What a start of this set is asked to do; ``cold``: with exactly its words, else with those that let it be
-        switched to."""
+    def _launch_plan(self, candidate: Candidate, cold: bool, start_limit: float) -> trial.LaunchPlan:
+        """How to start the web UI for a set: ``cold`` with exactly its words, else so that it can be switched to.
+
+        ``start_limit`` in seconds.
+        """
         setup = self._setup
         managed, settings = setup.webui.process_for(candidate, setup.space, cold)
         words = replace_words(
@@ -252,23 +262,22 @@ class Driver:
             launch_file=setup.launch_file,
             start_limit=start_limit,
             install_limit=time_limits.install_limit(self._study.launches),
-            in_flight=setup.in_flight.path,
-        )
+            in_flight=setup.in_flight.path)
 
-    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Live | None:
+    def _launch(self, candidate: Candidate, proposal: Proposal) -> _Process | None:
         webui, number = self._setup.webui, len(self._study.launches)
         cold = proposal.fresh or webui.switch_of(candidate, True) is None
         limits = time_limits.start_limits(self._study.launches, self._budget.left())
-        plan = self._plan(candidate, cold, limits.first)
+        plan = self._launch_plan(candidate, cold, limits.first)
         self._say(f"starting the web UI with {' '.join(masked_words(webui.trial_words(plan.words))) or 'no flag'}")
         self._setup.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
-                started = trial.start(plan, say=self._say, cancel=self._way.taken)
+                started = trial.start(plan, say=self._say, cancel=self._user_watch.taken)
         except AutotuneError as failed:
             self._setup.in_flight.end()
             if isinstance(failed, trial.Cancelled):
-                return None  # not the set's fault, and nothing of it is left
+                return None  # the user's web UI needs the machine: no failure of the set
             if not isinstance(failed, trial.LaunchFailed):
                 raise
             self._not_started(Launch(number, candidate.id, candidate.launch_key, cold, failed.startup), failed, limits)
@@ -279,23 +288,23 @@ class Driver:
         self._warn(started.warnings)
         held = (candidate.id, proposal.block) if proposal.fresh else None
         observers = self._observers(started)
-        self._live = _Live(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
-        if self._way.taken.is_set():
+        self._live = _Process(started, number, candidate.launch_key, held, not cold, candidate.id, observers)
+        if self._user_watch.taken.is_set():
             self._hand_back()
             return None
         return self._live
 
     def _warn(self, warnings: Sequence[str]) -> None:
-        """Tells once, and keeps for the document, what could not be done as the owner's own start does it."""
-        told = list(self._study.head.get("warnings", ()))
-        new = [line for line in dict.fromkeys(warnings) if line not in told]
+        """Prints each warning once, and stores it in the study for the document."""
+        known = list(self._study.head.get("warnings", ()))
+        new = [line for line in dict.fromkeys(warnings) if line not in known]
         for line in new:
             self._say(f"  warning: {line}")
         if new:
-            self._study.set_head(warnings=[*told, *new])
+            self._study.set_head(warnings=[*known, *new])
 
     def _observers(self, started: trial.Server) -> tuple[Observer, ...]:
-        """Memory on the GPU that the web UI uses; in main memory where there is none."""
+        """What is observed during a clip: GPU memory, or main memory without a GPU; torch; the user's web UI."""
         if self._setup.machine.gpus and self._setup.machine.runtime.device == "cuda":
             idle = self._idle_memory.get(self._card)
             gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle,
@@ -304,27 +313,27 @@ class Driver:
         return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
 
     def _not_started(self, launch: Launch, failed: trial.LaunchFailed, limits: time_limits.Limits) -> None:
-        """Records and tells why a start failed; one that the budget ended is no failure of its set."""
+        """Records and prints why a start failed; when the budget ended it, that is no failure of the set."""
         words = without_prompts(failed.log_tail)
-        failure, said = failed.failure, failed.message
+        failure, detail = failed.failure, failed.message
         if failure == "hang" and failed.startup - failed.installing < min(limits.hang, limits.surely):
-            failure, said = "interrupted", f"the budget ended after {failed.startup:.0f} s of this start"
+            failure, detail = "interrupted", f"the budget ended after {failed.startup:.0f} s of this start"
         elif failure == "hang":
-            said += f" ({limits.known})"
+            detail += f" ({limits.known})"
         startup = failed.startup - failed.installing
-        self._record_launch(replace(launch, startup=startup, failure=failure, detail=said), failed.installing)
-        self._say(f"  it did not start: {failure}: {said}")
+        self._record_launch(replace(launch, startup=startup, failure=failure, detail=detail), failed.installing)
+        self._say(f"  it did not start: {failure}: {detail}")
         if words and failure != "interrupted":
             self._say(f"  its last words are in {self._study.save_log(f'start-{launch.number}', words)}")
 
     def _record_launch(self, launch: Launch, installing: float) -> None:
-        """Records a start; ``installing``: seconds of it that are not the budget's."""
+        """Records a start; ``installing``: seconds of it for installing packages, which the budget does not pay."""
         self._budget.excuse(installing)
         self._study.add_launch(replace(launch, installing=installing or None))
         self._study.set_cost(self._watch.seconds())
 
-    def _in_effect(self, live: _Live, candidate: Candidate, proposal: Proposal) -> bool:
-        """Switches where needed and looks whether the set really acts (guarantee 6)."""
+    def _put_in_effect(self, live: _Process, candidate: Candidate, proposal: Proposal) -> bool:
+        """Switches to the set where needed, and checks that it is really in effect (guarantee 6); False when not."""
         failure: Failure = "bad_flag"
         try:
             with self._watch.on("waiting"):
@@ -333,20 +342,20 @@ class Driver:
             problem = f"the web UI could not be asked: {fault}"
             failure = "hang" if fault.kind == "timeout" else "invalid_output" if live.server.alive() else "crash"
         if problem is None:
-            live.now = candidate.id
+            live.in_effect = candidate.id
             return True
-        if self._way.taken.is_set():
+        if self._user_watch.taken.is_set():
             return False
         nothing = _ClipTask(candidate, proposal, 0, self._setup.profile.workloads[0], 0)
-        self._add(live, nothing, _ClipOutcome("failed", failure, problem))
+        self._add_sample(live, nothing, _ClipOutcome("failed", failure, problem))
         self._say(f"  {failure}: {problem}")
         self.close()
         return False
 
-    def _switch(self, live: _Live, candidate: Candidate) -> str | None:
-        """None when the set is in effect, else what is not. Raises ApiProblem."""
+    def _switch(self, live: _Process, candidate: Candidate) -> str | None:
+        """Switches to the set. Returns a sentence when it is not in effect, else None. Raises ApiProblem."""
         client, webui = live.server.client, self._setup.webui
-        if live.now != candidate.id:
+        if live.in_effect != candidate.id:
             self._setup.in_flight.begin(candidate.id, candidate.flags.words, "tune")
             switch = webui.switch_of(candidate, live.screening)
             assert switch is not None, "a process that cannot be switched to a set does not serve it"
@@ -359,18 +368,18 @@ class Driver:
                 return "; ".join(wrong) or None
             live.server.wait_ended(0.05)
 
-    def _clip(self, live: _Live, task: _ClipTask) -> bool:
+    def _measure_clip(self, live: _Process, task: _ClipTask) -> bool:
         """Renders, checks and records one clip; False when the process must not be used any more."""
         with self._watch.on(task.phase):
             result = self._render(live, task)
-        if self._way.taken.is_set() and result.seconds is None:
-            return False  # cut short, and repeated when the machine is ours again
+        if self._user_watch.taken.is_set() and result.seconds is None:
+            return False  # it is repeated when the user's web UI is done
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.spoiled:
             failure, detail = "nan", live.server.log.spoiled
         if failure is None and result.gif is not None:
             with self._watch.on(task.phase):
-                failure, detail, likeness = self._look_at(result.gif, task)
+                failure, detail, likeness = self._judge_pixels(result.gif, task)
         if failure:
             require_space(self._setup.run_root)
         state = task.state
@@ -379,7 +388,7 @@ class Driver:
         seconds, shorter = result.at_least if result.too_slow else result.seconds, task.shorter
         whole = shorter.grow(seconds) if shorter and seconds is not None else seconds
         usual = self._setup.profile.workloads[task.index].steps
-        self._add(live, task, _ClipOutcome(
+        self._add_sample(live, task, _ClipOutcome(
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
@@ -401,10 +410,10 @@ class Driver:
             self._study.save_log(f"clip-{len(self._study.samples) - 1}", without_prompts(live.server.log_tail()))
         if result.restart or failure not in (None, "interrupted"):
             self.close()
-        return failure is None and not self._way.taken.is_set()
+        return failure is None and not self._user_watch.taken.is_set()
 
-    def _render(self, live: _Live, task: _ClipTask) -> measure.ClipResult:
-        """One clip, within the limits that the study's earlier clips set."""
+    def _render(self, live: _Process, task: _ClipTask) -> measure.ClipResult:
+        """Renders one clip, within the limits that follow from the study's earlier clips."""
         samples, timed, index = self._study.samples, task.state == "ok", task.index
         asked = (samples, task.proposal, index, self._setup.space.baseline)
         best = time_limits.seconds_to_beat(*asked) if timed else None
@@ -415,7 +424,7 @@ class Driver:
         first = all(sample.launch != live.launch for sample in samples)
         limits = time_limits.clip_limits(samples, index, task.workload, first, self._budget.left())
         process = measure.ClipProcess(
-            live.server.client, live.observers, live.server.alive, live.server.log_tail, self._way.taken)
+            live.server.client, live.observers, live.server.alive, live.server.log_tail, self._user_watch.taken)
         result = measure.clip(
             process, measure.ClipJob(task.workload, SEED, self._setup.motion_module),
             measure.ClipLimits(
@@ -431,16 +440,16 @@ class Driver:
                         "since then",))
         if task.state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
-        return replace(result, discard=result.discard or self._way.why) if self._way.taken.is_set() else result
+        if self._user_watch.taken.is_set():
+            result = replace(result, discard=result.discard or self._user_watch.why)
+        return result
 
-    def _look_at(
-        self, gif: bytes, task: _ClipTask
-    ) -> tuple[Failure | None, str, tuple[float, float] | None]:
-        """(failure, why, likeness to the current flags' frames) of a clip's pixels."""
+    def _judge_pixels(self, gif: bytes, task: _ClipTask) -> tuple[Failure | None, str, tuple[float, float] | None]:
+        """(failure, why, SSIM and PSNR in dB to the current flags' frames) of a clip's pixels."""
         frames = clip.check_clip(gif, task.workload)
         if isinstance(frames, clip.ClipRefusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
-        if task.state == "warmup":  # rendered with too few steps to be a picture
+        if task.state == "warmup":  # too few steps for a picture
             return None, "", None
         baseline = task.candidate.id == self._setup.space.baseline
         likeness = self._reference.likeness(task.index, task.workload, baseline, gif, frames)
@@ -449,31 +458,33 @@ class Driver:
             return "invalid_output", why, likeness
         return None, "", likeness
 
-    def bar(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Records that sets must not be tried again, because the machine went down while they ran."""
+    def rule_out(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Records as failed the sets that ran when the machine went down; they are not tried again unasked.
+
+        ``entries``: see ``RunningSet.machine_down_sets``.
+        """
         known = {one.candidate for one in self._study.samples if one.failure == "machine_down"}
         for entry in entries:
             name = str(entry["candidate"])
             if name in known or all(one.id != name for one in self._setup.space.candidates):
                 continue
             self._study.add_sample(Sample(
-                number=len(self._study.samples), candidate=name, purpose="screen", launch=BEFORE, cold=False,
+                number=len(self._study.samples), candidate=name, purpose="screen", launch=NO_PROCESS, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
                 detail=running_set.why_not_tried(dict(entry))))
             flags = " ".join(self._setup.space[name].flags.words) or NONE_TUNED
             self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
 
-    def _add(self, live: _Live, task: _ClipTask, went: _ClipOutcome) -> None:
+    def _add_sample(self, live: _Process, task: _ClipTask, outcome: _ClipOutcome) -> None:
         """Records one clip."""
-        seen, proposal = went.seen, task.proposal
-        ssim, psnr = went.likeness or (None, None)
+        seen, proposal = outcome.seen, task.proposal
+        ssim, psnr = outcome.likeness or (None, None)
         self._study.add_sample(Sample(
             number=len(self._study.samples), candidate=task.candidate.id, purpose=proposal.purpose,
             launch=live.launch, cold=live.cold_start_of is not None and live.cold_start_of[0] == task.candidate.id,
-            workload=task.index, round=task.round, state=went.state,
-            seconds=went.seconds, cost=went.cost, failure=went.failure, detail=went.detail,
+            workload=task.index, round=task.round, state=outcome.state,
+            seconds=outcome.seconds, cost=outcome.cost, failure=outcome.failure, detail=outcome.detail,
             memory_peak=seen.memory_peak, block=proposal.block, energy=seen.energy, ssim=ssim, psnr=psnr,
-            steps=went.steps, rendered=went.rendered, torch_active=seen.torch_active,
-            torch_reserved=seen.torch_reserved,
-        ))
+            steps=outcome.steps, rendered=outcome.rendered, torch_active=seen.torch_active,
+            torch_reserved=seen.torch_reserved))
         self._study.set_cost(self._watch.seconds())

@@ -93,7 +93,7 @@ def _measure(setup: StudySetup, run: TuneRun) -> int:
     from autotune.tune.driver import Driver
 
     with Nvml() as nvml, Driver(setup, run.study, run.budget, nvml, run.progress.say) as driver:
-        driver.bar(setup.in_flight.machine_down_sets())
+        driver.rule_out(setup.in_flight.machine_down_sets())
         return ask_and_tell(driver, run)
 
 

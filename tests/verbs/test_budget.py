@@ -147,7 +147,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         asked = search.make_strategy(strategy, space, profile, "speed", 0, None)
         with VirtualDriver(setup, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
             setup.in_flight.record_machine_down()
-            driver.bar(setup.in_flight.machine_down_sets())
+            driver.rule_out(setup.in_flight.machine_down_sets())
             for _ in range(3000):
                 proposal = asked.next(study.history(budget, kept.spent(), driver.live_launch))
                 if proposal is None:
