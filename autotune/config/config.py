@@ -19,8 +19,9 @@ from autotune.model.errors import UsageProblem
 from autotune.model.home_folder import expand_home
 
 Value = Any
-Check = Callable[[Table, str, Value], Value]
-PARTS = tuple(name for name, _, _ in RULES)
+ReadValue = Callable[[Table, str, Value], Value]
+"""Takes the table, the key and the default, and gives the key's value; raises UsageProblem (file, line, key)."""
+FINGERPRINT_PARTS = tuple(name for name, _, _ in RULES)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ACTIONS = ("retune", "drift", "nothing")
 _SPAN = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
@@ -28,15 +29,12 @@ _SPAN = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the file: its section ("" for none) and name, its default, how a value is read, what it means.
-
-    ``check`` takes the table, the key and the default, and gives the value or raises UsageProblem.
-    """
+    """A key of the file: its section ("" for none) and name, its default, how a value is read, what it means."""
 
     section: str
     name: str
     default: Value
-    check: Check
+    read_value: ReadValue
     meaning: str
 
 
@@ -78,22 +76,22 @@ class Config:
     triggers: tuple[tuple[str, Action], ...]
 
 
-def _number(low: float, high: float) -> Check:
+def _number(low: float, high: float) -> ReadValue:
     return lambda table, key, default: table.number(key, default, low, high)
 
 
-def _whole(low: int, high: int) -> Check:
+def _whole(low: int, high: int) -> ReadValue:
     return lambda table, key, default: table.whole(key, default, low, high)
 
 
-def _choice(*known: str) -> Check:
-    def check(table: Table, key: str, default: Value) -> Value:
+def _choice(*known: str) -> ReadValue:
+    def read_choice(table: Table, key: str, default: Value) -> Value:
         value = table.text(key, default)
         if value not in known:
             raise table.problem(key, f"{value!r} is not known", f"One of: {', '.join(known)}.")
         return value
 
-    return check
+    return read_choice
 
 
 def _running(table: Table, key: str, default: Value) -> Value:
@@ -142,9 +140,7 @@ def _hours(table: Table, key: str, default: list[str]) -> tuple[tuple[int, int],
     spans = []
     for word in _words(table, key, default, ()):
         match = _SPAN.fullmatch(word.strip())
-        if match is None:
-            raise table.problem(key, f"{word!r} is no span of hours", 'Say "22:00-07:00".')
-        start, end = (int(match[i]) * 60 + int(match[i + 1]) for i in (1, 3))
+        start, end = (int(match[i]) * 60 + int(match[i + 1]) for i in (1, 3)) if match else (0, 0)
         if start > 1440 or end > 1440 or start == end:
             raise table.problem(key, f"{word!r} is no span of hours", 'Say "22:00-07:00".')
         spans.append((start, end))
@@ -231,14 +227,15 @@ def parse(text: TomlFile, file: Path | None) -> Config:
         if section:
             table.only(*(key.name for key in keys))
         for key in keys:
-            values[key.name] = key.check(table, key.name, key.default)
+            values[key.name] = key.read_value(table, key.name, key.default)
     return Config(file=file, triggers=_triggers(root.table("triggers")), **values)
 
 
 def _triggers(table: Table) -> tuple[tuple[str, Action], ...]:
     for part, action in table.values.items():
-        if not any(fnmatchcase(known, part) if part.endswith("*") else known == part for known in PARTS):
-            raise table.problem(part, "no part of the fingerprint is called so", f"Some of: {', '.join(PARTS)}.")
+        if not any(fnmatchcase(known, part) if part.endswith("*") else known == part for known in FINGERPRINT_PARTS):
+            raise table.problem(part, "no part of the fingerprint is called so",
+                                f"Some of: {', '.join(FINGERPRINT_PARTS)}.")
         if action not in ACTIONS:
             raise table.problem(part, f"{action!r} is not known", f"One of: {', '.join(ACTIONS)}.")
     return tuple(table.values.items())
