@@ -35,7 +35,7 @@ from pathlib import Path
 import psutil
 
 from autotune.machine import processes
-from autotune.trial import LaunchFailed, LaunchPlan, Server, ready, run_folder, start
+from autotune.trial import LaunchFailed, LaunchPlan, Server, readiness, run_folder, start
 from autotune.trial.sweep import sweep
 
 HERE = Path(__file__).resolve().parent
@@ -148,7 +148,7 @@ def owner_killed(ground: Ground, faults: str, port: int, with_guard: bool) -> st
 def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
     """One start and its end; adds what it left to the tally."""
     begun = time.monotonic()
-    before, port = ground.files(), ready.free_port()
+    before, port = ground.files(), readiness.free_port()
     run: str | None = None
     if ending.startswith("owner"):
         run = owner_killed(ground, faults, port, "guard" in ending)
@@ -164,7 +164,7 @@ def cycle(ground: Ground, faults: str, ending: str, tally: Tally) -> None:
     tally.failed_starts += run is None
     tally.left["processes"] += len(processes.marked(run)) if run is not None else 0
     tally.left["strangers"] += len(strangers(ground.runs))
-    tally.left["ports"] += not ready.is_free(port)
+    tally.left["ports"] += not readiness.is_free(port)
     tally.left["folders"] += sum(path.name != "aside" for path in ground.runs.iterdir())
     tally.left["files"] += ground.files() != before
     tally.seconds.append(time.monotonic() - begun)

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from autotune import decide, search
-from autotune.measure import fidelity
+from autotune.measure import short_clips
 from autotune.model import codec
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState, Verdict
@@ -127,7 +127,7 @@ class Paced(Session):
         return super()._start(candidate, proposal)
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int, state: SampleState,
-              told: fidelity.Shorter | None = None, steps: int | None = None) -> bool:
+              told: short_clips.Shorter | None = None, steps: int | None = None) -> bool:
         good = super()._clip(candidate, proposal, workload, number, state, told, steps)
         self.now += self.looking
         return good
@@ -139,7 +139,7 @@ class Paced(Session):
                 return False
         return True
 
-    def _limit(self, proposal: Proposal, workload: int, told: fidelity.Shorter | None) -> float:
+    def _limit(self, proposal: Proposal, workload: int, told: short_clips.Shorter | None) -> float:
         best = time_limits.seconds_to_beat(self.samples, proposal, workload, self.surface.space.baseline)
         if best is None:
             return math.inf

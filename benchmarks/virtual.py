@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from autotune.measure import fidelity
+from autotune.measure import short_clips
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Failure, History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile
@@ -122,7 +122,7 @@ class Session:
     def _warm_up(self, candidate: Candidate, proposal: Proposal, workload: int) -> bool:
         return self._clip(candidate, proposal, workload, 0, "warmup")
 
-    def _limit(self, proposal: Proposal, workload: int, told: fidelity.Shorter | None) -> float:  # noqa: ARG002
+    def _limit(self, proposal: Proposal, workload: int, told: short_clips.Shorter | None) -> float:  # noqa: ARG002
         """Seconds after which a timed clip is given up as too slow."""
         return math.inf
 
@@ -151,18 +151,18 @@ class Session:
             return self._clip(candidate, proposal, workload, number, "check", steps=proposal.steps)
         clip, baseline = self.surface.profile.workloads[workload], self.surface.space.baseline
         told = None
-        if self.short and proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
-            told = fidelity.shorter(self.samples, workload, clip, baseline)
+        if self.short and proposal.purpose in short_clips.PURPOSES and not proposal.fresh:
+            told = short_clips.shorter(self.samples, workload, clip, baseline)
         if not self._clip(candidate, proposal, workload, number, "ok", told):
             return False
-        due = self.short and told is None and fidelity.check_due(self.samples, workload, clip, baseline, proposal)
+        due = self.short and told is None and short_clips.check_due(self.samples, workload, clip, baseline, proposal)
         return not due or self._clip(candidate, proposal, workload, number, "check")
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int,
-              state: SampleState, told: fidelity.Shorter | None = None, steps: int | None = None) -> bool:
+              state: SampleState, told: short_clips.Shorter | None = None, steps: int | None = None) -> bool:
         assert self.live is not None
         whole = self.surface.profile.workloads[workload]
-        steps = told.steps if told else steps or (fidelity.short_steps(whole) if state == "check" else None)
+        steps = told.steps if told else steps or (short_clips.short_steps(whole) if state == "check" else None)
         share = 1.0 if steps is None else steps / whole.steps
         clip = self.live.clip(candidate, workload, self.now, state == "warmup", share)
         limit = self._limit(proposal, workload, told) if state == "ok" else math.inf

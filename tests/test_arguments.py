@@ -17,7 +17,7 @@ EXCEPTIONS: dict[str, tuple[int, str]] = {
     "cli.tune.tune_command": (9, VERB),
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "documented keywords, in other people's programs"),
-    "trial.plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
+    "trial.launch_plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),
 }
 """Functions above the guide, with the number that stands today and why."""
 

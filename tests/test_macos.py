@@ -24,7 +24,7 @@ from autotune.machine import cpu_use, nvml, processes
 from autotune.store import running_set
 from autotune.trial import guard
 from autotune.webui.a1111 import environment, layout
-from autotune.webui.a1111.start import read_start
+from autotune.webui.a1111.start_variables import read_start
 
 PACKAGE = Path(autotune.__file__).parent
 STANDIN = Path(__file__).parent / "trial" / "standin_webui.py"
@@ -167,12 +167,12 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.agent.file_events": moving,
     "autotune.launchfile.files.FileLayer.copy_metadata": dressed,
     "autotune.webui.a1111.layout._file_names": two_files,
-    "autotune.webui.a1111.start.read_start": two_files,
+    "autotune.webui.a1111.start_variables.read_start": two_files,
     "autotune.machine.nvml.may_be_present": no_linux,
     "autotune.machine.cpu_use._seconds_without_core": no_linux,
     "autotune.webui.a1111.environment.for_python": no_linux,
     "autotune.trial.guard._prctl": no_linux,
-    "autotune.trial.process._await": whole_start,
+    "autotune.trial.server._await": whole_start,
     "autotune.machine.processes": whole_start,
     "autotune.machine.processes.identity": same_process,
     "autotune.store.running_set.this_boot": same_process,

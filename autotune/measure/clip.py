@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
-from autotune.measure import guards
+from autotune.measure import clip_rules
 from autotune.measure.failures import Evidence, judge
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, Sampler
@@ -87,7 +87,7 @@ class ClipResult:
     ``process_time``: the server's own time, seconds; ``failure`` and ``detail``: why it is no clip, before
     its pixels were looked at (``workload.clip.check_clip`` does that). ``too_slow``: given up because it was
     already slower than allowed; the true time is then at least ``at_least`` seconds, and it is no failure.
-    ``discard``: why its time must not count although it finished (see ``guards``); to be repeated.
+    ``discard``: why its time must not count although it finished (see ``clip_rules``); to be repeated.
     ``restart``: the process must not render another clip (after an error its state is not to be trusted).
     """
 
@@ -160,7 +160,7 @@ class _Patience:
 
     def __init__(self, limits: ClipLimits, sampler: Sampler) -> None:
         self._limit = limits.best * limits.slow if limits.best is not None else None
-        self._far = median(limits.kin) * guards.FAR * 1.05 if limits.best is not None else None
+        self._far = median(limits.kin) * clip_rules.FAR * 1.05 if limits.best is not None else None
         self._sampler = sampler
         self._asked = False
 
@@ -170,7 +170,7 @@ class _Patience:
             return False
         if not self._asked:
             self._asked = True
-            if (self._sampler.full_now() or 0.0) >= guards.FULL:
+            if (self._sampler.full_now() or 0.0) >= clip_rules.FULL:
                 self._limit = max(self._limit, self._far)
                 return elapsed > self._limit
         return True
@@ -233,7 +233,7 @@ def _interrupt(process: ClipProcess, future: Future[Rendered], patience: float) 
 def _given_up(
     watched: float, cost: float, best: float, limits: ClipLimits, seen: Observations
 ) -> ClipResult:
-    if guards.spilled(seen, watched, limits.kin):
+    if clip_rules.spilled(seen, watched, limits.kin):
         why = f"{_over_full(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
     return ClipResult(None, cost, too_slow=True, at_least=best * limits.slow, seen=seen,
@@ -292,11 +292,11 @@ def _judged(rendered: Rendered, cost: float, seen: Observations, limits: ClipLim
         failure, detail = "invalid_output", "the answer holds no image"
     elif rendered.lacks:
         failure, detail = "not_animated", rendered.lacks
-    elif guards.spilled(seen, rendered.seconds, limits.kin):
+    elif clip_rules.spilled(seen, rendered.seconds, limits.kin):
         failure, detail = "spilled", f"{_over_full(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
     discard = None
     if failure is None:
-        discard = guards.discard(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
+        discard = clip_rules.discard(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
         failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)

@@ -32,8 +32,8 @@ class Sample:
     there is no CUDA.
 
     ``steps``: number of steps where it is not the workload's. ``seconds`` of such a short clip is the predicted time of
-    a whole one (see measure/fidelity.py), ``rendered`` its own time; a clip of state "check" was rendered short beside
-    a whole one, and its ``seconds`` are its own.
+    a whole one (see measure/short_clips.py), ``rendered`` its own time; a clip of state "check" was rendered short
+    beside a whole one, and its ``seconds`` are its own.
 
     ``trial``: number of the proposal, in the count of the worker that measured it; ``worker``: that worker where
     several work on one study, "" for this one; ``origin``: the sample's number in that worker's own record.

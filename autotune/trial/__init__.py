@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autotune.trial.gpu_memory import wait_for_gpu_memory
-    from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
-    from autotune.trial.process import Server, StopReport, start
+    from autotune.trial.launch_plan import Cancelled, LaunchFailed, LaunchPlan
+    from autotune.trial.server import Server, StopReport, start
 
 __all__ = ["Cancelled", "LaunchFailed", "LaunchPlan", "Server", "StopReport", "start", "wait_for_gpu_memory"]
 
-_HOME = {
-    "Cancelled": "plan", "LaunchFailed": "plan", "LaunchPlan": "plan", "Server": "process", "StopReport": "process",
-    "start": "process", "wait_for_gpu_memory": "gpu_memory",
+_MODULE_OF = {
+    **dict.fromkeys(("Cancelled", "LaunchFailed", "LaunchPlan"), "launch_plan"),
+    **dict.fromkeys(("Server", "StopReport", "start"), "server"), "wait_for_gpu_memory": "gpu_memory",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

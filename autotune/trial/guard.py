@@ -124,10 +124,10 @@ def _finder(
 
 
 def _clean(spec: dict[str, Any]) -> None:
-    from autotune.trial import inventory, run_folder
+    from autotune.trial import run_folder, written_files
 
     folder = Path(spec["folder"])
-    inventory.restore(folder)
+    written_files.restore(folder)
     run_folder.remove(folder)
     if spec.get("in_flight"):
         Path(spec["in_flight"]).unlink(missing_ok=True)

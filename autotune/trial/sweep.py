@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from autotune.machine import processes
-from autotune.trial import inventory, run_folder
-from autotune.trial.inventory import Trace
+from autotune.trial import run_folder, written_files
+from autotune.trial.written_files import Trace
 
 PATIENCE = 8.0
 """Seconds that a living guard is given to do its work itself once its owner died."""
@@ -36,7 +36,7 @@ def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
     left: list[int] = []
     traces: list[Trace] = []
     try:
-        folders = [path for path in run_root.iterdir() if path.is_dir() and path.name != inventory.ASIDE]
+        folders = [path for path in run_root.iterdir() if path.is_dir() and path.name != written_files.ASIDE]
     except OSError:
         return Swept(0, 0, (), ())
     for folder in folders:
@@ -55,11 +55,11 @@ def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
         ended += count
         left += stubborn
         if record.port:
-            from autotune.trial import ready  # with the whole client; seldom needed
+            from autotune.trial import readiness  # with the whole client; seldom needed
 
-            ready.wait_free(record.port, min(ready.TEARDOWN, patience))
+            readiness.wait_free(record.port, min(readiness.TEARDOWN, patience))
         if folder.exists():
-            traces += inventory.restore(folder)
+            traces += written_files.restore(folder)
             run_folder.remove(folder)
         runs += 1
     return Swept(runs, ended, tuple(left), tuple(traces))

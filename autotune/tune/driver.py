@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from autotune import measure, trial
 from autotune.flags.words import replace as replace_words
 from autotune.install import idle, which_gpu
-from autotune.measure import fidelity
+from autotune.measure import short_clips
 from autotune.measure.gpu import GpuObserver, MainMemory
 from autotune.measure.observations import NOTHING, Observations
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
@@ -25,7 +25,7 @@ from autotune.secrets.mask import masked_words
 from autotune.store import running_set
 from autotune.store.journal import require_space
 from autotune.store.studies import Study
-from autotune.trial import gpu_memory, inventory
+from autotune.trial import gpu_memory, written_files
 from autotune.tune import time_limits
 from autotune.tune.give_way import GiveWay, OwnWork
 from autotune.tune.reference_clip import Reference
@@ -63,7 +63,7 @@ class _ClipTask:
     workload: Workload
     round: int
     state: SampleState = "ok"
-    shorter: fidelity.Shorter | None = None
+    shorter: short_clips.Shorter | None = None
 
     @property
     def phase(self) -> Literal["warmup", "measuring"]:
@@ -169,7 +169,7 @@ class Driver:
                 if not self._user_watch.taken.is_set():  # else what is in use is not ours
                     limit = time_limits.settle_limit(self._budget.left())
                     trial.wait_for_gpu_memory(self._nvml, self._idle_memory, limit=limit)
-            self._warn(inventory.warnings_of(traces, self._setup.run_root))
+            self._warn(written_files.warnings_of(traces, self._setup.run_root))
 
     def carry_out(self, proposal: Proposal) -> None:
         """Measures what is proposed, as far as the budget allows. Failures are recorded, not raised."""
@@ -200,14 +200,14 @@ class Driver:
             enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
             return enough or self._measure_clip(live, replace(task, workload=more, state="check"))
         shorter = None
-        if proposal.purpose in fidelity.PURPOSES and not proposal.fresh:
-            shorter = fidelity.shorter(samples, index, workload, baseline)
+        if proposal.purpose in short_clips.PURPOSES and not proposal.fresh:
+            shorter = short_clips.shorter(samples, index, workload, baseline)
         steps = shorter.steps if shorter else workload.steps
         whole = replace(task, workload=replace(workload, steps=steps), shorter=shorter)
         if self._budget.left() <= 0.0 or not self._measure_clip(live, whole):
             return False
-        fewer = fidelity.short_steps(workload)
-        if shorter or fewer is None or not fidelity.check_due(samples, index, workload, baseline, proposal):
+        fewer = short_clips.short_steps(workload)
+        if shorter or fewer is None or not short_clips.check_due(samples, index, workload, baseline, proposal):
             return True
         short = replace(task, workload=replace(workload, steps=fewer), state="check")
         return self._budget.left() > 0.0 and self._measure_clip(live, short)

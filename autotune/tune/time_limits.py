@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TypeVar
 
-from autotune.measure import guards
+from autotune.measure import clip_rules
 from autotune.measure.clip import SLOW
 from autotune.model.study import Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Workload
@@ -172,7 +172,7 @@ def seconds_to_beat(samples: Sequence[Sample], proposal: Proposal, workload: int
 
 def _by_chance(sd: float, clips: int) -> float:
     """How many times the median of ``clips`` clips another clip of the same set may take by chance."""
-    return math.exp(min(math.log(guards.FAR), WITHIN_NOISE * sd * math.sqrt(1.0 + 1.0 / clips)))
+    return math.exp(min(math.log(clip_rules.FAR), WITHIN_NOISE * sd * math.sqrt(1.0 + 1.0 / clips)))
 
 
 def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
@@ -219,8 +219,8 @@ def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workl
     """Whether a set needs one more warm-up clip in a process (``launch``) before it is timed.
 
     The first set of the first process, and the first set that a process is switched to, are warmed up until their
-    clips are stable (``guards.warmups``). That shows how many such clips this machine needs, and later processes and
-    switches get as many. There is always one; there are no extra ones once they have used up WARMUP_SHARE of the
+    clips are stable (``clip_rules.warmups``). That shows how many such clips this machine needs, and later processes
+    and switches get as many. There is always one; there are no extra ones once they have used up WARMUP_SHARE of the
     ``budget`` (seconds).
     """
     runs = _warmups(samples, workload)
@@ -231,11 +231,11 @@ def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workl
     begins = first.get(launch) == candidate
     alike = [seconds for (number, name), seconds in runs.items()
              if (number, name) != (launch, candidate) and (first.get(number) == name) == begins]
-    learned = next((count for seconds in alike if (count := guards.warmups(seconds)) is not None), None)
+    learned = next((count for seconds in alike if (count := clip_rules.warmups(seconds)) is not None), None)
     if learned is not None:
         return len(mine) < learned
     extra = sum(sum(seconds[1:]) for seconds in runs.values())
-    return guards.warmups(mine) is None and extra + mine[-1] <= WARMUP_SHARE * budget
+    return clip_rules.warmups(mine) is None and extra + mine[-1] <= WARMUP_SHARE * budget
 
 
 def _times(samples: Sequence[Sample], workload: int) -> dict[str, list[float]]:

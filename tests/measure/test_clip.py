@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from autotune import measure
-from autotune.measure import guards
+from autotune.measure import clip_rules
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, RamObserver, Sampler, TorchObserver, merged
 from autotune.model.api import ApiProblem, Memory
@@ -225,7 +225,7 @@ class Full(Observer):
 def test_a_slow_clip_on_a_full_card_is_watched_until_it_is_spilled() -> None:
     with client(slow_until_interrupted(60)) as api:
         result = rendered(api, CLIP, 1, best=0.2, observers=[Full()])
-    assert result.failure == "spilled" and result.restart and result.cost >= 0.2 * guards.FAR
+    assert result.failure == "spilled" and result.restart and result.cost >= 0.2 * clip_rules.FAR
 
 
 def test_a_finished_clip_on_a_full_card_far_outside_its_kind_is_spilled() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.machine.nvml import Nvml
-from autotune.measure import guards
+from autotune.measure import clip_rules
 from autotune.measure.gpu import GpuObserver
 from autotune.measure.observers import Sampler
 from autotune.trial import wait_for_gpu_memory
@@ -60,7 +60,7 @@ def test_memory_of_our_tree_and_power(fake: nvml_fake.Fake, nvml: Nvml) -> None:
     assert seen.energy == pytest.approx(600.0)  # the card's own counter, J
     assert seen.temperature == 70 and seen.clock_low == seen.clock_high == 1695
     assert not seen.throttled and not seen.foreign and not seen.lost
-    assert guards.discard(seen, 10.0, 9.9) is None
+    assert clip_rules.discard(seen, 10.0, 9.9) is None
 
 
 def test_without_an_energy_counter_power_is_added_up(fake: nvml_fake.Fake, nvml: Nvml) -> None:
@@ -85,7 +85,7 @@ def test_a_stranger_on_the_card_spoils_a_clip(fake: nvml_fake.Fake, nvml: Nvml) 
     for step in range(10):
         observer.look(0.2 + step / 10)
     seen = observer.seen()
-    assert seen.foreign == (88,) and "pid 88" in (guards.discard(seen, 1.0, 1.0) or "")
+    assert seen.foreign == (88,) and "pid 88" in (clip_rules.discard(seen, 1.0, 1.0) or "")
 
 
 def test_a_younger_child_of_ours_is_no_stranger(fake: nvml_fake.Fake, nvml: Nvml) -> None:
@@ -119,8 +119,8 @@ def test_a_card_that_fell_to_a_low_clock_spoils_a_clip(fake: nvml_fake.Fake, nvm
     observer.after()
     seen = observer.seen()
     assert seen.clock_low == 900
-    assert guards.discard(seen, 5.0, 5.0, [1695, 1695, 1680]) == "the card ran at 900 MHz, usually at 1695 MHz"
-    assert guards.discard(seen, 5.0, 5.0, [905, 900, 910]) is None
+    assert clip_rules.discard(seen, 5.0, 5.0, [1695, 1695, 1680]) == "the card ran at 900 MHz, usually at 1695 MHz"
+    assert clip_rules.discard(seen, 5.0, 5.0, [905, 900, 910]) is None
 
 
 def test_where_nvml_never_lists_ours_the_process_table_is_seldom_searched(
@@ -175,7 +175,7 @@ def test_nvml_that_goes_away_is_survived_and_named(fake: nvml_fake.Fake, nvml: N
         for step in range(10):
             observer.look(step / 10)
     seen = sampler.seen()
-    assert seen.lost and nvml.warnings and guards.discard(seen, 1.0, 1.0) is None
+    assert seen.lost and nvml.warnings and clip_rules.discard(seen, 1.0, 1.0) is None
 
 
 def test_memory_is_waited_for_until_it_is_back(fake: nvml_fake.Fake, nvml: Nvml) -> None:

@@ -9,7 +9,7 @@ import pytest
 from autotune import decide
 from autotune.decide import more_steps
 from autotune.decide.surface import Surface
-from autotune.measure import fidelity
+from autotune.measure import short_clips
 from autotune.model.study import History, Launch, Sample, SampleState
 from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
@@ -51,7 +51,7 @@ def test_no_check_is_forecast_where_none_is_made() -> None:
     trusted = view(*RECORDED, (MEM, "ok", 6.6, 4))
     assert trusted.check_share == 0.0
     enough = view(*RECORDED, (MEM, "check", 6.7, 4), (V1, "ok", 30.0, None), (V1, "check", 16.0, 4))
-    assert enough.check_share == 0.0 and THRESHOLDS.short_clip_checks == fidelity.MOST_CHECKS
+    assert enough.check_share == 0.0 and THRESHOLDS.short_clip_checks == short_clips.MOST_CHECKS
 
 
 def eight_steps(steps: int = 8) -> surfaces.Drawn:

@@ -8,7 +8,7 @@ import socket
 import psutil
 import pytest
 
-from autotune.trial import ready
+from autotune.trial import readiness
 from tests.system import under_wine
 
 
@@ -28,7 +28,7 @@ told = pytest.mark.skipif(not OWNERS_ARE_TOLD, reason="wine 8 does not say who o
 def heed() -> None:
     """Where the owner is hidden: as on a system that says so."""
     if not OWNERS_ARE_TOLD:
-        def hidden(port: int, tree: list[psutil.Process]) -> ready.Listener:
-            return ready.Listener(frozenset(), frozenset(), known=False)
+        def hidden(port: int, tree: list[psutil.Process]) -> readiness.Listener:
+            return readiness.Listener(frozenset(), frozenset(), known=False)
 
-        ready.listener = hidden
+        readiness.listener = hidden

@@ -23,7 +23,7 @@ from autotune.model.machine import Gpu
 from autotune.overview import status
 from autotune.report import plain
 from autotune.store.places import Places
-from autotune.trial import ready, run_folder, wait_for_gpu_memory
+from autotune.trial import readiness, run_folder, wait_for_gpu_memory
 from autotune.trial.gpu_memory import level
 from autotune.trial.log import ServerLog
 from autotune.trial.sweep import sweep
@@ -141,9 +141,9 @@ def test_memory_that_stays_away_is_given_up() -> None:
 def test_a_port_is_waited_for_until_its_holder_is_quite_gone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        assert not ready.wait_free(port, 0.0) and not ready.wait_free(port, 0.05)
+        assert not readiness.wait_free(port, 0.0) and not readiness.wait_free(port, 0.05)
         threading.Timer(0.2, held.close).start()
-        assert ready.wait_free(port, 20.0)
+        assert readiness.wait_free(port, 20.0)
 
 
 def test_the_colon_that_stops_a_web_ui_does_not_reach_a_trial() -> None:

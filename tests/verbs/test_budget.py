@@ -2,7 +2,7 @@
 
 The driver, the strategy, the limits and the records are the real ones; only the web UI and the clock are virtual, so
 that hours pass in milliseconds. That a real clip and a real start end at the limits given here is tested where those
-are (tests/measure/test_clip.py, tests/trial/test_process.py).
+are (tests/measure/test_clip.py, tests/trial/test_server.py).
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import pytest
 from autotune.engine.clip import Unusable, motion_file
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Machine, Runtime
+from autotune.webui.a1111 import data_folder
 from autotune.webui.a1111 import machine as probe
-from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.checks import chosen_checkpoint, of_install
 from autotune.webui.a1111.flags.attention import BY_NAME
 from autotune.webui.a1111.flags.effective import effective, given
@@ -139,7 +139,7 @@ def test_linked_folders_are_followed_and_circles_left(tmp_path: Path) -> None:
     (root / MODELS / "linked").symlink_to(disk)
     (disk / "round").symlink_to(root / MODELS)
     (disk / "self").symlink_to(disk / "self")
-    found = [path.relative_to(root / MODELS).as_posix() for path in webui_files.checkpoints(inspect(root), ())]
+    found = [path.relative_to(root / MODELS).as_posix() for path in data_folder.checkpoints(inspect(root), ())]
     assert found == ["linked/sd15/a.safetensors", "model.safetensors"]
     row = rows(root)["linked models"]
     assert not row.ok and "back to itself" in row.detail and "folder above" in row.detail
@@ -155,7 +155,7 @@ def test_a_whole_model_folder_behind_a_link(tmp_path: Path) -> None:
     root = install(tmp_path / "ui")
     (root / MODELS).rename(tmp_path / "disk")
     (root / MODELS).symlink_to(tmp_path / "disk")
-    assert [path.name for path in webui_files.checkpoints(inspect(root), ())] == ["model.safetensors"]
+    assert [path.name for path in data_folder.checkpoints(inspect(root), ())] == ["model.safetensors"]
     assert rows(root)["linked models"].ok
     (tmp_path / "disk").rename(tmp_path / "elsewhere")
     found = rows(root)

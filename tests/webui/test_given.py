@@ -15,7 +15,7 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from autotune.webui.a1111 import isolation, own_script, shim
+from autotune.webui.a1111 import isolation, launch_shim, start_by_script
 
 UNITS = [["--xformers"], ["--medvram"], ["--theme", "dark"], ["--port", "7860"], ["--api-auth", "me:secret-value"],
          ["--no-half"], ["--gradio-auth=me:secret-value"], ["--civitai-pat", "secret-value"], ["--ckpt=a b"],
@@ -24,24 +24,24 @@ WORDS = st.lists(st.sampled_from(UNITS), max_size=5).map(lambda units: [word for
 KEY = "0" * 32
 
 
-def received(folder: Path, argv: list[str], variable: list[str]) -> own_script.Given:
+def received(folder: Path, argv: list[str], variable: list[str]) -> start_by_script.Given:
     """What the shim, in a process of its own, says that launch.py was given."""
     launch = folder / "launch.py"
     launch.write_text("")
     spec = {"stripped": isolation.STRIPPED, "shortest": isolation.SHORTEST, "words": ["--nowebui"], "key": KEY,
-            "given": str(folder / own_script.GIVEN), "launch": str(launch)}
+            "given": str(folder / start_by_script.GIVEN), "launch": str(launch)}
     env = {**os.environ, "AUTOTUNE_SHIM": json.dumps(spec), "COMMANDLINE_ARGS": shlex.join(variable)}
-    subprocess.run([sys.executable, "-I", shim.__file__, *argv], env=env, check=True)
-    found = own_script.given(folder, KEY)
+    subprocess.run([sys.executable, "-I", launch_shim.__file__, *argv], env=env, check=True)
+    found = start_by_script.given(folder, KEY)
     assert found is not None
     return found
 
 
-def as_read(words: list[str]) -> own_script.Given:
+def as_read(words: list[str]) -> start_by_script.Given:
     """The same without a process."""
-    kept = shim.words_kept(words, isolation.STRIPPED, isolation.SHORTEST)
-    rows = [shim._row(KEY, *pair) for pair in zip(words, kept, strict=True)]
-    return own_script.Given(tuple(r[1] for r in rows if r[0] == "kept"), tuple(r[1] for r in rows),
+    kept = launch_shim.words_kept(words, isolation.STRIPPED, isolation.SHORTEST)
+    rows = [launch_shim._row(KEY, *pair) for pair in zip(words, kept, strict=True)]
+    return start_by_script.Given(tuple(r[1] for r in rows if r[0] == "kept"), tuple(r[1] for r in rows),
                             tuple(r[2] for r in rows), KEY)
 
 
@@ -66,10 +66,10 @@ def test_the_shim_writes_no_value_that_a_trial_is_not_given(tmp_path: Path) -> N
     assert found.differences([*argv, "--api-auth", "me:other-value", *line[2:]]) == [
         "launch.py did not get ***", "launch.py also got ***"]
     assert found.differences([*argv, *line, "--xformers"]) == ["launch.py did not get --xformers"]
-    assert "secret-value" not in (tmp_path / own_script.GIVEN).read_text() + repr(found)
+    assert "secret-value" not in (tmp_path / start_by_script.GIVEN).read_text() + repr(found)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[["kept", "--a"]]', "null"])
 def test_a_damaged_note_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / own_script.GIVEN).write_text(text)
-    assert own_script.given(tmp_path, KEY) is None
+    (tmp_path / start_by_script.GIVEN).write_text(text)
+    assert start_by_script.given(tmp_path, KEY) is None

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autotune.machine import processes
 from autotune.model.errors import NothingToWorkOn
 from autotune.trial import LaunchPlan, start
-from autotune.webui.a1111 import environment, isolation, own_script, shim
+from autotune.webui.a1111 import environment, isolation, launch_shim, start_by_script
 from autotune.webui.a1111.install import settings_files
 from autotune.webui.a1111.isolation import STRIPPED, trial_words
 from autotune.webui.face import Credentials
@@ -56,7 +56,7 @@ def test_nothing_of_the_network_passes_and_the_rest_stays(parts: list[tuple[str,
     assert left == tuple(word for part in parts for word in part if part[0] in KEPT)
     assert "secret-value" not in " ".join(left)
     # The shim that runs inside the web UI decides the same.
-    assert tuple(itertools.compress(words, shim.words_kept(words, STRIPPED, isolation.SHORTEST))) == left
+    assert tuple(itertools.compress(words, launch_shim.words_kept(words, STRIPPED, isolation.SHORTEST))) == left
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "", "{broken", "[]", None])
@@ -245,12 +245,12 @@ def test_a_start_by_its_own_script_has_the_scripts_words(install: Path, tmp_path
 @posix
 def test_a_start_by_script_needs_the_script(tmp_path: Path) -> None:
     with pytest.raises(NothingToWorkOn):
-        own_script.start_of(tmp_path, tmp_path, (), {})
+        start_by_script.start_of(tmp_path, tmp_path, (), {})
 
 
 @posix
 def test_the_shim_leaves_other_programs_alone(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_bytes(Path(shim.__file__).read_bytes())
+    (tmp_path / "sitecustomize.py").write_bytes(Path(launch_shim.__file__).read_bytes())
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "AUTOTUNE_SHIM": "{}", "COMMANDLINE_ARGS": "--share"}
     done = subprocess.run([sys.executable, "-c", "import os; print(os.environ['COMMANDLINE_ARGS'])"], env=env,
                           capture_output=True, text=True, check=True)
@@ -273,7 +273,7 @@ STARTER = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.arg
 def test_words_on_launchs_own_line_go_too(
     tmp_path: Path, argv: list[str], variable: list[str], left: list[str], between: bool
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_bytes(Path(shim.__file__).read_bytes())
+    (tmp_path / "sitecustomize.py").write_bytes(Path(launch_shim.__file__).read_bytes())
     launch, starter = tmp_path / "launch.py", tmp_path / "starter.py"
     launch.write_text("import json, os, shlex, sys\n"
                       "print(json.dumps(sys.argv[1:] + shlex.split(os.environ['COMMANDLINE_ARGS'])))\n")
@@ -285,5 +285,5 @@ def test_words_on_launchs_own_line_go_too(
     program = [str(starter), str(launch)] if between else [str(launch)]
     done = subprocess.run([sys.executable, *program, *argv], env=env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [*left, "--nowebui"]
-    found = own_script.given(tmp_path, "0")
+    found = start_by_script.given(tmp_path, "0")
     assert found is not None and found.differences([*argv, *variable]) == []

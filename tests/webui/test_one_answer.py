@@ -14,7 +14,7 @@ from autotune.config import config as configuration
 from autotune.disk.tomlfile import TomlFile
 from autotune.overview.status import status
 from autotune.store.places import Places
-from autotune.webui.a1111 import install, layout, webui_files
+from autotune.webui.a1111 import data_folder, install, layout
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import flavour
 from tests.webui.installs import webui, write
@@ -144,5 +144,5 @@ def test_checkpoints_of_another_web_ui(tmp_path: Path, words: str, found: bool, 
     files = NEW if version.startswith("2") else OLD
     root = lay(tmp_path / "w", {**files, VERSION: f"version = '{version}'\n"})
     given = shlex.split(words.format(home=(tmp_path / "home").as_posix()))
-    listed = [path.resolve() for path in webui_files.checkpoints(install.inspect(root, given), given)]
+    listed = [path.resolve() for path in data_folder.checkpoints(install.inspect(root, given), given)]
     assert listed == ([model.resolve()] if found else [])

@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui.a1111 import own_script
+from autotune.webui.a1111 import start_by_script
 from tests.system import under_wine
 
 HOSTILE = (
@@ -33,8 +33,8 @@ def test_a_script_runs_from_any_folder(tmp_path: Path, name: str) -> None:
     script = folder / "webui-user.bat"
     script.write_bytes(b"@echo off\r\nset COMMANDLINE_ARGS=--api\r\ncall webui.bat\r\n")
     (folder / "webui.bat").write_bytes(b"@echo off\r\necho %COMMANDLINE_ARGS%>ran.txt\r\n")
-    env = {**os.environ, own_script.SCRIPT: str(script), "PATHS": "x"}
-    line = own_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"))
+    env = {**os.environ, start_by_script.SCRIPT: str(script), "PATHS": "x"}
+    line = start_by_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"))
     done = subprocess.run(line, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
                           timeout=60)
     assert (folder / "ran.txt").is_file(), done
@@ -50,8 +50,9 @@ def test_a_ready_made_package_sets_its_variables_first(tmp_path: Path, name: str
     package.write_bytes(b"@echo off\r\nset DIR=%~dp0system\r\nset SKIP_VENV=1\r\n")
     script.write_bytes(b"@echo off\r\nset VENV_DIR=\r\ncall webui.bat\r\n")
     (root / "webui.bat").write_bytes(b'@echo off\r\necho %SKIP_VENV% >ran.txt\r\necho "%DIR%">>ran.txt\r\n')
-    env = {**os.environ, own_script.SCRIPT: str(script), own_script.PACKAGE: str(package), own_script.FOLDER: str(root)}
-    line = own_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"), True)
+    env = {**os.environ, start_by_script.SCRIPT: str(script), start_by_script.PACKAGE: str(package),
+           start_by_script.FOLDER: str(root)}
+    line = start_by_script.cmd_line(os.environ.get("COMSPEC", "cmd.exe"), True)
     done = subprocess.run(line, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
                           timeout=60)
     assert (root / "ran.txt").is_file(), done
@@ -64,5 +65,5 @@ def test_where_cmd_cannot_work_no_start_is_tried(tmp_path: Path, monkeypatch: py
     """Seen on Windows alone: elsewhere the folder is an ordinary name."""
     monkeypatch.setattr(os, "name", "nt")
     with pytest.raises(NothingToWorkOn, match=r"cmd\.exe cannot work|letters") as told:
-        own_script.start_of(PureWindowsPath(root), tmp_path, (), {})  # type: ignore[arg-type]
+        start_by_script.start_of(PureWindowsPath(root), tmp_path, (), {})  # type: ignore[arg-type]
     assert "W:" in told.value.hint and not (tmp_path / "shim").exists()

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
+from autotune.webui.a1111 import data_folder
 from autotune.webui.a1111 import install as installs
-from autotune.webui.a1111 import webui_files
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.in_effect import idle_flags
 from autotune.webui.a1111.flags.known_flags import load
@@ -73,10 +73,10 @@ def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
 def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     """Links among the models: followed as the web UI follows them; one that leads nowhere holds no model."""
     install = installs.inspect(machine.webui.root, machine.webui.flags, launch_file)
-    folders = [webui_files.checkpoint_folder(install, machine.webui.flags)]
+    folders = [data_folder.checkpoint_folder(install, machine.webui.flags)]
     if machine.animatediff is not None:
         folders.append(machine.animatediff.root / "model")
-    found = list(dict.fromkeys(link for folder in folders for link in webui_files.links(folder)))
+    found = list(dict.fromkeys(link for folder in folders for link in data_folder.links(folder)))
     bad = [link for link in found if link.trouble]
     if bad:
         # A circle is left at its first turn; what leads nowhere is a model that somebody counts on.

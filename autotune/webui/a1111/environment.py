@@ -20,7 +20,7 @@ from autotune.launchfile.values import COMMANDLINE_ARGS
 from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
-from autotune.webui.a1111.start import Start, read_start
+from autotune.webui.a1111.start_variables import Start, read_start
 
 SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH_SCRIPT", "ACCELERATE",
                    "NO_TCMALLOC")

@@ -15,8 +15,8 @@ from autotune.machine.nvml import Nvml, may_be_present
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
+from autotune.webui.a1111 import data_folder, interpreter
 from autotune.webui.a1111 import install as installs
-from autotune.webui.a1111 import interpreter, webui_files
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import Install
 
@@ -31,8 +31,8 @@ def cheap(root: Path, words: Sequence[str], launch_file: Path | None = None) -> 
     """
     warnings: list[str] = []
     found = installs.inspect(root, words, launch_file)
-    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
-    return compose(found, words, options, webui_files.animatediff(found, options, words))
+    options = data_folder.read_options(installs.settings_files(found.root, words)[0], warnings)
+    return compose(found, words, options, data_folder.animatediff(found, options, words))
 
 
 def compose(
@@ -120,13 +120,13 @@ def _animatediff(animatediff: AnimateDiff | None) -> str:
 
 
 def _others(found: Install) -> list[tuple[str, str]]:
-    return [pair for pair in webui_files.extensions(found) if "animatediff" not in pair[0].lower()]
+    return [pair for pair in data_folder.extensions(found) if "animatediff" not in pair[0].lower()]
 
 
 def _checkpoint(found: Install, words: Sequence[str], options: dict[str, object]) -> str:
     """The chosen checkpoint, else the only one there is; with its size, so that a replaced file shows."""
     chosen = options.get("sd_model_checkpoint")
-    files = webui_files.checkpoints(found, words)
+    files = data_folder.checkpoints(found, words)
     if not isinstance(chosen, str) or not chosen:
         return _sized(files[0]) if len(files) == 1 else ""
     name = chosen.split(" [")[0].replace("\\", "/").rsplit("/", 1)[-1]
@@ -147,6 +147,6 @@ def _sized(path: Path) -> str:
 
 def _settings(options: dict[str, object]) -> str:
     relevant: list[tuple[str, SettingValue]] = [
-        pair for pair in webui_files.relevant_settings(options) if pair[0] not in _NOT_SETTINGS
+        pair for pair in data_folder.relevant_settings(options) if pair[0] not in _NOT_SETTINGS
     ]
     return ", ".join(f"{name}={value}" for name, value in relevant)

@@ -11,7 +11,7 @@ from autotune.launchfile import codepage
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
 from autotune.webui.a1111.flavour import packaged
-from autotune.webui.a1111.start import read_start
+from autotune.webui.a1111.start_variables import read_start
 
 
 def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, str]:

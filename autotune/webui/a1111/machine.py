@@ -11,7 +11,7 @@ from autotune.machine import torch_probe
 from autotune.machine.nvml import Nvml
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, ProbedInstall, Runtime
-from autotune.webui.a1111 import fingerprint, interpreter, parser, webui_files
+from autotune.webui.a1111 import data_folder, fingerprint, interpreter, parser
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import REFERENCE_MARK
@@ -50,8 +50,8 @@ def look(
     has, complaints = torch_probe.ask(python, time_limit)
     warnings += complaints
     has = _as_used(has, found)
-    options = webui_files.read_options(installs.settings_files(found.root, words)[0], warnings)
-    extension = webui_files.animatediff(found, options, words)
+    options = data_folder.read_options(installs.settings_files(found.root, words)[0], warnings)
+    extension = data_folder.animatediff(found, options, words)
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
         warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
@@ -63,8 +63,8 @@ def look(
         webui=_webui(found, python, words, parsers.lacks),
         runtime=has,
         animatediff=extension,
-        models=webui_files.checkpoints(found, words),
-        settings=webui_files.relevant_settings(options),
+        models=data_folder.checkpoints(found, words),
+        settings=data_folder.relevant_settings(options),
         fingerprint=fingerprint.compose(found, words, options, extension),
         warnings=tuple(warnings),
     )
@@ -99,14 +99,14 @@ def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
     if said != said.lstrip():
         shown = f'"{said}" (the name begins with a blank)'
     what = "holds no motion module" if folder.is_dir() else "is no folder" if folder.exists() else "does not exist"
-    own = webui_files.motion_modules(extension.root / "model")
+    own = data_folder.motion_modules(extension.root / "model")
     hint = "mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it"
     if (root / said.strip()).is_dir() and said != said.strip():
         hint = "take the blank out of that setting"
     elif own:
         hint += f"; with that setting empty, {own[0].name} in {extension.root / 'model'} is found"
     return NothingToWorkOn(
-        f"Settings > AnimateDiff > path ({webui_files.MOTION_OPTION}) points to {shown}, which {what}", hint)
+        f"Settings > AnimateDiff > path ({data_folder.MOTION_OPTION}) points to {shown}, which {what}", hint)
 
 
 def _as_used(has: Runtime, found: Install) -> Runtime:

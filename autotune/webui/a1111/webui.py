@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autotune.launchfile.options import FindOptions
     from autotune.model.workload import SearchSpec
     from autotune.webui.a1111.client import Client
-    from autotune.webui.a1111.own_script import Given
+    from autotune.webui.a1111.start_by_script import Given
 
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
@@ -122,8 +122,8 @@ class A1111(WebUI):
         return preferred_module([module.name for module in machine.animatediff.motion_modules], context)
 
     def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
-        """See ``start.read_start``."""
-        from autotune.webui.a1111.start import read_start
+        """See ``start_variables.read_start``."""
+        from autotune.webui.a1111.start_variables import read_start
 
         return read_start(root, file.path, data=data).words()
 
@@ -158,7 +158,7 @@ class A1111(WebUI):
         """Lays out copies of the settings, and puts words and variables together (``isolation``, ``environment``)."""
         from autotune.launchfile.values import COMMANDLINE_ARGS
         from autotune.model.windows_paths import why_too_long
-        from autotune.webui.a1111 import environment, isolation, own_script
+        from autotune.webui.a1111 import environment, isolation, start_by_script
 
         if not (start.root / "launch.py").is_file():
             raise NothingToWorkOn(f"{start.root} has no launch.py", "name the web UI's folder with --webui")
@@ -171,7 +171,8 @@ class A1111(WebUI):
         own = isolation.own_words(start.folder, start.port, start.credentials)
         argv: tuple[str, ...] | str
         if start.own_script:
-            argv, added = own_script.start_of(start.root, start.folder, own, found.shell, start.credentials.password)
+            argv, added = start_by_script.start_of(
+                start.root, start.folder, own, found.shell, start.credentials.password)
             # COMMANDLINE_ARGS of this shell, which a launch file may build on: its owner's start gets it as well.
             own_args = {name: os.environ[name] for name in (COMMANDLINE_ARGS,) if name in os.environ}
             env = {**environment.base(), **own_args, **added}
@@ -201,10 +202,10 @@ class A1111(WebUI):
             return None
 
     def given(self, start: TrialStart) -> Given | None:
-        """See ``own_script.given``."""
-        from autotune.webui.a1111 import own_script
+        """See ``start_by_script.given``."""
+        from autotune.webui.a1111 import start_by_script
 
-        return own_script.given(start.folder, start.credentials.password)
+        return start_by_script.given(start.folder, start.credentials.password)
 
     def client(self, address: str, credentials: Credentials | None) -> Client:
         """See ``client``."""

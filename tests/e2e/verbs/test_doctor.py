@@ -14,7 +14,7 @@ from autotune.model.study import Failure
 from autotune.overview.doctor import checks
 from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
-from autotune.webui.a1111.webui_files import read_options
+from autotune.webui.a1111.data_folder import read_options
 from autotune.webui.face import Check
 from tests.e2e.asked_once import PLAIN
 from tests.e2e.verbs.conftest import Bench

@@ -3,9 +3,9 @@
 A copy of this file lies in the run's folder, first on PYTHONPATH, so every Python process of a trial loads it. It
 only listens (``sys.addaudithook``): before this very process first writes, renames or removes a file of the install,
 the file's state and a copy of it are noted in the run's folder; just after, how it was left. With that,
-``inventory.restore`` puts back what the trial wrote and nothing that somebody else wrote. Where no file of the install
-is written, it costs a function call per audited event and nothing else. Standard library only, Python 3.8 and later;
-whatever goes wrong in here must never reach the web UI.
+``written_files.restore`` puts back what the trial wrote and nothing that somebody else wrote. Where no file of the
+install is written, it costs a function call per audited event and nothing else. Standard library only, Python 3.8 and
+later; whatever goes wrong in here must never reach the web UI.
 """
 
 from __future__ import annotations

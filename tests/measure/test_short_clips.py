@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import benchmarks
-from autotune.measure import fidelity
+from autotune.measure import short_clips
 from autotune.model.study import Proposal, Purpose, Sample, SampleState
 from autotune.model.workload import Workload
 
@@ -36,9 +36,9 @@ def rendered_both_ways(name: str, per_step: float, off: float = 0.0, start: int 
 
 def test_whole_clips_until_another_set_was_told_right() -> None:
     base = rendered_both_ways("base", STEP)
-    assert fidelity.shorter([], 0, CLIP, "base") is None
-    assert fidelity.shorter(base, 0, CLIP, "base") is None
-    told = fidelity.shorter([*base, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base")
+    assert short_clips.shorter([], 0, CLIP, "base") is None
+    assert short_clips.shorter(base, 0, CLIP, "base") is None
+    told = short_clips.shorter([*base, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base")
     assert told is not None
     assert told.fixed == pytest.approx(FIXED)
     assert told.grow(seconds(10, 0.25)) == pytest.approx(seconds(20, 0.25))
@@ -48,7 +48,7 @@ def test_whole_clips_until_another_set_was_told_right() -> None:
 @given(fixed=st.floats(-1.0, 60.0), took=st.floats(0.01, 600.0), more=st.floats(0.001, 1.0))
 def test_a_whole_clip_takes_longer_than_its_short_one_whatever_the_line_says(
         fixed: float, took: float, more: float) -> None:
-    told = fidelity.Shorter(10, 20, fixed)
+    told = short_clips.Shorter(10, 20, fixed)
     assert told.grow(took) > took
     assert told.grow(took + more) > told.grow(took)
     assert told.shrink(told.grow(took)) == pytest.approx(took, rel=1e-6)
@@ -57,16 +57,16 @@ def test_a_whole_clip_takes_longer_than_its_short_one_whatever_the_line_says(
 def test_a_set_that_was_told_wrong_ends_it_unless_others_outvote_it() -> None:
     base = rendered_both_ways("base", STEP)
     wrong = rendered_both_ways("sdp", 0.2, off=0.2, start=2)
-    assert fidelity.shorter([*base, *wrong], 0, CLIP, "base") is None
+    assert short_clips.shorter([*base, *wrong], 0, CLIP, "base") is None
     right = [*rendered_both_ways("v1", 0.6, start=4), *rendered_both_ways("none", 0.4, start=6)]
-    assert fidelity.shorter([*base, *wrong, *right[:2]], 0, CLIP, "base") is None
-    assert fidelity.shorter([*base, *wrong, *right], 0, CLIP, "base") is not None
+    assert short_clips.shorter([*base, *wrong, *right[:2]], 0, CLIP, "base") is None
+    assert short_clips.shorter([*base, *wrong, *right], 0, CLIP, "base") is not None
 
 
 def test_a_stalled_clip_of_the_current_flags_does_not_bend_the_line() -> None:
     base = rendered_both_ways("base", STEP, off=0.12)
     others = [*rendered_both_ways("sdp", 0.2, start=2), *rendered_both_ways("v1", 0.6, start=4)]
-    told = fidelity.shorter([*base, *others], 0, CLIP, "base")
+    told = short_clips.shorter([*base, *others], 0, CLIP, "base")
     assert told is not None
     assert told.fixed == pytest.approx(FIXED, abs=0.1)
 
@@ -74,39 +74,39 @@ def test_a_stalled_clip_of_the_current_flags_does_not_bend_the_line() -> None:
 def test_time_that_does_not_grow_with_steps_is_never_told_forward() -> None:
     """Most of such a clip is encoding or waiting: a short one saves nothing."""
     flat = [sample(0, "base", 8.0), sample(1, "base", 7.5, "check", steps=10)]
-    assert fidelity.shorter([*flat, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base") is None
-    assert not fidelity.check_due(flat, 0, CLIP, "base", Proposal("sdp", "screen", 1))
+    assert short_clips.shorter([*flat, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base") is None
+    assert not short_clips.check_due(flat, 0, CLIP, "base", Proposal("sdp", "screen", 1))
 
 
 def test_who_is_rendered_both_ways_and_when() -> None:
     whole = [sample(0, "base", seconds(20))]
-    assert fidelity.check_due(whole, 0, CLIP, "base", LOOK)
-    assert not fidelity.check_due(whole, 0, CLIP, "base", Proposal("base", "confirm", 1, fresh=True))
+    assert short_clips.check_due(whole, 0, CLIP, "base", LOOK)
+    assert not short_clips.check_due(whole, 0, CLIP, "base", Proposal("base", "confirm", 1, fresh=True))
     base = rendered_both_ways("base", STEP)
-    assert not fidelity.check_due(base, 0, CLIP, "base", LOOK)
+    assert not short_clips.check_due(base, 0, CLIP, "base", LOOK)
     other = Proposal("sdp", "screen", 1)
-    assert fidelity.check_due([*base, sample(2, "sdp", seconds(20, 0.2))], 0, CLIP, "base", other)
+    assert short_clips.check_due([*base, sample(2, "sdp", seconds(20, 0.2))], 0, CLIP, "base", other)
     trusted = [*base, *rendered_both_ways("sdp", 0.2, start=2)]
-    assert not fidelity.check_due(trusted, 0, CLIP, "base", Proposal("v1", "screen", 1))
+    assert not short_clips.check_due(trusted, 0, CLIP, "base", Proposal("v1", "screen", 1))
     wrong = list(base)
     for number, name in enumerate(("a", "b", "c")):
-        assert fidelity.check_due(wrong, 0, CLIP, "base", Proposal(name, "screen", 1))
+        assert short_clips.check_due(wrong, 0, CLIP, "base", Proposal(name, "screen", 1))
         wrong += rendered_both_ways(name, 0.2, off=0.3, start=2 + 2 * number)
-    assert not fidelity.check_due(wrong, 0, CLIP, "base", Proposal("d", "screen", 1))
+    assert not short_clips.check_due(wrong, 0, CLIP, "base", Proposal("d", "screen", 1))
 
 
 @pytest.mark.parametrize("state", ["too_slow", "discarded"])
 def test_a_clip_that_does_not_count_is_not_checked(state: SampleState) -> None:
     base = rendered_both_ways("base", STEP)
     samples = [*base, sample(2, "v1", seconds(20, 0.9), state)]
-    assert not fidelity.check_due(samples, 0, CLIP, "base", Proposal("v1", "screen", 1))
+    assert not short_clips.check_due(samples, 0, CLIP, "base", Proposal("v1", "screen", 1))
     again = [*samples, sample(3, "v1", seconds(20, 0.9))]
-    assert fidelity.check_due(again, 0, CLIP, "base", Proposal("v1", "screen", 1))
+    assert short_clips.check_due(again, 0, CLIP, "base", Proposal("v1", "screen", 1))
 
 
 def test_a_clip_that_is_short_already_stays_whole() -> None:
-    assert fidelity.short_steps(Workload(128, 128, 8, 2)) is None
-    assert fidelity.short_steps(Workload(512, 512, 16, 8)) == 4
+    assert short_clips.short_steps(Workload(128, 128, 8, 2)) is None
+    assert short_clips.short_steps(Workload(512, 512, 16, 8)) == 4
 
 
 def test_the_fixed_part_is_the_same_for_all_classes_on_the_h200() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from autotune.machine import processes
 from autotune.model.errors import Interrupted, NothingToWorkOn
-from autotune.trial import LaunchFailed, LaunchPlan, ready, run_folder, start
+from autotune.trial import LaunchFailed, LaunchPlan, readiness, run_folder, start
 from autotune.trial.sweep import sweep
 from benchmarks.live_switch import client_of
 from tests.system import under_wine
@@ -64,7 +64,7 @@ def test_a_start_is_ours_on_loopback_with_credentials_and_leaves_nothing(root: P
         assert options["sd_model_checkpoint"] == "a.ckpt"
         assert options["samples_save"] is False and options["batch_cond_uncond"] is False
         assert Path(str(options["outdir_txt2img_samples"])).is_relative_to(server.folder)
-        found = ready.listener(server.port, server.tree())
+        found = readiness.listener(server.port, server.tree())
         assert not found.known or (found.addresses == {"127.0.0.1"} and server.pid in found.pids)
         assert found.known == sockets.OWNERS_ARE_TOLD
         pids = [process.pid for process in server.tree()]
@@ -151,7 +151,7 @@ def test_kill_9_of_the_owner_leaves_nothing(root: Path) -> None:
     process.kill()
     process.communicate()
     assert wait_for(lambda: not processes.marked(run_id) and not runs(root), PATIENCE), processes.marked(run_id)
-    assert ready.is_free(port)
+    assert readiness.is_free(port)
     assert sorted(path.name for path in root.iterdir()) == ["launch.py"]
 
 
@@ -168,7 +168,7 @@ def test_a_sweep_ends_what_is_left_when_owner_and_guard_were_killed(root: Path) 
     assert processes.marked(run_id) or jobs
     swept = sweep(root.parent / "runs")
     assert swept.runs == 1 and (swept.ended >= 2 or jobs) and not swept.left
-    assert not processes.marked(run_id) and not runs(root) and ready.is_free(port)
+    assert not processes.marked(run_id) and not runs(root) and readiness.is_free(port)
     assert sweep(root.parent / "runs").runs == 0
 
 
@@ -184,7 +184,7 @@ def test_the_next_command_of_any_verb_ends_what_is_left(root: Path, verb: tuple[
     assert runs(root) and (processes.marked(run_id) or sys.platform == "win32")  # there a job object ends them
     subprocess.run([sys.executable, "-m", "autotune", *verb, "--state-dir", str(root.parent), "--webui", str(root)],
                    capture_output=True, check=False, timeout=60)
-    assert not processes.marked(run_id) and not runs(root) and ready.is_free(port)
+    assert not processes.marked(run_id) and not runs(root) and readiness.is_free(port)
     assert sorted(path.name for path in root.iterdir()) == ["launch.py"]
 
 
@@ -255,8 +255,8 @@ def test_a_busy_port_is_left_for_another(root: Path) -> None:
 def test_a_port_taken_after_the_look_is_found_out(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(ready, "free_port", lambda: port)
-        monkeypatch.setattr(ready, "is_free", lambda _: True)
+        monkeypatch.setattr(readiness, "free_port", lambda: port)
+        monkeypatch.setattr(readiness, "is_free", lambda _: True)
         with pytest.raises(LaunchFailed) as caught:
             start(plan(root))
     assert caught.value.failure == "port" and not runs(root)

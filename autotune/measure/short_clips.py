@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from autotune.measure import guards
+from autotune.measure import clip_rules
 from autotune.model.study import Proposal, Sample
 from autotune.model.workload import Workload
 
@@ -74,7 +74,7 @@ def line(samples: Sequence[Sample], index: int, workload: Workload, baseline: st
     short, whole = found[baseline]
     if short > (1.0 - SAVES) * whole:
         return None
-    fixed = [guards.affine((steps, less), (workload.steps, more)) for less, more in found.values()]
+    fixed = [clip_rules.affine((steps, less), (workload.steps, more)) for less, more in found.values()]
     return Shorter(steps, workload.steps, median([FIXED * whole, *(one.fixed for one in fixed if one)]))
 
 
@@ -87,12 +87,12 @@ def misses(samples: Sequence[Sample], index: int, told: Shorter, baseline: str) 
 def shorter(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> Shorter | None:
     """How to render the search's next clip of a workload with fewer steps; None: whole.
 
-    Only after another set was told right within ``guards.AGREES``, and while more were told right than wrong.
+    Only after another set was told right within ``clip_rules.AGREES``, and while more were told right than wrong.
     """
     told = line(samples, index, workload, baseline)
     if told is None:
         return None
-    good = [abs(miss) <= guards.AGREES for miss in misses(samples, index, told, baseline)]
+    good = [abs(miss) <= clip_rules.AGREES for miss in misses(samples, index, told, baseline)]
     return told if 2 * sum(good) > len(good) else None
 
 

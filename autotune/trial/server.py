@@ -23,10 +23,10 @@ from autotune.model.cause import exit_in_words
 from autotune.model.errors import StateDamaged
 from autotune.model.failures import MEANINGS, Evidence, judge
 from autotune.model.study import Failure
-from autotune.trial import inventory, ready, run_folder
-from autotune.trial.inventory import Trace
+from autotune.trial import readiness, run_folder, written_files
+from autotune.trial.launch_plan import Cancelled, LaunchFailed, LaunchPlan
 from autotune.trial.log import KEEP, ServerLog
-from autotune.trial.plan import Cancelled, LaunchFailed, LaunchPlan
+from autotune.trial.written_files import Trace
 from autotune.webui import recognise
 from autotune.webui.face import Credentials, GivenWords, TrialStart, WebUI
 
@@ -233,11 +233,11 @@ class Server:
                 if pipe is not None:
                     with contextlib.suppress(OSError, ValueError):
                         pipe.close()
-        traces = inventory.restore(self.folder)
+        traces = written_files.restore(self.folder)
         gone = run_folder.remove(self.folder)
         stubborn = tuple(pid for pid in sorted({*left, *self._left}) if psutil.pid_exists(pid))
         # A server that never was ready may have failed because somebody else has the port.
-        port_free = ready.wait_free(self.port, ready.TEARDOWN if self.startup else 0.0)
+        port_free = readiness.wait_free(self.port, readiness.TEARDOWN if self.startup else 0.0)
         return StopReport(stubborn, port_free, gone, traces, time.monotonic() - start)
 
 
@@ -274,7 +274,7 @@ def start(
     """
     begun, webui = time.monotonic(), recognise.face_of(plan.root)
     for attempt in range(PORT_TRIES):
-        port = plan.port if plan.port is not None and attempt == 0 else ready.free_port()
+        port = plan.port if plan.port is not None and attempt == 0 else readiness.free_port()
         try:
             return _attempt(plan, webui, port, begun, cancel, say)
         except LaunchFailed as failed:
@@ -286,7 +286,7 @@ def start(
 def _attempt(
     plan: LaunchPlan, webui: WebUI, port: int, begun: float, cancel: threading.Event | None, say: Callable[[str], None]
 ) -> Server:
-    if not ready.is_free(port):
+    if not readiness.is_free(port):
         raise LaunchFailed(f"port {port} is in use", MEANINGS["port"].advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
     try:
@@ -301,7 +301,7 @@ def _attempt(
         try:
             command = webui.prepare(begin)
             server.warnings = command.warnings
-            inventory.take(plan.root, folder)
+            written_files.take(plan.root, folder)
             server.launch(command.argv, plan.root, _environment(plan, folder, command.environment))
         except OSError as error:
             raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
@@ -324,20 +324,20 @@ def _environment(plan: LaunchPlan, folder: Path, made: Mapping[str, str]) -> dic
             env[name] = value
         else:
             env.pop(name, None)
-    return {**env, **inventory.variables(plan.root, folder, env)}
+    return {**env, **written_files.variables(plan.root, folder, env)}
 
 
 def _await(
     server: Server, begun: float, cancel: threading.Event | None, deadline: Callable[[], float]
 ) -> None:
-    stranger: ready.NotOurs | None = None
+    stranger: readiness.NotOurs | None = None
     try:
-        starting = ready.Starting(
+        starting = readiness.Starting(
             server.client, server.stranger, server.port, server.log,
             server.descendants if processes.LINUX else server.tree, server.alive, deadline)
-        if ready.await_ready(starting, lambda: cancel is not None and cancel.is_set()):
+        if readiness.await_ready(starting, lambda: cancel is not None and cancel.is_set()):
             return
-    except ready.NotOurs as problem:
+    except readiness.NotOurs as problem:
         stranger = problem
     if cancel is not None and cancel.is_set():
         raise Cancelled("interrupted while the web UI was starting")

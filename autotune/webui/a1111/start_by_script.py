@@ -1,6 +1,6 @@
 """A start through the web UI's own start script, as its owner starts it (the proof after an apply).
 
-The words are what the script gives; ours come in through ``shim``, a copy of which lies in the run's folder:
+The words are what the script gives; ours come in through ``launch_shim``, a copy of which lies in the run's folder:
 by LAUNCH_SCRIPT, which webui.sh honours, or as ``sitecustomize`` on PYTHONPATH where webui-user.sh sets
 LAUNCH_SCRIPT itself, and on Windows. Either way credentials are in no argv.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.windows_paths import why_not_for_cmd
 from autotune.secrets.mask import masked_words
-from autotune.webui.a1111 import isolation, shim
+from autotune.webui.a1111 import isolation, launch_shim
 from autotune.webui.a1111.flavour import packaged
 
 GIVEN = "given.json"
@@ -53,7 +53,7 @@ class Given:
 
     def differences(self, expected: Sequence[str]) -> list[str]:
         """In words how this is not what was expected; nothing when it is, word by word. Credentials are masked."""
-        wanted = [shim.mark(self.key, word) for word in expected]
+        wanted = [launch_shim.mark(self.key, word) for word in expected]
         if wanted == list(self.marks):
             return []
         more, less = Counter(self.marks) - Counter(wanted), Counter(wanted) - Counter(self.marks)
@@ -106,7 +106,7 @@ def start_of(
     place = folder / "shim"
     place.mkdir()
     copy = place / ("launch_shim.py" if door == "LAUNCH_SCRIPT" else "sitecustomize.py")
-    shutil.copyfile(shim.__file__, copy)
+    shutil.copyfile(launch_shim.__file__, copy)
     launch = root / (shell.get("LAUNCH_SCRIPT") or "launch.py")
     variables = {
         "AUTOTUNE_SHIM": json.dumps({

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.measure.guards import affine, discard, spilled, trusted, warmups, wrong_clocks
+from autotune.measure.clip_rules import affine, discard, spilled, trusted, warmups, wrong_clocks
 from autotune.measure.observations import Observations
 
 SECONDS = st.floats(0.01, 1000)

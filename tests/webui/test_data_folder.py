@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autotune.webui.a1111 import webui_files
+from autotune.webui.a1111 import data_folder
 from autotune.webui.a1111.install import Install, inspect, settings_files
 from tests.webui.installs import git, repository, webui, write
 
@@ -17,7 +17,7 @@ def look(root: Path, *words: str) -> Install:
 
 
 def test_animatediff(tmp_path: Path) -> None:
-    found = webui_files.animatediff(look(webui(tmp_path)), {})
+    found = data_folder.animatediff(look(webui(tmp_path)), {})
     assert found is not None
     assert found.version == "2.0.1-a" and found.commit is None
     assert [module.name for module in found.motion_modules] == ["mm_sd15_v3.safetensors"]
@@ -28,13 +28,13 @@ def test_a_tag_is_surer_than_the_documents(tmp_path: Path) -> None:
     extension = webui(tmp_path) / "extensions/sd-webui-animatediff"
     here = repository(extension)
     git(extension, "tag", "v2.0.2-a")
-    found = webui_files.animatediff(look(tmp_path), {})
+    found = data_folder.animatediff(look(tmp_path), {})
     assert found and (found.version, found.commit) == ("v2.0.2-a", here)
 
 
 def test_a_stated_version(tmp_path: Path) -> None:
     write(webui(tmp_path) / "extensions/sd-webui-animatediff/scripts/animatediff_version.py", 'version = "2.0.0-a"\n')
-    found = webui_files.animatediff(look(tmp_path), {})
+    found = data_folder.animatediff(look(tmp_path), {})
     assert found and found.version == "2.0.0-a"
 
 
@@ -47,27 +47,27 @@ def test_a_stated_version(tmp_path: Path) -> None:
     ],
 )
 def test_disabled_is_missing(tmp_path: Path, options: dict[str, Any]) -> None:
-    assert webui_files.animatediff(look(webui(tmp_path)), options) is None
+    assert data_folder.animatediff(look(webui(tmp_path)), options) is None
 
 
 def test_absent(tmp_path: Path) -> None:
     root = webui(tmp_path, animatediff=False)
-    assert webui_files.animatediff(look(root), {}) is None
+    assert data_folder.animatediff(look(root), {}) is None
     (root / "extensions/sd-webui-animatediff").mkdir(parents=True)  # an empty folder is not the extension
-    assert webui_files.animatediff(look(root), {}) is None
+    assert data_folder.animatediff(look(root), {}) is None
 
 
 def test_a_renamed_folder_is_found(tmp_path: Path) -> None:
     root = webui(tmp_path)
     (root / "extensions/sd-webui-animatediff").rename(root / "extensions/my-AnimateDiff")
-    assert webui_files.animatediff(look(root), {}) is not None
+    assert data_folder.animatediff(look(root), {}) is not None
 
 
 def test_motion_modules_where_the_option_says(tmp_path: Path) -> None:
     root = webui(tmp_path / "w")
     write(tmp_path / "motion/sub/mm_sd_v15_v2.ckpt", "xx")
     write(tmp_path / "motion/readme.txt")
-    found = webui_files.animatediff(look(root), {"animatediff_model_path": str(tmp_path / "motion")})
+    found = data_folder.animatediff(look(root), {"animatediff_model_path": str(tmp_path / "motion")})
     assert found and [module.name for module in found.motion_modules] == ["sub/mm_sd_v15_v2.ckpt"]
 
 
@@ -76,9 +76,9 @@ def test_data_dir_moves_everything(tmp_path: Path) -> None:
     data = webui(tmp_path / "data", {"batch_cond_uncond": False})
     found = look(root, "--data-dir", str(data))
     words = ("--data-dir", str(data))
-    assert webui_files.animatediff(found, {}) is not None
+    assert data_folder.animatediff(found, {}) is not None
     assert settings_files(root, words)[0] == data / "config.json"
-    assert webui_files.checkpoints(found, words) == (data / "models/Stable-diffusion/model.safetensors",)
+    assert data_folder.checkpoints(found, words) == (data / "models/Stable-diffusion/model.safetensors",)
 
 
 def test_checkpoints_elsewhere(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_checkpoints_elsewhere(tmp_path: Path) -> None:
     two = write(tmp_path / "single.safetensors")
     found = look(root)
     words = ("--ckpt-dir", str(tmp_path / "more"), f"--ckpt={two}")
-    assert webui_files.checkpoints(found, words)[1:] == (one, two)
+    assert data_folder.checkpoints(found, words)[1:] == (one, two)
     assert settings_files(root, ("--ui-settings-file", "mine.json"))[0] == root / "mine.json"
 
 
@@ -101,7 +101,7 @@ def test_settings_that_bear_on_tuning_and_differ() -> None:
         "fp8_storage": "Disable",
         "pad_cond_uncond": ["nonsense"],
     }
-    assert webui_files.relevant_settings(options) == (
+    assert data_folder.relevant_settings(options) == (
         ("cross_attention_optimization", "Doggettx"),
         ("sd_model_checkpoint", "a.safetensors [1234]"),
         ("token_merging_ratio", 0.5),
@@ -112,17 +112,17 @@ def test_settings_that_bear_on_tuning_and_differ() -> None:
 def test_a_broken_config_is_a_warning(tmp_path: Path, text: str) -> None:
     warnings: list[str] = []
     path = write(tmp_path / "config.json", text)
-    assert webui_files.read_options(path, warnings) == {}
+    assert data_folder.read_options(path, warnings) == {}
     assert len(warnings) == 1 and str(path) in warnings[0]
 
 
 def test_a_missing_config_is_not(tmp_path: Path) -> None:
     warnings: list[str] = []
-    assert webui_files.read_options(tmp_path / "config.json", warnings) == {} and warnings == []
-    assert webui_files.read_options(write(tmp_path / "c.json", "[1]"), warnings) == {}
+    assert data_folder.read_options(tmp_path / "config.json", warnings) == {} and warnings == []
+    assert data_folder.read_options(write(tmp_path / "c.json", "[1]"), warnings) == {}
 
 
 def test_extensions(tmp_path: Path) -> None:
     root = webui(tmp_path)
     here = repository(root / "extensions/other")
-    assert webui_files.extensions(look(root)) == (("other", here), ("sd-webui-animatediff", ""))
+    assert data_folder.extensions(look(root)) == (("other", here), ("sd-webui-animatediff", ""))

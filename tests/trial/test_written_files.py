@@ -25,12 +25,12 @@ import psutil
 import pytest
 
 from autotune.machine import processes
-from autotune.trial import inventory, process, start
-from autotune.trial.inventory import ASIDE, restore, take
-from autotune.trial.site_hook import VARIABLE
+from autotune.trial import server, start, written_files
 from autotune.trial.sweep import sweep
+from autotune.trial.write_recorder import VARIABLE
+from autotune.trial.written_files import ASIDE, restore, take
 from tests.system import fewer, links
-from tests.trial.test_process import PATIENCE, plan
+from tests.trial.test_server import PATIENCE, plan
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -112,7 +112,7 @@ def stamps(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_mode
 
 
-def one_start(root: Path, jobs: int = 1, **changes: Any) -> process.StopReport:
+def one_start(root: Path, jobs: int = 1, **changes: Any) -> server.StopReport:
     with start(plan(root, "extension", **changes)) as server:
         for number in range(jobs):
             server.client.set_options({"n": number})
@@ -170,7 +170,7 @@ def test_what_the_user_wrote_between_take_and_restore_stays(root: Path, tmp_path
     assert {trace.path: trace.what for trace in traces} == dict.fromkeys(
         ["config.json", "styles.csv", str(Path("extensions/wildcards/plants.txt")), str(Path("outputs/2.png")),
          *(["kept-params.txt"] if os.name == "posix" else [])], "left")  # Windows keeps no time of a renaming
-    (line,) = inventory.warnings_of(traces, folder.parent)
+    (line,) = written_files.warnings_of(traces, folder.parent)
     assert "left as it is" in line and "config.json" in line
 
 
@@ -182,11 +182,11 @@ def test_the_folder_that_webui_bat_makes_goes_if_it_is_empty_and_was_not_there(
     folder.mkdir()
     if there == "the folder":
         made.mkdir()
-    inventory.take(root, folder)
+    written_files.take(root, folder)
     made.mkdir(exist_ok=True)  # cmd.exe does, not Python
     if there == "a file in it meanwhile":
         (made / "mine.txt").write_bytes(b"mine")
-    inventory.restore(folder)
+    written_files.restore(folder)
     assert made.exists() is (there != "nothing")
     assert there != "a file in it meanwhile" or (made / "mine.txt").read_bytes() == b"mine"
 
@@ -203,7 +203,7 @@ def test_a_file_that_the_user_changed_after_the_trial_wrote_it_survives(root: Pa
     assert contents(root) == after
     assert {trace.path for trace in server.stop().traces if trace.what == "left"} >= {
         "config.json", str(Path("extensions/e/new/deep/a.txt")), str(Path("extensions/e/gone.txt"))}
-    before = root.parent / "runs" / ASIDE / server.run_id / inventory.BEFORE
+    before = root.parent / "runs" / ASIDE / server.run_id / written_files.BEFORE
     assert (before / "config.json").read_text(encoding="utf-8") == '{"a": 1}'
 
 
@@ -330,7 +330,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from tests.trial.test_process import plan
+from tests.trial.test_server import plan
 from autotune.trial import start
 root = Path({root!r})
 server = start(plan(root, "extension"))
@@ -405,7 +405,7 @@ def run_folder_of(root: Path, tmp_path: Path) -> Path:
 
 def run(root: Path, folder: Path) -> None:
     """The extension alone, in a Python of the trial's, without any web UI."""
-    env = {**os.environ, **inventory.variables(root, folder, {})}
+    env = {**os.environ, **written_files.variables(root, folder, {})}
     code = f"import runpy, pathlib; runpy.run_path({str(root / 'extensions/e/at_start.py')!r}, " \
            f"{{'root': pathlib.Path({str(root)!r})}})"
     subprocess.run([sys.executable, "-c", code], env=env, check=True, cwd=root)
@@ -421,7 +421,8 @@ def test_the_users_own_sitecustomize_still_runs_and_nothing_of_ours_is_on_the_pa
     shim = folder / "shim"
     shim.mkdir()
     (shim / "sitecustomize.py").write_text("import sys; sys.shim = __name__", encoding="utf-8")
-    env = {**os.environ, **inventory.variables(root, folder, {"PYTHONPATH": os.pathsep.join(map(str, (shim, theirs)))})}
+    given = {"PYTHONPATH": os.pathsep.join(map(str, (shim, theirs)))}
+    env = {**os.environ, **written_files.variables(root, folder, given)}
     code = "import sys, sitecustomize; print([sys.theirs, sitecustomize.__file__, sys.shim, sys.path])"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, cwd=root)
     assert done.stderr == ""
@@ -437,7 +438,7 @@ def eval_list(text: str) -> list[Any]:
 
 def test_without_any_other_sitecustomize_python_says_nothing(root: Path, tmp_path: Path) -> None:
     folder = run_folder_of(root, tmp_path)
-    env = {**os.environ, **inventory.variables(root, folder, {})}
+    env = {**os.environ, **written_files.variables(root, folder, {})}
     done = subprocess.run([sys.executable, "-S", "-c", "import site; site.execsitecustomize()"], env=env,
                           capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
@@ -446,7 +447,7 @@ def test_without_any_other_sitecustomize_python_says_nothing(root: Path, tmp_pat
 @pytest.mark.parametrize("broken", ["{", json.dumps({"root": 1}), ""])
 def test_a_hook_that_cannot_work_does_not_stop_the_web_ui(root: Path, broken: str, tmp_path: Path) -> None:
     folder = run_folder_of(root, tmp_path)
-    env = {**os.environ, **inventory.variables(root, folder, {}), VARIABLE: broken}
+    env = {**os.environ, **written_files.variables(root, folder, {}), VARIABLE: broken}
     done = subprocess.run([sys.executable, "-c", "print('up')"], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "up\n"
 

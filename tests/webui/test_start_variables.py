@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autotune.webui.a1111 import layout
-from autotune.webui.a1111.start import read_start
+from autotune.webui.a1111.start_variables import read_start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="bash files")
 STOCK = """#!/bin/bash

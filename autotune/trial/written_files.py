@@ -1,8 +1,8 @@
 """What a trial wrote into the web UI's folder is put back; what anybody else wrote there is left.
 
 Isolation (``isolation``) keeps the web UI itself from writing into the install; an extension may still do so. Who
-wrote what is not guessed from the files: the trial's own Python notes it while it runs (``site_hook``). Put back is a
-file that the trial wrote, that stands as the trial left it, and nothing else. Where somebody wrote it since, where
+wrote what is not guessed from the files: the trial's own Python notes it while it runs (``write_recorder``). Put back
+is a file that the trial wrote, that stands as the trial left it, and nothing else. Where somebody wrote it since, where
 that cannot be told, or where a program that is no Python wrote it, it stays and is named. Whatever is taken out of
 the install lies in the ``aside`` folder beside the runs' folders, and nothing there is ever deleted by us. Standard
 library only: the guard does this too when autotune died.
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk import files as disk
-from autotune.trial import site_hook
-from autotune.trial.site_hook import COPIES, JOURNAL, SKIPPED, State
+from autotune.trial import write_recorder
+from autotune.trial.write_recorder import COPIES, JOURNAL, SKIPPED, State
 
 LIST = "inventory.json"
 HOOK = "hook"
@@ -76,7 +76,7 @@ def take(root: Path, folder: Path) -> None:
     """Prepares a run's ``folder`` so that what the trial writes into ``root`` is noted. Raises OSError."""
     for name in (COPIES, JOURNAL, HOOK):
         (folder / name).mkdir(mode=0o700)
-    shutil.copyfile(site_hook.__file__, folder / HOOK / "sitecustomize.py")
+    shutil.copyfile(write_recorder.__file__, folder / HOOK / "sitecustomize.py")
     missing = [name for name in SCRIPTS_OWN if not os.path.lexists(root / name)]
     listing = {"root": str(root), "began": time.time_ns(), "missing": missing}
     disk.write_whole(folder / LIST, json.dumps(listing).encode())
@@ -85,7 +85,7 @@ def take(root: Path, folder: Path) -> None:
 def variables(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
     """The variables that make the trial's Python note what it writes, on top of ``env``."""
     path = os.pathsep.join(filter(None, (str(folder / HOOK), env.get("PYTHONPATH", ""))))
-    return {"PYTHONPATH": path, site_hook.VARIABLE: json.dumps({"root": str(root), "folder": str(folder)})}
+    return {"PYTHONPATH": path, write_recorder.VARIABLE: json.dumps({"root": str(root), "folder": str(folder)})}
 
 
 def restore(folder: Path) -> tuple[Trace, ...]:
@@ -187,7 +187,7 @@ def _take_in(told: _Told, record: dict[str, Any]) -> None:
 def _settle(path: Path, one: _Written, folder: Path, aside: Path) -> str | None:
     """Brings one file back to what it was before the trial, where only the trial wrote it since."""
     try:
-        now = site_hook.state_of(str(path))
+        now = write_recorder.state_of(str(path))
     except OSError:
         return "left"
     if _same(now, one.before):
@@ -237,7 +237,7 @@ def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) 
     try:
         if now is not None:
             _keep(path, aside / one.name)
-        if site_hook.state_of(str(path)) != now:
+        if write_recorder.state_of(str(path)) != now:
             return "left"
         part.replace(path)
     finally:
@@ -299,6 +299,6 @@ def _others(root: Path, began: int, known: set[str]) -> Iterator[str]:
                     continue
                 found = entry.stat(follow_symlinks=False)
                 if (max(found.st_mtime_ns, found.st_ctime_ns) >= began
-                        and entry.name != site_hook.OWN_CACHE and os.path.realpath(entry.path) not in known):
+                        and entry.name != write_recorder.OWN_CACHE and os.path.realpath(entry.path) not in known):
                     named += 1
                     yield os.path.relpath(entry.path, root)
