@@ -51,6 +51,13 @@ def reason(history: History) -> str:
     return found.reason
 
 
+@pytest.mark.parametrize(("gain", "words"), [
+    (0.2, r"came to \d+\.\d % less time"), (-0.2, r"came to \d+\.\d % more time")])
+def test_what_the_best_set_came_to_is_said_in_the_words_of_time(gain: float, words: str) -> None:
+    found = verdict(searched(gain), SPACE, PROFILE, "speed")
+    assert found.decision == "keep" and re.search(words, found.reason), found.reason
+
+
 def named(said: str) -> float:
     """Seconds of the budget that the words name."""
     found = re.search(r"`--budget (\d+)m`", said)
