@@ -19,12 +19,25 @@ from autotune.launchfile.cmd_scan import (
     BatchChar,
     LineReader,
     LineTooLong,
+    assigned,
     text_of,
+    unquoted,
     without_redirections,
     words_of,
 )
 from autotune.launchfile.cmd_state import MAY_RUN, NOT_RUN, RUNS, CmdState
-from autotune.launchfile.cmd_tree import ALWAYS, PIPED, Command, Condition, For, Group, If, Parser, Step, UnknownSyntax
+from autotune.launchfile.cmd_tree import (
+    ALWAYS,
+    PIPED,
+    BatchCommand,
+    Condition,
+    For,
+    Group,
+    If,
+    Parser,
+    Step,
+    UnknownSyntax,
+)
 from autotune.launchfile.values import (
     COMMANDLINE_ARGS,
     Assignment,
@@ -139,13 +152,13 @@ class CmdReader(CmdState):
             if self.ended or self.jump is not None:
                 return
             chained = step.how != ALWAYS
-            reached = isinstance(step.node, Command) and self.start in [t.atom.start for t in step.node.chars]
+            reached = isinstance(step.node, BatchCommand) and self.start in [t.atom.start for t in step.node.chars]
             now = min(mode, MAY_RUN) if (chained and not reached) or self.unsure else mode
             self._node(step, now, nested or chained)
 
     def _node(self, step: Step, mode: int, nested: bool) -> None:
         node = step.node
-        if isinstance(node, Command):
+        if isinstance(node, BatchCommand):
             self._command(node, mode, nested, step.how == PIPED)
         elif isinstance(node, Group):
             if node.chars and mode == RUNS and without_redirections(node.chars)[1] not in ("", "nul"):
@@ -187,7 +200,7 @@ class CmdReader(CmdState):
         if spans:
             self.out.others.append("".join(self.s[start:end] for start, end in spans))
 
-    def _command(self, node: Command, mode: int, nested: bool, piped: bool) -> None:
+    def _command(self, node: BatchCommand, mode: int, nested: bool, piped: bool) -> None:
         chars, target = without_redirections(node.chars)
         chars = list(dropwhile(lambda char: char.delimits, chars))  # ">nul set X=1" leaves a blank
         words = words_of(chars)
@@ -481,18 +494,3 @@ class CmdReader(CmdState):
             self.pending = True
         if nested or mode != RUNS:
             self._args_uncertain(reason, mode)
-
-
-def unquoted(args: list[BatchChar]) -> list[BatchChar]:
-    """A SET command's arguments without the quote that begins them and all from the last quote on, as cmd does."""
-    if not args or args[0].text != '"':
-        return args
-    args = args[1:]
-    return args[: max((k for k, t in enumerate(args) if t.text == '"'), default=len(args))]
-
-
-def assigned(chars: list[BatchChar]) -> tuple[str, list[BatchChar]]:
-    """The variable that a SET command assigns, and its new value; no name where it assigns none."""
-    args = unquoted(list(dropwhile(lambda char: char.delimits, chars[3:])))
-    equals = next((k for k, t in enumerate(args) if t.text == "="), 0)
-    return upper_name(text_of(args[:equals])), args[equals + 1 :]

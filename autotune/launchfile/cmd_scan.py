@@ -8,8 +8,10 @@ ordinary one, and at the end of a line it joins the next line, whose first chara
 from __future__ import annotations
 
 import re
+from itertools import dropwhile
 from typing import NamedTuple, Protocol
 
+from autotune.launchfile.cmd_facts import upper_name
 from autotune.launchfile.values import COMMANDLINE_ARGS, Atom, VariableValue, flatten
 
 MAX_LINE = 8191
@@ -233,3 +235,18 @@ def without_redirections(chars: list[BatchChar]) -> tuple[list[BatchChar], str]:
         text = text_of(chars[begin:i]).lower()
         target = "nul" if text in ("nul", "1", "2") and target in ("", "nul") else text or "?"
     return kept, "?" if glued else target
+
+
+def unquoted(args: list[BatchChar]) -> list[BatchChar]:
+    """A SET command's arguments without the quote that begins them and all from the last quote on, as cmd does."""
+    if not args or args[0].text != '"':
+        return args
+    args = args[1:]
+    return args[: max((k for k, t in enumerate(args) if t.text == '"'), default=len(args))]
+
+
+def assigned(chars: list[BatchChar]) -> tuple[str, list[BatchChar]]:
+    """The variable that a SET command assigns, and its new value; no name where it assigns none."""
+    args = unquoted(list(dropwhile(lambda char: char.delimits, chars[3:])))
+    equals = next((k for k, t in enumerate(args) if t.text == "="), 0)
+    return upper_name(text_of(args[:equals])), args[equals + 1 :]

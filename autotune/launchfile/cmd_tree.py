@@ -21,7 +21,7 @@ _OPERATORS = frozenset(("==", "equ", "neq", "lss", "leq", "gtr", "geq"))
 
 
 @dataclass(slots=True)
-class Command:
+class BatchCommand:
     """A command without blocks. ``odd``: one of ``, ; =`` stands before it, which some versions of cmd do not skip."""
 
     chars: list[BatchChar]
@@ -74,7 +74,7 @@ class UnknownSyntax:
     at: int
 
 
-BatchNode = Command | Group | If | For | UnknownSyntax
+BatchNode = BatchCommand | Group | If | For | UnknownSyntax
 
 
 @dataclass(slots=True)
@@ -193,7 +193,7 @@ class Parser:
             self._to_line_end()
         else:
             self._to_command_end()
-        return Command(self.chars[begin : self.i], odd)
+        return BatchCommand(self.chars[begin : self.i], odd)
 
     def _word_ahead(self) -> str:
         """The next word in lower case, up to a blank, a sign or a quote."""
