@@ -75,8 +75,7 @@ class Lock:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "what": self.what}
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
             os.ftruncate(handle, 0)
-            os.pwrite(handle, json.dumps(holder).encode(), 0) if hasattr(os, "pwrite") else os.write(
-                handle, json.dumps(holder).encode())
+            os.write(handle, json.dumps(holder).encode())
 
     def holder(self) -> dict[str, object]:
         """What the last holder wrote: pid, host, started, what. Empty if it cannot be read."""

@@ -217,13 +217,11 @@ class ShAssigns(ShState):
             self.out.assignments.append(Assignment(line, begin_of(one), end_of(one), tail, nested))
         if name in self.readonly:
             self._all_uncertain(f"the assignment in line {line}")
+        if export:
+            self._export(name, nested, line)
         if nested:
             self._make_uncertain(name, f"a condition, loop or function around line {line}")
-            if export:
-                self._export(name, True, line)
             return
-        if export:
-            self._export(name, False, line)
         reasons = (self.attributes[name],) if name in self.attributes else ()
         self.words.variables[name] = VariableValue(tuple(parts[len(name) + 1 :]), reasons)
         self.pending = self.pending or own

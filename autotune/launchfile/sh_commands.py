@@ -68,7 +68,14 @@ def of_builtin(head: str, args: Texts) -> Effect | None:
         return ANY if head == "jobs" and "-x" in args else NOTHING
     known: dict[str, Callable[[Texts], Effect]] = {
         "printf": _printf, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts, "set": _set,
-        "shopt": _shopt, "command": _command, "trap": _trap, "wait": _wait}
+        "command": _command}
+    harmless: dict[str, Callable[[Texts], bool]] = {
+        "shopt": lambda args: all(a in ("-s", "-u", "-q") or a in _SAFE_SHOPT for a in args),
+        # A trap for the end or a signal runs too late to matter; those for DEBUG, ERR and RETURN do not.
+        "trap": lambda args: args in ([], ["-p"]) or (len(args) > 1 and all(a in _LATER for a in args[1:])),
+        "wait": lambda args: all(a is None or not a.startswith("-") for a in args)}
+    if head in harmless:
+        return NOTHING if harmless[head](args) else ANY
     if head in ("cd", "pushd", "popd"):
         return Effect(("PWD", "OLDPWD", "DIRSTACK"))
     if head in known:
@@ -164,25 +171,12 @@ def _set(args: Texts) -> Effect:
     return NOTHING
 
 
-def _shopt(args: Texts) -> Effect:
-    return NOTHING if all(a in ("-s", "-u", "-q") or a in _SAFE_SHOPT for a in args) else ANY
-
-
 def _command(args: Texts) -> Effect:
     if args and args[0] in ("-v", "-V"):
         return NOTHING
     name = args[0] if args else ""
     known = name is not None and not name.startswith("-") and name not in OTHER_BUILTINS
     return NOTHING if known and name not in FUNCTIONS_OF_START_FILES else ANY
-
-
-def _trap(args: Texts) -> Effect:
-    """A trap for the end or a signal runs after the web UI is started; those for DEBUG, ERR and RETURN run before."""
-    return NOTHING if args in ([], ["-p"]) or (len(args) > 1 and all(a in _LATER for a in args[1:])) else ANY
-
-
-def _wait(args: Texts) -> Effect:
-    return NOTHING if all(a is None or not a.startswith("-") for a in args) else ANY
 
 
 IsInteger = Callable[[str], bool]
