@@ -37,6 +37,7 @@ def cmd(folder: Path, prefix: Path, *words: str) -> Iterator[None]:
         process.communicate(b"\r\n", timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(judges.cmd() is None, reason="wine is not installed, so there is no cmd.exe")
 @pytest.mark.skipif(under_wine(), reason="wine 8 tells a Windows program no names of others")
 def test_a_batch_file_that_cmd_runs_is_not_replaced(tmp_path: Path, prefix: Path) -> None:

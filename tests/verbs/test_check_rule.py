@@ -15,6 +15,8 @@ from autotune.model.study import History, Proposal
 from benchmarks import surfaces
 from benchmarks.virtual import Session
 
+pytestmark = pytest.mark.slow
+
 DIMENSIONS = (Dimension("attention", ("sdp", "split"), True),)
 SPACE = surfaces.space(DIMENSIONS, {"attention": "sdp"})
 CURRENT, OTHER = SPACE.baseline, next(c.id for c in SPACE.candidates if c.id != SPACE.baseline)
