@@ -67,7 +67,7 @@ def next_step(history: History, question: Question) -> Proposal | None:
         proposal = drift.next_proposal(history, question.profile, question.recorded)
         if proposal is not None:
             return proposal
-    if not question.can_roll_back or _settled_cheaply(history, question):
+    if not question.can_roll_back or _loss_ruled_out(history, question):
         return None
     view = View(
         history, question.space, question.profile, question.objective, Surface(question.space),
@@ -79,18 +79,18 @@ def next_step(history: History, question: Question) -> Proposal | None:
 def finding(history: History, question: Question) -> Finding:
     """What the measurements show; "unknown" when they ended too early."""
     if _does_not_render(history, question) is not None:
-        return _of_failures(history, question)
-    cheap = _cheap(history, question)
-    if cheap is not None and (not question.can_roll_back or _settled_cheaply(history, question)):
-        return Finding(cheap.answer, cheap.gain, cheap.reason)
-    found = _paired(history, question)
+        return _finding_of_failures(history, question)
+    quick = _quick_answer(history, question)
+    if quick is not None and (not question.can_roll_back or _loss_ruled_out(history, question)):
+        return Finding(quick.answer, quick.gain, quick.reason)
+    found = _finding_of_pairs(history, question)
     if found is not None:
         return found
-    text = cheap.reason if cheap is not None else "it ended before two fresh starts of each side could be compared"
-    return Finding("changed" if cheap is not None and cheap.answer == "changed" else "unknown", None, text)
+    text = quick.reason if quick is not None else "it ended before two fresh starts of each side could be compared"
+    return Finding("changed" if quick is not None and quick.answer == "changed" else "unknown", None, text)
 
 
-def _cheap(history: History, question: Question) -> drift.Drift | None:
+def _quick_answer(history: History, question: Question) -> drift.Drift | None:
     """The answer to the cheap question; None where it was not asked, or had no answer."""
     if question.recorded is None or _failures(history):
         return None
@@ -98,13 +98,13 @@ def _cheap(history: History, question: Question) -> drift.Drift | None:
     return None if found.answer == "unknown" else found
 
 
-def _settled_cheaply(history: History, question: Question) -> bool:
+def _loss_ruled_out(history: History, question: Question) -> bool:
     """Whether the cheap question alone rules out a loss."""
-    found = _cheap(history, question)
+    found = _quick_answer(history, question)
     return found is not None and (found.answer == "holds" or (found.gain is not None and found.gain.low > 1.0))
 
 
-def _paired(history: History, question: Question) -> Finding | None:
+def _finding_of_pairs(history: History, question: Question) -> Finding | None:
     """The answer from fresh pairs; None before there are enough of them."""
     scored = objectives.score_rounds(rounds(history, question.profile), question.objective)
     result = confirmation_result(history, question.space, scored, question.other, question.profile.decide)
@@ -120,8 +120,8 @@ def _paired(history: History, question: Question) -> Finding | None:
     )
     if result.answer == "better":
         return Finding("loss", gain, text, paired=True)
-    cheap = _cheap(history, question)
-    changed = gain.low <= 1.0 or (cheap is not None and cheap.answer == "changed")
+    quick = _quick_answer(history, question)
+    changed = gain.low <= 1.0 or (quick is not None and quick.answer == "changed")
     return Finding("changed" if changed else "holds", gain, text, paired=True)
 
 
@@ -164,7 +164,8 @@ def _after_failure(history: History, question: Question, name: str) -> Proposal 
     return Proposal(question.other, "drift", 1, fresh=True, why="the set in use fails: does the one before it render?")
 
 
-def _of_failures(history: History, question: Question) -> Finding:
+def _finding_of_failures(history: History, question: Question) -> Finding:
+    """What the failures of a set mean; "unknown" when the machine went down or the check ended too early."""
     down = {sample.candidate for sample in history.samples if sample.failure == "machine_down"}
     for name, who in ((question.space.baseline, "the set in use"), (question.other, "the set before it")):
         if name in down:

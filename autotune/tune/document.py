@@ -162,6 +162,7 @@ def trials_json(history: History, space: Space) -> list[dict[str, Any]]:
 
 
 def _trial(candidate: Candidate, key: tuple[int, str, str], samples: Sequence[Sample]) -> dict[str, Any]:
+    """One row of ``trials_json``; ``key``: launch number, purpose and set."""
     timed = [sample for sample in samples if sample.state == "ok" and sample.seconds is not None]
     whole = [sample for sample in timed if sample.steps is None]
     good = [sample.seconds for sample in whole or timed if sample.seconds is not None]
@@ -188,6 +189,7 @@ def _ids(space: Space) -> set[str]:
 
 
 def _side(side: MeasuredSet | None, space: Space, candidate: str) -> dict[str, Any]:
+    """One side of the comparison: the set and what was measured of it, seconds and MiB; None where nothing was."""
     body = candidate_json(space[candidate])
     if side is None:
         memory: dict[str, float | None] = {"peak": None, "torch_active": None, "torch_reserved": None}

@@ -27,8 +27,8 @@ from autotune.store.journal import require_space
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, written_files
 from autotune.tune import time_limits
-from autotune.tune.give_way import GiveWay, OwnWork
-from autotune.tune.reference_clip import Reference
+from autotune.tune.give_way import GiveWay, UserWebUIObserver
+from autotune.tune.reference_clip import ReferenceClips
 from autotune.tune.stopwatch import Budget
 from autotune.tune.study_setup import StudySetup
 from autotune.workload import clip
@@ -122,11 +122,11 @@ class Driver:
         # Memory on other GPUs is not waited for: what uses it is not ours.
         self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
         self._main_memory = MainMemory()
-        self._reference = Reference(study.folder, setup.profile)
+        self._reference = ReferenceClips(study.folder, setup.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
         root = setup.machine.webui.root
         self._user_watch = GiveWay(root, idle.holds_gpu(setup.machine), self._hand_back)
-        self._own_work = OwnWork(root)
+        self._user_webui = UserWebUIObserver(root)
 
     def __enter__(self) -> Driver:
         self._user_watch.start()
@@ -265,6 +265,7 @@ class Driver:
             in_flight=setup.in_flight.path)
 
     def _launch(self, candidate: Candidate, proposal: Proposal) -> _Process | None:
+        """Starts the web UI for a set, and records the start; None when it failed or the user's web UI has a job."""
         webui, number = self._setup.webui, len(self._study.launches)
         cold = proposal.fresh or webui.switch_of(candidate, True) is None
         limits = time_limits.start_limits(self._study.launches, self._budget.left())
@@ -309,8 +310,8 @@ class Driver:
             idle = self._idle_memory.get(self._card)
             gpu = GpuObserver(self._nvml, self._card, lambda: [one.pid for one in started.descendants()], idle,
                               self._main_memory)
-            return (gpu, TorchObserver(started.client.memory), self._own_work)
-        return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._own_work)
+            return (gpu, TorchObserver(started.client.memory), self._user_webui)
+        return (RamObserver(started.descendants), TorchObserver(started.client.memory), self._user_webui)
 
     def _not_started(self, launch: Launch, failed: trial.LaunchFailed, limits: time_limits.Limits) -> None:
         """Records and prints why a start failed; when the budget ended it, that is no failure of the set."""

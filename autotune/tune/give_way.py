@@ -52,6 +52,7 @@ class GiveWay:
         return not self.taken.is_set()
 
     def _run(self) -> None:
+        """The thread: sets and clears ``taken``, by the rules at DOUBTS and CALM."""
         doubts = calm = 0
         while not self._end.wait(LOOK):
             reasons = [(state.busy, why.message) for state in self._watch.look(LOOK)
@@ -68,7 +69,7 @@ class GiveWay:
                 self.taken.clear()
 
 
-class OwnWork(Observer):
+class UserWebUIObserver(Observer):
     """Tells whether the user's web UI worked during one clip, even if that was over before the next check."""
 
     def __init__(self, root: Path) -> None:

@@ -102,6 +102,7 @@ class OptunaSearch:
         self._work.close()
 
     def _open(self, held: BaseStorage) -> OptunaStudy:
+        """The study in Optuna's storage, with all records of the journal that it lacked."""
         from autotune.store import shared_study
         from autotune.store.optuna_study import OptunaStudy
 
@@ -159,6 +160,7 @@ class OptunaSearch:
                 return None
 
     def _proposal(self, now: History, seen: StudyActivity | None) -> Proposal | None:
+        """The strategy's proposal, given what other workers are doing (``seen``); None when it has none."""
         from autotune.search.sampler import with_expected_results
 
         asked = self.question
@@ -283,7 +285,7 @@ class OptunaSearch:
         self._retrying(lambda: self._optuna.tell_unmeasured(trial, candidate))
 
     def _retrying(self, act: Callable[[], Any], patience: float = STORAGE_PATIENCE) -> Any:  # noqa: ANN401 - what ``act`` gives
-        """Calls ``act``, and while the storage is away again and again. Raises StateDamaged after ``patience`` s."""
+        """Calls ``act``, again and again while the storage is away. Raises StateDamaged after ``patience`` s."""
         begun = time.monotonic()
         while True:
             try:

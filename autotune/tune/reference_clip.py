@@ -9,7 +9,7 @@ from autotune.store.journal import write_whole_bytes
 from autotune.workload import clip
 
 
-class Reference:
+class ReferenceClips:
     """One reference clip for each workload and number of steps, stored as a GIF in the study's folder."""
 
     def __init__(self, folder: Path, profile: Profile) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from autotune.measure import clip_rules
 from autotune.measure.observations import Observations
-from autotune.tune.give_way import GiveWay, OwnWork
+from autotune.tune.give_way import GiveWay, UserWebUIObserver
 from tests.trial import sockets
 from tests.trial.own_webui import install, up
 from tests.waiting import wait_for
@@ -67,7 +67,7 @@ def test_on_a_gpu_one_that_is_up_takes_it(tmp_path: Path) -> None:
 def test_what_was_done_beside_a_clip_is_seen_afterwards(tmp_path: Path) -> None:
     """However short: nobody has to look at the right moment."""
     root = install(tmp_path / "mine")
-    seen = OwnWork(root)
+    seen = UserWebUIObserver(root)
 
     def clip() -> str:
         """A clip's worth of work of our own, some tenths of a second."""
