@@ -229,6 +229,8 @@ def _began_by(pid: object, time: str) -> bool:
 
 def lives(pid: object) -> bool:
     """Whether there is a process with that number."""
-    import psutil
+    if not isinstance(pid, int):
+        return False
+    import psutil  # not at the top of the file: it would slow `status` down where nothing runs
 
-    return isinstance(pid, int) and psutil.pid_exists(pid)
+    return psutil.pid_exists(pid)
