@@ -43,7 +43,7 @@ def test_variables(text: str, wanted: dict[str, str | None], tmp_path: Path, mon
             monkeypatch.delenv(name, raising=False)
     file = tmp_path / "webui-user.bat"
     file.write_bytes(text.replace("\n", "\r\n").encode())
-    found = environment.of_start_script(file.parent, file).variables
+    found = environment.read_bat(file).variables
     assert {name: found.get(name) for name in wanted} == {
         name: value and value.replace("@D@", str(tmp_path)) for name, value in wanted.items()}
 

@@ -50,6 +50,11 @@ def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
+def read_bat(launch_file: Path) -> StartEnvironment:
+    """What a start by a .bat makes of this process's environment; webui.settings.bat beside it is called too."""
+    return of_start_script(launch_file.parent, launch_file)
+
+
 def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
     """What ``launch_file`` (webui-user.sh or .bat) makes of this process's environment.
 

@@ -71,10 +71,7 @@ def look(
 
 
 def require_animatediff(machine: Machine) -> None:
-    """Raises NothingToWorkOn if torch, the AnimateDiff extension or its motion module is missing."""
-    if machine.runtime.torch is None:
-        raise NothingToWorkOn(f"{machine.webui.python}: torch cannot be imported there",
-                              "Start the web UI once by its own script: it installs torch.")
+    """Raises NothingToWorkOn if the AnimateDiff extension or its motion module is missing."""
     if machine.animatediff is None:
         raise NothingToWorkOn(
             f"the AnimateDiff extension is not installed (or disabled, by a setting or a flag) in "

@@ -128,9 +128,12 @@ class A1111(WebUI):
         return read_start(root, file.path, data=data).words()
 
     def require_clips(self, machine: Machine) -> None:
-        """See ``machine.require_animatediff``."""
+        """torch, and see ``machine.require_animatediff``."""
         from autotune.webui.a1111.machine import require_animatediff
 
+        if machine.runtime.torch is None:
+            raise NothingToWorkOn(f"{machine.webui.python}: torch cannot be imported there",
+                                  "Start the web UI once by its own script: it installs torch.")
         require_animatediff(machine)
 
     def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
