@@ -120,7 +120,7 @@ class Bench:
 
     def look(self) -> tuple[bool, str]:
         """What a command that would measure finds: (free, why)."""
-        states = running.states(self.root)
+        states = running.activities(self.root)
         return not [one for one in states if in_the_way(one, False)], "; ".join(map(str, states))
 
     @contextlib.contextmanager

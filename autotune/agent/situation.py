@@ -15,19 +15,19 @@ class SituationReader:
 
     def __init__(self, root: Path) -> None:
         self._ours: frozenset[int] = frozenset()
-        self._watch = running.Watch(root, lambda: self._ours)
+        self._monitor = running.Monitor(root, lambda: self._ours)
 
     def read(self, ours: frozenset[int], session: bool) -> Situation:
         """The machine as it is now, processes of ``ours`` left out; ``session``: one of ours is measuring."""
         import psutil
 
         self._ours = ours
-        states = self._watch.look()
+        activities = self._monitor.activities()
         gpu = _gpu(ours, session)
         return Situation(
-            webui_runs=any(state.webui.certain for state in states),
-            job=next((state.evidence for state in states if state.busy), None),
-            job_unknown=next((str(state) for state in states if state.busy is None), None),
+            webui_runs=any(one.webui.certain for one in activities),
+            job=next((one.evidence for one in activities if one.busy), None),
+            job_unknown=next((str(one) for one in activities if one.busy is None), None),
             gpu_present=bool(gpu["present"]),
             gpu_percent=gpu["percent"],
             gpu_memory=gpu["memory"],
@@ -40,7 +40,7 @@ class SituationReader:
 
     def webui_processes(self, ours: frozenset[int]) -> dict[int, bool]:
         """Process ids of the user's web UI, each with whether it has opened a port."""
-        return {one.pid: one.listens != () for one in self._watch.finder.look(ours) if one.certain}
+        return {one.pid: one.listens != () for one in self._monitor.finder.web_uis(ours) if one.certain}
 
 
 def _gpu(ours: frozenset[int], session: bool) -> dict[str, Any]:
@@ -77,5 +77,5 @@ def on_battery() -> bool | None:
     import psutil
 
     sensor = getattr(psutil, "sensors_battery", None)
-    state = sensor() if sensor else None
-    return None if state is None or state.power_plugged is None else not state.power_plugged
+    one = sensor() if sensor else None
+    return None if one is None or one.power_plugged is None else not one.power_plugged

@@ -9,7 +9,7 @@ from autotune.model.errors import Busy
 from autotune.model.machine import Machine
 
 if TYPE_CHECKING:
-    from autotune.webui.running import State
+    from autotune.webui.running import Activity
 
 BUSY_GPU = 20.0
 """Percent of GPU utilisation by other programs above which a measurement would be distorted."""
@@ -29,8 +29,8 @@ def require_idle(machine: Machine) -> None:
     from autotune.machine.nvml import Nvml
     from autotune.webui import running
 
-    for state in running.states(machine.webui.root):
-        why = in_the_way(state, holds_gpu(machine))
+    for activity in running.activities(machine.webui.root):
+        why = in_the_way(activity, holds_gpu(machine))
         if why is not None:
             raise why
     with Nvml() as nvml:
@@ -46,15 +46,15 @@ def holds_gpu(machine: Machine) -> bool:
     return bool(machine.gpus) or machine.runtime.device != "cpu"
 
 
-def in_the_way(state: State, gpu: bool) -> Busy | None:
+def in_the_way(activity: Activity, gpu: bool) -> Busy | None:
     """Why nothing can be measured beside this web UI; None where it can. ``gpu``: it holds GPU memory. Pure."""
-    if state.busy:
-        return Busy(f"{state.webui.name} has a job running: {state.evidence}", "Run again when it is done.")
-    if gpu and state.webui.certain:
-        return Busy(f"{state.webui.name} is running and holds GPU memory",
+    if activity.busy:
+        return Busy(f"{activity.webui.name} has a job running: {activity.evidence}", "Run again when it is done.")
+    if gpu and activity.webui.certain:
+        return Busy(f"{activity.webui.name} is running and holds GPU memory",
                     "Close it and run again: two web UIs on one GPU would measure each other.")
-    if not state.free:
-        return Busy(f"{state.webui.name} may have a job running: {state.evidence}",
+    if not activity.free:
+        return Busy(f"{activity.webui.name} may have a job running: {activity.evidence}",
                     "Close it and run again; with --api, or when its own command line holds the credentials, "
                     "it can be asked.")
     return None

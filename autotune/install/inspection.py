@@ -90,7 +90,7 @@ def inspect_install(
     # Only an ordinary file: opening a pipe under that name would block, and a folder has no content.
     ordinary = launch.path if launch.path is not None and launch.path.is_file() else None
     machine = kind.inspect(root, ordinary, launch.words)
-    seen = replace(machine.webui, running=running.runs(root))
+    seen = replace(machine.webui, running=running.is_running(root))
     if launch.layout is not None and not launch.layout.manageable and seen.manageable:
         seen = replace(seen, manageable=False, why_not=launch.layout.why_not)
     if launch.depends:

@@ -11,7 +11,7 @@ from autotune.install.idle import in_the_way
 from autotune.machine.cpu_use import CpuMeter
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer
-from autotune.webui.running import Finder, Watch
+from autotune.webui.running import Finder, Monitor
 
 LOOK = 1.0
 """Seconds between two checks. A job is seen by the second one at the latest; our process ends within a second."""
@@ -29,7 +29,7 @@ class GiveWay:
         process; it is called from the thread, right after ``taken`` was set."""
         self.taken = threading.Event()
         self.why = ""
-        self._watch, self._gpu, self._hand_back = Watch(root), gpu, hand_back
+        self._monitor, self._gpu, self._hand_back = Monitor(root), gpu, hand_back
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,7 +55,7 @@ class GiveWay:
         """The thread: sets and clears ``taken``, by the rules at DOUBTS and CALM."""
         doubts = calm = 0
         while not self._end.wait(LOOK):
-            reasons = [(state.busy, why.message) for state in self._watch.look(LOOK)
+            reasons = [(state.busy, why.message) for state in self._monitor.activities(LOOK)
                        if (why := in_the_way(state, self._gpu)) is not None]
             sure = [text for busy, text in reasons if busy is not None or self._gpu]
             doubts = doubts + 1 if reasons and not sure else 0
@@ -79,7 +79,7 @@ class UserWebUIObserver(Observer):
 
     def before(self) -> None:
         """Notes which web UIs run, and how much CPU time each has used."""
-        found = self._finder.look()
+        found = self._finder.web_uis()
         self._before, self._disturbed = frozenset(one.pid for one in found), ""
         self._meter.keep_only(self._before)
         for pid in self._before:
@@ -87,7 +87,7 @@ class UserWebUIObserver(Observer):
 
     def after(self) -> None:
         """Notes a web UI that was started, or used the CPU, since ``before``."""
-        for one in self._finder.look():
+        for one in self._finder.web_uis():
             use = self._meter.read(one.pid)
             if one.pid not in self._before:
                 self._disturbed = f"{one.name} was started"

@@ -1,4 +1,4 @@
-"""Does the user's own web UI run, where does it listen, and is it busy? The one place that answers (guarantee 3).
+"""Does the user's own web UI run, where does it listen, and is it busy? (Guarantee 3: a tune never disturbs it.)
 
 It is asked through its API where it has one that answers us. Where it cannot be asked (no --api, which is the default;
 credentials that nobody here knows; a process of another user) the CPU time of its processes over a second or two
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
 """What to do about a web UI that holds its options and does not let them be changed."""
 SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh", "env", "nice", "setsid", "nohup")
-"""Programs that may become a web UI under the same process id, however long they have run."""
-YOUNG = 2.0
-"""Seconds in which a process may still become another program."""
+"""Programs that may turn into a web UI (exec) under the same process id, however long they have run."""
+MAY_CHANGE = 2.0
+"""Seconds after its start in which a process may still become another program."""
 ANSWER_LIMIT = 2.0
-"""Seconds that a web UI has for an answer that takes it a few thousandths when it is idle."""
-SPAN = 2.0
-"""Seconds over which CPU time is compared where nothing is known yet."""
-SHORTEST, LONGEST = 0.7, 5.0
-"""Seconds between two readings of CPU time that tell of now: in less a burst counts for work, in more a job that has
+"""Seconds that a web UI is given to answer; an idle one takes a few thousandths of one."""
+CPU_SPAN = 2.0
+"""Seconds between the two readings of CPU time of a process that was not read before."""
+SHORTEST_SPAN, LONGEST_SPAN = 0.7, 5.0
+"""Seconds between two readings of CPU time that tell of now: in less a burst wanted for work, in more a job that has
 just begun is lost among the idle time before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnWebUI:
-    """One web UI. ``listens``: (host, port) as a caller on this machine writes them; none while it starts, and None
-    where the system does not tell (a process of another user).
+    """One running web UI that autotune did not start.
 
-    ``words``: its flags, those of its variables too; None where the system does not tell. ``certain``: its
-    folder could be seen; else it may be a web UI of another folder. ``user``: whose it is when it is not ours.
-    ``kind``: whose ways it has (None: of the first kind).
+    ``listens``: (host, port) pairs by which it is reached from this machine; empty while it starts, None where the
+    system does not tell (a process of another user). ``words``: its flags, those in variables too; None where the
+    system does not tell. ``certain``: its folder could be read; else it may be a web UI of another folder. ``user``:
+    the owner of a process that is not ours. ``kind``: the kind of web UI that knows its API (None: the first one).
     """
 
     pid: int
@@ -68,8 +68,9 @@ class OwnWebUI:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Whether one web UI is busy: True, False, or None where nothing told; ``evidence``: what says so."""
+class Activity:
+    """Whether one web UI has a job running: True, False, or None where nobody can tell; ``evidence``: what
+    tells it, in words."""
 
     webui: OwnWebUI
     busy: bool | None
@@ -77,7 +78,7 @@ class State:
 
     @property
     def free(self) -> bool:
-        """It surely has nothing to do."""
+        """It certainly has no job running."""
         return self.busy is False
 
     def __str__(self) -> str:
@@ -88,45 +89,45 @@ class State:
 # Which processes
 
 class Finder:
-    """Finds the web UIs of one folder. Keeps what it learnt of processes, so that a later look costs little."""
+    """Finds the web UIs that run from one folder. Remembers what each process is, so that searching again is cheap."""
 
     def __init__(self, root: Path) -> None:
         self.root, self._webui = root, recognise.face_of(root)
-        self._kinds: dict[int, OwnWebUI | None] = {}
+        self._known: dict[int, OwnWebUI | None] = {}
 
-    def look(self, ours: Collection[int] = ()) -> tuple[OwnWebUI, ...]:
-        """Every web UI that runs from the folder; trial servers of ours, and processes in ``ours``, excepted.
+    def web_uis(self, ours: Collection[int] = ()) -> tuple[OwnWebUI, ...]:
+        """Every web UI that runs from the folder, but trials of ours and processes in ``ours``.
 
-        Processes of one start (accelerate and its child, the two that a venv makes on Windows) are one.
+        Processes of one start (accelerate and its child, the two that a venv makes on Windows) count as one.
         """
         import psutil
 
         now = set(psutil.pids())
-        self._kinds = {pid: kind for pid, kind in self._kinds.items() if pid in now}
-        for pid in now - set(self._kinds):
+        self._known = {pid: kind for pid, kind in self._known.items() if pid in now}
+        for pid in now - set(self._known):
             try:
                 process = psutil.Process(pid)
-                kind = _recognised(process, self.root, self._webui) if pid != os.getpid() else None
-                if kind is not None or _settled(process):
-                    self._kinds[pid] = kind
+                kind = _web_ui_of(process, self.root, self._webui) if pid != os.getpid() else None
+                if kind is not None or _keeps_its_program(process):
+                    self._known[pid] = kind
             except (psutil.Error, OSError):
                 continue
-        found = {pid: kind for pid, kind in self._kinds.items() if kind is not None and pid not in ours and _lives(pid)}
-        return tuple(_folded(found))
+        found = {pid: kind for pid, kind in self._known.items() if kind is not None and pid not in ours and _lives(pid)}
+        return tuple(_one_per_start(found))
 
 
 def web_uis(root: Path) -> tuple[OwnWebUI, ...]:
-    """Every web UI that runs from ``root``; trial servers of ours excepted."""
-    return Finder(root).look()
+    """Every web UI that runs from ``root``, but trials of ours."""
+    return Finder(root).web_uis()
 
 
-def runs(root: Path) -> bool:
+def is_running(root: Path) -> bool:
     """Whether the user's own web UI runs from ``root``."""
     return any(one.certain for one in web_uis(root))
 
 
 def _lives(pid: int) -> bool:
-    """One that has ended stays in the list until its parent asks for its exit code, which some never do."""
+    """Whether a process runs. An ended one is listed until its parent asks for its exit code, which some never do."""
     import psutil
 
     try:
@@ -135,16 +136,16 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _settled(process: psutil.Process) -> bool:
-    """Whether what a process runs is what it will run."""
-    return time.time() - process.create_time() > YOUNG and process.name() not in SHELLS
+def _keeps_its_program(process: psutil.Process) -> bool:
+    """Whether a process will not become another program any more, so that what it is need not be asked again."""
+    return time.time() - process.create_time() > MAY_CHANGE and process.name() not in SHELLS
 
 
-def _recognised(process: psutil.Process, root: Path, webui: WebUI) -> OwnWebUI | None:
+def _web_ui_of(process: psutil.Process, root: Path, webui: WebUI) -> OwnWebUI | None:
     import psutil
 
     line = process.cmdline()
-    program = _program(line, webui.programs)
+    program = _script_of(line, webui.programs)
     if program is None:
         return None
     try:
@@ -160,43 +161,43 @@ def _recognised(process: psutil.Process, root: Path, webui: WebUI) -> OwnWebUI |
             path = Path(process.cwd()) / path
         except (psutil.AccessDenied, OSError):
             certain = False
-    if certain and not _same(path.parent, root):
+    if certain and not _same_folder(path.parent, root):
         return None
     words = webui.command_line(line[at + 1 :], environ) if environ is not None else None
-    return OwnWebUI(process.pid, (), words, certain, "" if environ is not None else _user(process), webui)
+    return OwnWebUI(process.pid, (), words, certain, "" if environ is not None else _user_name(process), webui)
 
 
-def _program(words: Sequence[str], programs: Collection[str]) -> tuple[Path, int] | None:
-    """The script of a Python command line, if it is a web UI's, and its place; accelerate may stand before it."""
+def _script_of(words: Sequence[str], programs: Collection[str]) -> tuple[Path, int] | None:
+    """(Script, its index) of a Python command line that runs one of ``programs``, directly or through accelerate."""
     if not words or not any(name in Path(words[0]).name.lower() for name in ("python", "accelerate")):
         return None
-    through, value = "accelerate" in words[0], False
+    by_accelerate, value_follows = "accelerate" in words[0], False
     for index, word in enumerate(words[:20]):
         if index == 0:
             continue
-        if value and not through:
-            value = False
+        if value_follows and not by_accelerate:
+            value_follows = False
             continue
         if Path(word).name in programs:
             return Path(word), index
         if words[index - 1] == "-m" and f"{word}.py" in programs:
             return Path(f"{word}.py"), index
-        through = through or "accelerate" in word
-        if not through and not word.startswith("-"):
+        by_accelerate = by_accelerate or "accelerate" in word
+        if not by_accelerate and not word.startswith("-"):
             return None  # another script, which may have the name among its arguments
         # Of Python's own options these take a word that follows.
-        value = re.fullmatch(r"-[A-Za-z]*[XW]|--check-hash-based-pycs", word) is not None
+        value_follows = re.fullmatch(r"-[A-Za-z]*[XW]|--check-hash-based-pycs", word) is not None
     return None
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same_folder(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:
         return False
 
 
-def _user(process: psutil.Process) -> str:
+def _user_name(process: psutil.Process) -> str:
     import psutil
 
     try:
@@ -205,8 +206,8 @@ def _user(process: psutil.Process) -> str:
         return "unknown"
 
 
-def _folded(found: dict[int, OwnWebUI]) -> Iterator[OwnWebUI]:
-    """Processes whose parents are not among them, each with the ports of those that descend from it."""
+def _one_per_start(found: dict[int, OwnWebUI]) -> Iterator[OwnWebUI]:
+    """One web UI a start: the topmost of its processes, with the ports of all of them."""
     import psutil
 
     first: dict[int, list[int]] = {}
@@ -217,12 +218,12 @@ def _folded(found: dict[int, OwnWebUI]) -> Iterator[OwnWebUI]:
             above = []
         first.setdefault(above[-1] if above else pid, []).append(pid)
     for pid, members in sorted(first.items()):
-        ports = [_listens(member) for member in members]
+        ports = [_listening_on(member) for member in members]
         known = None if None in ports else tuple(dict.fromkeys(pair for one in ports for pair in one or ()))
         yield replace(found[pid], listens=known, words=found[max(members)].words)
 
 
-def _listens(pid: int) -> tuple[tuple[str, int], ...] | None:
+def _listening_on(pid: int) -> tuple[tuple[str, int], ...] | None:
     import psutil
 
     try:
@@ -231,12 +232,12 @@ def _listens(pid: int) -> tuple[tuple[str, int], ...] | None:
         return ()
     except (psutil.Error, OSError):
         return None
-    return tuple(dict.fromkeys((_host(one.laddr.ip), one.laddr.port)
+    return tuple(dict.fromkeys((_host_to_ask(one.laddr.ip), one.laddr.port)
                                for one in connections if one.status == psutil.CONN_LISTEN))
 
 
-def _host(address: str) -> str:
-    """Where to reach a listener: loopback, unless it listens on another address alone."""
+def _host_to_ask(address: str) -> str:
+    """The host by which a listener is asked: loopback, unless it listens on another address only."""
     if address in ("0.0.0.0", "::", "127.0.0.1"):  # noqa: S104 - what a web UI listens on
         return "127.0.0.1"
     return f"[{address}]" if ":" in address else address
@@ -245,8 +246,9 @@ def _host(address: str) -> str:
 # What it says
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """``kind``: it has a job, has none, answers but does not tell, is silent, has no port yet, or cannot be seen."""
+class JobAnswer:
+    """What a web UI answered when it was asked for its job. ``kind``: it has a job, has none, answers but does not tell
+    (closed), does not answer, has no port yet, or its ports cannot be seen."""
 
     kind: Literal["job", "none", "closed", "silent", "no_port", "unseen"]
     text: str
@@ -256,16 +258,16 @@ def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[WebUIClient]:
     return (one.kind or next(recognise.kinds())).clients(f"{host}:{port}", one.words)
 
 
-def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
-    """What it says of its job. Raises nothing."""
+def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> JobAnswer:
+    """Asks a web UI whether it has a job running; ``limit``: seconds a request may take. Raises nothing."""
     if one.listens is None:
-        return Said("unseen", f"it belongs to user {one.user}" if one.user else "its ports cannot be seen")
+        return JobAnswer("unseen", f"it belongs to user {one.user}" if one.user else "its ports cannot be seen")
     if not one.listens:
-        return Said("no_port", "it is starting, or has no port")
-    found: list[Said] = []
+        return JobAnswer("no_port", "it is starting, or has no port")
+    found: list[JobAnswer] = []
     for host, port in one.listens:
         for client in _clients(one, host, port):
-            said = _asked(client, limit)
+            said = _ask_client(client, limit)
             found.append(said)
             # One that is silent is asked another way only where it may speak TLS instead.
             if said.kind in ("job", "none") or (said.kind == "silent" and one.words is not None):
@@ -276,25 +278,25 @@ def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> Said:
     return min(found, key=lambda said: order.index(said.kind))
 
 
-def _asked(client: WebUIClient, limit: float) -> Said:
+def _ask_client(client: WebUIClient, limit: float) -> JobAnswer:
     try:
         job = client.job(limit)
     except ApiProblem as problem:
         if problem.status in (401, 403):
-            return Said("closed", "it asks for credentials that its command line does not name")
+            return JobAnswer("closed", "it asks for credentials that its command line does not name")
         if problem.status == 404:
-            return Said("closed", "it has no API (it was started without --api)")
+            return JobAnswer("closed", "it has no API (it was started without --api)")
         if problem.kind in ("timeout", "closed", "unreachable"):
-            return Said("silent", "it does not answer")
-        return Said("closed", "its answer is not that of a known API")
+            return JobAnswer("silent", "it does not answer")
+        return JobAnswer("closed", "its answer is not that of a known API")
     if job.busy:
-        return Said("job", f"job {job.name or '?'} at {job.fraction:.0%}")
-    return Said("none", "no job")
+        return JobAnswer("job", f"job {job.name or '?'} at {job.fraction:.0%}")
+    return JobAnswer("none", "no job")
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """The owner's running web UI, and how to ask it."""
+class ReachedWebUI:
+    """The user's running web UI whose API answers, and the client that asks it."""
 
     pid: int
     port: int
@@ -306,17 +308,17 @@ class Reached:
         return f"the running web UI (pid {self.pid}, port {self.port})"
 
 
-def reach(root: Path, counts: Callable[[OwnWebUI], bool] = lambda _: True) -> Reached | None:
-    """The owner's running web UI of this install that ``counts``, None if none runs.
+def reach(root: Path, wanted: Callable[[OwnWebUI], bool] = lambda _: True) -> ReachedWebUI | None:
+    """The user's running web UI of this install that is ``wanted``; None if none runs.
 
     Raises Busy when one runs and does not answer, or when there is more than one.
     """
-    found: list[Reached] = []
+    found: list[ReachedWebUI] = []
     why: Busy | None = None
     for one in web_uis(root):
-        if one.certain and counts(one):
+        if one.certain and wanted(one):
             try:
-                found.append(_reach(one))
+                found.append(_reach_one(one))
             except Busy as busy:
                 why = busy
     if len(found) > 1:
@@ -327,8 +329,8 @@ def reach(root: Path, counts: Callable[[OwnWebUI], bool] = lambda _: True) -> Re
     return found[0] if found else None
 
 
-def _reach(one: OwnWebUI) -> Reached:
-    """The port of this process that is its API. Raises Busy."""
+def _reach_one(one: OwnWebUI) -> ReachedWebUI:
+    """The one of its ports that answers as its API. Raises Busy when none does."""
     if one.listens is None:
         raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
     if not one.listens:
@@ -345,26 +347,26 @@ def _reach(one: OwnWebUI) -> Reached:
                 elif problem.status != 404 and problem.kind not in ("closed", "unreachable", "not_json"):
                     why = f"does not answer: {problem.message}"
                 continue
-            return Reached(one.pid, port, client)
+            return ReachedWebUI(one.pid, port, client)
     raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)
 
 
-def judge(one: OwnWebUI, said: Said, use: CpuUse | None) -> State:
-    """The answer from what it says and what its processes do. Pure."""
+def activity_of(one: OwnWebUI, said: JobAnswer, use: CpuUse | None) -> Activity:
+    """Whether a web UI is busy, from its answer and from the CPU time that its process used. Pure."""
     if said.kind == "job":
-        return State(one, True, said.text)
+        return Activity(one, True, said.text)
     if use is not None and use.works:
-        return State(one, True, f"{said.text}, and its process {use}")
+        return Activity(one, True, f"{said.text}, and its process {use}")
     if said.kind == "none":
-        return State(one, False, said.text)
+        return Activity(one, False, said.text)
     did = f"its process {use}" if use is not None else "how much CPU its process uses is not told"
     if said.kind in ("closed", "unseen") and use is not None:
-        return State(one, False, f"{said.text}; {did}")
-    return State(one, None, f"{said.text}; {did}")
+        return Activity(one, False, f"{said.text}; {did}")
+    return Activity(one, None, f"{said.text}; {did}")
 
 
-class Watch:
-    """Looks again and again at the web UIs of one folder."""
+class Monitor:
+    """Tells again and again whether the web UIs of one folder are busy."""
 
     def __init__(self, root: Path, ours: Callable[[], Collection[int]] = frozenset) -> None:
         """``ours``: ids of processes that are never the user's, such as those of a session of the agent."""
@@ -372,33 +374,33 @@ class Watch:
         self._ours = ours
         self._meter = CpuMeter(ours)
 
-    def look(self, span: float = SPAN) -> tuple[State, ...]:
-        """How each is now. Takes ``span`` seconds where the look before is too long ago, no time where none runs."""
-        found = self.finder.look(self._ours())
+    def activities(self, span: float = CPU_SPAN) -> tuple[Activity, ...]:
+        """Whether each is busy now. Takes ``span`` seconds where the last reading is too old, no time where none runs."""
+        found = self.finder.web_uis(self._ours())
         self._meter.keep_only([one.pid for one in found])
         ages = [self._meter.age(one.pid) for one in found]
-        wait = max((_missing(age, span) for age in ages), default=0.0)
+        wait = max((_seconds_to_wait(age, span) for age in ages), default=0.0)
         for one, age in zip(found, ages, strict=True):
-            if age is None or age > LONGEST:
+            if age is None or age > LONGEST_SPAN:
                 self._meter.read(one.pid)
         if wait:
             time.sleep(wait)
-        states = []
+        told: list[Activity] = []
         for one in found:
             use = self._meter.read(one.pid)
             # One that computes need not be asked: a preview would be decoded for the answer.
-            said = Said("closed", "it is at work") if use is not None and use.works and not wait else ask(one)
-            states.append(judge(one, said, use))
-        return tuple(states)
+            said = JobAnswer("closed", "it is at work") if use is not None and use.works and not wait else ask(one)
+            told.append(activity_of(one, said, use))
+        return tuple(told)
 
 
-def _missing(age: float | None, span: float) -> float:
-    """Seconds to wait until a second reading tells of now."""
-    if age is None or age > LONGEST:
+def _seconds_to_wait(age: float | None, span: float) -> float:
+    """Seconds to wait for the second reading of CPU time; ``age``: seconds since the first, None: there is none."""
+    if age is None or age > LONGEST_SPAN:
         return span
-    return max(0.0, SHORTEST - age)
+    return max(0.0, SHORTEST_SPAN - age)
 
 
-def states(root: Path) -> tuple[State, ...]:
-    """How each web UI of the folder is now; at once where none runs, else after a look of two seconds."""
-    return Watch(root).look()
+def activities(root: Path) -> tuple[Activity, ...]:
+    """Whether each web UI of the folder is busy now. Takes two seconds where one runs, else no time."""
+    return Monitor(root).activities()

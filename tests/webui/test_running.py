@@ -14,7 +14,7 @@ import pytest
 
 from autotune.machine.cpu_use import CpuUse
 from autotune.webui import running
-from autotune.webui.running import OwnWebUI, Said, judge, states, web_uis
+from autotune.webui.running import JobAnswer, OwnWebUI, activities, activity_of, web_uis
 from tests.trial import sockets
 from tests.trial.own_webui import crowd, install, up
 from tests.waiting import wait_for
@@ -53,7 +53,7 @@ def test_busy_or_not(tmp_path: Path, name: str) -> None:
     mode, words, env, busy, says = CASES[name]
     root = install(tmp_path / "mine")
     with up(root, mode, *words, env=env) as process:
-        (state,) = running.Watch(root).look(SPAN)
+        (state,) = running.Monitor(root).activities(SPAN)
         assert (state.webui.pid, state.busy) == (process.pid, busy), state
         assert says in state.evidence and "hunter2" not in str(state)
     assert web_uis(root) == ()
@@ -64,7 +64,7 @@ def test_in_a_crowd_the_user_own_processes_decide(tmp_path: Path) -> None:
     """Three times as many programs as cores want all of them: idle stays idle, work is seen, both without an API."""
     idle, busy = install(tmp_path / "idle"), install(tmp_path / "busy")
     with crowd(3 * (os.cpu_count() or 1)), up(idle, NO_API), up(busy, '{"status": 404, "burn": true}'):
-        assert [state.busy for state in (*states(idle), *states(busy))] == [False, True]
+        assert [state.busy for state in (*activities(idle), *activities(busy))] == [False, True]
 
 
 @pytest.mark.parametrize("start", [
@@ -75,8 +75,8 @@ def test_however_it_is_started_it_is_seen(tmp_path: Path, start: tuple[str, ...]
     root, other = install(tmp_path / "mine"), install(tmp_path / "other")
     with up(root, "{}", start=[word.replace("ROOT", str(root)) for word in start]) as process:
         assert [one.pid for one in web_uis(root)] == [process.pid]
-        assert running.runs(root) and not running.runs(other)
-    assert not running.runs(root)
+        assert running.is_running(root) and not running.is_running(other)
+    assert not running.is_running(root)
 
 
 @pytest.mark.parametrize("start", [("editor.py", "launch.py"), ("-X", "launch.py", "editor.py"), ("-m", "editor")])
@@ -101,7 +101,7 @@ def test_processes_of_one_start_are_one_web_ui(tmp_path: Path) -> None:
     script.write_text("import subprocess, sys\nsys.exit(subprocess.call([sys.executable, *sys.argv[2:]]))\n")
     start = (str(script), "launch", str(root / "launch.py"))
     with up(root, '{"status": 404, "burn": true}', start=start) as process, up(root, "{}") as second:
-        found = {state.webui.pid: state for state in running.Watch(root).look(SPAN)}
+        found = {state.webui.pid: state for state in running.Monitor(root).activities(SPAN)}
         assert set(found) == {process.pid, second.pid}
         assert found[process.pid].busy is True and len(found[process.pid].webui.listens or ()) == 1
         assert found[second.pid].busy is False
@@ -117,8 +117,8 @@ def test_a_shell_that_becomes_one_is_seen(tmp_path: Path) -> None:
     finder, shell = running.Finder(root), psutil.Process(process.pid)
 
     def old_and_no_web_ui() -> bool:
-        assert finder.look() == ()
-        return time.time() - shell.create_time() > running.YOUNG + 1.0
+        assert finder.web_uis() == ()
+        return time.time() - shell.create_time() > running.MAY_CHANGE + 1.0
 
     try:
         assert wait_for(old_and_no_web_ui, 60)
@@ -126,7 +126,7 @@ def test_a_shell_that_becomes_one_is_seen(tmp_path: Path) -> None:
         process.stdin.write(b"\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"up\n"
-        assert [one.pid for one in finder.look()] == [process.pid]
+        assert [one.pid for one in finder.web_uis()] == [process.pid]
     finally:
         process.communicate(timeout=30)
 
@@ -134,14 +134,14 @@ def test_a_shell_that_becomes_one_is_seen(tmp_path: Path) -> None:
 @sockets.told
 def test_looking_again_sees_a_job_begin_and_end(tmp_path: Path) -> None:
     root = install(tmp_path / "mine")
-    watch = running.Watch(root)
-    assert watch.look() == ()
+    watch = running.Monitor(root)
+    assert watch.activities() == ()
     with up(root, NO_API):
-        assert [state.busy for state in watch.look(SPAN)] == [False]
+        assert [state.busy for state in watch.activities(SPAN)] == [False]
         with up(root, '{"status": 404, "burn": true}'):
-            assert sorted(str(state.busy) for state in watch.look(SPAN)) == ["False", "True"]
-        assert [state.busy for state in watch.look(SPAN)] == [False]
-    assert watch.look() == ()
+            assert sorted(str(state.busy) for state in watch.activities(SPAN)) == ["False", "True"]
+        assert [state.busy for state in watch.activities(SPAN)] == [False]
+    assert watch.activities() == ()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no ended process in its list")
@@ -149,16 +149,16 @@ def test_one_that_has_ended_is_none_though_nobody_asked_for_its_exit_code(tmp_pa
     root = install(tmp_path / "mine")
     finder = running.Finder(root)
     with up(root, "{}") as process:
-        assert [one.pid for one in finder.look()] == [process.pid]
+        assert [one.pid for one in finder.web_uis()] == [process.pid]
         process.kill()
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             assert process.returncode is None
-        assert finder.look() == ()
+        assert finder.web_uis() == ()
         assert web_uis(root) == ()
 
 
 LOOK = "from pathlib import Path; from autotune.webui import running; import sys\n" \
-    "for s in running.states(Path(sys.argv[1])): print(s.webui.certain, s.webui.user, s.webui.listens, s.busy)"
+    "for s in running.activities(Path(sys.argv[1])): print(s.webui.certain, s.webui.user, s.webui.listens, s.busy)"
 
 
 PYTHON, NOBODY, BARE = "/usr/bin/python3", 65534, ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
@@ -196,6 +196,6 @@ def test_what_counts_as_work(cores: float, wanted: float | None, machine: float,
 
 def test_what_is_not_told_is_not_free() -> None:
     for kind in ("closed", "unseen", "silent", "no_port"):
-        assert judge(ONE, Said(kind, "why"), None).busy is None
-    assert judge(ONE, Said("none", "no job"), None).free
-    assert "may have a job running" in str(judge(ONE, Said("closed", "why"), None))
+        assert activity_of(ONE, JobAnswer(kind, "why"), None).busy is None
+    assert activity_of(ONE, JobAnswer("none", "no job"), None).free
+    assert "may have a job running" in str(activity_of(ONE, JobAnswer("closed", "why"), None))

@@ -1,4 +1,4 @@
-"""The options of the owner's own web UI while it runs: read, changed and proven through its API.
+"""Reads and changes the options of the user's web UI while it runs, through its API.
 
 A POST to /options answers 200 also when a change was not made, so each one is read back, and found in the file
 that the web UI saves (docs/webuis.md, "The API").
@@ -16,13 +16,13 @@ from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy, Refused
 from autotune.webui.a1111.client import Client
 from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
-from autotune.webui.running import CLOSE_IT, Reached, reach
+from autotune.webui.running import CLOSE_IT, ReachedWebUI, reach
 
 
-class Running:
-    """One running web UI that answers: the ``Options`` of launchfile/options.py."""
+class A1111Options:
+    """The options of one running web UI whose API answers: the ``RunningOptions`` of launchfile/options.py."""
 
-    def __init__(self, found: Reached, client: Client) -> None:
+    def __init__(self, found: ReachedWebUI, client: Client) -> None:
         self.name, self.client = found.name, client
         self.config: Path | None = None
 
@@ -40,11 +40,11 @@ class Running:
             raise Busy(f"{self.name} took the settings and did not save them in {self.config}", CLOSE_IT)
 
     def default(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
-        """What an option is that config.json does not name."""
+        """The value of an option that config.json does not name."""
         return OPTION_DEFAULTS.get(key)
 
     def asked(self, failing: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what ``ask`` gives
-        """The answer; a fault in words that begin with ``failing``. Raises Busy."""
+        """What ``ask`` gives. Raises Busy, in words that begin with ``failing``, when its API does not answer."""
         try:
             return ask()
         except ApiProblem as problem:
@@ -60,7 +60,7 @@ def _holds(config: Path, wanted: Mapping[str, Any]) -> bool:
 
 
 def holder_of(root: Path) -> FindOptions:
-    """Finds the owner's web UI of ``root`` that keeps its options in a given config.json.
+    """A function that finds the options of the user's running web UI of ``root`` for a given config.json.
 
     The result raises Busy when one runs and its options cannot be reached: still starting, without its API, with
     credentials that are not known, or more than one of them.
@@ -68,14 +68,16 @@ def holder_of(root: Path) -> FindOptions:
     return lambda config: find(root, config)
 
 
-def find(root: Path, config: Path) -> Running | None:
-    """The owner's running web UI of this install that keeps its options in ``config``, None if none runs. Raises Busy
-    when one runs and does not answer."""
+def find(root: Path, config: Path) -> A1111Options | None:
+    """The options of the user's running web UI of this install that saves them in ``config``; None if none runs.
+
+    Raises Busy when one runs and does not answer.
+    """
     found = reach(root, lambda one: one.words is None or _keeps(root, one.words, config))
     if found is None:
         return None
     assert isinstance(found.client, Client), "a web UI of this kind is asked by its own client"
-    running = Running(found, found.client)
+    running = A1111Options(found, found.client)
     _require_same(running, root, config)
     running.config = config
     return running
@@ -87,8 +89,8 @@ def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
     return install.settings_files(root, words)[0].resolve() == config.resolve()
 
 
-def _require_same(found: Running, root: Path, config: Path) -> None:
-    """The web UI itself says where it keeps its options. Raises Busy when that is not ``config``."""
+def _require_same(found: A1111Options, root: Path, config: Path) -> None:
+    """Raises Busy when the web UI itself says that it saves its options elsewhere than in ``config``."""
     said = found.asked("does not tell its command line", found.client.cmd_flags).get("ui_settings_file")
     if isinstance(said, str) and said and (root / said).resolve() != config.resolve():
         raise Busy(f"{found.name} keeps its settings in {said}, not in {config}", CLOSE_IT)
