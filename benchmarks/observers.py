@@ -30,7 +30,7 @@ from statistics import median
 
 from autotune.machine.nvml import Nvml
 from autotune.measure.gpu import GpuObserver
-from autotune.measure.observers import PERIOD, Observer, RamObserver, Sampler, TorchObserver
+from autotune.measure.observers import PERIOD, Observer, ObserverThread, RamObserver, TorchObserver
 from autotune.model.workload import Workload
 from autotune.trial import LaunchPlan, Server, start
 from tests import nvml_fake
@@ -68,7 +68,7 @@ class Bench:
 
     def clip(self, seed: int, period: float | None) -> tuple[float, float, int]:
         """Seconds of a finished clip, CPU seconds of the observing thread, looks. ``period`` None: not observed."""
-        with Sampler(self._observers if period else (), period or PERIOD, shortest=0.0) as sampler:
+        with ObserverThread(self._observers if period else (), period or PERIOD, shortest=0.0) as sampler:
             rendered = self._server.client.render(self._workload, seed, motion_module=self._module)
         return rendered.seconds, sampler.cpu, sampler.seen().looks
 

@@ -127,8 +127,8 @@ class Paced(Session):
         return super()._start(candidate, proposal)
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int, state: SampleState,
-              told: short_clips.Shorter | None = None, steps: int | None = None) -> bool:
-        good = super()._clip(candidate, proposal, workload, number, state, told, steps)
+              short: short_clips.ShortClip | None = None, steps: int | None = None) -> bool:
+        good = super()._clip(candidate, proposal, workload, number, state, short, steps)
         self.now += self.looking
         return good
 
@@ -139,11 +139,12 @@ class Paced(Session):
                 return False
         return True
 
-    def _limit(self, proposal: Proposal, workload: int, told: short_clips.Shorter | None) -> float:
+    def _limit(self, proposal: Proposal, workload: int, short: short_clips.ShortClip | None) -> float:
         best = time_limits.seconds_to_beat(self.samples, proposal, workload, self.surface.space.baseline)
         if best is None:
             return math.inf
-        return (told.shrink(best) if told else best) * time_limits.slow_factor(self.surface.profile.workloads, workload)
+        beat = short.short_seconds(best) if short else best
+        return beat * time_limits.slow_factor(self.surface.profile.workloads, workload)
 
 
 def load(name: str) -> Tune:

@@ -122,7 +122,7 @@ class Session:
     def _warm_up(self, candidate: Candidate, proposal: Proposal, workload: int) -> bool:
         return self._clip(candidate, proposal, workload, 0, "warmup")
 
-    def _limit(self, proposal: Proposal, workload: int, told: short_clips.Shorter | None) -> float:  # noqa: ARG002
+    def _limit(self, proposal: Proposal, workload: int, short: short_clips.ShortClip | None) -> float:  # noqa: ARG002
         """Seconds after which a timed clip is given up as too slow."""
         return math.inf
 
@@ -150,22 +150,22 @@ class Session:
         if proposal.steps is not None:
             return self._clip(candidate, proposal, workload, number, "check", steps=proposal.steps)
         clip, baseline = self.surface.profile.workloads[workload], self.surface.space.baseline
-        told = None
+        short = None
         if self.short and proposal.purpose in short_clips.PURPOSES and not proposal.fresh:
-            told = short_clips.shorter(self.samples, workload, clip, baseline)
-        if not self._clip(candidate, proposal, workload, number, "ok", told):
+            short = short_clips.short_clip(self.samples, workload, clip, baseline)
+        if not self._clip(candidate, proposal, workload, number, "ok", short):
             return False
-        due = self.short and told is None and short_clips.check_due(self.samples, workload, clip, baseline, proposal)
+        due = self.short and short is None and short_clips.check_due(self.samples, workload, clip, baseline, proposal)
         return not due or self._clip(candidate, proposal, workload, number, "check")
 
     def _clip(self, candidate: Candidate, proposal: Proposal, workload: int, number: int,
-              state: SampleState, told: short_clips.Shorter | None = None, steps: int | None = None) -> bool:
+              state: SampleState, short: short_clips.ShortClip | None = None, steps: int | None = None) -> bool:
         assert self.live is not None
         whole = self.surface.profile.workloads[workload]
-        steps = told.steps if told else steps or (short_clips.short_steps(whole) if state == "check" else None)
+        steps = short.steps if short else steps or (short_clips.short_steps(whole) if state == "check" else None)
         share = 1.0 if steps is None else steps / whole.steps
         clip = self.live.clip(candidate, workload, self.now, state == "warmup", share)
-        limit = self._limit(proposal, workload, told) if state == "ok" else math.inf
+        limit = self._limit(proposal, workload, short) if state == "ok" else math.inf
         cost = min(clip.seconds, limit + GIVING_UP)
         self.now += cost
         failed = clip.failure is not None
@@ -176,11 +176,11 @@ class Session:
         elif state == "ok" and self.discard and self.rng.random() < self.discard:
             state = "discarded"
         cold = self.cold_for is not None and self.cold_for[0] == candidate.id
-        seconds = told.grow(clip.seconds) if told else clip.seconds
+        seconds = short.whole_seconds(clip.seconds) if short else clip.seconds
         self.samples.append(Sample(
             len(self.samples), candidate.id, proposal.purpose, self.launches[-1].number, cold, workload, number,
             state, None if failed else seconds, cost, clip.failure, "", clip.memory, proposal.block,
-            steps=steps, rendered=clip.seconds if told and not failed else None))
+            steps=steps, rendered=clip.seconds if short and not failed else None))
         if failed:
             self.wasted += cost
             self.live = None

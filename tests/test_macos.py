@@ -172,7 +172,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.machine.cpu_use._seconds_without_core": no_linux,
     "autotune.webui.a1111.environment.for_python": no_linux,
     "autotune.trial.guard._prctl": no_linux,
-    "autotune.trial.server._await": whole_start,
+    "autotune.trial.server._await_ready": whole_start,
     "autotune.machine.processes": whole_start,
     "autotune.machine.processes.identity": same_process,
     "autotune.store.running_set.this_boot": same_process,

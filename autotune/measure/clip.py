@@ -1,4 +1,4 @@
-"""One clip, rendered and measured: the clock, the observers, and an end for clips that will not end."""
+"""Renders and measures one clip, and ends it when it takes too long."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Literal
 from autotune.measure import clip_rules
 from autotune.measure.failures import Evidence, judge
 from autotune.measure.observations import Observations
-from autotune.measure.observers import Observer, Sampler
+from autotune.measure.observers import Observer, ObserverThread
 from autotune.model.api import ApiProblem, Rendered
 from autotune.model.study import Failure
 from autotune.model.workload import Workload
 from autotune.webui.face import WebUIClient
 
-LOOK = 0.1
-"""Seconds between looks at the request: a dead server, an interruption or a hang is noticed this fast."""
-SLOW = 1.5
-"""A clip that takes this much longer than the best is given up: it cannot win."""
-PATIENCE = 15.0
-"""Seconds that an interrupted job is given to answer; one given up as too slow may take until its time limit, as it
-ends at the end of a step and the VAE still decodes."""
+CHECK_PERIOD = 0.1
+"""Seconds between checks of the request: a dead server, an interruption or a hang is noticed this fast."""
+TOO_SLOW = 1.5
+"""Times the seconds of the best set after which a clip is given up: it cannot win."""
+INTERRUPT_LIMIT = 15.0
+"""Seconds that an interrupted job is given to answer. One given up as too slow may take until its time limit: it goes
+on to the end of a step, and the VAE still decodes."""
 
 Ending = Literal["done", "died", "interrupted", "too_slow", "hang", "out_of_time"]
 
@@ -43,8 +43,8 @@ class ClipJob:
 
 @dataclass(frozen=True, slots=True)
 class ClipProcess:
-    """The web UI process that renders. ``alive``: is it up? ``log_tail``: the last lines of its output, looked at when
-    something failed. ``cancel``: set it to interrupt (failure "interrupted")."""
+    """The web UI process that renders. ``alive``: whether it runs. ``log_tail``: the last lines of its output, read
+    when something failed. ``cancel``: set it to interrupt (failure "interrupted")."""
 
     client: WebUIClient
     observers: Sequence[Observer] = ()
@@ -57,30 +57,29 @@ class ClipProcess:
 class ClipLimits:
     """How long a clip may take, in seconds, and what it is compared with.
 
-    After ``hang`` it counts as hung, also if it was given up as too slow and never came to its end. ``left``: after
-    that there is no time for it any more, which is no fault of it ("interrupted"). ``best``: seconds of the best set so
-    far; a clip slower than ``slow`` times that is interrupted, unless memory is full: then it may go on until it is
-    far outside, to be told apart as "spilled". ``family``: seconds of clips of this workload by other sets, for the
-    same end (``best`` when there are none). ``usual_clocks``: lowest SM clocks of earlier clips in MHz; one far below
-    them is discarded.
+    After ``hang`` it counts as hung, also if it was given up as too slow and did not end. ``left``: until the budget
+    ends, which is no fault of the clip ("interrupted"). ``best``: seconds of the best set so far; a clip slower than
+    ``slow`` times that is interrupted. While GPU memory is full it may go on longer, so that "spilled" can be told.
+    ``family``: seconds of clips of this workload by other sets, to tell the same (``best`` when there are none).
+    ``usual_clocks``: lowest SM clocks of earlier clips in MHz; a clip far below them is discarded.
     """
 
     hang: float = 600.0
     left: float = math.inf
     best: float | None = None
-    slow: float = SLOW
+    slow: float = TOO_SLOW
     family: Sequence[float] = ()
     usual_clocks: Sequence[int] = ()
 
     @property
-    def kin(self) -> tuple[float, ...]:
-        """Seconds of what a clip is compared with."""
+    def comparable(self) -> tuple[float, ...]:
+        """Seconds of the clips that this one is compared with."""
         return tuple(self.family) or ((self.best,) if self.best is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """One clip.
+    """What came of one clip.
 
     ``seconds``: wall time of the finished clip from request to last byte, None unless it finished;
     ``cost``: seconds all of it took, failed or not; ``gif``: the answer's first file, whatever it is;
@@ -106,12 +105,12 @@ class ClipResult:
 
     @property
     def ok(self) -> bool:
-        """It finished and its time may count."""
+        """Whether it finished and its time may count."""
         return self.failure is None and not self.too_slow and self.discard is None
 
     @property
     def memory_peak(self) -> float | None:
-        """MiB, see Observations."""
+        """Peak of memory in MiB, see Observations."""
         return self.seen.memory_peak
 
     @property
@@ -123,65 +122,66 @@ class ClipResult:
 def clip(process: ClipProcess, job: ClipJob, limits: ClipLimits | None = None) -> ClipResult:
     """Renders and measures one clip. Raises nothing that a web UI can cause.
 
-    A job that somebody else interrupted answers 200 with what it has: each clip is asked about, and "interrupted".
+    A job that somebody else interrupted is answered with status 200 and what there is of it, so after each clip the
+    web UI is asked whether it was interrupted.
     """
     limits = limits or ClipLimits()
     give_up = threading.Event()
-    with Sampler(process.observers) as sampler:
+    with ObserverThread(process.observers) as observing:
         start = time.perf_counter()
         pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
         try:
             future = pool.submit(
                 process.client.render, job.workload, job.seed, motion_module=job.motion_module,
-                limit=min(limits.hang, limits.left) + PATIENCE, cancel=give_up)
-            ending = _watch(process, future, start, limits, _Patience(limits, sampler))
+                limit=min(limits.hang, limits.left) + INTERRUPT_LIMIT, cancel=give_up)
+            ending = _wait_for_end(process, future, start, limits, _TimeAllowed(limits, observing))
             watched = time.perf_counter() - start
-            ending = _let_end(ending, process, future, limits.hang - watched, max(0.0, limits.left - watched))
+            ending = _end_in_order(ending, process, future, limits.hang - watched, max(0.0, limits.left - watched))
         finally:
             give_up.set()
             pool.shutdown(wait=False)
         cost = time.perf_counter() - start
-    seen = sampler.seen()
+    seen = observing.seen()
     if ending == "too_slow" and limits.best is not None:
         return _given_up(watched, cost, limits.best, limits, seen)
     if ending != "done":
-        return _broken(ending, cost, seen, tuple(process.log_tail()))
+        return _unfinished(ending, cost, seen, tuple(process.log_tail()))
     problem = future.exception()
     if isinstance(problem, ApiProblem):
-        return _refused(problem, cost, seen, tuple(process.log_tail()), process.alive)
+        return _no_clip(problem, cost, seen, tuple(process.log_tail()), process.alive)
     rendered = future.result()  # any other exception is a fault of this program, and is raised
     if _somebody_interrupted(process.client):
         return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
-    return _judged(rendered, cost, seen, limits)
+    return _finished(rendered, cost, seen, limits)
 
 
-class _Patience:
-    """How long a clip may take: ``slow`` times the best, but far more once while memory is full."""
+class _TimeAllowed:
+    """How long a clip may take: ``slow`` times the best; far longer where GPU memory is full at that moment."""
 
-    def __init__(self, limits: ClipLimits, sampler: Sampler) -> None:
+    def __init__(self, limits: ClipLimits, observing: ObserverThread) -> None:
         self._limit = limits.best * limits.slow if limits.best is not None else None
-        self._far = median(limits.kin) * clip_rules.FAR * 1.05 if limits.best is not None else None
-        self._sampler = sampler
-        self._asked = False
+        self._far = median(limits.comparable) * clip_rules.FAR * 1.05 if limits.best is not None else None
+        self._sampler = observing
+        self._memory_asked = False
 
-    def ends(self, elapsed: float) -> bool:
-        """True when the clip has had its time."""
+    def is_over(self, elapsed: float) -> bool:
+        """Whether the clip has had its time; ``elapsed`` in seconds."""
         if self._limit is None or self._far is None or elapsed <= self._limit:
             return False
-        if not self._asked:
-            self._asked = True
+        if not self._memory_asked:
+            self._memory_asked = True
             if (self._sampler.full_now() or 0.0) >= clip_rules.FULL:
                 self._limit = max(self._limit, self._far)
                 return elapsed > self._limit
         return True
 
 
-def _watch(
-    process: ClipProcess, future: Future[Rendered], start: float, limits: ClipLimits, patience: _Patience
+def _wait_for_end(
+    process: ClipProcess, future: Future[Rendered], start: float, limits: ClipLimits, allowed: _TimeAllowed
 ) -> Ending:
     while True:
         try:
-            future.exception(timeout=LOOK)
+            future.exception(timeout=CHECK_PERIOD)
         except NotYet:
             pass
         else:
@@ -195,19 +195,19 @@ def _watch(
             return "hang"
         if elapsed > limits.left:
             return "out_of_time"
-        if patience.ends(elapsed):
+        if allowed.is_over(elapsed):
             return "too_slow"
 
 
-def _let_end(
+def _end_in_order(
     ending: Ending, process: ClipProcess, future: Future[Rendered], patience: float, rest: float
 ) -> Ending:
-    """Has a job that is given up end in good order where there is time: ``rest`` seconds until there is none left,
-    ``patience`` until it counts as hung."""
+    """Waits for a job that is given up to end, so that the process can render on. ``rest``: seconds of the budget;
+    ``patience``: seconds until the job counts as hung."""
     if ending == "interrupted":
-        _interrupt(process, future, min(PATIENCE, rest))
+        _interrupt(process, future, min(INTERRUPT_LIMIT, rest))
     elif ending == "too_slow":
-        ending = _interrupt(process, future, min(max(PATIENCE, patience), rest))
+        ending = _interrupt(process, future, min(max(INTERRUPT_LIMIT, patience), rest))
         if ending == "hang" and rest < patience:
             return "out_of_time"
     return ending
@@ -220,11 +220,11 @@ def _interrupt(process: ClipProcess, future: Future[Rendered], patience: float) 
     """
     until = time.perf_counter() + patience
     try:
-        process.client.interrupt(limit=min(5.0, patience + LOOK))
+        process.client.interrupt(limit=min(5.0, patience + CHECK_PERIOD))
     except ApiProblem:
-        until = min(until, time.perf_counter() + PATIENCE)
+        until = min(until, time.perf_counter() + INTERRUPT_LIMIT)
     while not future.done() and process.alive() and time.perf_counter() < until:
-        time.sleep(LOOK)
+        time.sleep(CHECK_PERIOD)
     if not process.alive():
         return "died"
     return "too_slow" if future.done() else "hang"
@@ -233,26 +233,26 @@ def _interrupt(process: ClipProcess, future: Future[Rendered], patience: float) 
 def _given_up(
     watched: float, cost: float, best: float, limits: ClipLimits, seen: Observations
 ) -> ClipResult:
-    if clip_rules.spilled(seen, watched, limits.kin):
-        why = f"{_over_full(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
+    if clip_rules.spilled(seen, watched, limits.comparable):
+        why = f"{_memory_in_words(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
     return ClipResult(None, cost, too_slow=True, at_least=best * limits.slow, seen=seen,
                       detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best, noise allowed for")
 
 
-def _over_full(seen: Observations) -> str:
+def _memory_in_words(seen: Observations) -> str:
     return f"{seen.spilled:.0f} MiB of GPU memory were moved into main memory" if seen.spilled else "memory full"
 
 
 def _somebody_interrupted(client: WebUIClient) -> bool:
-    """The web UI says so until its next job; an answer that is not usable counts as no."""
+    """Whether the last job was interrupted, which the web UI tells until its next; no usable answer counts as no."""
     try:
         return client.was_interrupted()
     except ApiProblem:
         return False
 
 
-def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
+def _unfinished(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
     if ending == "out_of_time":
         why = f"the budget ended after {cost:.1f} s of this clip"
         return ClipResult(None, cost, failure="interrupted", detail=why, restart=True, seen=seen)
@@ -262,16 +262,16 @@ def _broken(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...
     return ClipResult(None, cost, failure=found.failure, detail=found.why, restart=True, seen=seen)
 
 
-def _refused(
+def _no_clip(
     problem: ApiProblem, cost: float, seen: Observations, log: tuple[str, ...], alive: Callable[[], bool]
 ) -> ClipResult:
-    """An answer that is no clip. After any of them the process is not to be trusted (docs/webuis.md)."""
+    """The result where the API answered no clip. After that the process is not to be trusted (docs/webuis.md)."""
     body = f"{problem.error}: {problem.excerpt}" if problem.error else problem.excerpt
     gone = problem.kind in ("closed", "unreachable")
     # The end of the connection is seen before the end of the process.
     until = time.perf_counter() + 1.0
     while gone and alive() and time.perf_counter() < until:
-        time.sleep(LOOK)
+        time.sleep(CHECK_PERIOD)
     broke = gone and alive()
     found = judge(Evidence(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
                            timed_out=problem.kind == "timeout"))
@@ -284,7 +284,7 @@ def _refused(
     return ClipResult(None, cost, failure=failure, detail=why, restart=True, seen=seen)
 
 
-def _judged(rendered: Rendered, cost: float, seen: Observations, limits: ClipLimits) -> ClipResult:
+def _finished(rendered: Rendered, cost: float, seen: Observations, limits: ClipLimits) -> ClipResult:
     gif = rendered.images[0] if rendered.images else None
     failure: Failure | None = None
     detail = ""
@@ -292,11 +292,11 @@ def _judged(rendered: Rendered, cost: float, seen: Observations, limits: ClipLim
         failure, detail = "invalid_output", "the answer holds no image"
     elif rendered.lacks:
         failure, detail = "not_animated", rendered.lacks
-    elif clip_rules.spilled(seen, rendered.seconds, limits.kin):
-        failure, detail = "spilled", f"{_over_full(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
+    elif clip_rules.spilled(seen, rendered.seconds, limits.comparable):
+        failure, detail = "spilled", f"{_memory_in_words(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
     discard = None
     if failure is None:
-        discard = clip_rules.discard(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
+        discard = clip_rules.why_discarded(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
     return ClipResult(
         rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
         failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)

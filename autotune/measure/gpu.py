@@ -1,4 +1,4 @@
-"""Observer of one NVIDIA GPU through NVML: memory of the web UI's process tree, clocks, heat, power, strangers."""
+"""Observes one NVIDIA GPU while a clip is rendered: memory, clocks, heat, power, and other processes that use it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from autotune.measure.observers import Observer
 
 THROTTLES = ("hw_slowdown", "sw_thermal", "hw_thermal", "hw_power_brake")
 """Reasons that make a clip's time false. A software power cap is not one: many cards run at it all day."""
-SELDOM = 5
-"""Clocks, temperature, reasons and processes are looked at every fifth time only; they move slowly."""
-TREE_LOOKS = 20
-"""Looks between two searches for our processes while NVML lists none of them: a search reads the whole process table,
-and in a container NVML may never list any."""
+CLOSE_READING = 5
+"""Every so many readings clocks, temperature, throttling and processes are read too; they change slowly."""
+SEARCH_PAUSE = 20
+"""Readings between two searches for our processes while NVML lists none of them: a search reads the whole process
+table, and in a container NVML may never list any."""
 SPILL = 256.0
-"""MiB of GPU memory in main memory, beyond the least seen in this study, from which a set has spilled. A CUDA context
-has some 150 there by itself (windows_exporter#725); what torch has no room for comes in blocks of 20 and more."""
-STRANGER = 200.0
+"""MiB of GPU memory in main memory, above the least seen in this study, from which a set has spilled. A CUDA context
+has some 150 MiB there by itself (windows_exporter#725); what torch has no room for comes in blocks of 20 and more."""
+FOREIGN_MEMORY = 200.0
 """MiB that a process of somebody else takes, or grows by, during a clip before it counts as using the card."""
 
 
@@ -63,13 +63,15 @@ class GpuReadings(Protocol):
 
 
 class MainMemory:
-    """How much of the web UI's GPU memory lies in main memory (Windows), against the least seen in this study: a start
-    may spill already, so that one process alone does not tell."""
+    """Compares GPU memory that lies in main memory (Windows) with the least seen in this study.
+
+    Some lies there after any start, so that the amount in one process alone does not tell whether it spilled.
+    """
 
     def __init__(self) -> None:
         self._least: float | None = None
 
-    def beyond(self, moved_out: float | None) -> float | None:
+    def above_least(self, moved_out: float | None) -> float | None:
         """MiB above the least so far; None where nobody counts it."""
         if moved_out is None:
             return None
@@ -82,7 +84,7 @@ class GpuObserver(Observer):
 
     ``pids`` gives the web UI's process numbers. ``idle``: MiB in use on the device before the web UI was
     started; without it memory that NVML does not tell per process stays unknown. In a container NVML may
-    number processes as the host does: then none of ours is in its list, strangers cannot be told from it,
+    number processes as the host does: then none of ours is in its list, other processes cannot be told from it,
     and memory is the device's growth over ``idle``. ``main``: what is known of memory that was moved out of the card.
     """
 
@@ -97,7 +99,7 @@ class GpuObserver(Observer):
 
     def _reset(self) -> None:
         self._looks = 0
-        self._search_at = SELDOM
+        self._search_at = CLOSE_READING
         self._tree_peak: float | None = None
         self._spilled: float | None = None
         self._device_peak: float | None = None
@@ -121,10 +123,10 @@ class GpuObserver(Observer):
         listed = self._nvml.process_memory(self._index) or {}
         self._others = {pid: used or 0.0 for pid, used in listed.items() if pid not in self._ours}
         self._counter = self._nvml.energy(self._index)
-        self.look(0.0)
+        self.observe(0.0)
 
-    def look(self, seconds: float) -> None:
-        """One sample; every fifth one looks at everything."""
+    def observe(self, seconds: float) -> None:
+        """Takes one reading; every fifth one is of everything."""
         used = self._nvml.memory_used(self._index)
         if used is not None:
             self._device_peak = max(self._device_peak or 0.0, used)
@@ -133,20 +135,20 @@ class GpuObserver(Observer):
         watts = self._nvml.power(self._index)
         if watts is not None:
             if self._last is not None:
-                # Trapezoid between two looks.
+                # Trapezoid between two readings.
                 self._joules += (watts + self._last[1]) / 2.0 * (seconds - self._last[0])
             self._last = (seconds, watts)
-        if self._looks % SELDOM == 0:
-            self._look_closely()
+        if self._looks % CLOSE_READING == 0:
+            self._observe_closely()
         self._looks += 1
 
-    def _look_closely(self) -> None:
+    def _observe_closely(self) -> None:
         listed = self._nvml.process_memory(self._index)
         if listed is not None:
-            self._sort(listed)
-        beyond = self._main.beyond(self._nvml.moved_out(self._ours))
-        if beyond is not None:
-            self._spilled = max(self._spilled or 0.0, beyond)
+            self._tell_ours_from_others(listed)
+        above = self._main.above_least(self._nvml.moved_out(self._ours))
+        if above is not None:
+            self._spilled = max(self._spilled or 0.0, above)
         sm = self._nvml.clocks(self._index).get("sm")
         if sm is not None and self._looks:
             self._clocks.append(sm)
@@ -155,10 +157,10 @@ class GpuObserver(Observer):
             self._temperature = max(self._temperature or heat, heat)
         self._throttled |= set(self._nvml.throttle_reasons(self._index) or ()) & set(THROTTLES)
 
-    def _sort(self, listed: dict[int, float | None]) -> None:
+    def _tell_ours_from_others(self, listed: dict[int, float | None]) -> None:
         if not self._ours & listed.keys() and self._looks >= self._search_at:
             self._ours = frozenset(self._pids())
-            self._search_at = max(self._looks + TREE_LOOKS, 2 * self._looks)
+            self._search_at = max(self._looks + SEARCH_PAUSE, 2 * self._looks)
         ours = self._ours & listed.keys()
         held = [listed[pid] for pid in ours]
         if held and all(used is not None for used in held):
@@ -167,7 +169,7 @@ class GpuObserver(Observer):
             return
         for pid, used in listed.items():
             grown = (used or 0.0) - self._others.get(pid, 0.0)
-            if pid not in self._ours and grown >= STRANGER:
+            if pid not in self._ours and grown >= FOREIGN_MEMORY:
                 # It may be a child of ours that is younger than the last look at the tree.
                 self._ours = frozenset(self._pids())
                 if pid not in self._ours:
@@ -188,7 +190,7 @@ class GpuObserver(Observer):
         """What was seen of the last clip."""
         peak = self._tree_peak
         if self._device_peak is not None and self._idle is not None:
-            # Between two looks at the process list the device's own figure sees more.
+            # Between two readings of the process list the device's own figure sees more.
             grown = max(0.0, self._device_peak - self._idle)
             peak = grown if peak is None else max(peak, min(grown, peak * 1.25))
         spilled = self._spilled if self._spilled is not None and self._spilled >= SPILL else None

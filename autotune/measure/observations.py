@@ -1,4 +1,4 @@
-"""What the observers saw during one clip."""
+"""What observers found out about the machine while one clip was rendered."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class Observations:
     """Seen while one clip was rendered; None or empty where nothing could tell it.
 
-    ``memory_peak`` in MiB: of the web UI's process tree on the GPU, or, when NVML does not tell it per
-    process, the device's growth since before the clip plus what the tree held then; without a GPU the tree's
-    resident main memory. ``energy`` in joules, the integral of the power draw. ``throttled``: NVML's reasons
-    that slow the clock for heat or power brake. ``foreign``: pids that are not ours and computed on the card.
-    ``clock_low``, ``clock_high``: SM clock in MHz. ``looks``: how often was looked; ``widest``: longest pause
-    between two looks in seconds. ``lost``: the observer's source went away meanwhile.
+    ``memory_peak`` in MiB: of the web UI's process tree on the GPU, or, when NVML does not tell it per process, the
+    device's growth since before the clip plus what the tree held then; without a GPU the tree's resident main memory.
+    ``energy`` in joules, the integral of the power draw. ``throttled``: NVML's reasons that slow the clock for heat or
+    power brake. ``foreign``: pids that are not ours and computed on the card. ``clock_low``, ``clock_high``: SM clock
+    in MHz. ``looks``: how many readings were taken; ``longest_pause``: longest pause between two of them in seconds.
+    ``lost``: the observer's source went away meanwhile.
     """
 
     memory_peak: float | None = None
@@ -27,7 +27,7 @@ class Observations:
     clock_low: int | None = None
     clock_high: int | None = None
     looks: int = 0
-    widest: float = 0.0
+    longest_pause: float = 0.0
     lost: bool = False
     disturbed: str = ""
     """Why the clip's time must not count, in words: the user's own web UI worked beside it."""

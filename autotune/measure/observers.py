@@ -1,4 +1,4 @@
-"""Observers around one clip, in the manner of before, during, after; sampled in a thread of their own."""
+"""Observers watch memory, the GPU and the user's web UI while one clip is rendered, from a thread of their own."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from autotune.measure.observations import Observations
 from autotune.model.api import ApiProblem, Memory
 
 PERIOD = 0.1
-"""Seconds between looks. A look costs well under a millisecond, see benchmarks/observers.py."""
-SHORTEST = 0.05
+"""Seconds between readings. One costs well under a millisecond, see benchmarks/observers.py."""
+LEAST_PERIOD = 0.05
 TREE_AGE = 2.0
-"""Seconds after which the process tree is looked up again, then each time the clip has become twice as long: that
-reads the whole process table (7 ms for 95 processes, a look at memory 0.01), and trees change early."""
+"""Seconds after which the process tree is looked up again, then each time the clip has become twice as long. A look-up
+reads the whole process table (7 ms for 95 processes; reading memory takes 0.01 ms), and trees change early."""
 MIB = 1024 * 1024
 GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError)
 
 
 class Observer:
-    """Looks at something while a clip is rendered. Subclasses override what they need; none may raise."""
+    """Watches one thing while a clip is rendered. Subclasses override what they need; none may raise."""
 
     def before(self) -> None:
         """Called right before the clip starts."""
 
-    def look(self, seconds: float) -> None:
-        """Called every period; ``seconds`` since the clip's start."""
+    def observe(self, seconds: float) -> None:
+        """Takes one reading; called every period, ``seconds`` after the clip's start."""
 
     def after(self) -> None:
         """Called right after the clip ended."""
@@ -61,9 +61,9 @@ class RamObserver(Observer):
         self._peak = None
         self._processes = self._tree()
         self._looked_up = 0.0
-        self.look(0.0)
+        self.observe(0.0)
 
-    def look(self, seconds: float) -> None:
+    def observe(self, seconds: float) -> None:
         """Adds up the tree's resident memory."""
         if seconds > max(TREE_AGE, 2.0 * self._looked_up):
             self._processes = self._tree()
@@ -83,9 +83,9 @@ class RamObserver(Observer):
 
 
 class TorchObserver(Observer):
-    """What the web UI's /memory says after a clip: torch's peaks, and how full the card is.
+    """Asks the web UI after a clip for torch's peaks of memory, and how full the GPU is.
 
-    ``read`` asks it (``server.client.Client.memory``); an answer that is not usable counts as none.
+    ``read`` asks it (``WebUIClient.memory``); an answer that is not usable counts as none.
     """
 
     def __init__(self, read: Callable[[], Memory]) -> None:
@@ -125,7 +125,7 @@ def _share(memory: Memory | None) -> float | None:
 
 
 def merged(parts: Sequence[Observations]) -> Observations:
-    """One record of several observers' records: the first that knows a value tells it."""
+    """Several observers' records as one: each value from the first that knows it."""
     out: dict[str, object] = {}
     for name in Observations.__dataclass_fields__:
         default = getattr(Observations(), name)
@@ -133,29 +133,31 @@ def merged(parts: Sequence[Observations]) -> Observations:
     return Observations(**out)  # type: ignore[arg-type]
 
 
-def _through_sleep() -> float:
-    """Seconds of a clock that goes on while the machine sleeps, where there is one."""
+def _clock_through_sleep() -> float:
+    """Seconds on a clock that goes on while the machine is suspended, where the system has one."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.perf_counter() if clock is None else time.clock_gettime(clock)
 
 
-class Sampler:
-    """Runs observers around a block: ``before``, looks from a thread every ``period`` s, ``after``."""
+class ObserverThread:
+    """Runs observers around a block: ``before``, ``observe`` from a thread every ``period`` seconds, ``after``."""
 
-    def __init__(self, observers: Sequence[Observer], period: float = PERIOD, *, shortest: float = SHORTEST) -> None:
+    def __init__(
+        self, observers: Sequence[Observer], period: float = PERIOD, *, shortest: float = LEAST_PERIOD
+    ) -> None:
         self._observers = tuple(observers)
         self._period = max(shortest, period)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._start = 0.0
         self._looks = 0
-        self._widest = 0.0
+        self._longest_pause = 0.0
         self.cost = 0.0
-        """Seconds of this thread's time spent on looking."""
+        """Seconds that the thread spent on readings."""
         self.cpu = 0.0
-        """CPU seconds of this thread, all of it: what observing can take from a clip at most."""
+        """CPU seconds of the whole thread: what observing can take from a clip at most."""
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> ObserverThread:
         for observer in self._observers:
             observer.before()
         self._start = time.perf_counter()
@@ -178,18 +180,18 @@ class Sampler:
         return max((full for one in self._observers if (full := one.full_now()) is not None), default=None)
 
     def _run(self) -> None:
-        last = _through_sleep()
+        last = _clock_through_sleep()
         while not self._stop.wait(self._period):
-            now, awake = time.perf_counter(), _through_sleep()
-            self._widest = max(self._widest, awake - last)
+            now, awake = time.perf_counter(), _clock_through_sleep()
+            self._longest_pause = max(self._longest_pause, awake - last)
             last = awake
             for observer in self._observers:
-                observer.look(now - self._start)
+                observer.observe(now - self._start)
             self._looks += 1
             self.cost += time.perf_counter() - now
         self.cpu = time.thread_time()
 
     def seen(self) -> Observations:
-        """What all observers saw, with how often was looked."""
+        """What all observers saw, with the number of readings."""
         together = merged([observer.seen() for observer in self._observers])
-        return replace(together, looks=self._looks, widest=self._widest)
+        return replace(together, looks=self._looks, longest_pause=self._longest_pause)

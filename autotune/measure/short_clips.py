@@ -1,10 +1,10 @@
-"""Clips with fewer steps in the search, told forward to whole ones, and only while whole clips agree. Pure.
+"""Short clips: the search renders fewer steps and predicts the seconds of a whole clip. Pure.
 
-Time is affine in steps: text, VAE and encoding take the same seconds whatever the steps are. On the H200 recordings
-that fixed part is 0.76 s of 4.9 to 13.8 s for every attention class, and 0.85 to 0.87 s with `--no-half-vae` or
-`--opt-channelslast` (a1111-h200.jsonl), so the current flags' fixed part serves for all sets: it is found from one
-whole and one short clip of theirs. A set whose fixed part differs by d is told wrong by d times the factor less one,
-which is why a decision rests on whole clips alone.
+It does so only while whole clips agree with what was predicted. The seconds of a clip grow with its steps from a fixed
+part (text, VAE, encoding). On the H200 recordings it is 0.76 s of 4.9 to 13.8 s for every attention class, and 0.85 to
+0.87 s with `--no-half-vae` or `--opt-channelslast` (a1111-h200.jsonl). So the fixed part of the current flags, found
+from one whole and one short clip of theirs, serves for all sets. Where that of a set differs by d seconds, its whole
+clip is predicted wrong by d times (whole steps / short steps - 1): a decision therefore rests on whole clips alone.
 """
 
 from __future__ import annotations
@@ -18,37 +18,36 @@ from autotune.model.study import Proposal, Sample
 from autotune.model.workload import Workload
 
 LEAST_STEPS = 4
-"""A short clip has at least so many steps, twice a warm-up clip's."""
+"""Fewest steps of a short clip: twice those of a warm-up clip."""
 SAVES = 0.25
-"""A short clip must save this share of a whole one, else the doubt is not worth it."""
+"""Share of a whole clip's seconds that a short one must save, else the doubt is not worth it."""
 MOST_CHECKS = 3
-"""Other sets that are rendered both ways until most of them agree with what was told."""
+"""How many sets beside the current flags are rendered both ways to find out whether predictions hold."""
 FIXED = 0.12
-"""Share of the current flags' clip that does not grow with steps, as one opinion among those measured (0.11 to 0.16 on
-the H200)."""
+"""Share of the current flags' clip that does not grow with steps, as one opinion among those measured (0.11 to 0.16
+on the H200)."""
 PURPOSES = ("screen", "race")
-
-
+"""Purposes of proposals that short clips serve."""
 MOST_FIXED = 0.5
-"""Largest share of a short clip that is taken for fixed (0.20 to 0.28 on the H200). A set many times faster than the
-current flags, or without their --medvram, has less that is fixed than they: by theirs its whole clip could come out
-shorter than its short one, or below zero."""
+"""Largest share of a short clip's seconds that is taken as fixed (0.20 to 0.28 on the H200). The fixed part of a set
+many times faster than the current flags, or without their --medvram, is smaller than theirs: with theirs its whole
+clip would be predicted shorter than its short one, or below zero."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shorter:
+class ShortClip:
     """A short clip of ``steps`` instead of ``whole`` steps; ``fixed``: seconds that do not grow with steps."""
 
     steps: int
     whole: int
     fixed: float
 
-    def grow(self, seconds: float) -> float:
-        """Seconds of the whole clip from those of the short one; always more."""
+    def whole_seconds(self, seconds: float) -> float:
+        """Predicts the seconds of the whole clip from those of the short one; always more."""
         fixed = min(self.fixed, MOST_FIXED * seconds)
         return fixed + (seconds - fixed) * self.whole / self.steps
 
-    def shrink(self, seconds: float) -> float:
+    def short_seconds(self, seconds: float) -> float:
         """Seconds of the short clip from those of the whole one."""
         most = seconds / (MOST_FIXED + (1.0 - MOST_FIXED) * self.whole / self.steps)
         return min(most, self.fixed + (seconds - self.fixed) * self.steps / self.whole)
@@ -60,65 +59,63 @@ def short_steps(workload: Workload) -> int | None:
     return steps if steps >= LEAST_STEPS else None
 
 
-def line(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> Shorter | None:
-    """How to tell whole clips of a workload from short ones; None before the current flags were rendered both ways,
-    or when a short clip of theirs saves too little.
+def _short_clip_of(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> ShortClip | None:
+    """The short clip of a workload, with what is fixed in it, trusted or not.
 
-    The fixed part is the median over the sets that were rendered both ways and FIXED of the current flags' clip: one
-    clip that stalled then does not bend the line.
+    None before the current flags were rendered both ways, or when a short clip of theirs saves too little. The fixed
+    part is the median over the sets that were rendered both ways and FIXED of the current flags' clip, so that one
+    stalled clip does little harm.
     """
     steps = short_steps(workload)
-    found = _both(samples, index)
+    found = _seconds_both_ways(samples, index)
     if steps is None or baseline not in found:
         return None
     short, whole = found[baseline]
     if short > (1.0 - SAVES) * whole:
         return None
-    fixed = [clip_rules.affine((steps, less), (workload.steps, more)) for less, more in found.values()]
-    return Shorter(steps, workload.steps, median([FIXED * whole, *(one.fixed for one in fixed if one)]))
+    fixed = [clip_rules.fixed_seconds((steps, less), (workload.steps, more)) for less, more in found.values()]
+    return ShortClip(steps, workload.steps, median([FIXED * whole, *(one for one in fixed if one is not None)]))
 
 
-def misses(samples: Sequence[Sample], index: int, told: Shorter, baseline: str) -> list[float]:
-    """By what share of the whole clip each other set that was rendered both ways in one process was told wrong."""
-    return [told.grow(short) / whole - 1.0
-            for name, (short, whole) in _both(samples, index).items() if name != baseline]
+def short_clip(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> ShortClip | None:
+    """How to render the search's next clip of a workload (``index``: its place in the profile); None: whole.
 
-
-def shorter(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> Shorter | None:
-    """How to render the search's next clip of a workload with fewer steps; None: whole.
-
-    Only after another set was told right within ``clip_rules.AGREES``, and while more were told right than wrong.
+    Only after another set was predicted right within ``clip_rules.PREDICTION_ERROR``, and while more were predicted
+    right than wrong.
     """
-    told = line(samples, index, workload, baseline)
-    if told is None:
+    short = _short_clip_of(samples, index, workload, baseline)
+    if short is None:
         return None
-    good = [abs(miss) <= clip_rules.AGREES for miss in misses(samples, index, told, baseline)]
-    return told if 2 * sum(good) > len(good) else None
+    right = [abs(short.whole_seconds(less) / more - 1.0) <= clip_rules.PREDICTION_ERROR
+             for name, (less, more) in _seconds_both_ways(samples, index).items() if name != baseline]
+    return short if 2 * sum(right) > len(right) else None
 
 
 def check_due(samples: Sequence[Sample], index: int, workload: Workload, baseline: str, proposal: Proposal) -> bool:
-    """Whether the set just rendered whole is to be rendered short as well: the current flags first, then up to
-    MOST_CHECKS others, until short clips are trusted or have been found wanting."""
+    """Whether the set just rendered whole is to be rendered short as well, to check predictions.
+
+    The current flags first, then up to MOST_CHECKS other sets, until short clips are trusted or found wrong.
+    """
     if proposal.purpose not in PURPOSES or proposal.fresh or short_steps(workload) is None:
         return False
     last = next((s for s in reversed(samples) if s.candidate == proposal.candidate and s.workload == index), None)
     if last is not None and last.state in ("too_slow", "discarded"):
         return False  # there is no whole clip that a short one could be compared with
-    both = _both(samples, index)
+    both = _seconds_both_ways(samples, index)
     if baseline not in both:
-        return proposal.candidate == baseline and not _asked(samples, index, baseline)
-    told = line(samples, index, workload, baseline)
-    if told is None or _asked(samples, index, proposal.candidate):
+        return proposal.candidate == baseline and not _rendered_short(samples, index, baseline)
+    if _rendered_short(samples, index, proposal.candidate) or len(both) > MOST_CHECKS:
         return False
-    return len(both) <= MOST_CHECKS and shorter(samples, index, workload, baseline) is None
+    known = _short_clip_of(samples, index, workload, baseline)
+    return known is not None and short_clip(samples, index, workload, baseline) is None
 
 
-def _asked(samples: Sequence[Sample], index: int, candidate: str) -> bool:
+def _rendered_short(samples: Sequence[Sample], index: int, candidate: str) -> bool:
     return any(s.state == "check" and s.purpose != "confirm" and (s.candidate, s.workload) == (candidate, index)
                for s in samples)
 
 
-def _both(samples: Sequence[Sample], index: int) -> dict[str, tuple[float, float]]:
+def _seconds_both_ways(samples: Sequence[Sample], index: int) -> dict[str, tuple[float, float]]:
     """(seconds short, seconds whole) of each set that was rendered both ways in one process, medians."""
     short: dict[tuple[str, int], list[float]] = {}
     whole: dict[tuple[str, int], list[float]] = {}

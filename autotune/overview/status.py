@@ -111,9 +111,9 @@ def _ending(places: Places) -> list[int]:
             return []
     except OSError:
         return []
-    from autotune.trial.sweep import ending
+    from autotune.trial.sweep import guards_cleaning_up
 
-    return ending(places.runs)
+    return guards_cleaning_up(places.runs)
 
 
 def _machine_down(places: Places, root: Path) -> list[dict[str, Any]]:

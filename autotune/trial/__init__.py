@@ -1,4 +1,4 @@
-"""One web UI process: launch, readiness, API client, stop, and no trace afterwards.
+"""One web UI process of ours, a trial: its start, readiness and end, after which no trace of it is left.
 
 Names are loaded when they are first asked for, so that the guard process (``autotune.trial.guard``) starts
 with psutil and the standard library only.

@@ -1,9 +1,9 @@
-"""The guard: parent of one web UI, which ends the whole tree when autotune stops, dies or says so.
+"""The guard process: the parent of one trial web UI, which ends all of it when autotune asks for that or dies.
 
 Started as ``python -m autotune.trial.guard`` in a session of its own. Standard input brings one line of JSON
 (argv, or on Windows a command line, cwd, env, run id, folder, grace and limit in seconds) and stays open: "stop"
-or its end, which comes with the death of autotune, however it died, ends the web UI. Standard output tells what
-happened, one JSON object a line: ``started`` {pid}, ``exit`` {code}, ``gone`` {left}. Standard error is the web
+or its end, which comes with the death of autotune, however it died, ends the web UI. Standard output says what
+happens, one JSON object a line: ``started`` {pid}, ``exit`` {code}, ``gone`` {left}. Standard error is the web
 UI's output.
 When autotune died, the guard also puts the install's files back, removes the run's folder and takes the note away that
 says which set runs.
@@ -29,8 +29,8 @@ import psutil
 from autotune.machine import processes
 from autotune.trial import windows_job
 
-WAKE = 0.1
-"""Seconds between looks at the child; its end is told at most this much later."""
+CHECK_PERIOD = 0.1
+"""Seconds between checks of the child; its end is reported at most so much later."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -44,7 +44,7 @@ def _prctl(option: int, value: int) -> bool:
 
 
 class Child:
-    """The web UI's first process, and all orphans that come to the guard, reaped."""
+    """The web UI's first process; also collects the exit codes of all orphans that become children of the guard."""
 
     def __init__(self, spec: dict[str, Any], die_with_us: Callable[[], None] | None) -> None:
         flags = 0
@@ -61,7 +61,7 @@ class Child:
         self._code: int | None = None
 
     def reap_last(self, limit: float = 2.0) -> None:
-        """Takes in whoever was just killed, so that no dead entry is left to an init that may not care."""
+        """Collects processes that were just killed, so that no zombie is left to an init that may ignore it."""
         until = time.monotonic() + limit
         while os.name == "posix" and time.monotonic() < until:
             try:
@@ -71,7 +71,7 @@ class Child:
                 return
 
     def reap(self) -> int | None:
-        """Takes in every ended child; the exit code of the first process once it has one."""
+        """Collects every ended child; the exit code of the first process, None while it lives."""
         if os.name != "posix":
             self._code = self._process.poll()
             return self._code
@@ -89,7 +89,7 @@ class Child:
         return self._code
 
 
-def _tell(event: str, **values: object) -> None:
+def _send_event(event: str, **values: object) -> None:
     try:
         sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
         sys.stdout.flush()
@@ -99,13 +99,13 @@ def _tell(event: str, **values: object) -> None:
         os.dup2(devnull, 1)
 
 
-def _listen(orders: queue.Queue[str]) -> None:
+def _read_orders(orders: queue.Queue[str]) -> None:
     for line in sys.stdin:
         orders.put(line.strip())
     orders.put("owner died")
 
 
-def _finder(
+def _process_finder(
     spec: dict[str, Any], job: windows_job.Job, subreaper: bool
 ) -> Callable[[], list[psutil.Process]]:
     own = os.getpid()
@@ -123,7 +123,7 @@ def _finder(
     return find
 
 
-def _clean(spec: dict[str, Any]) -> None:
+def _clean_up(spec: dict[str, Any]) -> None:
     from autotune.trial import run_folder, written_files
 
     folder = Path(spec["folder"])
@@ -134,7 +134,7 @@ def _clean(spec: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Runs one web UI to its end. 0: nothing of it lives; 1: something would not die; 2: no orders."""
+    """Runs one web UI to its end. Exit code 0: nothing of it lives; 1: something would not die; 2: no orders came."""
     orders: queue.Queue[str] = queue.Queue()
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         if hasattr(signal, name):
@@ -156,34 +156,34 @@ def main() -> int:
         child = Child(spec, die_with_us if subreaper else None)
     except OSError as error:
         program = spec["argv"] if isinstance(spec["argv"], str) else spec["argv"][0]
-        _tell("exit", code=127, detail=f"cannot start {program}: {error.strerror}")
-        _tell("gone", left=[])
+        _send_event("exit", code=127, detail=f"cannot start {program}: {error.strerror}")
+        _send_event("gone", left=[])
         return 0
-    _tell("started", pid=child.pid)
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    _send_event("started", pid=child.pid)
+    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
     order = "exit"
     while child.reap() is None:
         try:
-            order = orders.get(timeout=WAKE)
+            order = orders.get(timeout=CHECK_PERIOD)
         except queue.Empty:
             continue
         break
     if order == "exit":
-        _tell("exit", code=child.reap())
-    find = _finder(spec, job, subreaper)
+        _send_event("exit", code=child.reap())
+    find = _process_finder(spec, job, subreaper)
     grace = 0.0 if order == "kill" else float(spec["grace"])
     left = processes.end(find, grace=grace, limit=float(spec["limit"]), reap=lambda: (child.reap(), None)[1])
-    # Whoever was adopted by another sub-reaper between two looks still carries the marker.
+    # A process adopted by another sub-reaper meanwhile still carries the marker.
     left = left or processes.end(lambda: processes.marked(spec["run"]), grace=0.0, limit=2.0)
     child.reap_last()
-    _tell("gone", left=left)
+    _send_event("gone", left=left)
     if order == "exit":
         # The owner reads the end of this process's output as "nothing lives any more"; it removes the folder,
         # unless it died while the web UI was already gone.
         sys.stdout.close()
         order = orders.get()
     if order == "owner died":
-        _clean(spec)
+        _clean_up(spec)
     return 1 if left else 0
 
 

@@ -1,4 +1,4 @@
-"""What a launch is asked to do, and how a launch fails."""
+"""What a start of a web UI is asked to do, and the errors of one that fails."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from autotune.model.study import Failure
 class LaunchPlan:
     """One start of a web UI.
 
-    ``words``: all argv words, managed and kept; those about network, sharing, secrets and updates are left
-    out of the start. ``run_root``: the folder in which this run gets its
-    own folder. ``settings``: options pinned in the run's own copy of the settings. ``env``: variables set on
-    top of what the start script would make; the value "" removes one. ``launch_file``: the file
-    whose exported variables the process gets. ``own_script``: start through the web UI's own script, the
-    words then being those that the script gives (``words`` is ignored). ``start_limit``, ``stop_limit`` and
+    ``words``: all argv words, managed and kept; those about network, sharing, secrets and updates are left out of the
+    start. ``run_root``: the folder in which this run gets its own folder. ``settings``: options pinned in the run's own
+    copy of the settings. ``env``: variables set on top of what the start script would make; the value "" removes one.
+    ``launch_file``: the file whose exported variables the process gets. ``own_script``: start through the web UI's own
+    script, the words then being those that the script gives (``words`` is ignored). ``start_limit``, ``stop_limit`` and
     ``term_grace`` (how long SIGTERM is given before SIGINT, and SIGINT before SIGKILL) in seconds; ``install_limit``:
-    seconds more in which its log shows that it installs or downloads something once.
-    ``port``: try this one first; None takes a free one. ``in_flight``: the file that says which set runs, to be taken
-    away when nothing of it does although autotune was killed.
+    seconds more in which its log shows that it installs or downloads something once. ``port``: try this one first; None
+    takes a free one. ``in_flight``: the file that says which set runs, which the guard removes when autotune was
+    killed.
     """
 
     root: Path
@@ -43,7 +42,7 @@ class LaunchPlan:
 
 
 class Cancelled(Interrupted):
-    """The start was called off by who asked for it, not by a signal."""
+    """The start was cancelled by its caller, not by a signal."""
 
 
 class LaunchFailed(AutotuneError):

@@ -1,4 +1,4 @@
-"""The web UI's output: the last lines kept in memory, credentials taken out, and what they tell."""
+"""Keeps the last lines of a web UI's output, without credentials, and notes what they say of its state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = 2000
 """Characters kept of one line."""
 
 class ServerLog:
-    """A ring of lines, filled by a reader thread and read by others.
+    """The last lines of output, fed by one thread and read by others.
 
     tqdm redraws its bar with carriage returns; each state counts as one line and replaces the one before.
     """
@@ -43,16 +43,16 @@ class ServerLog:
         self._spoiled = False
 
     def feed(self, data: bytes) -> None:
-        """Takes in raw output, in pieces of any size."""
+        """Adds raw output, in pieces of any size."""
         with self._lock:
             text = self._rest + self._decoder.decode(data)
             # A trailing return may be the first half of a line end.
             parts = re.split(r"(\r\n|\n|\r(?!$))", text)
             self._rest = parts.pop()[-LONGEST:]
             for line, end in zip(parts[::2], parts[1::2], strict=True):
-                self._take(line, end == "\r")
+                self._add_line(line, end == "\r")
 
-    def _take(self, line: str, redraw: bool) -> None:
+    def _add_line(self, line: str, redraw: bool) -> None:
         if not line.strip():
             return
         clean = self.redact(line)[:LONGEST]
@@ -66,14 +66,14 @@ class ServerLog:
             self._applied += 1
         if self._means.ready.search(clean):
             self._loaded = True
-        self._take_install(clean)
+        self._note_installing(clean)
         if self._means.spoiled.search(clean):
             self._spoiled = True
         if self._means.failed.search(clean):
             self._failed = True
 
-    def _take_install(self, line: str) -> None:
-        """Notes the time between the first line of pip or git and the first one of the web UI itself."""
+    def _note_installing(self, line: str) -> None:
+        """Measures the time between the first line of pip or git and the first one of the web UI itself."""
         if self._installs_since is None and self._means.installs.search(line):
             self._installs_since = self._clock()
         elif self._installs_since is not None and self._means.installed.search(line):

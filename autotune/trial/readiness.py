@@ -1,4 +1,4 @@
-"""Is it up, is it ours, has it loaded its model? Asked until yes, or until there is a reason why not."""
+"""Waits until a web UI that was started is ready: it answers, it is ours, and its model is loaded."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from autotune.trial.log import ServerLog
 from autotune.webui.face import WebUIClient
 
 PERIOD = 0.2
-"""Seconds between looks: readiness is seen at most this much, and one request, after it is true."""
-TEARDOWN = 2.0
-"""Seconds that a killed process is given to let go of its port: with many threads it is a zombie to everybody else
-while its last threads still close its sockets (up to a tenth of a second was seen with torch)."""
-LOG_PATIENCE = 5.0
-"""Seconds after the API answers in which the log may say that the model is loaded; then a tiny image asks."""
+"""Seconds between checks: readiness is noticed at most so long, and one request, after it is there."""
+PORT_RELEASE = 2.0
+"""Seconds that a killed process is given to release its port: one with many threads is a zombie already while its last
+threads still close its sockets (up to a tenth of a second was seen with torch)."""
+LOG_LIMIT = 5.0
+"""Seconds after the API answers in which the log may say that the model is loaded; then a tiny image is rendered."""
 
 
 class NotOurs(Exception):
@@ -33,7 +33,7 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who listens on a port: pids, and the addresses they listen on. ``known`` False: the OS would not say."""
+    """Processes that listen on a port, and the addresses they listen on. ``known`` False: the system does not say."""
 
     pids: frozenset[int]
     addresses: frozenset[str]
@@ -60,7 +60,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wait_free(port: int, limit: float = TEARDOWN) -> bool:
+def wait_free(port: int, limit: float = PORT_RELEASE) -> bool:
     """True once the loopback port can be bound, False when it still cannot after ``limit`` seconds."""
     until = time.monotonic() + limit
     while not is_free(port):
@@ -91,13 +91,12 @@ def listener(port: int, tree: list[psutil.Process]) -> Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
-    """A web UI of ours that comes up. ``stranger``: asks it without credentials. ``tree``: its processes now;
-    ``alive``: whether its first one lives; ``deadline``: until when it may take (time.monotonic), asked again at each
-    look."""
+class StartingServer:
+    """A web UI of ours that is starting. ``without_credentials``: a client that has none. ``tree``: its processes now;
+    ``alive``: whether its first one lives; ``deadline``: until when it may take (time.monotonic), which may move."""
 
     client: WebUIClient
-    stranger: WebUIClient
+    without_credentials: WebUIClient
     port: int
     log: ServerLog
     tree: Callable[[], list[psutil.Process]]
@@ -105,26 +104,26 @@ class Starting:
     deadline: Callable[[], float]
 
 
-def prove_ours(one: Starting, limit: float) -> bool:
-    """True once a server of our tree takes this run's credentials and refuses a caller without; False while
-    none of ours listens yet.
+def prove_ours(one: StartingServer, limit: float) -> bool:
+    """True once a process of ours on the port takes this run's credentials and refuses a caller without any; False
+    while none of ours listens yet.
 
     ``limit``: seconds each question may take. Where the OS does not show who owns a socket, credentials alone decide.
     Raises NotOurs: a web UI of the user's, or another listener on the port, is never measured, and one of ours that
     listens on more than loopback is not left running. Raises ApiProblem while it does not answer.
     """
-    socket_of = listener(one.port, one.tree())
-    if socket_of.known and not socket_of.pids:
+    found = listener(one.port, one.tree())
+    if found.known and not found.pids:
         # Either it does not listen yet, or somebody else has the port: then it will end and say so.
         return False
     try:
-        one.stranger.answers(limit)
+        one.without_credentials.answers(limit)
     except ApiProblem as problem:
         if problem.status != 401:
             raise
     else:
         raise NotOurs(f"the server on port {one.port} asks for no credentials: it is not ours")
-    open_to = socket_of.addresses - {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    open_to = found.addresses - {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     if open_to:
         raise NotOurs(f"the server listens on {', '.join(sorted(open_to))}, not on loopback only",
                       port_taken=False)
@@ -132,12 +131,12 @@ def prove_ours(one: Starting, limit: float) -> bool:
     return True
 
 
-def await_ready(one: Starting, cancelled: Callable[[], bool]) -> bool:
-    """True once the server is ours, has its model and answers a cheap request; False when it ended, when its
+def await_ready(one: StartingServer, cancelled: Callable[[], bool]) -> bool:
+    """Waits until the server is ours, has its model and answers a cheap request (True). False when it ended, when its
     log says that the model cannot be loaded, when ``cancelled`` says so, or when its time is over. Raises NotOurs.
 
-    A line of the log tells that the model is loaded; without it the cheapest picture does, which blocks until there is
-    a model.
+    A line of the log says that the model is loaded. Without such a line the cheapest picture is rendered, which blocks
+    until there is a model.
     """
     answered: float | None = None
     begun = time.monotonic()
@@ -153,7 +152,7 @@ def await_ready(one: Starting, cancelled: Callable[[], bool]) -> bool:
             if answered is not None and one.log.model_loaded:
                 one.client.answers(limit)
                 return True
-            if answered is not None and time.monotonic() - answered > LOG_PATIENCE:
+            if answered is not None and time.monotonic() - answered > LOG_LIMIT:
                 one.client.still(limit=max(1.0, one.deadline() - time.monotonic()))
                 return True
         except ApiProblem as problem:

@@ -1,4 +1,4 @@
-"""A run's own folder: a small record of who owns it, and its removal. Standard library and psutil only."""
+"""The folder of one run (one trial process): made with a record of its owner, and removed. Light to import."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ NEW = ".new-"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Who owns a run: numbers and identities (``tree.identity``) of the owner and of its guard; its ``port``, 0 when
-    it was written by a version that did not say it."""
+    """The owner of a run, an autotune process, and its guard: pid and identity (``processes.identity``) of each.
+
+    ``port``: of its web UI, 0 in a record of a version that did not write it.
+    """
 
     run_id: str
     owner_pid: int
@@ -41,7 +43,7 @@ class RunRecord:
 def create(run_root: Path, root: Path, port: int = 0) -> tuple[Path, RunRecord]:
     """Makes a run's folder with its record, readable by this user only. Raises OSError.
 
-    It appears under its name only when the record is complete, so a sweep never meets one without owner.
+    It appears under its name only when the record is complete, so that a sweep never finds one without owner.
     """
     disk.make_folder(run_root)
     run_id = f"{os.getpid()}-{secrets.token_hex(6)}"
@@ -55,7 +57,7 @@ def create(run_root: Path, root: Path, port: int = 0) -> tuple[Path, RunRecord]:
 
 
 def write(folder: Path, record: RunRecord) -> None:
-    """Replaces the record whole. Raises OSError."""
+    """Writes the record into its folder, whole or not at all. Raises OSError."""
     disk.write_whole(folder / RECORD, json.dumps(asdict(record)).encode())
 
 

@@ -1,4 +1,4 @@
-"""Starting one web UI, and the handle on it while it lives."""
+"""Starts one web UI as a trial, and ends it so that nothing is left of it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ GUARD_START = 20.0
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
-    """How a server ended. ``left``: pids that would not die (normally none); ``port_free`` and
-    ``folder_gone`` as found afterwards; ``traces``: what was written in the install meanwhile, and what became of
-    it; ``seconds`` it took."""
+    """What was left when a server ended. ``left``: pids that would not die (normally none); ``port_free`` and
+    ``folder_gone`` as found afterwards; ``traces``: files of the install that were written meanwhile, and what became
+    of them; ``seconds``: what the end took."""
 
     left: tuple[int, ...]
     port_free: bool
@@ -57,25 +57,25 @@ class Server:
     """A running web UI of ours. Use as a context manager; ``stop`` may be called from any thread, twice too.
 
     ``startup``: seconds from the start to ready. ``pid``: its first process (the interpreter, or the shell of
-    its start script). ``port``, ``folder``: its own, until it is stopped. ``given``: what a start by
-    script was given by it. ``warnings``: what could not
-    be done as its owner's start would, in words.
+    its start script). ``port``, ``folder``: its own, until it is stopped. ``given``: the words that its start script
+    gave it. ``warnings``: in words, what could not be done as the user's own start does it.
     """
 
-    def __init__(self, plan: LaunchPlan, webui: WebUI, begin: TrialStart, record: run_folder.RunRecord) -> None:
+    def __init__(self, plan: LaunchPlan, webui: WebUI, trial_start: TrialStart, record: run_folder.RunRecord) -> None:
         self.plan = plan
-        self.folder = begin.folder
-        self.port = begin.port
+        self.folder = trial_start.folder
+        self.port = trial_start.port
         self.startup = 0.0
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_detail = ""
         self.given: GivenWords | None = None
         self.warnings: tuple[str, ...] = ()
-        address = f"http://127.0.0.1:{begin.port}"
-        self.client, self.stranger = webui.client(address, begin.credentials), webui.client(address, None)
+        address = f"http://127.0.0.1:{trial_start.port}"
+        self.client = webui.client(address, trial_start.credentials)
+        self.client_without_credentials = webui.client(address, None)
         self._record = record
-        self.log = ServerLog(webui.lines, (begin.credentials.password,))
+        self.log = ServerLog(webui.lines, (trial_start.credentials.password,))
         self._guard: subprocess.Popen[bytes] | None = None
         self._started = threading.Event()
         self._ended = threading.Event()
@@ -116,7 +116,7 @@ class Server:
         return processes.members(self.run_id, self.guard_pid)
 
     def descendants(self) -> list[psutil.Process]:
-        """As ``tree``, without a look at processes that left it: cheap enough to sample."""
+        """As ``tree``, without processes that left it: cheap enough to be read often."""
         return processes.descendants(self._guard.pid) if self._guard else []
 
     def log_tail(self, lines: int = 60) -> tuple[str, ...]:
@@ -151,25 +151,25 @@ class Server:
                 start_new_session=os.name == "posix")
         except OSError as error:
             raise StateDamaged(f"cannot start a helper process: {error.strerror}") from None
-        for target in (self._hear, self._drain):
+        for target in (self._read_events, self._read_output):
             thread = threading.Thread(target=target, daemon=True)
             thread.start()
             self._threads.append(thread)
         self._record = replace(
             self._record, guard_pid=self._guard.pid, guard=processes.identity(self._guard.pid))
         run_folder.write(self.folder, self._record)
-        self._order(json.dumps(spec))
+        self._send(json.dumps(spec))
         if not self._started.wait(GUARD_START):
             self._ended.set()
 
-    def _order(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         guard = self._guard
         if guard is not None and guard.stdin is not None:
             with contextlib.suppress(OSError, ValueError):
                 guard.stdin.write(line.encode() + b"\n")
                 guard.stdin.flush()
 
-    def _hear(self) -> None:
+    def _read_events(self) -> None:
         guard = self._guard
         if guard is None or guard.stdout is None:
             return
@@ -192,7 +192,7 @@ class Server:
         self._started.set()
         self._gone.set()
 
-    def _drain(self) -> None:
+    def _read_output(self) -> None:
         guard = self._guard
         if guard is None or guard.stderr is None:
             return
@@ -213,7 +213,7 @@ class Server:
         start = time.monotonic()
         guard = self._guard
         if guard is not None:
-            self._order("kill" if now else "stop")
+            self._send("kill" if now else "stop")
             self._gone.wait(self.plan.stop_limit + 5.0)
             with contextlib.suppress(OSError, ValueError):
                 if guard.stdin is not None:
@@ -237,17 +237,17 @@ class Server:
         gone = run_folder.remove(self.folder)
         stubborn = tuple(pid for pid in sorted({*left, *self._left}) if psutil.pid_exists(pid))
         # A server that never was ready may have failed because somebody else has the port.
-        port_free = readiness.wait_free(self.port, readiness.TEARDOWN if self.startup else 0.0)
+        port_free = readiness.wait_free(self.port, readiness.PORT_RELEASE if self.startup else 0.0)
         return StopReport(stubborn, port_free, gone, traces, time.monotonic() - start)
 
 
-def _nobody(_: str) -> None:
-    """Tells nobody."""
+def _say_nothing(_: str) -> None:
+    """Drops the message."""
 
 
 class _Deadline:
-    """When a start has had its time, on the clock of time.monotonic; later while its log shows that it installs
-    something, which is said once, with the limit."""
+    """Until when a start may take (time.monotonic). Later while its log shows that it installs something, which the
+    user is told once."""
 
     def __init__(self, server: Server, begun: float, say: Callable[[str], None]) -> None:
         self._log, self._plan, self._begun, self._say = server.log, server.plan, begun, say
@@ -263,7 +263,7 @@ class _Deadline:
 
 
 def start(
-    plan: LaunchPlan, *, cancel: threading.Event | None = None, say: Callable[[str], None] = _nobody
+    plan: LaunchPlan, *, cancel: threading.Event | None = None, say: Callable[[str], None] = _say_nothing
 ) -> Server:
     """Starts a web UI and waits until it is ready: ours, with its model, answering.
 
@@ -276,14 +276,14 @@ def start(
     for attempt in range(PORT_TRIES):
         port = plan.port if plan.port is not None and attempt == 0 else readiness.free_port()
         try:
-            return _attempt(plan, webui, port, begun, cancel, say)
+            return _start_once(plan, webui, port, begun, cancel, say)
         except LaunchFailed as failed:
             if failed.failure != "port" or attempt == PORT_TRIES - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
 
 
-def _attempt(
+def _start_once(
     plan: LaunchPlan, webui: WebUI, port: int, begun: float, cancel: threading.Event | None, say: Callable[[str], None]
 ) -> Server:
     if not readiness.is_free(port):
@@ -294,30 +294,30 @@ def _attempt(
     except OSError as error:
         raise StateDamaged(f"cannot write to {plan.run_root}: {error.strerror}",
                            "free some space there") from None
-    begin = TrialStart(plan.root, plan.python, plan.words, plan.settings, plan.launch_file, plan.own_script, folder,
-                       port, Credentials.make())
-    server = Server(plan, webui, begin, record)
+    trial_start = TrialStart(plan.root, plan.python, plan.words, plan.settings, plan.launch_file, plan.own_script,
+                             folder, port, Credentials.make())
+    server = Server(plan, webui, trial_start, record)
     try:
         try:
-            command = webui.prepare(begin)
+            command = webui.prepare(trial_start)
             server.warnings = command.warnings
             written_files.take(plan.root, folder)
             server.launch(command.argv, plan.root, _environment(plan, folder, command.environment))
         except OSError as error:
             raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
                                "free some space there") from None
-        _await(server, begun, cancel, _Deadline(server, begun, say))
+        _await_ready(server, begun, cancel, _Deadline(server, begun, say))
         server.startup = time.monotonic() - begun
     finally:
         if not server.startup:
             server.stop(now=True)
-    server.given = webui.given(begin) if plan.own_script else None
+    server.given = webui.given(trial_start) if plan.own_script else None
     return server
 
 
 def _environment(plan: LaunchPlan, folder: Path, made: Mapping[str, str]) -> dict[str, str]:
-    """The variables of the process: those that the start makes, its own folder for what is temporary, the plan's own,
-    and those that have it note what it writes."""
+    """The environment of the process: as the start makes it, with temporary files in the run's folder, the plan's
+    variables, and those by which it records what it writes."""
     env = {**made, **{name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}}
     for name, value in plan.env:
         if value:
@@ -327,33 +327,33 @@ def _environment(plan: LaunchPlan, folder: Path, made: Mapping[str, str]) -> dic
     return {**env, **written_files.variables(plan.root, folder, env)}
 
 
-def _await(
+def _await_ready(
     server: Server, begun: float, cancel: threading.Event | None, deadline: Callable[[], float]
 ) -> None:
-    stranger: readiness.NotOurs | None = None
+    not_ours: readiness.NotOurs | None = None
     try:
-        starting = readiness.Starting(
-            server.client, server.stranger, server.port, server.log,
+        starting = readiness.StartingServer(
+            server.client, server.client_without_credentials, server.port, server.log,
             server.descendants if processes.LINUX else server.tree, server.alive, deadline)
         if readiness.await_ready(starting, lambda: cancel is not None and cancel.is_set()):
             return
     except readiness.NotOurs as problem:
-        stranger = problem
+        not_ours = problem
     if cancel is not None and cancel.is_set():
         raise Cancelled("interrupted while the web UI was starting")
     failure: Failure
     why = ""
-    if stranger is not None:
-        failure, what = "port" if stranger.port_taken else "startup", str(stranger)
+    if not_ours is not None:
+        failure, what = "port" if not_ours.port_taken else "startup", str(not_ours)
     elif server.log.model_failed:
-        failure, why = _judged(server, None)
+        failure, why = _failure_of(server, None)
         what = "its model cannot be loaded"
     elif server.alive():
         failure, what = "hang", f"it was not ready within {deadline() - begun:.3g} s"
     else:
         # What it printed last may still be on its way.
         server.stop(now=True)
-        failure, why = _judged(server, server.exit_code)
+        failure, why = _failure_of(server, server.exit_code)
         what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
     raise LaunchFailed(
         f"the web UI did not start: {what}", MEANINGS[failure].advice, failure=failure,
@@ -361,8 +361,8 @@ def _await(
         installing=server.log.installing())
 
 
-def _judged(server: Server, exit_code: int | None) -> tuple[Failure, str]:
-    """The class of a start that failed and the line that names its cause, from all that is kept of its output."""
+def _failure_of(server: Server, exit_code: int | None) -> tuple[Failure, str]:
+    """(Failure class, line that names its cause) of a failed start, from all that is kept of its output."""
     found = judge(Evidence(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True))
     assert found is not None, "a start that failed has a class"
     return found.failure, found.why

@@ -1,4 +1,4 @@
-"""Ends what runs left behind whose owner died, guard and all."""
+"""Cleans up after trials of an autotune that was killed together with its guard process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from autotune.machine import processes
 from autotune.trial import run_folder, written_files
 from autotune.trial.written_files import Trace
 
-PATIENCE = 8.0
-"""Seconds that a living guard is given to do its work itself once its owner died."""
+GUARD_LIMIT = 8.0
+"""Seconds that a living guard is given to clean up itself after autotune died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Swept:
     traces: tuple[Trace, ...]
 
 
-def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
+def sweep(run_root: Path, patience: float = GUARD_LIMIT) -> Swept:
     """Cleans up every run below ``run_root`` whose owner is dead; runs of living owners are left alone.
 
-    A guard that lives does it itself: it is given ``patience`` seconds, with none it is left to it (see ``ending``).
+    A guard that lives cleans up itself: it is given ``patience`` seconds; with 0 such a run is left to its guard.
     Safe at any time and from several processes at once. Raises nothing: what cannot be read is passed over.
     """
     runs = ended = 0
@@ -42,22 +42,22 @@ def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
     for folder in folders:
         record = run_folder.read(folder)
         if record is None:
-            if _orphaned_new(folder):
+            if _is_orphaned(folder):
                 run_folder.remove(folder)
             continue
         if record.owner_lives:
             continue
-        if _guarded(record):
+        if _guard_lives(record):
             if patience <= 0.0:
                 continue
-            _await(record.guard_pid or 0, patience)
-        count, stubborn = _end(record.run_id)
+            _wait_for(record.guard_pid or 0, patience)
+        count, stubborn = _end_processes(record.run_id)
         ended += count
         left += stubborn
         if record.port:
             from autotune.trial import readiness  # with the whole client; seldom needed
 
-            readiness.wait_free(record.port, min(readiness.TEARDOWN, patience))
+            readiness.wait_free(record.port, min(readiness.PORT_RELEASE, patience))
         if folder.exists():
             traces += written_files.restore(folder)
             run_folder.remove(folder)
@@ -65,34 +65,35 @@ def sweep(run_root: Path, patience: float = PATIENCE) -> Swept:
     return Swept(runs, ended, tuple(left), tuple(traces))
 
 
-def ending(run_root: Path) -> list[int]:
-    """Guards that live and whose owner died: each ends its web UI and puts back what that wrote, then ends itself."""
+def guards_cleaning_up(run_root: Path) -> list[int]:
+    """Pids of guards whose owner died and which now end their web UI, put back what it wrote, and end themselves."""
     try:
         records = [run_folder.read(path) for path in run_root.iterdir()]
     except OSError:
         return []
-    return sorted(one.guard_pid for one in records if one and one.guard_pid and not one.owner_lives and _guarded(one))
+    return sorted(one.guard_pid for one in records
+                  if one and one.guard_pid and not one.owner_lives and _guard_lives(one))
 
 
-def _guarded(record: run_folder.RunRecord) -> bool:
+def _guard_lives(record: run_folder.RunRecord) -> bool:
     return record.guard_pid is not None and processes.identity(record.guard_pid) == record.guard
 
 
-def _await(pid: int, limit: float) -> None:
+def _wait_for(pid: int, limit: float) -> None:
     try:
         psutil.Process(pid).wait(limit)
     except (psutil.TimeoutExpired, *processes.GONE):
         return
 
 
-def _end(run_id: str) -> tuple[int, list[int]]:
+def _end_processes(run_id: str) -> tuple[int, list[int]]:
     """Ends all that carry the marker, the guard included. (How many there were, pids that would not die.)"""
     found = {process.pid for process in processes.marked(run_id)}
     return len(found), processes.end(lambda: processes.marked(run_id), grace=0.0, limit=10.0)
 
 
-def _orphaned_new(folder: Path) -> bool:
-    """A folder whose owner died before its record was written, or one without any record for a minute."""
+def _is_orphaned(folder: Path) -> bool:
+    """Whether the owner of a folder died before its record was written, or it has had none for a minute."""
     name = folder.name
     if name.startswith(run_folder.NEW):
         pid = name[len(run_folder.NEW):].split("-", 1)[0]

@@ -1,9 +1,9 @@
-"""What a trial wrote into the web UI's folder is put back; what anybody else wrote there is left.
+"""Puts back the files of the web UI's folder that a trial wrote, and leaves what anybody else wrote there.
 
 Isolation (``isolation``) keeps the web UI itself from writing into the install; an extension may still do so. Who
-wrote what is not guessed from the files: the trial's own Python notes it while it runs (``write_recorder``). Put back
-is a file that the trial wrote, that stands as the trial left it, and nothing else. Where somebody wrote it since, where
-that cannot be told, or where a program that is no Python wrote it, it stays and is named. Whatever is taken out of
+wrote what is not guessed from the files: the trial's own Python records it while it runs (``write_recorder``). Only
+a file that the trial wrote, and that is as the trial left it, is put back. Where somebody wrote it since, where that
+cannot be told, or where a program that is no Python wrote it, it stays and is named. Whatever is taken out of
 the install lies in the ``aside`` folder beside the runs' folders, and nothing there is ever deleted by us. Standard
 library only: the guard does this too when autotune died.
 """
@@ -25,19 +25,23 @@ from autotune.trial import write_recorder
 from autotune.trial.write_recorder import COPIES, JOURNAL, SKIPPED, State
 
 LIST = "inventory.json"
+"""File in the run's folder: the install's folder, and when the run began."""
 HOOK = "hook"
+"""Folder in the run's folder: the copy of ``write_recorder`` that each Python of the trial loads."""
 ASIDE = "aside"
 """Folder beside the runs' folders that takes what a trial left in the install, so that nothing is lost."""
 BEFORE = "before"
 """Folder in a run's part of it: what files held before the trial, where that was not put back."""
-JUST_NOW = 1_000_000_000
-"""Nanoseconds: a trial that was killed while it wrote wrote last at most so long after it was last looked at."""
+KILL_SLACK = 1_000_000_000
+"""Nanoseconds: a trial that was killed while it wrote may have written for so long after its last record."""
 MOST_NAMED = 200
-SCRIPTS_OWN = ("tmp",)
-"""Folders that webui.bat makes before any Python runs, so that no journal tells of them; only empty ones go."""
-TOLD = 5
-"""Files that a warning names."""
+"""Files written by others that are looked for at most."""
+MADE_BY_SCRIPT = ("tmp",)
+"""Folders that webui.bat makes before any Python runs, so that no journal names them; removed only when empty."""
+MOST_IN_WARNING = 5
+"""Files that a warning names at most."""
 MOST_LOOKED_AT = 200_000
+"""Entries of folders that are read at most for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +54,44 @@ class Trace:
 
 
 @dataclass(slots=True)
-class _Written:
-    """What the trial's processes told of one file: as it was before, as they left it."""
+class _WrittenFile:
+    """One file in the journal: as it was ``before``, and as the trial ``left`` it, which is final once ``closed``.
+
+    ``record``: the first line about it, with its copy or link target; ``wall``: when the last one was written
+    (nanoseconds since 1970); ``removed``: the trial was about to remove it.
+    """
 
     name: str
     before: State
-    how: dict[str, Any]
+    record: dict[str, Any]
     left: State = None
-    sure: bool = False
-    goes: bool = False
+    closed: bool = False
+    removed: bool = False
     wall: int = 0
 
 
 @dataclass(slots=True)
-class _Told:
-    """All that the trial's processes told."""
+class _Journal:
+    """All that the trial's processes recorded: files by real path; folders made, removed (``gone``) and moved."""
 
-    files: dict[str, _Written] = field(default_factory=dict)
+    files: dict[str, _WrittenFile] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
 
 
 def take(root: Path, folder: Path) -> None:
-    """Prepares a run's ``folder`` so that what the trial writes into ``root`` is noted. Raises OSError."""
+    """Prepares a run's ``folder`` so that what the trial writes into ``root`` is recorded. Raises OSError."""
     for name in (COPIES, JOURNAL, HOOK):
         (folder / name).mkdir(mode=0o700)
     shutil.copyfile(write_recorder.__file__, folder / HOOK / "sitecustomize.py")
-    missing = [name for name in SCRIPTS_OWN if not os.path.lexists(root / name)]
+    missing = [name for name in MADE_BY_SCRIPT if not os.path.lexists(root / name)]
     listing = {"root": str(root), "began": time.time_ns(), "missing": missing}
     disk.write_whole(folder / LIST, json.dumps(listing).encode())
 
 
 def variables(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """The variables that make the trial's Python note what it writes, on top of ``env``."""
+    """The environment variables, on top of ``env``, that make the trial's Python record what it writes."""
     path = os.pathsep.join(filter(None, (str(folder / HOOK), env.get("PYTHONPATH", ""))))
     return {"PYTHONPATH": path, write_recorder.VARIABLE: json.dumps({"root": str(root), "folder": str(folder)})}
 
@@ -101,31 +109,31 @@ def restore(folder: Path) -> tuple[Trace, ...]:
         return ()
     if not root.is_dir():
         return ()
-    told = _read(folder / JOURNAL)
-    told.made += [os.path.realpath(root / name) for name in listing.get("missing", ()) if name in SCRIPTS_OWN]
+    journal = _read_journal(folder / JOURNAL)
+    journal.made += [os.path.realpath(root / name) for name in listing.get("missing", ()) if name in MADE_BY_SCRIPT]
     aside = folder.parent / ASIDE / folder.name
-    traces = [Trace(name, "left") for name in told.moved]
-    for real, one in told.files.items():
-        what = _settle(Path(real), one, folder, aside)
+    traces = [Trace(name, "left") for name in journal.moved]
+    for real, one in journal.files.items():
+        what = _undo(Path(real), one, folder, aside)
         if what is not None:
             traces.append(Trace(one.name, what))
         if what == "left":
-            _keep_copy(one, folder, aside)
-    for path in sorted(told.gone, key=len):
+            _keep_original(one, folder, aside)
+    for path in sorted(journal.gone, key=len):
         with contextlib.suppress(OSError):
             Path(path).mkdir()
-    for path in sorted(set(told.made) - set(told.gone), key=len, reverse=True):
+    for path in sorted(set(journal.made) - set(journal.gone), key=len, reverse=True):
         with contextlib.suppress(OSError):
             Path(path).rmdir()
-    known = {*told.files, *(os.path.realpath(root / trace.path) for trace in traces)}
-    traces += [Trace(name, "left") for name in _others(root, began, known)]
+    known = {*journal.files, *(os.path.realpath(root / trace.path) for trace in traces)}
+    traces += [Trace(name, "left") for name in _changed_otherwise(root, began, known)]
     return tuple(traces)
 
 
 def warnings_of(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
-    """What a run's traces come to, as warnings."""
-    undone = _names(trace.path for trace in traces if trace.what != "left")
-    left = _names(trace.path for trace in traces if trace.what == "left")
+    """Warnings for the user about files that a trial left changed or had to have put back."""
+    undone = _named(trace.path for trace in traces if trace.what != "left")
+    left = _named(trace.path for trace in traces if trace.what == "left")
     out = []
     if undone:
         out.append(f"the web UI, or an extension of it, wrote into its folder during trials ({undone}); that is as it "
@@ -136,96 +144,100 @@ def warnings_of(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _names(paths: Iterable[str]) -> str:
+def _named(paths: Iterable[str]) -> str:
     names = sorted(set(paths))
-    return ", ".join(names[:TOLD]) + (f" and {len(names) - TOLD} more" if len(names) > TOLD else "")
+    more = len(names) - MOST_IN_WARNING
+    return ", ".join(names[:MOST_IN_WARNING]) + (f" and {more} more" if more > 0 else "")
 
 
-# -- what was told
+# -- reading the journal
 
 
-def _read(journal: Path) -> _Told:
+def _read_journal(folder: Path) -> _Journal:
+    """What all processes of the run recorded, in the order of its time; lines that cannot be read are left out."""
     records: list[dict[str, Any]] = []
     with contextlib.suppress(OSError):
-        for path in journal.iterdir():
+        for path in folder.iterdir():
             for line in path.read_bytes().splitlines():
                 # The last line of a process that was killed may be torn.
                 with contextlib.suppress(ValueError):
                     records.append(json.loads(line))
-    told = _Told()
+    journal = _Journal()
     for record in sorted(records, key=lambda one: int(one["at"])):
-        _take_in(told, record)
-    return told
+        _add_record(journal, record)
+    return journal
 
 
-def _take_in(told: _Told, record: dict[str, Any]) -> None:
+def _add_record(journal: _Journal, record: dict[str, Any]) -> None:
+    """Takes one line of the journal into account."""
     op, real = record["op"], record.get("real", "")
-    one = told.files.get(real)
+    one = journal.files.get(real)
     if op == "folder":
-        told.made.append(real)
+        journal.made.append(real)
     elif op == "no folder":
-        told.gone.append(real)
+        journal.gone.append(real)
     elif op == "moved":
-        told.moved += [record["name"], record["to"]]
+        journal.moved += [record["name"], record["to"]]
     elif op == "write":
-        # What stands there is the trial's own where it left it so, or has just begun to write it.
-        own = one is not None and (one.left == record["before"] if one.sure else True)
+        # The content is the trial's own where the file is as it left it, or where it had not yet closed it.
+        own = one is not None and (one.left == record["before"] if one.closed else True)
         if one is None or not own:
-            one = told.files[real] = _Written(record["name"], record["before"], record)
-        one.sure = False
+            one = journal.files[real] = _WrittenFile(record["name"], record["before"], record)
+        one.closed = False
     elif one is not None:
-        one.sure = op == "left"
+        one.closed = op == "left"
         one.left = record.get("state", one.left)
     if one is not None:
         one.wall = record["wall"]
-        one.goes = record.get("goes", one.goes)
+        one.removed = record.get("goes", one.removed)
 
 
 # -- putting back
 
 
-def _settle(path: Path, one: _Written, folder: Path, aside: Path) -> str | None:
-    """Brings one file back to what it was before the trial, where only the trial wrote it since."""
+def _undo(path: Path, one: _WrittenFile, folder: Path, aside: Path) -> str | None:
+    """Puts one file back as it was, where only the trial wrote it since. Says what was done, as ``Trace.what``; None:
+    it is unchanged."""
     try:
         now = write_recorder.state_of(str(path))
     except OSError:
         return "left"
-    if _same(now, one.before):
+    if _unchanged(now, one.before):
         return None
-    if not _trials(now, one):
+    if not _as_the_trial_left_it(now, one):
         return "left"
     try:
         if one.before is None:
             if now is not None:
-                _move(path, aside / one.name)
+                _move_aside(path, aside / one.name)
             return "moved out" if now is not None else None
         return _put_back(path, one, now, folder, aside)
     except OSError:
         return "left"
 
 
-def _same(now: State, before: State) -> bool:
-    """Kind, size, time and mode; a file that was put back is another inode."""
+def _unchanged(now: State, before: State) -> bool:
+    """Whether kind, size, time and mode are equal; the inode is not compared, since a file that is put back is new."""
     return (now is None) == (before is None) and (now is None or (*now[:3], now[4]) == (*before[:3], before[4]))
 
 
-def _trials(now: State, one: _Written) -> bool:
+def _as_the_trial_left_it(now: State, one: _WrittenFile) -> bool:
     """Does the file stand as the trial left it?"""
-    if now == one.left and (one.sure or one.left is not None):
+    if now == one.left and (one.closed or one.left is not None):
         return True
     # The trial was killed as it wrote: nobody looked at the file after its last byte.
-    return not one.sure and (one.goes if now is None else now[2] <= one.wall + JUST_NOW)
+    return not one.closed and (one.removed if now is None else now[2] <= one.wall + KILL_SLACK)
 
 
-def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) -> str | None:
+def _put_back(path: Path, one: _WrittenFile, now: State, folder: Path, aside: Path) -> str | None:
     part = path.with_name(f".{path.name[:100]}.autotune-part")
     part.unlink(missing_ok=True)
     if one.before[0] == "l":
-        part.symlink_to(one.how["link"])
+        part.symlink_to(one.record["link"])
     else:
-        if not one.how.get("copy"):
+        if not one.record.get("copy"):
             return "left"
-        copy = folder / COPIES / one.how["copy"]
+        copy = folder / COPIES / one.record["copy"]
         if now is not None and now[0] == "f" and now[1] == one.before[1] and path.read_bytes() == copy.read_bytes():
             path.chmod(one.before[4])
             os.utime(path, ns=(one.before[2], one.before[2]))
@@ -236,7 +248,7 @@ def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) 
         os.utime(part, ns=(one.before[2], one.before[2]))
     try:
         if now is not None:
-            _keep(path, aside / one.name)
+            _copy_aside(path, aside / one.name)
         if write_recorder.state_of(str(path)) != now:
             return "left"
         part.replace(path)
@@ -245,8 +257,8 @@ def _put_back(path: Path, one: _Written, now: State, folder: Path, aside: Path) 
     return "put back"
 
 
-def _free(place: Path) -> Path:
-    """``place``, or a name beside it that nothing has: what lies aside is never written over."""
+def _unused_name(place: Path) -> Path:
+    """``place``, or a name beside it that nothing has, so that nothing in the aside folder is overwritten."""
     disk.make_folder(place.parent)
     number, free = 1, place
     while os.path.lexists(free):
@@ -254,32 +266,33 @@ def _free(place: Path) -> Path:
     return free
 
 
-def _keep(path: Path, place: Path) -> None:
-    """What a file holds now, aside; it stays where it is too."""
-    shutil.copy2(path, _free(place), follow_symlinks=False)
+def _copy_aside(path: Path, place: Path) -> None:
+    """Copies a file into the aside folder; it stays where it is too."""
+    shutil.copy2(path, _unused_name(place), follow_symlinks=False)
 
 
-def _move(path: Path, place: Path) -> None:
+def _move_aside(path: Path, place: Path) -> None:
+    """Moves a file into the aside folder."""
     try:
-        path.rename(_free(place))
+        path.rename(_unused_name(place))
     except OSError:
-        # Another disk.
-        shutil.copy2(path, _free(place), follow_symlinks=False)
+        # The aside folder lies on another disk.
+        shutil.copy2(path, _unused_name(place), follow_symlinks=False)
         path.unlink()
 
 
-def _keep_copy(one: _Written, folder: Path, aside: Path) -> None:
-    """What a file held before the trial, aside, where it was not put back. A rename: it needs no room."""
-    if one.how.get("copy"):
+def _keep_original(one: _WrittenFile, folder: Path, aside: Path) -> None:
+    """Keeps in the aside folder what a file held before the trial, where it was not put back. Needs no disk space."""
+    if one.record.get("copy"):
         with contextlib.suppress(OSError):
-            (folder / COPIES / one.how["copy"]).rename(_free(aside / BEFORE / one.name))
+            (folder / COPIES / one.record["copy"]).rename(_unused_name(aside / BEFORE / one.name))
 
 
-# -- what else changed
+# -- files that others wrote
 
 
-def _others(root: Path, began: int, known: set[str]) -> Iterator[str]:
-    """Files written since the run began that the trial did not tell of, by name."""
+def _changed_otherwise(root: Path, began: int, known: set[str]) -> Iterator[str]:
+    """Names of files below ``root`` written since the run ``began`` that are not in the journal (``known``)."""
     named = looked = 0
     todo = [str(root)]
     while todo:

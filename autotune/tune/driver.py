@@ -53,8 +53,8 @@ MIN_SSIM = 0.8
 class _ClipTask:
     """One clip to render: of which set and workload (``index``: its place in the profile), in which round.
 
-    ``state``: what a good clip is recorded as. ``shorter``: it is rendered with fewer steps, and its seconds are scaled
-    up to a whole clip.
+    ``state``: what a good clip is recorded as. ``short_clip``: it is rendered with fewer steps, and its seconds are
+    scaled up to a whole clip.
     """
 
     candidate: Candidate
@@ -63,7 +63,7 @@ class _ClipTask:
     workload: Workload
     round: int
     state: SampleState = "ok"
-    shorter: short_clips.Shorter | None = None
+    short_clip: short_clips.ShortClip | None = None
 
     @property
     def phase(self) -> Literal["warmup", "measuring"]:
@@ -120,7 +120,8 @@ class Driver:
         self._live: _Process | None = None
         self._card = which_gpu.of_machine(setup.machine)
         # Memory on other GPUs is not waited for: what uses it is not ours.
-        self._idle_memory = {index: used for index, used in gpu_memory.level(nvml).items() if index == self._card}
+        used = gpu_memory.memory_in_use(nvml)
+        self._idle_memory = {self._card: used[self._card]} if self._card in used else {}
         self._main_memory = MainMemory()
         self._reference = ReferenceClips(study.folder, setup.profile)
         self._clocks: deque[int] = deque(maxlen=CLOCKS_KEPT)
@@ -199,15 +200,15 @@ class Driver:
             more = replace(workload, steps=proposal.steps)
             enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
             return enough or self._measure_clip(live, replace(task, workload=more, state="check"))
-        shorter = None
+        short_clip = None
         if proposal.purpose in short_clips.PURPOSES and not proposal.fresh:
-            shorter = short_clips.shorter(samples, index, workload, baseline)
-        steps = shorter.steps if shorter else workload.steps
-        whole = replace(task, workload=replace(workload, steps=steps), shorter=shorter)
+            short_clip = short_clips.short_clip(samples, index, workload, baseline)
+        steps = short_clip.steps if short_clip else workload.steps
+        whole = replace(task, workload=replace(workload, steps=steps), short_clip=short_clip)
         if self._budget.left() <= 0.0 or not self._measure_clip(live, whole):
             return False
         fewer = short_clips.short_steps(workload)
-        if shorter or fewer is None or not short_clips.check_due(samples, index, workload, baseline, proposal):
+        if short_clip or fewer is None or not short_clips.check_due(samples, index, workload, baseline, proposal):
             return True
         short = replace(task, workload=replace(workload, steps=fewer), state="check")
         return self._budget.left() > 0.0 and self._measure_clip(live, short)
@@ -386,15 +387,15 @@ class Driver:
         state = task.state
         if state != "warmup" and (result.discard or result.too_slow):
             state = "discarded" if result.discard else "too_slow"
-        seconds, shorter = result.at_least if result.too_slow else result.seconds, task.shorter
-        whole = shorter.grow(seconds) if shorter and seconds is not None else seconds
+        seconds, short_clip = result.at_least if result.too_slow else result.seconds, task.short_clip
+        whole = short_clip.whole_seconds(seconds) if short_clip and seconds is not None else seconds
         usual = self._setup.profile.workloads[task.index].steps
         self._add_sample(live, task, _ClipOutcome(
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
             seconds=None if failure else whole,
-            rendered=seconds if shorter and not failure else None,
+            rendered=seconds if short_clip and not failure else None,
             steps=None if task.workload.steps == usual else task.workload.steps,
             cost=result.cost,
             seen=result.seen,
@@ -419,9 +420,9 @@ class Driver:
         asked = (samples, task.proposal, index, self._setup.space.baseline)
         best = time_limits.seconds_to_beat(*asked) if timed else None
         family = time_limits.comparable_seconds(*asked) if timed else ()
-        if task.shorter is not None:
-            best = None if best is None else task.shorter.shrink(best)
-            family = tuple(map(task.shorter.shrink, family))
+        if task.short_clip is not None:
+            best = None if best is None else task.short_clip.short_seconds(best)
+            family = tuple(map(task.short_clip.short_seconds, family))
         first = all(sample.launch != live.launch for sample in samples)
         limits = time_limits.clip_limits(samples, index, task.workload, first, self._budget.left())
         process = measure.ClipProcess(

@@ -13,7 +13,7 @@ from statistics import fmean, median
 from typing import TypeVar
 
 from autotune.measure import clip_rules
-from autotune.measure.clip import SLOW
+from autotune.measure.clip import TOO_SLOW
 from autotune.model.study import Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Workload
 
@@ -52,8 +52,8 @@ program gets done; without it the next clips would be discarded as well."""
 MANY = 0.2
 """The user is warned when at least this share of the clips was discarded."""
 SLOWEST = 16.0
-"""Largest power of SLOW that is used (656 times the best set's time). A workload with hardly any weight would ask for
-powers beyond what a float holds."""
+"""Largest power of TOO_SLOW that is used (656 times the best set's time). A workload with hardly any weight would ask
+for powers beyond what a float holds."""
 FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
 WITHIN_NOISE = 3.0
 """Standard deviations of clip noise that count as chance. With fewer, the first clip of a set as good as the best
@@ -157,9 +157,9 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
 
 
 def seconds_to_beat(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
-    """Seconds against which a clip is given up as too slow (at SLOW times these); None where it is never given up.
+    """Seconds against which a clip is given up as too slow (at TOO_SLOW times these); None where it is never given up.
 
-    It is the median clip of the best set, or more where clips vary so much that a set just as fast could take SLOW
+    It is the median clip of the best set, or more where clips vary so much that a set just as fast could take TOO_SLOW
     times as long by chance (WITHIN_NOISE). Clips are given up in the search only, only of sets without a time yet,
     and never of the current flags.
     """
@@ -167,7 +167,7 @@ def seconds_to_beat(samples: Sequence[Sample], proposal: Proposal, workload: int
     if proposal.purpose not in CUT or proposal.candidate == baseline or proposal.candidate in times or not times:
         return None
     sd = _clip_sd(samples, workload)
-    return min(median(seconds) * max(1.0, _by_chance(sd, len(seconds)) / SLOW) for seconds in times.values())
+    return min(median(seconds) * max(1.0, _by_chance(sd, len(seconds)) / TOO_SLOW) for seconds in times.values())
 
 
 def _by_chance(sd: float, clips: int) -> float:
@@ -194,10 +194,10 @@ def _clip_sd(samples: Sequence[Sample], workload: int) -> float:
 def slow_factor(workloads: Sequence[Workload], index: int) -> float:
     """How many times the best clip's time a clip of this workload must take to make its set surely too slow.
 
-    From there on the set's score, a weighted geometric mean over all workloads, is at least ``SLOW`` times the best
+    From there on the set's score, a weighted geometric mean over all workloads, is at least ``TOO_SLOW`` times the best
     one, even if the set equals the best in every other workload.
     """
-    return float(SLOW ** min(SLOWEST, sum(one.weight for one in workloads) / workloads[index].weight))
+    return float(TOO_SLOW ** min(SLOWEST, sum(one.weight for one in workloads) / workloads[index].weight))
 
 
 def pause_after(samples: Sequence[Sample]) -> float:
@@ -218,9 +218,9 @@ def discard_warning(samples: Sequence[Sample]) -> str | None:
 def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workload: int, budget: float) -> bool:
     """Whether a set needs one more warm-up clip in a process (``launch``) before it is timed.
 
-    The first set of the first process, and the first set that a process is switched to, are warmed up until their
-    clips are stable (``clip_rules.warmups``). That shows how many such clips this machine needs, and later processes
-    and switches get as many. There is always one; there are no extra ones once they have used up WARMUP_SHARE of the
+    The first set of the first process, and the first set that a process is switched to, are warmed up until their clips
+    are stable (``clip_rules.warmup_count``). That shows how many such clips this machine needs, and later processes and
+    switches get as many. There is always one; there are no extra ones once they have used up WARMUP_SHARE of the
     ``budget`` (seconds).
     """
     runs = _warmups(samples, workload)
@@ -231,11 +231,11 @@ def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workl
     begins = first.get(launch) == candidate
     alike = [seconds for (number, name), seconds in runs.items()
              if (number, name) != (launch, candidate) and (first.get(number) == name) == begins]
-    learned = next((count for seconds in alike if (count := clip_rules.warmups(seconds)) is not None), None)
+    learned = next((count for seconds in alike if (count := clip_rules.warmup_count(seconds)) is not None), None)
     if learned is not None:
         return len(mine) < learned
     extra = sum(sum(seconds[1:]) for seconds in runs.values())
-    return clip_rules.warmups(mine) is None and extra + mine[-1] <= WARMUP_SHARE * budget
+    return clip_rules.warmup_count(mine) is None and extra + mine[-1] <= WARMUP_SHARE * budget
 
 
 def _times(samples: Sequence[Sample], workload: int) -> dict[str, list[float]]:

@@ -38,7 +38,7 @@ ANSWER_LIMIT = 2.0
 CPU_SPAN = 2.0
 """Seconds between the two readings of CPU time of a process that was not read before."""
 SHORTEST_SPAN, LONGEST_SPAN = 0.7, 5.0
-"""Seconds between two readings of CPU time that tell of now: in less a burst wanted for work, in more a job that has
+"""Seconds between two readings of CPU time that tell of now: in less a burst counts as work, in more a job that has
 just begun is lost among the idle time before it."""
 
 
@@ -375,7 +375,7 @@ class Monitor:
         self._meter = CpuMeter(ours)
 
     def activities(self, span: float = CPU_SPAN) -> tuple[Activity, ...]:
-        """Whether each is busy now. Takes ``span`` seconds where the last reading is too old, no time where none runs."""
+        """Whether each is busy now. Takes ``span`` seconds where the last reading is too old; none where none runs."""
         found = self.finder.web_uis(self._ours())
         self._meter.keep_only([one.pid for one in found])
         ages = [self._meter.age(one.pid) for one in found]

@@ -156,8 +156,8 @@ def test_nvml_goes_and_comes_back_while_it_runs(webui: Path) -> None:
 
 
 def test_a_clip_over_which_the_machine_stood_still_does_not_count() -> None:
-    assert clip_rules.discard(Observations(widest=0.4), 2.0, 2.0) is None
-    assert "stood still for 7.0 s" in (clip_rules.discard(Observations(widest=7.0), 2.0, 2.0) or "")
+    assert clip_rules.why_discarded(Observations(longest_pause=0.4), 2.0, 2.0) is None
+    assert "stood still for 7.0 s" in (clip_rules.why_discarded(Observations(longest_pause=7.0), 2.0, 2.0) or "")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")

@@ -200,5 +200,5 @@ def test_a_game_beside_a_clip_is_a_stranger(pdh: pdh_fake.Fake, wddm: Nvml) -> N
     observer.before()
     pdh.say({f"pid_{OURS}_{CARD}": (4000, 4000, 150), f"pid_{GAME}_{CARD}": (2300, 2300, 0)})
     for step in range(10):
-        observer.look(step / 10)
+        observer.observe(step / 10)
     assert observer.seen().foreign == (GAME,)

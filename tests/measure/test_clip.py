@@ -17,7 +17,7 @@ import pytest
 from autotune import measure
 from autotune.measure import clip_rules
 from autotune.measure.observations import Observations
-from autotune.measure.observers import Observer, RamObserver, Sampler, TorchObserver, merged
+from autotune.measure.observers import Observer, ObserverThread, RamObserver, TorchObserver, merged
 from autotune.model.api import ApiProblem, Memory
 from autotune.model.workload import Workload
 from autotune.webui.a1111.client import Client
@@ -178,7 +178,7 @@ def ignores_interrupts(connection: socket.socket, request: bytes, stop: threadin
 
 
 def test_a_clip_given_up_that_never_ends_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure_clip, "PATIENCE", 0.1)
+    monkeypatch.setattr(measure_clip, "INTERRUPT_LIMIT", 0.1)
     with client(ignores_interrupts) as api:
         result = rendered(api, CLIP, 1, best=0.1, hang=0.6)
     assert result.failure == "hang" and result.restart and not result.too_slow and result.cost >= 0.6
@@ -290,8 +290,8 @@ def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
         def before(self) -> None:
             self.calls.append("before")
 
-        def look(self, seconds: float) -> None:
-            self.calls.append("look")
+        def observe(self, seconds: float) -> None:
+            self.calls.append("observe")
             self.seconds.append(seconds)
             if len(self.seconds) == 3:
                 self.thrice.set()
@@ -300,10 +300,10 @@ def test_the_sampler_looks_while_a_block_runs_and_stops_after() -> None:
             self.calls.append("after")
 
     one = Count()
-    with Sampler([one], period=0.05) as sampler:
+    with ObserverThread([one], period=0.05) as sampler:
         assert one.thrice.wait(20)
     assert one.calls[0] == "before" and one.calls[-1] == "after" and one.seconds == sorted(set(one.seconds))
-    assert sampler.seen().looks == one.calls.count("look") and sampler.seen().widest >= 0.04
+    assert sampler.seen().looks == one.calls.count("observe") and sampler.seen().longest_pause >= 0.04
 
 
 def test_the_process_table_is_read_ever_more_seldom() -> None:
@@ -316,20 +316,20 @@ def test_the_process_table_is_read_ever_more_seldom() -> None:
     observer = RamObserver(processes)
     observer.before()
     for tenth in range(1, 600):
-        observer.look(tenth / 10.0)
+        observer.observe(tenth / 10.0)
     assert len(asked) == 6 and observer.seen().memory_peak
 
 
 def test_main_memory_of_the_tree() -> None:
     observer = RamObserver(lambda: [psutil.Process()])
-    with Sampler([observer], period=0.05) as sampler:
+    with ObserverThread([observer], period=0.05) as sampler:
         ballast = bytearray(64 * 1024 * 1024)
         ballast[::4096] = b"x" * len(ballast[::4096])
         assert wait_for(lambda: sampler.seen().looks >= 2, 20, period=0.01)
     peak = sampler.seen().memory_peak
     assert peak is not None and peak >= len(ballast) / 1048576
     gone = RamObserver(lambda: [])
-    with Sampler([gone]) as empty:
+    with ObserverThread([gone]) as empty:
         pass
     assert empty.seen().memory_peak is None
 
@@ -341,7 +341,7 @@ def test_torch_memory_is_asked_after_the_clip_and_may_be_absent() -> None:
     full = Memory(975.0, 1000.0, 900.0, 800.0, 0)
     for read, share in ((lambda: full, 0.975), (refuses, None)):
         observer = TorchObserver(read)
-        with Sampler([observer]) as sampler:
+        with ObserverThread([observer]) as sampler:
             assert sampler.full_now() == share
         seen = sampler.seen()
         assert seen.memory_full == share

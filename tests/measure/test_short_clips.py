@@ -36,45 +36,45 @@ def rendered_both_ways(name: str, per_step: float, off: float = 0.0, start: int 
 
 def test_whole_clips_until_another_set_was_told_right() -> None:
     base = rendered_both_ways("base", STEP)
-    assert short_clips.shorter([], 0, CLIP, "base") is None
-    assert short_clips.shorter(base, 0, CLIP, "base") is None
-    told = short_clips.shorter([*base, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base")
-    assert told is not None
-    assert told.fixed == pytest.approx(FIXED)
-    assert told.grow(seconds(10, 0.25)) == pytest.approx(seconds(20, 0.25))
-    assert told.shrink(told.grow(3.3)) == pytest.approx(3.3)
+    assert short_clips.short_clip([], 0, CLIP, "base") is None
+    assert short_clips.short_clip(base, 0, CLIP, "base") is None
+    short = short_clips.short_clip([*base, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base")
+    assert short is not None
+    assert short.fixed == pytest.approx(FIXED)
+    assert short.whole_seconds(seconds(10, 0.25)) == pytest.approx(seconds(20, 0.25))
+    assert short.short_seconds(short.whole_seconds(3.3)) == pytest.approx(3.3)
 
 
 @given(fixed=st.floats(-1.0, 60.0), took=st.floats(0.01, 600.0), more=st.floats(0.001, 1.0))
 def test_a_whole_clip_takes_longer_than_its_short_one_whatever_the_line_says(
         fixed: float, took: float, more: float) -> None:
-    told = short_clips.Shorter(10, 20, fixed)
-    assert told.grow(took) > took
-    assert told.grow(took + more) > told.grow(took)
-    assert told.shrink(told.grow(took)) == pytest.approx(took, rel=1e-6)
+    short = short_clips.ShortClip(10, 20, fixed)
+    assert short.whole_seconds(took) > took
+    assert short.whole_seconds(took + more) > short.whole_seconds(took)
+    assert short.short_seconds(short.whole_seconds(took)) == pytest.approx(took, rel=1e-6)
 
 
 def test_a_set_that_was_told_wrong_ends_it_unless_others_outvote_it() -> None:
     base = rendered_both_ways("base", STEP)
     wrong = rendered_both_ways("sdp", 0.2, off=0.2, start=2)
-    assert short_clips.shorter([*base, *wrong], 0, CLIP, "base") is None
+    assert short_clips.short_clip([*base, *wrong], 0, CLIP, "base") is None
     right = [*rendered_both_ways("v1", 0.6, start=4), *rendered_both_ways("none", 0.4, start=6)]
-    assert short_clips.shorter([*base, *wrong, *right[:2]], 0, CLIP, "base") is None
-    assert short_clips.shorter([*base, *wrong, *right], 0, CLIP, "base") is not None
+    assert short_clips.short_clip([*base, *wrong, *right[:2]], 0, CLIP, "base") is None
+    assert short_clips.short_clip([*base, *wrong, *right], 0, CLIP, "base") is not None
 
 
 def test_a_stalled_clip_of_the_current_flags_does_not_bend_the_line() -> None:
     base = rendered_both_ways("base", STEP, off=0.12)
     others = [*rendered_both_ways("sdp", 0.2, start=2), *rendered_both_ways("v1", 0.6, start=4)]
-    told = short_clips.shorter([*base, *others], 0, CLIP, "base")
-    assert told is not None
-    assert told.fixed == pytest.approx(FIXED, abs=0.1)
+    short = short_clips.short_clip([*base, *others], 0, CLIP, "base")
+    assert short is not None
+    assert short.fixed == pytest.approx(FIXED, abs=0.1)
 
 
 def test_time_that_does_not_grow_with_steps_is_never_told_forward() -> None:
     """Most of such a clip is encoding or waiting: a short one saves nothing."""
     flat = [sample(0, "base", 8.0), sample(1, "base", 7.5, "check", steps=10)]
-    assert short_clips.shorter([*flat, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base") is None
+    assert short_clips.short_clip([*flat, *rendered_both_ways("sdp", 0.2, start=2)], 0, CLIP, "base") is None
     assert not short_clips.check_due(flat, 0, CLIP, "base", Proposal("sdp", "screen", 1))
 
 

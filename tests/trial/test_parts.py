@@ -24,7 +24,7 @@ from autotune.overview import status
 from autotune.report import plain
 from autotune.store.places import Places
 from autotune.trial import readiness, run_folder, wait_for_gpu_memory
-from autotune.trial.gpu_memory import level
+from autotune.trial.gpu_memory import memory_in_use
 from autotune.trial.log import ServerLog
 from autotune.trial.sweep import sweep
 from autotune.webui.a1111 import isolation
@@ -135,7 +135,7 @@ def test_memory_is_waited_for(used: tuple[float | None, ...], back: bool) -> Non
 def test_memory_that_stays_away_is_given_up() -> None:
     assert wait_for_gpu_memory(Card(5000.0), {0: 100.0}, limit=0.05, period=0.01)[0] is False
     assert wait_for_gpu_memory(None, {0: 100.0}) == (True, 0.0) and wait_for_gpu_memory(Card(5000.0), {}) == (True, 0.0)
-    assert level(Card(7.0)) == {0: 7.0} and level(Card(None)) == {}
+    assert memory_in_use(Card(7.0)) == {0: 7.0} and memory_in_use(Card(None)) == {}
 
 
 def test_a_port_is_waited_for_until_its_holder_is_quite_gone() -> None:

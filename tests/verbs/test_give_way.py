@@ -89,5 +89,5 @@ def test_what_was_done_beside_a_clip_is_seen_afterwards(tmp_path: Path) -> None:
     with up(root, IDLE):
         seen.after()
         assert "was started" in seen.seen().disturbed
-    assert clip_rules.discard(Observations(disturbed="why"), 1.0, 1.0) == "why"
-    assert clip_rules.discard(Observations(), 1.0, 1.0) is None
+    assert clip_rules.why_discarded(Observations(disturbed="why"), 1.0, 1.0) == "why"
+    assert clip_rules.why_discarded(Observations(), 1.0, 1.0) is None

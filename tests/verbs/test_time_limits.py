@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from autotune.decide.rounds import rounds
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import verdict
-from autotune.measure.clip import SLOW
+from autotune.measure.clip import TOO_SLOW
 from autotune.model import codec
 from autotune.model.study import History, Launch, Proposal, Sample, SampleState
 from autotune.model.workload import Profile, SearchSpec, Workload
@@ -101,8 +101,8 @@ def test_a_set_is_given_up_against_the_noise_seen(noise: float) -> None:
         reference = time_limits.seconds_to_beat(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
         assert reference is not None
         clip = 12.0 * math.exp(rng.gauss(0.0, noise))
-        equal += clip > reference * SLOW
-        twice += 2.0 * clip > reference * SLOW
+        equal += clip > reference * TOO_SLOW
+        twice += 2.0 * clip > reference * TOO_SLOW
     assert equal <= (0.002 if noise <= 0.1 else 0.025) * tries
     assert twice >= {0.01: 1.0, 0.06: 0.97, 0.1: 0.85}.get(noise, 0.2) * tries
 
@@ -114,8 +114,8 @@ def test_a_lucky_clip_is_no_yardstick_where_clips_scatter_from_8_to_19_seconds()
         samples += [sample(0, "a", seconds) for seconds in rng.sample([8.0, 10.0, 13.0, 15.0, 19.0], 3)]
         samples += [sample(0, "lucky", 9.5)]
         reference = time_limits.seconds_to_beat(samples, Proposal("new", "screen", 1), 0, SPACE.baseline)
-        assert reference is not None and reference * SLOW > 15.0
-        assert reference * SLOW <= 9.5 * 4.0
+        assert reference is not None and reference * TOO_SLOW > 15.0
+        assert reference * TOO_SLOW <= 9.5 * 4.0
 
 
 def test_on_an_h200_what_cannot_win_is_given_up_as_before() -> None:
