@@ -186,7 +186,7 @@ def test_a_look_waits_for_no_guard_and_says_that_it_is_at_work(
 ) -> None:
     places, guard = guarded
     waited: list[float] = []
-    monkeypatch.setattr("autotune.trial.sweep._await", lambda _pid, limit: waited.append(limit))
+    monkeypatch.setattr("autotune.trial.sweep._wait_for", lambda _pid, limit: waited.append(limit))
     clean_up(places)
     assert not waited and guard.poll() is None and len(list(places.runs.iterdir())) == 1
     document = {"ending": status._ending(places)}
@@ -202,7 +202,7 @@ def test_what_starts_a_web_ui_waits_for_the_guard(
     guarded: tuple[Places, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places, guard = guarded
-    monkeypatch.setattr("autotune.trial.sweep._await", lambda _pid, limit: guard.communicate() and limit)
+    monkeypatch.setattr("autotune.trial.sweep._wait_for", lambda _pid, limit: guard.communicate() and limit)
     assert sweep(places.runs).runs == 1 and not list(places.runs.iterdir())
 
 
