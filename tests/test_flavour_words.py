@@ -17,7 +17,7 @@ HOME = {"engine", "webui"}
 WORDS = re.compile(
     r"sdapi|animatediff|cross_attention|webui-user|webui\.(?:sh|bat|settings)|(?<![\w-])(?:ui-)?config\.json"
     r"|sd_model_checkpoint|sd_vae|motion[_-]modules?|COMMANDLINE_ARGS|launch\.py|sd-webui|modules_forge|xformers"
-    r"|models/Stable-diffusion|--(?:opt|med|low|no-half|precision|api|upcast|disable|attention|cuda)[\w-]*",
+    r"|models/Stable-diffusion|--(?:opt|med|low|no-half|precision|api|upcast|disable|attention|cuda|device-id)[\w-]*",
     re.IGNORECASE)
 
 PACKAGES = "asks which packages an interpreter has"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from autotune.model.machine import Gpu, Machine
 from autotune.webui.recognise import face_of
@@ -12,15 +11,17 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def of_machine(machine: Machine) -> int:
-    """NVML's index of the GPU that the web UI computes on: its --device-id among those its start script leaves visible.
+    """NVML's index of the GPU that the web UI computes on: its choice among those that its start leaves visible.
 
     NVML counts GPUs by bus, CUDA the fastest first unless CUDA_DEVICE_ORDER says otherwise. So with unequal GPUs only
     a UUID in CUDA_VISIBLE_DEVICES is certain.
     """
+    webui = face_of(machine.webui.root)
+    chosen = webui.device_of(machine.webui.kept_flags)
     if len(machine.gpus) < 2:
-        return index(machine.webui.kept_flags)
-    found = face_of(machine.webui.root).variables(machine.webui.root, machine.webui.launch_file)
-    return index(machine.webui.kept_flags, found.get(VISIBLE), machine.gpus)
+        return index(chosen)
+    found = webui.variables(machine.webui.root, machine.webui.launch_file)
+    return index(chosen, found.get(VISIBLE), machine.gpus)
 
 
 def memory_untold(machine: Machine) -> str | None:
@@ -29,13 +30,8 @@ def memory_untold(machine: Machine) -> str | None:
     return next((gpu.memory_untold for gpu in machine.gpus if gpu.index == own), None)
 
 
-def index(kept: Sequence[str], visible: str | None = None, gpus: Sequence[Gpu] = ()) -> int:
-    """The index (see ``of_machine``) by the install's own flags, the value of CUDA_VISIBLE_DEVICES, and all GPUs."""
-    chosen = 0
-    for word, value in zip_longest(kept, kept[1:], fillvalue=""):
-        name, _, given = word.partition("=")
-        if name == "--device-id" and (given or value).isdigit():
-            chosen = int(given or value)
+def index(chosen: int, visible: str | None = None, gpus: Sequence[Gpu] = ()) -> int:
+    """The index (see ``of_machine``) by the number that the flags choose, CUDA_VISIBLE_DEVICES, and all GPUs."""
     if visible is None:
         return chosen
     left: list[int] = []

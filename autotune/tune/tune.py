@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from autotune.install.inspection import Inspection
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import Space
-from autotune.model.machine import Fingerprint, Machine
+from autotune.model.machine import Machine
 from autotune.model.workload import Profile
 from autotune.search.strategy import SearchQuestion
 from autotune.store import events
@@ -125,8 +124,9 @@ def _open_study(
         "baseline": space.baseline,
         "candidates": [candidate.id for candidate in space.candidates],
     }
+    shared = face_of(machine.webui.root).shared_parts(machine.fingerprint)
     head = {
-        "alike": question_key({**question, "fingerprint": _alike(machine.fingerprint)}),
+        "alike": question_key({**question, "fingerprint": shared}),
         "created": events.now(),
         "autotune": __version__,
         "profile": profile,
@@ -153,12 +153,6 @@ def _open_study(
     if study.samples:
         say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
     return study
-
-
-def _alike(fingerprint: Fingerprint) -> list[tuple[str, str]]:
-    """The parts of a fingerprint that must be equal for machines to share a study: all but the choice of a GPU."""
-    return [(name, re.sub(r"--device-id[ =]\S+ ?", "", value).strip() if name == "kept_flags" else value)
-            for name, value in fingerprint.parts]
 
 
 def _conclude(

@@ -262,6 +262,10 @@ class WebUI(Protocol):
     def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
         """What can make a result stale, told from files alone: quick, and starts nothing. Raises NothingToWorkOn."""
 
+    def shared_parts(self, fingerprint: Fingerprint) -> list[tuple[str, str]]:
+        """The parts that machines of one study have in common: all but which of its GPUs a web UI is told to use."""
+        return list(fingerprint.parts)
+
     def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
         """The parts of a fingerprint with only what a clip of ``context`` frames at a time uses of the models."""
         return dict(parts)
@@ -273,6 +277,10 @@ class WebUI(Protocol):
     def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
         """The environment that its owner's start makes of this process's."""
         return dict(os.environ)
+
+    def device_of(self, words: Sequence[str]) -> int:
+        """Which of the visible GPUs its flags choose, counted from 0."""
+        return 0
 
     def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
         """What ``doctor`` finds in the install's files, settings and flags; starts nothing."""

@@ -25,7 +25,7 @@ from autotune.store import optuna_storage, shared_study
 from autotune.store.optuna_study import OptunaStudy
 from autotune.store.shared_study import OtherWorkers
 from autotune.store.studies import Study
-from autotune.tune.tune import _alike
+from autotune.webui.a1111.webui import WEBUI
 from benchmarks import postgres, two_workers
 from benchmarks.waiting import open_waiting, tuned
 from tests.flags.machines import machine
@@ -290,9 +290,9 @@ def test_which_study_of_a_question_a_worker_takes_part_in(near: tuple[Worker, Wo
 def test_two_cards_of_one_machine_ask_the_same() -> None:
     prints = [dataclasses.replace(machine(()).fingerprint, parts=(("gpu", "A, A"), ("kept_flags", words)))
               for words in ("--api --device-id 0", "--api --device-id=1", "--api", "--device-id 1 --api")]
-    assert len({tuple(_alike(one)) for one in prints}) == 1
+    assert len({tuple(WEBUI.shared_parts(one)) for one in prints}) == 1
     other = dataclasses.replace(prints[0], parts=(("gpu", "B"), ("kept_flags", "--api")))
-    assert _alike(other) != _alike(prints[0])
+    assert WEBUI.shared_parts(other) != WEBUI.shared_parts(prints[0])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.install import which_gpu as cards
+from autotune.webui.a1111.webui import WEBUI
 from tests.flags.machines import gpu, machine
 
 
@@ -17,7 +18,7 @@ from tests.flags.machines import gpu, machine
     [((), 0), (("--api",), 0), (("--device-id", "1"), 1), (("--device-id=2", "--api"), 2), (("--device-id",), 0)],
 )
 def test_which_card(kept: tuple[str, ...], index: int) -> None:
-    assert cards.index(kept) == index
+    assert cards.index(WEBUI.device_of(kept)) == index
 
 
 TWO = tuple(replace(gpu(24576.0), index=number, uuid=f"GPU-{number}aaa-bbbb") for number in range(2))
@@ -28,7 +29,7 @@ TWO = tuple(replace(gpu(24576.0), index=number, uuid=f"GPU-{number}aaa-bbbb") fo
     ("", (), 0), ("-1", (), 0), ("1,7,0", ("--device-id", "1"), 1), ("0", ("--device-id", "5"), 5),
 ])
 def test_which_card_of_those_left_visible(visible: str, kept: tuple[str, ...], index: int) -> None:
-    assert cards.index(kept, visible, TWO) == index
+    assert cards.index(WEBUI.device_of(kept), visible, TWO) == index
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bash evaluates the file")

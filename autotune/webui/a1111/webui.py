@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -76,6 +77,11 @@ class A1111(WebUI):
 
         return fingerprint.cheap(root, words, launch_file)
 
+    def shared_parts(self, fingerprint: Fingerprint) -> list[tuple[str, str]]:
+        """Without --device-id."""
+        return [(name, re.sub(r"--device-id[ =]\S+ ?", "", value).strip() if name == "kept_flags" else value)
+                for name, value in fingerprint.parts]
+
     def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
         """See ``motion_modules.in_use``."""
         from autotune.webui.a1111.motion_modules import in_use
@@ -93,6 +99,13 @@ class A1111(WebUI):
         from autotune.webui.a1111 import environment
 
         return environment.of_start_script(root, launch_file).variables
+
+    def device_of(self, words: Sequence[str]) -> int:
+        """Its --device-id."""
+        from autotune.webui.a1111.install import flag_value
+
+        given = flag_value(words, "--device-id") or ""
+        return int(given) if given.isdigit() else 0
 
     def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
         """See ``checks.of_install``."""
