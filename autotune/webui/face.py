@@ -1,4 +1,4 @@
-"""What autotune needs of any web UI: the one door between it and the ways of each kind.
+"""What a web UI must answer so that autotune can tune it: the only way from autotune to any kind of web UI.
 
 A kind of web UI is a folder beside this file with an object ``WEBUI`` that answers as ``WebUI`` says, or a package of
 somebody else's that names such an object as an entry point of the group ``autotune.webuis``. Nothing outside such a
@@ -91,8 +91,8 @@ class TrialStart:
 
 @dataclass(frozen=True, slots=True)
 class TrialCommand:
-    """How a trial is started: ``argv`` (a whole command line on Windows, where a script needs one) and the whole
-    environment; ``warnings``: what cannot be as its owner's start has it, in words."""
+    """How a trial is started: ``argv`` (on Windows a whole command line, where a script needs one) and the whole
+    environment; ``warnings``: in words, what cannot be as in the user's own start."""
 
     argv: tuple[str, ...] | str
     environment: dict[str, str]
@@ -129,7 +129,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class FlagState:
-    """One flag: on the running command line, and does it act? None: nobody was asked; ``why`` in words."""
+    """Whether a flag is on the running command line, and in effect; None: nobody was asked. ``why``: in words."""
 
     flag: str
     on_command_line: bool | None
@@ -154,8 +154,8 @@ Classes: TypeAlias = "tuple[Failure, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. ``ok`` False means that tuning would fail; ``hint``: how to mend it; ``prevents``: the failure
-    classes of trials that come of it when it is not heeded."""
+    """The result of one check of ``doctor``. ``ok`` False means that tuning would fail; ``hint``: how to mend it;
+    ``prevents``: the failure classes of trials that come of it when it is not heeded."""
 
     name: str
     ok: bool
@@ -172,13 +172,14 @@ class GivenWords(Protocol):
         """Those that a trial keeps, readable."""
 
     def differences(self, expected: Sequence[str]) -> list[str]:
-        """In words how they are not what was expected; credentials are masked."""
+        """Sentences that say how they differ from those ``expected``; credentials are masked."""
 
 
 class WebUIClient(Protocol):
     """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable.
 
-    What a class that inherits from this one does not say, it cannot do: interrupt, tell its memory, change options.
+    A class inherits from this one; what it does not override its web UI cannot do: interrupt, tell its memory, change
+    options.
     """
 
     base_url: str

@@ -31,8 +31,8 @@ def find(option: Path | None, configured: Path | None) -> Path:
     A folder that was named but is not a web UI is refused, never replaced by another one. Raises
     NothingToWorkOn.
     """
-    said = os.environ.get(ENVIRONMENT)
-    environment = Path(said) if said else None
+    set_to = os.environ.get(ENVIRONMENT)
+    environment = Path(set_to) if set_to else None
     for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
         if path is not None:
             return check_folder(expand_home(path), source)

@@ -1,4 +1,4 @@
-"""Which web UI lies in a folder? Asked of each kind that there is: the folders here, and packages of others."""
+"""Tells which kind of web UI lies in a folder: one of those here, or one that another package offers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from autotune.webui.face import WebUI
 
 OURS = ("a1111",)
-"""Folders beside this file."""
+"""Kinds of web UI that have a folder beside this file."""
 GROUP = "autotune.webuis"
 """Entry points by which another package offers a kind of web UI: each names an object that is a ``WebUI``."""
 
@@ -19,7 +19,7 @@ def kinds() -> Iterator[WebUI]:
     """Every kind of web UI: ours first, then those of installed packages."""
     for name in OURS:
         yield import_module(f"autotune.webui.{name}.webui").WEBUI
-    yield from _of_others()
+    yield from _from_packages()
 
 
 def face_of(root: Path) -> WebUI:
@@ -29,14 +29,14 @@ def face_of(root: Path) -> WebUI:
 
 
 @lru_cache(maxsize=1)
-def _of_others() -> tuple[WebUI, ...]:
+def _from_packages() -> tuple[WebUI, ...]:
     from importlib.metadata import entry_points
 
-    return made_known(tuple(one.load() for one in entry_points(group=GROUP)))
+    return registered(tuple(one.load() for one in entry_points(group=GROUP)))
 
 
-def made_known(found: tuple[WebUI, ...]) -> tuple[WebUI, ...]:
-    """The same kinds, after the formats of their launch files were made known."""
+def registered(found: tuple[WebUI, ...]) -> tuple[WebUI, ...]:
+    """Registers the launch file formats of these kinds, and returns the kinds."""
     made = [one for kind in found for one in kind.formats]
     if made:
         from autotune.launchfile import formats

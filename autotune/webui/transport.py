@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 PIECE = 256 * 1024
+"""Bytes that are read at a time."""
 EXCERPT = 300
+"""Characters of an answer that an error quotes."""
 LONG_TEXT = re.compile(r"[A-Za-z0-9+/=]{120,}")
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
 
 
 class _Watchdog:
-    """Shuts a response's socket at the deadline: an answer that drips for ever never fills a piece."""
+    """Closes a response's socket at the deadline: an answer that comes byte by byte would never end a read."""
 
     def __init__(self, response: requests.Response, deadline: float) -> None:
         self.fired = False
@@ -148,8 +150,8 @@ class Transport:
     ) -> bytes:
         import requests
 
-        told = response.headers.get("Content-Length", "")
-        if told.isdigit() and int(told) > most:
+        length = response.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > most:
             raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB", status=response.status_code)
         pieces: list[bytes] = []
         size = 0
@@ -168,8 +170,8 @@ class Transport:
                     raise
             if watchdog.fired:
                 raise ApiProblem("timeout", "the answer did not end in time", status=response.status_code)
-        if told.isdigit() and size < int(told):
-            raise ApiProblem("closed", f"{size} of {told} bytes came", status=response.status_code)
+        if length.isdigit() and size < int(length):
+            raise ApiProblem("closed", f"{size} of {length} bytes came", status=response.status_code)
         return b"".join(pieces)
 
     def _judge(self, path: str, response: requests.Response, data: bytes, seconds: float) -> Answer:

@@ -45,7 +45,7 @@ def install(folder: Path, config: object = None) -> Path:
 
 
 def look(root: Path, *words: str, runtime: Runtime | None = None) -> Machine:
-    seen = probe.look(root, None, words)
+    seen = probe.inspect(root, None, words)
     return seen if runtime is None else replace(seen, runtime=runtime)
 
 
@@ -200,7 +200,7 @@ def test_the_option_that_names_the_motion_modules_folder(
     if made:
         (root / made).mkdir()
     with pytest.raises(NothingToWorkOn) as caught:
-        probe.require_animatediff(probe.look(root, None, ()))
+        probe.require_animatediff(probe.inspect(root, None, ()))
     assert says in caught.value.message and "animatediff_model_path" in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.code == 3

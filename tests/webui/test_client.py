@@ -76,14 +76,14 @@ GLUTTON = """
 import resource, sys
 from autotune.model.api import ApiProblem
 from autotune.model.workload import Workload
-from autotune.webui.a1111.client import Client, largest
+from autotune.webui.a1111.client import Client, largest_answer
 CLIP = Workload(512, 512, 16, 2)
 import requests  # what it takes itself does not count
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     Client(sys.argv[1]).render(CLIP, 1, limit=120.0)
 except ApiProblem as problem:
-    print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / largest(CLIP))
+    print(problem.kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / largest_answer(CLIP))
 """
 
 

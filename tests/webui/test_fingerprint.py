@@ -1,4 +1,4 @@
-"""The fingerprint: cheap and full agree, each part changes it, nothing secret is in it."""
+"""The fingerprint: from_files and full agree, each part changes it, nothing secret is in it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Fingerprint
 from autotune.secrets.mask import masked_words
-from autotune.webui.a1111.fingerprint import cheap, sign
-from autotune.webui.a1111.machine import look
+from autotune.webui.a1111.fingerprint import from_files, sign
+from autotune.webui.a1111.machine import inspect
 from tests.nvml_fake import Fake
 from tests.webui.installs import repository, venv, webui, write
 
@@ -31,27 +31,27 @@ def changed(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
 
 def test_cheap_and_full_agree(tmp_path: Path) -> None:
     root = webui(tmp_path, {"token_merging_ratio": 0.3, "sd_vae": "vae.pt"})
-    machine = look(root, None, WORDS)
-    assert cheap(root, WORDS) == machine.fingerprint
+    machine = inspect(root, None, WORDS)
+    assert from_files(root, WORDS) == machine.fingerprint
     assert dict(machine.fingerprint.parts)["torch"] == "2.1.2+cu121"
 
 
 def test_cheap_and_full_agree_with_gpus(tmp_path: Path, fake: Fake) -> None:
     root = webui(tmp_path)
-    machine = look(root, None, WORDS)
+    machine = inspect(root, None, WORDS)
     assert len(machine.gpus) == 2
-    assert cheap(root, WORDS) == machine.fingerprint
+    assert from_files(root, WORDS) == machine.fingerprint
     parts = dict(machine.fingerprint.parts)
     assert (parts["driver"], parts["cuda_driver"]) == ("550.54.14", "12.4")
     assert parts["gpu_memory"] == "24576 MiB, 24576 MiB"
     fake.system(driver="551.23")
-    assert changed(machine.fingerprint, cheap(root, WORDS)) == ("driver",)
+    assert changed(machine.fingerprint, from_files(root, WORDS)) == ("driver",)
 
 
 def test_an_nvml_that_fails_half_way_gives_the_same_both_ways(tmp_path: Path, fake: Fake) -> None:
     fake.fail("nvmlDeviceGetName")
     root = webui(tmp_path)
-    assert cheap(root, WORDS) == look(root, None, WORDS).fingerprint
+    assert from_files(root, WORDS) == inspect(root, None, WORDS).fingerprint
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -78,32 +78,32 @@ def newer_torch(root: Path) -> None:
 @pytest.mark.parametrize("part", sorted(CHANGES))
 def test_each_part_changes_it_and_only_that_part(tmp_path: Path, part: str) -> None:
     root = webui(tmp_path)
-    before = cheap(root, WORDS)
+    before = from_files(root, WORDS)
     CHANGES[part](root)
-    after = cheap(root, WORDS)
+    after = from_files(root, WORDS)
     assert after.id != before.id
     assert changed(before, after) == (part,)
 
 
 def test_python_and_kept_flags(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    before = cheap(root, WORDS)
-    assert changed(before, cheap(root, (*WORDS, "--medvram"))) == ("kept_flags",)
+    before = from_files(root, WORDS)
+    assert changed(before, from_files(root, (*WORDS, "--medvram"))) == ("kept_flags",)
     cfg = root / "venv/pyvenv.cfg"
     cfg.write_text(cfg.read_text().replace("3.10.11", "3.11.4"))
-    assert changed(before, cheap(root, WORDS)) == ("python",)
+    assert changed(before, from_files(root, WORDS)) == ("python",)
 
 
 def test_what_autotune_itself_writes_does_not_change_it(tmp_path: Path) -> None:
     root = webui(tmp_path)
-    before = cheap(root, WORDS)
-    assert cheap(root, ("--api", "--port", "7861", "--opt-sdp-attention", "--opt-channelslast")) == before
+    before = from_files(root, WORDS)
+    assert from_files(root, ("--api", "--port", "7861", "--opt-sdp-attention", "--opt-channelslast")) == before
     write(root / "config.json", json.dumps({"cross_attention_optimization": "Doggettx", "batch_cond_uncond": False}))
-    assert cheap(root, WORDS) == before
+    assert from_files(root, WORDS) == before
 
 
 def test_the_same_install_elsewhere_looks_the_same(tmp_path: Path) -> None:
-    assert cheap(webui(tmp_path / "a"), WORDS) == cheap(webui(tmp_path / "b"), WORDS)
+    assert from_files(webui(tmp_path / "a"), WORDS) == from_files(webui(tmp_path / "b"), WORDS)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_the_same_install_elsewhere_looks_the_same(tmp_path: Path) -> None:
 )
 def test_nothing_secret(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert "secret" not in " ".join(masked_words(words))
-    found = cheap(webui(tmp_path), words)
+    found = from_files(webui(tmp_path), words)
     assert "secret" not in json.dumps(found.parts)
-    assert changed(found, cheap(tmp_path, tuple(word.replace("secret", "other") for word in words))) == ()
+    assert changed(found, from_files(tmp_path, tuple(word.replace("secret", "other") for word in words))) == ()
 
 
 def test_what_is_not_secret_stays() -> None:
@@ -143,14 +143,14 @@ def test_cheap_imports_nothing_heavy_and_starts_no_process(tmp_path: Path, shell
     if not shell:
         (root / "webui-user.sh").unlink()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom autotune.webui.a1111.fingerprint import cheap\n"
-        f"print(cheap(Path({str(root)!r}), {WORDS!r}).id)\n"
+        "import sys\nfrom pathlib import Path\nfrom autotune.webui.a1111.fingerprint import from_files\n"
+        f"print(from_files(Path({str(root)!r}), {WORDS!r}).id)\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == [cheap(root, WORDS).id, "[]"]
+    assert done.stdout.split("\n")[:2] == [from_files(root, WORDS).id, "[]"]
 
 
 def test_no_web_ui(tmp_path: Path) -> None:
     with pytest.raises(NothingToWorkOn):
-        cheap(tmp_path, ())
+        from_files(tmp_path, ())

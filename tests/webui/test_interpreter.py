@@ -200,7 +200,7 @@ def test_an_uncertain_venv_dir_is_never_another_python(tmp_path: Path, text: str
     from autotune.webui.a1111 import machine
 
     with pytest.raises(NothingToWorkOn, match=r"is not certain: venv_dir in .* depends on .*line 2"):
-        machine.look(root, file, ())
+        machine.inspect(root, file, ())
 
 
 PATHS = (

@@ -66,7 +66,7 @@ def test_the_runs_own_settings(tmp_path: Path, text: str | None) -> None:
     folder.mkdir()
     if text is not None:
         (root / "config.json").write_text(text, encoding="utf-8-sig")
-    assert isolation.lay_out(folder, root, (), (("batch_cond_uncond", False),)) is (text in ('{"a": 1}', None))
+    assert isolation.write_settings(folder, root, (), (("batch_cond_uncond", False),)) is (text in ('{"a": 1}', None))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["batch_cond_uncond"] is False and config["live_previews_enable"] is False
     assert config.get("a") == (1 if text == '{"a": 1}' else None)

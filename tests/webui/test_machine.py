@@ -11,10 +11,10 @@ import pytest
 
 from autotune.model import codec
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui.a1111.fingerprint import cheap
+from autotune.webui.a1111.fingerprint import from_files
 from autotune.webui.a1111.flags import space
 from autotune.webui.a1111.flags.known_flags import load
-from autotune.webui.a1111.machine import look, require_animatediff
+from autotune.webui.a1111.machine import inspect, require_animatediff
 from tests import reference
 from tests.nvml_fake import Fake
 from tests.webui.installs import python_of, webui, write
@@ -30,7 +30,7 @@ def hashes(root: Path) -> dict[str, tuple[int, bytes]]:
 def test_a_look_shows_everything_and_changes_nothing(tmp_path: Path, fake: Fake) -> None:
     root = webui(tmp_path, {"cross_attention_optimization": "Doggettx", "live_previews_enable": False})
     before = hashes(root)
-    machine = look(root, None, ("--api", "--opt-sdp-attention", "--made-up", "--no-half-vae"))
+    machine = inspect(root, None, ("--api", "--opt-sdp-attention", "--made-up", "--no-half-vae"))
     assert hashes(root) == before
     assert [gpu.name for gpu in machine.gpus] == ["NVIDIA GeForce RTX 3090"] * 2
     assert (machine.webui.flavour, machine.webui.version) == ("a1111", "1.10.1")
@@ -50,19 +50,19 @@ def test_the_launch_file_may_be_another(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     root = webui(tmp_path)
     mine = write(root / "my-start.sh", "venv_dir=-\n")
-    assert look(root, mine, ()).webui.launch_file == mine
+    assert inspect(root, mine, ()).webui.launch_file == mine
 
 
 def test_no_interpreter(tmp_path: Path) -> None:
     root = webui(tmp_path)
     python_of(root / "venv").unlink()
     with pytest.raises(NothingToWorkOn) as fault:
-        look(root, None, ())
+        inspect(root, None, ())
     assert fault.value.code == 3 and "venv" in fault.value.hint
 
 
 def test_no_extension_still_shows_the_rest(tmp_path: Path) -> None:
-    machine = look(webui(tmp_path, animatediff=False), None, ())
+    machine = inspect(webui(tmp_path, animatediff=False), None, ())
     assert machine.animatediff is None and machine.models
     with pytest.raises(NothingToWorkOn, match="AnimateDiff"):
         require_animatediff(machine)
@@ -72,11 +72,11 @@ def test_no_motion_module(tmp_path: Path) -> None:
     root = webui(tmp_path)
     (root / "extensions/sd-webui-animatediff/model/mm_sd15_v3.safetensors").unlink()
     with pytest.raises(NothingToWorkOn, match="motion module"):
-        require_animatediff(look(root, None, ()))
+        require_animatediff(inspect(root, None, ()))
 
 
 def test_no_torch_still_shows_the_rest(tmp_path: Path) -> None:
-    machine = look(webui(tmp_path), None, ())
+    machine = inspect(webui(tmp_path), None, ())
     assert machine.runtime.python and machine.runtime.torch is None
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_version_and_a_broken_config_are_warnings(tmp_path: Path) -> 
     root = webui(tmp_path)
     write(root / "CHANGELOG.md", "## 1.3.2\n")
     write(root / "config.json", "{")
-    warnings = "\n".join(look(root, None, ()).warnings)
+    warnings = "\n".join(inspect(root, None, ()).warnings)
     assert "1.3.2" in warnings and "config.json" in warnings
 
 
@@ -94,7 +94,7 @@ def test_the_installs_own_parser_has_the_last_word(tmp_path: Path) -> None:
     names = [name for name in catalogue.flags if name not in ("--opt-channelslast", "--ldsr-models-path")]
     lines = [f"parser.add_argument({name!r}, action='store_true')" for name in [*names, "--brand-new"]]
     write(root / "modules/cmd_args.py", "import argparse\nparser = argparse.ArgumentParser()\n" + "\n".join(lines))
-    machine = look(root, None, ("--brand-new", "--xformers"))
+    machine = inspect(root, None, ("--brand-new", "--xformers"))
     assert machine.webui.lacks == ("--opt-channelslast",)
     assert machine.webui.kept_flags == ("--brand-new",)
     assert any("--brand-new" in line for line in machine.warnings)
@@ -102,21 +102,21 @@ def test_the_installs_own_parser_has_the_last_word(tmp_path: Path) -> None:
     assert not any("--opt-channelslast" in candidate.flags.words for candidate in made.candidates)
     for odd in ("", "def (", "parser = make_parser()\n"):
         write(root / "modules/cmd_args.py", odd)
-        assert look(root, None, ()).webui.lacks == ()
+        assert inspect(root, None, ()).webui.lacks == ()
 
 
 @pytest.mark.slow
 def test_an_install_of_the_reference_web_ui(tmp_path: Path) -> None:
     root = reference.copy(tmp_path / "reference")
     before = hashes(root)
-    machine = look(root, None, ("--api", "--opt-split-attention-v1"))
+    machine = inspect(root, None, ("--api", "--opt-split-attention-v1"))
     assert hashes(root) == before
     assert (machine.webui.flavour, machine.webui.version) == ("reference", "1.10.1")
     assert machine.webui.python == root / "venv/bin/python" or sys.platform == "win32"
     assert machine.runtime.torch and machine.runtime.device == "cpu"
     require_animatediff(machine)
     assert machine.animatediff and machine.animatediff.version == "2.0.1-a"
-    assert cheap(root, machine.webui.flags) == machine.fingerprint
+    assert from_files(root, machine.webui.flags) == machine.fingerprint
     assert dict(machine.fingerprint.parts)["torch"].split("+")[0] == machine.runtime.torch.split("+")[0]
     made = space.build(machine)
     assert made[made.baseline].effective.attention == "v1"

@@ -1,4 +1,4 @@
-"""What doctor finds in an install's own files: weights, links, saved settings, and flags that do nothing here."""
+"""Checks of ``doctor`` on an install's files: damaged weights, links, saved settings, and flags without effect."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import Check, Classes
 
 UNKNOWN_SETTINGS = "so saved settings are unknown"
-CHOSEN = "sd_model_checkpoint"
+CHECKPOINT_OPTION = "sd_model_checkpoint"
 STARTUP: Classes = ("startup",)
 NO_CLIP: Classes = ("not_animated", "invalid_output")
-NAMED = 5
-"""So many files, links or flags are named."""
+MOST_NAMED = 5
+"""Files or links that a check names at most."""
 
 
 def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
-    """The checks that need no more than the install's files and what was read of them."""
+    """All checks of an install that need nothing but its files."""
     yield _models(machine)
     yield from _links(machine, launch_file)
     yield from _modules(machine)
@@ -36,10 +36,10 @@ def _models(machine: Machine) -> Check:
     if not models:
         return Check(name, False, "no checkpoint in models/Stable-diffusion",
                      "Put a Stable Diffusion 1.5 checkpoint there.", STARTUP)
-    said = dict(machine.settings).get(CHOSEN)
-    chosen = chosen_checkpoint(said if isinstance(said, str) else None, models)
+    saved = dict(machine.settings).get(CHECKPOINT_OPTION)
+    chosen = chosen_checkpoint(saved if isinstance(saved, str) else None, models)
     if chosen is None and installs.flag_value(machine.webui.flags, "--ckpt") is None:
-        return Check(name, False, f'the saved settings choose "{said}", which is not there: the web UI would load '
+        return Check(name, False, f'the saved settings choose "{saved}", which is not there: the web UI would load '
                      f"another checkpoint, and that one would be measured",
                      "Put it back, or choose another one in the web UI.", STARTUP)
     broken = {path: why for path in models if (why := damage(path)) is not None}
@@ -48,17 +48,17 @@ def _models(machine: Machine) -> Check:
         path = chosen if chosen in broken else next(iter(broken))
         bad = len(models) == 1 or path == chosen or len(broken) == len(models)
         return Check(name, not bad, f"{path}: {broken[path]}", "Download it again, or remove it.", STARTUP)
-    return Check(name, True, ", ".join(path.name for path in models[:NAMED]), "", STARTUP)
+    return Check(name, True, ", ".join(path.name for path in models[:MOST_NAMED]), "", STARTUP)
 
 
-def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
+def chosen_checkpoint(saved: str | None, models: Sequence[Path]) -> Path | None:
     """The checkpoint that the saved title names, the first where it names none; None: it names one that is gone.
 
     A title is a path below the model folder, perhaps with a hash behind it: ``sd15/a.safetensors [6ce0161689]``.
     """
-    if not said or not said.strip():
+    if not saved or not saved.strip():
         return models[0] if models else None
-    bare = said.rpartition(" [")[0] if said.endswith("]") and " [" in said else said
+    bare = saved.rpartition(" [")[0] if saved.endswith("]") and " [" in saved else saved
     wanted = PurePosixPath(bare.replace("\\", "/").strip())
     for path in models:
         if path.name.lower() == wanted.name.lower() or path.stem.lower() == wanted.name.lower():
@@ -71,7 +71,7 @@ def chosen_checkpoint(said: str | None, models: Sequence[Path]) -> Path | None:
 
 
 def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
-    """Links among the models: followed as the web UI follows them; one that leads nowhere holds no model."""
+    """Checks links in the model folders, which the web UI follows; one that leads nowhere holds no model."""
     install = installs.inspect(machine.webui.root, machine.webui.flags, launch_file)
     folders = [data_folder.checkpoint_folder(install, machine.webui.flags)]
     if machine.animatediff is not None:
@@ -81,10 +81,10 @@ def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     if bad:
         # A circle is left at its first turn; what leads nowhere is a model that somebody counts on.
         whole = all("folder above" in (link.trouble or "") for link in bad)
-        told = "; ".join(f"{link.path} -> {link.target}: {link.trouble}" for link in bad[:NAMED])
+        told = "; ".join(f"{link.path} -> {link.target}: {link.trouble}" for link in bad[:MOST_NAMED])
         yield Check("linked models", whole, told, "Mount the drive it leads to, or remove the link.", STARTUP + NO_CLIP)
     elif found:
-        yield Check("linked models", True, "; ".join(f"{link.path.name} -> {link.target}" for link in found[:NAMED]))
+        yield Check("linked models", True, "; ".join(f"{one.path.name} -> {one.target}" for one in found[:MOST_NAMED]))
 
 
 def _modules(machine: Machine) -> Iterator[Check]:
@@ -97,11 +97,12 @@ def _modules(machine: Machine) -> Iterator[Check]:
     if extension.motion_modules and not broken:
         deep = [module.name for module in extension.motion_modules if "/" in module.name]
         hint = f"{deep[0]} lies in a subfolder: in the web UI its name must be given with it." if deep else ""
-        yield Check(name, True, ", ".join(module.name for module in extension.motion_modules[:NAMED]), hint, NO_CLIP)
+        named = ", ".join(module.name for module in extension.motion_modules[:MOST_NAMED])
+        yield Check(name, True, named, hint, NO_CLIP)
 
 
 def settings(machine: Machine) -> Iterator[Check]:
-    """Saved settings that cannot be read, or that override flags."""
+    """Checks for saved settings that cannot be read, or that override flags."""
     for line in machine.warnings:
         if UNKNOWN_SETTINGS not in line:
             continue
@@ -120,7 +121,7 @@ def settings(machine: Machine) -> Iterator[Check]:
 
 
 def flags(machine: Machine) -> Iterator[Check]:
-    """Flags that are given and do nothing on this machine, and one that costs speed."""
+    """Checks for flags that are given and have no effect on this machine, and for one that costs speed."""
     name, catalogue = "flags in effect", load(machine.webui.flavour, machine.webui.version)
     idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, catalogue)
     if idle:

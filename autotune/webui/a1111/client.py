@@ -1,4 +1,4 @@
-"""The web UI's API as this tool uses it (docs/webuis.md, "The API" and "AnimateDiff over the API")."""
+"""Asks AUTOMATIC1111's API (docs/webuis.md, "The API" and "AnimateDiff over the API")."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def payload(
     }
 
 
-def largest(workload: Workload) -> int:
-    """Bytes that a clip's answer may have; what is larger is no clip, and is not read on."""
+def largest_answer(workload: Workload) -> int:
+    """Bytes that the answer with a clip may have; a larger one is not read on."""
     return LARGEST_ANSWER + PIXEL * workload.width * workload.height * workload.frames
 
 
@@ -87,7 +87,7 @@ class Client:
         """Renders one clip; blocks until it is done."""
         answer = self.transport.call(
             "POST", "/sdapi/v1/txt2img", payload(workload, seed, motion_module),
-            limit=limit, most=largest(workload), cancel=cancel)
+            limit=limit, most=largest_answer(workload), cancel=cancel)
         return _rendered(answer)
 
     def still(self, limit: float = 60.0) -> None:
@@ -154,22 +154,6 @@ class Client:
         """
         state = _part(self._object("/sdapi/v1/progress?skip_current_image=true", limit), "state")
         return any(state.get(name) is True for name in ("interrupted", "skipped", "stopping_generation"))
-
-    def extensions(self) -> list[dict[str, Any]]:
-        """The installed extensions: name, version, enabled."""
-        return self._list("/sdapi/v1/extensions")
-
-    def scripts(self) -> dict[str, list[str]]:
-        """Names of the scripts per tab, in lower case."""
-        data = self._object("/sdapi/v1/scripts")
-        return {tab: [str(name).lower() for name in names] for tab, names in data.items()
-                if isinstance(names, list)}
-
-    def _list(self, path: str) -> list[dict[str, Any]]:
-        data = self._get(path)
-        if not isinstance(data, list):
-            raise ApiProblem("shape", f"{path} is not a JSON list", status=200)
-        return [item for item in data if isinstance(item, dict)]
 
 
 def _rendered(answer: Answer) -> Rendered:

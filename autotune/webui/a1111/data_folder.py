@@ -1,4 +1,4 @@
-"""What lies in a web UI's data folder: settings, checkpoints, the AnimateDiff extension, motion modules."""
+"""Reads a web UI's data folder: saved settings, checkpoints, the AnimateDiff extension, motion modules, links."""
 
 from __future__ import annotations
 
@@ -175,12 +175,12 @@ def motion_modules(folder: Path) -> list[MotionModule]:
 def links(folder: Path) -> Iterator[Link]:
     """Every link at or below ``folder`` that the web UI would follow there, and what is wrong with it."""
     if _is_link(folder):
-        yield Link(folder, os.path.realpath(folder), _trouble(folder, ()))
+        yield Link(folder, os.path.realpath(folder), _why_not_followed(folder, ()))
     for here, names, files, above in _walk(folder):
         for name in (*names, *files):
             path = here / name
             if _is_link(path):
-                yield Link(path, os.path.realpath(path), _trouble(path, above))
+                yield Link(path, os.path.realpath(path), _why_not_followed(path, above))
 
 
 def _stated_version(root: Path) -> str | None:
@@ -265,7 +265,7 @@ def _is_link(path: Path) -> bool:
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
 
 
-def _trouble(path: Path, above: Sequence[str]) -> str | None:
+def _why_not_followed(path: Path, above: Sequence[str]) -> str | None:
     try:
         path.stat()
     except FileNotFoundError:

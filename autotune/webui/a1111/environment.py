@@ -1,7 +1,7 @@
-"""The environment that the web UI's own start script would make, as its launch file reads. Runs nothing of it.
+"""The environment that the web UI's own start script would make, read from its launch file. Runs nothing of it.
 
 webui.sh sources webui-user.sh, so what that sets is read; what the reading leaves open is asked of bash in a sandbox
-(``launchfile.start``), and what stays open and matters is said. COMMANDLINE_ARGS is left out: the caller says the
+(``start_variables``); what stays open and matters is a warning. COMMANDLINE_ARGS is left out: the caller says the
 words.
 """
 
@@ -20,7 +20,7 @@ from autotune.launchfile.values import COMMANDLINE_ARGS
 from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
-from autotune.webui.a1111.start_variables import Start, read_start
+from autotune.webui.a1111.start_variables import StartVariables, read_start
 
 SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH_SCRIPT", "ACCELERATE",
                    "NO_TCMALLOC")
@@ -29,8 +29,8 @@ SHELL_VARIABLES = ("install_dir", "clone_dir", "python_cmd", "venv_dir", "LAUNCH
 _MATTER = re.compile(
     r"PATH|LD_\w+|PYTHON\w*|LAUNCH_SCRIPT|ACCELERATE|NO_TCMALLOC|(?i:venv_dir)|python_cmd|"
     r"(?:CUDA|CUBLAS|CUDNN|NVIDIA|PYTORCH|TORCH|HIP|HSA|ROCR?|MIOPEN|OMP|MKL)_\w+")
-"""Names of variables that bear on which program runs or how fast: what they are must not be left unsaid."""
-_BASHS_OWN = ("_", "SHLVL", "PWD", "OLDPWD", COMMANDLINE_ARGS, processes.MARKER)
+"""Variables that decide which program runs, or how fast: the user is warned where their values are not known."""
+_SET_BY_BASH = ("_", "SHLVL", "PWD", "OLDPWD", COMMANDLINE_ARGS, processes.MARKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class StartEnvironment:
 
 
 def base(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what belongs to autotune's own interpreter, and without words."""
+    """This process's environment without what belongs to autotune's own interpreter, and without COMMANDLINE_ARGS."""
     env = without_ours(environ)
     env.pop(COMMANDLINE_ARGS, None)
     return env
@@ -56,7 +56,7 @@ def read_bat(launch_file: Path) -> StartEnvironment:
 
 
 def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
-    """What ``launch_file`` (webui-user.sh or .bat) makes of this process's environment.
+    """The environment that a start by ``launch_file`` (webui-user.sh or .bat) makes of this process's.
 
     Without one, the environment as it is; so too with Stability Matrix's settings.json, which is no script.
     Raises nothing: ``problem`` says what went wrong.
@@ -67,18 +67,18 @@ def of_start_script(root: Path, launch_file: Path | None) -> StartEnvironment:
         start = read_start(root, launch_file, base())
     except AutotuneError as error:
         return StartEnvironment(base(), problem=error.message)
-    return _as_read(start, launch_file.name)
+    return _environment_of(start, launch_file.name)
 
 
-def _as_read(start: Start, name: str) -> StartEnvironment:
-    variables, open_ = base(), dict[str, tuple[str, ...]]()
+def _environment_of(start: StartVariables, name: str) -> StartEnvironment:
+    variables, unknown = base(), dict[str, tuple[str, ...]]()
     batch = start.files[0].kind == "cmd"
     spelled = {key.upper(): key for key in variables} if batch else {}
-    for name_, found in start.exported().items():
-        key = spelled.get(name_, name_)
+    for variable, found in start.exported().items():
+        key = spelled.get(variable, variable)
         if not found.certain:
-            open_[key] = found.depends
-        elif key in _BASHS_OWN and not batch:
+            unknown[key] = found.depends
+        elif key in _SET_BY_BASH and not batch:
             continue
         elif found.exported and found.text is not None:
             variables[key] = found.text
@@ -88,18 +88,18 @@ def _as_read(start: Start, name: str) -> StartEnvironment:
     for key in SHELL_VARIABLES if not batch else ("venv_dir", "ACCELERATE"):
         found = start.variable(key)
         if not found.certain:
-            open_[key] = found.depends
+            unknown[key] = found.depends
         elif found.text is not None:
             shell[key] = found.text
-    return StartEnvironment(variables, shell, _unknown(open_, name))
+    return StartEnvironment(variables, shell, _unknown_in_words(unknown, name))
 
 
-def _unknown(open_: Mapping[str, tuple[str, ...]], name: str) -> str | None:
+def _unknown_in_words(unknown: Mapping[str, tuple[str, ...]], name: str) -> str | None:
     """One sentence on the variables that matter and are not known; None when there are none."""
-    names = [key for key in open_ if _MATTER.fullmatch(key)]
+    names = [key for key in unknown if _MATTER.fullmatch(key)]
     if not names:
         return None
-    reasons = ", ".join(dict.fromkeys(reason for key in names for reason in open_[key]))
+    reasons = ", ".join(dict.fromkeys(reason for key in names for reason in unknown[key]))
     which = ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and others"
     return f"{which} in {name} depend{'s' if len(names) == 1 else ''} on {reasons}: trials start without that"
 

@@ -1,4 +1,4 @@
-"""Named parts whose change can make a result stale, read from files and NVML, without starting a process."""
+"""The fingerprint of an install: what can make a result stale when it changes. From files and NVML; starts nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import Install
 
-# Options that choose models have parts of their own; the two that a study sets are not a reason to re-tune.
+# Options that choose models are parts of their own; the two that a study sets are no reason to tune again.
 _NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
 
 
-def cheap(root: Path, words: Sequence[str], launch_file: Path | None = None) -> Fingerprint:
-    """The fingerprint of an install whose ``launch_file`` gives ``words``: the same as ``machine.look`` gives.
+def from_files(root: Path, words: Sequence[str], launch_file: Path | None = None) -> Fingerprint:
+    """The fingerprint of an install whose ``launch_file`` gives ``words``: the same as ``machine.inspect`` gives.
 
     Reads files, and NVML where there may be a driver; starts no process. Raises NothingToWorkOn.
     """
@@ -41,7 +41,7 @@ def compose(
     options: dict[str, object],
     animatediff: AnimateDiff | None,
 ) -> Fingerprint:
-    """Puts the parts together; every part is a text, empty where nothing is known."""
+    """The fingerprint of an inspected install. Each of its parts is a text, empty where nothing is known."""
     python = interpreter.find(found.root, found.launch_file)
     parts = {
         **gpu_parts(),
@@ -50,7 +50,7 @@ def compose(
         "webui_version": found.version or "",
         "webui_commit": found.commit or "",
         "animatediff": _animatediff(animatediff),
-        "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in _others(found)),
+        "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in _other_extensions(found)),
         "python": (python_packages.version(python) if python else None) or "",
         "torch": (python_packages.package_version(python, "torch") if python else None) or "",
         "xformers": (python_packages.package_version(python, "xformers") if python else None) or "",
@@ -119,7 +119,7 @@ def _animatediff(animatediff: AnimateDiff | None) -> str:
     return f"{animatediff.version or ''} {(animatediff.commit or '')[:12]}".strip() or "installed"
 
 
-def _others(found: Install) -> list[tuple[str, str]]:
+def _other_extensions(found: Install) -> list[tuple[str, str]]:
     return [pair for pair in data_folder.extensions(found) if "animatediff" not in pair[0].lower()]
 
 
@@ -128,9 +128,9 @@ def _checkpoint(found: Install, words: Sequence[str], options: dict[str, object]
     chosen = options.get("sd_model_checkpoint")
     files = data_folder.checkpoints(found, words)
     if not isinstance(chosen, str) or not chosen:
-        return _sized(files[0]) if len(files) == 1 else ""
+        return _name_and_size(files[0]) if len(files) == 1 else ""
     name = chosen.split(" [")[0].replace("\\", "/").rsplit("/", 1)[-1]
-    return next((_sized(path) for path in files if name in (path.name, path.stem)), name)
+    return next((_name_and_size(path) for path in files if name in (path.name, path.stem)), name)
 
 
 def _motion_modules(animatediff: AnimateDiff | None) -> str:
@@ -138,7 +138,7 @@ def _motion_modules(animatediff: AnimateDiff | None) -> str:
     return ", ".join(f"{module.name} {module.size}" for module in modules)
 
 
-def _sized(path: Path) -> str:
+def _name_and_size(path: Path) -> str:
     try:
         return f"{path.name} {path.stat().st_size}"
     except OSError:

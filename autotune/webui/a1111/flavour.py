@@ -1,4 +1,4 @@
-"""Which web UI lies in this folder? The one place that tells, from the install's own files.
+"""Tells which web UI (flavour) lies in a folder, from the install's own files.
 
 Forges say what they are in modules_forge/forge_version.py: "neo" and "classic" are Haoming02's; f2.0.1v1.10.1 and
 1.0.2v1.10.1, with backend/, are the Forge since August 2024; 0.0.17v1.8.0rc is the one before; reForge counts on from
@@ -85,7 +85,7 @@ def _forge(root: Path) -> str:
 
 
 def _says_reforge(root: Path) -> bool:
-    """By its README's title or the place it was cloned from."""
+    """Whether its README's title, or the address it was cloned from, names reForge."""
     title = next((line for line in _text(root / "README.md").splitlines() if line.startswith("#")), "")
     return "reforge" in title.lower() or "reforge" in _text(root / ".git" / "config").lower()
 

@@ -1,4 +1,4 @@
-"""Finds a web UI's folder and says what it is: flavour, version, commit, launch file."""
+"""Says what a web UI's folder holds: flavour, version, commit, launch file, settings files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def is_webui(path: Path) -> bool:
 
 
 def identify(root: Path) -> tuple[str, str | None]:
-    """(flavour, version) from the install's own files: what it is as ``launchfile.flavour`` tells, and its version.
+    """(flavour, version) from the install's own files: what it is as ``flavour.flavour`` tells, and its version.
 
     A program around it (Stability Matrix, Pinokio) changes where its flags are written, not what it is.
     """
@@ -96,8 +96,8 @@ def data_folder(root: Path, words: Sequence[str]) -> Path:
 def settings_files(root: Path, words: Sequence[str]) -> tuple[Path, Path]:
     """The web UI's config.json and ui-config.json, which words may place elsewhere; they need not exist.
 
-    The one place that tells: ``--ui-settings-file`` and ``--ui-config-file``, relative to the web UI's folder as the
-    web UI itself takes them, else the data folder.
+    Named by ``--ui-settings-file`` and ``--ui-config-file``, relative to the web UI's folder as the web UI itself takes
+    them; else in the data folder.
     """
     data = data_folder(root, words)
     found = (flag_value(words, "--ui-settings-file"), flag_value(words, "--ui-config-file"))

@@ -1,4 +1,4 @@
-"""The interpreter that a web UI's start script would use, and which packages it has, by reading files."""
+"""Finds the Python interpreter that a web UI's start script would use, by reading files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _is_batch(launch_file: Path | None) -> bool:
 
 
 def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
-    """What chooses the interpreter at a start by this file; without one, or with none that can be read, as it is."""
+    """The variables that choose the interpreter at a start by this file; of this process, where no file can be read."""
     if root is not None and (launch_file is None or not launch_file.exists()):
         launch_file = packaged(root)  # its variables hold for whatever it starts
     names = {"venv_dir": "venv_dir", "python_cmd": "python_cmd", "path": "PATH"}
@@ -48,31 +48,30 @@ def _read(root: Path | None, launch_file: Path | None) -> dict[str, Variable]:
 
 
 def _path(found: Variable, root: Path) -> Variable:
-    """A path of a batch file without the quotes webui.bat puts its own around, as this system spells it.
+    """A path from a batch file, without its quotes (webui.bat adds its own) and with this system's slashes.
 
-    In letters of a code page that is not known, the folder that is there tells which it is. Without one such a path
-    stays a row of bytes.
+    Where its code page is not known, the folder that exists tells which it is; else its bytes stay as they are.
     """
     if not found.text:
         return found
     text = found.text.strip().strip('"')
-    if _in_unknown_page(text):
-        there = {one for one in map(_spelled, codepage.possible_texts(text)) if (root / one).exists()}
+    if _has_unknown_bytes(text):
+        there = {one for one in map(_slashes, codepage.possible_texts(text)) if (root / one).exists()}
         return replace(found, text=there.pop() if len(there) == 1 else text)
-    return replace(found, text=_spelled(text))
+    return replace(found, text=_slashes(text))
 
 
-def _spelled(path: str) -> str:
+def _slashes(path: str) -> str:
     on_drive = path[1:2] == ":" or os.name == "nt"  # C:\\x is nothing to this system, and stays readable
     return path if on_drive else path.replace("\\", "/")
 
 
-def _in_unknown_page(text: str) -> bool:
+def _has_unknown_bytes(text: str) -> bool:
     return any("\udc80" <= c <= "\udcff" for c in text)
 
 
 def doubt(root: Path, launch_file: Path | None) -> str | None:
-    """Why it is not certain which interpreter the start script would choose, in a sentence; None where it is."""
+    """Why nobody can be certain which interpreter the start script would choose, in a sentence; None: it is certain."""
     if launch_file is None:
         return None
     found = _read(root, launch_file)
@@ -83,7 +82,7 @@ def doubt(root: Path, launch_file: Path | None) -> str | None:
             spelled = name if not _is_batch(launch_file) else name.upper().replace("_CMD", "")
             return f"{spelled} in {launch_file} depends on {', '.join(found[name].depends)}"
         text = found[name].text or ""
-        if _in_unknown_page(text) and not (root / text).exists():
+        if _has_unknown_bytes(text) and not (root / text).exists():
             return (f"{name.upper()} in {launch_file} is not UTF-8, and which code page Windows reads it in is "
                     "not known here")
         if name == "venv_dir" and _venv(root, {key: one.text for key, one in found.items() if one.text}) is not None:

@@ -1,4 +1,4 @@
-"""What a trial is not given, and its own copies of what it would write to (docs/webuis.md, "Launching").
+"""Keeps a trial apart: flags that it is not given, and its own copies of settings files (docs/webuis.md, "Launching").
 
 Left out of every trial's words: network, sharing, authentication, TLS, CORS, subpath, theme and browser
 flags; freezing of settings (it would bar live switches); updates and reinstalls; the user's own settings
@@ -42,7 +42,7 @@ STRIPPED: dict[str, int] = {
 """Flag -> how many values follow it."""
 
 SHORTEST = 5
-"""An abbreviation that is shorter ("--n") cannot be told from other flags, and argparse would refuse it."""
+"""Characters of the shortest abbreviation: a shorter one ("--n") could mean other flags, and argparse refuses it."""
 
 PINNED: dict[str, SettingValue] = {
     "live_previews_enable": False,  # a preview is decoded on the GPU, in the measured time
@@ -50,7 +50,7 @@ PINNED: dict[str, SettingValue] = {
     "save_images_before_highres_fix": False, "auto_launch_browser": "Disable", "notification_audio": False,
     "show_progress_every_n_steps": -1, "clean_temp_dir_at_start": False,
 }
-"""Options of every trial. None of them changes what is computed but the previews."""
+"""Options of every trial. Except for previews, none of them changes what is computed."""
 
 OUTDIRS = (
     "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_extras_samples", "outdir_txt2img_grids",
@@ -101,7 +101,7 @@ def quoted(words: Sequence[str]) -> str:
     return shlex.join(words)
 
 
-def lay_out(
+def write_settings(
     folder: Path, root: Path, words: Sequence[str], settings: Sequence[tuple[str, SettingValue]]
 ) -> bool:
     """Writes the run's copies of config.json (pinned options, own outputs folders) and ui-config.json.

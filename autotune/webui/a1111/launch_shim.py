@@ -1,9 +1,9 @@
-"""Runs inside the web UI's own interpreter when it is started through its own start script.
+"""Runs inside the web UI's own interpreter, in a start by its own script, and adds the flags of the trial.
 
 A copy of this file lies in the run's folder, as LAUNCH_SCRIPT of webui.sh or as ``sitecustomize`` where the
-script has no such door. It rewrites COMMANDLINE_ARGS, as the script made it, before the real launch.py reads
-it: words of AUTOTUNE_SHIM's table go, the trial's own are added. So credentials stand in no argv. The words
-that the script gave are written to ``given.json``. Standard library only, Python 3.7 and later.
+script does not honour that. It rewrites COMMANDLINE_ARGS, as the script made it, before the real launch.py reads
+it: words in the table of AUTOTUNE_SHIM are removed, the trial's own are added. So credentials stand in no argv. The
+words that the script gave are written to ``given.json``. Standard library only, Python 3.7 and later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 
 
 def words_kept(given: list[str], stripped: dict[str, int], shortest: int) -> list[bool]:
-    """For each word: does it stay? Flags in ``stripped`` (flag -> number of values) go, abbreviations included."""
+    """Which words stay. Removed are flags in ``stripped`` (flag -> number of its values), abbreviated ones too."""
     out = []
     skip = 0
     for word in given:
@@ -42,7 +42,7 @@ def mark(key: str, word: str) -> str:
 
 
 def _row(key: str, word: str, kept: bool) -> list[str]:
-    """What is written down of a word: whole if it stays, else its flag alone."""
+    """The record of a word: the whole of it if it stays, else its flag alone, since its value may be secret."""
     name = word.split("=", 1)[0]
     return ["kept" if kept else "left", word if kept else name if name.startswith("--") else "***", mark(key, word)]
 
@@ -64,10 +64,10 @@ def prepare(argv: list[str], stays: bool = False) -> str:
     return str(spec["launch"])
 
 
-def _prepare_site() -> None:
+def _prepare_sitecustomize() -> None:
     """As sitecustomize: what follows launch.py in sys.argv, which is there by now (Python 3.10 and later, which alone
     has sys.orig_argv), loses what a trial is not given; ``accelerate launch`` passes on what is left."""
-    at = _launch_at(sys.argv)
+    at = _index_of_launch(sys.argv)
     if at is None:
         prepare([])
         return
@@ -76,13 +76,13 @@ def _prepare_site() -> None:
     sys.argv[at + 1 :] = words
 
 
-def _launch_at(words: list[str]) -> int | None:
+def _index_of_launch(words: list[str]) -> int | None:
     return next((i for i, word in enumerate(words) if os.path.basename(word) == "launch.py"), None)  # noqa: PTH119
 
 
 def _starts_launch() -> bool:
     """As sitecustomize: is this interpreter about to run launch.py, and not pip or a test of it?"""
-    return _launch_at(getattr(sys, "orig_argv", None) or []) is not None
+    return _index_of_launch(getattr(sys, "orig_argv", None) or []) is not None
 
 
 if "AUTOTUNE_SHIM" in os.environ:
@@ -93,4 +93,4 @@ if "AUTOTUNE_SHIM" in os.environ:
         sys.path[:own] = [os.path.dirname(launch)]  # noqa: PTH120
         runpy.run_path(launch, run_name="__main__")
     elif __name__ == "sitecustomize" and _starts_launch():
-        _prepare_site()
+        _prepare_sitecustomize()

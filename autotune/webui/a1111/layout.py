@@ -1,4 +1,4 @@
-"""Where the flags of an install live and which of its files counts, told from the install's own files.
+"""Finds the file that an install's flags are written in, from the install's own files.
 
 Observed: A1111, reForge and the amdgpu fork read webui-user.*; so do Forge 2 and Forge Neo (where webui-user.sh is what
 one starts); webui.bat calls webui.settings.bat after webui-user.bat, so that one wins; on macOS webui.sh reads
@@ -25,7 +25,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.flavour import container, flavour, packaged
 from autotune.webui.face import Layout
 
-_NAMES = {
+_TITLES = {
     "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
     "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
     "docker": "a docker set-up",
@@ -33,7 +33,7 @@ _NAMES = {
 
 
 def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
-    """Look at a folder. Never raises for what it holds; an unreadable part counts as absent."""
+    """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent."""
     environ = os.environ if environ is None else environ
     kind = flavour(root, environ)
     matrix = _stability_matrix(root, environ)
@@ -52,7 +52,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
     where = f"{COMMANDLINE_ARGS} in {main}"
     if not files:
-        return Layout(kind, host, False, (), f"{_NAMES[kind]} in {root} has no {main.name}", where)
+        return Layout(kind, host, False, (), f"{_TITLES[kind]} in {root} has no {main.name}", where)
     return Layout(kind, host, True, files, None, where)
 
 
@@ -77,7 +77,7 @@ def user_file(root: Path, platform: str | None = None) -> Path | None:
 
 
 def _exists(path: Path) -> bool:
-    """Also what is no file: reading it says so, in place of "there is none"."""
+    """Whether anything has this name; reading says later that it is no file, which helps more than "there is none"."""
     return os.path.lexists(path)
 
 
@@ -86,7 +86,7 @@ def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, boo
 
     With False one that does not list it, although the folder lies among that data folder's packages.
     """
-    beside = None
+    unlisted = None
     places = [root.parent.parent / "settings.json"]
     if environ.get("APPDATA"):
         places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
@@ -98,14 +98,14 @@ def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, boo
         except (OSError, ValueError):
             continue
         packages = document.get("InstalledPackages") if isinstance(document, dict) else None
-        if isinstance(packages, list) and any(_names(p, root) for p in packages):
+        if isinstance(packages, list) and any(_lists_folder(p, root) for p in packages):
             return place, True
         if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
-            beside = place
-    return None if beside is None else (beside, False)
+            unlisted = place
+    return None if unlisted is None else (unlisted, False)
 
 
-def _names(package: object, root: Path) -> bool:
+def _lists_folder(package: object, root: Path) -> bool:
     given = package.get("LibraryPath") or package.get("Path") if isinstance(package, dict) else None
     if not isinstance(given, str) or not given:
         return False

@@ -1,4 +1,4 @@
-"""One look at everything: GPU, web UI, its Python, its models, its settings, as one value."""
+"""Inspects everything that an install depends on: GPU, web UI, its Python, its models and settings, as one value."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from autotune.webui.a1111.flavour import REFERENCE_MARK
 from autotune.webui.a1111.install import Install
 
 
-def look(
+def inspect(
     root: Path,
     launch_file: Path | None,
     words: tuple[str, ...],
     time_limit: float = torch_probe.TIME_LIMIT_S,
 ) -> Machine:
-    """Everything about the install at ``root`` whose launch file gives ``words``; changes nothing.
+    """Everything about the install at ``root`` whose launch file gives the flags ``words``; changes nothing.
 
     ``launch_file`` None: the platform's. ``time_limit``: seconds for the web UI's interpreter to answer.
     What cannot be found out is a line in ``warnings``. Raises NothingToWorkOn if ``root`` is no web UI or
@@ -47,9 +47,9 @@ def look(
             f"the web UI in {found.root} has no Python interpreter in {where}",
             "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
         )
-    has, complaints = torch_probe.ask(python, time_limit)
+    runtime, complaints = torch_probe.ask(python, time_limit)
     warnings += complaints
-    has = _as_used(has, found)
+    runtime = _device_of_reference(runtime, found)
     options = data_folder.read_options(installs.settings_files(found.root, words)[0], warnings)
     extension = data_folder.animatediff(found, options, words)
     catalogue = load(found.flavour, found.version)
@@ -60,8 +60,8 @@ def look(
         warnings.append(f"flags that autotune does not know, and leaves alone: {' '.join(parsers.unclassified)}")
     return Machine(
         gpus=gpus,
-        webui=_webui(found, python, words, parsers.lacks),
-        runtime=has,
+        webui=_install_facts(found, python, words, parsers.lacks),
+        runtime=runtime,
         animatediff=extension,
         models=data_folder.checkpoints(found, words),
         settings=data_folder.relevant_settings(options),
@@ -89,7 +89,7 @@ def require_animatediff(machine: Machine) -> None:
 
 
 def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
-    """The saved folder of motion modules holds none: named with what is wrong with it."""
+    """The error for a saved folder of motion modules that holds none: it says what is wrong with the folder."""
     said = extension.option or ""
     folder = root / said
     shown = f'"{said}" (the name ends in a blank)' if said != said.rstrip() else said
@@ -106,21 +106,21 @@ def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
         f"Settings > AnimateDiff > path ({data_folder.MOTION_OPTION}) points to {shown}, which {what}", hint)
 
 
-def _as_used(has: Runtime, found: Install) -> Runtime:
-    """The reference web UI may be told to use another device than its torch would."""
+def _device_of_reference(runtime: Runtime, found: Install) -> Runtime:
+    """The runtime with the device that the reference web UI was told to use, where that is not what torch would."""
     if found.flavour != "reference":
-        return has
+        return runtime
     try:
         mark = json.loads((found.root / REFERENCE_MARK).read_text(encoding="utf-8"))
         device = mark["device"]
     except (OSError, ValueError, KeyError, TypeError):
-        return has
-    if device != "cpu" or has.device == "cpu":
-        return has
-    return replace(has, device="cpu", compute_capability=None)
+        return runtime
+    if device != "cpu" or runtime.device == "cpu":
+        return runtime
+    return replace(runtime, device="cpu", compute_capability=None)
 
 
-def _webui(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> ProbedInstall:
+def _install_facts(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> ProbedInstall:
     parts = split(words, load(found.flavour, found.version))
     why_not = installs.why_not_manageable(found)
     return ProbedInstall(

@@ -1,4 +1,4 @@
-"""Which motion module of AnimateDiff a clip is rendered with."""
+"""Chooses the motion module of AnimateDiff that clips are rendered with."""
 
 from __future__ import annotations
 

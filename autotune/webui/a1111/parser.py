@@ -17,15 +17,15 @@ _ENOUGH = 30
 
 @dataclass(frozen=True, slots=True)
 class ParserCheck:
-    """``unclassified``: flags that the catalogue does not know (always left alone); ``lacks``: managed flags
-    that this install would refuse."""
+    """How an install's parser differs from the catalogue. ``unclassified``: flags that the catalogue does not know,
+    which are left alone; ``lacks``: managed flags that this install would refuse."""
 
     unclassified: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
 
 def check(root: Path, catalogue: Catalogue) -> ParserCheck:
-    """Compares the catalogue with the parser at ``root``; nothing is said where it cannot be read."""
+    """Compares the catalogue with the parser of the install at ``root``; empty where that cannot be read."""
     text = _source(root)
     try:
         count = sum(1 for _ in checker.arguments(text))

@@ -1,7 +1,7 @@
-"""A start through the web UI's own start script, as its owner starts it (the proof after an apply).
+"""Starts the web UI by its own start script, as the user does, to prove what ``apply`` wrote.
 
-The words are what the script gives; ours come in through ``launch_shim``, a copy of which lies in the run's folder:
-by LAUNCH_SCRIPT, which webui.sh honours, or as ``sitecustomize`` on PYTHONPATH where webui-user.sh sets
+The flags are those that the script gives. Those of the trial are added by ``launch_shim``, a copy of which lies in the
+run's folder: by LAUNCH_SCRIPT, which webui.sh honours, or as ``sitecustomize`` on PYTHONPATH where webui-user.sh sets
 LAUNCH_SCRIPT itself, and on Windows. Either way credentials are in no argv.
 """
 
@@ -22,6 +22,7 @@ from autotune.webui.a1111 import isolation, launch_shim
 from autotune.webui.a1111.flavour import packaged
 
 GIVEN = "given.json"
+"""File in the run's folder: the words that the script gave launch.py."""
 
 SCRIPT = "AUTOTUNE_SCRIPT"
 """Variable that holds the path of the start script on Windows."""
@@ -52,20 +53,20 @@ class Given:
     key: str
 
     def differences(self, expected: Sequence[str]) -> list[str]:
-        """In words how this is not what was expected; nothing when it is, word by word. Credentials are masked."""
+        """Sentences that say how the words differ from those ``expected``; credentials are masked."""
         wanted = [launch_shim.mark(self.key, word) for word in expected]
         if wanted == list(self.marks):
             return []
         more, less = Counter(self.marks) - Counter(wanted), Counter(wanted) - Counter(self.marks)
-        missing = _picked(less, wanted, masked_words(expected))
-        extra = _picked(more, self.marks, masked_words(self.texts))
+        missing = _texts_of(less, wanted, masked_words(expected))
+        extra = _texts_of(more, self.marks, masked_words(self.texts))
         found = [f"launch.py did not get {' '.join(missing)}"] if missing else []
         found += [f"launch.py also got {' '.join(extra)}"] if extra else []
         return found or ["launch.py got the flags in another order"]
 
 
-def _picked(wanted: Counter[str], marks: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """The texts of so many words as ``wanted`` counts."""
+def _texts_of(wanted: Counter[str], marks: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """The texts of the words whose marks ``wanted`` counts, each as often as it counts it."""
     left, found = Counter(wanted), []
     for mark, text in zip(marks, texts, strict=True):
         if left[mark]:
@@ -102,17 +103,17 @@ def start_of(
         raise NothingToWorkOn(*wrong)
     if not (root / script_name).is_file():
         raise NothingToWorkOn(f"{root} has no {script_name}", "name the web UI's folder with --webui")
-    door = "LAUNCH_SCRIPT" if os.name != "nt" and not shell.get("LAUNCH_SCRIPT") else "PYTHONPATH"
+    entry = "LAUNCH_SCRIPT" if os.name != "nt" and not shell.get("LAUNCH_SCRIPT") else "PYTHONPATH"
     place = folder / "shim"
     place.mkdir()
-    copy = place / ("launch_shim.py" if door == "LAUNCH_SCRIPT" else "sitecustomize.py")
+    copy = place / ("launch_shim.py" if entry == "LAUNCH_SCRIPT" else "sitecustomize.py")
     shutil.copyfile(launch_shim.__file__, copy)
     launch = root / (shell.get("LAUNCH_SCRIPT") or "launch.py")
     variables = {
         "AUTOTUNE_SHIM": json.dumps({
             "stripped": isolation.STRIPPED, "shortest": isolation.SHORTEST, "words": list(own),
             "given": str(folder / GIVEN), "key": key, "launch": str(launch)}),
-        door: str(copy if door == "LAUNCH_SCRIPT" else place),
+        entry: str(copy if entry == "LAUNCH_SCRIPT" else place),
     }
     if os.name == "nt":
         variables[SCRIPT] = str(root / script_name)

@@ -1,4 +1,4 @@
-"""What a start of the web UI gets from its launch file, each value a fact or said to be uncertain. Runs nothing.
+"""Which variables a start of the web UI gets from its launch file, each certain or said not to be. Runs nothing of it.
 
 A start may read several files in one shell: on macOS webui-macos-env.sh, then webui-user.sh; on Windows environment.bat
 in a ready-made package, then webui-user.bat, then, called by webui.bat, webui.settings.bat. What the reading leaves
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 MACOS, SETTINGS = "webui-macos-env.sh", "webui.settings.bat"
 
 
-class Start:
-    """The variables where the web UI is started from one launch file. ``files``: what was read, in order."""
+class StartVariables:
+    """The variables of a start by one launch file. ``files``: all that such a start reads, in order."""
 
     def __init__(self, root: Path, files: tuple[LaunchFile, ...], environ: Mapping[str, str]) -> None:
         self.root, self.files, self.environ = root, files, environ
 
     def variable(self, name: str) -> Variable:
-        """A variable of that start: certain when it was read, or when bash in the sandbox could say."""
+        """A variable of that start; certain where reading, or bash in the sandbox, tells its value."""
         found, asked = self._read(name), None
         if not found.certain and not isinstance(self._asked, str):
             asked = self._asked.variable(name) or Variable(self.environ.get(name), name in self.environ)
         return asked or found
 
     def words(self) -> tuple[str, ...] | str:
-        """What launch.py receives, as bash in the sandbox gives it; else why it cannot say."""
+        """The words that launch.py receives, as bash in the sandbox tells; else why it cannot."""
         return self._asked if isinstance(self._asked, str) else self._asked.words
 
     def exported(self) -> dict[str, Variable]:
-        """All variables but COMMANDLINE_ARGS that the file has to do with, by name."""
+        """All variables that the files set or change, by name; without COMMANDLINE_ARGS."""
         names = {name for file in self.files if file.reading for name in file.reading.variables}
         if any(file.reading and file.reading.changes_any for file in self.files):
             names |= {*self.environ, *(() if isinstance(self._asked, str) else self._asked.variables)}
@@ -74,8 +74,8 @@ class Start:
 def read_start(
     root: Path, launch_file: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform,
     data: bytes | None = None,
-) -> Start:
-    """Read what a start by ``launch_file`` reads; ``data``: bytes that it is to have, in place of those it has.
+) -> StartVariables:
+    """Reads all files that a start by ``launch_file`` reads; ``data``: bytes to take in place of its content.
 
     Raises NothingToWorkOn and Refused, as ``reader.read`` does.
     """
@@ -85,7 +85,7 @@ def read_start(
         # One shell reads both, so that one reading of both is what it has in the end.
         data = load_bytes(root / MACOS) + b"\n" + data
     if kind != "cmd":
-        return Start(root, (parse(data, launch_file, environ, root),), environ)
+        return StartVariables(root, (parse(data, launch_file, environ, root),), environ)
     second = launch_file.with_name(SETTINGS)
     if launch_file.name.lower() == SETTINGS and launch_file.with_name("webui-user.bat").is_file():
         launch_file = launch_file.with_name("webui-user.bat")
@@ -99,4 +99,4 @@ def read_start(
     read: list[LaunchFile] = []
     for path, content in files:
         read.append(parse(content, path, environ, root, read[-1] if read else None))
-    return Start(root, tuple(read), environ)
+    return StartVariables(root, tuple(read), environ)

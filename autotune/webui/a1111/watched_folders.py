@@ -1,4 +1,4 @@
-"""Folders in which something that a result depends on can change."""
+"""Lists the folders that the agent watches: what a result depends on can change in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autotune.webui.a1111.install import settings_files
 
 
 def folders_of(root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
-    """Those of an install, whether they are there or not: code, models, extensions, packages, settings."""
+    """The folders of an install, existing or not: code, models, extensions, packages, settings."""
     found = [root, root / ".git", root / "models" / "Stable-diffusion", root / "models" / "VAE", root / "extensions"]
     try:
         extensions = [path for path in (root / "extensions").iterdir() if "animatediff" in path.name.lower()]

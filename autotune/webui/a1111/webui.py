@@ -66,16 +66,16 @@ class A1111(WebUI):
         return in_effect(root, layout)
 
     def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
-        """See ``machine.look``."""
+        """See ``machine.inspect``."""
         from autotune.webui.a1111 import machine
 
-        return machine.look(root, launch_file, words)
+        return machine.inspect(root, launch_file, words)
 
     def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
-        """See ``fingerprint.cheap``."""
+        """See ``fingerprint.from_files``."""
         from autotune.webui.a1111 import fingerprint
 
-        return fingerprint.cheap(root, words, launch_file)
+        return fingerprint.from_files(root, words, launch_file)
 
     def shared_parts(self, fingerprint: Fingerprint) -> list[tuple[str, str]]:
         """Without --device-id."""
@@ -182,7 +182,7 @@ class A1111(WebUI):
             raise NothingToWorkOn(f"the web UI's interpreter {start.python} is missing",
                                   "start the web UI once by its own script, which makes it")
         found = environment.of_start_script(start.root, start.launch_file)
-        readable = isolation.lay_out(start.folder, start.root, start.words, start.settings)
+        readable = isolation.write_settings(start.folder, start.root, start.words, start.settings)
         warnings = [found.problem, None if readable else "config.json cannot be read; started with defaults"]
         own = isolation.own_words(start.folder, start.port, start.credentials)
         argv: tuple[str, ...] | str

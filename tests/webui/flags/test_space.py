@@ -234,8 +234,8 @@ class TestLaunching:
             assert set(held) == {"cross_attention_optimization", "batch_cond_uncond"}
             assert effective(candidate.flags.words, held, of.runtime) == candidate.effective
 
-    def test_opened_names_what_the_study_edits(self) -> None:
-        assert space.opened(space.build(machine(), WIDE))[-2:] == ("precision", "memory")
+    def test_the_dimensions_are_those_that_the_study_edits(self) -> None:
+        assert [one.name for one in space.build(machine(), WIDE).dimensions][-2:] == ["precision", "memory"]
 
 
 @pytest.mark.slow

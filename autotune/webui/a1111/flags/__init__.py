@@ -1,1 +1,1 @@
-"""A1111's launch flags: what each set of them comes to."""
+"""A1111's launch flags: which sets there are, and what each of them has the web UI compute."""

@@ -1,4 +1,4 @@
-"""What a set of flags and settings comes to once the web UI has applied its own rules."""
+"""The effective set: what the web UI computes with some flags and settings, by its own rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a set really in effect? Compares what a running web UI reports and logs with what was meant."""
+"""Checks whether a set is really in effect, by what a running web UI reports and logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autotune.webui.face import FlagState
 _NO_ATTENTION = {"", "none", "disabled", "disabling"}
 _MEMORY = ("--medvram", "--lowvram", "--medvram-sdxl")
 _ONLY_WITH = {"--sub-quad-": "sub-quad", "--xformers-flash": "xformers"}
-"""Beginnings of flags that change one attention class: its name."""
+"""Beginnings of flags that act with one attention class only: its name."""
 _MADE_REDUNDANT = ("--no-half-vae", "--no-half", "--upcast-sampling", "--opt-channelslast")
 _OPTION_LABEL = "Cross attention optimization"
 
@@ -50,7 +50,7 @@ def mismatches(
     )
     for what, meant, real in pairs:
         if meant != real:
-            found.append(f"{what} should be {_say(meant)}, the web UI reports {_say(real)}")
+            found.append(f"{what} should be {_in_words(meant)}, the web UI reports {_in_words(real)}")
     return found
 
 
@@ -141,11 +141,11 @@ def idle_flags(
     if not catalogue.tuned:
         return []
     flags = given(words, catalogue)
-    found = ((flag, _idle(flag, flags, settings, runtime, catalogue)) for flag in flags)
+    found = ((flag, _why_idle(flag, flags, settings, runtime, catalogue)) for flag in flags)
     return [(flag, why) for flag, why in found if why]
 
 
-def _idle(
+def _why_idle(
     flag: str, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue
 ) -> str | None:
     if catalogue.flags[flag].kind == "no-op":
@@ -155,7 +155,7 @@ def _idle(
     if catalogue.attention == "a1111":
         known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
         if known:
-            return _idle_attention(known, flags, settings, runtime)
+            return _why_idle_attention(known, flags, settings, runtime)
         needed = next((name for start, name in _ONLY_WITH.items() if flag.startswith(start)), None)
         option = settings.get(attention.OPTION, attention.AUTOMATIC)
         if needed and attention.chosen(flags, option, runtime) != needed:
@@ -170,7 +170,7 @@ def _idle(
     return "another flag makes it redundant" if same else None
 
 
-def _idle_attention(
+def _why_idle_attention(
     known: attention.AttentionClass, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime
 ) -> str | None:
     option = settings.get(attention.OPTION, attention.AUTOMATIC)
@@ -216,7 +216,7 @@ def _attention(
     return [f"attention should be {name}, but the log says that {logged} was applied"]
 
 
-def _say(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)

@@ -27,7 +27,7 @@ NOT_BY_DEFAULT = {
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _Base:
     """What all candidates of one space share.
 
     ``mine``: the user's own managed words as written; ``standing``: those of them that no searched dimension
@@ -50,11 +50,11 @@ class _Ground:
 
 def default_spec(machine: Machine) -> SearchSpec:
     """The safe search: attention, channels-last, VAE in fp32 or half, batched conditioning."""
-    thrifty = levels.memory_short(machine.gpus) or machine.runtime.device == "mps"
+    saves_memory = levels.memory_short(machine.gpus) or machine.runtime.device == "mps"
     classes = tuple(
         level
         for level in levels.DIMENSIONS["attention"]
-        if level not in NOT_BY_DEFAULT or (level == "sub-quad" and thrifty)
+        if level not in NOT_BY_DEFAULT or (level == "sub-quad" and saves_memory)
     )
     return SearchSpec(
         (
@@ -73,36 +73,36 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
     """
     wanted = spec or default_spec(machine)
-    ground = _ground(machine, wanted)
-    if not ground.site.catalogue.tuned:
-        return _only_baseline(ground)
+    base = _base_of(machine, wanted)
+    if not base.site.catalogue.tuned:
+        return _only_baseline(base)
     dropped: list[Excluded] = []
     if spec is None:
         named = dict(wanted.dimensions)["attention"]
         dropped += [
             Excluded(FlagSet((attention.BY_LEVEL[level].flag,)), reason)
             for level, reason in NOT_BY_DEFAULT.items()
-            if level not in named and attention.BY_LEVEL[level].name != ground.current.attention
+            if level not in named and attention.BY_LEVEL[level].name != base.current.attention
         ]
-    choices = _choices(ground, dropped)
-    baseline = _baseline(ground)
+    choices = _choices(base, dropped)
+    baseline = _baseline(base)
     found: dict[str, Candidate] = {}
     names = [name for name, _ in choices]
     for combo in product(*(written for _, written in choices)):
-        wish = dict(zip(names, (level for level, _ in combo), strict=True))
-        parts = (ground.standing, *(part for _, part in combo))
-        words = canonical(tuple(word for part in parts for word in part), ground.site.catalogue)
-        reason = _conflict(words, ground)
+        wanted_levels = dict(zip(names, (level for level, _ in combo), strict=True))
+        parts = (base.standing, *(part for _, part in combo))
+        words = canonical(tuple(word for part in parts for word in part), base.site.catalogue)
+        reason = _conflict(words, base)
         if reason:
             dropped.append(Excluded(FlagSet(words), reason))
             continue
-        candidate = _candidate(ground, words, _settings(ground, wish))
+        candidate = _candidate(base, words, _settings(base, wanted_levels))
         best = found.get(candidate.id)
         if best is None or candidate.simplicity < best.simplicity:
             found[candidate.id] = candidate
     found[baseline.id] = baseline
     return Space(
-        dimensions=_dimensions(ground, choices, found),
+        dimensions=_dimensions(base, choices, found),
         candidates=(baseline, *(one for key, one in found.items() if key != baseline.id)),
         baseline=baseline.id,
         excluded=_distinct(dropped),
@@ -152,12 +152,7 @@ def cold_settings(candidate: Candidate) -> dict[str, SettingValue]:
     return {**OPTION_DEFAULTS, **dict(candidate.flags.settings)}
 
 
-def opened(space: Space) -> tuple[str, ...]:
-    """Names of the searched dimensions, to give to ``Catalogue.owns`` so that it owns what they edit."""
-    return tuple(dimension.name for dimension in space.dimensions)
-
-
-def _ground(machine: Machine, spec: SearchSpec) -> _Ground:
+def _base_of(machine: Machine, spec: SearchSpec) -> _Base:
     webui = machine.webui
     catalogue = load(webui.flavour, webui.version)
     names = tuple(name for name, _ in spec.dimensions)
@@ -174,36 +169,36 @@ def _ground(machine: Machine, spec: SearchSpec) -> _Ground:
         if catalogue.flags[flag].dimension not in names
         for word in ((flag,) if value is None else (flag, value))
     )
-    return _Ground(site, spec.dimensions, parts.tuned, standing, saved, current)
+    return _Base(site, spec.dimensions, parts.tuned, standing, saved, current)
 
 
 def _choices(
-    ground: _Ground, dropped: list[Excluded]
+    base: _Base, dropped: list[Excluded]
 ) -> list[tuple[str, list[tuple[str, tuple[str, ...]]]]]:
     """Per dimension its (level, words) pairs: the user's own level first, then the profile's.
 
     Dimensions of flags that the profile leaves out have one level: the user's own words.
     """
     choices = []
-    for name, named in ground.dimensions:
-        own = levels.level_of(name, ground.current)
+    for name, named in base.dimensions:
+        own = levels.level_of(name, base.current)
         written: list[tuple[str, tuple[str, ...]]] = []
         for level in dict.fromkeys((own, *named)):
-            words = levels.write(name, level, ground.site)
+            words = levels.write(name, level, base.site)
             if isinstance(words, tuple):
                 written.append((level, words))
             elif level == own:
-                written.append((level, _own_words(ground, name)))
+                written.append((level, _own_words(base, name)))
             else:
-                dropped.append(Excluded(FlagSet(_shown(name, level, ground.site)), words))
+                dropped.append(Excluded(FlagSet(_words_shown(name, level, base.site)), words))
         choices.append((name, written))
     return choices
 
 
-def _own_words(ground: _Ground, dimension: str) -> tuple[str, ...]:
+def _own_words(base: _Base, dimension: str) -> tuple[str, ...]:
     """The user's own words of one dimension, in canonical form."""
-    flags = ground.site.catalogue.flags
-    values = given(ground.mine, ground.site.catalogue)
+    flags = base.site.catalogue.flags
+    values = given(base.mine, base.site.catalogue)
     return tuple(
         word
         for name, value in values.items()
@@ -212,67 +207,67 @@ def _own_words(ground: _Ground, dimension: str) -> tuple[str, ...]:
     )
 
 
-def _conflict(words: tuple[str, ...], ground: _Ground) -> str | None:
+def _conflict(words: tuple[str, ...], base: _Base) -> str | None:
     """Why the web UI would not start with these words together; None if it would."""
-    flags = {**ground.site.kept, **given(words, ground.site.catalogue)}
+    flags = {**base.site.kept, **given(words, base.site.catalogue)}
     if flags.get("--precision") == "half" and ("--no-half" in flags or "--no-half-vae" in flags):
         return "the web UI stops at start when --precision half meets --no-half or --no-half-vae"
     return None
 
 
-def _settings(ground: _Ground, wish: Mapping[str, str]) -> dict[str, SettingValue]:
+def _settings(base: _Base, wanted_levels: Mapping[str, str]) -> dict[str, SettingValue]:
     """Options that a combination needs in config.json, where they differ from default or from the saved."""
     wanted: dict[str, SettingValue] = {}
-    if "attention" in wish and not ground.site.ldm:
+    if "attention" in wanted_levels and not base.site.ldm:
         wanted[attention.OPTION] = attention.AUTOMATIC
-    if BATCH in wish and not ground.site.ldm:
-        wanted[BATCH] = wish[BATCH] == "true"
-    both = {**{key: value for key, value in ground.saved.items() if key in OPTION_DEFAULTS}, **wanted}
+    if BATCH in wanted_levels and not base.site.ldm:
+        wanted[BATCH] = wanted_levels[BATCH] == "true"
+    both = {**{key: value for key, value in base.saved.items() if key in OPTION_DEFAULTS}, **wanted}
     return {
         key: value
         for key, value in both.items()
-        if value != OPTION_DEFAULTS[key] or ground.saved.get(key, OPTION_DEFAULTS[key]) != value
+        if value != OPTION_DEFAULTS[key] or base.saved.get(key, OPTION_DEFAULTS[key]) != value
     }
 
 
-def _baseline(ground: _Ground) -> Candidate:
+def _baseline(base: _Base) -> Candidate:
     saved = {
-        key: ground.saved[key]
+        key: base.saved[key]
         for key, usual in OPTION_DEFAULTS.items()
-        if ground.saved.get(key, usual) != usual
+        if base.saved.get(key, usual) != usual
     }
-    return _candidate(ground, canonical(ground.mine, ground.site.catalogue), saved)
+    return _candidate(base, canonical(base.mine, base.site.catalogue), saved)
 
 
-def _candidate(ground: _Ground, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Candidate:
-    what = ground.effective(words, settings)
+def _candidate(base: _Base, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Candidate:
+    what = base.effective(words, settings)
     text = launch_part(what)
-    key = f"attention={what.attention} {text}" if ground.site.ldm else text
+    key = f"attention={what.attention} {text}" if base.site.ldm else text
     return Candidate(
         id=describe(what),
         flags=FlagSet(words, tuple(sorted(settings.items()))),
         effective=what,
         launch_key=key,
-        levels=tuple((name, levels.level_of(name, what)) for name, _ in ground.dimensions),
-        simplicity=(_written(words, settings), _differences(ground, words, settings)),
+        levels=tuple((name, levels.level_of(name, what)) for name, _ in base.dimensions),
+        simplicity=(_word_count(words, settings), _differences(base, words, settings)),
     )
 
 
-def _written(words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
+def _word_count(words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
     """How much is written: words, and options away from their default."""
     return len(words) + sum(value != OPTION_DEFAULTS[key] for key, value in settings.items())
 
 
-def _differences(ground: _Ground, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
+def _differences(base: _Base, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
     """How far a set is from the user's own: words only one of the two has, and options that differ."""
-    mine, theirs = Counter(ground.mine), Counter(words)
+    mine, theirs = Counter(base.mine), Counter(words)
     apart = sum((mine - theirs).values()) + sum((theirs - mine).values())
-    saved = {**OPTION_DEFAULTS, **ground.saved}
+    saved = {**OPTION_DEFAULTS, **base.saved}
     return apart + sum(saved[key] != value for key, value in settings.items())
 
 
 def _dimensions(
-    ground: _Ground,
+    base: _Base,
     choices: list[tuple[str, list[tuple[str, tuple[str, ...]]]]],
     found: Mapping[str, Candidate],
 ) -> tuple[Dimension, ...]:
@@ -281,21 +276,21 @@ def _dimensions(
     for candidate in found.values():
         for name, level in candidate.levels:
             held[name].add(level)
-    live = () if ground.site.ldm else LIVE
+    live = () if base.site.ldm else LIVE
     return tuple(
         Dimension(name, tuple(level for level, _ in written if level in held[name]), name in live)
         for name, written in choices
     )
 
 
-def _only_baseline(ground: _Ground) -> Space:
+def _only_baseline(base: _Base) -> Space:
     """The space of a web UI that is known but not tuned: the user's set and nothing else."""
-    baseline = _baseline(ground)
-    reason = ground.site.catalogue.why_not or "this web UI is not tuned"
+    baseline = _baseline(base)
+    reason = base.site.catalogue.why_not or "this web UI is not tuned"
     return Space((), (baseline,), baseline.id, (Excluded(FlagSet(), reason),))
 
 
-def _shown(dimension: str, level: str, site: levels.Site) -> tuple[str, ...]:
+def _words_shown(dimension: str, level: str, site: levels.Site) -> tuple[str, ...]:
     """Words that stand for an excluded level in what the user sees."""
     if site.ldm and dimension == "attention" and level in ldm.FLAG_OF_LEVEL:
         return (ldm.FLAG_OF_LEVEL[level],)
