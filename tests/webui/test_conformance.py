@@ -50,7 +50,7 @@ def of_pretend(root: Path) -> Path:
 @pytest.fixture(autouse=True)
 def with_pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pretend kind as an installed package would bring it."""
-    monkeypatch.setattr(recognise, "_of_others", lambda: recognise.registered((pretend.WEBUI,)))
+    monkeypatch.setattr(recognise, "_from_packages", lambda: recognise.registered((pretend.WEBUI,)))
 
 
 MADE: dict[str, tuple[WebUI, Callable[[Path], Path]]] = {

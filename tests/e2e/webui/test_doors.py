@@ -45,7 +45,7 @@ def test_the_reference_web_ui_conforms(tmp_path: Path) -> None:
 
 
 def test_the_pretend_web_ui_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recognise, "_of_others", lambda: recognise.registered((pretend.WEBUI,)))
+    monkeypatch.setattr(recognise, "_from_packages", lambda: recognise.registered((pretend.WEBUI,)))
     conformance.check_process(pretend.WEBUI, of_pretend(tmp_path / "install"), tmp_path / "runs")
 
 
