@@ -1,4 +1,4 @@
-"""One clip measured: observers around it, guards that discard it, and why it failed if it did."""
+"""Renders and measures one clip: its seconds, what observers saw, whether its time counts, and why it failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the contract's failure classes a launch or clip belongs to: the one table is ``model.failures``."""
+"""The failure class of a start or clip. The rules are in ``model.failures``."""
 
 from __future__ import annotations
 

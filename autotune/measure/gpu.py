@@ -26,40 +26,31 @@ class GpuReadings(Protocol):
     """The part of ``machine.nvml.Nvml`` that is used here; units as there."""
 
     def process_memory(self, index: int) -> dict[int, float | None] | None:
-        """MiB by pid."""
-        ...
+        """MiB in use by pid (None: not told); None without NVML."""
 
     def moved_out(self, pids: Collection[int]) -> float | None:
-        """MiB in main memory."""
-        ...
+        """MiB of these processes' GPU memory that lie in main memory."""
 
     def memory_used(self, index: int) -> float | None:
-        """MiB."""
-        ...
+        """MiB in use on the GPU."""
 
     def memory_total(self, index: int) -> float | None:
-        """MiB."""
-        ...
+        """MiB that the GPU has."""
 
     def clocks(self, index: int) -> dict[str, int]:
-        """MHz by name."""
-        ...
+        """Clocks in MHz by name."""
 
     def temperature(self, index: int) -> int | None:
         """Degrees Celsius."""
-        ...
 
     def power(self, index: int) -> float | None:
-        """W."""
-        ...
+        """Power draw in watts."""
 
     def energy(self, index: int) -> float | None:
-        """J since the driver was loaded."""
-        ...
+        """Joules used since the driver was loaded."""
 
     def throttle_reasons(self, index: int) -> tuple[str, ...] | None:
-        """Names."""
-        ...
+        """Names of the reasons why the clock is lowered now."""
 
 
 class MainMemory:
@@ -170,7 +161,7 @@ class GpuObserver(Observer):
         for pid, used in listed.items():
             grown = (used or 0.0) - self._others.get(pid, 0.0)
             if pid not in self._ours and grown >= FOREIGN_MEMORY:
-                # It may be a child of ours that is younger than the last look at the tree.
+                # It may be a child of ours that is younger than the last search.
                 self._ours = frozenset(self._pids())
                 if pid not in self._ours:
                     self._foreign.add(pid)

@@ -19,7 +19,6 @@ class GpuReader(Protocol):
 
     def gpus(self) -> Sequence[Gpu]:
         """All GPUs as they are now; empty without NVML."""
-        ...
 
 
 def memory_in_use(nvml: GpuReader) -> dict[int, float]:

@@ -315,7 +315,7 @@ HANDLERS = {
 
 
 def _state_or(path: str) -> State:
-    """As ``state_of``; for a folder in its place a state that no file has."""
+    """``state_of``, and for what is neither file nor link a state that no file has."""
     try:
         return state_of(path)
     except OSError:

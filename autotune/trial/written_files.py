@@ -35,7 +35,7 @@ BEFORE = "before"
 KILL_SLACK = 1_000_000_000
 """Nanoseconds: a trial that was killed while it wrote may have written for so long after its last record."""
 MOST_NAMED = 200
-"""Files written by others that are looked for at most."""
+"""Files written by others that are named at most."""
 MADE_BY_SCRIPT = ("tmp",)
 """Folders that webui.bat makes before any Python runs, so that no journal names them; removed only when empty."""
 MOST_IN_WARNING = 5
@@ -225,7 +225,7 @@ def _as_the_trial_left_it(now: State, one: _WrittenFile) -> bool:
     """Does the file stand as the trial left it?"""
     if now == one.left and (one.closed or one.left is not None):
         return True
-    # The trial was killed as it wrote: nobody looked at the file after its last byte.
+    # The trial was killed as it wrote: nobody checked the file after its last byte.
     return not one.closed and (one.removed if now is None else now[2] <= one.wall + KILL_SLACK)
 
 

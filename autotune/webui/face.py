@@ -212,10 +212,10 @@ class WebUIClient(Protocol):
         return Memory()
 
     def job(self, limit: float = 5.0) -> RunningJob:
-        """What it is doing now."""
+        """Whether it has a job running, and how far that is."""
 
     def reported(self, attention: str | None = None) -> Reported:
-        """What it says of itself; ``attention``: what its log named last."""
+        """Its command line and options as its API tells them; ``attention``: the class that its log named last."""
 
     def set_options(self, values: Mapping[str, SettingValue], limit: float = 120.0) -> None:
         """Changes options and reads them back."""
@@ -223,24 +223,24 @@ class WebUIClient(Protocol):
 
 
 class WebUI(Protocol):
-    """One kind of web UI. Nothing here changes anything but ``prepare``, which writes into the trial's own folder.
+    """What autotune asks of one kind of web UI. Only ``prepare`` changes anything: it writes into the trial's own folder.
 
-    A class of its own inherits from this one: what it does not say has the answer of a plain web UI, whose options are
-    fixed at its start and whose launch file is no script. Required are ``programs``, ``folder_names``, ``holds``,
-    ``catalogue``, ``layout``, ``inspect``, ``fingerprint``, ``space``, ``process_for``, ``prepare``, ``client``,
-    ``clients``, ``effective``, ``name_of`` and ``mismatches``.
+    A kind is a class that inherits from this one: what it does not override has the answer of a plain web UI, whose
+    options are fixed at its start and whose launch file is no script. Required are ``programs``, ``folder_names``,
+    ``holds``, ``catalogue``, ``layout``, ``inspect``, ``fingerprint``, ``space``, ``process_for``, ``prepare``,
+    ``client``, ``clients``, ``effective``, ``name_of`` and ``mismatches``.
     """
 
     lines: LogLines = LogLines()
     programs: tuple[str, ...]
     """Names of the scripts that its process runs, by which a running one is recognised."""
     formats: tuple[LaunchFormat, ...] = ()
-    """Of its launch files, where they are no scripts."""
+    """Formats of its launch files that are no scripts."""
     folder_names: tuple[str, ...]
     """What its folder is usually called, the likeliest first."""
 
     def holds(self, root: Path) -> bool:
-        """Whether the folder looks like an install of it."""
+        """Whether the folder seems to be an install of this kind."""
 
     def catalogue(self, root: Path) -> Catalogue:
         """What is known of each flag of the install."""
@@ -261,7 +261,7 @@ class WebUI(Protocol):
         """GPU, interpreter, models, settings and fingerprint as one value; changes nothing. Raises NothingToWorkOn."""
 
     def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
-        """What can make a result stale, told from files alone: quick, and starts nothing. Raises NothingToWorkOn."""
+        """What can make a result stale, read from files alone: quick, and starts nothing. Raises NothingToWorkOn."""
 
     def shared_parts(self, fingerprint: Fingerprint) -> list[tuple[str, str]]:
         """The parts that machines of one study have in common: all but which of its GPUs a web UI is told to use."""
@@ -276,7 +276,7 @@ class WebUI(Protocol):
         return [root]
 
     def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
-        """The environment that its owner's start makes of this process's."""
+        """The environment that the user's own start makes of this process's."""
         return dict(os.environ)
 
     def device_of(self, words: Sequence[str]) -> int:
@@ -297,7 +297,7 @@ class WebUI(Protocol):
 
     def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
         """The words of a launch file that reading leaves uncertain, as its shell gives them in a sandbox; ``data``:
-        bytes that it is to have. A text: why nobody can say. Raises AutotuneError."""
+        bytes to take in place of its content. A text: why they are not known. Raises AutotuneError."""
         return "only a shell script can be asked about"
 
     def require_clips(self, machine: Machine) -> None:
@@ -322,7 +322,7 @@ class WebUI(Protocol):
         """Lays out the trial's own files and says how to start it. Raises NothingToWorkOn, OSError."""
 
     def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Those of its owner's words that a trial is given."""
+        """The user's words that a trial is given, too."""
         return tuple(words)
 
     def command_line(self, given: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -338,10 +338,11 @@ class WebUI(Protocol):
         """Asks the web UI at ``address`` (``http://127.0.0.1:PORT``)."""
 
     def clients(self, address: str, words: Sequence[str] | None) -> Iterator[WebUIClient]:
-        """Ways to ask the owner's own web UI at HOST:PORT; ``words``: its command line, None where it is not known."""
+        """Clients to try, in order, for the user's own web UI at HOST:PORT; ``words``: its command line, None:
+        it is not known."""
 
     def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
-        """What argv words and saved options come to on this machine."""
+        """What the web UI computes on this machine with these argv words and saved options."""
 
     def name_of(self, effective: Effective) -> str:
         """The id of the candidate with this effective set."""
@@ -350,7 +351,8 @@ class WebUI(Protocol):
         """Sentences that say where a running web UI differs from ``expected``; empty when all of it is in effect."""
 
     def flag_states(self, words: Sequence[str], reported: Reported | None, machine: Machine) -> list[FlagState]:
-        """For each managed flag among ``words``: on the command line, and in effect? None: nobody was asked."""
+        """For each managed flag among ``words``: whether it is on the command line, and in effect. ``reported`` None:
+        no running web UI was asked."""
         flags = [word for word in words if word.startswith("-")]
         if reported is None:
             return [FlagState(word, None, None, "no running web UI was asked") for word in flags]
@@ -362,7 +364,7 @@ class WebUI(Protocol):
         return {}
 
     def let_flags_decide(self, settings: Mapping[str, SettingValue]) -> Mapping[str, SettingValue]:
-        """Of saved options those that override a flag, with the value that does not."""
+        """Saved options that override a flag, each with the value that lets the flag decide."""
         return {}
 
     def settings_file(self, root: Path, words: Sequence[str]) -> Path:

@@ -16,7 +16,7 @@ _HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_
 
 
 def is_webui(path: Path) -> bool:
-    """Whether the folder looks like a web UI of any kind."""
+    """Whether the folder is a web UI of any kind, by its files."""
     return any(kind.holds(path) for kind in recognise.kinds())
 
 

@@ -100,6 +100,8 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
     off = {str(name) for name in disabled} if isinstance(disabled, list) else set()
     if options.get("disable_all_extensions") in ("all", "extra"):
         return None
+    saved = options.get(MOTION_OPTION)
+    option = saved if isinstance(saved, str) and saved else None
     for root in _extension_folders(install):
         if root.name in off or not (root / "scripts" / "animatediff.py").is_file():
             continue
@@ -107,8 +109,9 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
             root=root,
             version=git.head_tag(root) or _stated_version(root) or _documented_version(root),
             commit=git.head_commit(root),
-            motion_modules=tuple(motion_modules(_motion_folder(root, install, options))),
-            option=_motion_option(options),
+            # Its option as it stands, else the folder beside its scripts.
+            motion_modules=tuple(motion_modules(install.root / option if option else root / "model")),
+            option=option,
         )
     return None
 
@@ -150,17 +153,6 @@ def _extension_folders(install: Install) -> list[Path]:
     return list(dict.fromkeys((*named, *alike)))
 
 
-def _motion_option(options: Mapping[str, object]) -> str | None:
-    said = options.get(MOTION_OPTION)
-    return said if isinstance(said, str) and said else None
-
-
-def _motion_folder(root: Path, install: Install, options: Mapping[str, object]) -> Path:
-    """The folder that the extension reads: its option as it stands, else ``model`` beside its scripts."""
-    said = _motion_option(options)
-    return install.root / said if said else root / "model"
-
-
 def motion_modules(folder: Path) -> list[MotionModule]:
     """Motion modules below ``folder``, named as the extension loads them: by joining folder and name."""
     found = []
@@ -186,7 +178,7 @@ def links(folder: Path) -> Iterator[Link]:
 def _stated_version(root: Path) -> str | None:
     """The version that a ``version = "..."`` in one of its scripts states."""
     for path in sorted((root / "scripts").glob("*version*.py")):
-        found = re.search(r"""version\s*=\s*['"]([^'"]+)['"]""", _read(path))
+        found = re.search(r"""version\s*=\s*['"]([^'"]+)['"]""", _text(path))
         if found:
             return found[1]
     return None
@@ -194,12 +186,12 @@ def _stated_version(root: Path) -> str | None:
 
 def _documented_version(root: Path) -> str | None:
     """The newest version that its documents name: the installed one or, rarely, a later one is meant."""
-    text = "".join(_read(root / name) for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"))
+    text = "".join(_text(root / name) for name in ("docs/CHANGELOG.md", "CHANGELOG.md", "README.md"))
     versions = re.findall(r"\bv(\d+\.\d+\.\d+(?:-[a-z]+)?)\b", text)
     return max(versions, key=version_order, default=None)
 
 
-def _read(path: Path) -> str:
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

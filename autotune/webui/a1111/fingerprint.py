@@ -12,7 +12,6 @@ from pathlib import Path
 from autotune.flags.words import split
 from autotune.machine import python_packages
 from autotune.machine.nvml import Nvml, may_be_present
-from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
 from autotune.webui.a1111 import data_folder, interpreter
@@ -50,7 +49,8 @@ def compose(
         "webui_version": found.version or "",
         "webui_commit": found.commit or "",
         "animatediff": _animatediff(animatediff),
-        "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in _other_extensions(found)),
+        "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in data_folder.extensions(found)
+                                if "animatediff" not in name.lower()),
         "python": (python_packages.version(python) if python else None) or "",
         "torch": (python_packages.package_version(python, "torch") if python else None) or "",
         "xformers": (python_packages.package_version(python, "xformers") if python else None) or "",
@@ -119,10 +119,6 @@ def _animatediff(animatediff: AnimateDiff | None) -> str:
     return f"{animatediff.version or ''} {(animatediff.commit or '')[:12]}".strip() or "installed"
 
 
-def _other_extensions(found: Install) -> list[tuple[str, str]]:
-    return [pair for pair in data_folder.extensions(found) if "animatediff" not in pair[0].lower()]
-
-
 def _checkpoint(found: Install, words: Sequence[str], options: dict[str, object]) -> str:
     """The chosen checkpoint, else the only one there is; with its size, so that a replaced file shows."""
     chosen = options.get("sd_model_checkpoint")
@@ -146,7 +142,5 @@ def _name_and_size(path: Path) -> str:
 
 
 def _settings(options: dict[str, object]) -> str:
-    relevant: list[tuple[str, SettingValue]] = [
-        pair for pair in data_folder.relevant_settings(options) if pair[0] not in _NOT_SETTINGS
-    ]
-    return ", ".join(f"{name}={value}" for name, value in relevant)
+    return ", ".join(f"{name}={value}" for name, value in data_folder.relevant_settings(options)
+                     if name not in _NOT_SETTINGS)

@@ -45,7 +45,7 @@ def inspect(root: Path, words: Sequence[str] = (), file: Path | None = None) -> 
 
 
 def is_webui(path: Path) -> bool:
-    """Does this folder look like a web UI: launch.py, and modules or extensions beside it?"""
+    """Whether a folder has launch.py, and modules or extensions beside it, as a web UI has."""
     try:
         has_parts = (path / "modules").is_dir() or (path / "extensions").is_dir()
         return has_parts and (path / "launch.py").is_file()

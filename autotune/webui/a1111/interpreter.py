@@ -91,7 +91,7 @@ def doubt(root: Path, launch_file: Path | None) -> str | None:
 
 
 def find(root: Path, launch_file: Path | None) -> Path | None:
-    """The interpreter as the start script would choose it: the venv's, else the named or usual command.
+    """The interpreter that the start script would choose: the venv's, else the named or the usual command.
 
     The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
     none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
@@ -103,7 +103,7 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     bundled = root.parent / "system" / "python" / "python.exe"
     usual = said.get("python_cmd", "python").lower() in ("python", "python.exe")
     if folder is None and packaged(root) and usual and bundled.is_file():
-        return bundled  # "python" on the PATH that a ready-made package sets, whatever else is installed
+        return bundled  # "python" means this one on the PATH that a ready-made package sets
     if folder is not None:
         inside = [folder / "bin" / "python", folder / "bin" / "python3", folder / "Scripts" / "python.exe"]
         for path in inside:
@@ -112,7 +112,7 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
         return None
     import shutil
 
-    # The PATH of the start, not autotune's own; one of Windows is none elsewhere.
+    # The PATH of the start, not autotune's own. A PATH of Windows is of no use elsewhere.
     foreign = _is_batch(launch_file) and os.name != "nt"
     places = (None if foreign else said.get("path")) or search_path(os.environ)
     for command in (said.get("python_cmd"), "python3.10", "python3", "python"):
@@ -132,10 +132,3 @@ def folder(root: Path, launch_file: Path | None) -> Path | None:
 def _venv(root: Path, said: dict[str, str]) -> Path | None:
     venv = said.get("venv_dir", "venv")
     return None if venv == "-" or said.get("skip_venv") == "1" else root / venv
-
-
-def _text(path: Path | None) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
-    except OSError:
-        return ""

@@ -8,7 +8,6 @@ files, of which the trial gets copies.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,11 +93,6 @@ def own_words(folder: Path, port: int, credentials: Credentials) -> tuple[str, .
         "--ui-settings-file", str(folder / "config.json"), "--ui-config-file", str(folder / "ui-config.json"),
         "--no-prompt-history",
     )
-
-
-def quoted(words: Sequence[str]) -> str:
-    """The value of COMMANDLINE_ARGS, which the web UI splits with POSIX shlex, on Windows too."""
-    return shlex.join(words)
 
 
 def write_settings(

@@ -65,8 +65,10 @@ def prepare(argv: list[str], stays: bool = False) -> str:
 
 
 def _prepare_sitecustomize() -> None:
-    """As sitecustomize: what follows launch.py in sys.argv, which is there by now (Python 3.10 and later, which alone
-    has sys.orig_argv), loses what a trial is not given; ``accelerate launch`` passes on what is left."""
+    """As sitecustomize: takes out of sys.argv what a trial is not given; ``accelerate launch`` passes on what is left.
+
+    sys.argv is set by now in Python 3.10 and later, which alone has sys.orig_argv.
+    """
     at = _index_of_launch(sys.argv)
     if at is None:
         prepare([])
@@ -81,7 +83,7 @@ def _index_of_launch(words: list[str]) -> int | None:
 
 
 def _starts_launch() -> bool:
-    """As sitecustomize: is this interpreter about to run launch.py, and not pip or a test of it?"""
+    """As sitecustomize: whether this interpreter is about to run launch.py, and not pip, say."""
     return _index_of_launch(getattr(sys, "orig_argv", None) or []) is not None
 
 

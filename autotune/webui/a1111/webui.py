@@ -1,4 +1,4 @@
-"""AUTOMATIC1111 and its kin through the door. Each answer is worked out in the file that is named here."""
+"""AUTOMATIC1111 and its forks as a ``WebUI``. Each answer is worked out in the module that is imported for it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 LENIENT = "IGNORE_CMD_ARGS_ERRORS"
-"""With this variable the web UI goes on where its parser refuses a flag."""
+"""With this environment variable the web UI starts although its parser refuses a flag."""
 
 
 class A1111(WebUI):
-    """A ``WebUI``. Answers for folders that it does not know, too: as one that is not tuned."""
+    """AUTOMATIC1111 and its forks. Answers for unknown folders, too: as an install that is not tuned."""
 
     lines = LINES
     programs: tuple[str, ...] = ("launch.py", "webui.py")
@@ -41,38 +41,38 @@ class A1111(WebUI):
     )
 
     def holds(self, root: Path) -> bool:
-        """See ``install.is_webui``."""
+        """Whether the folder holds launch.py, and modules or extensions beside it."""
         from autotune.webui.a1111.install import is_webui
 
         return is_webui(root)
 
     def catalogue(self, root: Path) -> Catalogue:
-        """See ``flags.catalogue.load``."""
+        """The flags of the install's flavour and version."""
         from autotune.webui.a1111 import install
         from autotune.webui.a1111.flags.known_flags import load
 
         return load(*install.identify(root))
 
     def layout(self, root: Path) -> Layout:
-        """See ``layout.recognise``."""
+        """The install's flavour, and its launch files."""
         from autotune.webui.a1111 import layout
 
         return replace(layout.recognise(root), owners_file=layout.user_file(root))
 
     def read(self, root: Path, layout: Layout) -> LaunchFile:
-        """See ``layout.in_effect``."""
+        """The launch file whose flags count, read in the order in which the web UI reads all of them."""
         from autotune.webui.a1111.layout import in_effect
 
         return in_effect(root, layout)
 
     def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
-        """See ``machine.inspect``."""
+        """Everything that a result on this install depends on."""
         from autotune.webui.a1111 import machine
 
         return machine.inspect(root, launch_file, words)
 
     def fingerprint(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Fingerprint:
-        """See ``fingerprint.from_files``."""
+        """The fingerprint, from files and NVML; starts no process."""
         from autotune.webui.a1111 import fingerprint
 
         return fingerprint.from_files(root, words, launch_file)
@@ -83,19 +83,19 @@ class A1111(WebUI):
                 for name, value in fingerprint.parts]
 
     def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
-        """See ``motion_modules.in_use``."""
+        """Of the motion modules only the one that a tune would use: another that is added changes nothing."""
         from autotune.webui.a1111.motion_modules import in_use
 
         return {**parts, "motion_module": in_use(parts["motion_module"], context)}
 
     def watched(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
-        """See ``watched_folders.folders_of``."""
+        """Folders of code, models, extensions, packages and settings."""
         from autotune.webui.a1111.watched_folders import folders_of
 
         return folders_of(root, launch_file, words)
 
     def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
-        """See ``environment.of_start_script``."""
+        """The environment that webui.sh or webui.bat would make."""
         from autotune.webui.a1111 import environment
 
         return environment.of_start_script(root, launch_file).variables
@@ -108,13 +108,13 @@ class A1111(WebUI):
         return int(given) if given.isdigit() else 0
 
     def checks(self, machine: Machine, launch_file: Path | None) -> Iterator[Check]:
-        """See ``checks.of_install``."""
+        """Checks of weights, links, saved settings and flags."""
         from autotune.webui.a1111.checks import of_install
 
         return of_install(machine, launch_file)
 
     def refused(self, root: Path, words: Sequence[str], file: LaunchFile | None) -> str | None:
-        """See ``parser.refused``; two flags that stop the web UI together are told, too."""
+        """Whether its parser, or two flags that it does not take together, would stop a start with these words."""
         from autotune.webui.a1111 import parser
 
         lenient = LENIENT in os.environ or (file is not None and LENIENT.encode() in file.data)
@@ -127,7 +127,7 @@ class A1111(WebUI):
         return why
 
     def motion_module(self, machine: Machine, context: int) -> str | None:
-        """See ``motion_modules.preferred_module``."""
+        """The newest motion module that renders so many frames at a time."""
         from autotune.webui.a1111.motion_modules import preferred_module
 
         if machine.animatediff is None:
@@ -135,7 +135,7 @@ class A1111(WebUI):
         return preferred_module([module.name for module in machine.animatediff.motion_modules], context)
 
     def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
-        """See ``start_variables.read_start``."""
+        """The words that bash gives in a sandbox, without running the file's own commands."""
         from autotune.webui.a1111.start_variables import read_start
 
         return read_start(root, file.path, data=data).words()
@@ -150,7 +150,7 @@ class A1111(WebUI):
         require_animatediff(machine)
 
     def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
-        """See ``flags.space.build``."""
+        """All effective sets of the searched dimensions, each in its shortest form."""
         from autotune.webui.a1111.flags import space
 
         return space.build(machine, spec)
@@ -158,13 +158,13 @@ class A1111(WebUI):
     def process_for(
         self, candidate: Candidate, space: Space, cold: bool
     ) -> tuple[tuple[str, ...], Mapping[str, SettingValue]]:
-        """See ``flags.space.launch_words``."""
+        """Words and options; attention is switched by an option in a process that is not cold."""
         from autotune.webui.a1111.flags.space import cold_settings, launch_words, live_settings
 
         return launch_words(candidate, space, cold), cold_settings(candidate) if cold else live_settings(candidate)
 
     def switch_of(self, candidate: Candidate, screening: bool) -> Mapping[str, SettingValue] | None:
-        """See ``flags.space.live_settings``; xformers is there only in a process that was started with it."""
+        """Options that switch attention; to xformers only in a process that was started with it."""
         from autotune.webui.a1111.flags.space import live_settings, switches_live
 
         there = screening or candidate.effective.attention != "xformers"
@@ -198,12 +198,13 @@ class A1111(WebUI):
                 raise NothingToWorkOn(*wrong)
             words = isolation.trial_words(start.words) + own
             argv = (*environment.command(found, start.python), str(start.root / "launch.py"))
-            env = {**environment.for_python(found, start.python), COMMANDLINE_ARGS: isolation.quoted(words)}
+            # The web UI splits it with POSIX shlex, on Windows too.
+            env = {**environment.for_python(found, start.python), COMMANDLINE_ARGS: shlex.join(words)}
         env["SD_WEBUI_RESTARTING"] = "1"  # no browser is opened
         return TrialCommand(argv, env, tuple(filter(None, warnings)))
 
     def trial_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """See ``isolation.trial_words``."""
+        """Words without those about network, sharing, secrets and updates."""
         from autotune.webui.a1111.isolation import trial_words
 
         return trial_words(words)
@@ -218,19 +219,19 @@ class A1111(WebUI):
             return None
 
     def given(self, start: TrialStart) -> Given | None:
-        """See ``start_by_script.given``."""
+        """The words that its start script gave to launch.py, as ``launch_shim`` wrote them down."""
         from autotune.webui.a1111 import start_by_script
 
         return start_by_script.given(start.folder, start.credentials.password)
 
     def client(self, address: str, credentials: Credentials | None) -> Client:
-        """See ``client``."""
+        """A client of its API."""
         from autotune.webui.a1111.client import Client
 
         return Client(address, (credentials.user, credentials.password) if credentials is not None else None)
 
     def clients(self, address: str, words: Sequence[str] | None) -> Iterator[Client]:
-        """Without and with its own credentials; its certificate, the owner's own, is not checked.
+        """Clients without and with its own credentials; its certificate, made by the user, is not checked.
 
         Credentials come from the process's own command line and go to a port of that process, nowhere else.
         """
@@ -248,26 +249,26 @@ class A1111(WebUI):
                     yield Client(f"{scheme}://{address}{path}", credentials, verify=scheme != "https")
 
     def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
-        """See ``flags.effective.effective``."""
+        """The effective set by the attention rules of its flavour."""
         from autotune.webui.a1111.flags.effective import effective
 
         return effective(words, settings, machine.runtime, _catalogue(machine))
 
     def name_of(self, effective: Effective) -> str:
-        """See ``flags.effective.describe``."""
+        """The canonical text of an effective set."""
         from autotune.webui.a1111.flags.effective import describe
 
         return describe(effective)
 
     def mismatches(self, expected: Effective, reported: Reported, machine: Machine) -> list[str]:
-        """See ``flags.in_effect.mismatches``."""
+        """Compares what it reports, and the attention class in its log, with the set that was meant."""
         from autotune.webui.a1111.flags.in_effect import mismatches
 
         return mismatches(expected, reported.flags, reported.options, reported.attention, machine.runtime,
                           _catalogue(machine))
 
     def flag_states(self, words: Sequence[str], reported: Reported | None, machine: Machine) -> list[FlagState]:
-        """See ``flags.in_effect.flag_states``."""
+        """Each managed flag: in effect where taking it away would change the effective set."""
         from autotune.webui.a1111.flags.in_effect import flag_states
 
         flags = None if reported is None else reported.flags
@@ -275,7 +276,7 @@ class A1111(WebUI):
         return flag_states(words, flags, said.options, said.attention, machine.runtime, _catalogue(machine))
 
     def usual_options(self) -> Mapping[str, SettingValue]:
-        """See ``flags.space.OPTION_DEFAULTS``."""
+        """The attention option and batched conditioning."""
         from autotune.webui.a1111.flags.space import OPTION_DEFAULTS
 
         return OPTION_DEFAULTS
@@ -287,25 +288,25 @@ class A1111(WebUI):
         return {OPTION: AUTOMATIC} if settings.get(OPTION) else {}
 
     def settings_file(self, root: Path, words: Sequence[str]) -> Path:
-        """See ``install.settings_files``."""
+        """Its config.json, which flags may place elsewhere."""
         from autotune.webui.a1111.install import settings_files
 
         return settings_files(root, words)[0]
 
     def complaint(self, root: Path, words: Sequence[str]) -> str | None:
-        """See ``parser.complaint``."""
+        """What its own parser, read from its source, would refuse."""
         from autotune.webui.a1111 import parser
 
         return parser.complaint(root, words)
 
     def block_flags(self) -> BlockFlags:
-        """See ``flags.block_flags``."""
+        """Speed and memory flags of A1111 and the Forges."""
         from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 
         return BLOCK_FLAGS
 
     def options_of(self, root: Path) -> FindOptions:
-        """See ``options.holder_of``."""
+        """Finds the running web UI that saves its options in a given config.json."""
         from autotune.webui.a1111.options import holder_of
 
         return holder_of(root)

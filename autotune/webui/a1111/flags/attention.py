@@ -59,7 +59,7 @@ def priority(name: str, device: str) -> int:
 
 
 def available(name: str, given: Collection[str], runtime: Runtime) -> bool:
-    """Is the class on A1111's list, with these flags and this runtime?"""
+    """Whether A1111 lists the class as available with these flags and this runtime."""
     if name == "xformers":
         if FORCE_XFORMERS in given:
             return True
@@ -112,11 +112,6 @@ def chosen(given: Collection[str], option: SettingValue, runtime: Runtime) -> st
     if DISABLE in given:
         return "none"
     return next((cls.name for cls in ready if cls.flag in given), ready[0].name)
-
-
-def default(kept: Collection[str], runtime: Runtime) -> str:
-    """The class that no attention flag of ours gets, beside the flags that stay."""
-    return chosen(kept, AUTOMATIC, runtime)
 
 
 def _pair(version: str | None) -> tuple[int, int] | None:

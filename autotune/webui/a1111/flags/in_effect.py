@@ -162,7 +162,7 @@ def _why_idle(
             return f"it acts only with {attention.BY_NAME[needed].title} attention, which is not in effect"
     if flag == "--medvram" and "--lowvram" in flags:
         return "--lowvram is used instead"
-    if flag not in _MADE_REDUNDANT or flag == "--precision":
+    if flag not in _MADE_REDUNDANT:
         return None
     without = {name: value for name, value in flags.items() if name != flag}
     same = of_given(flags, settings, runtime, catalogue.attention) == of_given(

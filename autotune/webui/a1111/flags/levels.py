@@ -1,4 +1,4 @@
-"""How each level of each search dimension is written: its words and settings, or why it cannot be had."""
+"""Writes each level of a search dimension as flags, or says why it cannot be had on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PRECISION_WORDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What decides how a level is written here: the catalogue, the runtime, the GPUs, the flags that stay."""
+    """What decides how a level is written for an install: catalogue, runtime, GPUs, flags of the user's that stay."""
 
     catalogue: Catalogue
     runtime: Runtime
@@ -46,12 +46,12 @@ class Site:
 
     @property
     def ldm(self) -> bool:
-        """Is this a web UI with ldm_patched's rules?"""
+        """Whether this is a web UI with ldm_patched's rules."""
         return self.catalogue.attention == "ldm"
 
 
 def memory_short(gpus: tuple[Gpu, ...]) -> bool:
-    """Is the memory of the (smallest) GPU so small that slower, thriftier modes are worth a try?"""
+    """Whether the smallest GPU has so little memory that slower modes which save memory are worth a try."""
     sizes = [gpu.memory_total for gpu in gpus if gpu.memory_total]
     return bool(sizes) and min(sizes) <= MEMORY_SHORT_MIB
 
@@ -114,7 +114,8 @@ def _attention(level: str, site: Site) -> tuple[str, ...] | str:
         obstacle = attention.sdp_obstacle(site.runtime)
         if obstacle:
             return obstacle
-    return () if attention.default(site.kept, site.runtime) == cls.name else (cls.flag,)
+    default = attention.chosen(site.kept, attention.AUTOMATIC, site.runtime)  # with no attention flag of ours
+    return () if default == cls.name else (cls.flag,)
 
 
 def _ldm_attention(level: str, site: Site) -> tuple[str, ...] | str:

@@ -1,4 +1,4 @@
-"""All effective sets of a study: a profile's levels, made canonical, each written in its simplest form."""
+"""Lists all sets that a study can measure: each combination of a profile's levels once, with the fewest words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_BY_DEFAULT = {
 
 @dataclass(frozen=True)
 class _Base:
-    """What all candidates of one space share.
+    """What all candidates of one space have in common.
 
     ``mine``: the user's own managed words as written; ``standing``: those of them that no searched dimension
     varies, so that every candidate has them.
@@ -105,7 +105,7 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
         dimensions=_dimensions(base, choices, found),
         candidates=(baseline, *(one for key, one in found.items() if key != baseline.id)),
         baseline=baseline.id,
-        excluded=_distinct(dropped),
+        excluded=tuple(dict.fromkeys(dropped)),
     )
 
 
@@ -131,7 +131,7 @@ def launch_words(candidate: Candidate, space: Space, cold: bool) -> tuple[str, .
 
 
 def switches_live(candidate: Candidate) -> bool:
-    """Can this candidate's attention be switched in a running process? (A1111: yes; Forge, reForge: no.)"""
+    """Whether this candidate's attention can be switched in a running process (A1111: yes; Forge, reForge: no)."""
     return not candidate.launch_key.startswith("attention=")
 
 
@@ -254,12 +254,12 @@ def _candidate(base: _Base, words: tuple[str, ...], settings: Mapping[str, Setti
 
 
 def _word_count(words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
-    """How much is written: words, and options away from their default."""
+    """Number of words, and of options that differ from their default."""
     return len(words) + sum(value != OPTION_DEFAULTS[key] for key, value in settings.items())
 
 
 def _differences(base: _Base, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> int:
-    """How far a set is from the user's own: words only one of the two has, and options that differ."""
+    """Number of words and options in which a set differs from the user's own."""
     mine, theirs = Counter(base.mine), Counter(words)
     apart = sum((mine - theirs).values()) + sum((theirs - mine).values())
     saved = {**OPTION_DEFAULTS, **base.saved}
@@ -271,7 +271,7 @@ def _dimensions(
     choices: list[tuple[str, list[tuple[str, tuple[str, ...]]]]],
     found: Mapping[str, Candidate],
 ) -> tuple[Dimension, ...]:
-    """The searched dimensions with the levels that some candidate stands on."""
+    """The searched dimensions, each with the levels that a candidate has."""
     held: dict[str, set[str]] = {name: set() for name, _ in choices}
     for candidate in found.values():
         for name, level in candidate.levels:
@@ -303,7 +303,3 @@ def _words_shown(dimension: str, level: str, site: levels.Site) -> tuple[str, ..
     if level == "true":
         return {"channelslast": ("--opt-channelslast",), "no_half_vae": ("--no-half-vae",)}.get(dimension, ())
     return ()
-
-
-def _distinct(excluded: list[Excluded]) -> tuple[Excluded, ...]:
-    return tuple(dict.fromkeys(excluded))
