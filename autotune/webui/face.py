@@ -223,7 +223,7 @@ class WebUIClient(Protocol):
 
 
 class WebUI(Protocol):
-    """What autotune asks of one kind of web UI. Only ``prepare`` changes anything: it writes into the trial's own folder.
+    """What autotune asks of one kind of web UI. Only ``prepare`` writes anything, into the trial's own folder.
 
     A kind is a class that inherits from this one: what it does not override has the answer of a plain web UI, whose
     options are fixed at its start and whose launch file is no script. Required are ``programs``, ``folder_names``,
