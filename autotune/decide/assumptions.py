@@ -143,7 +143,7 @@ class ClipAssumptions:
     drift_rounds: float = 15.0
     short_sd: float = 0.04
     """What all scores from short clips may be off by together: they are all converted by one line
-    (measure.fidelity)."""
+    (measure.short_clips)."""
 
 
 @dataclass(frozen=True, slots=True)

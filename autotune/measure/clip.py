@@ -115,7 +115,7 @@ class ClipResult:
 
     @property
     def energy(self) -> float | None:
-        """Joules."""
+        """Energy of the clip in joules."""
         return self.seen.energy
 
 
@@ -179,6 +179,7 @@ class _TimeAllowed:
 def _wait_for_end(
     process: ClipProcess, future: Future[Rendered], start: float, limits: ClipLimits, allowed: _TimeAllowed
 ) -> Ending:
+    """Waits until the request ends, or until there is a reason to give it up."""
     while True:
         try:
             future.exception(timeout=CHECK_PERIOD)
@@ -233,6 +234,7 @@ def _interrupt(process: ClipProcess, future: Future[Rendered], patience: float) 
 def _given_up(
     watched: float, cost: float, best: float, limits: ClipLimits, seen: Observations
 ) -> ClipResult:
+    """The result of a clip that took too long: too slow, or spilled where GPU memory was full."""
     if clip_rules.spilled(seen, watched, limits.comparable):
         why = f"{_memory_in_words(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)

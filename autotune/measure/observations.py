@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Seen while one clip was rendered; None or empty where nothing could tell it.
+    """What was observed while one clip was rendered; None or empty where it is not known.
 
     ``memory_peak`` in MiB: of the web UI's process tree on the GPU, or, when NVML does not tell it per process, the
     device's growth since before the clip plus what the tree held then; without a GPU the tree's resident main memory.

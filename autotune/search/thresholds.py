@@ -78,7 +78,7 @@ class Thresholds:
     H200)."""
     short_clip_checks: int = 3
     """Number of sets that get a short clip beside their first whole one, until short clips are trusted
-    (measure.fidelity's own count). Too small: the cost of a new set is underestimated."""
+    (measure.short_clips's own count). Too small: the cost of a new set is underestimated."""
     steps_check_share: float = 0.25
     """Share of the time of the tune so far that the two clips with as many steps as people use may take: they check the
     figures for such clips, and decide nothing."""

@@ -108,6 +108,7 @@ def _read_orders(orders: queue.Queue[str]) -> None:
 def _process_finder(
     spec: dict[str, Any], job: windows_job.Job, subreaper: bool
 ) -> Callable[[], list[psutil.Process]]:
+    """A function that lists all living processes of the web UI."""
     own = os.getpid()
 
     def find() -> list[psutil.Process]:
@@ -124,6 +125,7 @@ def _process_finder(
 
 
 def _clean_up(spec: dict[str, Any]) -> None:
+    """Does for a dead autotune what it does itself after a trial: no file is left of the run."""
     from autotune.trial import run_folder, written_files
 
     folder = Path(spec["folder"])

@@ -117,8 +117,7 @@ class ServerLog:
 
     @property
     def spoiled(self) -> str:
-        """Why clips from now on are not of the set that was asked for, '' where they are; the process must then be
-        started anew."""
+        """Why clips of this process are not of the set that was asked for any more; '' where they are."""
         with self._lock:
             return self._means.why_spoiled if self._spoiled else ""
 

@@ -49,7 +49,7 @@ class StopReport:
 
     @property
     def clean(self) -> bool:
-        """True when nothing is left."""
+        """Whether nothing of the trial is left."""
         return not self.left and self.port_free and self.folder_gone
 
 
@@ -100,7 +100,7 @@ class Server:
 
     @property
     def guard_pid(self) -> int | None:
-        """Number of the guard, the web UI's parent; None before the start."""
+        """Pid of the guard, the web UI's parent; None before the start."""
         return self._guard.pid if self._guard else None
 
     def alive(self) -> bool:
@@ -286,6 +286,7 @@ def start(
 def _start_once(
     plan: LaunchPlan, webui: WebUI, port: int, begun: float, cancel: threading.Event | None, say: Callable[[str], None]
 ) -> Server:
+    """Starts the web UI on this port and waits until it is ready; raises as ``start`` does."""
     if not readiness.is_free(port):
         raise LaunchFailed(f"port {port} is in use", MEANINGS["port"].advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
@@ -330,6 +331,7 @@ def _environment(plan: LaunchPlan, folder: Path, made: Mapping[str, str]) -> dic
 def _await_ready(
     server: Server, begun: float, cancel: threading.Event | None, deadline: Callable[[], float]
 ) -> None:
+    """Waits until the server is ready. Raises Cancelled, or LaunchFailed with the class and cause of the failure."""
     not_ours: readiness.NotOurs | None = None
     try:
         starting = readiness.StartingServer(

@@ -196,8 +196,7 @@ def _add_record(journal: _Journal, record: dict[str, Any]) -> None:
 
 
 def _undo(path: Path, one: _WrittenFile, folder: Path, aside: Path) -> str | None:
-    """Puts one file back as it was, where only the trial wrote it since. Says what was done, as ``Trace.what``; None:
-    it is unchanged."""
+    """Puts one file back, where only the trial wrote it. Returns ``Trace.what``, None where the file is unchanged."""
     try:
         now = write_recorder.state_of(str(path))
     except OSError:
@@ -222,7 +221,7 @@ def _unchanged(now: State, before: State) -> bool:
 
 
 def _as_the_trial_left_it(now: State, one: _WrittenFile) -> bool:
-    """Does the file stand as the trial left it?"""
+    """Whether the file is as the trial left it, so that nobody wrote it since."""
     if now == one.left and (one.closed or one.left is not None):
         return True
     # The trial was killed as it wrote: nobody checked the file after its last byte.
@@ -230,6 +229,7 @@ def _as_the_trial_left_it(now: State, one: _WrittenFile) -> bool:
 
 
 def _put_back(path: Path, one: _WrittenFile, now: State, folder: Path, aside: Path) -> str | None:
+    """Replaces a file by what it held before the trial, in one step. Raises OSError."""
     part = path.with_name(f".{path.name[:100]}.autotune-part")
     part.unlink(missing_ok=True)
     if one.before[0] == "l":

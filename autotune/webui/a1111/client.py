@@ -113,7 +113,7 @@ class Client:
             raise ApiProblem("shape", f"options did not take: {', '.join(sorted(wrong))}", status=200)
 
     def cmd_flags(self) -> dict[str, Any]:
-        """What the command line was parsed to; values of secret flags are replaced by "***"."""
+        """The command line as the web UI parsed it; values of secret flags are replaced by "***"."""
         flags = self._object("/sdapi/v1/cmd-flags")
         return {name: MASK if value and is_guarded(name) else value for name, value in flags.items()}
 

@@ -212,7 +212,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str], tuple[str, ...]]]:
-    """``os.walk`` through links, each folder once: a link to a folder above would go round for ever.
+    """Walks through folders and links to folders, each once, since a link to a folder above would lead round for ever.
 
     Each step: the folder, its folders, its other entries, the real paths of the folders above it and its own.
     """

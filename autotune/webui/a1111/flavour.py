@@ -25,7 +25,7 @@ _A1111 = ("cmd_args.py", "shared.py")
 
 
 def flavour(root: Path, environ: Mapping[str, str] | None = None) -> str:
-    """a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
+    """The web UI in a folder: a1111, reference, reforge, amdgpu, forge, forge2, forge-neo, sdnext, docker or unknown.
 
     Never raises for what the folder holds; what cannot be read counts as absent. ``docker``: no install but a compose
     file, or one without a launch file, whose flags come from the container's environment (``container``).

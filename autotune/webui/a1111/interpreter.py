@@ -15,7 +15,7 @@ from autotune.webui.a1111.start_variables import read_start
 
 
 def settings(launch_file: Path | None, root: Path | None = None) -> dict[str, str]:
-    """venv_dir, python_cmd, skip_venv and the path of a start by this launch file, as far as that is certain.
+    """venv_dir, python_cmd, skip_venv and the path of a start by this launch file, as far as they are certain.
 
     An environment variable of the same name stands in for what the file does not say.
     """

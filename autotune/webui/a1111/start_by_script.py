@@ -91,10 +91,11 @@ def given(folder: Path, key: str) -> Given | None:
 def start_of(
     root: Path, folder: Path, own: Sequence[str], shell: Mapping[str, str], key: str = ""
 ) -> tuple[tuple[str, ...] | str, dict[str, str]]:
-    """(argv, variables to add) of a start by script. Raises NothingToWorkOn without a script or its shell.
+    """How to start the web UI by its own script: (argv, variables to add).
 
-    On Windows a command line in place of argv: cmd.exe has rules of its own for quotes.
+    Raises NothingToWorkOn when there is no script, or no shell to run it.
 
+    On Windows a command line stands in place of argv: cmd.exe has rules of its own for quotes.
     ``shell``: variables that webui-user.sh sets (``environment.StartEnvironment.shell``). ``key``: see ``Given``.
     """
     script_name = "webui-user.bat" if os.name == "nt" else "webui.sh"
