@@ -157,7 +157,7 @@ def test_a_venv_in_an_unknown_page(page: int, name: str, tmp_path: Path, monkeyp
     file = tmp_path / "webui-user.bat"
     file.write_bytes(f"set VENV_DIR={name}/venv\r\ncall webui.bat\r\n".encode(f"cp{page}"))
     assert interpreter.find(tmp_path, file) is None
-    assert "code page" in (interpreter.doubt(tmp_path, file) or "")
+    assert "code page" in (interpreter.why_uncertain(tmp_path, file) or "")
     (tmp_path / name / "venv/bin").mkdir(parents=True)
     (tmp_path / name / "venv/bin/python").write_bytes(b"")
     assert interpreter.find(tmp_path, file) == tmp_path / name / "venv/bin/python"

@@ -1,4 +1,4 @@
-"""Pure rules of the measuring room."""
+"""The rules for one clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short clips in the search: told forward to whole ones, trusted only while whole clips agree."""
+"""Short clips in the search: used to predict whole ones, and trusted only while whole clips agree."""
 
 from __future__ import annotations
 

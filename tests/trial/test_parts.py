@@ -1,4 +1,4 @@
-"""Log, process identity, run folders, inventory, settling: the small parts of the server room."""
+"""The small parts of a trial: log, process identity, run folders, ports, waiting for GPU memory, the sweep."""
 
 from __future__ import annotations
 

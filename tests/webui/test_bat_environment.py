@@ -135,4 +135,4 @@ def test_an_uncertain_venv_is_none_and_said(tmp_path: Path) -> None:
     file = tmp_path / "webui-user.bat"
     file.write_bytes(b"call choose.bat\r\ncall webui.bat\r\n")
     assert interpreter.find(tmp_path, file) is None
-    assert "the file called in line 1" in (interpreter.doubt(tmp_path, file) or "")
+    assert "the file called in line 1" in (interpreter.why_uncertain(tmp_path, file) or "")

@@ -70,7 +70,7 @@ def _has_unknown_bytes(text: str) -> bool:
     return any("\udc80" <= c <= "\udcff" for c in text)
 
 
-def doubt(root: Path, launch_file: Path | None) -> str | None:
+def why_uncertain(root: Path, launch_file: Path | None) -> str | None:
     """Why nobody can be certain which interpreter the start script would choose, in a sentence; None: it is certain."""
     if launch_file is None:
         return None
@@ -94,9 +94,9 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     """The interpreter that the start script would choose: the venv's, else the named or the usual command.
 
     The path of a venv's interpreter is not resolved: its place is what makes it a venv. None if there is
-    none, as before the web UI's first start, and where it is not certain which one it is (``doubt``).
+    none, as before the web UI's first start, and where it is not certain which one it is (``why_uncertain``).
     """
-    if doubt(root, launch_file) is not None:
+    if why_uncertain(root, launch_file) is not None:
         return None
     said = settings(launch_file, root)
     folder = _venv(root, said)
@@ -124,7 +124,7 @@ def find(root: Path, launch_file: Path | None) -> Path | None:
     return None
 
 
-def folder(root: Path, launch_file: Path | None) -> Path | None:
+def venv_folder(root: Path, launch_file: Path | None) -> Path | None:
     """The venv that the start script would use, whether it is there or not; None where it would use none."""
     return _venv(root, settings(launch_file, root))
 

@@ -38,11 +38,11 @@ def inspect(
     warnings += dict.fromkeys(f"GPU memory: {gpu.memory_untold}" for gpu in gpus if gpu.memory_untold)
     python = interpreter.find(found.root, found.launch_file)
     if python is None:
-        why = interpreter.doubt(found.root, found.launch_file)
+        why = interpreter.why_uncertain(found.root, found.launch_file)
         if why is not None:
             raise NothingToWorkOn(f"which Python runs the web UI is not certain: {why}",
                                   "set it in one plain line, outside of any condition, loop or function")
-        where = interpreter.folder(found.root, found.launch_file) or "the usual places"
+        where = interpreter.venv_folder(found.root, found.launch_file) or "the usual places"
         raise NothingToWorkOn(
             f"the web UI in {found.root} has no Python interpreter in {where}",
             "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
