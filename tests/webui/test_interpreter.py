@@ -195,7 +195,8 @@ def test_an_uncertain_venv_dir_is_never_another_python(tmp_path: Path, text: str
     root = webui(tmp_path / "w")
     file = write(root / "webui-user.sh", f"#!/bin/bash\n{text}\n")
     assert interpreter.find(root, file) is None
-    assert "venv_dir in" in (interpreter.why_uncertain(root, file) or "") and "line 2" in (interpreter.why_uncertain(root, file) or "")
+    why = interpreter.why_uncertain(root, file) or ""
+    assert "venv_dir in" in why and "line 2" in why
     from autotune.model.errors import NothingToWorkOn
     from autotune.webui.a1111 import machine
 
