@@ -241,10 +241,6 @@ class Server:
         return StopReport(stubborn, port_free, gone, traces, time.monotonic() - start)
 
 
-def _say_nothing(_: str) -> None:
-    """Drops the message."""
-
-
 class _Deadline:
     """Until when a start may take (time.monotonic). Later while its log shows that it installs something, which the
     user is told once."""
@@ -263,7 +259,7 @@ class _Deadline:
 
 
 def start(
-    plan: LaunchPlan, *, cancel: threading.Event | None = None, say: Callable[[str], None] = _say_nothing
+    plan: LaunchPlan, *, cancel: threading.Event | None = None, say: Callable[[str], None] = lambda _: None
 ) -> Server:
     """Starts a web UI and waits until it is ready: ours, with its model, answering.
 

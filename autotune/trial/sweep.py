@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +101,7 @@ def _is_orphaned(folder: Path) -> bool:
         return pid.isdigit() and not psutil.pid_exists(int(pid))
     try:
         # One from the future was made before the clock was set back: no younger than others.
-        return _is_run_name(name) and not 0.0 <= time.time() - folder.stat().st_mtime <= 60.0
+        is_run = re.fullmatch(r"\d+-.{12}", name) is not None
+        return is_run and not 0.0 <= time.time() - folder.stat().st_mtime <= 60.0
     except OSError:
         return False
-
-
-def _is_run_name(name: str) -> bool:
-    pid, dash, rest = name.partition("-")
-    return bool(dash) and pid.isdigit() and len(rest) == 12

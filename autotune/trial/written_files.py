@@ -248,7 +248,7 @@ def _put_back(path: Path, one: _WrittenFile, now: State, folder: Path, aside: Pa
         os.utime(part, ns=(one.before[2], one.before[2]))
     try:
         if now is not None:
-            _copy_aside(path, aside / one.name)
+            shutil.copy2(path, _unused_name(aside / one.name), follow_symlinks=False)
         if write_recorder.state_of(str(path)) != now:
             return "left"
         part.replace(path)
@@ -264,11 +264,6 @@ def _unused_name(place: Path) -> Path:
     while os.path.lexists(free):
         number, free = number + 1, place.with_name(f"{place.name}.{number}")
     return free
-
-
-def _copy_aside(path: Path, place: Path) -> None:
-    """Copies a file into the aside folder; it stays where it is too."""
-    shutil.copy2(path, _unused_name(place), follow_symlinks=False)
 
 
 def _move_aside(path: Path, place: Path) -> None:
