@@ -2,7 +2,7 @@
 
     python -m benchmarks.failures
 
-The excerpts (tests/measure/failures*.json) are short factual lines of public threads and recordings, with personal
+The excerpts (tests/model/failures*.json) are short factual lines of public threads and recordings, with personal
 paths removed. Those in failures_fresh.json were gathered after the patterns had been written; failures_devices.json has
 AMD, Intel, DirectML, Metal and newer cuDNN, and words that only look like them.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from autotune.measure.failures import classify
 
-HERE = Path(__file__).resolve().parent.parent / "tests" / "measure"
+HERE = Path(__file__).resolve().parent.parent / "tests" / "model"
 NEEDED = 0.95
 FILES = ("failures.json", "failures_fresh.json", "failures_devices.json")
 
