@@ -71,6 +71,7 @@ def parse_bash(text: str) -> Node:
                               check=False, creationflags=HIDDEN)
         if done.returncode == 0:
             root: Node = json.loads(done.stdout)
+            _refuse_nameless(root)
             return root
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         raise NotUnderstood(0, f"shfmt failed: {type(error).__name__}") from None
@@ -78,6 +79,13 @@ def parse_bash(text: str) -> Node:
         raise RecursionError
     said = re.search(r"(\d+):\d+: (.*)", done.stderr.decode("utf-8", "replace"))
     raise NotUnderstood(int(said.group(1)) if said else 0, said.group(2) if said else "shfmt failed")
+
+
+def _refuse_nameless(root: Node) -> None:
+    """Raises NotUnderstood for a function without a name, which shfmt lets through and bash calls a syntax error."""
+    for node in walk(root):
+        if type_of(node) == "FuncDecl" and not node.get("Name"):
+            raise NotUnderstood(int(node["Pos"]["Line"]), "a function needs a name")
 
 
 def begin_of(node: Node) -> int:

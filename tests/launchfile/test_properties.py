@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autotune.launchfile import values
@@ -148,5 +148,8 @@ PIECES = (
 
 @settings(max_examples=fewer(400), deadline=None)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=25), kind=st.sampled_from(("sh", "bat")))
+@example(pieces=["(", ")", "export "], kind="sh")
+@example(pieces=["echo $(", "(", ")", "export ", ")"], kind="sh")
+@example(pieces=["if ", "(", ")", "{ ", ";", "}"], kind="sh")
 def test_broken_scripts(pieces: list[str], kind: str) -> None:
     read_or_refused("".join(pieces).encode(), kind)
