@@ -16,11 +16,13 @@ import click
 
 from autotune import __version__
 from autotune.cli.common_options import GLOBAL_OPTIONS
+from autotune.cli.examples import add_examples
 from autotune.cli.output import never_fail, print_error
 from autotune.model.errors import AutotuneError, Interrupted
 
 VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "doctor", "daemon", "service",
-         "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut")
+         "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut",
+         "completion")
 """Each has a module named after it (``module_of``), and in it a command NAME_command."""
 
 
@@ -40,6 +42,7 @@ class _Verbs(click.Group):
             return None
         module = importlib.import_module(module_of(cmd_name))
         command: click.Command = getattr(module, f"{cmd_name}_command")
+        add_examples(command, cmd_name)
         return command
 
 

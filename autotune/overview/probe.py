@@ -6,16 +6,23 @@ from typing import Any
 
 from autotune.install.inspection import Inspection
 from autotune.model import codec
+from autotune.model.flagset import Space
 from autotune.model.machine import ProbedInstall
 from autotune.secrets.mask import masked_words
 from autotune.tune.document import candidate_json, flags_json
 from autotune.webui.recognise import face_of
 
 
+def default_space(install: Inspection) -> Space:
+    """The sets that a tune without a profile of its own would choose from, and those that are out."""
+    machine = install.machine
+    return face_of(machine.webui.root).space(machine)
+
+
 def probe_json(install: Inspection) -> dict[str, Any]:
     """Everything that an inspection found, with the sets of the default search and why others are excluded."""
     machine = install.machine
-    space = face_of(machine.webui.root).space(machine)
+    space = default_space(install)
     candidates: list[dict[str, Any]] = [
         {**candidate_json(candidate), "excluded": None, "current": candidate.id == space.baseline}
         for candidate in space.candidates

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["clean", "history_table", "probe_table", "show", "status_lines", "text", "tune_summary", "verify_table"]
+    from autotune.model.flagset import Space
+
+__all__ = ["clean", "folded_lines", "folded_table", "history_table", "probe_table", "show", "status_lines", "text",
+           "tune_summary", "verify_table"]
 
 Document = Mapping[str, Any]
 
@@ -82,6 +85,52 @@ def probe_table(doc: Document) -> Group:
         parts.append(_table(f"Left out ({len(rows2)})", ("Flags and settings", "Why"), rows2))
     parts += [_text(f"Warning: {line}", "yellow") for line in doc.get("warnings") or ()]
     return Group(*parts)
+
+
+def folded_table(doc: Document, space: Space) -> Group:
+    """What ``probe`` saw, with the sets to try told by what they differ in: a line a dimension, a line a reason."""
+    from rich.console import Group
+
+    parts: list[RenderableType] = [_table("", ("What", "Found"), _probe_facts(doc))]
+    if space.dimensions:
+        parts.append(_table("", ("Varies", "Levels tried"), _levels(space)))
+    parts.append(_text(_count(space)))
+    if space.excluded:
+        parts.append(_table("", ("Left out", "Why"), _reasons(space)))
+    parts += [_text(f"Warning: {line}", "yellow") for line in doc.get("warnings") or ()]
+    return Group(*parts)
+
+
+def folded_lines(doc: Document, space: Space) -> list[str]:
+    """The same for a pipe or a log: each fact on a line of its own, however long, without rules."""
+    pairs = [*_probe_facts(doc), *_levels(space), ("Sets", _count(space)), *_reasons(space)]
+    pairs += [("Warning", line) for line in doc.get("warnings") or ()]
+    return [clean(f"{what}: {found}" if what else found) for what, found in pairs]
+
+
+def _levels(space: Space) -> list[tuple[str, str]]:
+    """Each dimension with its levels, the one of the current set marked."""
+    now = dict(space[space.baseline].levels)
+    return [(one.name, ", ".join(f"{level} (now)" if level == now.get(one.name) else level for level in one.levels))
+            for one in space.dimensions]
+
+
+def _count(space: Space) -> str:
+    out = f"; {len(space.excluded)} left out" if space.excluded else ""
+    return f"That makes {words.plural(len(space.candidates), 'set')}, the current one among them{out}."
+
+
+def _reasons(space: Space) -> list[tuple[str, str]]:
+    """Each reason once, after the sets that are out for it: by name as long as those are few."""
+    by_reason: dict[str, list[str]] = {}
+    for row in space.excluded:
+        by_reason.setdefault(row.reason, []).append(words.flags(row.flags.words, row.flags.settings))
+    return [("; ".join(sets) if len(sets) <= FEW else f"{sets[0]} and {len(sets) - 1} more", reason)
+            for reason, sets in by_reason.items()]
+
+
+FEW = 3
+"""So many sets that are out for the same reason are named each."""
 
 
 def _probe_facts(doc: Document) -> list[tuple[str, str]]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from rich.cells import cell_len
 
+from autotune.model.workload import SearchSpec
 from autotune.report import tables
+from autotune.webui.a1111.flags import space
+from tests.flags.machines import machine
 from tests.report import examples
 
 TUNE = examples.document(examples.recorded())["tune"]
@@ -184,3 +189,56 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     tables.show(tables.verify_table({"flags": [], "ok": True}), plain)
     assert "\x1b[32m" in coloured.getvalue()
     assert "\x1b[32m" not in plain.getvalue()
+
+
+SPACE = space.build(machine(("--opt-sub-quad-attention", "--no-half-vae")))
+WIDE = {**PROBE, "webui": {**PROBE["webui"], "root": "C:/" + "画像生成/" * 20 + "ウェブUI"}}  # type: ignore[dict-item]
+
+
+def test_folded_probe_tells_every_level_once_and_marks_the_current_one() -> None:
+    said = squeezed(tables.text(tables.folded_table(PROBE, SPACE), 400))
+    assert "channelslast false (now), true" in said and "no_half_vae true (now), false" in said
+    for one in SPACE.dimensions:
+        assert f"{one.name} {one.levels[0]} (now), {', '.join(one.levels[1:])}" in said
+    counts = (len(SPACE.candidates), len(SPACE.excluded))
+    assert "That makes {} sets, the current one among them; {} left out.".format(*counts) in said
+    assert all(said.count(reason) == 1 for reason in {row.reason for row in SPACE.excluded})
+    assert "Warning: NVML did not answer" in said
+
+
+def test_a_reason_for_many_sets_is_told_once_with_their_number() -> None:
+    spec = SearchSpec((("precision", ("autocast", "half")), ("no_half_vae", ("false", "true")),
+                       ("channelslast", ("false", "true")), ("attention", ("split", "sdp"))))
+    made = space.build(machine(), spec)
+    reasons = {row.reason for row in made.excluded}
+    lines = [line for line in tables.folded_lines(PROBE, made) if line.endswith(tuple(reasons))]
+    assert len(made.excluded) > tables.FEW and len(lines) == len(reasons)
+    assert any(f"and {len(made.excluded) - 1} more: " in line for line in lines)
+
+
+def test_a_web_ui_that_is_not_tuned_has_a_reason_and_no_dimension() -> None:
+    made = space.build(machine(flavour="sdnext", version=None))
+    said = tables.folded_lines(PROBE, made)
+    assert "Sets: That makes 1 set, the current one among them; 1 left out." in said
+    assert any(line.endswith(made.excluded[0].reason) for line in said)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_folded_probe_fits_the_terminal_also_with_wide_letters(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    screen = Terminal()
+    tables.show(tables.folded_table(WIDE, SPACE), screen)
+    lines = re.sub("\x1b\\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    start = next(line.index("Found") for line in lines if "Found" in line)
+    whats = [line[:start].strip() for line in lines]
+    rows = lines[whats.index("Web UI"):whats.index("Runs now")]
+    assert len(rows) > 2 and all(line[:start].strip() in ("", "Web UI") for line in rows)
+    assert "".join(line[start:].strip() for line in rows).endswith(WIDE["webui"]["root"])  # type: ignore[index]
+
+
+def test_folded_lines_are_whole_and_without_control_characters() -> None:
+    lines = tables.folded_lines(WIDE, SPACE)
+    assert any(line.startswith("Web UI: ") and line.endswith("ウェブUI") for line in lines)
+    assert not any("\x1b" in line or "─" in line or "\n" in line for line in lines)
