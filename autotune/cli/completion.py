@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from autotune.cli.common_options import CommonOptions, verb
+from autotune.cli.output import print_json
 
 COMPLETE = "_AUTOTUNE_COMPLETE"
 """The variable through which a shell asks: click looks for it under this name."""
@@ -51,7 +52,10 @@ Register-ArgumentCompleter -Native -CommandName autotune -ScriptBlock {
 def completion_command(common: CommonOptions, shell: str) -> None:
     """Prints the script by which SHELL completes verbs and options; its last lines say where the line for it goes."""
     text = script(shell)
-    common.print_result("completion", {"shell": shell, "script": text}, text)
+    if common.as_json:
+        print_json("completion", {"shell": shell, "script": text})
+    else:
+        click.echo(text.encode(), nl=False)  # bytes: the bash of Windows takes no line that ends as Windows' do
 
 
 def script(shell: str) -> str:

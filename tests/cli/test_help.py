@@ -124,6 +124,8 @@ def test_the_script_says_where_its_line_goes_and_is_plain_text(shell: str) -> No
     assert text.endswith(f"into {file}:\n#   {line}\n") and text.isascii()
     assert COMPLETE in text and "autotune" in text and "%(" not in text
     assert (text.split("\n")[0] == "#compdef autotune") == (shell == "zsh")
+    done = subprocess.run([sys.executable, "-m", "autotune", "completion", shell], capture_output=True, check=True)
+    assert done.stdout == text.encode(), "to the byte, on Windows too"
 
 
 def test_words_quoted_as_powershell_sends_them_are_understood() -> None:
