@@ -28,6 +28,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "report": (
         ("autotune report", "on the newest tune, beside its study"),
         ("autotune report -o tune.html", "into this folder")),
+    "card": (
+        ("autotune card -o card.png", "on the newest tune, into this folder"),
+        ("autotune card --markdown", "a table to paste"),
+        ("autotune card study.json", "on one that was exported")),
     "doctor": (("autotune doctor", ""), ("autotune doctor --json", "what an issue report asks for")),
     "daemon": (
         ("autotune daemon", "until Ctrl-C"),

@@ -20,8 +20,8 @@ from autotune.cli.examples import add_examples
 from autotune.cli.output import never_fail, print_error
 from autotune.model.errors import AutotuneError, Interrupted
 
-VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "doctor", "daemon", "service",
-         "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut",
+VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "card", "doctor", "daemon",
+         "service", "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut",
          "completion")
 """Each has a module named after it (``module_of``), and in it a command NAME_command."""
 

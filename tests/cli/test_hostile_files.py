@@ -91,7 +91,8 @@ def test_a_hostile_configuration_is_refused_with_its_place(tmp_path: Path, capsy
 BEGINNING = ("daemon --once", "service install")
 """Verbs that begin something; the others may look at what somebody has put in the wrong place. More in the test below:
 they ask the web UI's Python first."""
-VERBS = ("status", "history", "replay", "report", "export", "rollback", "doctor", "daemon --once", "tune", "verify")
+VERBS = ("status", "history", "replay", "report", "card", "export", "rollback", "doctor", "daemon --once", "tune",
+         "verify")
 
 
 @pytest.fixture(scope="module")

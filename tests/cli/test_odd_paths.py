@@ -27,7 +27,8 @@ OPTIONS = ("--webui", "--state-dir", "--config", "--launch-file", "--profile", "
 VERBS = {"--webui": ("status", "probe", "rollback", "history"), "--state-dir": ("status", "history"),
          "--config": ("config check", "config show", "status"),
          "--launch-file": ("apply --dry-run", "rollback", "probe"),
-         "--profile": ("tune",), "-o": ("export",), "FILE": ("import", "replay", "profiles check", "profiles show")}
+         "--profile": ("tune",), "-o": ("export",),
+         "FILE": ("import", "replay", "card", "profiles check", "profiles show")}
 
 
 def answer(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
