@@ -75,9 +75,9 @@ def layout(card: CardFacts, width_of: WidthOf) -> list[Box]:
 def _bars(card: CardFacts, width_of: WidthOf) -> list[Box]:
     """Seconds of both sets as bars, where both were measured."""
     first, second = card.seconds
-    if first is None or second is None:
+    longest = 0.0 if first is None or second is None else max(first, second)
+    if first is None or second is None or longest <= 0.0:
         return []
-    longest = max(first, second)
     found = []
     colours: tuple[Colour, Colour] = ("before", "gain" if card.changes else "quiet")
     for row, (name, time) in enumerate(zip(card.names, (first, second), strict=True)):
