@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from autotune.measure import clip_rules
-from autotune.measure.failures import Evidence, judge
+from autotune.measure.failures import Classified, Evidence, judge
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer, ObserverThread
 from autotune.model.api import ApiProblem, Rendered
@@ -44,13 +44,15 @@ class ClipJob:
 @dataclass(frozen=True, slots=True)
 class ClipProcess:
     """The web UI process that renders. ``alive``: whether it runs. ``log_tail``: the last lines of its output, read
-    when something failed. ``cancel``: set it to interrupt (failure "interrupted")."""
+    when something failed. ``cancel``: set it to interrupt (failure "interrupted"). ``failure``: tells the class of a
+    failed clip, see ``WebUI.failure``."""
 
     client: WebUIClient
     observers: Sequence[Observer] = ()
     alive: Callable[[], bool] = lambda: True
     log_tail: Callable[[], Sequence[str]] = tuple
     cancel: threading.Event | None = None
+    failure: Callable[[Evidence], Classified | None] = judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,10 @@ def clip(process: ClipProcess, job: ClipJob, limits: ClipLimits | None = None) -
     if ending == "too_slow" and limits.best is not None:
         return _given_up(watched, cost, limits.best, limits, seen)
     if ending != "done":
-        return _unfinished(ending, cost, seen, tuple(process.log_tail()))
+        return _unfinished(ending, cost, seen, process)
     problem = future.exception()
     if isinstance(problem, ApiProblem):
-        return _no_clip(problem, cost, seen, tuple(process.log_tail()), process.alive)
+        return _no_clip(problem, cost, seen, process)
     rendered = future.result()  # any other exception is a fault of this program, and is raised
     if _somebody_interrupted(process.client):
         return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
@@ -254,29 +256,28 @@ def _somebody_interrupted(client: WebUIClient) -> bool:
         return False
 
 
-def _unfinished(ending: Ending, cost: float, seen: Observations, log: tuple[str, ...]) -> ClipResult:
+def _unfinished(ending: Ending, cost: float, seen: Observations, process: ClipProcess) -> ClipResult:
     if ending == "out_of_time":
         why = f"the budget ended after {cost:.1f} s of this clip"
         return ClipResult(None, cost, failure="interrupted", detail=why, restart=True, seen=seen)
-    found = judge(Evidence(log_tail=log, died=ending == "died", timed_out=ending == "hang",
-                           interrupted=ending == "interrupted"))
+    found = process.failure(Evidence(log_tail=tuple(process.log_tail()), died=ending == "died",
+                                     timed_out=ending == "hang", interrupted=ending == "interrupted"))
     assert found is not None
     return ClipResult(None, cost, failure=found.failure, detail=found.why, restart=True, seen=seen)
 
 
-def _no_clip(
-    problem: ApiProblem, cost: float, seen: Observations, log: tuple[str, ...], alive: Callable[[], bool]
-) -> ClipResult:
+def _no_clip(problem: ApiProblem, cost: float, seen: Observations, process: ClipProcess) -> ClipResult:
     """The result where the API answered no clip. After that the process is not to be trusted (docs/webuis.md)."""
+    log = tuple(process.log_tail())
     body = f"{problem.error}: {problem.excerpt}" if problem.error else problem.excerpt
     gone = problem.kind in ("closed", "unreachable")
     # The end of the connection is seen before the end of the process.
     until = time.perf_counter() + 1.0
-    while gone and alive() and time.perf_counter() < until:
+    while gone and process.alive() and time.perf_counter() < until:
         time.sleep(CHECK_PERIOD)
-    broke = gone and alive()
-    found = judge(Evidence(http_status=problem.status, body=body, log_tail=log, died=gone and not broke, broke=broke,
-                           timed_out=problem.kind == "timeout"))
+    broke = gone and process.alive()
+    found = process.failure(Evidence(http_status=problem.status, body=body, log_tail=log, died=gone and not broke,
+                                     broke=broke, timed_out=problem.kind == "timeout"))
     failure: Failure = found.failure if found is not None else "invalid_output"
     why = problem.message
     if found is not None and (problem.kind == "status" or failure != "invalid_output"):

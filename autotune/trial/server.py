@@ -21,7 +21,7 @@ from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.cause import exit_in_words
 from autotune.model.errors import StateDamaged
-from autotune.model.failures import MEANINGS, Evidence, judge
+from autotune.model.failures import MEANINGS, Evidence
 from autotune.model.study import Failure
 from autotune.trial import readiness, run_folder, written_files
 from autotune.trial.launch_plan import Cancelled, LaunchFailed, LaunchPlan
@@ -62,7 +62,7 @@ class Server:
     """
 
     def __init__(self, plan: LaunchPlan, webui: WebUI, trial_start: TrialStart, record: run_folder.RunRecord) -> None:
-        self.plan = plan
+        self.plan, self.webui = plan, webui
         self.folder = trial_start.folder
         self.port = trial_start.port
         self.startup = 0.0
@@ -361,6 +361,6 @@ def _await_ready(
 
 def _failure_of(server: Server, exit_code: int | None) -> tuple[Failure, str]:
     """(Failure class, line that names its cause) of a failed start, from all that is kept of its output."""
-    found = judge(Evidence(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True))
+    found = server.webui.failure(Evidence(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True))
     assert found is not None, "a start that failed has a class"
     return found.failure, found.why

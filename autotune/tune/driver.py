@@ -426,7 +426,8 @@ class Driver:
         first = all(sample.launch != live.launch for sample in samples)
         limits = time_limits.clip_limits(samples, index, task.workload, first, self._budget.left())
         process = measure.ClipProcess(
-            live.server.client, live.observers, live.server.alive, live.server.log_tail, self._user_watch.taken)
+            live.server.client, live.observers, live.server.alive, live.server.log_tail, self._user_watch.taken,
+            self._setup.webui.failure)
         result = measure.clip(
             process, measure.ClipJob(task.workload, SEED, self._setup.motion_module),
             measure.ClipLimits(

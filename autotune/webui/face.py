@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.launchfile.options import FindOptions
     from autotune.model.api import Memory, Rendered
+    from autotune.model.failures import Classified, Evidence
     from autotune.model.flagset import Candidate, Effective, SettingValue, Space
     from autotune.model.machine import Fingerprint, Machine
     from autotune.model.study import Failure
@@ -40,10 +41,10 @@ NEVER = re.compile(r"(?!)")
 class Layout:
     """What an install is and where its flags are written.
 
-    ``kind``: as ``WebUI.kind`` tells it. ``host``: the program that starts it (stability-matrix, pinokio, docker), ''
-    if its owner does. ``launch_files``: existing files in order of effect, a later one wins. ``why_not``: one sentence
-    if autotune does not edit them; ``where_flags_go``: where its owner would write flags. ``owners_file``:
-    the file that its owner sets things in, whether its flags count or not; None without one.
+    ``kind``: the flavour ("a1111", "reforge", ...). ``host``: the program that starts it (stability-matrix, pinokio,
+    docker), '' if its owner does. ``launch_files``: existing files in order of effect, a later one wins. ``why_not``:
+    one sentence if autotune does not edit them; ``where_flags_go``: where its owner would write flags.
+    ``owners_file``: the file that its owner sets things in, whether its flags count or not; None without one.
     """
 
     kind: str
@@ -333,6 +334,12 @@ class WebUI(Protocol):
     def given(self, start: TrialStart) -> GivenWords | None:
         """The words that its own script gave, after such a start; None where they are not known."""
         return None
+
+    def failure(self, evidence: Evidence) -> Classified | None:
+        """The failure class of a start or clip and the line that names its cause; None when nothing failed."""
+        from autotune.model.failures import judge
+
+        return judge(evidence)
 
     def client(self, address: str, credentials: Credentials | None) -> WebUIClient:
         """Asks the web UI at ``address`` (``http://127.0.0.1:PORT``)."""

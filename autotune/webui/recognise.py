@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from autotune.model.errors import UsageProblem
 from autotune.webui.face import WebUI
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 OURS = ("a1111",)
 """Kinds of web UI that have a folder beside this file."""
@@ -32,7 +37,18 @@ def face_of(root: Path) -> WebUI:
 def _from_packages() -> tuple[WebUI, ...]:
     from importlib.metadata import entry_points
 
-    return registered(tuple(one.load() for one in entry_points(group=GROUP)))
+    return registered(tuple(map(_loaded, entry_points(group=GROUP))))
+
+
+def _loaded(offer: EntryPoint) -> WebUI:
+    """The kind that a package offers. Raises UsageProblem where its code cannot be loaded."""
+    try:
+        kind: WebUI = offer.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - anybody's package may raise anything
+        raise UsageProblem(
+            f"the installed package {offer.dist.name if offer.dist else '?'} offers a kind of web UI that cannot be "
+            f"loaded: {type(error).__name__}: {error}", f"Mend {offer.value}, or uninstall that package.") from None
+    return kind
 
 
 def registered(found: tuple[WebUI, ...]) -> tuple[WebUI, ...]:

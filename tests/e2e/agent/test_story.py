@@ -19,23 +19,10 @@ import pytest
 
 from tests import nvml_fake
 from tests.agent.process import agent, status
-from tests.e2e.agent.test_owner import of
+from tests.e2e.agent.test_owner import SHORT, of
 from tests.waiting import wait_for
 
-PROFILE = """\
-name = "short"
-[[workload]]
-width = 64
-height = 64
-frames = 4
-steps = 1
-[search]
-attention = ["sdp"]
-[decide]
-confidence = 0.8
-[budget]
-minutes = 30
-"""
+PROFILE = SHORT.replace("minutes = 10", "minutes = 30")
 SLOW, SLOWED = "--opt-sub-quad-attention", {"AUTOTUNE_ENGINE_FAULTS": "slow@sub-quad"}
 """The owner's flag, and what makes every clip under it take eight times its time, however fast this machine is."""
 CONFIG = """\

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from autotune.model.workload import SearchSpec
+from autotune.trial import LaunchFailed, LaunchPlan, start
 from autotune.webui import recognise
 from autotune.webui.a1111.webui import WEBUI as A1111
 from tests.webui import conformance
@@ -93,6 +94,27 @@ def test_a_web_ui_of_another_kind_is_tuned_applied_and_rolled_back(tmp_path: Pat
     autotune("rollback", "--yes")
     assert conformance.tree(root) == before
     assert not list((tmp_path / "state").glob("**/runs/*/*")), "a run left something behind"
+
+
+def test_a_failure_is_classed_in_the_words_of_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognise, "_from_packages", lambda: recognise.registered((pretend.WEBUI,)))
+    root = of_pretend(tmp_path / "install")
+    plan = LaunchPlan(root, Path(sys.executable), ("--name", "inkless"), tmp_path / "runs", start_limit=60.0)
+    with pytest.raises(LaunchFailed) as failed:
+        start(plan)
+    assert failed.value.failure == "oom" and failed.value.why == "pretend: out of ink"
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('no')", "raise SystemExit(9)", "", "(", "import absent_module"])
+def test_a_package_that_cannot_be_loaded_is_named(tmp_path: Path, autotune: Autotune, code: str) -> None:
+    (tmp_path / "install").mkdir()
+    told = tmp_path / "site" / "broken_kind-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-kind\nVersion: 1\n")
+    (told / "entry_points.txt").write_text("[autotune.webuis]\nbroken = broken_kind:WEBUI\n")
+    (tmp_path / "site" / "broken_kind.py").write_text(code)
+    document = autotune("probe", code=2)
+    assert "broken-kind" in document["message"] and "broken_kind:WEBUI" in document["hint"]
 
 
 def test_a_folder_that_no_kind_knows_is_refused(tmp_path: Path, autotune: Autotune) -> None:

@@ -18,6 +18,7 @@ from autotune.flags.words import canonical, split
 from autotune.flags.words import replace as replace_words
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.model.api import Rendered
+from autotune.model.failures import Classified, Evidence
 from autotune.model.flagset import Candidate, Dimension, Effective, FlagSet, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine, ProbedInstall, Runtime
 from autotune.model.workload import SearchSpec, Workload
@@ -124,6 +125,10 @@ class Pretend(face.WebUI):
 
     def clients(self, address: str, words: Sequence[str] | None) -> Iterator[Asked]:
         yield Asked(f"http://{address}", None)
+
+    def failure(self, evidence: Evidence) -> Classified | None:
+        inkless = next((line for line in evidence.log_tail if "out of ink" in line), None)
+        return Classified("oom", inkless) if inkless else super().failure(evidence)
 
     def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
         given = canonical(words, KNOWN)

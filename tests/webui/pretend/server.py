@@ -20,6 +20,8 @@ parser.add_argument("--engine", choices=sorted(SECONDS), default="plain")
 parser.add_argument("--name", default="")
 args = parser.parse_args()
 pause = Event()
+if args.name == "inkless":
+    raise SystemExit("pretend: out of ink")
 
 
 def clip(job: dict[str, Any]) -> bytes:
