@@ -34,7 +34,6 @@ from autotune.secrets.mask import masked_diff, masked_words
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import find_study
-from autotune.webui.recognise import face_of
 
 Say = Callable[[str], None]
 
@@ -143,7 +142,7 @@ def edited(install: Inspection, flags: Sequence[str], dimensions: Sequence[str] 
     held = split(install.machine.webui.flags, install.catalogue, dimensions).tuned
     if install.launch.asked and sorted(held) == sorted(flags):
         return install.file.data
-    blocked = face_of(install.root).block_flags()
+    blocked = install.kind.block_flags()
     return edit(install.file, flags, lambda words: install.catalogue.owns(words, dimensions), blocked)
 
 
@@ -157,7 +156,7 @@ def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, s
 
     plan.require_possible(install.root, start)
     with exclusively(places.lock, install.root, "apply"):
-        store = Checkpoints(places.checkpoints(install.root), running=face_of(install.root).options_of(install.root))
+        store = Checkpoints(places.checkpoints(install.root), running=install.kind.options_of(install.root))
         store.recover()
         if store.newest() != plan.newest:
             raise Busy(f"another autotune changed {plan.file.path.name} meanwhile (checkpoint {store.newest()})",
@@ -215,7 +214,7 @@ def _editable(install: Inspection) -> LaunchFile:
 def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequence[str]) -> None:
     """Raises Refused when the web UI's own parser stops at a flag of the owner's: then no set can be proven."""
     kept = split(install.machine.webui.flags, install.catalogue, dimensions).kept
-    why = face_of(install.root).complaint(install.root, kept) if install.launch.known else None
+    why = install.kind.complaint(install.root, kept) if install.launch.known else None
     if why is not None:
         raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
                       "Mend that flag first; nothing was changed.")
@@ -246,7 +245,7 @@ def _given(install: Inspection, words: str) -> _ChosenSet:
             raise UsageProblem(
                 f"--flags: {word!r} is not a flag that autotune manages for {install.catalogue.title}",
                 f"Put it into the launch file by hand; managed: {managed}.")
-    settings = dict(face_of(install.root).let_flags_decide(dict(install.machine.settings)))
+    settings = dict(install.kind.let_flags_decide(dict(install.machine.settings)))
     return _ChosenSet(canonical(flags, install.catalogue), settings, {"dimensions": dimensions}, [])
 
 
@@ -280,7 +279,7 @@ def _option_change(install: Inspection, settings: dict[str, SettingValue]) -> tu
     """
     if not settings:
         return None, None
-    webui = face_of(install.root)
+    webui = install.kind
     config, usual = webui.settings_file(install.root, install.machine.webui.flags), webui.usual_options()
     data = config.read_bytes() if config.is_file() else None
     saved = config_json.values(data, str(config)) if data is not None else {}

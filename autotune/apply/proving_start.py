@@ -16,7 +16,6 @@ from autotune.store import running_set
 from autotune.store.places import Places
 from autotune.trial.sweep import sweep
 from autotune.webui.face import NEVER, GivenWords, Reported
-from autotune.webui.recognise import face_of
 
 LOG_LIMIT = 5.0
 """Seconds until the log must name the attention class after the web UI is ready."""
@@ -50,7 +49,7 @@ def ask_by_starting(
         own_script=install.file is None or install.file.kind in ("sh", "cmd"),
         in_flight=in_flight.path)
     saved = {**dict(install.machine.settings), **(settings or {})}
-    webui = face_of(install.root)
+    webui = install.kind
     running = webui.name_of(webui.effective(plan.words, saved, install.machine))
     in_flight.record_machine_down()
     down = next((one for one in in_flight.machine_down_sets() if one["candidate"] == running), None)
@@ -83,7 +82,7 @@ def prove(
     if managed is not None and seen.given is not None:
         words = seen.given.words
     saved = {**dict(install.machine.settings), **settings}
-    webui = face_of(install.root)
+    webui = install.kind
     wrong += webui.mismatches(webui.effective(words, saved, install.machine), seen.reported, install.machine)
     if wrong:
         raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")

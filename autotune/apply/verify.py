@@ -13,7 +13,6 @@ from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
 from autotune.store.places import Places
 from autotune.webui.face import FlagState
-from autotune.webui.recognise import face_of
 from autotune.webui.running import reach
 
 
@@ -31,7 +30,7 @@ def verify(install: Inspection, places: Places, *, start: bool, say: Callable[[s
     wanted = tuple(meta.get("flags", ())) if applied else present
     seen, asked = _ask(install, places, start, say)
     managed = [*wanted, *(word for word in present if word not in wanted)]
-    states = face_of(install.root).flag_states(managed, seen.reported if seen else None, install.machine)
+    states = install.kind.flag_states(managed, seen.reported if seen else None, install.machine)
     rows = [_row(state, wanted, present if known else None) for state in states]
     wrong_settings = _wrong_settings(meta.get("settings", {}), install, seen)
     wrong_words = word_faults(install, seen, words) if seen and known else []
@@ -66,7 +65,7 @@ def _row(state: FlagState, wanted: Sequence[str], present: Sequence[str] | None)
 
 def _wrong_settings(wanted: Mapping[str, Any], install: Inspection, seen: SelfReport | None) -> list[dict[str, Any]]:
     """Applied options that have another value now: in the web UI that was asked, else in its saved settings."""
-    saved = {**face_of(install.root).usual_options(), **dict(install.machine.settings)}
+    saved = {**install.kind.usual_options(), **dict(install.machine.settings)}
     now = seen.reported.options if seen else saved
     return [{"setting": key, "expected": value, "now": now.get(key)}
             for key, value in wanted.items() if now.get(key) != value]

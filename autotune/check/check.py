@@ -26,7 +26,6 @@ from autotune.tune.document import flags_json, interval_json
 from autotune.tune.loop import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.study_setup import StudySetup
-from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
 
 
@@ -127,7 +126,7 @@ def _subject(install: Inspection, places: Places, options: CheckOptions) -> _Sub
     study = _study_behind(install, places, applied)
     profile = profiles.from_json(study.head["profile"]) if study is not None else options.profile
     objective = str(study.head["objective"]) if study is not None else "speed"
-    webui = face_of(install.root)
+    webui = install.kind
     whole = webui.space(install.machine, profile.search)
     current = whole[whole.baseline]
     other: Candidate | None = None

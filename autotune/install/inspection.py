@@ -12,6 +12,7 @@ from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
 from autotune.store.places import Places
+from autotune.webui.face import WebUI
 from autotune.webui.recognise import face_of
 
 
@@ -42,6 +43,11 @@ class Inspection:
         """Its content; None where there is none, or where it cannot be read."""
         return self.launch.file
 
+    @property
+    def kind(self) -> WebUI:
+        """The kind of web UI it is, which answers all that is its own."""
+        return face_of(self.root)
+
     def require_certain(self) -> str | None:
         """Raises Refused when the web UI's flags are not certain: then there is no set to compare with.
 
@@ -66,11 +72,11 @@ class Inspection:
             raise NothingToWorkOn(
                 f"{self.root}: its Python interpreter is missing ({webui.python or 'no venv, no python_cmd'})",
                 "Start the web UI once by its own script: it makes its venv.")
-        face_of(self.root).require_clips(self.machine)
+        self.kind.require_clips(self.machine)
 
     def motion_module(self, context: int) -> str | None:
         """Name of the best motion module that takes ``context`` frames at a time; None where there is none."""
-        return face_of(self.root).motion_module(self.machine, context)
+        return self.kind.motion_module(self.machine, context)
 
 
 def inspect_install(

@@ -19,7 +19,6 @@ from autotune.model.study import Failure
 from autotune.overview.doctor_machine import of_machine
 from autotune.store.places import Places
 from autotune.webui.face import Check, Classes
-from autotune.webui.recognise import face_of
 
 DEEPEST = 120
 """Length of the longest path below the state folder: a clip of a run, or a record of a study."""
@@ -35,7 +34,7 @@ def checks(install: Inspection, places: Places) -> Iterator[Check]:
                  "startup", "not_animated", "invalid_output")
     yield _launch_file(install)
     yield _words(install)
-    yield from face_of(install.root).checks(install.machine, install.path)
+    yield from install.kind.checks(install.machine, install.path)
     yield from _numbers(install)
     yield _gpu(install)
     yield from _machine(install)
@@ -88,7 +87,7 @@ def _words(install: Inspection) -> Check:
     if doubt is not None and not install.launch.asked:
         return Check(name, False, doubt, "Give the flags in one plain line, outside of any condition, loop or "
                      "function: until then nothing is measured.", ("bad_flag", "startup"))
-    why = face_of(install.root).refused(install.root, words, install.file)
+    why = install.kind.refused(install.root, words, install.file)
     if why is None:
         return Check(name, True, doubt or "nothing speaks against its flags and values", "", ("bad_flag", "startup"))
     return Check(name, False, why, "Mend it in the launch file; start the web UI by hand to see it.",

@@ -13,7 +13,6 @@ from autotune.store import running_set
 from autotune.store.places import Places
 from autotune.store.running_set import RunningSet
 from autotune.webui.face import WebUI
-from autotune.webui.recognise import face_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class StudySetup:
     def of(cls, install: Inspection, places: Places, profile: Profile, space: Space) -> StudySetup:
         """The setup for measuring sets of ``space`` in an inspected install."""
         return cls(
-            machine=install.machine, space=space, profile=profile, webui=face_of(install.root),
+            machine=install.machine, space=space, profile=profile, webui=install.kind,
             launch_file=install.path, run_root=places.runs,
             motion_module=install.motion_module(max(one.window for one in profile.workloads)),
             in_flight=running_set.of_webui(places, install.root))

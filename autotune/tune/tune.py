@@ -70,7 +70,7 @@ def tune(install: Inspection, places: Places, options: TuneOptions, progress: Pr
         if doubt is not None:
             progress.say(doubt)
         idle.require_idle(install.machine)
-        space = face_of(install.root).space(install.machine, options.profile.search)
+        space = install.kind.space(install.machine, options.profile.search)
         setup = StudySetup.of(install, places, options.profile, space)
         setup.in_flight.record_machine_down()
         if options.fresh:
