@@ -2,7 +2,8 @@
 
 Plain torch blocks with random weights: they cost what the real ones cost, and what they paint means nothing. Widths,
 heads and block counts are those of the v1 inference configuration of Stable Diffusion and of AnimateDiff's motion
-module (two temporal self-attentions of eight heads in each block, none in the middle). ``size`` divides all widths, for a test on a CPU.
+module (two temporal self-attentions of eight heads in each block, none in the middle). ``size`` divides all widths,
+for a test on a CPU.
 """
 
 from __future__ import annotations
