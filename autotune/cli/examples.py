@@ -70,6 +70,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "shortcut": (
         ("autotune shortcut", "on the desktop"),
         ("autotune shortcut .", "in this folder")),
+    "extension": (("autotune extension install", ""), ("autotune extension uninstall", "")),
+    "extension install": (
+        ("autotune extension install", "then restart the web UI"),
+        ("autotune extension install --switches", "with switches of PyTorch among its settings")),
+    "extension uninstall": (("autotune extension uninstall", "leaves no trace"),),
+    "extension status": (("autotune extension status", ""),),
     "completion": (
         ("autotune completion bash", "its end says where the line for it goes"),
         ("autotune completion powershell", "")),

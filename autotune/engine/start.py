@@ -59,8 +59,9 @@ def run(root: Path, flags: argparse.Namespace, default: argparse.Namespace, faul
     if not flags.styles_file:
         flags.styles_file = [str(Path(flags.data_dir) / "styles.csv")]
     ui = ReferenceWebUI(root, flags, default, faults)
-    from autotune.engine import api, server
+    from autotune.engine import api, extensions, page, server
 
+    extensions.load(ui)
     app = api.build(ui)
     if ui.extension is not None and not flags.skip_load_model_at_start:
         ui.submit(ui.load).result()
@@ -68,6 +69,7 @@ def run(root: Path, flags: argparse.Namespace, default: argparse.Namespace, faul
         ui.submit(ui.load).add_done_callback(_tell)
     if not flags.nowebui and not Path(flags.ui_config_file).exists():
         Path(flags.ui_config_file).write_text("{}\n", encoding="utf-8")
+    page.add(ui, app)
     print(f"Startup time: {time.perf_counter() - started:.1f}s.", flush=True)
     return server.serve(ui, app)
 

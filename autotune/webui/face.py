@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -163,6 +163,22 @@ class Check:
     detail: str
     hint: str = ""
     prevents: Classes = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnExtension:
+    """An extension of autotune's own for a web UI: where it would lie, and its files.
+
+    ``files``, and ``switches`` (installed on request alone): name with "/" -> bytes. ``settings``: the file in which
+    the web UI saves its options; ``traces`` tells from these what is there because of the extension: lists to be
+    replaced, and options to be taken out.
+    """
+
+    folder: Path
+    files: Mapping[str, bytes]
+    switches: Mapping[str, bytes]
+    settings: Path
+    traces: Callable[[Mapping[str, Any]], tuple[dict[str, list[Any]], tuple[str, ...]]]
 
 
 class GivenWords(Protocol):
@@ -387,6 +403,10 @@ class WebUI(Protocol):
         from autotune.launchfile.blocks import BlockFlags
 
         return BlockFlags()
+
+    def own_extension(self, root: Path, words: Sequence[str]) -> OwnExtension | None:
+        """The extension that autotune has for it (a tab in its page); None: it takes none."""
+        return None
 
     def options_of(self, root: Path) -> FindOptions:
         """Finds the owner's running web UI that holds the options of a given settings file."""

@@ -45,6 +45,8 @@ RELEVANT: dict[str, SettingValue | None] = {
     "animatediff_model_path": None,
 }
 _EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
+OURS = "sd-webui-autotune"
+"""The extension that `autotune extension install` makes."""
 MOTION_OPTION = "animatediff_model_path"
 _JUNCTION = 0xA0000003
 _WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
@@ -117,8 +119,13 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
 
 
 def extensions(install: Install) -> tuple[tuple[str, str], ...]:
-    """(name, commit or "") of every installed extension, built-in ones left out."""
-    return tuple((path.name, git.head_commit(path) or "") for path in _folders(install.data / "extensions"))
+    """(name, commit or "") of every installed extension, built-in ones and autotune's own left out.
+
+    Ours changes nothing that a result depends on, so that installing or removing it makes none stale: its tab does
+    nothing in a trial, and its switches are options, which are looked at by themselves.
+    """
+    return tuple((path.name, git.head_commit(path) or "") for path in _folders(install.data / "extensions")
+                 if path.name != OURS)
 
 
 def checkpoint_folder(install: Install, words: Sequence[str]) -> Path:

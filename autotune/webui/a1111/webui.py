@@ -14,7 +14,17 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
 from autotune.webui.a1111.log_lines import LINES
-from autotune.webui.face import Check, Credentials, FlagState, Layout, Reported, TrialCommand, TrialStart, WebUI
+from autotune.webui.face import (
+    Check,
+    Credentials,
+    FlagState,
+    Layout,
+    OwnExtension,
+    Reported,
+    TrialCommand,
+    TrialStart,
+    WebUI,
+)
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
@@ -304,6 +314,12 @@ class A1111(WebUI):
         from autotune.webui.a1111.flags.block_flags import BLOCK_FLAGS
 
         return BLOCK_FLAGS
+
+    def own_extension(self, root: Path, words: Sequence[str]) -> OwnExtension | None:
+        """The tab, for flavours that load extensions as A1111 does."""
+        from autotune.webui.a1111 import own_extension
+
+        return own_extension.of_install(root, words)
 
     def options_of(self, root: Path) -> FindOptions:
         """Finds the running web UI that saves its options in a given config.json."""

@@ -1,0 +1,149 @@
+// Fills the tab of autotune: asks for what is to be shown while it is seen, and sends its buttons.
+"use strict";
+(() => {
+  const EVERY = 3000; // milliseconds between two looks while the tab is seen
+  const BASE = new URL("autotune-tab/", document.baseURI).href;
+  const framed = (() => { // a page of another site may lay this one under the visitor's pointer
+    try { return window.top !== window.self && !window.top.document; } catch (fault) { return true; }
+  })();
+  let place = null, token = null, shown = "", busy = null, said = null, timer = 0, seen = false, pageKey = "";
+
+  const root = () => {
+    const app = document.querySelector("gradio-app");
+    return (app && app.shadowRoot) || document;
+  };
+
+  const make = (tag, name, text) => {
+    const one = document.createElement(tag);
+    if (name) one.className = `autotune-${name}`;
+    if (text !== undefined) one.textContent = text;
+    return one;
+  };
+
+  const section = (data) => {
+    const box = make("section", `section autotune-${data.tone || "plain"}`);
+    box.append(make("h3", "", data.title));
+    for (const row of data.rows) {
+      const line = make("div", `row autotune-${row.tone || "plain"}`);
+      if (row.name) line.append(make("span", "name", row.name));
+      line.append(make("span", row.code ? "text autotune-code" : "text", row.text));
+      box.append(line);
+    }
+    return box;
+  };
+
+  const button = (data, state) => {
+    const box = make("div", "action");
+    const one = make("button", data.main ? "button autotune-main" : "button", data.label);
+    one.type = "button";
+    one.dataset.verb = data.verb;
+    const may = state.may_press && !framed;
+    one.disabled = !may || !data.enabled || busy !== null;
+    if (busy === data.verb) one.classList.add("autotune-busy");
+    one.addEventListener("click", () => press(data.verb));
+    box.append(one, make("p", "hint", data.enabled ? data.explain : data.why));
+    return box;
+  };
+
+  const draw = (state) => {
+    const key = JSON.stringify([state, busy, said]);
+    if (key === shown || !place) return;
+    shown = key;
+    const focused = root().activeElement && root().activeElement.dataset ? root().activeElement.dataset.verb : null;
+    if (state.loading) {
+      place.replaceChildren(make("p", "loading", "…"));
+      return;
+    }
+    place.lang = state.language;
+    const words = state.words;
+    const top = make("div", "top");
+    const live = make("div", "said");
+    live.setAttribute("role", "status");
+    const trouble = state.trouble;
+    if (trouble) live.append(make("p", "bad", trouble.message), make("p", "hint", trouble.hint || ""));
+    if (busy) live.append(make("p", "doing", words.doing));
+    else if (said) live.append(make("p", said.ok ? "good" : "bad", said.message), make("p", "hint", said.hint || ""));
+    top.append(live);
+    const actions = make("div", "actions");
+    for (const one of state.buttons) actions.append(button(one, state));
+    const rest = make("div", "sections");
+    for (const one of state.sections) rest.append(section(one));
+    const parts = [top, rest, actions];
+    if (!state.may_press) parts.splice(2, 0, make("p", "notice", words.remote));
+    else if (framed) parts.splice(2, 0, make("p", "notice", words.framed));
+    const old = place.querySelector(".autotune-page");
+    place.replaceChildren(...parts);
+    if (state.page) place.append(old && pageKey === state.page_key ? old : page(state));
+    pageKey = state.page_key;
+    if (focused) {
+      const again = place.querySelector(`button[data-verb="${focused}"]`);
+      if (again) again.focus();
+    }
+  };
+
+  const page = (state) => {
+    const box = make("details", "page");
+    box.append(make("summary", "", state.words.page));
+    box.addEventListener("toggle", () => {
+      if (!box.open || box.querySelector("iframe")) return;
+      const frame = make("iframe", "frame");
+      frame.setAttribute("sandbox", "allow-scripts");
+      frame.title = state.words.page;
+      frame.src = `${BASE}page?${encodeURIComponent(state.page_key)}`;
+      box.append(frame);
+    });
+    return box;
+  };
+
+  const look = async () => {
+    window.clearTimeout(timer);
+    if (!seen || document.hidden) return;
+    try {
+      const answer = await fetch(`${BASE}state`, { credentials: "same-origin", cache: "no-store" });
+      if (answer.ok) {
+        const state = await answer.json();
+        token = state.token || null;
+        draw(state);
+        last = state;
+      }
+    } catch (fault) { /* the web UI has ended: what is shown stays */ }
+    timer = window.setTimeout(look, last && last.loading ? 300 : EVERY);
+  };
+  let last = null;
+
+  const press = async (verb) => {
+    if (busy || !token || framed) return;
+    busy = verb; said = null;
+    draw(last);
+    try {
+      const answer = await fetch(`${BASE}press`, {
+        method: "POST", credentials: "same-origin", cache: "no-store",
+        headers: { "Content-Type": "application/json", "X-Autotune-Token": token },
+        body: JSON.stringify({ verb }),
+      });
+      const found = await answer.json();
+      said = answer.ok ? found : { ok: false, message: last.words.refused, hint: found.detail };
+    } catch (fault) {
+      said = { ok: false, message: last.words.gone, hint: "" };
+    }
+    busy = null;
+    look();
+    draw(last);
+  };
+
+  const begin = () => {
+    const found = root().querySelector("#autotune_tab_place");
+    if (!found || found === place) return;
+    place = found; shown = "";
+    new IntersectionObserver((entries) => {
+      const now = entries[entries.length - 1].isIntersecting;
+      if (now && !seen) { seen = true; look(); }
+      seen = now;
+    }).observe(place);
+    place.append(make("p", "loading", "…"));
+  };
+
+  document.addEventListener("visibilitychange", look);
+  new MutationObserver(begin).observe(document, { childList: true, subtree: true });
+  begin();
+})();
