@@ -73,7 +73,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "extension": (("autotune extension install", ""), ("autotune extension uninstall", "")),
     "extension install": (
         ("autotune extension install", "then restart the web UI"),
-        ("autotune extension install --switches", "with switches of PyTorch among its settings")),
+        ("autotune extension install --switches", "and switches of PyTorch")),
     "extension uninstall": (("autotune extension uninstall", "leaves no trace"),),
     "extension status": (("autotune extension status", ""),),
     "completion": (

@@ -107,7 +107,8 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Comman
 
 
 LOOKING = {"probe", "verify", "status", "history", "doctor", "service status", "config path", "config show",
-           "config check", "profiles list", "profiles show", "profiles check", "replay", "dashboard", "completion"}
+           "config check", "profiles list", "profiles show", "profiles check", "replay", "dashboard", "completion",
+           "extension status"}
 """Verbs that change nothing; whoever adds one says here or with ``--yes`` which kind it is."""
 
 

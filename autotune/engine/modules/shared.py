@@ -15,13 +15,11 @@ cmd_opts = argparse.Namespace()
 class OptionInfo:
     """An option of an extension: its default, the text beside it, and its section of the settings page."""
 
-    def __init__(
-        self, default: Any = None, label: str = "", component: Any = None, component_args: Any = None,  # noqa: ANN401
-        onchange: Callable[[], None] | None = None, section: tuple[str, ...] | None = None, refresh: Any = None,  # noqa: ANN401
-        **_more: object,
-    ) -> None:
-        self.default, self.label, self.component, self.component_args = default, label, component, component_args
-        self.onchange, self.section, self.refresh = onchange, section, refresh
+    def __init__(self, default: Any = None, label: str = "", *more: Any, **named: Any) -> None:  # noqa: ANN401
+        """``onchange``, ``section``, ``component`` and the rest: as A1111's, which also takes them by place."""
+        self.default, self.label, self.more, self.named = default, label, more, named
+        self.onchange: Callable[[], None] | None = named.get("onchange")
+        self.section: tuple[str, ...] | None = named.get("section")
 
     def info(self, _text: str) -> OptionInfo:
         """A text beside the option; there is no page to show it on."""

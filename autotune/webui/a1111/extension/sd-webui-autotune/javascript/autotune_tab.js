@@ -144,6 +144,8 @@
   };
 
   document.addEventListener("visibilitychange", look);
-  new MutationObserver(begin).observe(document, { childList: true, subtree: true });
-  begin();
+  const wait = window.setInterval(() => { // the page is drawn by scripts, some time after this one is loaded
+    begin();
+    if (place) window.clearInterval(wait);
+  }, 500);
 })();

@@ -57,7 +57,7 @@ class Tab:
             "title": document.get("title", ""), "language": document.get("language", "en"),
             "words": document.get("words", {}), "buttons": document.get("buttons", []),
             "sections": [one for one in document.get("sections", []) if local or not one.get("local")],
-            "page": bool(document.get("page")) and (local or bool(document.get("page_open"))),
+            "page": bool(document.get("page")) and local,
             "page_key": document.get("page_key", ""),
             "may_press": local,
         }
@@ -80,10 +80,10 @@ class Tab:
                             headers=PRIVATE)
 
     async def page(self, request: Request) -> Response:
-        """The newest page on a tune."""
+        """The newest page on a tune, for who is at this machine: it names the web UI's folder."""
         document = self._shown.document() or {}
         local = guard.why_remote(_asked(request), self._tunnelled) is None
-        name = document.get("page") if local or document.get("page_open") else None
+        name = document.get("page") if local else None
         try:
             data = await run_in_threadpool(Path(name).read_bytes) if name else None
         except OSError:
