@@ -125,7 +125,8 @@ def test_a_link_is_not_followed(root: Path, places: Places, tmp_path: Path) -> N
     assert tree(tmp_path / "elsewhere") == before and own.is_symlink()
 
 
-@pytest.mark.parametrize("name", ["mine.txt", "scripts/mine.py", "scripts/__pycache__/mine.cpython-310.pyc", ".git/config"])
+@pytest.mark.parametrize("name", [
+    "mine.txt", "scripts/mine.py", "scripts/__pycache__/mine.cpython-310.pyc", ".git/config"])
 def test_files_of_others_in_it_are_never_removed(root: Path, places: Places, name: str) -> None:
     install(root, places)
     write(root / "extensions" / NAME / name, "mine")
