@@ -88,6 +88,6 @@ def print_error(code: int, message: str, hint: str, as_json: bool) -> int:
         print_json("error", {"code": code, "message": message, "hint": hint})
     with _to_a_reader():
         sys.stderr.write(f"autotune: {message}\n")
-        if hint:
-            sys.stderr.write(f"  {hint}\n")
+        for line in hint.splitlines():
+            sys.stderr.write(f"  {line}\n")
     return code

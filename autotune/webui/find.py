@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.home_folder import expand_home
-from autotune.webui import recognise
+from autotune.webui import other_programs, recognise
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"
 _HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
@@ -40,6 +40,8 @@ def find(option: Path | None, configured: Path | None) -> Path:
     for path in seen:
         if is_webui(path):
             return path
+    for path in (*seen, *(base / name for base in _bases() for name in other_programs.FOLDER_NAMES)):
+        refuse_other_program(path, "no web UI was found, but this folder")
     raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
 
 
@@ -49,10 +51,20 @@ def check_folder(path: Path, source: str = "--webui") -> Path:
     if not path.is_dir():
         raise NothingToWorkOn(f"{path} ({source}) is not a folder", _HINT)
     if not is_webui(path):
-        inside = next((one for one in (path / "webui", path / folder_names()[0]) if is_webui(one)), None)
-        hint = f"did you mean {inside}?" if inside else _HINT
+        refuse_other_program(path, source)
+        near = (path / "webui", path / folder_names()[0], *path.parents)  # above: an extension's folder was named
+        meant = next((one for one in near if is_webui(one)), None)
+        hint = f"did you mean {meant}?" if meant else _HINT
         raise NothingToWorkOn(f"{path} ({source}) is no web UI: it has no launch.py with its modules", hint)
     return path
+
+
+def refuse_other_program(path: Path, source: str) -> None:
+    """Raises NothingToWorkOn where the folder holds a program that renders clips and is no web UI."""
+    program = other_programs.recognise(path)
+    if program is not None:
+        raise NothingToWorkOn(f"{path} ({source}) holds {program.title}, which has no launch flags to tune",
+                              program.advice)
 
 
 def usual_places() -> Iterator[Path]:
@@ -60,11 +72,15 @@ def usual_places() -> Iterator[Path]:
     here = Path.cwd()
     yield here
     yield from here.parents
-    home = Path.home()
-    bases = [here, home]
-    bases += [home / name for name in ("Documents", "Desktop", "Downloads", "AI", "ai", "src", "git")]
-    roots = ("C:/", "D:/", "E:/") if sys.platform == "win32" else ("/opt", "/srv")
-    bases += [Path(name) for name in roots]
-    for base in bases:
+    for base in _bases():
         for name in folder_names():
             yield base / name
+
+
+def _bases() -> list[Path]:
+    """Where people put such folders: here, in the home, and in a few usual folders."""
+    home = Path.home()
+    bases = [Path.cwd(), home]
+    bases += [home / name for name in ("Documents", "Desktop", "Downloads", "AI", "ai", "src", "git")]
+    roots = ("C:/", "D:/", "E:/") if sys.platform == "win32" else ("/opt", "/srv")
+    return bases + [Path(name) for name in roots]
