@@ -11,7 +11,7 @@ E2E_WORKERS ?= $(WORKERS)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo check test windows-python test-windows test-windows-short lint bench wheel windows-zip clean
+.PHONY: demo check test messages windows-python test-windows test-windows-short lint bench wheel windows-zip clean
 
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
@@ -40,6 +40,10 @@ test-windows: windows-python
 
 test-windows-short: windows-python
 	WORKERS=$(WORKERS) tests/windows/suite.sh .venv-windows 1500 $(addprefix tests/,$(WINDOWS_SHORT))
+
+# Puts each new sentence of the source into the catalogues, takes out those that are gone, and compiles them.
+messages: $(VENV)/.dev
+	$(BIN)/python -m tests.language.catalogue
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check autotune tests benchmarks

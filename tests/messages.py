@@ -11,6 +11,10 @@ from pathlib import Path
 
 REST = "…"
 WORD = re.compile(r"[A-Za-z]{3}")
+FIELD = re.compile(r"(?<!\{)\{(\w*)[^{}]*\}(?!\})")
+"""What is filled in, with its name."""
+TRANSLATED = {"_", "N_", "ngettext"}
+"""The message is their argument, whatever it is in another language."""
 DEPTH = 4
 """So many steps a text is followed back: a name to what it was given, a parameter to the calls."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -124,6 +128,9 @@ class _Source:
             return ["".join(pair) for pair in pairs]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
             return [re.sub(r"%[-+# 0-9.]*[a-zA-Z]", REST, text) for text in self._texts(path, node.left, depth)]
+        if isinstance(node, ast.Call) and _name(node.func) in TRANSLATED and isinstance(node.func, ast.Name):
+            return [text for one in node.args for text in self._texts(path, one, depth)
+                    if not isinstance(one, ast.Constant) or isinstance(one.value, str)]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             return self._called(path, node, node.func, depth)
         if isinstance(node, ast.Subscript):
@@ -136,12 +143,30 @@ class _Source:
 
     def _called(self, path: Path, call: ast.Call, method: ast.Attribute, depth: int) -> list[str]:
         if method.attr == "format":
-            return [re.sub(r"\{[^{}]*\}", REST, text) for text in self._texts(path, method.value, depth)]
+            texts = self._texts(path, method.value, depth)
+            return [one for text in texts for one in self._filled(path, text, call, depth)]
         if method.attr == "get":
             table = self._in_table(path, method.value, depth)
             others = [text for one in call.args[1:] for text in self._texts(path, one, depth)]
             return table + others if table else [REST]
         return [REST]
+
+    def _filled(self, path: Path, text: str, call: ast.Call, depth: int) -> list[str]:
+        plain = FIELD.sub(REST, text).replace("{{", "{").replace("}}", "}")
+        if WORD.search(plain):
+            return [plain]
+        # Nothing but what is filled in: the words are those of a part, as in an f-string.
+        given = {word.arg: word.value for word in call.keywords}
+        parts = [
+            [one if " " in one else REST for one in self._texts(path, given[name], depth)] if name in given else [REST]
+            for name in re.findall(FIELD, text)
+        ]
+        return [self._put_in(text, one) for one in product(*parts)]
+
+    @staticmethod
+    def _put_in(text: str, parts: tuple[str, ...]) -> str:
+        left = list(parts)
+        return FIELD.sub(lambda _: left.pop(0), text)
 
     def _in_table(self, path: Path, node: ast.expr, depth: int) -> list[str]:
         """All texts of a table that stands there, in the function or in the file."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.source import imports
 
 FLOORS = (
+    {"language"},
     {"model", "secrets"},
     {"flags", "decide", "disk"},
     {"workload"},

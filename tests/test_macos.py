@@ -6,6 +6,7 @@ import ast
 import ctypes
 import json
 import os
+import plistlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from autotune.agent import notify, service, user_idle
 from autotune.agent.webui_starts import BriefStarts
 from autotune.cli import shortcut_file
 from autotune.disk import mac_copy
+from autotune.language import choice
 from autotune.launchfile import files
 from autotune.machine import cpu_use, nvml, processes
 from autotune.store import running_set
@@ -101,6 +103,15 @@ def dressed(folder: Path) -> None:
         mac_copy.copy(mine, folder / "other", Copied(-1))
 
 
+def spoken(folder: Path) -> None:
+    file = folder / "Library" / "Preferences" / ".GlobalPreferences.plist"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(plistlib.dumps({"AppleLanguages": ["ja-JP"], "AppleLocale": "ja_JP"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        assert choice.system_setting() == "ja-JP" and choice.of_system({}, choice.system_setting) == "ja"
+
+
 def no_linux(folder: Path) -> None:
     assert not nvml.may_be_present() and not guard._prctl(36, 1) and cpu_use._seconds_without_core(os.getpid()) is None
     assert isinstance(service.manager(system=sys.platform, home=folder), service.Launchd)
@@ -161,6 +172,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.cli.shortcut_file": starter,
     "autotune.cli.shortcut_file.content": starter,
     "autotune.agent.user_idle.user_idle": idle,
+    "autotune.language.choice.system_setting": spoken,
     "autotune.agent.notify.command": notifier,
     "autotune.agent.service.manager": no_linux,
     "autotune.agent.webui_starts.BriefStarts.watch": opened,

@@ -89,6 +89,11 @@ def test_every_entry_says_what_to_do() -> None:
     ('raise Busy(message=f"{path} by its name")', f"{REST} by its name"),
     ('raise Busy("%s of old" % path)', f"{REST} of old"),
     ('raise Busy("{} of old".format(path))', f"{REST} of old"),
+    ('raise Busy(_("{path} is new: {why}").format(path=path, why=why))', f"{REST} is new: {REST}"),
+    ('raise Busy(_("a new one"))', "a new one"),
+    ('raise Busy(_("{path}: {why}").format(path=path, why=_("said by a part")))', f"{REST}: said by a part"),
+    ('raise Busy(ngettext("{n} clip went", "{n} clips went", path).format(n=path))', f"{REST} clips went"),
+    ('raise Busy(_(MARKED[path]))', "said later on"),
     ('raise Busy(TABLE.get(path, why))', "said in a table"),
     ('raise Busy({"a": "said in a table"}[path])', "said in a table"),
     ('raise Built(path)', f"{REST} built by its class"),
@@ -103,7 +108,8 @@ def test_a_new_message_is_noticed(tmp_path: Path, body: str, text: str) -> None:
         "class Built(Busy):\n    def __init__(self, path):\n        super().__init__(f'{path} built by its class')\n"
         "def faults(path):\n    return ('said by a function', 'a hint')\n", encoding="utf-8")
     (package / "new.py").write_text(
-        f"TABLE = {{'a': 'said in a table'}}\ndef act(path, why):\n    {body}\n", encoding="utf-8")
+        f"TABLE = {{'a': 'said in a table'}}\n"
+        f"MARKED = {{'a': N_('said later on')}}\ndef act(path, why):\n    {body}\n", encoding="utf-8")
     found = messages(package)
     assert text in {one.text for one in found if one.code == 6}
     assert text in {one.text for one in missing(found, entries())}

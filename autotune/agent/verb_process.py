@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 from autotune.agent.verb_guard import interrupt
 from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.disk.programs import HIDDEN, console_python
+from autotune.language.choice import ENVIRONMENT
+from autotune.language.translate import language
 from autotune.model.errors import StateDamaged
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ class VerbProcess:
         command = [console_python(), "-m", "autotune.agent.verb_guard", str(os.getpid()), *words]
         # A console of its own that nobody sees: the agent may have none, and what the verb starts would show one.
         flags = HIDDEN | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=log,
+        env = {**os.environ, ENVIRONMENT: language()}
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=log, env=env,
                                 start_new_session=os.name == "posix", creationflags=flags)
 
     @property

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autotune.cli.output import print_json, print_text
+from autotune.language.choice import OPTION
+from autotune.language.translate import LANGUAGES
 from autotune.store.places import Places, state_dir
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ GLOBAL_OPTIONS = (
     _option("--config", type=click.Path(path_type=Path), help="Configuration file."),
     _option("--state-dir", type=click.Path(path_type=Path), help="Where autotune keeps its records."),
     _option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    _option(OPTION, type=click.Choice(LANGUAGES), help="In this language, whatever the system speaks."),
     _option("-v", "--verbose", count=True, help="More on stderr."),
     _option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
 )
@@ -115,6 +118,7 @@ def _take_common(ctx: click.Context, options: dict[str, Any]) -> CommonOptions:
         return before.get(name) if value in (None, False, 0) else value
 
     take("verbose")  # accepted, and nothing more is said yet
+    take("lang")  # in force long since (cli/spoken.py)
     places = state_dir(take("state_dir"))
     clean_up(places)
     return CommonOptions(take("webui"), take("config"), places, bool(take("as_json")), bool(take("quiet")), **given)

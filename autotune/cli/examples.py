@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from autotune.language.translate import _
+
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "probe": (
         ("autotune probe", "the web UI in a usual place"),
@@ -11,7 +13,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("autotune probe --all", "every set that is tried or left out")),
     "tune": (
         ("autotune tune", "or goes on where it was ended"),
-        ("autotune tune --profile tiny --budget 10m", "small clips, ten minutes"),
+        ("autotune tune --profile tiny --budget 10m", "small clips, 10 minutes"),
         ("autotune tune --objective vram --fresh", "for memory, from the start")),
     "apply": (
         ("autotune apply --dry-run", "shows the change, writes nothing"),
@@ -94,4 +96,5 @@ def add_examples(command: click.Command, path: str) -> None:
 def epilog(path: str) -> str:
     """The examples of one verb as click takes them: a paragraph that is not wrapped anew."""
     wide = max(len(line) for line, _ in EXAMPLES[path])
-    return "\n".join(["\b", "Examples:", *(f"  {line:<{wide}}  {words}".rstrip() for line, words in EXAMPLES[path])])
+    lines = [f"  {line:<{wide}}  {_(words)}".rstrip() for line, words in EXAMPLES[path]]
+    return "\n".join(["\b", _("Examples:"), *lines])

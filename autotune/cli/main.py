@@ -18,6 +18,8 @@ from autotune import __version__
 from autotune.cli.common_options import GLOBAL_OPTIONS
 from autotune.cli.examples import add_examples
 from autotune.cli.output import never_fail, print_error
+from autotune.cli.spoken import choose_language, translate_help
+from autotune.language.translate import N_, _
 from autotune.model.errors import AutotuneError, Interrupted
 
 VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "card", "doctor", "daemon",
@@ -43,10 +45,11 @@ class _Verbs(click.Group):
         module = importlib.import_module(module_of(cmd_name))
         command: click.Command = getattr(module, f"{cmd_name}_command")
         add_examples(command, cmd_name)
+        translate_help(command)
         return command
 
 
-GOES_ON = "Nothing is lost: the same command goes on from here."
+GOES_ON = N_("Nothing is lost: the same command goes on from here.")
 
 
 @click.group(cls=_Verbs, params=list(GLOBAL_OPTIONS), context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,21 +104,23 @@ def _mute() -> None:
 def _run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     never_fail()
+    choose_language(arguments, cli)
     try:
         result = cli.main(args=list(arguments), prog_name="autotune", standalone_mode=False)
     except AutotuneError as error:
         return print_error(error.code, error.message, error.hint, as_json)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "autotune"
-        return print_error(2, error.format_message(), f"See `{where} --help`.", as_json)
+        return print_error(2, error.format_message(), _("See `{command} --help`.").format(command=where), as_json)
     except click.ClickException as error:
         return print_error(2, error.format_message(), "", as_json)
     except (KeyboardInterrupt, click.Abort):
-        return print_error(130, "interrupted", GOES_ON, as_json)
+        return print_error(130, _("interrupted"), _(GOES_ON), as_json)
     except PermissionError as error:
         # Looking at a path below a folder that is closed to us raises, wherever it happens to be looked at.
-        hint = "Run autotune as the user who owns it, or open it for this user."
-        return print_error(3, f"{error.filename}: permission denied", hint, as_json)
+        hint = _("Run autotune as the user who owns it, or open it for this user.")
+        message = _("{path}: permission denied").format(path=error.filename)
+        return print_error(3, message, hint, as_json)
     except OSError as error:
         if _reader_gone(error):
             raise
@@ -132,17 +137,19 @@ def _system_fault(error: OSError, as_json: bool) -> int:
         # It is our output that finds no room; what is left of it must not be tried again at the end.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return print_error(8, "the result finds no room where it is written to", "Free some space.", False)
+        message = _("the result finds no room where it is written to")
+        return print_error(8, message, _("Free some space."), False)
     where = f"{error.filename}: " if error.filename is not None else ""
     code = 8 if error.errno in (*FULL, errno.EROFS, errno.EIO) else 3
-    return print_error(code, f"{where}{error.strerror or error}", "See to that path or disk, and run again.", as_json)
+    hint = _("See to that path or disk, and run again.")
+    return print_error(code, f"{where}{error.strerror or error}", hint, as_json)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     # One signal starts the clean-up; more of them must not tear it.
     for name in _signals():
         signal.signal(name, signal.SIG_IGN)
-    raise Interrupted(f"interrupted by {signal.Signals(number).name}", GOES_ON)
+    raise Interrupted(_("interrupted by {signal}").format(signal=signal.Signals(number).name), _(GOES_ON))
 
 
 def _signals() -> list[signal.Signals]:

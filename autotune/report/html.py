@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from autotune.language import translate
 from autotune.model.failures import meaning
 from autotune.model.study import Launch, Sample
 from autotune.report import words
@@ -42,7 +43,9 @@ def environment() -> Environment:
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    made.install_gettext_callables(translate._, translate.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(prose=_prose, figure=_figure)
     made.globals.update(words=words, meaning=meaning)
     return made

@@ -1,0 +1,1 @@
+"""In which language people are spoken to, and what English sentences come to in it."""
