@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 
-from autotune.agent import may_run, session_end, staleness
+from autotune.agent import asked, may_run, session_end, staleness
 from autotune.agent.effects import Effects, RunningVerb
 from autotune.agent.session_end import SessionEnd
 from autotune.agent.state import AFTER_APPLY, DueSession, Event, FollowUp, RunningSession, StateKeeper, accepted_event
@@ -19,6 +19,7 @@ from autotune.agent.webui_starts import StartTracker
 from autotune.config.config import Config
 from autotune.config.staleness_rules import Action
 from autotune.model.errors import AutotuneError
+from autotune.store.asked_tune import AskedTune
 
 EVENT_PAUSE = 2.0
 """Seconds between a file event and the reading of the fingerprint that it causes: a burst of events is one reading."""
@@ -40,8 +41,11 @@ CLOCK_JUMP = 60.0
 class Agent:
     """Decides by what it reads through ``effects`` and by the recorded state. Call ``step`` again and again."""
 
-    def __init__(self, effects: Effects, keeper: StateKeeper, config: Callable[[], Config]) -> None:
-        self.effects, self.keeper, self._config = effects, keeper, config
+    def __init__(
+        self, effects: Effects, keeper: StateKeeper, config: Callable[[], Config], only_asked: bool = False
+    ) -> None:
+        """``only_asked``: does what the user asked for, looks for no change, and is over when that is done."""
+        self.effects, self.keeper, self._config, self._only_asked = effects, keeper, config, only_asked
         self.child: RunningVerb | None = None
         self.problem: str | None = None
         self.waiting: list[str] = []
@@ -58,6 +62,11 @@ class Agent:
         """The configuration in force."""
         return self._config()
 
+    @property
+    def rules(self) -> Config:
+        """The configuration as it counts for a tune: more freely for one that the user asked for."""
+        return asked.rules(self.config, self._request)
+
     def step(self) -> float:
         """Does what is to be done now; returns the seconds until it wants to be called again.
 
@@ -68,10 +77,11 @@ class Agent:
             self._offset = self._now() - now
             self.effects.log("the clock jumped (a suspend, or the time was set): looking anew")
             self._next_reading = self._next_check = now
+        self._follow_wish()
         if self.effects.files_moved():
             self._settling = self._settling.postpone(now)
             self._next_reading = min(self._next_reading, now + EVENT_PAUSE)
-        if now >= self._next_reading:
+        if now >= self._next_reading and not self._only_asked:
             self._read_fingerprint(now)
         if self._settling.settled(now, self.config.settle_seconds):
             self._read_fingerprint(now)  # it may have grown on without an event
@@ -91,6 +101,8 @@ class Agent:
     @property
     def idle(self) -> bool:
         """Whether one pass is over: nothing runs, nothing settles, and what is due has to wait."""
+        if self._only_asked:
+            return self.child is None and self._request is None and self._follow is None
         if self.child is not None or self._settling.since is not None:
             return False
         return (self._due is None and self._follow is None) or bool(self.waiting)
@@ -141,6 +153,30 @@ class Agent:
         due = staleness.change_id({**parts, "#": str(self.keeper.state.count)}, action)
         self.keeper.record(accepted_event(parts, action, due, causes, self._now()))
 
+    # what the user asked for
+
+    def _follow_wish(self) -> None:
+        """Has the state follow what the user asks for: taken up, taken back, or met and done with."""
+        wanted, held = self.effects.asked_tune(), self._request
+        if wanted is not None and wanted.id == self.keeper.state.answered:
+            self.effects.forget_asked(wanted.id)
+            wanted = None
+        if held is not None and (wanted is None or wanted.id != held.id):
+            self.effects.log("the tune that was asked for is not wanted any more")
+            running = self.keeper.state.running
+            if self.child is not None and running is not None and running.kind == "retune":
+                self._end_session(SessionEnd("yielded", "you took it back"), self.child.stop())
+            if self._request is not None:
+                self.keeper.record({"event": "withdrawn"})
+        if wanted is not None and self._request is None:
+            self.effects.log(f"a tune was asked for: when {wanted.when}")
+            self.keeper.record({"event": "requested", **asdict(wanted)})
+            self._next_check = self.effects.monotonic()
+
+    @property
+    def _request(self) -> AskedTune | None:
+        return self.keeper.state.request
+
     # whether to begin
 
     @property
@@ -150,7 +186,7 @@ class Agent:
 
     @property
     def _due(self) -> DueSession | None:
-        due = self.keeper.state.due
+        due = self.keeper.state.due if self._request is not None or not self._only_asked else None
         return due if due is not None and self._reached(due.not_before) else None
 
     def _reached(self, moment: float) -> bool:
@@ -160,7 +196,8 @@ class Agent:
     def _begin_if_possible(self, now: float) -> None:
         """Begins what may begin; a result that is to be applied goes before a new measurement."""
         state, follow, due = self.keeper.state, self._follow, self._due
-        self._next_check = now + min(BEGIN_PERIOD, max(SHORTEST_BEGIN_PERIOD, 60.0 * self.config.quiet_minutes))
+        rules = self.rules
+        self._next_check = now + min(BEGIN_PERIOD, max(SHORTEST_BEGIN_PERIOD, 60.0 * rules.quiet_minutes))
         if follow is not None and follow.kind != "apply":
             self.waiting = []
             self._begin_session(follow.kind, follow.kind, follow.cause)
@@ -177,8 +214,9 @@ class Agent:
             assert due is not None
             quiet = None if self._busy_at is None else now - self._busy_at
             clock, past = self.effects.local_time(), state.sessions
-            reasons = may_run.reasons_to_wait(situation, self.config, clock, quiet, past, due.id)
-            worth = may_run.only_webui_in_the_way(situation, self.config, clock, past, due.id)
+            reasons = may_run.reasons_to_wait(situation, rules, clock, quiet, past, due.id)
+            reasons += asked.reasons(situation, self._request)
+            worth = may_run.only_webui_in_the_way(situation, rules, clock, past, due.id)
             self._ask_to_close_webui(worth, "; ".join(due.causes))
         self._set_waiting(list(dict.fromkeys(reasons)))
         if reasons:
@@ -244,8 +282,9 @@ class Agent:
         if running is None or now < self._next_check or running.kind in ("verify", "rollback"):
             return
         self._next_check = now + YIELD_PERIOD
-        reasons = may_run.reasons_to_yield(self.effects.situation(self.child.pids(), True), self.config)
-        if running.kind != "apply" and self._seconds_today() / 60 >= self.config.minutes_a_day:
+        situation, rules = self.effects.situation(self.child.pids(), True), self.rules
+        reasons = may_run.reasons_to_yield(situation, rules) + asked.reasons(situation, self._request)
+        if running.kind != "apply" and self._seconds_today() / 60 >= rules.minutes_a_day:
             reasons.append("today's minutes are used up")
         if reasons:
             self._busy_at = now
@@ -290,6 +329,8 @@ class Agent:
             "then": [asdict(follow) for follow in self._follow_ups(running, end)],
             "due": self._due_after(running, end, at),
         })
+        if self.keeper.state.answered:
+            self.effects.forget_asked(self.keeper.state.answered)
         self._began = None
         decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
         cost = f"cost {seconds:.0f} s, {self._seconds_today() / 60:.0f} min today"
@@ -401,7 +442,9 @@ class Agent:
         return [f"until {clock:%H:%M:%S} ({state.last.get('outcome', 'failed')}: {state.last.get('text', '')})"]
 
     def _seconds_to_next_step(self, now: float) -> float:
-        state, marks = self.keeper.state, [self._next_reading, now + LONGEST_PAUSE]
+        state, marks = self.keeper.state, [now + LONGEST_PAUSE]
+        if not self._only_asked:
+            marks.append(self._next_reading)
         left = self._settling.seconds_left(now, self.config.settle_seconds)
         if left is not None:
             marks.append(now + left)

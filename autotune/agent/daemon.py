@@ -63,11 +63,15 @@ class LiveConfig:
         return (found.st_mtime_ns, found.st_size)
 
 
-def run(webui: Path, state: Path, config: Path | None = None, *, once: bool = False, quiet: bool = False) -> int:
+def run(
+    webui: Path, state: Path, config: Path | None = None, *, once: bool = False, asked: bool = False,
+    quiet: bool = False,
+) -> int:
     """Runs the agent for the web UI in ``webui`` with the state folder ``state``; returns 0 when told to stop.
 
     ``once``: one pass (read the fingerprint, let changes settle, run what is due if it may run, write the result),
-    then the end. Raises UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
+    then the end. ``asked``: does what the user asked for, when that may be, and nothing else; then the end. Raises
+    UsageProblem (configuration), Busy (another agent has this state folder), StateDamaged.
     """
     from autotune.launchfile.lock import Lock
 
@@ -75,7 +79,7 @@ def run(webui: Path, state: Path, config: Path | None = None, *, once: bool = Fa
     # Only the holder of the lock publishes a status: a second agent, sound or not, changes nothing.
     with Lock(folder / "lock", "the agent"):
         try:
-            return _run_locked(webui, state, LiveConfig(config), once, quiet)
+            return _run_locked(webui, state, LiveConfig(config), "asked" if asked else "once" if once else "", quiet)
         except (UsageProblem, StateDamaged) as error:
             # For `status`: nobody reads what a service says as it ends.
             with suppress(AutotuneError):
@@ -84,26 +88,28 @@ def run(webui: Path, state: Path, config: Path | None = None, *, once: bool = Fa
             raise
 
 
-def _run_locked(webui: Path, state: Path, config: LiveConfig, once: bool, quiet: bool) -> int:
+def _run_locked(webui: Path, state: Path, config: LiveConfig, until: str, quiet: bool) -> int:
+    """``until``: "once" for one pass, "asked" until what was asked for is done, "" until told to stop."""
     folder = state / "daemon"
     say = open_log(folder, config().log_mib, config().log_files, quiet)
     effects = RealEffects(webui, state, config, say)
     effects.problems = lambda: [config.problem] if config.problem else []
+    effects.only_asked = until == "asked"
     try:
         with _stop_signals(effects.woken) as stop_asked:
             say(f"the agent begins: {webui}")
             systemd_notify.send("READY=1\nSTATUS=watching")
-            _run_steps(effects, StateKeeper(folder), config, stop_asked, once)
+            _run_steps(effects, StateKeeper(folder), config, stop_asked, until)
             say("the agent ends")
     finally:
         systemd_notify.send("STOPPING=1")
-        effects.close(passed=once)
+        effects.close(passed=until == "once")
         close_log()
     return 0
 
 
 def _run_steps(
-    effects: RealEffects, keeper: StateKeeper, config: LiveConfig, stop_asked: threading.Event, once: bool
+    effects: RealEffects, keeper: StateKeeper, config: LiveConfig, stop_asked: threading.Event, until: str
 ) -> None:
     agent: Agent | None = None
     while not stop_asked.is_set():
@@ -111,12 +117,12 @@ def _run_steps(
         if changed:
             effects.log(changed)
         try:
-            agent = agent or Agent(effects, keeper, config)
+            agent = agent or Agent(effects, keeper, config, only_asked=until == "asked")
             delay = agent.step()
-            if once and agent.idle:
+            if until and agent.idle:
                 break
         except StateDamaged as error:
-            if once:
+            if until:
                 raise
             # Without records nothing may run: what runs is ended, and the reason is made visible.
             if agent is not None and agent.child is not None:

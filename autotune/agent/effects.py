@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +19,11 @@ from typing import Any, Protocol
 from autotune.agent.may_run import Situation
 from autotune.agent.verb_process import VerbProcess, VerbResult, read_document, remove_old_output
 from autotune.config.config import Config
+from autotune.disk.files import make_folder
 from autotune.model.errors import AutotuneError
+from autotune.store import asked_tune
+from autotune.store.asked_tune import AskedTune
+from autotune.store.places import Places
 
 
 class RunningVerb(Protocol):
@@ -67,6 +72,12 @@ class Effects(Protocol):
     def was_tuned(self) -> bool:
         """Whether this web UI was ever tuned."""
 
+    def asked_tune(self) -> AskedTune | None:
+        """The tune that the user asks for, None where there is none."""
+
+    def forget_asked(self, name: str) -> None:
+        """The tune of that id is done with."""
+
     def start_verb(self, name: str, words: Sequence[str]) -> RunningVerb:
         """Starts ``autotune WORDS`` on this web UI as the session ``name``. Raises StateDamaged."""
 
@@ -94,12 +105,17 @@ class RealEffects(Effects):
         self.root, self.state, self._config, self._say = root, state, config, say
         self.woken = threading.Event()
         self._watcher = FolderWatcher(self.woken)
+        self._asked = Places(state).wishes(root)
+        with suppress(OSError):
+            make_folder(self._asked)
+        self._watcher.watch([self._asked])
         self._situation_reader = SituationReader(root)
         # A reader of its own: it is asked from the thread that gets the file events.
         self._brief_starts = BriefStarts(root, lambda: SituationReader(root).webui_processes(frozenset()))
         self._ports: dict[int, bool] = {}
         self._sessions = state / "daemon" / "sessions"
         self.problems: Callable[[], list[str]] = list
+        self.only_asked = False
         self._published: dict[str, Any] = {}
 
     def local_time(self) -> datetime:
@@ -128,7 +144,7 @@ class RealEffects(Effects):
         question = repr(wanted) + config.objective
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(question.encode()).hexdigest()[:8]}"
         own = [config.file.parent] if config.file is not None else []
-        self._watcher.watch([*webui.watched(root, found.path, found.words), *own])
+        self._watcher.watch([*webui.watched(root, found.path, found.words), *own, self._asked])
         return parts
 
     def files_moved(self) -> bool:
@@ -149,10 +165,16 @@ class RealEffects(Effects):
 
     def was_tuned(self) -> bool:
         from autotune.store import events
-        from autotune.store.places import Places
 
         rows = events.read(Places(self.state).history(self.root))
         return any(row.get("verb") == "tune" and not row.get("code") for row in rows)
+
+    def asked_tune(self) -> AskedTune | None:
+        return asked_tune.read(self._asked)
+
+    def forget_asked(self, name: str) -> None:
+        with suppress(OSError):
+            asked_tune.forget(self._asked, name)
 
     def start_verb(self, name: str, words: Sequence[str]) -> VerbProcess:
         remove_old_output(self._sessions)
@@ -178,7 +200,7 @@ class RealEffects(Effects):
 
     def publish_status(self, status: dict[str, Any]) -> None:
         """Writes status.json when it says something new."""
-        whole = {"running": True, "pid": os.getpid(), "webui": str(self.root), **status}
+        whole = {"running": True, "pid": os.getpid(), "webui": str(self.root), "only_asked": self.only_asked, **status}
         problems = [*status.get("problems", ()), *self.problems(), *filter(None, [self._watcher.problem])]
         whole["problems"] = list(dict.fromkeys(problems))  # the last status has its problems already
         if whole == self._published:

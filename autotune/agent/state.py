@@ -15,12 +15,15 @@ from autotune.agent.may_run import SessionPart, recent
 from autotune.agent.staleness import stronger_action
 from autotune.config.staleness_rules import Action
 from autotune.model import codec
+from autotune.store.asked_tune import AskedTune
 from autotune.store.journal import Journal, write_whole
 
 KEEP_SESSIONS = 8 * 86400.0
 """Sessions are remembered for a little more than the week that limits look back on (seconds)."""
 COMPACT_AT = 2000
 """Lines of the journal from which on it is replaced by one line with the whole state, when the agent starts."""
+ASKED = "you asked for it"
+"""Why a tune is due that the user asked for."""
 AFTER_APPLY = "after-apply:"
 """Begins the id of a check that an apply made due, and no change of the machine."""
 
@@ -71,7 +74,8 @@ class AppliedSet:
 class AgentState:
     """All that the agent knows. ``known``: fingerprint parts last accepted, None before they were first read;
     ``last``: the session that ended last, as `status` shows it; ``count``: sessions so far; ``asked``: when the user
-    was asked to close the web UI (seconds since 1970), None once nothing is left to do with the GPU."""
+    was asked to close the web UI (seconds since 1970), None once nothing is left to do with the GPU; ``request``: the
+    tune that the user asked for, ``answered``: the id of the newest one that is done with."""
 
     known: Mapping[str, str] | None = None
     due: DueSession | None = None
@@ -82,6 +86,8 @@ class AgentState:
     last: Mapping[str, Any] = field(default_factory=dict)
     count: int = 0
     asked: float | None = None
+    request: AskedTune | None = None
+    answered: str = ""
 
 
 Event = dict[str, Any]
@@ -128,6 +134,8 @@ def _on_ended(state: AgentState, event: Mapping[str, Any]) -> AgentState:
         # Something else that became due meanwhile stays.
         if state.due is not None and state.due.id == running.due:
             now = replace(now, due=_left_to_do(state.due, event))
+        if running.kind == "retune" and event["outcome"] in ("done", "gave_up") and state.request is not None:
+            now = replace(now, request=None, answered=state.request.id)
     elif state.follow is not None and state.follow.kind == running.kind:
         now = replace(now, follow=_left_to_do(state.follow, event))
     if event["outcome"] == "done" and running.kind == "apply":
@@ -146,6 +154,24 @@ def _with_due(state: AgentState, due: Mapping[str, Any] | None) -> AgentState:
         return replace(state, due=fresh)
     action, causes = _joined(state.due, fresh)
     return replace(state, due=replace(state.due, action=action, causes=causes))
+
+
+def _on_requested(state: AgentState, event: Mapping[str, Any]) -> AgentState:
+    """The user asked for a tune: one that runs already, or is due, is what was asked for."""
+    asked = codec.load(AskedTune, {key: event[key] for key in ("id", "when", "at")})
+    due = DueSession(f"asked:{asked.id}", "retune", (ASKED,), asked.at)
+    if state.due is not None:
+        runs = state.running is not None and state.running.kind == "retune"
+        due = DueSession(state.due.id if runs else due.id, *_joined(state.due, due), state.due.since)
+    return replace(state, request=asked, due=due)
+
+
+def _on_withdrawn(state: AgentState, _: Mapping[str, Any]) -> AgentState:
+    """The user does not want it any more; what is due for another cause stays."""
+    if state.due is None:
+        return replace(state, request=None)
+    causes = tuple(cause for cause in state.due.causes if cause != ASKED)
+    return replace(state, request=None, due=replace(state.due, causes=causes) if causes else None)
 
 
 T = TypeVar("T", DueSession, FollowUp)
@@ -179,6 +205,8 @@ _HANDLERS: dict[str, Callable[[AgentState, Mapping[str, Any]], AgentState]] = {
     "start_failed": _on_start_failed,
     "settled": lambda state, event: _with_follow_up(replace(state, applied=None), event.get("follow")),
     "asked": lambda state, event: replace(state, asked=float(event["at"])),
+    "requested": _on_requested,
+    "withdrawn": _on_withdrawn,
     "answered": lambda state, _: replace(state, asked=None),
     "snapshot": lambda _, event: restore(event["state"]),
 }

@@ -16,13 +16,15 @@ from autotune.model.errors import NothingToWorkOn
 
 @verb("daemon")
 @click.option("--once", is_flag=True, help="One pass, then the end: for a timer or a scheduled task.")
+@click.option("--asked", is_flag=True, hidden=True, help="Does what `autotune ask` asked for, then ends.")
 @YES
-def daemon_command(common: CommonOptions, once: bool) -> int:
+def daemon_command(common: CommonOptions, once: bool, asked: bool) -> int:
     """Watches for changes; tunes again when it is due and the machine is free. Applies only if configured."""
     from autotune.agent import daemon
 
     quiet = common.quiet or common.as_json or not has_screen()
-    code = daemon.run(_find_webui(common), common.places.root, common.config, once=once, quiet=quiet)
+    webui = _find_webui(common)
+    code = daemon.run(webui, common.places.root, common.config, once=once, asked=asked, quiet=quiet)
     if common.as_json:
         published = common.places.daemon / "status.json"
         status = json.loads(published.read_text(encoding="utf-8")) if published.exists() else {}

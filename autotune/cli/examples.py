@@ -78,6 +78,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("autotune extension install --switches", "and switches of PyTorch")),
     "extension uninstall": (("autotune extension uninstall", "leaves no trace"),),
     "extension status": (("autotune extension status", ""),),
+    "ask": (("autotune ask tune", "begins when the web UI is closed"), ("autotune ask cancel", "")),
+    "ask tune": (
+        ("autotune ask tune", "begins when the web UI is closed"),
+        ("autotune ask tune --when away", "when nobody uses this machine")),
+    "ask cancel": (("autotune ask cancel", "what was measured is kept"),),
     "completion": (
         ("autotune completion bash", "its end says where the line for it goes"),
         ("autotune completion powershell", "")),

@@ -24,7 +24,7 @@ from autotune.model.errors import AutotuneError, Interrupted
 
 VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "card", "doctor", "daemon",
          "service", "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut",
-         "completion", "extension")
+         "completion", "extension", "ask")
 """Each has a module named after it (``module_of``), and in it a command NAME_command."""
 
 

@@ -239,6 +239,8 @@ class AgentStatus(TypedDict, total=False):
     due: list[str]
     waiting: list[str]
     asked: float | None
+    only_asked: bool
+    webui: str
     problems: list[str]
     last: dict[str, Any]
     follow: str | None

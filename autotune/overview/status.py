@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,8 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "unfinished": unfinished(places, root),
         "ending": _ending(places),
         "machine_down": _machine_down(places, root),
-        "daemon": _daemon(places),
+        "daemon": agent_status(places),
+        "asked_tune": _asked_tune(places, root),
     }
 
 
@@ -169,7 +170,20 @@ def _shown(words: Sequence[str]) -> list[str]:
     return masked_words(words)
 
 
-def _daemon(places: Places) -> dict[str, Any] | None:
+def _asked_tune(places: Places, root: Path) -> dict[str, Any] | None:
+    """The tune that the user asked for and that is not done yet; None without one."""
+    if not places.wishes(root).is_dir():
+        return None
+    from autotune.store import asked_tune
+
+    asked = asked_tune.read(places.wishes(root))
+    if asked is None:
+        return None
+    since = datetime.fromtimestamp(asked.at, timezone.utc)
+    return {"when": asked.when, "since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def agent_status(places: Places) -> dict[str, Any] | None:
     """What the agent last wrote about itself; None when it never ran with this state folder."""
     agent = _read_agent(places.daemon / "status.json")
     if agent is not None and agent.get("running") and not lives(agent.get("pid")):

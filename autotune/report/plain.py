@@ -48,7 +48,16 @@ def status_lines(doc: Document) -> list[str]:
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
     if doc.get("depends"):
         lines.append(f"Uncertain: {clean(doc['depends'])}")
-    return lines + _work_lines(doc) + _daemon_lines(doc.get("daemon"))
+    return lines + _work_lines(doc) + _asked_lines(doc.get("asked_tune")) + _daemon_lines(doc.get("daemon"))
+
+
+def _asked_lines(asked: object) -> list[str]:
+    """The tune that was asked for and waits."""
+    if not isinstance(asked, Mapping):
+        return []
+    when = "when you are away" if asked.get("when") == "away" else "when your web UI is closed"
+    since = clean(words.moment(asked.get("since")))
+    return [f"Asked for: a tune {when} ({since}); `autotune ask cancel` takes it back"]
 
 
 def _work_lines(doc: Document) -> list[str]:

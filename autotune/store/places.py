@@ -60,6 +60,10 @@ class Places:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(resolved).name)[:40] or "webui"
         return self.root / "installs" / f"{name}-{hashlib.sha256(real).hexdigest()[:10]}"
 
+    def wishes(self, webui: Path) -> Path:
+        """Folder of what the user asked the agent for."""
+        return self.install(webui) / "asked"
+
     def studies(self, webui: Path) -> Path:
         """Folder of all studies of one web UI."""
         return self.install(webui) / "studies"

@@ -16,6 +16,7 @@ from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.disk.tomlfile import TomlFile
 from autotune.model.errors import AutotuneError
+from autotune.store.asked_tune import AskedTune
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)  # a Monday
 PARTS = {
@@ -134,6 +135,15 @@ class FakeWorld:
         self.status: dict[str, Any] = {}
         self.looks = 0
         self.fuse: int | None = None
+        self.asked: AskedTune | None = None
+
+    def asked_tune(self) -> AskedTune | None:
+        return self.asked
+
+    def forget_asked(self, name: str) -> None:
+        self.tick()
+        if self.asked is not None and self.asked.id == name:
+            self.asked = None
 
     def tick(self) -> None:
         """Burns the fuse of a coming kill."""

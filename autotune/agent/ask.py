@@ -1,0 +1,90 @@
+"""Asks for a tune that begins later: of the agent, or of a process that waits for the web UI to be closed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from autotune.disk import files as disk
+from autotune.disk.programs import windowless_python
+from autotune.launchfile.lock import Lock
+from autotune.model.errors import Busy, NothingToWorkOn, StateDamaged
+from autotune.overview.status import agent_status
+from autotune.store import asked_tune
+from autotune.store.asked_tune import When
+from autotune.store.places import Places
+
+START_LIMIT, LOOK = 20.0, 0.05
+"""Seconds in which the waiting process must have begun, and between two looks whether it has."""
+BY_AGENT, BY_WAITER = "agent", "waiting process"
+
+
+def tune(webui: Path, places: Places, config: Path | None, when: When) -> dict[str, Any]:
+    """Asks for a tune; returns the document of `ask`.
+
+    Raises NothingToWorkOn (``away`` needs the agent), Busy (the agent of this state folder watches another web UI),
+    StateDamaged.
+    """
+    places.require_outside(webui)
+    agent = agent_status(places)
+    runs = bool(agent and agent.get("running"))
+    if runs and agent is not None and not _watches(agent, webui):
+        raise Busy(f"the agent with this state folder watches another web UI: {agent.get('webui')}",
+                   "Name the state folder of this web UI with --state-dir.")
+    waiter = runs and agent is not None and bool(agent.get("only_asked"))
+    if when == "away" and (not runs or waiter):
+        raise NothingToWorkOn("the agent is not running, and it alone knows when you are away",
+                              "`autotune service install` starts it, now and at every login.")
+    asked_tune.write(places.wishes(webui), when)
+    if not runs:
+        try:
+            _start_waiter(webui, places, config)
+        except (OSError, StateDamaged):
+            asked_tune.forget(places.wishes(webui))
+            raise
+    by = BY_AGENT if runs and not waiter else BY_WAITER
+    message = {
+        "away": "A tune begins when you have closed your web UI and nobody has used this machine for a while.",
+        "closed": "A tune begins when you have closed your web UI.",
+    }[when]
+    return {"action": "tune", "when": when, "by": by, "message": message}
+
+
+def cancel(webui: Path, places: Places) -> dict[str, Any]:
+    """Takes back what was asked for; returns the document of `ask`."""
+    there = asked_tune.forget(places.wishes(webui))
+    message = "The tune is not wanted any more." if there else "No tune was asked for."
+    return {"action": "cancel", "when": None, "by": None, "message": message}
+
+
+def _watches(agent: dict[str, Any], webui: Path) -> bool:
+    named = agent.get("webui")
+    return named is None or os.path.realpath(str(named)) == os.path.realpath(webui)
+
+
+def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
+    """Starts a process that outlives this one, and the web UI that may have started this one.
+
+    Returns when it holds the agent's lock, so that there is one at a time. Raises StateDamaged.
+    """
+    command = [windowless_python(sys.executable), "-m", "autotune", "--webui", str(webui), "--state-dir",
+               str(places.root), *(["--config", str(config.absolute())] if config is not None else []),
+               "daemon", "--asked", "--quiet"]
+    flags = sum(getattr(subprocess, name, 0) for name in ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP"))
+    nowhere = subprocess.DEVNULL
+    disk.make_folder(places.daemon)
+    process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, creationflags=flags,
+                               start_new_session=os.name == "posix", cwd=places.root)
+    end = time.monotonic() + START_LIMIT
+    while time.monotonic() < end and process.poll() is None:
+        if Lock(places.daemon / "lock").holder().get("pid") == process.pid:
+            process.returncode = 0  # not ours to wait for: it goes on when this process has ended
+            return
+        time.sleep(LOOK)
+    code = process.poll()
+    raise StateDamaged(f"the process that waits for your web UI to be closed did not begin (exit code {code})",
+                       f"See {places.daemon / 'agent.log'}.")
