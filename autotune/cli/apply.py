@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
+from autotune.language.translate import _
 from autotune.model.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ def _plan(seen: Inspection, common: CommonOptions, words: str | None) -> Plan:
 
 def _ask(common: CommonOptions, diff: str) -> None:
     if common.as_json or not sys.stdin.isatty():
-        raise UsageProblem("not a terminal: add --yes", "Or --dry-run, to look without writing.")
+        raise UsageProblem(_("not a terminal: add --yes"), _("Or --dry-run, to look without writing."))
     sys.stderr.write(diff)
-    if not click.confirm("Write this change?", default=False, err=True):
-        raise UsageProblem("not applied", "Nothing was changed.")
+    if not click.confirm(_("Write this change?"), default=False, err=True):
+        raise UsageProblem(_("not applied"), _("Nothing was changed."))
 
 
 def change_text(document: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
+from autotune.language.translate import _
 
 
 @verb("card")
@@ -29,7 +30,8 @@ def card_command(common: CommonOptions, study: str | None, output: Path | None, 
     document = exported_study.load(common.places, webui, study)
     name = document["study"]["id"]
     if document["result"] is None:
-        raise NothingToWorkOn(f"study {name} has no verdict yet", "Run `autotune tune` to go on with it.")
+        raise NothingToWorkOn(_("study {name} has no verdict yet").format(name=name),
+                              _("Run `autotune tune` to go on with it."))
     facts = card_facts.facts_of(document["study"], document["result"])
     text = card_facts.markdown(facts)
     place = None

@@ -9,6 +9,7 @@ import click
 
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.cli.output import print_text
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.store.optuna_storage import ENVIRONMENT
 
@@ -24,9 +25,9 @@ def dashboard_command(common: CommonOptions, port: int, storage: str | None) -> 
     import importlib.util
 
     if importlib.util.find_spec("optuna_dashboard") is None:
-        raise NothingToWorkOn("optuna-dashboard is not installed", "pip install 'autotune-webui[dashboard]'")
+        raise NothingToWorkOn(_("optuna-dashboard is not installed"), "pip install 'autotune-webui[dashboard]'")
     if not storage and not common.places.optuna.exists():
-        raise NothingToWorkOn("no study is recorded yet", "Run `autotune tune` first.")
+        raise NothingToWorkOn(_("no study is recorded yet"), _("Run `autotune tune` first."))
     from optuna_dashboard import run_server
 
     from autotune.store import optuna_storage
@@ -47,6 +48,6 @@ def _open_unchanged(path: Path) -> BaseStorage:
         optuna.get_all_study_names(storage)
     except optuna_storage.storage_errors() as problem:
         raise StateDamaged(
-            f"{path}: cannot be read: {type(problem).__name__}",
-            "It is only a view of the studies: move it away, and the next tune makes it anew.") from None
+            _("{path}: cannot be read: {name}").format(path=path, name=type(problem).__name__),
+            _("It is only a view of the studies: move it away, and the next tune makes it anew.")) from None
     return storage

@@ -19,6 +19,8 @@ import click
 from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.cli.engine import create
 from autotune.cli.output import print_json, print_text
+from autotune.language.choice import ENVIRONMENT as LANG
+from autotune.language.translate import _, language
 from autotune.model.errors import AutotuneError, Refused
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"
@@ -47,7 +49,8 @@ class _DemoStage:
         """Runs one verb for its table, on the screen."""
         self.say(f"\n$ autotune {' '.join(shown or words)}")
         began = time.monotonic()
-        environment = {**os.environ, "AUTOTUNE_WEBUI": str(self.root), "AUTOTUNE_STATE_DIR": str(self.state)}
+        environment = {**os.environ, "AUTOTUNE_WEBUI": str(self.root), "AUTOTUNE_STATE_DIR": str(self.state),
+                       LANG: language()}
         command = [sys.executable, "-m", "autotune", *words, *(["--quiet"] if self.quiet else [])]
         output = subprocess.PIPE if "--json" in words else sys.stderr if self.to_stderr else None
         done = subprocess.run(command, env=environment, stdout=output, stdin=subprocess.DEVNULL, encoding="utf-8",
@@ -55,9 +58,8 @@ class _DemoStage:
         self.seconds[words[0]] = self.seconds.get(words[0], 0.0) + time.monotonic() - began
         if done.returncode not in (0, 7):
             raise AutotuneError(
-                f"the demo stopped: `autotune {' '.join(words)}` ended with exit code {done.returncode}",
-                "What it said stands above.",
-            )
+                _("the demo stopped: `autotune {words}` ended with exit code {code}").format(
+                    words=" ".join(words), code=done.returncode), _("What it said stands above."))
         return dict(json.loads(done.stdout)) if "--json" in words else {}
 
 
@@ -83,13 +85,13 @@ def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int)
 
 def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
     began = time.monotonic()
-    stage.say("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small.")
+    stage.say(_("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small."))
     stage.say(f"$ autotune engine create {stage.root.name}")
     stage.say(create(stage.root, "tiny", "cpu", False))
     launch_file = stage.root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
     give_flags(launch_file, OWNED_WORDS)
     before = launch_file.read_bytes()
-    stage.say(f"Its owner's flags, in {launch_file.name}: {OWNED_WORDS}")
+    stage.say(_("Its owner's flags, in {name}: {flags}").format(name=launch_file.name, flags=OWNED_WORDS))
 
     stage.run("probe")
     words = ("tune", "--profile", "tiny", "--budget", f"{minutes:g}m", "--seed", str(seed))
@@ -102,12 +104,13 @@ def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[st
         stage.run("status")
         stage.run("rollback")
     else:
-        stage.say("\nNothing to apply: the flags it has stay.")
+        stage.say("\n" + _("Nothing to apply: the flags it has stay."))
     stage.run("history")
     stage.run("report", "--output", str(report))
     same = launch_file.read_bytes() == before
     if not same:
-        raise Refused(f"{launch_file.name} is not what it was", "This is a fault of autotune: please report it.")
+        raise Refused(_("{name} is not what it was").format(name=launch_file.name),
+                      _("This is a fault of autotune: please report it."))
     wall = time.monotonic() - began
     stage.say("\n" + summary(tuned, wall, report))
     return {"tune": tuned, "wall": round(wall, 1), "report": str(report), "restored": same}
@@ -115,16 +118,20 @@ def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[st
 
 def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
     """The last words: what was gained, in what time (``wall``: seconds of the demo), and where the report lies."""
-    lines = ["What happened", f"  {tuned['reason']}"]
+    lines = [tuned["reason"]]
     if tuned["decision"] == "apply":
         gain = tuned["speedup"]
-        winner, before = (" ".join(tuned[one]["flags"]) or "no flag at all" for one in ("winner", "baseline"))
-        lines[1:] = [f"  {winner} renders {gain['estimate']:.2f} times as fast as {before} ({gain['low']:.2f} to "
-                     f"{gain['high']:.2f} at {gain['confidence']:.0%} confidence).",
-                     "  It was applied, proven to be in effect, and rolled back byte for byte."]
-    lines += [f"  {tuned['launches']} launches and {tuned['clips']} clips in {tuned['cost']['wall']:.0f} s of tuning; "
-              f"{wall:.0f} s for everything.", f"  The report: {report}"]
-    return "\n".join(lines)
+        winner, before = (" ".join(tuned[one]["flags"]) or _("no flag at all") for one in ("winner", "baseline"))
+        lines = [
+            _("{winner} renders {gain:.2f} times as fast as {before} ({low:.2f} to {high:.2f} at {confidence:.0%} "
+              "confidence).").format(winner=winner, gain=gain["estimate"], before=before, low=gain["low"],
+                                     high=gain["high"], confidence=gain["confidence"]),
+            _("It was applied, proven to be in effect, and rolled back byte for byte.")]
+    lines += [
+        _("{launches} launches and {clips} clips in {tuning:.0f} s of tuning; {all:.0f} s for everything.").format(
+            launches=tuned["launches"], clips=tuned["clips"], tuning=tuned["cost"]["wall"], all=wall),
+        _("The report: {path}").format(path=report)]
+    return "\n".join([_("What happened"), *(f"  {line}" for line in lines)])
 
 
 def give_flags(launch_file: Path, words: str) -> None:

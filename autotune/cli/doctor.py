@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autotune.cli.common_options import CommonOptions, verb
+from autotune.language.translate import _
 
 
 @verb("doctor")
@@ -15,7 +16,7 @@ def doctor_command(common: CommonOptions) -> int:
     lines = []
     for one in found:
         # A note: nothing stands in the way of tuning, and still there is something to know.
-        word = "MEND" if not one.ok else "note" if one.hint else "ok  "
+        word = _("MEND") if not one.ok else _("note") if one.hint else _("ok  ")
         lines.append(f"{word}  {one.name}: {one.detail}")
         if one.hint:
             lines.append(f"        {one.hint}")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 NEEDS = ("torch", "diffusers", "starlette", "uvicorn")
@@ -24,8 +25,8 @@ def create(folder: Path, size: str, device: str, force: bool) -> str:
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise NothingToWorkOn(
-            f"the reference web UI needs {', '.join(missing)}",
-            "Install a torch build for your device, then: pip install 'autotune-webui[engine]'",
+            _("the reference web UI needs {missing}").format(missing=", ".join(missing)),
+            _("Install a torch build for your device, then: pip install 'autotune-webui[engine]'"),
         )
     words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
     words += ["--size", size, "--device", device, *(["--force"] if force else [])]
@@ -34,8 +35,8 @@ def create(folder: Path, size: str, device: str, force: bool) -> str:
     done = subprocess.run(words, env=env, capture_output=True, encoding="utf-8", errors="replace",
                           stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise UsageProblem(lines[-1], "Choose another folder, or --force.")
+        lines = (done.stderr or done.stdout).strip().splitlines() or [_("no reason given")]
+        raise UsageProblem(lines[-1], _("Choose another folder, or --force."))
     return done.stdout.strip()
 
 
@@ -54,4 +55,5 @@ def _create(common: CommonOptions, folder: Path, size: str, device: str, force: 
     """Lays out an install of the reference web UI in DIR."""
     said = create(folder, size, device, force)
     document = {"root": str(folder.resolve()), "size": size, "device": device}
-    common.print_result("engine", document, said or f"a reference web UI ({size}) lies in {folder}")
+    common.print_result("engine", document,
+                        said or _("a reference web UI ({size}) lies in {folder}").format(size=size, folder=folder))

@@ -9,6 +9,7 @@ import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.cli.output import print_text
+from autotune.language.translate import _
 
 
 @verb("export")
@@ -28,4 +29,5 @@ def export_command(common: CommonOptions, study: str | None, output: Path | None
         return
     write_whole(output.absolute(), text + "\n", private=False)
     name = document["study"]["id"]
-    common.print_result("export", {"study": name, "file": str(output)}, f"study {name} is in {output}")
+    common.print_result("export", {"study": name, "file": str(output)},
+                        _("study {name} is in {output}").format(name=name, output=output))

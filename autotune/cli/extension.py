@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
+from autotune.language.translate import _
 
 if TYPE_CHECKING:
     from autotune.install.extension import Installed
@@ -33,16 +34,19 @@ def _print(common: CommonOptions, action: str, lines: list[str]) -> None:
 
 def _lines(found: Installed) -> list[str]:
     if not found.exists:
-        return ["The tab is not installed. `autotune extension install` installs it."]
+        return [_("The tab is not installed. `autotune extension install` installs it.")]
     if not found.ours:
-        return [f"{found.folder} is not autotune's; it is left alone."]
-    lines = [f"The tab is installed in {found.folder}{', with switches' if found.switches else ''}."]
+        return [_("{folder} is not autotune's; it is left alone.").format(folder=found.folder)]
+    text = _("The tab is installed in {folder}, with switches.") if found.switches else _(
+        "The tab is installed in {folder}.")
+    lines = [text.format(folder=found.folder)]
     if found.outdated:
-        lines.append("It is of another version. `autotune extension install` renews it.")
+        lines.append(_("It is of another version. `autotune extension install` renews it."))
     if found.changed:
-        lines.append(f"Changed since it was installed: {', '.join(found.changed)}")
+        lines.append(_("Changed since it was installed: {changed}").format(changed=", ".join(found.changed)))
     if found.foreign:
-        lines.append(f"Not autotune's, and in the way of removing it: {', '.join(found.foreign)}")
+        lines.append(
+            _("Not autotune's, and in the way of removing it: {foreign}").format(foreign=", ".join(found.foreign)))
     return lines
 
 

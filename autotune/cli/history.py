@@ -6,6 +6,7 @@ import sys
 
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.cli.output import print_json, print_text
+from autotune.language.translate import _
 
 
 @verb("history")
@@ -15,11 +16,12 @@ def history_command(common: CommonOptions) -> None:
 
     rows, unread = events.read_all(common.places.history(common.find_webui()))
     for line in unread:
-        sys.stderr.write(f"autotune: not a record of the history: {line}\n")
+        text = _("not a record of the history: {line}").format(line=line)
+        sys.stderr.write(f"autotune: {text}\n")
     if common.as_json:
         print_json("history", {"events": rows, "unread": unread})
     elif not rows:
-        print_text("Nothing has happened yet.")
+        print_text(_("Nothing has happened yet."))
     else:
         from autotune.report import tables
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
+from autotune.language.translate import _
 
 
 @verb("import")
@@ -18,4 +19,5 @@ def import_command(common: CommonOptions, file: Path) -> None:
 
     study = exported_study.import_study(common.places, common.find_webui(), exported_study.read_export(file))
     clips = len(study.samples)
-    common.print_result("import", {"study": study.id, "clips": clips}, f"study {study.id}: {clips} clips")
+    text = _("study {name}: {clips} clips").format(name=study.id, clips=clips)
+    common.print_result("import", {"study": study.id, "clips": clips}, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from autotune.cli.common_options import CommonOptions, verb
+from autotune.language.translate import _
 from autotune.model.workload import Profile
 from autotune.workload import profile as profiles
 
@@ -36,13 +37,16 @@ def _show(common: CommonOptions, name: str) -> None:
 def _check(common: CommonOptions, name: str) -> None:
     """Checks a profile; a mistake is named with file, line and key (exit 2)."""
     loaded = profiles.load(name)
-    text = f"{profiles.profile_file(name)}: sound\n{_line(loaded)}"
+    text = _("{file}: sound").format(file=profiles.profile_file(name)) + f"\n{_line(loaded)}"
     common.print_result("profiles", {"profiles": [profiles.to_json(loaded)], "ok": True}, text)
 
 
 def _line(profile: Profile) -> str:
     clips = ", ".join(
-        f"{one.width}x{one.height}x{one.frames}, context {one.window}, {one.steps} steps" for one in profile.workloads
+        _("{size}, context {context}, {steps} steps").format(
+            size=f"{one.width}x{one.height}x{one.frames}", context=one.window, steps=one.steps)
+        for one in profile.workloads
     )
     varies = ", ".join(f"{name} ({len(levels)})" for name, levels in profile.search.dimensions)
-    return f"{profile.name}: {clips}; varies {varies or 'nothing'}; budget {profile.minutes:g} min"
+    return _("{name}: {clips}; varies {varies}; budget {minutes:g} min").format(
+        name=profile.name, clips=clips, varies=varies or _("nothing"), minutes=profile.minutes)

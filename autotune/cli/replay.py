@@ -7,6 +7,7 @@ import os
 import click
 
 from autotune.cli.common_options import CommonOptions, verb
+from autotune.language.translate import _
 
 
 @verb("replay")
@@ -17,6 +18,6 @@ def replay_command(common: CommonOptions, study: str | None) -> None:
 
     webui = None if study is not None and os.path.isfile(study) else common.find_webui()  # noqa: PTH113 - never raises
     document = exported_study.replay(exported_study.load(common.places, webui, study))
-    same = {True: "the same as recorded", False: "NOT the one recorded", None: "none was recorded"}
+    same = {True: _("the same as recorded"), False: _("NOT the one recorded"), None: _("none was recorded")}
     said = f"{document['decision']}: {document['reason']}\n({same[document['same_as_recorded']]})"
     common.print_result("replay", document, said)

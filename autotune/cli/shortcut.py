@@ -10,6 +10,7 @@ import click
 from autotune.cli import shortcut_file
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.cli.output import print_text
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
 from autotune.model.home_folder import expand_home
 
@@ -30,13 +31,13 @@ def shortcut_command(common: CommonOptions, folder: Path | None, yes: bool, go: 
         return run_steps(common, root)
     target = expand_home(folder).absolute() if folder is not None else Path(platformdirs.user_desktop_dir())
     if not target.is_dir():
-        raise NothingToWorkOn(f"{target} is not a folder", "Name one: autotune shortcut FOLDER")
+        raise NothingToWorkOn(_("{target} is not a folder").format(target=target),
+                              _("Name one: autotune shortcut FOLDER"))
     place = target / shortcut_file.name()
     content = shortcut_file.content([sys.executable, "-m", "autotune", *_same_place(common, root), "shortcut", "--run"])
     changed = _write(place, content, yes)
-    common.print_result(
-        "shortcut", {"file": str(place), "changed": changed, "webui": str(root)},
-        f"{place}\nDouble-click it: it looks, tunes, asks before it changes anything, and shows the report.")
+    words = _("Double-click it: it looks, tunes, asks before it changes anything, and shows the report.")
+    common.print_result("shortcut", {"file": str(place), "changed": changed, "webui": str(root)}, f"{place}\n{words}")
     return 0
 
 
@@ -56,11 +57,13 @@ def _write(place: Path, content: bytes, yes: bool) -> bool:
         if there == content:
             return False
         if there is not None and shortcut_file.MARK.encode() not in there and not yes:
-            raise UsageProblem(f"{place} exists and is not autotune's", "Name another folder, or add --yes.")
+            raise UsageProblem(_("{place} exists and is not autotune's").format(place=place),
+                               _("Name another folder, or add --yes."))
         place.write_bytes(content)
         place.chmod(0o755)
     except OSError as error:
-        raise StateDamaged(f"{place}: cannot be written: {error.strerror}", "Name another folder.") from None
+        raise StateDamaged(_("{place}: cannot be written: {reason}").format(place=place, reason=error.strerror),
+                           _("Name another folder.")) from None
     return True
 
 
@@ -79,17 +82,17 @@ def run_steps(common: CommonOptions, root: Path) -> int:
         print_text(f"\n== {title}")
         return run([*_same_place(common, root), *words])
 
-    code = step("Looking at this machine (nothing is changed)", "doctor")
+    code = step(_("Looking at this machine (nothing is changed)"), "doctor")
     if code == 0:
-        code = step("Measuring in your web UI (nothing is changed; Ctrl-C stops, and it goes on from there)", "tune")
+        code = step(_("Measuring in your web UI (nothing is changed; Ctrl-C stops, and it goes on from there)"), "tune")
     if code != 0:
-        print_text("\nNothing was changed. What to do stands above.")
+        print_text("\n" + _("Nothing was changed. What to do stands above."))
         return code
     document = find_study(common.places.studies(root), None).document()
     if document is not None and document["decision"] == "apply":
-        code = step("Applying (you are asked first; `autotune rollback` undoes it)", "apply")
+        code = step(_("Applying (you are asked first; `autotune rollback` undoes it)"), "apply")
     place = write(common.places, root, None, None)
-    print_text(f"\n== The report: {place}")
+    print_text("\n== " + _("The report: {path}").format(path=place))
     webbrowser.open(place.as_uri())
     return code
 

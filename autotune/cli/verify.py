@@ -10,6 +10,7 @@ import click
 from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
+from autotune.language.translate import N_, _
 
 if TYPE_CHECKING:
     from autotune.install.inspection import Inspection
@@ -67,14 +68,15 @@ def _measure(common: CommonOptions, seen: Inspection, profile_name: str, budget:
 
 
 _ANSWERS = {
-    "holds": "What was measured still holds",
-    "changed": "What was measured does not hold any more; `autotune tune` measures again",
-    "loss": "The set before is better here now; `autotune rollback` puts it back",
-    "unknown": "It could not be measured whether the set in use still gains",
+    "holds": N_("What was measured still holds"),
+    "changed": N_("What was measured does not hold any more; `autotune tune` measures again"),
+    "loss": N_("The set before is better here now; `autotune rollback` puts it back"),
+    "unknown": N_("It could not be measured whether the set in use still gains"),
 }
 
 
 def _sentence(measured: dict[str, Any]) -> str:
     took = measured["cost"].get("wall")
-    cost = f" Took {took:.0f} s, {measured['launches']} starts, {measured['clips']} clips." if took else ""
-    return f"{_ANSWERS[measured['answer']]}: {measured['reason']}.{cost}"
+    text = f"{_(_ANSWERS[measured['answer']])}: {measured['reason']}."
+    return text if not took else text + " " + _("Took {seconds:.0f} s, {launches} starts, {clips} clips.").format(
+        seconds=took, launches=measured["launches"], clips=measured["clips"])

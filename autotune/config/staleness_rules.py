@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import Literal
 
+from autotune.language.translate import N_
+
 Action = Literal["retune", "drift", "nothing"]
 
 RULES: tuple[tuple[str, Action, str], ...] = (
-    ("gpu", "retune", "another GPU has other fast paths"),
-    ("gpu_memory", "retune", "memory decides which sets fit"),
-    ("driver", "retune", "drivers change kernels and memory handling"),
-    ("cuda_driver", "retune", "drivers change kernels and memory handling"),
-    ("os", "drift", "an OS update seldom changes which set wins"),
-    ("webui_flavour", "retune", "another web UI reads other flags"),
-    ("webui_version", "retune", "a new version may read flags differently"),
-    ("webui_commit", "retune", "a new version may read flags differently"),
-    ("animatediff", "retune", "AnimateDiff's attention has changed between versions"),
-    ("extensions", "drift", "an extension may patch the sampling loop"),
-    ("python", "drift", "the interpreter itself does little of the work"),
-    ("torch", "retune", "torch holds the kernels that the flags choose from"),
-    ("xformers", "retune", "xformers adds or takes away an attention"),
-    ("checkpoint", "drift", "checkpoints of one family cost the same"),
-    ("vae", "drift", "VAEs of one family cost the same"),
-    ("motion_module", "retune", "motion modules differ in size and attention"),  # the one in use (added_models)
-    ("settings", "drift", "a setting may override a flag"),
-    ("kept_flags", "drift", "the owner's own flags may bear on speed"),
-    ("profile", "retune", "another workload asks another question"),
+    ("gpu", "retune", N_("another GPU has other fast paths")),
+    ("gpu_memory", "retune", N_("memory decides which sets fit")),
+    ("driver", "retune", N_("drivers change kernels and memory handling")),
+    ("cuda_driver", "retune", N_("drivers change kernels and memory handling")),
+    ("os", "drift", N_("an OS update seldom changes which set wins")),
+    ("webui_flavour", "retune", N_("another web UI reads other flags")),
+    ("webui_version", "retune", N_("a new version may read flags differently")),
+    ("webui_commit", "retune", N_("a new version may read flags differently")),
+    ("animatediff", "retune", N_("AnimateDiff's attention has changed between versions")),
+    ("extensions", "drift", N_("an extension may patch the sampling loop")),
+    ("python", "drift", N_("the interpreter itself does little of the work")),
+    ("torch", "retune", N_("torch holds the kernels that the flags choose from")),
+    ("xformers", "retune", N_("xformers adds or takes away an attention")),
+    ("checkpoint", "drift", N_("checkpoints of one family cost the same")),
+    ("vae", "drift", N_("VAEs of one family cost the same")),
+    ("motion_module", "retune", N_("motion modules differ in size and attention")),  # the one in use (added_models)
+    ("settings", "drift", N_("a setting may override a flag")),
+    ("kept_flags", "drift", N_("the owner's own flags may bear on speed")),
+    ("profile", "retune", N_("another workload asks another question")),
 )
 """Built-in rules: part of the fingerprint (``*`` at the end: all that begin alike), action, reason.
 

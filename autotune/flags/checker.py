@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autotune.flags import argv
 from autotune.flags.catalogue import Catalogue
+from autotune.language.translate import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,16 @@ def complaint(words: Sequence[str], source: str) -> str | None:
             continue
         argument = known[piece.flag]
         if not piece.sound:
-            return f"{piece.flag} {'takes no value' if argument.takes == '0' else 'lacks its value'}"
+            wrong = _("{flag} takes no value") if argument.takes == "0" else _("{flag} lacks its value")
+            return wrong.format(flag=piece.flag)
         for value in piece.values:
             if argument.choices and value not in argument.choices:
-                return f"{piece.flag} {value!r} is none of {', '.join(argument.choices)}"
+                choices = ", ".join(argument.choices)
+                return _("{flag} {value!r} is none of {choices}").format(flag=piece.flag, value=value, choices=choices)
             if argument.number and not _is(argument.number, value):
-                return f"{piece.flag} {value!r} is no {'whole ' if argument.number == 'int' else ''}number"
+                whole = argument.number == "int"
+                wrong = _("{flag} {value!r} is no whole number") if whole else _("{flag} {value!r} is no number")
+                return wrong.format(flag=piece.flag, value=value)
     return None
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotune.language.translate import N_, _
+
 LONGEST_REASON = 240
 """Characters of a reason at most."""
 LINES_AFTER, LINES_BEFORE = 15, 40
@@ -60,11 +62,12 @@ _DIRECT = "The above exception was the direct cause"
 _WEAK = re.compile(r"^(?:subprocess\.)?CalledProcessError|^(?:SystemExit|KeyboardInterrupt)\b")
 _HEAD = re.compile(r"\bCouldn't \w+|\bterminate called after throwing|:\s*$|\bfailed building wheel", re.IGNORECASE)
 _EXIT_CODE = re.compile(r"\s*exit code: \d+\s*$")
-_SIGNALS = {4: "illegal instruction", 6: "aborted", 7: "bus error", 9: "killed", 11: "segmentation fault",
-            15: "told to end"}
-_WINDOWS = {0xC0000005: "access violation", 0xC0000409: "stack buffer overrun", 0xC00000FD: "stack overflow",
-            0xC000001D: "illegal instruction", 0xC0000135: "a DLL is missing", 0xC0000142: "a DLL failed to start",
-            0xC0000374: "heap corruption", 0xC000013A: "interrupted", 0x40010004: "ended by the debugger"}
+_SIGNALS = {4: N_("illegal instruction"), 6: N_("aborted"), 7: N_("bus error"), 9: N_("killed"),
+            11: N_("segmentation fault"), 15: N_("told to end")}
+_WINDOWS = {0xC0000005: N_("access violation"), 0xC0000409: N_("stack buffer overrun"),
+            0xC00000FD: N_("stack overflow"), 0xC000001D: N_("illegal instruction"), 0xC0000135: N_("a DLL is missing"),
+            0xC0000142: N_("a DLL failed to start"), 0xC0000374: N_("heap corruption"),
+            0xC000013A: N_("interrupted"), 0x40010004: N_("ended by the debugger")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +129,15 @@ def last_words(lines: Sequence[str]) -> str | None:
 def exit_in_words(code: int | None) -> str:
     """An exit code with its meaning: ``exit code -11 (segmentation fault)``."""
     if code is None:
-        return "the process ended"
+        return _("the process ended")
     windows = code & 0xFFFFFFFF
     if code < -64 or (windows in _WINDOWS and code > 255):
-        name = _WINDOWS.get(windows)
-        return f"exit code {windows:#x}" + (f" ({name})" if name else "")
-    signal = -code if code < 0 else code - 128 if 128 < code < 160 else 0
-    return f"exit code {code}" + (f" ({_SIGNALS[signal]})" if signal in _SIGNALS else "")
+        number, name = f"{windows:#x}", _WINDOWS.get(windows)
+    else:
+        number, name = str(code), _SIGNALS.get(-code if code < 0 else code - 128 if 128 < code < 160 else 0)
+    if name is None:
+        return _("exit code {code}").format(code=number)
+    return _("exit code {code} ({meaning})").format(code=number, meaning=_(name))
 
 
 def raised_errors(tidied: Sequence[str]) -> list[RaisedError]:

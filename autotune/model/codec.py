@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from autotune.language.translate import _
+
 T = TypeVar("T")
 MOST_BYTES = 256 << 20
 """Most bytes of a file of ours that are read: the records of a study of days are some MiB."""
@@ -21,15 +23,16 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     import msgspec
 
     if len(data) > MOST_BYTES:
-        raise InvalidRecord(f"{len(data) >> 20} MiB long; {MOST_BYTES >> 20} are the most")
+        raise InvalidRecord(
+            _("{size} MiB long; {most} are the most").format(size=len(data) >> 20, most=MOST_BYTES >> 20))
     try:
         return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except msgspec.MsgspecError as error:
         raise InvalidRecord(_words(error)) from None
     except UnicodeDecodeError as error:
-        raise InvalidRecord(f"not UTF-8: {error.reason}") from None
+        raise InvalidRecord(_("not UTF-8: {reason}").format(reason=error.reason)) from None
     except RecursionError:
-        raise InvalidRecord("nested too deep") from None
+        raise InvalidRecord(_("nested too deep")) from None
 
 
 def dump(value: Any) -> Any:  # noqa: ANN401 - any of our values
@@ -62,7 +65,7 @@ def load(kind: type[T], value: Any) -> T:  # noqa: ANN401 - any JSON value
     except msgspec.ValidationError as error:
         raise InvalidRecord(_words(error)) from None
     except RecursionError:
-        raise InvalidRecord("nested too deep") from None
+        raise InvalidRecord(_("nested too deep")) from None
 
 
 def _words(error: Exception) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotune.language.translate import N_, _
 from autotune.model.cause import exit_in_words, find_cause, last_words, telling_lines, tidy_line
 from autotune.model.study import Failure
 
@@ -27,84 +28,86 @@ class Meaning:
 
 MEANINGS: dict[Failure, Meaning] = {
     "oom": Meaning(
-        "Out of memory",
-        "This set needs more GPU memory than is free. A smaller clip, or a memory flag, may let it run; "
-        "autotune leaves it out.",
-        "memory ran out: close other programs on the GPU, or try a smaller clip or --medvram",
+        N_("Out of memory"),
+        N_("This set needs more GPU memory than is free. A smaller clip, or a memory flag, may let it run; "
+           "autotune leaves it out."),
+        N_("memory ran out: close other programs on the GPU, or try a smaller clip or --medvram"),
     ),
     "spilled": Meaning(
-        "Memory over-full",
-        "The driver moved GPU memory to system memory, which is many times slower. Render smaller clips, "
-        "close other GPU programs, or keep away from this set.",
-        "GPU memory is over-full and spills over: make room, try a smaller clip or --medvram",
+        N_("Memory over-full"),
+        N_("The driver moved GPU memory to system memory, which is many times slower. Render smaller clips, "
+           "close other GPU programs, or keep away from this set."),
+        N_("GPU memory is over-full and spills over: make room, try a smaller clip or --medvram"),
     ),
     "invalid_output": Meaning(
-        "Invalid clip",
-        "Frames came out black, constant, of the wrong size or cut short. Keeping the VAE in fp32 "
-        "(--no-half-vae) cures most black frames.",
-        "no sound clip came back: see the web UI's log; if it is black, try --no-half-vae",
+        N_("Invalid clip"),
+        N_("Frames came out black, constant, of the wrong size or cut short. Keeping the VAE in fp32 "
+           "(--no-half-vae) cures most black frames."),
+        N_("no sound clip came back: see the web UI's log; if it is black, try --no-half-vae"),
     ),
     "not_animated": Meaning(
-        "Not animated",
-        "The answer was stills, not a clip: AnimateDiff did not act. Check that the extension is enabled "
-        "and its motion module fits the model.",
-        "stills came back, not a clip: check AnimateDiff and whether its motion module fits",
+        N_("Not animated"),
+        N_("The answer was stills, not a clip: AnimateDiff did not act. Check that the extension is enabled "
+           "and its motion module fits the model."),
+        N_("stills came back, not a clip: check AnimateDiff and whether its motion module fits"),
     ),
     "nan": Meaning(
-        "NaN in the numbers",
-        "Half precision overflowed. --no-half-vae cures it when the VAE is named; otherwise stay with a "
-        "set that keeps fp32.",
-        "the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half",
+        N_("NaN in the numbers"),
+        N_("Half precision overflowed. --no-half-vae cures it when the VAE is named; otherwise stay with a "
+           "set that keeps fp32."),
+        N_("the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half"),
     ),
     "cuda_error": Meaning(
-        "GPU error",
-        "The GPU, its driver or one of its libraries failed. If it happens with one set only, avoid that "
-        "set; with all of them, look at the driver and at the card's temperature.",
-        "the GPU driver reported an error: check the driver, torch and xformers versions",
+        N_("GPU error"),
+        N_("The GPU, its driver or one of its libraries failed. If it happens with one set only, avoid that "
+           "set; with all of them, look at the driver and at the card's temperature."),
+        N_("the GPU driver reported an error: check the driver, torch and xformers versions"),
     ),
     "crash": Meaning(
-        "Process ended",
-        "The web UI stopped while it rendered. Its log says why; with one set only, avoid that set.",
-        "the web UI's process died: look at the end of its log, and at memory and driver messages",
+        N_("Process ended"),
+        N_("The web UI stopped while it rendered. Its log says why; with one set only, avoid that set."),
+        N_("the web UI's process died: look at the end of its log, and at memory and driver messages"),
     ),
     "machine_down": Meaning(
-        "Machine went down",
-        "The whole machine went down while this set ran. It is not tried again unless you ask with "
-        "--fresh.",
-        "the whole machine went down: look at its power supply, heat and driver; --fresh tries it again",
+        N_("Machine went down"),
+        N_("The whole machine went down while this set ran. It is not tried again unless you ask with "
+           "--fresh."),
+        N_("the whole machine went down: look at its power supply, heat and driver; --fresh tries it again"),
     ),
     "hang": Meaning(
-        "No answer in time",
-        "The clip took far longer than the others and was stopped.",
-        "it did not answer in time: look at its log; a first start may need a longer time limit",
+        N_("No answer in time"),
+        N_("The clip took far longer than the others and was stopped."),
+        N_("it did not answer in time: look at its log; a first start may need a longer time limit"),
     ),
     "startup": Meaning(
-        "Did not start",
-        "The web UI did not come up with this set. Its own log names the cause.",
-        "the web UI does not start: start it by hand once and mend what its log says",
+        N_("Did not start"),
+        N_("The web UI did not come up with this set. Its own log names the cause."),
+        N_("the web UI does not start: start it by hand once and mend what its log says"),
     ),
     "bad_flag": Meaning(
-        "Flag refused",
-        "This version of the web UI does not know a flag of the set.",
-        "the web UI refuses a flag: check its version, or remove the flag from the launch file",
+        N_("Flag refused"),
+        N_("This version of the web UI does not know a flag of the set."),
+        N_("the web UI refuses a flag: check its version, or remove the flag from the launch file"),
     ),
     "port": Meaning(
-        "Port in use",
-        "Another program took the port; trying again is enough.",
-        "the port was taken by another program: close it, or try again",
+        N_("Port in use"),
+        N_("Another program took the port; trying again is enough."),
+        N_("the port was taken by another program: close it, or try again"),
     ),
     "interrupted": Meaning(
-        "Interrupted",
-        "The clip was stopped from outside; run tune again to go on.",
-        "it was interrupted: run the command again, it goes on where it stopped",
+        N_("Interrupted"),
+        N_("The clip was stopped from outside; run tune again to go on."),
+        N_("it was interrupted: run the command again, it goes on where it stopped"),
     ),
 }
 
 
 def meaning(failure: str | None) -> Meaning:
-    """What a failure class means; a class of another version of autotune is called by its name."""
+    """What a failure class means, in the language in use; one of another version of autotune is called by its name."""
     known = next((one for name, one in MEANINGS.items() if name == failure), None)
-    return known or Meaning(failure or "Failed", "", "")
+    if known is None:
+        return Meaning(failure or _("Failed"), "", "")
+    return Meaning(_(known.title), _(known.of_a_set), _(known.advice))
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -269,7 +272,7 @@ class Classified:
     @property
     def advice(self) -> str:
         """One sentence on what the user can do."""
-        return MEANINGS[self.failure].advice
+        return meaning(self.failure).advice
 
 
 def without_prompts(lines: Sequence[str]) -> tuple[str, ...]:
@@ -335,7 +338,7 @@ def judge(found: Evidence) -> Classified | None:
     says of it; time-out; the clip itself; memory over-full and slow.
     """
     if found.interrupted:
-        return Classified("interrupted", "interrupted")
+        return Classified("interrupted", _("interrupted"))
     log = without_prompts(found.log_tail)
     log = log if found.starting else log[-LOG_LINES:]
     if found.body and (found.http_status is None or found.http_status >= 400):
@@ -350,17 +353,17 @@ def judge(found: Evidence) -> Classified | None:
     if ended:
         return _of_death(found.exit_code, log)
     if found.broke:
-        return _of_job(log) or Classified("invalid_output", "the answer broke off, and the web UI lives on")
+        return _of_job(log) or Classified("invalid_output", _("the answer broke off, and the web UI lives on"))
     if found.timed_out:
         # A dead CUDA context can leave the request hanging after its message.
         said = _of_job(log)
-        return said if said and said.failure != "nan" else Classified("hang", "no answer in time")
+        return said if said and said.failure != "nan" else Classified("hang", _("no answer in time"))
     if found.http_status is not None and found.http_status >= 400:
         return _of_status(found.http_status, found.body, log)
     if found.clip_check is not None:
         failure: Failure = "not_animated" if found.clip_check in NOT_ANIMATED else "invalid_output"
         return Classified(failure, found.clip_check)
-    return Classified("spilled", "memory full and far slower than its kind") if found.spilled else None
+    return Classified("spilled", _("memory full and far slower than its kind")) if found.spilled else None
 
 
 def classify(
@@ -393,7 +396,7 @@ def _of_start(exit_code: int | None, log: tuple[str, ...]) -> Classified:
     why = why or (find_cause(log, STARTUP) if failure == "startup" else None)
     if why is None and exit_code in (None, 0, 1):
         why = last_words(log)
-    return Classified(failure, why or (exit_in_words(exit_code) if exit_code is not None else "no output"))
+    return Classified(failure, why or (exit_in_words(exit_code) if exit_code is not None else _("no output")))
 
 
 def _of_death(exit_code: int | None, log: tuple[str, ...]) -> Classified:

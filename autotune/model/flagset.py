@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from autotune.language.translate import N_
+
 SettingValue = bool | int | float | str
 
-NONE_TUNED = "none of the flags tuned here"
+NONE_TUNED = N_("none of the flags tuned here")
 """Name of a set without any tuned word or setting: other flags may be on the command line all the same."""
 
 

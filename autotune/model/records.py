@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.bounds import Count, Decibels, Difference, Mebibytes, Ratio, Seconds, Share, Similarity
 from autotune.model.codec import InvalidRecord
@@ -290,16 +291,21 @@ def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Se
     _check_space(question.space)
     known = {candidate.id for candidate in question.space.candidates}
     for number, launch in enumerate(launches):
-        _require(launch.number == number, f"launches[{number}]", f"its number is {launch.number}")
-        _require(launch.candidate in known, f"launches[{number}]", f"no set is called {launch.candidate!r}")
+        _require(launch.number == number, f"launches[{number}]",
+                 _("its number is {number}").format(number=launch.number))
+        _require(launch.candidate in known, f"launches[{number}]",
+                 _("no set is called {candidate!r}").format(candidate=launch.candidate))
     for number, sample in enumerate(samples):
         place = f"samples[{number}]"
-        _require(sample.number == number, place, f"its number is {sample.number}")
-        _require(sample.candidate in known, place, f"no set is called {sample.candidate!r}")
-        _require(sample.launch < len(launches), place, f"there is no launch {sample.launch}")
-        _require(sample.workload < len(question.profile.workload), place, f"there is no workload {sample.workload}")
-        _require(sample.state != "ok" or sample.seconds is not None, place, "a good clip took no time")
-        _require(sample.state == "failed" or sample.failure is None, place, f"{sample.state}, and failed")
+        _require(sample.number == number, place, _("its number is {number}").format(number=sample.number))
+        _require(sample.candidate in known, place,
+                 _("no set is called {candidate!r}").format(candidate=sample.candidate))
+        _require(sample.launch < len(launches), place, _("there is no launch {launch}").format(launch=sample.launch))
+        _require(sample.workload < len(question.profile.workload), place,
+                 _("there is no workload {workload}").format(workload=sample.workload))
+        _require(sample.state != "ok" or sample.seconds is not None, place, _("a good clip took no time"))
+        _require(sample.state == "failed" or sample.failure is None, place,
+                 _("{state}, and failed").format(state=sample.state))
     return question
 
 
@@ -315,28 +321,31 @@ def check_result(
     sides = {"baseline": checked["baseline"], "winner": checked["winner"], "challenger": checked["challenger"]}
     known = [(list(c.flags.words), dict(c.flags.settings)) for c in space.candidates]
     for name, side in sides.items():
-        _require(side is None or (side["flags"], side["settings"]) in known, f"result.{name}", "not a set of its study")
+        _require(side is None or (side["flags"], side["settings"]) in known, f"result.{name}",
+                 _("not a set of its study"))
     adopts = checked["decision"] == "apply"
-    _require(adopts or checked["winner"] == checked["baseline"], "result.winner", "not the baseline, which is kept")
+    _require(adopts or checked["winner"] == checked["baseline"], "result.winner", _("not the baseline, which is kept"))
     claimed = (checked.get("launches", 0), checked.get("clips", 0))
     recorded = (len(launches), sum(sample.seconds is not None for sample in samples))
     fewer = any(one < other for one, other in zip(recorded, claimed, strict=True))
-    counts = (*claimed, *recorded)
-    _require(not fewer, "result", "it tells of {} launches and {} clips, {} and {} are there".format(*counts))
+    _require(not fewer, "result",
+             _("it tells of {launches} launches and {clips} clips, "
+               "{launches_found} and {clips_found} are there").format(
+                 launches=claimed[0], clips=claimed[1], launches_found=recorded[0], clips_found=recorded[1]))
 
 
 def _check_space(space: Space) -> None:
     """Raises InvalidRecord where a space is inconsistent."""
     ids = [candidate.id for candidate in space.candidates]
-    _require(len(set(ids)) == len(ids), "study.space.candidates", "a set stands twice")
-    _require(space.baseline in ids, "study.space.baseline", "not one of the sets")
+    _require(len(set(ids)) == len(ids), "study.space.candidates", _("a set stands twice"))
+    _require(space.baseline in ids, "study.space.baseline", _("not one of the sets"))
     names = [dimension.name for dimension in space.dimensions]
-    _require(len(set(names)) == len(names), "study.space.dimensions", "a dimension stands twice")
+    _require(len(set(names)) == len(names), "study.space.dimensions", _("a dimension stands twice"))
     levels = {dimension.name: dimension.levels for dimension in space.dimensions}
     for number, candidate in enumerate(space.candidates):
         fits = [name for name, _ in candidate.levels] == names
         fits = fits and all(level in levels[name] for name, level in candidate.levels)
-        _require(fits, f"study.space.candidates[{number}].levels", "they are not those of the dimensions")
+        _require(fits, f"study.space.candidates[{number}].levels", _("they are not those of the dimensions"))
 
 
 def _require(holds: bool, place: str, otherwise: str) -> None:

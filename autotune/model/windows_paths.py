@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ntpath
 
+from autotune.language.translate import _
+
 PREFIX, NETWORK_PREFIX = "\\\\?\\", "\\\\?\\UNC\\"
 LONGEST_FOLDER = 247
 """Characters of a folder's path that every program can work with: MAX_PATH less an 8.3 name and the end. A current
@@ -38,9 +40,9 @@ def why_not_for_cmd(folder: str) -> tuple[str, str] | None:
     plain = ntpath.normpath(without_prefix(folder))
     if plain.startswith("\\\\"):
         share = ntpath.splitdrive(plain)[0]
-        return (f"cmd.exe cannot work in the network folder {plain}",
-                f"Give it a letter (net use W: \"{share}\") and name the folder by that with --webui; or apply with "
-                "--no-start")
+        return (_("cmd.exe cannot work in the network folder {folder}").format(folder=plain),
+                _('Give it a letter (net use W: "{share}") and name the folder by that with --webui; or apply with '
+                  "--no-start").format(share=share))
     return why_too_long(plain)
 
 
@@ -49,9 +51,11 @@ def why_too_long(folder: str) -> tuple[str, str] | None:
     plain = ntpath.normpath(without_prefix(folder))
     if len(plain) <= LONGEST_FOLDER:
         return None
-    return (f"the path of {plain} has {len(plain)} letters, programs start in folders of up to {LONGEST_FOLDER}",
-            f"Move it, or give it a letter (subst W: \"{ntpath.dirname(plain)}\") and name the folder by that with "
-            "--webui")
+    return (
+        _("the path of {folder} has {count} letters, programs start in folders of up to {longest}").format(
+            folder=plain, count=len(plain), longest=LONGEST_FOLDER),
+        _('Move it, or give it a letter (subst W: "{parent}") and name the folder by that with --webui').format(
+            parent=ntpath.dirname(plain)))
 
 
 def why_files_too_long(folder: str, deepest: int, allowed: bool) -> str | None:
@@ -59,4 +63,5 @@ def why_files_too_long(folder: str, deepest: int, allowed: bool) -> str | None:
     ``allowed``: the system allows long paths."""
     if allowed or len(folder) + deepest <= LONGEST:
         return None
-    return f"files in {folder} would have paths of more than the {LONGEST} letters that this Windows opens"
+    return _("files in {folder} would have paths of more than the {longest} letters that this Windows opens").format(
+        folder=folder, longest=LONGEST)

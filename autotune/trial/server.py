@@ -21,7 +21,7 @@ from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.cause import exit_in_words
 from autotune.model.errors import StateDamaged
-from autotune.model.failures import MEANINGS, Evidence
+from autotune.model.failures import Evidence, meaning
 from autotune.model.study import Failure
 from autotune.trial import readiness, run_folder, written_files
 from autotune.trial.launch_plan import Cancelled, LaunchFailed, LaunchPlan
@@ -284,7 +284,7 @@ def _start_once(
 ) -> Server:
     """Starts the web UI on this port and waits until it is ready; raises as ``start`` does."""
     if not readiness.is_free(port):
-        raise LaunchFailed(f"port {port} is in use", MEANINGS["port"].advice, failure="port",
+        raise LaunchFailed(f"port {port} is in use", meaning("port").advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
     try:
         folder, record = run_folder.create(plan.run_root, plan.root, port)
@@ -354,7 +354,7 @@ def _await_ready(
         failure, why = _failure_of(server, server.exit_code)
         what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
     raise LaunchFailed(
-        f"the web UI did not start: {what}", MEANINGS[failure].advice, failure=failure,
+        f"the web UI did not start: {what}", meaning(failure).advice, failure=failure,
         startup=time.monotonic() - begun, log_tail=server.log_tail(), exit_code=server.exit_code, why=why,
         installing=server.log.installing())
 

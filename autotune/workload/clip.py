@@ -10,6 +10,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from autotune.language.translate import _
 from autotune.model.workload import Workload
 
 if TYPE_CHECKING:
@@ -57,26 +58,28 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     import numpy as np
 
     if data[:6] not in (b"GIF87a", b"GIF89a"):
-        return ClipRefusal("not_a_gif", f"the answer is no GIF (starts with {data[:6]!r})")
+        return ClipRefusal("not_a_gif", _("the answer is no GIF (starts with {start!r})").format(start=data[:6]))
     # A GIF ends in 0x3B; anything else was cut off on its way or while it was written.
     if not data.rstrip(b"\0").endswith(b";"):
-        return ClipRefusal("truncated", f"the GIF of {len(data)} bytes has no end")
+        return ClipRefusal("truncated", _("the GIF of {count} bytes has no end").format(count=len(data)))
     images = _decode(data)
     if isinstance(images, ClipRefusal):
         return images
     if len(images) != workload.frames:
-        return ClipRefusal("wrong_count", f"{len(images)} frames instead of {workload.frames}")
+        return ClipRefusal("wrong_count",
+                           _("{count} frames instead of {frames}").format(count=len(images), frames=workload.frames))
     height, width = images[0].shape[:2]
     if (width, height) != (workload.width, workload.height):
-        return ClipRefusal("wrong_size", f"{width}x{height} instead of {workload.width}x{workload.height}")
+        size, wanted = f"{width}x{height}", f"{workload.width}x{workload.height}"
+        return ClipRefusal("wrong_size", _("{size} instead of {wanted}").format(size=size, wanted=wanted))
     frames = np.stack(images)
     values = frames.astype(np.float32)
     if float(values.max()) <= BLACK_LEVEL:
-        return ClipRefusal("black", "every frame is black")
+        return ClipRefusal("black", _("every frame is black"))
     if float(values.std(axis=(1, 2)).max()) < FLAT_DEVIATION:
-        return ClipRefusal("constant", "every frame is one flat colour")
+        return ClipRefusal("constant", _("every frame is one flat colour"))
     if len(images) > 1 and float(np.abs(values - values.mean(axis=0)).mean()) < STILL_DIFFERENCE:
-        return ClipRefusal("all_alike", "all frames are alike: nothing moves")
+        return ClipRefusal("all_alike", _("all frames are alike: nothing moves"))
     return frames
 
 
@@ -88,12 +91,12 @@ def _decode(data: bytes) -> list[Frames] | ClipRefusal:
     try:
         with Image.open(io.BytesIO(data)) as gif:
             if gif.width * gif.height > MOST_PIXELS:
-                return ClipRefusal("wrong_size", f"{gif.width}x{gif.height} pixels")
+                return ClipRefusal("wrong_size", _("{size} pixels").format(size=f"{gif.width}x{gif.height}"))
             for index in range(getattr(gif, "n_frames", 1)):
                 gif.seek(index)
                 images.append(np.asarray(gif.convert("RGB"), dtype=np.uint8))
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError) as error:
-        return ClipRefusal("truncated", f"the GIF cannot be decoded: {error}")
+        return ClipRefusal("truncated", _("the GIF cannot be decoded: {error}").format(error=error))
     return images
 
 

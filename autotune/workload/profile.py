@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk.tomlfile import Table, TomlFile, read
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.errors import UsageProblem
 from autotune.model.home_folder import expand_home
@@ -52,8 +53,8 @@ def profile_file(name_or_path: str) -> Path:
     path = expand_home(name_or_path)
     if path.suffix == ".toml" or path.exists():
         return path
-    hint = f"Shipped profiles: {', '.join(names) or 'none'}; or give a .toml file."
-    raise UsageProblem(f"no profile named {name_or_path!r}", hint)
+    hint = _("Shipped profiles: {names}; or give a .toml file.").format(names=", ".join(names) or _("none"))
+    raise UsageProblem(_("no profile named {name!r}").format(name=name_or_path), hint)
 
 
 def load(name_or_path: str) -> Profile:
@@ -133,7 +134,7 @@ def _side(table: Table, key: str) -> int:
     value = table.whole(key, None, 64, MAX_SIDE)
     if value % 8:
         # Stable Diffusion's VAE works on blocks of 8; A1111 accepts 65 and renders 64.
-        raise table.problem(key, f"{value} is not a multiple of 8")
+        raise table.problem(key, _("{value} is not a multiple of 8").format(value=value))
     return value
 
 
@@ -142,15 +143,15 @@ def _search(table: Table) -> SearchSpec:
     dimensions = []
     for name, levels in table.values.items():
         if not isinstance(levels, list) or not levels:
-            raise table.problem(name, "must be a list with at least one entry")
+            raise table.problem(name, _("must be a list with at least one entry"))
         words: list[str] = []
         for level in levels:
             word = str(level).lower() if isinstance(level, bool) else level
             if word not in SEARCH_LEVELS[name]:
                 known = ", ".join(SEARCH_LEVELS[name])
-                raise table.problem(name, f"{level!r} is not one of {known}")
+                raise table.problem(name, _("{level!r} is not one of {known}").format(level=level, known=known))
             if word in words:
-                raise table.problem(name, f"{level!r} stands twice")
+                raise table.problem(name, _("{level!r} stands twice").format(level=level))
             words.append(word)
         dimensions.append((name, tuple(words)))
     return SearchSpec(tuple(dimensions))

@@ -16,6 +16,8 @@ else:
 MARKS = {"_", "N_", "ngettext"}
 WORDS = re.compile(r"(?<![\w./\\<>=-])[A-Za-z][a-z']+[,.;:]? (?:\{\} )?(?:[A-Za-z][a-z']+|[aI])(?![\w/\\=(])")
 """Two English words side by side; not flags, paths, names of functions or assignments."""
+PATTERN = re.compile(r"\\[bwWsSdD()]|\(\?[:i!=<]")
+"""A regular expression, for what other programs say."""
 LISTS = Path(__file__).parent / "english"
 """One file a room: what stays English, by file and reason."""
 
@@ -23,13 +25,14 @@ LISTS = Path(__file__).parent / "english"
 def sentences(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of each string that looks like words for people and is in no ``_()``; ``{}`` for what is filled in.
 
-    Docstrings, ``assert`` and ``help=`` are not looked at: click's help is taken from the commands.
+    Docstrings, ``assert``, regular expressions and ``help=`` are not looked at: click's help is taken from the
+    commands.
     """
     tree = ast.parse(source)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
         text = _text(node)
-        if text is not None and WORDS.search(text) and not _left_out(node, parents):
+        if text and WORDS.search(text) and not PATTERN.search(text) and not _left_out(node, parents):
             yield node.lineno, text  # type: ignore[attr-defined]
 
 

@@ -11,9 +11,8 @@ from tests.language.english_only import MARKS, allowed, matches, sentences
 from tests.source import PACKAGE, files
 
 ROOMS_TO_DO = frozenset((
-    "agent", "apply", "check", "cli", "config", "decide", "disk", "flags", "install", "launchfile", "machine",
-    "measure", "model", "overview", "report", "search", "secrets", "store", "trial", "tune", "webui", "workload",
-    "__init__"))
+    "agent", "apply", "check", "cli", "decide", "disk", "install", "launchfile", "machine",
+    "measure", "overview", "report", "search", "secrets", "store", "trial", "tune", "webui", "__init__"))
 """Rooms whose sentences are not in the catalogue yet; it may only shrink."""
 FILES = {f"autotune/{path.relative_to(PACKAGE).as_posix()}": path for path in files().values()}
 ALLOWED = allowed()
@@ -104,6 +103,7 @@ def _own(scope: ast.AST) -> list[ast.AST]:
     ('say(_("it ended {n} times").format(n=len("in two words")))', ["in two words"]),
     ('def f():\n    """A docstring of words."""\n    return "--opt-sdp --no-half"', []),
     ('option("--x", help="in these words")', []),
+    (r'find(r"\bout of memory\b", "(?i:out of memory)")', []),
     ('X = N_("said later on")', []),
     ('say("""SELECT""", "models/Stable-diffusion", "a_b c=d")', []),
 ])
