@@ -14,6 +14,7 @@ from msgspec import Meta
 from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.bounds import Count, Decibels, Difference, Mebibytes, Ratio, Seconds, Share, Similarity
+from autotune.model.clips import ClipPair
 from autotune.model.codec import InvalidRecord
 from autotune.model.flagset import SettingValue, Space
 from autotune.model.machine import Fingerprint
@@ -281,6 +282,7 @@ class StudyExport:
     launches: Annotated[tuple[Launch, ...], Meta(max_length=100_000)]
     cost: dict[str, Seconds]
     result: dict[str, Any] | None = None
+    clips: Annotated[tuple[ClipPair, ...], Meta(max_length=1000)] = ()
 
 
 def check_study(head: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch]) -> StudyQuestion:

@@ -23,12 +23,13 @@ EXPORT_KIND = "autotune-study"
 EXPORT_SCHEMA = 1
 
 
-def export(study: Study) -> dict[str, Any]:
+def export(study: Study, clips: bool = False) -> dict[str, Any]:
     """The whole study as one document, without secrets: its question, every sample and launch, and its result.
 
-    Raises StateDamaged when its records are damaged.
+    ``clips``: with small pictures of the clips that were compared. Raises StateDamaged when its records are damaged.
     """
     study.checked_question()
+    pictures = {"clips": codec.dump(list(study.clips()))} if clips else {}
     return {
         "schema": EXPORT_SCHEMA,
         "kind": EXPORT_KIND,
@@ -37,6 +38,7 @@ def export(study: Study) -> dict[str, Any]:
         "launches": [codec.dump(launch) for launch in study.launches],
         "cost": study.cost(),
         "result": study.document(),
+        **pictures,
     }
 
 
@@ -89,6 +91,8 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
         study.set_cost(found.cost)
         if found.result is not None:
             study.save_document({**found.result, "study": name})
+        if found.clips:
+            study.save_clips(found.clips)
         # Last: a folder without it is no study, whenever this is interrupted.
         write_whole(folder / "study.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
     except StateDamaged:

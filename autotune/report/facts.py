@@ -52,6 +52,7 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "diff": diff_lines(diff),
         "sides": _side_rows(story),
         "torch": words.TORCH if _has_torch(story) else (),
+        "torch_clips": words.TORCH if any(s.torch_active is not None for s in story.samples) else (),
         "confidence": _confidence(story),
         "verdict": _verdict(found.speedup),
         "per_workload": words.workloads(tune.get("per_workload") or (), story.workloads),

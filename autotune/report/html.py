@@ -11,26 +11,39 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from autotune.language import translate
+from autotune.model.clips import ClipPair
 from autotune.model.failures import meaning
 from autotune.model.study import Launch, Sample
 from autotune.report import words
+from autotune.report.clips import clips_facts
 from autotune.report.facts import page_facts
 from autotune.report.rows import story_of
 from autotune.secrets.mask import masked
 
+MOST_BYTES = 3_000_000
+"""Bytes of a page with clips in it."""
+
 
 def render(
-    document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch], apply_diff: str | None
+    document: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch], apply_diff: str | None,
+    clips: Sequence[ClipPair] = (),
 ) -> str:
     """The page as text (UTF-8 is declared in it). Equal input gives equal bytes.
 
     ``document``: "tune" (the document of ``autotune tune``), "profile" {name, workloads[]}, "objective",
     "created" (ISO time, UTC), "webui" {flavour, version, root}, "gpu" (a name, or "CPU"), "stand_in" (the
     reference web UI was measured). ``samples`` and ``launches``: all of the study. ``apply_diff``: the change
-    as a unified diff, None when there is none to show. Credentials in any of it are masked.
+    as a unified diff, None when there is none to show. Credentials in any of it are masked. ``clips``: pictures of the
+    clips that were compared, as many of them as leave the page within MOST_BYTES.
     """
-    facts = page_facts(story_of(document, samples, launches), apply_diff)
-    return environment().get_template("page.html").render(facts)
+    story = story_of(document, samples, launches)
+    facts = page_facts(story, apply_diff)
+    script = Markup(environment().get_template("clips.js").render())  # noqa: S704  a file of this package
+    for count in range(len(clips), -1, -1):
+        page = environment().get_template("page.html").render(facts, **clips_facts(story, clips[:count], script))
+        if len(page.encode("utf-8", "replace")) <= MOST_BYTES:
+            break
+    return page
 
 
 @cache
@@ -46,7 +59,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_callables(translate._, translate.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(prose=_prose, figure=_figure)
+    made.filters.update(prose=_prose, figure=_figure, zip=zip)
     made.globals.update(words=words, meaning=meaning)
     return made
 
@@ -59,9 +72,10 @@ def _printable(value: object) -> object:
 
 
 def _prose(text: object) -> Markup:
-    """A sentence, escaped, with figures and their units kept on one line."""
+    """A sentence, escaped, with figures and their units kept on one line, and `commands` in the code font."""
     units = r"(?<=\d) (?=(?:s|h|min|GiB|MiB|dB|times)\b|%|×)"
-    return Markup(re.sub(units, "\N{NO-BREAK SPACE}", escape(_printable(text))))  # noqa: S704  escaped just before
+    shown = re.sub(units, "\N{NO-BREAK SPACE}", escape(_printable(text)))
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", shown))  # noqa: S704  escaped just before
 
 
 def _figure(value: float | None, places: int) -> str:

@@ -32,7 +32,7 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
         "stand_in": study.head["stand_in"],
     }
     change = tuned.get("change") or {}
-    page = render(surroundings, study.samples, study.launches, change.get("diff") or None)
+    page = render(surroundings, study.samples, study.launches, change.get("diff") or None, study.clips())
     place = (output or study.folder / "report.html").absolute()
     write_whole(place, page, private=output is None)
     return place

@@ -1,5 +1,5 @@
 """Studies on disk: ``study.json`` has the question, ``samples.jsonl`` every sample and launch, ``result.json`` the
-result."""
+result, ``clips.json`` small pictures of the clips that were compared."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from typing import Any
 
 from autotune.model import codec, records
 from autotune.model.bounds import Seconds
+from autotune.model.clips import ClipPair
 from autotune.model.codec import InvalidRecord
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.model.study import History, Launch, Sample
 from autotune.store.journal import MOVE_AWAY, Journal, load_json, write_whole
 
 COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
+CLIPS = "clips.json"
 
 
 class Study:
@@ -162,6 +164,20 @@ class Study:
     def document(self) -> dict[str, Any] | None:
         """The result document, None while the study has none."""
         return load_json(self.folder / "result.json")
+
+    def save_clips(self, pairs: Sequence[ClipPair]) -> None:
+        """Keeps small pictures of the clips that were compared beside the samples. Raises StateDamaged."""
+        text = json.dumps({"pairs": codec.dump(list(pairs))}, separators=(",", ":")) + "\n"
+        write_whole(self.folder / CLIPS, text)
+
+    def clips(self) -> tuple[ClipPair, ...]:
+        """The pictures that ``save_clips`` kept, by workload; empty where there are none. Raises StateDamaged."""
+        path = self.folder / CLIPS
+        found = load_json(path)
+        try:
+            return () if found is None else codec.load(tuple[ClipPair, ...], found.get("pairs"))
+        except InvalidRecord as misfit:
+            raise StateDamaged(f"{path}: {misfit}", MOVE_AWAY) from None
 
     def _read(self, record: dict[str, Any] | InvalidRecord) -> None:
         """Adds a record from the disk: in order, none missing, none twice. Raises InvalidRecord."""

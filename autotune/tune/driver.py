@@ -26,7 +26,7 @@ from autotune.store import running_set
 from autotune.store.journal import require_space
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, written_files
-from autotune.tune import time_limits
+from autotune.tune import compared_clips, time_limits
 from autotune.tune.give_way import GiveWay, UserWebUIObserver
 from autotune.tune.reference_clip import ReferenceClips
 from autotune.tune.stopwatch import Budget
@@ -36,8 +36,6 @@ from autotune.workload import clip
 if TYPE_CHECKING:
     from autotune.machine.nvml import Nvml
 
-SEED = 20_240_301
-"""All clips use one seed, so that their frames can be compared."""
 CLOCKS_KEPT = 9
 """How many of the last clips say what GPU clock is usual. Discarded ones are among them, so that a clock that stays
 lower for good becomes the usual one."""
@@ -401,6 +399,9 @@ class Driver:
             seen=result.seen,
             likeness=likeness,
         ))
+        if state == "ok" and task.proposal.purpose == "confirm" and result.gif is not None and not failure:
+            with self._watch.on("waiting"):
+                compared_clips.keep(self._study.folder, task.index, task.candidate.id, result.gif)
         if failure or result.too_slow:
             self._say(f"  {failure or 'too slow'}: {detail}")
         elif state == "discarded":
@@ -429,7 +430,7 @@ class Driver:
             live.server.client, live.observers, live.server.alive, live.server.log_tail, self._user_watch.taken,
             self._setup.webui.failure)
         result = measure.clip(
-            process, measure.ClipJob(task.workload, SEED, self._setup.motion_module),
+            process, measure.ClipJob(task.workload, compared_clips.SEED, self._setup.motion_module),
             measure.ClipLimits(
                 hang=limits.hang, left=limits.ends, best=best, family=family,
                 slow=time_limits.slow_factor(self._setup.profile.workloads, index),

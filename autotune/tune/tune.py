@@ -161,6 +161,7 @@ def _conclude(
     """Decides, and records the verdict. Raises BaselineFailed when the current flags do not start or render."""
     from autotune.decide import verdict as decide
     from autotune.decide.rounds import failures
+    from autotune.tune import compared_clips
     from autotune.tune.time_limits import discard_warning
 
     space = search.question.space
@@ -171,6 +172,7 @@ def _conclude(
     document["change"] = _change(install, document, [dimension.name for dimension in space.dimensions])
     discarded = discard_warning(study.samples)
     document["warnings"] = [*study.head.get("warnings", ()), *([discarded] if discarded else [])]
+    compared_clips.conclude(study, options.profile, space.baseline, verdict.winner)
     if study.document() != document:
         study.save_document(document)
         if broken is None:

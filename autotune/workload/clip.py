@@ -108,11 +108,11 @@ def compare_clips(frames: Frames, reference: Frames) -> tuple[float, float]:
     """
     import numpy as np
 
-    from autotune.workload.ssim import structural_similarity
+    from autotune.workload.ssim import LUMA, structural_similarity
 
     if frames.shape != reference.shape:
         return 0.0, 0.0
-    luma = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    luma = np.array(LUMA, dtype=np.float32)
     first, second = frames.astype(np.float32) @ luma, reference.astype(np.float32) @ luma
     error = float(np.mean((frames.astype(np.float32) - reference.astype(np.float32)) ** 2))
     psnr = 100.0 if error == 0 else min(100.0, 10.0 * float(np.log10(255.0**2 / error)))

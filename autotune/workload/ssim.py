@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Luma = NDArray[np.floating]
+    Frames = NDArray[np.uint8]
 else:
-    Luma = object
+    Luma = Frames = object
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in the brightness of a pixel (ITU-R BT.601)."""
 
 WINDOW = 7
 """Pixels a side of the square in which brightness, contrast and structure are compared."""
@@ -29,6 +33,18 @@ def structural_similarity(first: Luma, second: Luma, span: float = 255.0) -> flo
     import numpy as np
 
     return float(np.mean([_frame(mine, theirs, span) for mine, theirs in zip(first, second, strict=True)]))
+
+
+def frame_similarities(first: Frames, second: Frames) -> list[float]:
+    """Structural similarity of each frame of two clips, by brightness (see ``structural_similarity``).
+
+    ``first``, ``second``: frames x height x width x 3, of one shape.
+    """
+    import numpy as np
+
+    luma = np.array(LUMA, dtype=np.float32)
+    return [_frame(mine.astype(np.float32) @ luma, theirs.astype(np.float32) @ luma, 255.0)
+            for mine, theirs in zip(first, second, strict=True)]
 
 
 def _frame(first: Luma, second: Luma, span: float) -> float:
