@@ -47,7 +47,7 @@ class Machine:
 
 
 FAMILIES: dict[str, Callable[[random.Random], Machine]] = {
-    "plain": lambda rng: Machine(),
+    "plain": lambda rng: Machine(updates=rng.uniform(0.02, 0.05)),
     "noisy": lambda rng: Machine(starts=rng.uniform(0.03, 0.06), clips=0.03),
     "tails": lambda rng: Machine(freedom=rng.choice([1.5, 2.0, 3.0])),
     "games": lambda rng: Machine(games=(rng.uniform(0.03, 0.1), rng.uniform(0.1, 0.4))),
@@ -84,7 +84,9 @@ def uses(machine: Machine, rng: random.Random, at: int, by: float, marked: bool)
         number += 1
 
 
-def calls(source: Iterator[slower.Use], until: int, first_from: int | None = None) -> Iterator[tuple[int, slower.Change]]:
+def calls(
+    source: Iterator[slower.Use], until: int, first_from: int | None = None
+) -> Iterator[tuple[int, slower.Change]]:
     """(number of the newest use, change, counted from use 0) of each change that is called up to use ``until``."""
     seen: list[slower.Use] = []
     begin = 0

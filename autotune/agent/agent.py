@@ -51,7 +51,7 @@ class Agent:
         self.waiting: list[str] = []
         self._settling = staleness.SettlingChange(keeper.state.known or {})
         self._starts = StartTracker()
-        self._next_reading = self._next_check = self._next_start = effects.monotonic()
+        self._next_reading = self._next_check = self._next_start = self._next_use = effects.monotonic()
         self._busy_at: float | None = None
         self._began: float | None = None
         self._offset = self._now() - effects.monotonic()
@@ -95,6 +95,8 @@ class Agent:
         self.effects.watch_starts(self.keeper.state.applied is not None)
         if self.keeper.state.applied is not None and now >= self._next_start:
             self._watch_starts(now)
+        if now >= self._next_use and not self._only_asked:
+            self._watch_use(now)
         self._publish_status()
         return self._seconds_to_next_step(self.effects.monotonic())
 
@@ -264,7 +266,9 @@ class Agent:
     def _verb_words(self, kind: str, cause: str) -> list[str]:
         profile, said = ["--profile", self.config.profile], ["--cause", f"agent: {cause}"]
         if kind == "retune":
-            return ["tune", "--json", *profile, "--objective", self.config.objective, *said]
+            due = self.keeper.state.due
+            newer = ["--newer-than", due.newer_than] if due is not None and due.newer_than else []
+            return ["tune", "--json", *profile, "--objective", self.config.objective, *newer, *said]
         if kind == "drift":
             return ["verify", "--json", "--no-start", "--measure", *profile, *said]
         more = {"apply": ["--yes", *said], "verify": ["--no-start"], "rollback": ["--broken-words", *said]}[kind]
@@ -404,6 +408,21 @@ class Agent:
             undo = asdict(FollowUp("rollback", why)) if over else None
             self.keeper.record({"event": "start_failed", "count": failed, "follow": undo})
 
+    # how the web UI is used
+
+    def _watch_use(self, now: float) -> None:
+        """Takes samples of the user's web UI; tells once that clips became slower, and has the cure measured."""
+        self._next_use = now + self.effects.use_period()
+        found = self.effects.slower_since(self.child.pids() if self.child is not None else frozenset())
+        if found is None or found.id == self.keeper.state.slower:
+            return
+        at, due = self._now(), None
+        if not found.measured:
+            due = {"id": f"slower:{found.id}", "action": "retune", "causes": [found.text], "since": at,
+                   "newer_than": found.since}
+        self.keeper.record({"event": "slower", "id": found.id, "at": at, "text": found.text, "due": due})
+        self.effects.notify_user("Clips have become slower", f"{found.text}. `autotune explain` says more.")
+
     # what others see
 
     def _now(self) -> float:
@@ -444,7 +463,7 @@ class Agent:
     def _seconds_to_next_step(self, now: float) -> float:
         state, marks = self.keeper.state, [now + LONGEST_PAUSE]
         if not self._only_asked:
-            marks.append(self._next_reading)
+            marks += [self._next_reading, self._next_use]
         left = self._settling.seconds_left(now, self.config.settle_seconds)
         if left is not None:
             marks.append(now + left)

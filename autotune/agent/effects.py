@@ -14,16 +14,23 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autotune.agent.may_run import Situation
 from autotune.agent.verb_process import VerbProcess, VerbResult, read_document, remove_old_output
 from autotune.config.config import Config
 from autotune.disk.files import make_folder
 from autotune.model.errors import AutotuneError
+from autotune.model.use import Slowdown
 from autotune.store import asked_tune
 from autotune.store.asked_tune import AskedTune
 from autotune.store.places import Places
+
+if TYPE_CHECKING:
+    from autotune.agent.use_reader import UseReader
+
+USE_PERIOD = 20.0
+"""Seconds between two looks at how the user's web UI is used: looking takes some thousandths of a second."""
 
 
 class RunningVerb(Protocol):
@@ -68,6 +75,12 @@ class Effects(Protocol):
 
     def has_port(self, pid: int) -> bool:
         """Whether that process has opened a port, as of the last call of ``webui_pids``."""
+
+    def use_period(self) -> float:
+        """Seconds between two looks at how the user's web UI is used."""
+
+    def slower_since(self, ours: frozenset[int]) -> Slowdown | None:
+        """Takes samples of the user's web UI; since when its clips are slower, None while they are not."""
 
     def was_tuned(self) -> bool:
         """Whether this web UI was ever tuned."""
@@ -117,6 +130,8 @@ class RealEffects(Effects):
         self.problems: Callable[[], list[str]] = list
         self.only_asked = False
         self._published: dict[str, Any] = {}
+        self._use: UseReader | None = None
+        self._use_problem = ""
 
     def local_time(self) -> datetime:
         return datetime.now().astimezone()
@@ -142,6 +157,8 @@ class RealEffects(Effects):
         if config.added_models == "when_used":
             parts = webui.narrowed(parts, max(one.window for one in wanted.workloads))
         question = repr(wanted) + config.objective
+        if self._use is not None:
+            self._use.parts_changed(parts)
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(question.encode()).hexdigest()[:8]}"
         own = [config.file.parent] if config.file is not None else []
         self._watcher.watch([*webui.watched(root, found.path, found.words), *own, self._asked])
@@ -162,6 +179,23 @@ class RealEffects(Effects):
 
     def has_port(self, pid: int) -> bool:
         return self._ports.get(pid, False)
+
+    def use_period(self) -> float:
+        return min(USE_PERIOD, self._config().poll_seconds)
+
+    def slower_since(self, ours: frozenset[int]) -> Slowdown | None:
+        """Takes samples; what cannot be read or written is logged once."""
+        from autotune.agent.use_reader import UseReader
+
+        try:
+            if self._use is None:
+                self._use = UseReader(self.root, self.state, self.fingerprint_parts)
+            return self._use.look(self._situation_reader.web_uis(ours))
+        except AutotuneError as error:
+            if error.message != self._use_problem:
+                self.log(f"how the web UI is used cannot be recorded: {error.message}")
+            self._use_problem = error.message
+            return None
 
     def was_tuned(self) -> bool:
         from autotune.store import events

@@ -38,6 +38,10 @@ class SituationReader:
             on_battery=on_battery(),
         )
 
+    def web_uis(self, ours: frozenset[int]) -> tuple[running.OwnWebUI, ...]:
+        """The user's web UIs that run from the folder."""
+        return self._monitor.finder.web_uis(ours)
+
     def webui_processes(self, ours: frozenset[int]) -> dict[int, bool]:
         """Process ids of the user's web UI, each with whether it has opened a port."""
         return {one.pid: one.listens != () for one in self._monitor.finder.web_uis(ours) if one.certain}

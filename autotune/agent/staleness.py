@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autotune.config.staleness_rules import RULES, Action
+from autotune.model.machine import moved_items
 
 Parts = Mapping[str, str]
 STRENGTH: dict[str, int] = {"nothing": 0, "drift": 1, "retune": 2}
@@ -34,11 +35,9 @@ class PartChange:
     @property
     def text(self) -> str:
         """The change in a line: "driver 535.98 → 555.42", "motion_module + mm_v3.safetensors 836"."""
-        if ", " in self.before + self.after:
-            old, new = (value.split(", ") if value != "absent" else [] for value in (self.before, self.after))
-            moves = [*(f"− {one}" for one in old if one not in new), *(f"+ {one}" for one in new if one not in old)]
-            if moves:
-                return f"{self.part} {_short(', '.join(moves), 80)}"
+        moves = moved_items(*("" if value == "absent" else value for value in (self.before, self.after)))
+        if moves:
+            return f"{self.part} {_short(', '.join(moves), 80)}"
         return f"{self.part} {_short(self.before)} → {_short(self.after)}"
 
 

@@ -31,7 +31,8 @@ AFTER_APPLY = "after-apply:"
 @dataclass(frozen=True, slots=True)
 class DueSession:
     """A session that is to run. ``action``: retune (a tune) or drift (a check); ``causes``: what changed;
-    ``since`` and ``not_before``: seconds since 1970; ``attempts``: how often it failed so far."""
+    ``since`` and ``not_before``: seconds since 1970; ``attempts``: how often it failed so far. ``newer_than``: a study
+    that was begun before that moment (ISO 8601) does not answer it."""
 
     id: str
     action: Action
@@ -39,6 +40,7 @@ class DueSession:
     since: float
     attempts: int = 0
     not_before: float = 0.0
+    newer_than: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class AgentState:
     """All that the agent knows. ``known``: fingerprint parts last accepted, None before they were first read;
     ``last``: the session that ended last, as `status` shows it; ``count``: sessions so far; ``asked``: when the user
     was asked to close the web UI (seconds since 1970), None once nothing is left to do with the GPU; ``request``: the
-    tune that the user asked for, ``answered``: the id of the newest one that is done with."""
+    tune that the user asked for, ``answered``: the id of the newest one that is done with; ``slower``: id of the
+    slowdown that the user was told of last."""
 
     known: Mapping[str, str] | None = None
     due: DueSession | None = None
@@ -88,6 +91,7 @@ class AgentState:
     asked: float | None = None
     request: AskedTune | None = None
     answered: str = ""
+    slower: str = ""
 
 
 Event = dict[str, Any]
@@ -111,7 +115,7 @@ def _on_believed(state: AgentState, event: Mapping[str, Any]) -> AgentState:
     due = codec.load(DueSession, {**event, "since": event["at"]})
     if state.due is not None:
         # The parts are new, so its id counts, and earlier attempts say nothing of it.
-        due = DueSession(due.id, *_joined(state.due, due), state.due.since)
+        due = DueSession(due.id, *_joined(state.due, due), state.due.since, newer_than=state.due.newer_than)
     return replace(known, due=due)
 
 
@@ -153,7 +157,8 @@ def _with_due(state: AgentState, due: Mapping[str, Any] | None) -> AgentState:
     if state.due is None:
         return replace(state, due=fresh)
     action, causes = _joined(state.due, fresh)
-    return replace(state, due=replace(state.due, action=action, causes=causes))
+    newer_than = max(state.due.newer_than, fresh.newer_than)
+    return replace(state, due=replace(state.due, action=action, causes=causes, newer_than=newer_than))
 
 
 def _on_requested(state: AgentState, event: Mapping[str, Any]) -> AgentState:
@@ -162,7 +167,8 @@ def _on_requested(state: AgentState, event: Mapping[str, Any]) -> AgentState:
     due = DueSession(f"asked:{asked.id}", "retune", (ASKED,), asked.at)
     if state.due is not None:
         runs = state.running is not None and state.running.kind == "retune"
-        due = DueSession(state.due.id if runs else due.id, *_joined(state.due, due), state.due.since)
+        due = DueSession(state.due.id if runs else due.id, *_joined(state.due, due), state.due.since,
+                         newer_than=state.due.newer_than)
     return replace(state, request=asked, due=due)
 
 
@@ -204,6 +210,7 @@ _HANDLERS: dict[str, Callable[[AgentState, Mapping[str, Any]], AgentState]] = {
     "ended": _on_ended,
     "start_failed": _on_start_failed,
     "settled": lambda state, event: _with_follow_up(replace(state, applied=None), event.get("follow")),
+    "slower": lambda state, event: _with_due(replace(state, slower=str(event["id"])), event.get("due")),
     "asked": lambda state, event: replace(state, asked=float(event["at"])),
     "requested": _on_requested,
     "withdrawn": _on_withdrawn,

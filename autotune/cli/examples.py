@@ -26,6 +26,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("autotune verify --no-start", "starts no web UI for it"),
         ("autotune verify --measure --budget 10m", "does the set in use still gain?")),
     "status": (("autotune status", ""), ("autotune status --json", "for a script")),
+    "explain": (
+        ("autotune explain", "since when, what changed then, what gives it back"),
+        ("autotune explain --json", "every use that was recorded")),
     "history": (("autotune history", ""), ("autotune history --json", "every key of every record")),
     "report": (
         ("autotune report", "on the newest tune, beside its study"),

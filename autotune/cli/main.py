@@ -22,9 +22,9 @@ from autotune.cli.spoken import choose_language, translate_help
 from autotune.language.translate import N_, _
 from autotune.model.errors import AutotuneError, Interrupted
 
-VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "history", "report", "card", "doctor", "daemon",
-         "service", "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo", "shortcut",
-         "completion", "extension", "ask")
+VERBS = ("probe", "tune", "apply", "rollback", "verify", "status", "explain", "history", "report", "card", "doctor",
+         "daemon", "service", "config", "profiles", "export", "import", "replay", "dashboard", "engine", "demo",
+         "shortcut", "completion", "extension", "ask")
 """Each has a module named after it (``module_of``), and in it a command NAME_command."""
 
 

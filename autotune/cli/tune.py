@@ -60,12 +60,13 @@ def _clock(seconds: float) -> str:
 @click.option("--storage", envvar=ENVIRONMENT, metavar="URL",
               help="Optuna's storage: sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT "
                    f"(else {ENVIRONMENT}, else a file in the state folder).")
+@click.option("--newer-than", default="", hidden=True, help="Go on with a study only if it began after this moment.")
 @LAUNCH_FILE
 @CAUSE
 @YES
 def tune_command(
     common: CommonOptions, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
-    seed: int, sampler: str, storage: str | None,
+    seed: int, sampler: str, storage: str | None, newer_than: str,
 ) -> None:
     """Measures candidate flag sets in the real web UI and says which to keep.
 
@@ -78,7 +79,7 @@ def tune_command(
     profile = profiles.load(profile_name)
     options = TuneOptions(
         profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=common.cause,
-        storage=storage or None,
+        storage=storage or None, newer_than=newer_than,
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
     seen = common.inspect_install()

@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 
 from autotune.model.study import Interval
@@ -143,7 +144,7 @@ def autocorrelation(values: Sequence[float]) -> float:
     for rank, i in enumerate(order):
         ranks[i] = rank - (len(values) - 1) / 2
     whole = sum(rank * rank for rank in ranks)
-    return sum(one * other for one, other in zip(ranks, ranks[1:], strict=False)) / whole if whole else 0.0
+    return sum(one * other for one, other in pairwise(ranks)) / whole if whole else 0.0
 
 
 @lru_cache(maxsize=4096)

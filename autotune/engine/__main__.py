@@ -1,4 +1,4 @@
-"""`python -m autotune.engine create DIR`: lay out an install of the reference web UI."""
+"""`python -m autotune.engine create DIR`: lay out an install of the reference web UI; `update DIR`: another release."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ def main(words: Sequence[str] | None = None) -> int:
                       help="tiny: for CPUs; sd15: the shapes of Stable Diffusion 1.5, for CUDA")
     made.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     made.add_argument("--force", action="store_true", help="replace an older reference web UI")
+    new = verbs.add_parser("update", help="make an install one of another release, for tests")
+    new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument("--release", default="1.10.2")
+    new.add_argument("--slower", nargs="*", default=[], metavar="ATTENTION:FACTOR",
+                     help="attention classes that take so many times as long in it")
     options = parser.parse_args(words)
 
-    from autotune.engine.create import CannotCreate, create
+    from autotune.engine.create import CannotCreate, create, update
 
     try:
-        root = create(options.folder, options.size, options.device, options.force)
+        if options.verb == "update":
+            slower = {name: float(factor) for name, _, factor in (word.partition(":") for word in options.slower)}
+            root = update(options.folder, options.release, slower)
+        else:
+            root = create(options.folder, options.size, options.device, options.force)
     except CannotCreate as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -69,6 +69,20 @@ def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = F
     return root
 
 
+def update(root: Path, release: str, slower: dict[str, float]) -> Path:
+    """Make an install one of another release, as `git pull` does; ``slower``: attention classes (as the faults name
+    them) that take so many times as long in it, from its next start on. Raises CannotCreate."""
+    root = root.expanduser().resolve()
+    try:
+        marker = json.loads((root / MARKER).read_text(encoding="utf-8"))
+        notes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+        _write(root / "CHANGELOG.md", f"## {release}\n\nAnother release of it.\n\n{notes}".encode())
+        _write_json(root / MARKER, {**marker, "version": release, "slower_kernels": slower})
+    except (OSError, ValueError) as error:
+        raise CannotCreate(f"{root} is no reference web UI: {error}") from error
+    return root
+
+
 def _empty(root: Path) -> None:
     """Removes what lies in a folder, the sign that it is unfinished last."""
     for path in sorted(root.iterdir(), key=lambda path: path.name == UNFINISHED) if root.is_dir() else ():

@@ -150,6 +150,11 @@ def slowed(seconds: float, waiting: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def slow_kernel(seconds: float, factor: float) -> None:
+    """Makes a step that took ``seconds`` take ``factor`` times as long: a release whose attention kernel is slower."""
+    time.sleep(max(0.0, seconds * (factor - 1.0)))
+
+
 def die() -> None:
     """`crash`: end the process at once, with the exit code of a segmentation fault."""
     os._exit(139)

@@ -12,6 +12,7 @@ from pathlib import Path
 from autotune.engine import clip as animatediff
 from autotune.engine import faults as fault_words
 from autotune.engine import memory, output, sampling, text
+from autotune.engine.bars import Bars
 from autotune.engine.clip import Clip, Unusable
 from autotune.engine.model import Model, NansException
 from autotune.engine.values import Json, Tensor
@@ -129,7 +130,8 @@ def _render(ui: ReferenceWebUI, model: Model, job: RenderJob) -> dict[str, Json]
         model.eject()
     p = job.parameters
     ui.state.steps, ui.state.job_count = int(p["steps"]), 1
-    latents = sampling.sample(model, request(ui, model, job), lambda step, x: _report(ui, step, x))
+    with Bars(int(p["steps"]), shown=not ui.flags.disable_console_progressbars) as bars:
+        latents = sampling.sample(model, request(ui, model, job), lambda step, x: _report(ui, step, x, bars))
     if "nan" in job.faults:
         raise NansException("A tensor with NaNs was produced in Unet. Use --disable-nan-check commandline argument "
                             "to disable this check.")
@@ -181,7 +183,9 @@ def request(ui: ReferenceWebUI, model: Model, job: RenderJob) -> sampling.Reques
         closed_loop=clip.closed_loop)
 
 
-def _report(ui: ReferenceWebUI, step: int, latents: Tensor) -> None:
+def _report(ui: ReferenceWebUI, step: int, latents: Tensor, bars: Bars) -> None:
+    fault_words.slow_kernel(bars.since_last(), ui.slower_kernels.get(ui.attention, 1.0))
+    bars.update(step)
     ui.state.step, ui.state.latents = step, latents
     if ui.state.interrupted or ui.state.skipped:
         raise sampling.SamplingInterrupted
@@ -208,7 +212,7 @@ def _images(ui: ReferenceWebUI, job: RenderJob, frames: Tensor, texts: list[str]
         shown = pictures[: job.clip.length]
         if "wrong_size" in job.faults:
             shown = [picture.resize((picture.width // 2, picture.height // 2)) for picture in shown]
-        data = output.gif(shown, job.clip.fps, job.clip.loop_number)
+        data = output.gif(shown, job.clip.fps, job.clip.loop_number, texts[0])
         if "truncated" in job.faults:
             data = data[: len(data) // 2]
         tail = f"{job.seeds[0]}-{job.clip.request_id}" if job.clip.request_id else str(job.seeds[0])

@@ -38,8 +38,8 @@ def png(picture: Image, infotext: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def gif(frames: Sequence[Image], fps: int, loops: int) -> bytes:
-    """An animated GIF, each frame with its own palette; ``loops`` 0: for ever.
+def gif(frames: Sequence[Image], fps: int, loops: int, comment: str = "") -> bytes:
+    """An animated GIF, each frame with its own palette; ``loops`` 0: for ever; ``comment``: AnimateDiff's infotext.
 
     Pillow's own writer joins frames that are alike; here each stays a frame, so the container is put together
     by hand (GIF89a: header, NETSCAPE loop extension, frames as Pillow encodes them, end mark).
@@ -50,6 +50,10 @@ def gif(frames: Sequence[Image], fps: int, loops: int) -> bytes:
     size = frames[0].size
     parts = [b"GIF89a", struct.pack("<HHBBB", *size, 0x70, 0, 0),
              b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loops) + b"\x00"]
+    said = comment.encode()
+    if said:  # in blocks of at most 255 bytes, each after its length
+        blocks = (said[at : at + 255] for at in range(0, len(said), 255))
+        parts.append(b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\x00")
     for frame in frames:
         small = frame.convert("P", palette=Pillow.Palette.ADAPTIVE)
         parts.extend(getdata(small, duration=round(1000 / max(fps, 1)), disposal=1, include_color_table=True))

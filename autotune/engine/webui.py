@@ -54,6 +54,7 @@ class ReferenceWebUI:
         self.options = Options(Path(flags.ui_settings_file), frozen(flags))
         self.state = JobState()
         self.jobs = 0
+        self.slower_kernels: dict[str, float] = dict(self.marker.get("slower_kernels", {}))
         self.dead = False
         self.attention = ""
         self.model: Model | None = None

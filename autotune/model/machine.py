@@ -102,6 +102,14 @@ class Fingerprint:
     parts: tuple[tuple[str, str], ...]
 
 
+def moved_items(before: str, after: str) -> list[str]:
+    """What came and went where a part of a fingerprint is a list ("a 1, b 2"): "− a 1", "+ c 3"; empty for others."""
+    if ", " not in before + after:
+        return []
+    old, new = (value.split(", ") if value else [] for value in (before, after))
+    return [*(f"− {one}" for one in old if one not in new), *(f"+ {one}" for one in new if one not in old)]
+
+
 @dataclass(frozen=True)
 class Machine:
     """Everything one probe saw. ``settings`` are the options of config.json that bear on tuning."""

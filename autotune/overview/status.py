@@ -60,6 +60,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
         "drift": problem,
+        "slower": _slower(places, root),
         "running": running(places, root),
         "unfinished": unfinished(places, root),
         "ending": _ending(places),
@@ -67,6 +68,15 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "daemon": agent_status(places),
         "asked_tune": _asked_tune(places, root),
     }
+
+
+def _slower(places: Places, root: Path) -> str | None:
+    """Since when clips of the user's web UI are slower, in a sentence; None while they are not."""
+    if not places.use(root).is_file():
+        return None
+    from autotune.overview.slower_since import slower_now
+
+    return slower_now(places, root)
 
 
 def running(places: Places, root: Path) -> dict[str, Any] | None:

@@ -44,6 +44,8 @@ def status_lines(doc: Document) -> list[str]:
         lines = ["Applied:   nothing by autotune"]
     lines += since_lines(doc) if applied else []
     lines += _install_lines(doc.get("install"))
+    if doc.get("slower"):
+        lines.append(f"Slower:    {clean(doc['slower'])}")
     stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
     if doc.get("depends"):
@@ -58,6 +60,19 @@ def _asked_lines(asked: object) -> list[str]:
     when = "when you are away" if asked.get("when") == "away" else "when your web UI is closed"
     since = clean(words.moment(asked.get("since")))
     return [f"Asked for: a tune {when} ({since}); `autotune ask cancel` takes it back"]
+
+
+def explain_lines(doc: Document) -> list[str]:
+    """Since when clips are slower, what changed then, and what to do."""
+    lines = [clean(doc.get("text"))]
+    if doc.get("state") in ("slower", "given_back") and not doc.get("changed"):
+        lines.append(NOTHING_CHANGED)
+    lines += [clean(sentence) for sentence in doc.get("around") or ()]
+    return [*lines, *([clean(doc["advice"])] if doc.get("advice") else [])]
+
+
+NOTHING_CHANGED = ("Nothing that autotune looks at was changed then: not the driver, the web UI, its packages, "
+                   "extensions, models, settings or flags.")
 
 
 def _work_lines(doc: Document) -> list[str]:

@@ -76,6 +76,10 @@ class Places:
         """Folder of the launch file's checkpoints."""
         return self.install(webui) / "checkpoints"
 
+    def use(self, webui: Path) -> Path:
+        """Journal of how the user's own web UI was used: its starts and clips."""
+        return self.install(webui) / "use.jsonl"
+
     def history(self, webui: Path) -> Path:
         """Journal of every tune, apply and rollback."""
         return self.install(webui) / "history.jsonl"

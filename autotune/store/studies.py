@@ -207,8 +207,9 @@ def question_key(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) -> Study:
-    """The newest study of this key, or a new one (always a new one when ``fresh``).
+def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool, newer_than: str = "") -> Study:
+    """The newest study of this key that was created after ``newer_than`` (ISO 8601, UTC), or a new one (always a new
+    one when ``fresh``).
 
     Raises StateDamaged when the folder cannot be written.
     """
@@ -216,7 +217,7 @@ def open_study(studies: Path, key: str, head: Mapping[str, Any], fresh: bool) ->
         for folder in reversed(study_folders(studies)):
             # A head that is damaged is no concern of other questions.
             found = _head(folder) if folder.name.endswith(f"-{key}") else None
-            if found is not None and found.get("key") == key:
+            if found is not None and found.get("key") == key and str(found.get("created") or "") >= newer_than:
                 return Study(folder, found, repair=True)
     number = 1 + max((int(folder.name.split("-")[0]) for folder in study_folders(studies)), default=0)
     folder = studies / f"{number:04d}-{key}"

@@ -35,7 +35,8 @@ class TuneOptions:
 
     ``budget`` in seconds, of which ``taken`` were used before (for the inspection of the install). ``strategy``: a name
     of ``search.STRATEGY_NAMES``, or a sampler as MODULE:CLASS. ``storage``: URL of Optuna's storage, None for
-    autotune's own file. ``fresh``: do not resume a study. ``cause``: who asked, for the history.
+    autotune's own file. ``fresh``: do not resume a study; ``newer_than``: nor one that was begun before that moment
+    (ISO 8601, UTC), for what was measured then holds no more. ``cause``: who asked, for the history.
     """
 
     profile: Profile
@@ -47,6 +48,7 @@ class TuneOptions:
     cause: str = "asked"
     taken: float = 0.0
     storage: str | None = None
+    newer_than: str = ""
 
 
 def tune(install: Inspection, places: Places, options: TuneOptions, progress: Progress) -> dict[str, Any]:
@@ -143,7 +145,7 @@ def _open_study(
         "budget": options.budget,
         "prior": codec.dump(prior_of(studies, machine, options.objective, options.fresh)),
     }
-    study = open_study(studies, question_key(question), head, options.fresh)
+    study = open_study(studies, question_key(question), head, options.fresh, options.newer_than)
     if study.head.get("budget") != options.budget:
         study.set_head(budget=options.budget)
     study.set_bad_result_aside()

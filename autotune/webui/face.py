@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autotune.model.flagset import Candidate, Effective, SettingValue, Space
     from autotune.model.machine import Fingerprint, Machine
     from autotune.model.study import Failure
+    from autotune.model.use import Printed, SavedClip
     from autotune.model.workload import SearchSpec, Workload
 
 
@@ -253,6 +254,8 @@ class WebUI(Protocol):
     """Names of the scripts that its process runs, by which a running one is recognised."""
     formats: tuple[LaunchFormat, ...] = ()
     """Formats of its launch files that are no scripts."""
+    live_parts: tuple[str, ...] = ()
+    """Parts of the fingerprint whose change acts in a running process; all others act from its next start on."""
     folder_names: tuple[str, ...]
     """What its folder is usually called, the likeliest first."""
 
@@ -363,6 +366,21 @@ class WebUI(Protocol):
     def clients(self, address: str, words: Sequence[str] | None) -> Iterator[WebUIClient]:
         """Clients to try, in order, for the user's own web UI at HOST:PORT; ``words``: its command line, None:
         it is not known."""
+
+    def printed_clips(self, data: bytes) -> Printed:
+        """What a piece of its output tells of the clips that it renders for its user."""
+        from autotune.model.use import Printed
+
+        return Printed(read=len(data))
+
+    def own_output(self, data: bytes) -> int:
+        """Where the newest start begins in the output of several."""
+        return 0
+
+    def saved_clips(self, root: Path, words: Sequence[str], since: float) -> list[SavedClip | None]:
+        """The clips that it saved after ``since`` (seconds since 1970), oldest first; None for one that does not tell
+        its figures. No prompt or name of a file is in them."""
+        return []
 
     def effective(self, words: Sequence[str], settings: Mapping[str, SettingValue], machine: Machine) -> Effective:
         """What the web UI computes on this machine with these argv words and saved options."""

@@ -16,6 +16,7 @@ from autotune.config import config as configuration
 from autotune.config.config import Config
 from autotune.disk.tomlfile import TomlFile
 from autotune.model.errors import AutotuneError
+from autotune.model.use import Slowdown
 from autotune.store.asked_tune import AskedTune
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)  # a Monday
@@ -124,6 +125,7 @@ class FakeWorld:
         self.pids: set[int] = set()
         self.ports: set[int] = set()
         self.tuned = True
+        self.slowdown: Slowdown | None = None
         self.lengths = {"tune": 600.0, "apply": 30.0, "verify": 5.0, "rollback": 1.0, "check": 120.0}
         self.results: dict[str, tuple[int, dict[str, Any]]] = {"tune": (0, TUNE), "check": (0, HOLDS)}
         self.children: list[FakeChild] = []
@@ -182,6 +184,13 @@ class FakeWorld:
 
     def has_port(self, pid: int) -> bool:
         return pid in self.ports
+
+    def use_period(self) -> float:
+        return 3600.0
+
+    def slower_since(self, ours: frozenset[int]) -> Slowdown | None:
+        self.tick()
+        return self.slowdown
 
     def was_tuned(self) -> bool:
         return self.tuned

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from autotune.launchfile.blocks import BlockFlags
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.launchfile.options import FindOptions
+    from autotune.model.use import Printed, SavedClip
     from autotune.model.workload import SearchSpec
     from autotune.webui.a1111.client import Client
     from autotune.webui.a1111.start_by_script import Given
@@ -45,6 +46,7 @@ class A1111(WebUI):
 
     lines = LINES
     programs: tuple[str, ...] = ("launch.py", "webui.py")
+    live_parts = ("settings", "checkpoint", "vae", "motion_module")
     folder_names: tuple[str, ...] = (
         "stable-diffusion-webui", "stable-diffusion-webui-amdgpu", "stable-diffusion-webui-directml",
         "stable-diffusion-webui-reForge", "stable-diffusion-webui-forge", "sd.webui/webui", "webui", "sd-webui",
@@ -284,6 +286,22 @@ class A1111(WebUI):
         flags = None if reported is None else reported.flags
         said = reported or Reported()
         return flag_states(words, flags, said.options, said.attention, machine.runtime, _catalogue(machine))
+
+    def printed_clips(self, data: bytes) -> Printed:
+        """By the progress bars of its sampler."""
+        from autotune.webui.a1111 import used_clips
+
+        return used_clips.printed(data)
+
+    def own_output(self, data: bytes) -> int:
+        """After the newest line that says with which arguments it was launched."""
+        return max(0, data.rfind(b"\nLaunching "))
+
+    def saved_clips(self, root: Path, words: Sequence[str], since: float) -> list[SavedClip | None]:
+        """By what stands in the files that AnimateDiff writes."""
+        from autotune.webui.a1111 import data_folder, used_clips
+
+        return used_clips.saved(root, words, data_folder.read_options(self.settings_file(root, words), []), since)
 
     def usual_options(self) -> Mapping[str, SettingValue]:
         """The attention option and batched conditioning."""
