@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -63,6 +64,10 @@ def translate_help(command: click.Command) -> None:
         if text:
             _english[thing] = text
             thing.help = _(one_line_each(text)) if language() != SOURCE else text
+    if command.help:
+        # In a list of commands click cuts a help text off between two spaces, which are not where sentences end.
+        ended = re.match(r"[^。\n]*。", command.help) if language() != SOURCE else None
+        command.short_help = ended[0] if ended else None
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             translate_help(inner)

@@ -10,6 +10,8 @@ import click
 
 NOT_FIRST = frozenset("、。，．・：；？！）」』】〕ーぁぃぅぇぉっゃゅょァィゥェォッャュョ々%％,.:;)")
 """Letters that no line of Japanese begins with."""
+NOT_LAST = frozenset("（「『【〔([")
+"""Letters that no line ends with."""
 PIECE = re.compile(r"\n| +|[!-~]+|.", re.DOTALL)
 """What is kept together: a line's end, spaces, a word of ASCII; every other letter stands alone."""
 
@@ -24,7 +26,8 @@ def fold(text: str, width: int) -> list[str]:
     """The lines of a paragraph, none wider than ``width`` columns where its words allow that."""
     pieces: list[str] = []
     for piece in PIECE.findall(text):
-        if pieces and piece[0] in NOT_FIRST and not pieces[-1].isspace():
+        beside = pieces and not (pieces[-1].isspace() or piece.isspace())
+        if beside and (piece[0] in NOT_FIRST or pieces[-1][-1] in NOT_LAST):
             pieces[-1] += piece
         else:
             pieces.append(piece)

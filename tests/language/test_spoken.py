@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from autotune.cli.examples import EXAMPLES
-from autotune.cli.main import run
-from autotune.cli.wide_help import NOT_FIRST, columns, fold
+from autotune.cli.main import VERBS, run
+from autotune.cli.wide_help import NOT_FIRST, NOT_LAST, columns, fold
 from autotune.language.translate import use_language
 
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
@@ -37,6 +38,14 @@ def test_help_in_japanese(path: str, capsys: pytest.CaptureFixture[str]) -> None
     assert all(line in text for line, _ in EXAMPLES[path])
 
 
+def test_the_list_of_commands_says_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["--lang", "ja", "-h"])
+    text = capsys.readouterr().out
+    assert "..." not in text.split("\n", 1)[1]
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} +.*{JAPANESE.pattern}", text, re.MULTILINE), verb
+
+
 def test_errors_of_the_command_line_are_japanese(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--lang", "ja", "status", "--nonsense"]) == 2
     said = capsys.readouterr().err
@@ -52,7 +61,10 @@ def test_folded_lines_fit_and_lose_nothing(text: str, width: int) -> None:
     for line in lines:
         # What cannot be parted: a word of ASCII, or a letter with all that may not begin a line.
         assert cell_len(line) <= width or len(re.findall(r"[!-~]+|.", line.strip(), re.DOTALL)) == 1 or any(
-            letter in NOT_FIRST for letter in line)
+            letter in NOT_FIRST | NOT_LAST for letter in line)
+    for before, after in pairwise(lines):
+        assert not before or before[-1] not in NOT_LAST or after == "" or " " in text
+        assert not after or after[0] not in NOT_FIRST or " " in text
 
 
 @given(st.text())
