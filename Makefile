@@ -25,7 +25,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(E2E_WORKERS) --dist worksteal tests/e2e
 
 # The same tests under a genuine Windows Python, by wine. docs/windows.md says which rooms are left out, and why.
-WINDOWS_ROOMS ?= agent cli config decide disk flags launchfile machine measure model report secrets store trial verbs webui workload
+WINDOWS_ROOMS ?= agent cli config decide disk flags language launchfile machine measure model report secrets store trial verbs webui workload
 # Those that judge the branches for Windows, in a few minutes.
 WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py::test_cmd_agrees launchfile/test_hostile.py \
   launchfile/test_lock.py launchfile/test_permissions.py agent/test_verb_guard.py agent/test_logs.py \

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotune.agent.verb_process import VerbProcess, read_document, remove_old_output
+from autotune.language.translate import use_language
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -29,6 +30,18 @@ def test_a_command_that_ends_leaves_code_and_document(tmp_path: Path) -> None:
     assert result.document is not None
     assert (result.document["kind"], result.document["code"]) == ("error", 3)
     assert read_document(tmp_path / "out", "a") == result.document
+
+
+def test_a_verb_speaks_as_the_agent_does(tmp_path: Path) -> None:
+    use_language("ja")
+    try:
+        session = VerbProcess(tmp_path / "out", "a", ["status", "--nonsense", "--json"])
+    finally:
+        use_language("en")
+    assert wait_for(lambda: session.poll() is not None, 30)
+    document = session.result().document
+    assert document is not None and "--nonsense" in document["message"]
+    assert any("ぁ" <= letter <= "ん" for letter in document["message"]), document
 
 
 def test_a_torn_document_is_none(tmp_path: Path) -> None:
