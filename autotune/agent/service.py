@@ -276,6 +276,12 @@ def status(on: ServiceManager) -> ServiceReport:
     on = type(on)(on.home, any("once" in path.name for path in there), on.run)  # the form that is installed
     said = on.run(on.show_command)
     report.ok = said.code == 0
+    for path in there:  # gone with an environment that was removed or moved: the manager can begin nothing then
+        python = service_files.python_of(path.name, _content(path) or b"")
+        if python is not None and not os.path.exists(python):  # noqa: PTH110 - never raises
+            report.ok = False
+            report.lines.append(f"{path}: the Python that it starts is gone ({python}); "
+                                "`autotune service install` writes the one of today")
     report.lines += said.text.splitlines()
     if said.code is None:
         report.commands.append(as_typed(on.show_command))

@@ -96,7 +96,26 @@ def webui_of(name: str, content: bytes) -> str | None:
         match = re.search(r'--webui (?:"([^"]*)"|(\S+))', text)
         return (match[1] or match[2]) if match else None
     match = re.search(r'^ExecStart=.*"--webui" "((?:[^"\\]|\\.)*)"', content.decode("utf-8", "replace"), re.MULTILINE)
-    return re.sub(r"\\(.)", r"\1", match[1]).replace("%%", "%").replace("$$", "$") if match else None
+    return _without_quoting(match[1]) if match else None
+
+
+def python_of(name: str, content: bytes) -> str | None:
+    """The Python that a file of a service starts; None where it names none, or is no such file."""
+    if name.endswith(".plist"):
+        try:
+            return str(plistlib.loads(content)["ProgramArguments"][0])
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, ExpatError):
+            return None
+    if name.endswith(".xml"):
+        found = re.search(r"<Command>([^<]*)</Command>", content.decode("utf-16", "replace"))
+        return unescape(found[1]) if found else None
+    match = re.search(r'^ExecStart="((?:[^"\\]|\\.)*)"', content.decode("utf-8", "replace"), re.MULTILINE)
+    return _without_quoting(match[1]) if match else None
+
+
+def _without_quoting(word: str) -> str:
+    """A quoted word of a unit file as it was before."""
+    return re.sub(r"\\(.)", r"\1", word).replace("%%", "%").replace("$$", "$")
 
 
 def systemd_folder(home: Path) -> Path:

@@ -9,6 +9,7 @@ import click
 
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.cli.output import print_text
+from autotune.disk.own_install import how_to_add
 from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, StateDamaged
 from autotune.store.optuna_storage import ENVIRONMENT
@@ -25,7 +26,8 @@ def dashboard_command(common: CommonOptions, port: int, storage: str | None) -> 
     import importlib.util
 
     if importlib.util.find_spec("optuna_dashboard") is None:
-        raise NothingToWorkOn(_("optuna-dashboard is not installed"), "pip install 'autotune-webui[dashboard]'")
+        raise NothingToWorkOn(_("optuna-dashboard is not installed"),
+                              _("Add it by: {command}").format(command=how_to_add(["optuna-dashboard"])))
     if not storage and not common.places.optuna.exists():
         raise NothingToWorkOn(_("no study is recorded yet"), _("Run `autotune tune` first."))
     from optuna_dashboard import run_server

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
+from autotune.disk.own_install import how_to_add
 from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
@@ -26,7 +27,7 @@ def create(folder: Path, size: str, device: str, force: bool) -> str:
     if missing:
         raise NothingToWorkOn(
             _("the reference web UI needs {missing}").format(missing=", ".join(missing)),
-            _("Install a torch build for your device, then: pip install 'autotune-webui[engine]'"),
+            _("Add it by: {command}").format(command=how_to_add(missing)),
         )
     words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
     words += ["--size", size, "--device", device, *(["--force"] if force else [])]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from autotune.disk.own_install import how_to_add
 from autotune.launchfile import blocks, sh_commands
 from autotune.launchfile.sh_assign import ShAssigns
 from autotune.launchfile.sh_commands import ANY, BASH_CONTROLS, Effect
@@ -58,7 +59,7 @@ class ShReader(ShAssigns):
             return out
         except NoParser:
             out.changes_any = ("the bash parser, which is missing here",)
-            out.why_not = "the bash parser is missing here (pip install shfmt-py puts it in)"
+            out.why_not = f"the bash parser is missing here; it comes by: {how_to_add(['shfmt-py'])}"
             out.value, out.block_at, out.plain_at = VariableValue((), out.changes_any), None, None
             return out
         for name in sorted(self.environ):

@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from autotune.disk.own_install import how_to_add
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal
@@ -147,7 +148,7 @@ def sampler_by_name(name: str, seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     if name == "gp":
         if importlib.util.find_spec("torch") is None:
-            raise UsageProblem("sampler gp needs torch", "pip install torch, or use --sampler tpe")
+            raise UsageProblem("sampler gp needs torch", f"Add it by: {how_to_add(['torch'])}; or use --sampler tpe")
         return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
     module, colon, path = name.partition(":")
     if not (colon and module and path):

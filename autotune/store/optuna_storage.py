@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from autotune.disk.files import make_folder, open_to_append
+from autotune.disk.own_install import how_to_add
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.secrets.mask import MASK, masked
 
@@ -107,7 +108,7 @@ def _database(url: str) -> BaseStorage:
         return _open_while_made(parsed.render_as_string(hide_password=False))
     except ImportError:
         raise UsageProblem(f"--storage {shown_address(url)}: its driver is not installed",
-                           "pip install 'autotune-webui[storage]' brings those for PostgreSQL and gRPC.") from None
+                           f"The one for PostgreSQL comes by: {how_to_add(['psycopg[binary]'])}") from None
     except storage_errors() as problem:
         cause = problem if isinstance(problem, DBAPIError) else problem.__cause__ or problem
         why = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().splitlines()
@@ -158,7 +159,7 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
         import optuna.storages._grpc.auto_generated.api_pb2
     except ImportError:
         raise UsageProblem(f"--storage {shown_address(url)}: gRPC is not installed",
-                           "pip install 'autotune-webui[storage]'") from None
+                           f"Add it by: {how_to_add(['grpcio', 'protobuf'])}") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         proxy = optuna.storages.GrpcStorageProxy(host=host, port=port)

@@ -413,3 +413,24 @@ def test_a_service_file_that_somebody_else_wrote_is_not_overwritten(
     with pytest.raises(UsageProblem, match="does not tell"):
         service.install(on, tmp_path / "w", tmp_path / "s")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_status_says_that_the_python_is_gone(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment was removed or moved: by another installer, or its Python by an update (a link to nothing)."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    python = tmp_path / "50% of $HOME & (ü)/python.exe"
+    python.parent.mkdir()
+    python.write_bytes(b"")
+    on = managers(tmp_path / "home", Recorded())[number]
+    monkeypatch.setattr(sys, "executable", str(python))
+    service.install(on, tmp_path / "w", tmp_path / "s")
+    assert "is gone" not in " ".join(service.status(on).lines)
+    python.unlink()
+    said = service.status(on)
+    assert any(str(python) in line and "service install" in line for line in said.lines) and not said.ok
+    python.symlink_to(tmp_path / "nothing")
+    assert any(str(python) in line for line in service.status(on).lines)
+    monkeypatch.setattr(sys, "executable", __file__)
+    service.install(on, tmp_path / "w", tmp_path / "s")
+    assert "is gone" not in " ".join(service.status(on).lines)
