@@ -39,7 +39,10 @@ def how_to_add(packages: Sequence[str], prefix: Path | None = None, has_pip: boo
 
 def _uv_requirements(receipt: Path) -> list[str]:
     """What uv's record says that a tool is made from, the tool itself first; only that where it cannot be read."""
-    from autotune.disk.tomlfile import tomllib
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
 
     try:
         rows = tomllib.loads(receipt.read_text(encoding="utf-8"))["tool"]["requirements"]
