@@ -15,7 +15,7 @@ from autotune.report import words
 from autotune.report.outcome import median, outcome
 from autotune.secrets.mask import MASK, is_secret, masked
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+.,-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+.,_-]{0,79}")
 _VERSION = re.compile(r"v?\d[A-Za-z0-9.+-]{0,39}")
 _FLAVOUR = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _FLAG = re.compile(r"--[a-z][a-z0-9-]{0,59}")

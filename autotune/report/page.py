@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from autotune.model.clips import ClipPair
 from autotune.model.errors import NothingToWorkOn
+from autotune.model.study import Launch, Sample
 from autotune.report.html import render
 from autotune.store.journal import write_whole
 from autotune.store.places import Places
@@ -21,18 +25,19 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
     tuned = study.document()
     if tuned is None:
         raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")
-    profile = study.head["profile"]
-    surroundings = {
-        "tune": tuned,
-        "profile": {"name": profile["name"], "workloads": profile["workload"]},
-        "objective": study.head["objective"],
-        "created": study.head["created"],
-        "webui": study.head["webui"],
-        "gpu": study.head["gpu"],
-        "stand_in": study.head["stand_in"],
-    }
-    change = tuned.get("change") or {}
-    page = render(surroundings, study.samples, study.launches, change.get("diff") or None, study.clips())
+    page = page_of(study.head, tuned, study.samples, study.launches, study.clips())
     place = (output or study.folder / "report.html").absolute()
     write_whole(place, page, private=output is None)
     return place
+
+
+def page_of(head: Mapping[str, Any], tuned: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch],
+            clips: Sequence[ClipPair] = ()) -> str:
+    """The page of a study: ``head`` is its ``study.json``, ``tuned`` its result, both already checked."""
+    profile, change = head["profile"], tuned.get("change") or {}
+    surroundings = {
+        "tune": tuned,
+        "profile": {"name": profile["name"], "workloads": profile["workload"]},
+        **{name: head[name] for name in ("objective", "created", "webui", "gpu", "stand_in")},
+    }
+    return render(surroundings, samples, launches, change.get("diff") or None, clips)

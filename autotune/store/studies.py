@@ -240,7 +240,8 @@ def find_study(studies: Path, name: str | None) -> Study:
     """
     folders = study_folders(studies)
     if name is not None:
-        folders = [folder for folder in folders if folder.name.startswith(name)]
+        folders = ([folder for folder in folders if folder.name == name]  # an import is named after its original
+                   or [folder for folder in folders if folder.name.startswith(name)])
     else:
         folders = [folder for folder in folders if (folder / "result.json").exists()] or folders
     for folder in reversed(folders):

@@ -3,6 +3,7 @@ axe-core finds nothing. Skipped where there is no Chromium or, for axe-core, no 
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from autotune.report import html
+from tests import page_picture
 from tests.browser import Page, page
 from tests.report import examples
 from tests.report.test_clips import clips
@@ -160,3 +163,12 @@ def test_paper_has_one_frame_a_clip_and_no_controls(browser: Page, file: Path) -
     assert browser.run("document.getAnimations().length") == 0
     assert browser.pdf()[:5] == b"%PDF-"
     browser("Emulation.setEmulatedMedia", media="")
+
+
+def test_the_picture_for_the_readme_is_made_anew_and_small_enough() -> None:
+    made = [Image.open(io.BytesIO(one)) for one in (page_picture.picture(), page_picture.PICTURE.read_bytes())]
+    assert page_picture.PICTURE.stat().st_size <= 200_000
+    for one in made:
+        assert one.format == "PNG" and one.width == page_picture.WIDTH and 800 < one.height < 2000
+        assert one.info.keys() <= {"transparency"}, "nothing but the picture"
+        assert len(one.convert("RGB").getcolors(1 << 24) or ()) > 40

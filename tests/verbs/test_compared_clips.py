@@ -15,7 +15,7 @@ from autotune.model.study import MeasuredSet
 from autotune.model.workload import Profile, SearchSpec, Workload
 from autotune.overview.exported_study import export, import_study, read_export
 from autotune.store.places import Places
-from autotune.store.studies import CLIPS, Study
+from autotune.store.studies import CLIPS, Study, find_study
 from autotune.tune import compared_clips
 from tests.store.test_damaged import EXPORT
 from tests.workload.test_small_clips import gif, ramp
@@ -119,3 +119,11 @@ def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         with pytest.raises(StateDamaged) as found:
             one.clips()
         assert str(path) in found.value.message
+
+
+def test_a_study_named_in_full_is_that_one_and_not_its_import(tmp_path: Path) -> None:
+    places, webui = Places(tmp_path / "state"), tmp_path / "webui"
+    first, second = (import_study(places, webui, read_export(EXPORT)) for _ in range(2))
+    assert second.id.startswith(first.id)
+    for one in (first, second):
+        assert find_study(places.studies(webui), one.id).id == one.id

@@ -71,7 +71,14 @@ def test_a_tune_measures_decides_and_leaves_nothing(bench: Bench) -> None:
     assert bench.json("import", str(exported))["clips"] == len(samples)
     report = bench.folder / "report.html"
     bench.run("report", "-o", str(report))
-    assert "stand-in" in report.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
+    assert "stand-in" in page
+    # An import has no clips unless they were exported too; the tune itself kept those of the sets that it compared.
+    assert "<img" not in page
+    bench.run("report", document["study"], "-o", str(report))
+    compared = {one["candidate"] for one in samples if one["purpose"] == "confirm" and one["state"] == "ok"}
+    assert ("<img" in report.read_text(encoding="utf-8")) == (len(compared) > 1)
+    assert not list(bench.state.rglob("compared-*.gif"))
     assert [row["verb"] for row in bench.json("history")["events"]] == ["tune"]
 
 
