@@ -7,12 +7,16 @@ Needs torch and numpy, no network and no weights: the model is benchmarks/sd15_b
 decodes frame by frame. Switches are measured in interleaved, shuffled repeats; the default of each repeat is divided by
 the set's.
 
-Two processes take turns, one of them with ``cudnn.benchmark`` on from its start. One process would not do: cuDNN's plan
-for a shape is kept from its first use on, whatever the switch says later. What switching it live does is measured too
-("live"), at the end: in the same thread, and in a new one.
+Four processes take turns: torch as it starts, the same once more ("itself", so that what two processes differ by is
+seen), one with ``cudnn.benchmark`` on from its start, one in which the order of SDPA kernels is set. One process would
+not do: cuDNN's plan for a shape is kept from its first use on, whatever the switch says later; and the order that torch
+starts with cannot be put back: until one is set, torch prefers cuDNN's kernel on some cards (an H200 is one), though
+the order that it tells begins with another. What switching ``cudnn.benchmark`` live does is measured too ("live"), at
+the end: in the same thread, and in a new one. "choice" is the kernel that torch takes for the largest attention of a
+clip, asked of torch.
 
 A clip is told as 20 steps and 16 decoded frames. The image difference is that of the latents after all steps from the
-same noise, and SSIM of one decoded frame; "itself" is the default against the default, which is the floor.
+same noise, and SSIM of one decoded frame; "itself" is the floor.
 """
 
 from __future__ import annotations
@@ -47,6 +51,18 @@ SETS: dict[str, dict[str, Any]] = {
     "cudnn_benchmark, fp16_accumulation": {"cudnn_benchmark": True, "fp16_accumulation": True},
 }
 Say = Callable[[str], None]
+WORKERS = ("off", "again", "on", "order")
+"""The processes: torch as it starts (twice), ``cudnn.benchmark`` on from the start, and set orders of SDPA kernels."""
+
+
+def worker_of(name: str) -> str:
+    """The process that measures a set, by the set's name."""
+    if name == "itself":
+        return "again"
+    switches = SETS[name]
+    return "on" if switches.get("cudnn_benchmark") else "order" if "sdpa" in switches else "off"
+
+
 
 
 class Machine:
@@ -64,6 +80,8 @@ class Machine:
         torch.manual_seed(1)
         size, pixels = (8, 8) if tiny else (1, 64)
         clip = 4 if tiny else FRAMES
+        if tiny:
+            torch.set_num_threads(1)  # four processes with a thread for each core stand in each other's way
         with torch.device(self.device):
             self.unet, self.decoder = UNet(size).to(self.type).eval(), Decoder(size).to(self.type).eval()
             self.noise = torch.randn(clip, 4, pixels, pixels, dtype=self.type)
@@ -79,10 +97,18 @@ class Machine:
         return {
             "device": torch.cuda.get_device_name() if self.cuda else platform.processor() or "cpu",
             "torch": torch.__version__, "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(), "sdpa_order": self.order,
+            "cudnn": torch.backends.cudnn.version(), "sdpa_order": self.order, "choice": self.choice(),
             "parameters": sum(one.numel() for one in self.unet.parameters()),
             "latents": list(self.noise.shape), "type": str(self.type),
         }
+
+    def choice(self) -> str | None:
+        """The SDPA kernel that torch takes now for attention over 64 x 64 positions, None where it cannot say."""
+        torch = self.torch
+        if not hasattr(torch, "_fused_sdp_choice"):
+            return None
+        one = torch.empty(2 * FRAMES, 8, 64 * 64, 40, dtype=self.type, device=self.device)
+        return str(torch.nn.attention.SDPBackend(torch._fused_sdp_choice(one, one, one)).name)
 
     def _sync(self) -> None:
         if self.cuda:
@@ -126,7 +152,10 @@ class Machine:
 
     @contextmanager
     def switched(self, switches: dict[str, Any]) -> Iterator[None]:
-        """Torch with these switches, read back, and as before at the end. Raises LookupError where torch lacks one."""
+        """Torch with these switches, read back. Raises LookupError where torch lacks one.
+
+        Its order of SDPA kernels stays as set: each set that this process measures sets one.
+        """
         torch = self.torch
         if switches.get("fp16_accumulation"):
             if not hasattr(torch._C, "_get_cublas_allow_fp16_accumulation"):
@@ -139,8 +168,6 @@ class Machine:
         finally:
             if switches.get("fp16_accumulation"):
                 torch.backends.cuda.matmul.allow_fp16_accumulation = False
-            if "sdpa" in switches and self.order is not None:
-                torch._C._set_sdp_priority_order(self.order)
 
     def _first(self, name: str) -> None:
         """Puts one SDPA kernel first; the others stay as they can be needed where it does not fit."""
@@ -174,7 +201,7 @@ def _answer(machine: Machine, asked: dict[str, Any], images: Path) -> dict[str, 
     try:
         with machine.switched(asked["switches"]):
             if asked["what"] == "sample":
-                return machine.sample()
+                return {**machine.sample(), "choice": machine.choice()}
             latents, frame = machine.image()
     except (LookupError, RuntimeError) as problem:  # OutOfMemoryError is a RuntimeError
         return {"failed": f"{type(problem).__name__}: {str(problem)[:200]}"}
@@ -208,8 +235,8 @@ def _live(machine: Machine) -> dict[str, Any]:
 class Worker:
     """A process that measures, and is asked by one line at a time; a new one is started where it ended."""
 
-    def __init__(self, benchmark: str, options: argparse.Namespace, images: Path) -> None:
-        self.words = [sys.executable, "-m", "benchmarks.torch_switches", str(options.out), "--worker", benchmark,
+    def __init__(self, name: str, options: argparse.Namespace, images: Path) -> None:
+        self.words = [sys.executable, "-m", "benchmarks.torch_switches", str(options.out), "--worker", name,
                       "--images", str(images), "--sample-steps", str(options.sample_steps),
                       "--sample-frames", str(options.sample_frames)]
         self.words += ["--tiny"] * options.tiny + ["--channels-last"] * options.channels_last
@@ -238,7 +265,7 @@ class Worker:
         self.process.wait()
 
 
-def measured(workers: dict[bool, Worker], seconds: float, rng: random.Random, say: Say) -> dict[str, list[Any]]:
+def measured(workers: dict[str, Worker], seconds: float, rng: random.Random, say: Say) -> dict[str, list[Any]]:
     """Samples of each set by its name, one a repeat, shuffled, until ``seconds`` are spent; two are warm-up."""
     samples: dict[str, list[Any]] = {name: [] for name in SETS}
     out: set[str] = set()
@@ -248,7 +275,7 @@ def measured(workers: dict[bool, Worker], seconds: float, rng: random.Random, sa
         rng.shuffle(names)
         for name in names:
             switches = SETS[name]
-            found = workers[bool(switches.get("cudnn_benchmark"))].ask(what="sample", set=name, switches=switches)
+            found = workers[worker_of(name)].ask(what="sample", set=name, switches=switches)
             samples[name].append(found)
             if "failed" in found:
                 out.add(name)
@@ -306,26 +333,27 @@ def ssim(one: Any, other: Any, window: int = 7) -> float:  # noqa: ANN401 - arra
     return float(((2 * a * b + c1) * (2 * both + c2) / ((a * a + b * b + c1) * (var_a + var_b + c2))).mean())
 
 
-def pictures(workers: dict[bool, Worker], samples: dict[str, list[Any]], folder: Path) -> dict[str, Any]:
+def pictures(workers: dict[str, Worker], samples: dict[str, list[Any]], folder: Path) -> dict[str, Any]:
     """The difference of each set's result from the default's."""
     found: dict[str, Any] = {}
     for name, switches in SETS.items():
         if any("failed" in one for one in samples[name]):
             continue
-        answer = workers[bool(switches.get("cudnn_benchmark"))].ask(what="image", set=name, switches=switches)
+        answer = workers[worker_of(name)].ask(what="image", set=name, switches=switches)
         found[name] = answer if "failed" in answer else difference(folder / "default.npz", folder / f"{name}.npz")
     return found
 
 
 def _table(document: dict[str, Any], say: Say) -> None:
-    say("\nset | clip (95 %) | U-Net step | VAE frame | memory MiB | latents apart max / mean | SSIM")
+    say("\nset | clip (95 %) | U-Net step | VAE frame | memory MiB | latents apart max / mean | SSIM | SDPA kernel")
     for name, clip in document["ratios"]["clip"].items():
         parts = [document["ratios"][part][name]["ratio"] for part in ("step", "frame")]
-        memory = document["samples"][name][-1]["memory"]
+        last = document["samples"][name][-1]
+        memory = last["memory"]
         apart = document["images"].get(name, {})
         image = f"{apart['max']:.4f} / {apart['mean']:.5f} | {apart['ssim']:.5f}" if "ssim" in apart else str(apart)
         say(f"{name} | x{clip['ratio']:.4f} ({clip['low']:.4f} to {clip['high']:.4f}) | x{parts[0]:.4f} | "
-            f"x{parts[1]:.4f} | {memory or 0:.0f} | {image}")
+            f"x{parts[1]:.4f} | {memory or 0:.0f} | {image} | {last['choice']}")
     live = document["live"]
     for name in ("before", "same_thread", "new_thread"):
         say(f"live, {name}: " + ", ".join(f"{_seconds(one, 'clip'):.3f}" for one in live[name]) + " s a clip")
@@ -346,16 +374,16 @@ def main(words: Sequence[str] | None = None) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder)
-        workers = {benchmark == "on": Worker(benchmark, options, images) for benchmark in ("off", "on")}
+        workers = {name: Worker(name, options, images) for name in WORKERS}
         try:
-            facts = workers[False].ask(what="facts")
+            facts = workers["off"].ask(what="facts")
             say(json.dumps(facts))
             seconds = options.minutes * 60.0 - 60.0 if not options.tiny else 0.0
             samples = measured(workers, seconds, random.Random(options.seed), say)
             document = {
                 "kind": "torch-switches", "facts": facts, "channels_last": options.channels_last,
                 "ratios": {part: ratios(samples, part) for part in ("clip", "step", "frame")},
-                "images": pictures(workers, samples, images), "live": workers[False].ask(what="live"),
+                "images": pictures(workers, samples, images), "live": workers["off"].ask(what="live"),
                 "seconds": time.monotonic() - began, "samples": samples,
             }
         finally:
@@ -375,7 +403,7 @@ def _read(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the order within a repeat")
     parser.add_argument("--sample-steps", type=int, default=3, help="U-Net steps a sample")
     parser.add_argument("--sample-frames", type=int, default=4, help="decoded frames a sample")
-    parser.add_argument("--worker", choices=("off", "on"), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=WORKERS, help=argparse.SUPPRESS)
     parser.add_argument("--images", help=argparse.SUPPRESS)
     return parser.parse_args(words)
 

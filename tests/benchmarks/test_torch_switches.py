@@ -39,6 +39,22 @@ def test_likeness_of_pictures() -> None:
     assert 1.0 > little > 0.9 > much
 
 
+def test_the_told_table_is_that_of_the_samples() -> None:
+    """docs/benchmarks.md tells what follows from the samples of the H200, row by row."""
+    from benchmarks.torch_switches import ratios
+
+    root = Path(__file__).parents[2]
+    document = json.loads((root / "benchmarks/data/torch-switches-h200.json").read_text(encoding="utf-8"))
+    told = (root / "docs/benchmarks.md").read_text(encoding="utf-8")
+    clip, step, frame = (ratios(document["samples"], part) for part in ("clip", "step", "frame"))
+    for name, one in clip.items():
+        last, image = document["samples"][name][-1], document["images"][name]
+        row = (f"| {name} | {one['ratio']:.4f} ({one['low']:.4f} to {one['high']:.4f}) | {step[name]['ratio']:.4f} | "
+               f"{frame[name]['ratio']:.4f} | {last['memory'] / 1024:.1f} | {last['choice']} | {image['ssim']:.5f} |")
+        assert row in told
+    assert f"{len(document['samples']['default'])} interleaved repeats" in told
+
+
 @pytest.mark.slow
 def test_a_tiny_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """On any machine: each set is measured as often as the default, and its ratio is that of its samples."""
