@@ -79,12 +79,14 @@ def _all(file: IO[bytes]) -> str:
 
 def _read(said: dict[str, object]) -> Runtime:
     """The script's answer as a Runtime; a value that is no text counts as missing."""
+    switches = said.get("switches")
     backends, texts = said.get("sdp_backends"), {key: one for key, one in said.items() if isinstance(one, str)}
     return Runtime(
         python=texts.get("python"), torch=texts.get("torch"), cuda=texts.get("cuda"), cudnn=texts.get("cudnn"),
         xformers=texts.get("xformers"), device=texts.get("device") or "cpu",
         compute_capability=texts.get("compute_capability"),
         sdp_backends=tuple(map(str, backends)) if isinstance(backends, list) else (),
+        switches=switches if isinstance(switches, dict) else {},
     )
 
 

@@ -66,6 +66,25 @@ def sdp_backends(torch: ModuleType, device: str) -> list[str]:
     return found
 
 
+def switches(torch: ModuleType, device: str) -> dict[str, list[str]]:
+    """Switches that torch has, each with its levels: which SDPA kernel can come first depends on the version.
+
+    Before 2.6 torch takes no order of kernels: one comes first when those before it are switched off.
+    """
+    found = {"cudnn_benchmark": ["default", "on"]}
+    try:
+        if hasattr(torch.backends.cuda.matmul, "allow_fp16_accumulation"):
+            found["fp16_accumulation"] = ["default", "on"]
+        has = [hasattr(torch.backends.cuda, f"enable_{name}_sdp") for name in ("flash", "cudnn")]
+        ordered = device == "cuda" and hasattr(torch._C, "_set_sdp_priority_order")
+    except FAULTS:
+        return found
+    if has[0]:
+        first = ["flash", "mem-efficient"] + ["cudnn"] * has[1] if ordered else ["mem-efficient"] * (device == "cuda")
+        found["sdpa_order"] = ["default", *first, "math"]
+    return found
+
+
 def cudnn_of(torch: ModuleType) -> str | None:
     """cuDNN's version number as torch states it."""
     try:
@@ -110,6 +129,7 @@ def main() -> None:
             device=device,
             compute_capability=capability,
             sdp_backends=sdp_backends(torch, device),
+            switches=switches(torch, device),
         )
         xformers = load("xformers", errors)
         if xformers is not None and load("xformers.ops", errors) is not None:

@@ -26,7 +26,8 @@ class Effective:
     """The effect of a set once the web UI has applied its own rules (docs/webuis.md, "Which flags matter").
 
     ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none. ``unet`` and ``vae`` are
-    the storage types fp16 or fp32; ``precision`` autocast, full or half; ``memory`` none, medvram or lowvram.
+    the storage types fp16 or fp32; ``precision`` autocast, full or half; ``memory`` none, medvram or lowvram. The last
+    three are switches of PyTorch, at "default" where nobody set them.
     """
 
     attention: str
@@ -37,6 +38,9 @@ class Effective:
     upcast: bool
     memory: str
     batch_cond_uncond: bool
+    cudnn_benchmark: str = "default"
+    fp16_accumulation: str = "default"
+    sdpa_order: str = "default"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,11 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the web UI's own interpreter has. None: a package is absent. ``device``: cuda, mps or cpu."""
+    """What the web UI's own interpreter has. None: a package is absent. ``device``: cuda, mps or cpu.
+
+    ``switches``: switches of PyTorch that a study can set here, with the levels that each offers; none where the web UI
+    lacks what sets them.
+    """
 
     python: str | None
     torch: str | None
@@ -40,6 +44,7 @@ class Runtime:
     sdp_backends: tuple[str, ...] = ()
     device: str = "cpu"
     compute_capability: str | None = None
+    switches: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
     "batch_cond_uncond": ("false", "true"),
     "precision": ("autocast", "half", "full"),
     "memory": ("none", "medvram", "lowvram"),
+    "cudnn_benchmark": ("default", "on"),
+    "fp16_accumulation": ("default", "on"),
+    "sdpa_order": ("default", "flash", "mem-efficient", "cudnn", "math"),
 }
 """Dimensions that a profile may search and their levels, as text (docs/webuis.md, "What a tuner may touch")."""
 

@@ -22,7 +22,7 @@ _WORDS = {
 def identity(effective: object) -> str:
     """The canonical id of an effective set, given as that id or as a mapping of its parts."""
     if isinstance(effective, Mapping):
-        return " ".join(f"{name}={_plain(value)}" for name, value in effective.items())
+        return " ".join(f"{name}={_plain(value)}" for name, value in effective.items() if value != "default")
     return str(effective) if effective else ""
 
 

@@ -13,6 +13,7 @@ from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
 from autotune.model.workload import Workload
 from autotune.secrets.mask import MASK, is_guarded
+from autotune.webui.a1111.flags import switches
 from autotune.webui.face import Reported, RunningJob
 from autotune.webui.transport import MIB, Answer, Transport
 
@@ -140,8 +141,20 @@ class Client:
                      for name in ("sampling_step", "sampling_steps")))
 
     def reported(self, attention: str | None = None) -> Reported:
-        """Its command line as parsed and its options; ``attention`` is passed on."""
-        return Reported(self.cmd_flags(), self.options(), attention)
+        """Its command line as parsed, and its options, switches as PyTorch has them; ``attention`` is passed on."""
+        options = self.options()
+        if any(key in options for key in switches.OPTIONS.values()):
+            options = switches.as_torch_has(options, self._switches())
+        return Reported(self.cmd_flags(), options, attention)
+
+    def _switches(self) -> dict[str, Any] | None:
+        """What autotune's extension reads from PyTorch; None where it is not loaded."""
+        try:
+            return self._object("/autotune-switches")
+        except ApiProblem as problem:
+            if problem.status == 404:
+                return None
+            raise
 
     def interrupt(self, limit: float = 5.0) -> None:
         """Asks the running job to end; it then answers 200 with what it has."""

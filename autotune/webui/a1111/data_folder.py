@@ -16,6 +16,7 @@ from autotune.machine import git
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, MotionModule
 from autotune.model.versions import version_order
+from autotune.webui.a1111.flags import switches
 from autotune.webui.a1111.install import Install, flag_value
 
 # Options of config.json that bear on speed, memory or the picture, with the web UI's own defaults.
@@ -43,6 +44,7 @@ RELEVANT: dict[str, SettingValue | None] = {
     "sd_model_checkpoint": None,
     "sd_vae": "Automatic",
     "animatediff_model_path": None,
+    **switches.USUAL,
 }
 _EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
 OURS = "sd-webui-autotune"
@@ -96,11 +98,8 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
     A folder is the extension if it has scripts/animatediff.py; disabled extensions count as missing, by a setting or
     by a flag among ``words``.
     """
-    if "--disable-all-extensions" in words or "--disable-extra-extensions" in words:
-        return None
-    disabled = options.get("disabled_extensions")
-    off = {str(name) for name in disabled} if isinstance(disabled, list) else set()
-    if options.get("disable_all_extensions") in ("all", "extra"):
+    off = _switched_off(options, words)
+    if off is None:
         return None
     saved = options.get(MOTION_OPTION)
     option = saved if isinstance(saved, str) and saved else None
@@ -116,6 +115,22 @@ def animatediff(install: Install, options: Mapping[str, object], words: Sequence
             option=option,
         )
     return None
+
+
+def has_switches(install: Install, options: Mapping[str, object], words: Sequence[str] = ()) -> bool:
+    """Whether the web UI loads autotune's own extension with its switches of PyTorch."""
+    off = _switched_off(options, words)
+    return off is not None and OURS not in off and (install.data / "extensions" / OURS / switches.FILE).is_file()
+
+
+def _switched_off(options: Mapping[str, object], words: Sequence[str]) -> set[str] | None:
+    """Names of the extensions that a setting switches off; None: a setting or a flag does that with all of them."""
+    if "--disable-all-extensions" in words or "--disable-extra-extensions" in words:
+        return None
+    if options.get("disable_all_extensions") in ("all", "extra"):
+        return None
+    disabled = options.get("disabled_extensions")
+    return {str(name) for name in disabled} if isinstance(disabled, list) else set()
 
 
 def extensions(install: Install) -> tuple[tuple[str, str], ...]:

@@ -16,11 +16,13 @@ from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
 from autotune.webui.a1111 import data_folder, interpreter
 from autotune.webui.a1111 import install as installs
+from autotune.webui.a1111.flags import switches
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import Install
 
-# Options that choose models are parts of their own; the two that a study sets are no reason to tune again.
-_NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond")
+# Options that choose models are parts of their own; those that a study sets are no reason to tune again.
+_NOT_SETTINGS = ("sd_model_checkpoint", "sd_vae", "cross_attention_optimization", "batch_cond_uncond",
+                 *switches.USUAL)
 
 
 def from_files(root: Path, words: Sequence[str], launch_file: Path | None = None) -> Fingerprint:

@@ -13,6 +13,7 @@ from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, ProbedInstall, Runtime
 from autotune.webui.a1111 import data_folder, fingerprint, interpreter, parser
 from autotune.webui.a1111 import install as installs
+from autotune.webui.a1111.flags import switches
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.flavour import REFERENCE_MARK
 from autotune.webui.a1111.install import Install
@@ -52,6 +53,9 @@ def inspect(
     runtime = _device_of_reference(runtime, found)
     options = data_folder.read_options(installs.settings_files(found.root, words)[0], warnings)
     extension = data_folder.animatediff(found, options, words)
+    switched = data_folder.has_switches(found, options, words)
+    runtime = replace(runtime, switches=switches.usable(runtime.switches, runtime.device) if switched else {})
+    settings = data_folder.relevant_settings(options)
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
         warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
@@ -64,7 +68,7 @@ def inspect(
         runtime=runtime,
         animatediff=extension,
         models=data_folder.checkpoints(found, words),
-        settings=data_folder.relevant_settings(options),
+        settings=tuple(one for one in settings if switched or one[0] not in switches.USUAL),
         fingerprint=fingerprint.compose(found, words, options, extension),
         warnings=tuple(warnings),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.webui.a1111 import data_folder, install
+from autotune.webui.a1111.flags import switches
 from autotune.webui.a1111.flavour import flavour
 from autotune.webui.face import OwnExtension
 
@@ -14,9 +15,9 @@ NAME = data_folder.OURS
 TITLE = "autotune"
 """How its tab is called: the web UI saves that where its owner hides the tab or changes the order of tabs."""
 SOURCE = Path(__file__).parent / "extension" / NAME
-SWITCHES = ("scripts/autotune_switches.py",)
+SWITCHES = (switches.FILE,)
 """Files that are installed on request alone."""
-SWITCH_OPTIONS: tuple[str, ...] = ()
+SWITCH_OPTIONS = tuple(switches.USUAL)
 """Options that those files register: saved by the web UI, and gone with the extension."""
 KINDS = ("a1111", "reference", "reforge", "amdgpu", "forge", "forge2", "forge-neo")
 """Flavours that load extensions as A1111 does, with its callbacks."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from autotune.flags import argv
 from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
-from autotune.webui.a1111.flags import attention, ldm
+from autotune.webui.a1111.flags import attention, ldm, switches
 from autotune.webui.a1111.flags.known_flags import load
 
 Given = Mapping[str, str | None]
@@ -39,36 +40,55 @@ def of_given(
     """The effective set of flags already resolved to full names; ``rules`` as ``Catalogue.attention``."""
     batched = settings.get("batch_cond_uncond", True) is not False
     if rules == "ldm":
-        return ldm.effective(flags, runtime, batched)
+        made = ldm.effective(flags, runtime, batched)
+        return replace(made, **switches.acting(settings, runtime, made.unet))
     no_half = "--no-half" in flags
     precision = flags.get("--precision") or "autocast"
     if no_half and precision == "autocast":
         precision = "full"  # with 32-bit weights the web UI opens no autocast: what "full" is
     memory = "lowvram" if "--lowvram" in flags else "medvram" if "--medvram" in flags else "none"
     option = settings.get(attention.OPTION, attention.AUTOMATIC)
+    unet = "fp32" if no_half else "fp16"
     return Effective(
         attention=attention.chosen(flags.keys(), option, runtime),
         channelslast="--opt-channelslast" in flags,
-        unet="fp32" if no_half else "fp16",
+        unet=unet,
         vae="fp32" if no_half or "--no-half-vae" in flags else "fp16",
         precision=precision,
         upcast="--upcast-sampling" in flags and not no_half,
         memory=memory,
         batch_cond_uncond=batched,
+        **switches.acting(settings, runtime, unet),
     )
 
 
 def describe(what: Effective) -> str:
     """The canonical text of an effective set: equal texts are equal sets. Used as a candidate's id."""
-    return f"attention={what.attention} {launch_part(what)} batch_cond_uncond={_on(what.batch_cond_uncond)}"
+    text = f"attention={what.attention} {_flags(what)} batch_cond_uncond={_on(what.batch_cond_uncond)}"
+    return text + _switched(what, tuple(switches.OPTIONS))
 
 
 def launch_part(what: Effective) -> str:
     """The part of the canonical text that only a new launch can change (A1111's rules)."""
+    return _flags(what) + _switched(what, tuple(name for name in switches.OPTIONS if name not in switches.LIVE))
+
+
+def live_switches(what: Effective) -> str:
+    """The switches of PyTorch that are not at their default and act at once, as text; each begins with a blank."""
+    return _switched(what, switches.LIVE)
+
+
+def _flags(what: Effective) -> str:
     return (
         f"channelslast={_on(what.channelslast)} unet={what.unet} vae={what.vae} precision={what.precision} "
         f"upcast={_on(what.upcast)} memory={what.memory}"
     )
+
+
+def _switched(what: Effective, names: Sequence[str]) -> str:
+    """Switches at their default are left out, so that the ids of sets without any are as they were before these."""
+    levels = ((name, getattr(what, name)) for name in names)
+    return "".join(f" {name}={level}" for name, level in levels if level != switches.DEFAULT)
 
 
 def _on(value: bool) -> str:

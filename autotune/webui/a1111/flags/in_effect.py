@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
-from autotune.webui.a1111.flags import attention
+from autotune.webui.a1111.flags import attention, switches
 from autotune.webui.a1111.flags.effective import Given, given, of_given
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import FlagState
@@ -31,7 +31,8 @@ def mismatches(
 ) -> list[str]:
     """Sentences that say where the running web UI differs from ``expected``; empty when all is in effect.
 
-    ``cmd_flags`` and ``options``: the bodies of GET /sdapi/v1/cmd-flags and /options. ``attention_logged``:
+    ``cmd_flags`` and ``options``: the bodies of GET /sdapi/v1/cmd-flags and /options, switches as PyTorch has them.
+    ``attention_logged``:
     NAME of the last log line ``Applying attention optimization: NAME... done.``; None when there is none,
     which is right only for "none" (the log then says ``Disabling attention optimization``). The log is the
     judge of attention: a title that the web UI does not know is accepted and echoed, but not applied.
@@ -51,7 +52,7 @@ def mismatches(
     for what, meant, real in pairs:
         if meant != real:
             found.append(f"{what} should be {_in_words(meant)}, the web UI reports {_in_words(real)}")
-    return found
+    return found + switches.mismatches(expected, options, runtime)
 
 
 def parsed(cmd_flags: Mapping[str, object], catalogue: Catalogue) -> dict[str, str | None]:

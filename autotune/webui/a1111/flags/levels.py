@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autotune.flags.catalogue import Catalogue
 from autotune.model.flagset import Effective
 from autotune.model.machine import Gpu, Runtime
-from autotune.webui.a1111.flags import attention, ldm
+from autotune.webui.a1111.flags import attention, ldm, switches
 from autotune.webui.a1111.flags.known_flags import version_pair
 
 # A GPU of at most this much memory counts as short: AnimateDiff at 512x512, 16 frames, was seen to take 5.6 GB
@@ -22,6 +22,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "batch_cond_uncond": ("true", "false"),
     "precision": ("autocast", "half", "full", "no-half", "upcast"),
     "memory": ("none", "medvram", "lowvram"),
+    **switches.LEVELS,
 }
 # "full" comes to the same as "no-half", which is shorter; it is there because profiles may name it.
 PRECISION_WORDS: dict[str, tuple[str, ...]] = {
@@ -81,6 +82,8 @@ def _write(dimension: str, level: str, site: Site) -> tuple[str, ...] | str:
         return _vae(level, site)
     if dimension == "batch_cond_uncond":
         return "this web UI ignores batch_cond_uncond" if site.ldm else ()
+    if dimension in switches.OPTIONS:
+        return switches.why_not(dimension, level, site.runtime) or ()
     if dimension == "precision":
         return _precision(level, site)
     return _memory(level, site)
@@ -99,6 +102,8 @@ def level_of(dimension: str, what: Effective) -> str:
         return _text(what.batch_cond_uncond)
     if dimension == "memory":
         return what.memory
+    if dimension in switches.OPTIONS:
+        return str(getattr(what, dimension))
     if what.upcast:
         return "upcast"
     return "no-half" if what.unet == "fp32" else what.precision

@@ -11,14 +11,15 @@ from autotune.flags.words import canonical, split
 from autotune.model.flagset import Candidate, Dimension, Effective, Excluded, FlagSet, SettingValue, Space
 from autotune.model.machine import Machine
 from autotune.model.workload import SearchSpec
-from autotune.webui.a1111.flags import attention, ldm, levels
-from autotune.webui.a1111.flags.effective import describe, given, launch_part, of_given
+from autotune.webui.a1111.flags import attention, ldm, levels, switches
+from autotune.webui.a1111.flags.effective import describe, given, launch_part, live_switches, of_given
 from autotune.webui.a1111.flags.known_flags import load
 
 BATCH = "batch_cond_uncond"
-LIVE = ("attention", BATCH)
-# The web UI's own defaults of the two options that a study may set.
-OPTION_DEFAULTS: dict[str, SettingValue] = {attention.OPTION: attention.AUTOMATIC, BATCH: True}
+LIVE = ("attention", BATCH, *switches.LIVE)
+# The web UI's own defaults of the two options of its own that a study may set.
+OWN_OPTIONS: dict[str, SettingValue] = {attention.OPTION: attention.AUTOMATIC, BATCH: True}
+OPTION_DEFAULTS: dict[str, SettingValue] = {**OWN_OPTIONS, **switches.USUAL}
 # Not in the default search, with the reason that users see. A profile may name them.
 NOT_BY_DEFAULT = {
     "sub-quad": "saves memory, costs time: tried only when GPU memory is short or a profile names it",
@@ -49,7 +50,7 @@ class _Base:
 
 
 def default_spec(machine: Machine) -> SearchSpec:
-    """The safe search: attention, channels-last, VAE in fp32 or half, batched conditioning."""
+    """The safe search: attention, channels-last, VAE in fp32 or half, batched conditioning; switches where they are."""
     saves_memory = levels.memory_short(machine.gpus) or machine.runtime.device == "mps"
     classes = tuple(
         level
@@ -62,6 +63,7 @@ def default_spec(machine: Machine) -> SearchSpec:
             ("channelslast", levels.DIMENSIONS["channelslast"]),
             ("no_half_vae", levels.DIMENSIONS["no_half_vae"]),
             (BATCH, levels.DIMENSIONS[BATCH]),
+            *((name, tuple(offered)) for name, offered in machine.runtime.switches.items()),
         )
     )
 
@@ -73,10 +75,12 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
     """
     wanted = spec or default_spec(machine)
+    dropped: list[Excluded] = []
+    if not machine.runtime.switches:
+        wanted = _without_switches(wanted, dropped)
     base = _base_of(machine, wanted)
     if not base.site.catalogue.tuned:
         return _only_baseline(base)
-    dropped: list[Excluded] = []
     if spec is None:
         named = dict(wanted.dimensions)["attention"]
         dropped += [
@@ -144,12 +148,26 @@ def live_settings(candidate: Candidate) -> dict[str, SettingValue]:
     if not switches_live(candidate):
         return {}
     title = attention.BY_NAME[candidate.effective.attention].title
-    return {attention.OPTION: title, BATCH: candidate.effective.batch_cond_uncond}
+    return {attention.OPTION: title, BATCH: candidate.effective.batch_cond_uncond, **_switch_settings(candidate)}
 
 
 def cold_settings(candidate: Candidate) -> dict[str, SettingValue]:
     """Options that config.json must hold for a cold start of ``candidate``: all that a study may set."""
-    return {**OPTION_DEFAULTS, **dict(candidate.flags.settings)}
+    return {**OWN_OPTIONS, **_switch_settings(candidate), **dict(candidate.flags.settings)}
+
+
+def _switch_settings(candidate: Candidate) -> dict[str, SettingValue]:
+    """The options of those switches that a study varies; a web UI without them would refuse them."""
+    return {switches.OPTIONS[name]: level for name, level in candidate.levels if name in switches.OPTIONS}
+
+
+def _without_switches(spec: SearchSpec, dropped: list[Excluded]) -> SearchSpec:
+    """The dimensions that there are without switches of PyTorch; those named are among ``dropped``, as one."""
+    named = [name for name, _ in spec.dimensions if name in switches.OPTIONS]
+    if named:
+        shown = tuple((switches.OPTIONS[name], "on" if name != "sdpa_order" else "any") for name in named)
+        dropped.append(Excluded(FlagSet((), shown), switches.MISSING))
+    return SearchSpec(tuple(one for one in spec.dimensions if one[0] not in named))
 
 
 def _base_of(machine: Machine, spec: SearchSpec) -> _Base:
@@ -222,6 +240,7 @@ def _settings(base: _Base, wanted_levels: Mapping[str, str]) -> dict[str, Settin
         wanted[attention.OPTION] = attention.AUTOMATIC
     if BATCH in wanted_levels and not base.site.ldm:
         wanted[BATCH] = wanted_levels[BATCH] == "true"
+    wanted.update((switches.OPTIONS[name], level) for name, level in wanted_levels.items() if name in switches.OPTIONS)
     both = {**{key: value for key, value in base.saved.items() if key in OPTION_DEFAULTS}, **wanted}
     return {
         key: value
@@ -242,7 +261,7 @@ def _baseline(base: _Base) -> Candidate:
 def _candidate(base: _Base, words: tuple[str, ...], settings: Mapping[str, SettingValue]) -> Candidate:
     what = base.effective(words, settings)
     text = launch_part(what)
-    key = f"attention={what.attention} {text}" if base.site.ldm else text
+    key = f"attention={what.attention} {text}{live_switches(what)}" if base.site.ldm else text
     return Candidate(
         id=describe(what),
         flags=FlagSet(words, tuple(sorted(settings.items()))),
