@@ -31,10 +31,10 @@ def mismatches(
 ) -> list[str]:
     """Sentences that say where the running web UI differs from ``expected``; empty when all is in effect.
 
-    ``cmd_flags`` and ``options``: the bodies of GET /sdapi/v1/cmd-flags and /options, switches as PyTorch has them.
-    ``attention_logged``:
-    NAME of the last log line ``Applying attention optimization: NAME... done.``; None when there is none,
-    which is right only for "none" (the log then says ``Disabling attention optimization``). The log is the
+    ``cmd_flags`` and ``options``: the bodies of GET /sdapi/v1/cmd-flags and /options, the latter with switches as
+    PyTorch has them. ``attention_logged``: NAME of the last log line ``Applying attention optimization: NAME...
+    done.``; None when there is none, which is right only for "none" (the log then says ``Disabling attention
+    optimization``). The log is the
     judge of attention: a title that the web UI does not know is accepted and echoed, but not applied.
     """
     catalogue = catalogue or load("a1111")

@@ -63,7 +63,7 @@ def default_spec(machine: Machine) -> SearchSpec:
             ("channelslast", levels.DIMENSIONS["channelslast"]),
             ("no_half_vae", levels.DIMENSIONS["no_half_vae"]),
             (BATCH, levels.DIMENSIONS[BATCH]),
-            *((name, tuple(offered)) for name, offered in machine.runtime.switches.items()),
+            *switches.worth_a_try(machine.runtime),
         )
     )
 

@@ -32,8 +32,8 @@ LEVELS: dict[str, tuple[str, ...]] = {
 USUAL: dict[str, SettingValue] = dict.fromkeys(OPTIONS.values(), DEFAULT)
 """The options' own defaults."""
 LIVE = ("fp16_accumulation", "sdpa_order")
-"""Dimensions that act at once. cudnn.benchmark does not: cuDNN keeps its plan for a shape from the first use on, under a
-key that does not hold the switch (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp)."""
+"""Dimensions that act at once. cudnn.benchmark does not: cuDNN keeps its plan for a shape from the first use on, under
+a key that does not hold the switch (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp)."""
 TITLES = {"cudnn_benchmark": "cudnn.benchmark", "fp16_accumulation": "fp16 accumulation",
           "sdpa_order": "the order of SDPA kernels"}
 MISSING = "a switch of autotune's extension: `autotune extension install --switches`"
@@ -62,6 +62,13 @@ def acting(settings: Mapping[str, SettingValue], runtime: Runtime, unet: str) ->
         if level in levels and not (name == "fp16_accumulation" and unet != "fp16"):
             found[name] = level
     return found
+
+
+def worth_a_try(runtime: Runtime) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The dimensions and levels of a search that no profile names. On CUDA without PyTorch's plain kernel, which takes
+    the memory of the whole score matrix."""
+    return tuple((name, tuple(level for level in levels if (level, runtime.device) != ("math", "cuda")))
+                 for name, levels in runtime.switches.items())
 
 
 def why_not(dimension: str, level: str, runtime: Runtime) -> str | None:
