@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from autotune.model.flagset import SettingValue
 from autotune.model.machine import Machine, Runtime
 from autotune.model.workload import SearchSpec
 from autotune.report import labels
