@@ -96,7 +96,7 @@ def test_what_a_pytorch_lacks_is_left_out_and_said(runtime: Runtime, says: str) 
 
 
 def test_what_the_owner_saved_is_the_current_set(cuda: Machine) -> None:
-    saved = {"autotune_sdpa_order": "cudnn", "autotune_cudnn_benchmark": "on"}
+    saved: dict[str, SettingValue] = {"autotune_sdpa_order": "cudnn", "autotune_cudnn_benchmark": "on"}
     of = machine(settings=saved, runtime=cuda.runtime)
     made = space.build(of, SEARCH)
     check(made, of)
