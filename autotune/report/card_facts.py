@@ -15,7 +15,7 @@ from autotune.report import words
 from autotune.report.outcome import median, outcome
 from autotune.secrets.mask import MASK, is_secret, masked
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+.,_-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+.,-]{0,79}")
 _VERSION = re.compile(r"v?\d[A-Za-z0-9.+-]{0,39}")
 _FLAVOUR = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _FLAG = re.compile(r"--[a-z][a-z0-9-]{0,59}")
@@ -76,7 +76,7 @@ def facts_of(head: Mapping[str, Any], result: Mapping[str, Any]) -> CardFacts:
         sure=bool(result["sure"]),
         stand_in=bool(head.get("stand_in")),
         objective=str(head.get("objective") or "speed"),
-        gpu=_shown(_NAME, head.get("gpu")) or "GPU not named",
+        gpu=_shown(_NAME, head.get("gpu")) or ("CPU" if str(head.get("gpu")).startswith("CPU ") else "GPU not named"),
         torch=_shown(_VERSION, parts.get("torch")) or "not known",
         webui=_webui(head.get("webui") or {}),
         workload=_workload(head["profile"]["workload"]),

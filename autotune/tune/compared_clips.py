@@ -46,7 +46,8 @@ def conclude(study: Study, profile: Profile, baseline: str, other: MeasuredSet |
 
 
 def _pair(folder: Path, number: int, workload: Workload, names: tuple[str, str], budget: int) -> ClipPair | None:
-    """Small pictures of both sets' clips of a workload, in ``budget`` bytes; None where one of them is not there."""
+    """Small pictures of both sets' clips of a workload, in ``budget`` bytes; None where one of them is not there or
+    cannot be drawn."""
     from autotune.workload.clip import ClipRefusal, check_clip
     from autotune.workload.small_clips import small_pair
 
@@ -54,7 +55,10 @@ def _pair(folder: Path, number: int, workload: Workload, names: tuple[str, str],
     current, other = (check_clip(gif, workload) for gif in gifs)
     if isinstance(current, ClipRefusal) or isinstance(other, ClipRefusal):
         return None
-    return small_pair((gifs[0], gifs[1]), (current, other), names, (number, SEED), budget)
+    try:
+        return small_pair((gifs[0], gifs[1]), (current, other), names, (number, SEED), budget)
+    except (OSError, KeyError):  # a Pillow that was built without WebP: no reason to lose the verdict
+        return None
 
 
 def _path(folder: Path, workload: int, candidate: str) -> Path:

@@ -51,13 +51,15 @@ def _difference(first: Frames, second: Frames) -> tuple[Frames | None, int]:
     """What differs between two stacks of frames, times a factor, and that factor; (None, 1) where nothing does."""
     import numpy as np
 
-    apart = np.maximum(first, second) - np.minimum(first, second)
-    if not apart.any():
+    apart, counts = np.empty_like(first), np.zeros(256, dtype=np.int64)
+    for number, (mine, theirs) in enumerate(zip(first, second, strict=True)):
+        apart[number] = np.maximum(mine, theirs) - np.minimum(mine, theirs)
+        counts += np.bincount(apart[number].ravel(), minlength=256)
+    if not counts[1:].any():
         return None, 1
-    counts = np.cumsum(np.bincount(apart.ravel(), minlength=256))
-    most = int(np.searchsorted(counts, 0.999 * counts[-1]))
+    most = int(np.searchsorted(np.cumsum(counts), 0.999 * counts.sum()))
     factor = next((one for one in FACTORS if one * most <= 255), 1)
-    return np.minimum(apart.astype(np.uint16) * factor, 255).astype(np.uint8), factor
+    return np.minimum(np.arange(256) * factor, 255).astype(np.uint8)[apart], factor
 
 
 def _strips(stacks: Sequence[Frames], budget: int) -> tuple[list[bytes], tuple[int, int]]:
@@ -87,7 +89,7 @@ def _strip(stack: Frames, width: int, height: int, quality: int) -> bytes:
     for number, frame in enumerate(stack):
         strip.paste(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS), (0, number * height))
     out = io.BytesIO()
-    strip.save(out, "WEBP", quality=quality)
+    strip.save(out, "WEBP", quality=quality, method=2)  # half the time of Pillow's own 4, for a twentieth more bytes
     return out.getvalue()
 
 

@@ -92,6 +92,10 @@ def test_values_of_flags_that_name_nobody_stay() -> None:
         "--precision half", "--sub-quad-q-chunk-size 512", "--api-auth ***", "--no-half")
 
 
+def test_a_tune_without_a_gpu_says_so() -> None:
+    assert facts(gpu="CPU (x86_64)").gpu == "CPU" and facts(gpu=None).gpu == "GPU not named"
+
+
 names = st.text(alphabet="AWMi1 -().,", max_size=78).map(lambda text: "A" + text)
 flags = st.lists(st.text(alphabet="wil-", min_size=1, max_size=60).map(lambda text: f"--{text}"), max_size=60)
 amount = st.none() | st.floats(0, 1e9)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.model.study import MeasuredSet
@@ -77,6 +78,18 @@ def test_a_clip_that_cannot_be_read_is_left_out(tmp_path: Path, broken: bytes) -
     one = study(tmp_path)
     compared_clips.keep(one.folder, 0, "a", clip(0))
     compared_clips.keep(one.folder, 0, "b", broken)
+    compared_clips.conclude(one, profile(), "a", rival())
+    assert one.clips() == () and left(one) == []
+
+
+def test_a_pillow_without_webp_costs_the_pictures_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = study(tmp_path)
+    for name in "ab":
+        compared_clips.keep(one.folder, 0, name, clip(ord(name)))
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "WEBP")
     compared_clips.conclude(one, profile(), "a", rival())
     assert one.clips() == () and left(one) == []
 
