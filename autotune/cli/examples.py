@@ -80,6 +80,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("autotune extension install", "then restart the web UI"),
         ("autotune extension install --switches", "and switches of PyTorch")),
     "extension uninstall": (("autotune extension uninstall", "leaves no trace"),),
+    "extension show": (("autotune extension show", "what the tab says, in the terminal"),),
     "extension status": (("autotune extension status", ""),),
     "ask": (("autotune ask tune", "begins when the web UI is closed"), ("autotune ask cancel", "")),
     "ask tune": (

@@ -72,6 +72,15 @@ def _uninstall(common: CommonOptions, force: bool) -> None:
     _print(common, "uninstall", extension.uninstall(common.find_webui(), force=force))
 
 
+@verb("show", extension_command)
+def _show(common: CommonOptions) -> None:
+    """What the tab shows: what is applied, how good it is, what has changed, what can be done. For the tab itself."""
+    from autotune.cli.tab import lines, show
+
+    document = show(common)
+    common.print_result("tab", document, "\n".join(lines(document)))
+
+
 @verb("status", extension_command)
 def _status(common: CommonOptions) -> None:
     """Whether the tab is installed, and as autotune wrote it."""

@@ -21,6 +21,7 @@ from autotune import __version__
 from autotune.disk import files as disk
 from autotune.disk.programs import console_python
 from autotune.install.launch_flags import flags_of
+from autotune.language.translate import _, language
 from autotune.launchfile import config_json
 from autotune.launchfile.lock import FolderLock
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
@@ -107,6 +108,9 @@ def install(root: Path, places: Places, config: Path | None, *, switches: bool, 
         files = _files(extension, switches)
         note = {"made_by": MADE_BY, "version": __version__, "python": console_python(), "webui": str(root),
                 "state_dir": str(places.root), "config": str(config.absolute()) if config else None,
+                "lang": language(), "words": {
+                    "silent": _("autotune does not answer"),
+                    "again": _("Run `autotune extension install` in a terminal once more.")},
                 "switches": switches, "made_parent": made_parent, "files": _digests(files)}
         # The folder of extensions is the web UI's: its permissions are the usual ones.
         disk.make_folder(parent, private=False)

@@ -59,6 +59,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "depends": launch.doubt,
         "fingerprint_now": {"id": now.id, "parts": parts},
         "stale": sorted(name for name in then if parts.get(name) != then[name]),
+        "fingerprint_then": then or None,
         "drift": problem,
         "slower": _slower(places, root),
         "running": running(places, root),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune.report import charts, words
-from autotune.report.outcome import SetResult, bounds, median
+from autotune.report.outcome import Outcome, SetResult, bounds, median
 from autotune.report.rows import Story, cost_parts, pairs
 from autotune.secrets.mask import masked
 
@@ -91,7 +91,11 @@ def _confidence(story: Story) -> str:
 
 def headline(story: Story) -> str:
     """The verdict in one plain sentence."""
-    found = story.outcome
+    return headline_of(story.outcome)
+
+
+def headline_of(found: Outcome) -> str:
+    """The verdict on an outcome in one plain sentence."""
     if not found.changes:
         if not found.measured:
             return "Keep your flags: nothing could be measured."

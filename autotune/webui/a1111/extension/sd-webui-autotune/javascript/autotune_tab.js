@@ -122,6 +122,7 @@
         body: JSON.stringify({ verb }),
       });
       const found = await answer.json();
+      if (answer.ok && found.restart) found.hint = last.words.restart;
       said = answer.ok ? found : { ok: false, message: last.words.refused, hint: found.detail };
     } catch (fault) {
       said = { ok: false, message: last.words.gone, hint: "" };

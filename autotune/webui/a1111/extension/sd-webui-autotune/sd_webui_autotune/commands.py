@@ -23,7 +23,6 @@ BUTTONS: dict[str, tuple[str, ...]] = {
     "cancel": ("ask", "cancel"),
     "apply": ("apply", "--yes", "--no-start", "--cause", "tab"),
     "undo": ("rollback", "--cause", "tab"),
-    "report": ("report",),
 }
 """What each button runs."""
 NOT_PASSED_ON = ("COMMANDLINE_ARGS", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "VIRTUAL_ENV",
@@ -39,10 +38,12 @@ class Autotune:
 
     def __init__(self, note: Mapping[str, Any]) -> None:
         """Raises KeyError where the note is not whole."""
+        self.words: dict[str, str] = dict(note.get("words") or {})
         self._first = [str(note["python"]), *(["-X", "utf8"] if os.name == "nt" else []), "-m", "autotune",
                        "--webui", str(note["webui"]), "--state-dir", str(note["state_dir"])]
-        if note.get("config"):
-            self._first += ["--config", str(note["config"])]
+        for option in ("config", "lang"):
+            if note.get(option):
+                self._first += [f"--{option}", str(note[option])]
 
     @classmethod
     def of_folder(cls, folder: Path) -> Autotune:
@@ -60,9 +61,9 @@ class Autotune:
                                   env=environ, timeout=limit, check=False, cwd=Path.home(),
                                   creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
         except subprocess.TimeoutExpired:
-            return _error(f"autotune did not answer within {limit:.0f} s")
+            return self._error(f"{limit:.0f} s")
         except OSError as error:
-            return _error(f"autotune cannot be started: {error.strerror or error}")
+            return self._error(error.strerror or str(error))
         try:
             found = json.loads(done.stdout)
         except ValueError:
@@ -70,11 +71,12 @@ class Autotune:
         if isinstance(found, dict):
             return found
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        return _error(said[-1] if said else f"autotune ended with code {done.returncode}")
+        return self._error(said[-1] if said else str(done.returncode))
 
-
-def _error(message: str) -> Document:
-    return {"kind": "error", "message": message, "hint": "Run `autotune extension install` once more."}
+    def _error(self, why: str) -> Document:
+        """That autotune did not answer, in the language of who installed the tab."""
+        return {"kind": "error", "message": f"{self.words.get('silent', 'autotune')} ({why})",
+                "hint": self.words.get("again", "")}
 
 
 class Shown:

@@ -56,7 +56,8 @@ class Tab:
         shown = {
             "title": document.get("title", ""), "language": document.get("language", "en"),
             "words": document.get("words", {}), "buttons": document.get("buttons", []),
-            "sections": [one for one in document.get("sections", []) if local or not one.get("local")],
+            "sections": [{**one, "rows": [line for line in one["rows"] if local or not line["local"]]}
+                         for one in document.get("sections", [])],
             "page": bool(document.get("page")) and local,
             "page_key": document.get("page_key", ""),
             "may_press": local,
@@ -76,8 +77,8 @@ class Tab:
         if done is None:
             return JSONResponse({"detail": "busy"}, 409, PRIVATE)
         failed = done.get("kind") == "error"
-        return JSONResponse({"ok": not failed, "message": done.get("message", ""), "hint": done.get("hint", "")},
-                            headers=PRIVATE)
+        return JSONResponse({"ok": not failed, "message": done.get("message", ""), "hint": done.get("hint", ""),
+                             "restart": bool(done.get("changed"))}, headers=PRIVATE)
 
     async def page(self, request: Request) -> Response:
         """The newest page on a tune, for who is at this machine: it names the web UI's folder."""
