@@ -12,11 +12,13 @@ from typing import Any
 
 from autotune.language.translate import _, language
 from autotune.report import words
-from autotune.report.facts import headline_of, picture
+from autotune.report.facts import headline_of
 from autotune.report.outcome import outcome
 from autotune.report.plain import clean
 
 Document = Mapping[str, Any]
+SAME = 0.99995
+"""SSIM from which on frames count as identical."""
 GOOD, WARN, BAD = "good", "warn", "bad"
 
 
@@ -76,7 +78,7 @@ def _in_use(status: Document, applied: Tune | None) -> dict[str, Any]:
     flags = words.flags(written.get("flags") or (), written.get("settings"))
     rows = [row(clean(flags), _("Flags"), code=True), row(clean(words.moment(status.get("since"))), _("Since"))]
     rows += _gain(status.get("speedup"))
-    image = picture(applied.document.get("image")) if applied is not None else ""
+    image = _image(applied.document.get("image")) if applied is not None else ""
     rows.append(row(image or _("It was not compared."), _("Image check"), "" if image else WARN))
     since = {
         "before": _("The launch file was put back since (by an update, or by you): these flags are not in it."),
@@ -97,6 +99,18 @@ def _gain(speedup: object) -> list[dict[str, Any]]:
     return [row(text, _("Gain"), GOOD if speedup["low"] > 1 else WARN)]
 
 
+def _image(image: object) -> str:
+    """How alike the frames of both sets are; empty where that was not compared."""
+    if not isinstance(image, Mapping) or image.get("valid") is False:
+        return ""
+    ssim = image.get("ssim")
+    if ssim is None:
+        return _("The clips of both sets were animated and valid.")
+    if ssim >= SAME:
+        return _("At the same seed the frames of both sets are identical.")
+    return _("At the same seed the frames of both sets are {ssim} of 1 alike (SSIM).").format(ssim=f"{ssim:.4f}")
+
+
 def _newest(newest: Tune) -> dict[str, Any]:
     """The verdict of a tune whose set is not in use."""
     document = newest.document
@@ -106,7 +120,7 @@ def _newest(newest: Tune) -> dict[str, Any]:
         flags = words.flags(winner.get("flags") or (), winner.get("settings"))
         rows.append(row(clean(flags), _("Flags"), code=True))
         rows += _gain(document.get("speedup"))
-        image = picture(document.get("image"))
+        image = _image(document.get("image"))
         rows += [row(image, _("Image check"))] if image else []
     return _section(_("The newest tune"), rows, GOOD if document.get("decision") == "apply" else "")
 

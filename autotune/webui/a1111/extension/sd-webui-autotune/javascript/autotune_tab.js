@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const EVERY = 3000; // milliseconds between two looks while the tab is seen
+  const SOON = 400; // where something newer is on its way
   const BASE = new URL("autotune-tab/", document.baseURI).href;
   const framed = (() => { // a page of another site may lay this one under the visitor's pointer
     try { return window.top !== window.self && !window.top.document; } catch (fault) { return true; }
@@ -16,7 +17,11 @@
   const make = (tag, name, text) => {
     const one = document.createElement(tag);
     if (name) one.className = `autotune-${name}`;
-    if (text !== undefined) one.textContent = text;
+    // What stands between backticks is to be typed; all else is text and nothing but text.
+    String(text === undefined ? "" : text).split("`").forEach((part, at) => {
+      if (at % 2) one.append(Object.assign(document.createElement("code"), { textContent: part }));
+      else if (part) one.append(part);
+    });
     return one;
   };
 
@@ -26,7 +31,9 @@
     for (const row of data.rows) {
       const line = make("div", `row autotune-${row.tone || "plain"}`);
       if (row.name) line.append(make("span", "name", row.name));
-      line.append(make("span", row.code ? "text autotune-code" : "text", row.text));
+      const text = make("span", row.code ? "text autotune-code" : "text", row.code ? "" : row.text);
+      if (row.code) text.textContent = row.text;
+      line.append(text);
       box.append(line);
     }
     return box;
@@ -46,7 +53,7 @@
   };
 
   const draw = (state) => {
-    const key = JSON.stringify([state, busy, said]);
+    const key = JSON.stringify([{ ...state, reading: false }, busy, said]);
     if (key === shown || !place) return;
     shown = key;
     const focused = root().activeElement && root().activeElement.dataset ? root().activeElement.dataset.verb : null;
@@ -57,12 +64,11 @@
     place.lang = state.language;
     const words = state.words;
     const top = make("div", "top");
-    const live = make("div", "said");
+    const trouble = state.trouble && { ok: false, ...state.trouble };
+    const tell = busy ? { message: words.doing } : said || trouble;
+    const live = make("div", `said autotune-${!tell || busy ? "plain" : tell.ok ? "done" : "failed"}`);
     live.setAttribute("role", "status");
-    const trouble = state.trouble;
-    if (trouble) live.append(make("p", "bad", trouble.message), make("p", "hint", trouble.hint || ""));
-    if (busy) live.append(make("p", "doing", words.doing));
-    else if (said) live.append(make("p", said.ok ? "good" : "bad", said.message), make("p", "hint", said.hint || ""));
+    if (tell) live.append(make("p", "", tell.message), ...(tell.hint ? [make("p", "hint", tell.hint)] : []));
     top.append(live);
     const actions = make("div", "actions");
     for (const one of state.buttons) actions.append(button(one, state));
@@ -107,7 +113,7 @@
         last = state;
       }
     } catch (fault) { /* the web UI has ended: what is shown stays */ }
-    timer = window.setTimeout(look, last && last.loading ? 300 : EVERY);
+    timer = window.setTimeout(look, last && (last.loading || last.reading) ? SOON : EVERY);
   };
   let last = null;
 

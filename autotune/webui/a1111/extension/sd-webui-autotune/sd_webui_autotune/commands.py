@@ -87,6 +87,11 @@ class Shown:
         self._document: Document | None = None
         self._read_at, self._stamp, self._reading = 0.0, "", False
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether a newer document is on its way."""
+        return self._reading
+
     def document(self) -> Document | None:
         """The newest document, None before the first was read; begins to read anew where that is due."""
         with self._lock:

@@ -61,6 +61,7 @@ class Tab:
             "page": bool(document.get("page")) and local,
             "page_key": document.get("page_key", ""),
             "may_press": local,
+            "reading": self._shown.is_reading,
         }
         if local:
             shown["token"] = self._token
