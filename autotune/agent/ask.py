@@ -11,6 +11,7 @@ from typing import Any
 
 from autotune.disk import files as disk
 from autotune.disk.programs import windowless_python
+from autotune.language.translate import _
 from autotune.launchfile.lock import Lock
 from autotune.model.errors import Busy, NothingToWorkOn, StateDamaged
 from autotune.overview.status import agent_status
@@ -33,12 +34,12 @@ def tune(webui: Path, places: Places, config: Path | None, when: When) -> dict[s
     agent = agent_status(places)
     runs = bool(agent and agent.get("running"))
     if runs and agent is not None and not _watches(agent, webui):
-        raise Busy(f"the agent with this state folder watches another web UI: {agent.get('webui')}",
-                   "Name the state folder of this web UI with --state-dir.")
+        raise Busy(_("the agent with this state folder watches another web UI: {folder}").format(
+            folder=agent.get("webui")), _("Name the state folder of this web UI with --state-dir."))
     waiter = runs and agent is not None and bool(agent.get("only_asked"))
     if when == "away" and (not runs or waiter):
-        raise NothingToWorkOn("the agent is not running, and it alone knows when you are away",
-                              "`autotune service install` starts it, now and at every login.")
+        raise NothingToWorkOn(_("the agent is not running, and it alone knows when you are away"),
+                              _("`autotune service install` starts it, now and at every login."))
     asked_tune.write(places.wishes(webui), when)
     if not runs:
         try:
@@ -48,8 +49,8 @@ def tune(webui: Path, places: Places, config: Path | None, when: When) -> dict[s
             raise
     by = BY_AGENT if runs and not waiter else BY_WAITER
     message = {
-        "away": "A tune begins when you have closed your web UI and nobody has used this machine for a while.",
-        "closed": "A tune begins when you have closed your web UI.",
+        "away": _("A tune begins when you have closed your web UI and nobody has used this machine for a while."),
+        "closed": _("A tune begins when you have closed your web UI."),
     }[when]
     return {"action": "tune", "when": when, "by": by, "message": message}
 
@@ -57,7 +58,7 @@ def tune(webui: Path, places: Places, config: Path | None, when: When) -> dict[s
 def cancel(webui: Path, places: Places) -> dict[str, Any]:
     """Takes back what was asked for; returns the document of `ask`."""
     there = asked_tune.forget(places.wishes(webui))
-    message = "The tune is not wanted any more." if there else "No tune was asked for."
+    message = _("The tune is not wanted any more.") if there else _("No tune was asked for.")
     return {"action": "cancel", "when": None, "by": None, "message": message}
 
 
@@ -86,5 +87,6 @@ def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
             return
         time.sleep(LOOK)
     code = process.poll()
-    raise StateDamaged(f"the process that waits for your web UI to be closed did not begin (exit code {code})",
-                       f"See {places.daemon / 'agent.log'}.")
+    raise StateDamaged(
+        _("the process that waits for your web UI to be closed did not begin (exit code {code})").format(code=code),
+        _("See {file}.").format(file=places.daemon / "agent.log"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from autotune.agent.may_run import Situation
 from autotune.config.config import DAYS, Config
+from autotune.language.translate import _
 from autotune.store.asked_tune import AskedTune
 
 AWAY_MINUTES = 10.0
@@ -31,4 +32,4 @@ def reasons(situation: Situation, request: AskedTune | None) -> list[str]:
     """Why it may not begin, or go on, beside what the rules say: it was asked for when the web UI is closed."""
     if request is None or request.when != "closed" or not situation.webui_runs or situation.gpu_present:
         return []
-    return ["your web UI is running; the tune begins when you have closed it"]
+    return [_("your web UI is running; the tune begins when you have closed it")]

@@ -21,7 +21,7 @@ from autotune import __version__
 from autotune.disk import files as disk
 from autotune.disk.programs import console_python
 from autotune.install.launch_flags import flags_of
-from autotune.language.translate import _, language
+from autotune.language.translate import N_, _, language
 from autotune.launchfile import config_json
 from autotune.launchfile.lock import FolderLock
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
@@ -37,7 +37,7 @@ PART = ".part"
 """Ends the name of the folder beside it in which a new one is put together: nothing in it looks like an extension."""
 PARTS = {"new", "old", "gone"}
 """What can lie in that folder; with anything else in it, it is not ours."""
-RESTART = "Restart your web UI to see the change."
+RESTART = N_("Restart your web UI to see the change.")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ def extension_of(root: Path) -> OwnExtension:
     """The extension for the web UI in ``root``. Raises NothingToWorkOn where its kind takes none."""
     found = face_of(root).own_extension(root, flags_of(root).words)
     if found is None:
-        raise NothingToWorkOn(f"{root}: autotune has no tab for this kind of web UI",
-                              "`autotune status` and `autotune report` show the same in a terminal.")
+        raise NothingToWorkOn(
+            _("{root}: autotune has no tab for this kind of web UI").format(root=root),
+            _("`autotune status` and `autotune report` show the same in a terminal."))
     return found
 
 
@@ -115,10 +116,13 @@ def install(root: Path, places: Places, config: Path | None, *, switches: bool, 
         # The folder of extensions is the web UI's: its permissions are the usual ones.
         disk.make_folder(parent, private=False)
         _put(extension.folder, {**files, NOTE: (json.dumps(note, indent=1) + "\n").encode("utf-8")})
-    done = "renewed" if before.ours else "installed"
-    lines = [f"The tab is {done} in {extension.folder}, with switches." if switches
-             else f"The tab is {done} in {extension.folder}."]
-    return [*lines, RESTART]
+    done = {
+        (False, False): _("The tab is installed in {folder}."),
+        (False, True): _("The tab is installed in {folder}, with switches."),
+        (True, False): _("The tab is renewed in {folder}."),
+        (True, True): _("The tab is renewed in {folder}, with switches."),
+    }[before.ours, switches]
+    return [done.format(folder=extension.folder), _(RESTART)]
 
 
 def uninstall(root: Path, *, force: bool) -> list[str]:
@@ -131,25 +135,28 @@ def uninstall(root: Path, *, force: bool) -> list[str]:
         _sweep(extension.folder)
         found = look(extension)
         if not found.exists:
-            return ["The tab is not installed.", *_forget(root, extension)]
+            return [_("The tab is not installed."), *_forget(root, extension)]
         _require_ours(found, force)
         assert found.note is not None
         _take_away(extension.folder)
         if found.note["made_parent"]:
             _remove_empty(extension.folder.parent)
-        return [f"The tab is removed from {extension.folder.parent}.", *_forget(root, extension), RESTART]
+        done = _("The tab is removed from {folder}.").format(folder=extension.folder.parent)
+        return [done, *_forget(root, extension), _(RESTART)]
 
 
 def _require_ours(found: Installed, force: bool) -> None:
     """Raises Refused where the folder, or something in it, is not ours to touch."""
     if found.exists and not found.ours:
-        raise Refused(f"{found.folder} is not autotune's", "It is left alone. Move it away, and run again.")
+        raise Refused(_("{folder} is not autotune's").format(folder=found.folder),
+                      _("It is left alone. Move it away, and run again."))
     if found.foreign:
-        raise Refused(f"{found.folder} holds what is not autotune's: {', '.join(found.foreign)}",
-                      "Move it away, and run again.")
+        raise Refused(_("{folder} holds what is not autotune's: {names}").format(
+            folder=found.folder, names=", ".join(found.foreign)), _("Move it away, and run again."))
     if found.changed and not force:
-        raise Refused(f"{found.folder}: changed since autotune wrote it: {', '.join(found.changed)}",
-                      "Keep what you need of it, then run again with --force.")
+        raise Refused(_("{folder}: changed since autotune wrote it: {names}").format(
+            folder=found.folder, names=", ".join(found.changed)),
+            _("Keep what you need of it, then run again with --force."))
 
 
 def _forget(root: Path, extension: OwnExtension) -> list[str]:
@@ -165,11 +172,11 @@ def _forget(root: Path, extension: OwnExtension) -> list[str]:
         return []
     told = ", ".join(sorted([*lists, *names]))
     if running.is_running(root):
-        return [f"{path.name} still names it ({told}): the running web UI would write that again. "
-                "Close it, and run `autotune extension uninstall` once more."]
+        return [_("{file} still names it ({keys}): the running web UI would write that again. Close it, and run "
+                  "`autotune extension uninstall` once more.").format(file=path.name, keys=told)]
     wanted: dict[str, Any] = {**lists, **dict.fromkeys(names, config_json.ABSENT)}
     disk.write_whole(path, config_json.edit(data, wanted, path.name), private=False)
-    return [f"{path.name} names it no more ({told})."]
+    return [_("{file} names it no more ({keys}).").format(file=path.name, keys=told)]
 
 
 # files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.report import words
 from autotune.secrets.mask import masked
 
@@ -57,9 +58,10 @@ def _asked_lines(asked: object) -> list[str]:
     """The tune that was asked for and waits."""
     if not isinstance(asked, Mapping):
         return []
-    when = "when you are away" if asked.get("when") == "away" else "when your web UI is closed"
-    since = clean(words.moment(asked.get("since")))
-    return [f"Asked for: a tune {when} ({since}); `autotune ask cancel` takes it back"]
+    text = _("Asked for: a tune when you are away ({since}); `autotune ask cancel` takes it back")
+    if asked.get("when") != "away":
+        text = _("Asked for: a tune when your web UI is closed ({since}); `autotune ask cancel` takes it back")
+    return [text.format(since=clean(words.moment(asked.get("since"))))]
 
 
 def explain_lines(doc: Document) -> list[str]:
