@@ -11,7 +11,7 @@ E2E_WORKERS ?= $(WORKERS)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo check test messages windows-python test-windows test-windows-short lint bench wheel windows-zip clean
+.PHONY: demo check test messages windows-python test-windows test-windows-short test-windows-wheel release-check lint bench wheel windows-zip clean
 
 demo: $(VENV)/.engine
 	$(BIN)/autotune demo
@@ -56,6 +56,16 @@ bench: $(VENV)/.dev
 wheel: $(VENV)/.dev
 	$(PIP) install build
 	$(BIN)/python -m build --wheel
+
+# What a release consists of, made and checked in a folder that goes again; the release workflow runs the same script.
+# ZIP=no leaves out the zip for Windows, which takes longest.
+release-check:
+	folder=$$(mktemp -d) && { PYTHON=$(PYTHON) tests/packaging/release.sh "$$folder"; code=$$?; rm -rf "$$folder"; exit $$code; }
+
+# The wheel in the genuine Windows Python, by pip.
+test-windows-wheel: windows-python $(VENV)/.dev
+	folder=$$(mktemp -d) && $(BIN)/python -m hatchling build -t wheel -d "$$folder" && \
+	  { PYTHON=$(PYTHON) tests/packaging/windows.sh .venv-windows "$$folder"/*.whl; code=$$?; rm -rf "$$folder"; exit $$code; }
 
 # A zip with its own Python for Windows, built on Linux. WITH= leaves out PyTorch, and with it the demo.
 WITH ?= engine

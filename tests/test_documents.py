@@ -25,7 +25,8 @@ def project() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/security.md", "docs/services.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/security.md", "docs/services.md",
+                                  "docs/install.md", "docs/article.md"])
 def test_every_path_and_link_of_the_page_exists(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = [ROOT / name for name in NAMED.findall(text)] + [(ROOT / page).parent / to for to in LINKED.findall(text)]
@@ -52,3 +53,19 @@ def test_every_issue_form_asks_what_doctor_says() -> None:
     assert forms, "there are no forms"
     for form in forms:
         assert "autotune doctor --json" in form.read_text(encoding="utf-8"), form.name
+
+
+@pytest.mark.parametrize("name", ["release.yml", "tests.yml"])
+def test_what_a_workflow_uses_of_others_is_named_by_its_content(name: str) -> None:
+    """A tag can be moved by whoever owns the action; a commit cannot."""
+    text = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    used = re.findall(r"uses: (.*)", text)
+    assert used and all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)+", one) for one in used), used
+    assert "secrets." not in text and "pull_request_target" not in text
+
+
+def test_the_release_workflow_runs_what_a_contributor_runs() -> None:
+    """`make release-check` and the workflow have one script, so that the one tries the other."""
+    script = "tests/packaging/release.sh"
+    assert script in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert script in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
