@@ -143,11 +143,17 @@ def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]
 
 def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.StudyExport, records.StudyQuestion]:
     """The parts of an exported study, checked. Raises UsageProblem when one is damaged or does not fit the others."""
+    from autotune.workload.small_clips import fault
+
     try:
         found = codec.load(records.StudyExport, document)
         asked = records.check_study(found.study, found.samples, found.launches)
         if found.result is not None:
             records.check_result(found.result, asked.space, found.samples, found.launches)
+        for number, pair in enumerate(found.clips):
+            wrong = fault(pair)
+            if wrong is not None:
+                raise InvalidRecord(f"clips[{number}]: {wrong}")
     except InvalidRecord as misfit:
         raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
     return found, asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from autotune.disk.files import remove
 from autotune.model.clips import ClipPair
 from autotune.model.study import MeasuredSet
 from autotune.model.workload import Profile, Workload
@@ -40,7 +41,7 @@ def conclude(study: Study, profile: Profile, baseline: str, other: MeasuredSet |
             study.save_clips(pairs)
     try:
         for path in study.folder.glob("compared-*.gif"):
-            path.unlink(missing_ok=True)
+            remove(path)
     except OSError as error:
         raise write_problem(study.folder, error) from None
 

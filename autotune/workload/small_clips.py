@@ -47,6 +47,23 @@ def small_pair(gifs: tuple[bytes, bytes], frames: tuple[Frames, Frames], names: 
         ssim=tuple(round(one, 5) for one in frame_similarities(first, second)))
 
 
+def fault(pair: ClipPair) -> str | None:
+    """What is wrong with the pictures of a pair that came from elsewhere, None where they are such as are made here."""
+    from PIL import Image, UnidentifiedImageError
+
+    if pair.width * pair.height * pair.frames > MOST_PIXELS or len(pair.ssim) != pair.frames:
+        return f"{pair.frames} frames of {pair.width} x {pair.height} pixels with {len(pair.ssim)} likenesses"
+    for picture in (*pair.strips, *([] if pair.difference is None else [pair.difference])):
+        try:
+            with Image.open(io.BytesIO(picture), formats=["WEBP"]) as image:
+                size = image.size
+        except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
+            return "a picture that is no WebP"
+        if size != (pair.width, pair.height * pair.frames):
+            return f"a picture of {size[0]} x {size[1]} pixels"
+    return None
+
+
 def _difference(first: Frames, second: Frames) -> tuple[Frames | None, int]:
     """What differs between two stacks of frames, times a factor, and that factor; (None, 1) where nothing does."""
     import numpy as np

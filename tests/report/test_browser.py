@@ -11,14 +11,17 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from autotune.report import html
+from autotune.workload.small_clips import small_pair
 from tests import page_picture
 from tests.browser import Page, page
 from tests.report import examples
 from tests.report.test_clips import clips
+from tests.workload.test_small_clips import gif
 
 pytestmark = pytest.mark.slow
 FRAME = "Number(document.querySelector('.clips').style.getPropertyValue('--frame'))"
@@ -103,7 +106,34 @@ def test_one_clip_lies_over_the_other_as_far_as_the_slider_says(browser: Page, f
         for _ in range(3):
             browser.press("ArrowLeft", 37)
         clip = browser.run("getComputedStyle(document.querySelector('.two img')).clipPath")
-        assert clip == "inset(0px 0px 0px 47%)"
+        assert clip == "inset(1.5px 0px 1.5px 47%)"
+
+
+@pytest.mark.parametrize(("width", "scale"), [(1280, 1.0), (1280, 1.25), (390, 3.0), (411, 2.625)])
+def test_no_other_frame_is_seen_at_the_edges(browser: Page, tmp_path: Path, width: int, scale: float) -> None:
+    """Frames of black and white in turn: whatever lets the next one through shows grey."""
+    frames = np.zeros((6, 96, 128, 3), dtype=np.uint8)
+    frames[1::2] = 255
+    (pair,) = clips()
+    names = (pair.current, pair.other)
+    turns = small_pair((gif(frames), b""), (frames, frames[::-1]), names, (0, 1), 300_000)
+    note = examples.recorded()
+    path = tmp_path / "turns.html"
+    path.write_text(html.render(examples.document(note), note.samples, note.launches, None, [turns]), encoding="utf-8")
+    browser.look(width, 800, scale=scale)
+    browser.open(path)
+    browser.run("document.querySelector('.hold').click()")
+    for colour in (255, 0):
+        while browser.run(FRAME) % 2 != (colour > 0):
+            browser.run("document.querySelector('.on').click()")
+        browser.run("document.querySelector('.one img').style.background = "
+                    f"document.body.style.background = 'rgb({colour} {colour} {colour})'")
+        browser.run("document.querySelectorAll('section').forEach(one => one.style.background = 'transparent')")
+        x, y, high = browser.run("(box => [box.x + box.width / 2, box.y + scrollY, box.height])"
+                                 "(document.querySelector('.one img').getBoundingClientRect())")
+        seen = Image.open(io.BytesIO(browser.picture())).convert("L")
+        column = np.asarray(seen)[int(y * scale) + 1:int((y + high) * scale), int(x * scale)].astype(int)
+        assert len(column) > 50 and np.abs(column - colour).max() < 12, column
 
 
 def test_clips_move_and_stop_without_scripts_too(browser: Page, file: Path) -> None:

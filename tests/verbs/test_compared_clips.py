@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tests.store.test_damaged import EXPORT
 from tests.workload.test_small_clips import gif, ramp
 
 SHAPE = (6, 48, 64)
+PNG = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+"""A whole PNG of one pixel."""
 
 
 def profile(count: int = 1) -> Profile:
@@ -116,11 +119,16 @@ def test_an_export_carries_the_pictures_only_when_asked(tmp_path: Path) -> None:
     file = tmp_path / "study.json"
     file.write_text(json.dumps(export(one, clips=True)), encoding="utf-8")
     assert import_study(places, webui, read_export(file)).clips() == one.clips()
-    broken = json.loads(file.read_text(encoding="utf-8"))
-    broken["clips"][0]["strips"][0] = "<script>"
-    file.write_text(json.dumps(broken), encoding="utf-8")
-    with pytest.raises(UsageProblem, match="clips"):
-        read_export(file)
+    changes: tuple[dict[str, Any], ...] = (
+            {"strips": ["<script>", "<script>"]}, {"strips": [PNG, PNG]}, {"strips": ["", ""]}, {"width": 7},
+            {"frames": 2}, {"frames": 16383, "width": 16383}, {"ssim": []}, {"ssim": [2.0] * 6}, {"factor": 0},
+            {"difference": PNG}, {"frame_seconds": 0})
+    for change in changes:
+        broken = export(one, clips=True)
+        broken["clips"][0].update(change)
+        file.write_text(json.dumps(broken), encoding="utf-8")
+        with pytest.raises(UsageProblem, match="clips"):
+            read_export(file)
 
 
 def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
