@@ -9,6 +9,7 @@ are not seen.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +175,8 @@ def _record(start: int, number: int, clip: PrintedClip, figures: SavedClip, arou
     series = hashlib.sha256(repr(alike).encode()).hexdigest()[:8]
     shape = f"{figures.width} × {figures.height}, {figures.frames} frames, {figures.sampler}"
     seconds = float(f"{clip.step_seconds / figures.frames:.6g}")
-    return ClipRecord("clip", start, number, round(figures.at, 3), seconds, series, shape, "log", around)
+    at = math.ceil(1000.0 * figures.at) / 1000.0  # not before the file was written: it is not to be counted again
+    return ClipRecord("clip", start, number, at, seconds, series, shape, "log", around)
 
 
 def _output_file(pid: int) -> Path | None:

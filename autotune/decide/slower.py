@@ -25,15 +25,13 @@ WINDOW = 90
 """Newest uses that are looked at. More: slow changes of the seasons count; fewer: small changes are not seen."""
 LEAST_BEFORE, LEAST_AFTER, MOST_AFTER = 10, 3, 25
 """Uses before and after a change, for it to be tried. Two uses in a row are slow on every machine now and then."""
-ALARM = 4e-5
+ALARM = 3e-5
 """Chance below which a change is called: how rare it must be that chance alone orders the uses so."""
 WITHOUT_UPDATE, LEAST_WITHOUT = 0.05, 5
 """Where nothing was updated a change is less likely beforehand: this share of ALARM, and so many uses. Larger, and a
 weekend of games is called a change."""
 LEAST_CHANGE = 0.03
 """Log time (3 %) from which a change is worth a word."""
-EXACT = 6
-"""Uses on the smaller side up to which chances are counted exactly; beyond, the normal curve is near enough."""
 UPDATE_WEIGHT = 20.0
 """How much likelier a change is where something was updated than at any other one place. Higher: updates are blamed
 for what they did not do; lower: a change of 5 % is placed a use beside the update that made it."""
@@ -133,8 +131,16 @@ def chance_alone(before: Sequence[float], after: Sequence[float]) -> float:
     wins = max(wins, pairs - wins)  # either way; each is asked for by itself
     if wins - pairs / 2 < FAR * math.sqrt(pairs * (len(before) + len(after) + 1) / 12):
         return 1.0
-    memory = max(0.0, autocorrelation(before) - IGNORED_MEMORY)
+    memory = 0.0 if _is_elsewhere(before, after) else max(0.0, autocorrelation(before) - IGNORED_MEMORY)
     return float(tail(len(before), len(after), math.ceil(wins - 1e-9)) ** ((1.0 - memory) / (1.0 + memory)))
+
+
+def _is_elsewhere(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether the second values lie outside of all the first ones and farther away than those are from each other:
+    nothing that wanders among the first ones comes there, however long its memory."""
+    low, high = min(before), max(before)
+    outside = min(after) > high or max(after) < low
+    return outside and abs(median(after) - median(before)) > high - low
 
 
 def autocorrelation(values: Sequence[float]) -> float:
@@ -150,15 +156,11 @@ def autocorrelation(values: Sequence[float]) -> float:
 @lru_cache(maxsize=4096)
 def tail(before: int, after: int, wins: int) -> float:
     """Chance that of two equal groups the second wins so many or more of the before × after comparisons."""
-    small, large = min(before, after), max(before, after)
-    if small <= EXACT:
-        ways = _ways(small, large)
-        return sum(ways[wins:]) / sum(ways)
-    spread = math.sqrt(before * after * (before + after + 1) / 12)
-    return 0.5 * math.erfc((wins - 0.5 - before * after / 2) / spread / math.sqrt(2.0))
+    ways = _ways(min(before, after), max(before, after))
+    return sum(ways[wins:]) / sum(ways)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=32)
 def _ways(small: int, large: int) -> tuple[int, ...]:
     """In how many orders of the two groups one wins 0, 1, 2, … comparisons: the Gaussian binomial coefficients."""
     ways = [1] + [0] * (small * large)

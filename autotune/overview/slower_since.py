@@ -158,15 +158,16 @@ def surroundings(change: ChangeRecord) -> list[str]:
     return found
 
 
-def headline(change: ChangeRecord) -> str:
-    """The change in one sentence, without its end: by how much, since when, and what became what."""
+def headline(change: ChangeRecord, over: bool = False) -> str:
+    """The change in one sentence, without its end: by how much, since when, and what became what; ``over``: until
+    autotune wrote other flags."""
     share, low, high = (100 * (value - 1) for value in (change.estimate, change.low, change.high))
     day = f"{datetime.fromtimestamp(change.since):%d %b %Y}"
     place = f"start {change.start}" if change.first + 1 >= change.last else (
         f"between start {change.first} and start {change.last}")
     if not change.slower:
         return f"Clips are {-share:.0f} % faster [{-high:.0f}, {-low:.0f}] since {day} ({place})"
-    text = f"Clips are {share:.0f} % slower [{low:.0f}, {high:.0f}] since {day} ({place})"
+    text = f"Clips {'were' if over else 'are'} {share:.0f} % slower [{low:.0f}, {high:.0f}] since {day} ({place})"
     causes = [one["text"] for one in changed(change.before, change.after)]
     return f"{text}, when {_listed(causes)}" if causes else text
 
@@ -226,7 +227,7 @@ def _text(state: str, change: ChangeRecord | None, uses: int) -> str:
                 "web UI's output goes to a file.")
     if change is None:
         return f"Clips take as long as before: {uses} uses of the web UI show no change."
-    return f"{headline(change)}."
+    return f"{headline(change, over=state == 'given_back')}."
 
 
 def _cure(change: ChangeRecord, history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -98,7 +98,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A plot. ``title`` says what it shows to readers who do not see it; ``zero``: where a line marks zero.
+    """A plot. ``title`` says what it shows to readers who do not see it; ``zero``: where a line marks zero, ``lines``:
+    where others stand upright in a plot of marks.
 
     Either ``rows`` are filled, or ``marks`` with ``names``, ``up`` (ticks of the axis upwards) and ``up_title``.
     """
@@ -112,6 +113,7 @@ class Chart:
     names: tuple[Name, ...] = ()
     up: tuple[Tick, ...] = ()
     up_title: str = ""
+    lines: tuple[float, ...] = ()
 
     @property
     def longest(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from autotune.report import charts, words
 from autotune.report.outcome import Outcome, SetResult, bounds, median
 from autotune.report.rows import Story, cost_parts, pairs
+from autotune.report.use_line import use_line
 from autotune.secrets.mask import masked
 
 
@@ -73,6 +74,8 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "failed": [(row, name, detail) for row in story.rows for name, detail in row.failures],
         "unmeasured": list(tune.get("unmeasured") or ()),
         "excluded": list(tune.get("excluded") or ()),
+        "use": use_line(document.get("use") or {}),
+        "use_said": document.get("use") or {},
         "spent": spent,
         "spent_whole": sum(value for _, value in spent),
         "wall": float((tune.get("cost") or {}).get("wall") or 0.0),

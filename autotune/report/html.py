@@ -32,9 +32,10 @@ def render(
 
     ``document``: "tune" (the document of ``autotune tune``), "profile" {name, workloads[]}, "objective",
     "created" (ISO time, UTC), "webui" {flavour, version, root}, "gpu" (a name, or "CPU"), "stand_in" (the
-    reference web UI was measured). ``samples`` and ``launches``: all of the study. ``apply_diff``: the change
-    as a unified diff, None when there is none to show. Credentials in any of it are masked. ``clips``: pictures of the
-    clips that were compared, as many of them as leave the page within MOST_BYTES.
+    reference web UI was measured), "use" (the document of ``autotune explain``; it may be absent). ``samples`` and
+    ``launches``: all of the study. ``apply_diff``: the change as a unified diff, None when there is none to show.
+    Credentials in any of it are masked. ``clips``: pictures of the clips that were compared, as many of them as
+    leave the page within MOST_BYTES.
     """
     story = story_of(document, samples, launches)
     facts = page_facts(story, apply_diff)

@@ -9,6 +9,7 @@ from typing import Any
 from autotune.model.clips import ClipPair
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.study import Launch, Sample
+from autotune.overview.slower_since import explain
 from autotune.report.html import render
 from autotune.store.journal import write_whole
 from autotune.store.places import Places
@@ -25,7 +26,7 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
     tuned = study.document()
     if tuned is None:
         raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")
-    page = page_of(study.head, tuned, study.samples, study.launches, study.clips())
+    page = page_of({**study.head, "use": explain(webui, places)}, tuned, study.samples, study.launches, study.clips())
     place = (output or study.folder / "report.html").absolute()
     write_whole(place, page, private=output is None)
     return place
@@ -33,11 +34,13 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
 
 def page_of(head: Mapping[str, Any], tuned: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch],
             clips: Sequence[ClipPair] = ()) -> str:
-    """The page of a study: ``head`` is its ``study.json``, ``tuned`` its result, both already checked."""
+    """The page of a study: ``head`` is its ``study.json``, ``tuned`` its result, both already checked; ``head`` may have
+    the document of ``explain`` besides, as "use"."""
     profile, change = head["profile"], tuned.get("change") or {}
     surroundings = {
         "tune": tuned,
         "profile": {"name": profile["name"], "workloads": profile["workload"]},
         **{name: head[name] for name in ("objective", "created", "webui", "gpu", "stand_in")},
+        "use": head.get("use"),
     }
     return render(surroundings, samples, launches, change.get("diff") or None, clips)

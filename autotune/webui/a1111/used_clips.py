@@ -134,7 +134,7 @@ def parameters(data: bytes, at: float) -> SavedClip | None:
     begin = text.rfind("\nSteps: ")
     found = _FIELDS.match(text, begin + 1) if begin >= 0 else None
     video = _VIDEO.search(found[5]) if found else None
-    if found is None or video is None or "Hires " in found[5]:
+    if found is None or video is None or "Hires " in found[0]:
         return None
     steps, sampler, width, height, rest = found.groups()
     model = re.search(r"\bModel hash: ([0-9a-f]+)", rest)
