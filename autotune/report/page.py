@@ -34,8 +34,8 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
 
 def page_of(head: Mapping[str, Any], tuned: Mapping[str, Any], samples: Sequence[Sample], launches: Sequence[Launch],
             clips: Sequence[ClipPair] = ()) -> str:
-    """The page of a study: ``head`` is its ``study.json``, ``tuned`` its result, both already checked; ``head`` may have
-    the document of ``explain`` besides, as "use"."""
+    """The page of a study: ``head`` is its ``study.json``, ``tuned`` its result, both already checked; ``head`` may
+    have the document of ``explain`` besides, as "use"."""
     profile, change = head["profile"], tuned.get("change") or {}
     surroundings = {
         "tune": tuned,
