@@ -67,21 +67,44 @@ def sdp_backends(torch: ModuleType, device: str) -> list[str]:
 
 
 def switches(torch: ModuleType, device: str) -> dict[str, list[str]]:
-    """Switches that torch has, each with its levels: which SDPA kernel can come first depends on the version.
-
-    Before 2.6 torch takes no order of kernels: one comes first when those before it are switched off.
-    """
+    """Switches that torch has, each with its levels."""
     found = {"cudnn_benchmark": ["default", "on"]}
     try:
         if hasattr(torch.backends.cuda.matmul, "allow_fp16_accumulation"):
             found["fp16_accumulation"] = ["default", "on"]
-        has = [hasattr(torch.backends.cuda, f"enable_{name}_sdp") for name in ("flash", "cudnn")]
-        ordered = device == "cuda" and hasattr(torch._C, "_set_sdp_priority_order")
+        found["sdpa_order"] = ["default", *other_first(torch, device)]
     except FAULTS:
-        return found
-    if has[0]:
-        first = ["flash", "mem-efficient"] + ["cudnn"] * has[1] if ordered else ["mem-efficient"] * (device == "cuda")
-        found["sdpa_order"] = ["default", *first, "math"]
+        pass
+    return found
+
+
+def other_first(torch: ModuleType, device: str) -> list[str]:
+    """The SDPA kernels that can come first, where torch does not take them first by itself: it is asked each time.
+
+    One comes first when those before it are switched off; cuDNN's by an order, which torch takes from 2.6 on. An order
+    cannot be taken back, so it is tried last.
+    """
+    cuda = torch.backends.cuda
+    query = torch.ones((1, 8, 4096, 40), dtype=torch.float16 if device == "cuda" else torch.float32, device=device)
+
+    def taken() -> int:
+        return int(torch._fused_sdp_choice(query, query, query))
+
+    usual, found = taken(), []
+    for level, number, names in (("flash", 1, ("cudnn",)), ("mem-efficient", 2, ("cudnn", "flash")),
+                                 ("math", 0, ("cudnn", "flash", "mem_efficient"))):
+        asked = {name: getattr(cuda, f"{name}_sdp_enabled", None) for name in names}
+        before = [name for name, on in asked.items() if on is not None and on()]
+        for name in before:
+            getattr(cuda, f"enable_{name}_sdp")(False)
+        if taken() == number != usual:
+            found.append(level)
+        for name in before:
+            getattr(cuda, f"enable_{name}_sdp")(True)
+    if usual != 3 and device == "cuda" and hasattr(torch._C, "_set_sdp_priority_order"):
+        torch._C._set_sdp_priority_order([3, *(one for one in torch._C._get_sdp_priority_order() if one != 3)])
+        if taken() == 3:
+            found.insert(-1 if "math" in found else len(found), "cudnn")
     return found
 
 

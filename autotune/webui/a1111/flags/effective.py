@@ -65,17 +65,17 @@ def of_given(
 def describe(what: Effective) -> str:
     """The canonical text of an effective set: equal texts are equal sets. Used as a candidate's id."""
     text = f"attention={what.attention} {_flags(what)} batch_cond_uncond={_on(what.batch_cond_uncond)}"
-    return text + _switched(what, tuple(switches.OPTIONS))
+    return text + _switched(what)
 
 
 def launch_part(what: Effective) -> str:
     """The part of the canonical text that only a new launch can change (A1111's rules)."""
-    return _flags(what) + _switched(what, tuple(name for name in switches.OPTIONS if name not in switches.LIVE))
+    return _flags(what) + _switched(what, live=False)
 
 
 def live_switches(what: Effective) -> str:
     """The switches of PyTorch that are not at their default and act at once, as text; each begins with a blank."""
-    return _switched(what, switches.LIVE)
+    return _switched(what, start=False)
 
 
 def _flags(what: Effective) -> str:
@@ -85,10 +85,14 @@ def _flags(what: Effective) -> str:
     )
 
 
-def _switched(what: Effective, names: Sequence[str]) -> str:
-    """Switches at their default are left out, so that the ids of sets without any are as they were before these."""
-    levels = ((name, getattr(what, name)) for name in names)
-    return "".join(f" {name}={level}" for name, level in levels if level != switches.DEFAULT)
+def _switched(what: Effective, live: bool = True, start: bool = True) -> str:
+    """Switches at their default are left out, so that the ids of sets without any are as they were before these.
+
+    ``live``: with those that act at once; ``start``: with those that only a start can change.
+    """
+    levels = [(name, getattr(what, name)) for name in switches.OPTIONS]
+    return "".join(f" {name}={level}" for name, level in levels
+                   if level != switches.DEFAULT and (start if (name, level) in switches.AT_START else live))
 
 
 def _on(value: bool) -> str:

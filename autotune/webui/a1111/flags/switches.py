@@ -32,8 +32,11 @@ LEVELS: dict[str, tuple[str, ...]] = {
 USUAL: dict[str, SettingValue] = dict.fromkeys(OPTIONS.values(), DEFAULT)
 """The options' own defaults."""
 LIVE = ("fp16_accumulation", "sdpa_order")
-"""Dimensions that act at once. cudnn.benchmark does not: cuDNN keeps its plan for a shape from the first use on, under
-a key that does not hold the switch (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp)."""
+"""Dimensions whose levels are switched in a running process, but for those of AT_START."""
+AT_START = (("cudnn_benchmark", "on"), ("sdpa_order", "cudnn"))
+"""Levels that a process begins with, or never has. cuDNN keeps its plan for a shape from the first use on, under a key
+that does not hold cudnn.benchmark (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp). An order of SDPA kernels that
+PyTorch was given cannot be taken back (docs/benchmarks.md, "Torch's switches"), and cuDNN's kernel needs one."""
 TITLES = {"cudnn_benchmark": "cudnn.benchmark", "fp16_accumulation": "fp16 accumulation",
           "sdpa_order": "the order of SDPA kernels"}
 MISSING = "a switch of autotune's extension: `autotune extension install --switches`"
@@ -79,18 +82,20 @@ def why_not(dimension: str, level: str, runtime: Runtime) -> str | None:
         return None
     if dimension in _CUDA_ALONE and runtime.device != "cuda":
         return "it does nothing without a CUDA device"
-    return f"PyTorch {runtime.torch} does not offer it on this device ({runtime.device})"
+    return f"PyTorch {runtime.torch} cannot do that on this device ({runtime.device}), or does it by itself"
 
 
 def mismatches(expected: Effective, options: Mapping[str, object], runtime: Runtime) -> list[str]:
     """Sentences that say which switch is not as a set has it. ``options``: as PyTorch has them (``as_torch_has``)."""
     found = []
-    for name in runtime.switches:
+    for name, levels in runtime.switches.items():
         meant, now = str(getattr(expected, name)), str(options.get(OPTIONS[name], DEFAULT))
         if name == "fp16_accumulation" and expected.unet != "fp16":
             continue
+        # Another level that the extension takes is a kernel that PyTorch takes first by itself.
+        now = now if now in levels or now == NOT_AS_SET else DEFAULT
         if now != meant:
-            later = "" if name in LIVE else ", and it acts from the next start on"
+            later = ", and it acts from the next start on" if {(name, meant), (name, now)} & {*AT_START} else ""
             found.append(f"{TITLES[name]} should be {meant}, PyTorch has {now}{later}")
     return found
 

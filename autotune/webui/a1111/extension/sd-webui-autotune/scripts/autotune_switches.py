@@ -1,9 +1,12 @@
 """Switches of PyTorch among the web UI's settings. Installed by `autotune extension install --switches` alone.
 
 Each stands at "default" until somebody changes it, and PyTorch is then exactly as the web UI left it. What PyTorch
-really has is told at /autotune-switches (GET): the levels that fit, for each switch. Two act at once. The third,
-cudnn.benchmark, is set while this file is loaded and not later: cuDNN's plan for the shape of a convolution is kept
-from its first use on, whatever the switch says afterwards, so that changing it in a running process says little.
+really has is told at /autotune-switches (GET): the levels that fit, for each switch. What acts at once is set at once.
+Two things cannot be taken back in a running process, and are set while this file is loaded and not later:
+
+- cudnn.benchmark: cuDNN's plan for the shape of a convolution is kept from its first use on, whatever the switch says.
+- cuDNN's kernel of attention first: PyTorch then takes an order, and from there on does without its own preference,
+  which is not the order that it tells. The other kernels come first by switching off those before them.
 """
 
 from __future__ import annotations
@@ -18,38 +21,46 @@ from modules import script_callbacks, shared
 ADDRESS = "/autotune-switches"
 SECTION = ("autotune", "autotune: switches of PyTorch")
 DEFAULT, ON = "default", "on"
-CUDA = torch.cuda.is_available()
-FIRST = {"flash": "FLASH_ATTENTION", "mem-efficient": "EFFICIENT_ATTENTION", "cudnn": "CUDNN_ATTENTION", "math": "MATH"}
-"""Levels of the order of attention kernels, with PyTorch's names of the kernels."""
-SKIPPED = {"mem-efficient": ("flash",), "math": ("flash", "mem_efficient", "cudnn")}
-"""Kernels that are switched off so that one comes first where PyTorch takes no order (before 2.6, and on a CPU):
-its own is flash, memory-efficient, math. "math" always switches them off, so that it is first on a CPU as well."""
-KERNELS = ("flash", "mem_efficient", "math", "cudnn")
-"""Kernels that PyTorch can switch off: ``torch.backends.cuda.enable_…_sdp``. The last one is new in 2.4."""
+KERNELS = {"flash": 1, "mem-efficient": 2, "cudnn": 3, "math": 0}
+"""Levels of the order of attention kernels, with PyTorch's numbers of the kernels (SDPBackend)."""
+OFF = {"flash": ("cudnn",), "mem-efficient": ("cudnn", "flash"), "math": ("cudnn", "flash", "mem_efficient")}
+"""Kernels that are switched off (``torch.backends.cuda.enable_…_sdp``) so that one comes first."""
+
+
+def device() -> torch.device:
+    """Where the web UI computes."""
+    found = getattr(shared, "device", None)
+    return found if isinstance(found, torch.device) else torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+CUDA = device().type == "cuda"
 
 
 class Flag:
     """One truth value of PyTorch's: at "default" as it was when the web UI had started."""
 
-    def __init__(self, place: Any, name: str) -> None:
-        self.place, self.name = place, name
-        self.begun = self.read()
+    def __init__(self, place: Any, name: str, live: bool) -> None:
+        self._place, self._name, self._live = place, name, live
+        self.begun = bool(getattr(place, name))
 
     def levels(self) -> list[str]:
         """The values that the option can have here."""
         return [DEFAULT, ON]
 
-    def wanted(self, level: str) -> Any:
-        """What PyTorch has at a level."""
-        return True if level == ON else self.begun
+    def live(self, _level: str) -> bool:
+        """Whether a level can be had now."""
+        return self._live
 
-    def read(self) -> Any:
-        """What PyTorch has now."""
-        return getattr(self.place, self.name)
+    def fits(self, level: str) -> bool:
+        """Whether PyTorch has a level."""
+        return bool(getattr(self._place, self._name)) == (True if level == ON else self.begun)
 
-    def write(self, state: Any) -> None:
-        """Gives PyTorch a state."""
-        setattr(self.place, self.name, state)
+    def write(self, level: str) -> None:
+        """Gives PyTorch a level."""
+        setattr(self._place, self._name, True if level == ON else self.begun)
+
+
+State = tuple[dict[str, bool], "list[int] | None"]
 
 
 class Order:
@@ -57,46 +68,66 @@ class Order:
 
     def __init__(self) -> None:
         self.ordered = CUDA and hasattr(torch._C, "_set_sdp_priority_order")
-        self.kernels = [name for name in KERNELS if hasattr(torch.backends.cuda, f"enable_{name}_sdp")]
-        self.begun = self.read()
+        names = ("flash", "mem_efficient", "math", "cudnn")
+        self.kernels = [name for name in names if hasattr(torch.backends.cuda, f"enable_{name}_sdp")]
+        # The web UI may load its scripts anew in a process whose PyTorch has taken an order: that is not its beginning.
+        self.begun: State = vars(torch).setdefault("_autotune_order_at_start", self.read())
+        self.usual: int | None = None
 
     def levels(self) -> list[str]:
         """The values that the option can have here."""
-        if self.ordered:
-            return [DEFAULT, *(level for level in FIRST if level != "cudnn" or "cudnn" in self.kernels)]
-        return [DEFAULT, *(("mem-efficient",) if CUDA else ()), "math"]
+        if not CUDA:
+            return [DEFAULT, "math"]
+        has_cudnn = "cudnn" in self.kernels
+        return [DEFAULT, *(["flash"] if has_cudnn else []), "mem-efficient",
+                *(["cudnn"] if has_cudnn and self.ordered else []), "math"]
 
-    def wanted(self, level: str) -> tuple[dict[str, bool], list[int] | None]:
+    def live(self, level: str) -> bool:
+        """Whether a level can be had now: not where PyTorch was, or would be, given an order."""
+        return level != "cudnn" and self.read()[1] == self.begun[1]
+
+    def taken(self) -> int:
+        """The number of the kernel that PyTorch takes now for attention over 64 x 64 positions; computes nothing."""
+        kind = torch.float16 if CUDA else torch.float32
+        one = torch.empty((1, 8, 4096, 40), dtype=kind, device=device())
+        return int(torch._fused_sdp_choice(one, one, one))
+
+    def wanted(self, level: str) -> State:
         """What PyTorch has at a level."""
         on, order = self.begun
-        if level == DEFAULT:
-            return self.begun
-        if order is not None:
-            first = int(getattr(torch._C._SDPBackend, FIRST[level]))
-            order = [first, *(one for one in order if one != first)]
-        if order is None or level == "math":
-            on = {name: name not in SKIPPED[level] and was for name, was in on.items()}
-        return on, order
+        if level == "cudnn" and order is not None:
+            first = KERNELS[level]
+            return on, [first, *(one for one in order if one != first)]
+        return {name: was and name not in OFF.get(level, ()) for name, was in on.items()}, order
 
-    def read(self) -> tuple[dict[str, bool], list[int] | None]:
+    def fits(self, level: str) -> bool:
+        """Whether PyTorch has a level, and takes the kernel that this means."""
+        taken = self.taken()
+        if self.usual is None and self.read() == self.begun:
+            self.usual = taken
+        kernel = self.usual if level == DEFAULT else KERNELS[level]
+        return self.wanted(level) == self.read() and kernel == taken
+
+    def read(self) -> State:
         """What PyTorch has now."""
         on = {name: bool(getattr(torch.backends.cuda, f"{name}_sdp_enabled")()) for name in self.kernels}
         return on, [int(one) for one in torch._C._get_sdp_priority_order()] if self.ordered else None
 
-    def write(self, state: tuple[dict[str, bool], list[int] | None]) -> None:
-        """Gives PyTorch a state."""
-        on, order = state
+    def write(self, level: str) -> None:
+        """Gives PyTorch a level. An order that it has taken stays."""
+        self.fits(DEFAULT)  # what it takes by itself is to be known before anything is changed
+        on, order = self.wanted(level)
         for name, value in on.items():
             getattr(torch.backends.cuda, f"enable_{name}_sdp")(value)
-        if order is not None:
+        if order is not None and order != self.begun[1]:
             torch._C._set_sdp_priority_order(order)
 
 
 class Switch:
-    """One option. ``live``: it acts in a running process; ``cuda``: it acts with CUDA only."""
+    """One option. ``note``: what the settings page says beside it; ``cuda``: it acts with CUDA only."""
 
-    def __init__(self, key: str, label: str, state: Flag | Order, live: bool, cuda: bool) -> None:
-        self.key, self.label, self.state, self.live, self.cuda = key, label, state, live, cuda
+    def __init__(self, key: str, label: str, state: Flag | Order, cuda: bool, note: str = "") -> None:
+        self.key, self.label, self.state, self.cuda, self.note = key, label, state, cuda, note
 
     def option(self) -> Any:
         """The option's value."""
@@ -104,24 +135,26 @@ class Switch:
 
     def put(self) -> None:
         """Gives PyTorch what the option says. Raises ValueError, RuntimeError; the web UI then takes a change back."""
-        level = self.option()
-        if level not in self.state.levels():
-            raise ValueError(f"{self.key}: {level!r} is not one of {', '.join(self.state.levels())}")
-        self.state.write(self.state.wanted(level))
-        if level not in self.fitting():
+        level = self._level()
+        self.state.write(level)
+        if not self.state.fits(level):
+            self.state.write(DEFAULT)
             raise RuntimeError(f"{self.key}: PyTorch did not take {level!r}")
 
     def changed(self) -> None:
-        """The option was changed while the web UI runs."""
-        if self.live:
+        """The option was changed while the web UI runs; what cannot act now acts from the next start on."""
+        if self.state.live(self._level()):
             self.put()
-        elif self.option() not in self.state.levels():
-            raise ValueError(f"{self.key}: {self.option()!r} is not one of {', '.join(self.state.levels())}")
+
+    def _level(self) -> str:
+        level = self.option()
+        if level not in self.state.levels():
+            raise ValueError(f"{self.key}: {level!r} is not one of {', '.join(self.state.levels())}")
+        return str(level)
 
     def fitting(self) -> list[str]:
         """The levels that come to what PyTorch has now: two where "default" is the same as another one."""
-        now = self.state.read()
-        return [level for level in self.state.levels() if self.state.wanted(level) == now]
+        return [level for level in self.state.levels() if self.state.fits(level)]
 
     def info(self) -> Any:
         """The option as the web UI wants it."""
@@ -129,21 +162,22 @@ class Switch:
         found = shared.OptionInfo(
             DEFAULT, self.label, getattr(gradio, "Radio", None), {"choices": self.state.levels()},
             onchange=self.changed, section=SECTION)
-        told = [] if self.live else ["acts from the next start of the web UI on"]
-        told += ["does nothing here: this PyTorch has no CUDA device"] if self.cuda and not CUDA else []
-        return found.info("; ".join(told)) if told else found
+        note = "does nothing here: the web UI does not compute with CUDA" if self.cuda and not CUDA else self.note
+        return found.info(note) if note else found
 
 
 def switches() -> list[Switch]:
     """Those that this PyTorch has."""
     found = [Switch("autotune_cudnn_benchmark", "cuDNN tries its convolution kernels out (cudnn.benchmark)",
-                    Flag(torch.backends.cudnn, "benchmark"), live=False, cuda=True)]
-    if hasattr(torch.backends.cuda.matmul, "allow_fp16_accumulation"):
-        found.append(Switch("autotune_fp16_accumulation", "16-bit products are summed in 16 bits (changes images)",
-                            Flag(torch.backends.cuda.matmul, "allow_fp16_accumulation"), live=True, cuda=True))
-    if hasattr(torch.backends.cuda, "enable_flash_sdp"):
-        found.append(Switch("autotune_sdpa_order", "First kernel of scaled dot product attention",
-                            Order(), live=True, cuda=False))
+                    Flag(torch.backends.cudnn, "benchmark", live=False), True,
+                    "acts from the next start of the web UI on")]
+    products = torch.backends.cuda.matmul
+    if hasattr(products, "allow_fp16_accumulation"):
+        found.append(Switch("autotune_fp16_accumulation", "16-bit products are summed in 16 bits",
+                            Flag(products, "allow_fp16_accumulation", live=True), True, "changes images a little"))
+    if hasattr(torch.backends.cuda, "enable_flash_sdp") and hasattr(torch, "_fused_sdp_choice"):
+        found.append(Switch("autotune_sdpa_order", "First kernel of scaled dot product attention", Order(), False,
+                            "cudnn acts from the next start of the web UI on, and so does leaving it"))
     return found
 
 
@@ -166,13 +200,13 @@ def at_start() -> None:
         except (ValueError, RuntimeError) as problem:
             print(f"autotune: {problem}; it stays as it was", file=sys.stderr, flush=True)
         if switch.cuda and not CUDA:
-            print(f"autotune: {switch.key} does nothing here: this PyTorch has no CUDA device", flush=True)
+            print(f"autotune: {switch.key} does nothing here: the web UI does not compute with CUDA", flush=True)
 
 
 def put_back() -> None:
     """The web UI loads its scripts anew: the next ones shall find PyTorch as this one did."""
     for switch in SWITCHES:
-        switch.state.write(switch.state.begun)
+        switch.state.write(DEFAULT)
 
 
 def told() -> dict[str, list[str]]:
