@@ -20,7 +20,8 @@ from autotune.search.strategy import SearchQuestion
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study
 from autotune.tune import optuna_search
-from autotune.tune.loop import Progress, TuneRun, ask_and_tell
+from autotune.tune.loop import TuneRun, ask_and_tell
+from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.workload import profile as profiles
 from benchmarks.surfaces import Drawn

@@ -23,7 +23,7 @@ from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import Study, find_study, open_study, question_key, study_folders
 from autotune.tune.document import flags_json, interval_json
-from autotune.tune.loop import Progress
+from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.study_setup import StudySetup
 from autotune.workload import profile as profiles
@@ -97,7 +97,7 @@ def _measure(setup: StudySetup, question: Question, study: Study, budget: Budget
     from autotune.machine.nvml import Nvml
     from autotune.tune.driver import Driver
 
-    with Nvml() as nvml, Driver(setup, study, budget, nvml, progress.say) as driver:
+    with Nvml() as nvml, Driver(setup, study, budget, nvml, progress) as driver:
         setup.in_flight.record_machine_down()
         driver.rule_out(setup.in_flight.machine_down_sets())
         while True:

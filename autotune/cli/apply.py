@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
-from autotune.language.translate import _
+from autotune.language.translate import N_, _
 from autotune.model.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def plan_and_apply(
     ``words``: flags as one text, None for the winner of the newest tune; ``start``: prove it by one start.
     """
     from autotune.apply import apply
+    from autotune.cli.progress import working
     from autotune.store import events
 
     seen = common.inspect_install()
@@ -58,7 +59,8 @@ def plan_and_apply(
         plan.require_possible(seen.root, start)
         if not yes:
             _ask(common, plan.diff)
-        return apply.carry_out(seen, common.places, plan, start=start, say=common.say)
+        with working(common, N_("Writing the flags and proving that they are in effect")) as progress:
+            return apply.carry_out(seen, common.places, plan, start=start, say=progress.say)
 
 
 def _plan(seen: Inspection, common: CommonOptions, words: str | None) -> Plan:

@@ -20,7 +20,7 @@ from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.cli.engine import create
 from autotune.cli.output import print_json, print_text
 from autotune.language.choice import ENVIRONMENT as LANG
-from autotune.language.translate import _, language
+from autotune.language.translate import N_, _, language
 from autotune.model.errors import AutotuneError, Refused
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"
@@ -78,16 +78,20 @@ def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int)
     with tempfile.TemporaryDirectory(prefix="autotune-demo-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "stable-diffusion-webui"
         stage = _DemoStage(root, Path(folder) / "state", common.as_json, common.quiet)
-        result = _play(stage, report, minutes, seed)
+        result = _play(common, stage, report, minutes, seed)
     if common.as_json:
         print_json("demo", result)
 
 
-def _play(stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
+def _play(common: CommonOptions, stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
+    from autotune.cli.progress import working
+
     began = time.monotonic()
     stage.say(_("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small."))
     stage.say(f"$ autotune engine create {stage.root.name}")
-    stage.say(create(stage.root, "tiny", "cpu", False))
+    with working(common, N_("Laying out a small web UI")):
+        laid_out = create(stage.root, "tiny", "cpu", False)
+    stage.say(laid_out)
     launch_file = stage.root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
     give_flags(launch_file, OWNED_WORDS)
     before = launch_file.read_bytes()

@@ -11,39 +11,9 @@ import click
 from autotune.cli.common_options import CAUSE, LAUNCH_FILE, YES, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json
-from autotune.model.study import History
-from autotune.report.words import plural
+from autotune.cli.progress import tune_progress
 from autotune.store.optuna_storage import ENVIRONMENT
-from autotune.tune.loop import Progress
-from autotune.tune.progress_counts import counts
 from autotune.tune.tune import TuneOptions, tune
-
-
-class _OnScreen(Progress):
-    """Progress lines on stderr: what happens, how much was measured, how much time is left at most."""
-
-    def __init__(self, started: float) -> None:
-        self._started = started
-        self._said = ""
-
-    def say(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-    def update(self, history: History, left: float) -> None:
-        done = counts(history)
-        text = (
-            f"[{_clock(time.monotonic() - self._started)} elapsed, up to {_clock(left)} left] "
-            f"{plural(done['clips'], 'clip')}, {plural(done['sets'], 'set')}, {plural(done['launches'], 'launch')}"
-        )
-        if text != self._said:
-            self.say(text)
-        self._said = text
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 @verb("tune")
@@ -83,9 +53,9 @@ def tune_command(
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
     seen = common.inspect_install()
-    progress = Progress() if common.quiet else _OnScreen(started)
     options = replace(options, taken=time.monotonic() - started)
-    document = tune(seen, common.places, options, progress)
+    with tune_progress(common, started, profile, objective) as progress:
+        document = tune(seen, common.places, options, progress)
     if then_apply and document["decision"] == "apply":
         from autotune.cli.apply import plan_and_apply
 

@@ -36,9 +36,11 @@ def verify_command(
     With --measure also, by a few fresh clips: does the set in use still gain over the one before it?
     """
     from autotune.apply import verify
+    from autotune.cli.progress import working
 
     seen = common.inspect_install()
-    document = verify.verify(seen, common.places, start=not no_start, say=common.say)
+    with working(common, N_("Asking the web UI what is in effect")) as progress:
+        document = verify.verify(seen, common.places, start=not no_start, say=progress.say)
     if measure:
         document["measured"] = _measure(common, seen, profile_name, budget)
         document["ok"] = document["ok"] and document["measured"]["answer"] not in ("changed", "loss")
@@ -55,16 +57,13 @@ def verify_command(
 
 def _measure(common: CommonOptions, seen: Inspection, profile_name: str, budget: str | None) -> dict[str, Any]:
     from autotune.check.check import CheckOptions, check
-    from autotune.tune.loop import Progress
+    from autotune.cli.progress import working
     from autotune.workload import profile as profiles
-
-    class OnScreen(Progress):
-        def say(self, text: str) -> None:
-            common.say(text)
 
     profile = profiles.load(profile_name)
     seconds = seconds_of(budget) if budget else profile.minutes * 60.0
-    return check(seen, common.places, CheckOptions(profile, seconds, common.cause), OnScreen())
+    with working(common, N_("Measuring the set in use against the one before it")) as progress:
+        return check(seen, common.places, CheckOptions(profile, seconds, common.cause), progress)
 
 
 _ANSWERS = {

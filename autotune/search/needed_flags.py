@@ -73,7 +73,7 @@ def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None
     if view.objective != "speed" or not several or winner in view.barred:
         return asked
     posterior = flat.posterior(view.rounds)
-    arms = _flag_arms(view, winner, posterior)
+    arms = flag_arms(view, winner, posterior)
     result = confirmation_result(view.history, view.space, view.scored, winner, view.profile.decide)
     proven = result is not None and result.answer == "better"
     ample = proven or view.seconds_left >= THRESHOLDS.proofs_left_for_flags * proof_cost(view, winner)
@@ -85,7 +85,7 @@ def next_confirmation(view: View, winner: str, flat: Surface) -> Proposal | None
     return _after_confirmation(view, winner, arms, posterior, asked)
 
 
-def _flag_arms(view: View, winner: str, posterior: Posterior) -> list[FlagArm]:
+def flag_arms(view: View, winner: str, posterior: Posterior) -> list[FlagArm]:
     """The winner without each of its flags, the most doubtful flag first."""
     space, whole = view.space, view.space[winner]
     known = measured_effects(space, whole, view.rounds, view.profile.decide.confidence)

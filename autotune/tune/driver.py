@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from autotune import measure, trial
 from autotune.flags.words import replace as replace_words
 from autotune.install import idle, which_gpu
 from autotune.measure import short_clips
 from autotune.measure.gpu import GpuObserver, MainMemory
-from autotune.measure.observations import NOTHING, Observations
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
 from autotune.model.api import ApiProblem
 from autotune.model.errors import AutotuneError
 from autotune.model.failures import without_prompts
 from autotune.model.flagset import NONE_TUNED, Candidate, FlagSet
-from autotune.model.study import Failure, Launch, Proposal, Sample, SampleState
-from autotune.model.workload import Workload
+from autotune.model.study import Failure, Launch, Proposal, Sample
 from autotune.secrets.mask import masked_words
 from autotune.store import running_set
 from autotune.store.journal import require_space
 from autotune.store.studies import Study
 from autotune.trial import gpu_memory, written_files
 from autotune.tune import compared_clips, time_limits
+from autotune.tune.clip_task import ClipOutcome, ClipTask
 from autotune.tune.give_way import GiveWay, UserWebUIObserver
+from autotune.tune.progress import Progress, Step
 from autotune.tune.reference_clip import ReferenceClips
 from autotune.tune.stopwatch import Budget
 from autotune.tune.study_setup import StudySetup
@@ -45,43 +45,6 @@ NO_PROCESS = -1
 """Launch number of a sample that no process of this study rendered."""
 MIN_SSIM = 0.8
 """SSIM to the current flags' frames below which a clip shows another picture, and is invalid."""
-
-
-@dataclass(frozen=True)
-class _ClipTask:
-    """One clip to render: of which set and workload (``index``: its place in the profile), in which round.
-
-    ``state``: what a good clip is recorded as. ``short_clip``: it is rendered with fewer steps, and its seconds are
-    scaled up to a whole clip.
-    """
-
-    candidate: Candidate
-    proposal: Proposal
-    index: int
-    workload: Workload
-    round: int
-    state: SampleState = "ok"
-    short_clip: short_clips.ShortClip | None = None
-
-    @property
-    def phase(self) -> Literal["warmup", "measuring"]:
-        """The part of the work that its time counts for."""
-        return "warmup" if self.state == "warmup" else "measuring"
-
-
-@dataclass(frozen=True)
-class _ClipOutcome:
-    """How a clip went: see ``Sample``. ``likeness``: SSIM and PSNR (dB) to the frames of the current flags."""
-
-    state: SampleState
-    failure: Failure | None = None
-    detail: str = ""
-    seconds: float | None = None
-    cost: float = 0.0
-    seen: Observations = NOTHING
-    likeness: tuple[float, float] | None = None
-    rendered: float | None = None
-    steps: int | None = None
 
 
 @dataclass
@@ -107,14 +70,15 @@ class Driver:
     """Carries out proposals in at most one web UI process at a time. Use as a context manager."""
 
     def __init__(
-        self, setup: StudySetup, study: Study, budget: Budget, nvml: Nvml, say: Callable[[str], None]
+        self, setup: StudySetup, study: Study, budget: Budget, nvml: Nvml, progress: Progress
     ) -> None:
         self._setup = setup
         self._study = study
         self._budget = budget
         self._watch = budget.watch
         self._nvml = nvml
-        self._say = say
+        self._progress, self._say = progress, progress.say
+        self._clips = (0, 0)
         self._live: _Process | None = None
         self._card = which_gpu.of_machine(setup.machine)
         # Memory on other GPUs is not waited for: what uses it is not ours.
@@ -147,6 +111,7 @@ class Driver:
             return
         self._say(f"paused, the machine is yours: {self._user_watch.why}")
         self.close()
+        self._progress.began(Step("away"))
         with self._watch.on("waiting"):
             free = self._user_watch.wait_free(max(1.0, self._budget.left()))
         self._say("going on" if free else "the budget ended while your web UI had the machine")
@@ -162,6 +127,7 @@ class Driver:
         """Ends the process and waits until its GPU memory is free again."""
         live, self._live = self._live, None
         if live is not None:
+            self._progress.began(Step("stop"))
             with self._watch.on("waiting"):
                 traces = live.server.stop().traces
                 self._setup.in_flight.end()
@@ -177,16 +143,17 @@ class Driver:
         if live is None or not self._put_in_effect(live, candidate, proposal):
             return
         first = 1 + max((s.round for s in self._study.samples if s.candidate == candidate.id), default=-1)
+        self._clips = (0, proposal.rounds * len(self._setup.profile.workloads))
         if candidate.id not in live.warmed and not self._warm_up(live, candidate, proposal, first):
             return
         for number in range(first, first + proposal.rounds):
             for index, workload in enumerate(self._setup.profile.workloads):
-                if not self._timed_clip(live, _ClipTask(candidate, proposal, index, workload, number)):
+                if not self._timed_clip(live, ClipTask(candidate, proposal, index, workload, number)):
                     return
             if self._study.samples[-1].state == "too_slow":
                 return
 
-    def _timed_clip(self, live: _Process, task: _ClipTask) -> bool:
+    def _timed_clip(self, live: _Process, task: ClipTask) -> bool:
         """Measures one clip that counts; False when the process must not be used any more.
 
         In the search it has fewer steps, where these are known to predict a whole clip; from time to time a short clip
@@ -219,7 +186,7 @@ class Driver:
             while time_limits.another_warmup(samples, live.launch, candidate.id, index, budget):
                 if self._budget.left() <= 0.0:
                     return False
-                if not self._measure_clip(live, _ClipTask(candidate, proposal, index, short, number, "warmup")):
+                if not self._measure_clip(live, ClipTask(candidate, proposal, index, short, number, "warmup")):
                     return False
         live.warmed.add(candidate.id)
         return True
@@ -269,7 +236,7 @@ class Driver:
         cold = proposal.fresh or webui.switch_of(candidate, True) is None
         limits = time_limits.start_limits(self._study.launches, self._budget.left())
         plan = self._launch_plan(candidate, cold, limits.first)
-        self._say(f"starting the web UI with {' '.join(masked_words(webui.trial_words(plan.words))) or 'no flag'}")
+        self._progress.began(Step("start", candidate.id, words=tuple(masked_words(webui.trial_words(plan.words)))))
         self._setup.in_flight.begin(candidate.id, candidate.flags.words, "tune")
         try:
             with self._watch.on("startup"):
@@ -346,8 +313,8 @@ class Driver:
             return True
         if self._user_watch.taken.is_set():
             return False
-        nothing = _ClipTask(candidate, proposal, 0, self._setup.profile.workloads[0], 0)
-        self._add_sample(live, nothing, _ClipOutcome("failed", failure, problem))
+        nothing = ClipTask(candidate, proposal, 0, self._setup.profile.workloads[0], 0)
+        self._add_sample(live, nothing, ClipOutcome("failed", failure, problem))
         self._say(f"  {failure}: {problem}")
         self.close()
         return False
@@ -368,8 +335,9 @@ class Driver:
                 return "; ".join(wrong) or None
             live.server.wait_ended(0.05)
 
-    def _measure_clip(self, live: _Process, task: _ClipTask) -> bool:
+    def _measure_clip(self, live: _Process, task: ClipTask) -> bool:
         """Renders, checks and records one clip; False when the process must not be used any more."""
+        self._progress.began(self._step(live, task))
         with self._watch.on(task.phase):
             result = self._render(live, task)
         if self._user_watch.taken.is_set() and result.seconds is None:
@@ -388,7 +356,7 @@ class Driver:
         seconds, short_clip = result.at_least if result.too_slow else result.seconds, task.short_clip
         whole = short_clip.whole_seconds(seconds) if short_clip and seconds is not None else seconds
         usual = self._setup.profile.workloads[task.index].steps
-        self._add_sample(live, task, _ClipOutcome(
+        self._add_sample(live, task, ClipOutcome(
             state="failed" if failure else state,
             failure=failure,
             detail=detail or result.discard or "",
@@ -407,6 +375,7 @@ class Driver:
         elif state == "discarded":
             pause = min(time_limits.pause_after(self._study.samples), max(0.0, self._budget.left()))
             self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
+            self._progress.began(Step("pause", task.candidate.id, seconds=pause))
             with self._watch.on("waiting"):
                 live.server.wait_ended(pause)
         if failure and result.restart:
@@ -415,7 +384,19 @@ class Driver:
             self.close()
         return failure is None and not self._user_watch.taken.is_set()
 
-    def _render(self, live: _Process, task: _ClipTask) -> measure.ClipResult:
+    def _step(self, live: _Process, task: ClipTask) -> Step:
+        """What a clip is for, and which one of how many."""
+        name = task.candidate.id
+        if task.state == "warmup":
+            done = sum(s.state == "warmup" and (s.launch, s.candidate) == (live.launch, name)
+                       for s in self._study.samples)
+            return Step("warmup", name, done + 1)
+        if task.state == "check":
+            return Step("check", name)
+        self._clips = (self._clips[0] + 1, self._clips[1])
+        return Step("clip", name, *self._clips)
+
+    def _render(self, live: _Process, task: ClipTask) -> measure.ClipResult:
         """Renders one clip, within the limits that follow from the study's earlier clips."""
         samples, timed, index = self._study.samples, task.state == "ok", task.index
         asked = (samples, task.proposal, index, self._setup.space.baseline)
@@ -448,7 +429,7 @@ class Driver:
             result = replace(result, discard=result.discard or self._user_watch.why)
         return result
 
-    def _judge_pixels(self, gif: bytes, task: _ClipTask) -> tuple[Failure | None, str, tuple[float, float] | None]:
+    def _judge_pixels(self, gif: bytes, task: ClipTask) -> tuple[Failure | None, str, tuple[float, float] | None]:
         """(failure, why, SSIM and PSNR in dB to the current flags' frames) of a clip's pixels."""
         frames = clip.check_clip(gif, task.workload)
         if isinstance(frames, clip.ClipRefusal):
@@ -479,7 +460,7 @@ class Driver:
             flags = " ".join(self._setup.space[name].flags.words) or NONE_TUNED
             self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
 
-    def _add_sample(self, live: _Process, task: _ClipTask, outcome: _ClipOutcome) -> None:
+    def _add_sample(self, live: _Process, task: ClipTask, outcome: ClipOutcome) -> None:
         """Records one clip."""
         seen, proposal = outcome.seen, task.proposal
         ssim, psnr = outcome.likeness or (None, None)

@@ -7,24 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from autotune.model.flagset import NONE_TUNED
 from autotune.model.study import History, Proposal
 from autotune.store.studies import Study
 from autotune.tune.optuna_search import OptunaSearch
+from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget
 
 POLL = 1.0
 """Seconds between two checks on what other workers do."""
-
-
-class Progress:
-    """What a tune tells the user while it runs; this one tells nothing."""
-
-    def say(self, text: str) -> None:
-        """One line about what happens now."""
-
-    def update(self, history: History, left: float) -> None:
-        """Called after each measurement; ``left``: seconds of the budget that are left at most."""
 
 
 class ProposalRunner(Protocol):
@@ -65,6 +55,8 @@ def ask_and_tell(runner: ProposalRunner, run: TuneRun, poll: float = POLL) -> in
         before, shown = shown, (len(found.samples), len(found.launches))
         if shown != before:  # not each time that another worker is waited for
             progress.update(found, max(0.0, budget.left()))
+            if progress.wants_standings:
+                progress.stands(search.standings(found))
         return found
 
     def pause() -> bool:
@@ -80,9 +72,7 @@ def ask_and_tell(runner: ProposalRunner, run: TuneRun, poll: float = POLL) -> in
             return done
         if not search.begin(proposal):
             continue
-        flags = search.question.space[proposal.candidate].flags
-        name = " ".join((*flags.words, *(f"{key}={value}" for key, value in flags.settings))) or NONE_TUNED
-        progress.say(name + (f" ({proposal.why})" if proposal.why else ""))
+        progress.proposed(search.question.space[proposal.candidate], proposal)
         try:
             runner.carry_out(proposal)
         finally:

@@ -25,6 +25,7 @@ from autotune.store.studies import Study
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+    from autotune.search.standings import Standings
     from autotune.search.view import View
     from autotune.store.optuna_study import OptunaStudy
     from autotune.store.shared_study import OtherWorkers, StudyActivity
@@ -192,6 +193,16 @@ class OptunaSearch:
 
         return View(now, self.question.space, self.question.profile, self.question.objective,
                     surface_for(self.question.space, self.question.objective))
+
+    def standings(self, history: History) -> Standings:
+        """How the study stands; the time left only where the default strategy works alone, for it is known of that."""
+        from autotune.search.screen import Screen
+        from autotune.search.standings import standings
+        from autotune.search.time_left import time_left
+
+        alone = self._others is None and isinstance(self._strategy, Screen)
+        left = time_left(self._strategy, history) if alone and isinstance(self._strategy, Screen) else None
+        return standings(self._view(history), left)
 
     def _must_wait(self, now: History, proposal: Proposal | None, seen: StudyActivity) -> bool:
         """Whether to wait for what other workers are measuring before anything else is measured here."""

@@ -21,8 +21,9 @@ from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.studies import Study, open_study, question_key
 from autotune.tune.document import tune_json
-from autotune.tune.loop import Progress, TuneRun, ask_and_tell
+from autotune.tune.loop import TuneRun, ask_and_tell
 from autotune.tune.optuna_search import OptunaSearch
+from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.study_setup import StudySetup
 from autotune.webui.recognise import face_of
@@ -93,7 +94,7 @@ def _measure(setup: StudySetup, run: TuneRun) -> int:
     from autotune.machine.nvml import Nvml
     from autotune.tune.driver import Driver
 
-    with Nvml() as nvml, Driver(setup, run.study, run.budget, nvml, run.progress.say) as driver:
+    with Nvml() as nvml, Driver(setup, run.study, run.budget, nvml, run.progress) as driver:
         driver.rule_out(setup.in_flight.machine_down_sets())
         return ask_and_tell(driver, run)
 

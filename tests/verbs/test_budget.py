@@ -26,6 +26,7 @@ from autotune.model.workload import DecideSpec, Profile, SearchSpec, Workload
 from autotune.store.running_set import RunningSet, this_boot
 from autotune.store.studies import Study, open_study
 from autotune.tune.driver import Driver
+from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
 from autotune.tune.study_setup import StudySetup
 from autotune.webui.a1111.flags import space as spaces
@@ -111,6 +112,16 @@ class WebUI:
         return measure.ClipResult(None, ends, failure=failure, detail="ended", restart=True)
 
 
+class Said(Progress):
+    """Keeps the lines that are said."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 class VirtualDriver(Driver):
     """The driver, but nothing is asked over HTTP."""
 
@@ -145,7 +156,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         said: list[str] = []
         kept = Budget(budget, Stopwatch(webui.clock), study.spent())
         asked = search.make_strategy(strategy, space, profile, "speed", 0, None)
-        with VirtualDriver(setup, study, kept, SimpleNamespace(gpus=tuple), said.append) as driver:  # type: ignore[arg-type]
+        with VirtualDriver(setup, study, kept, SimpleNamespace(gpus=tuple), Said(said)) as driver:  # type: ignore[arg-type]
             setup.in_flight.record_machine_down()
             driver.rule_out(setup.in_flight.machine_down_sets())
             for _ in range(3000):

@@ -13,7 +13,7 @@ from autotune.model.errors import Refused
 from autotune.overview.doctor import checks
 from autotune.overview.probe import probe_json
 from autotune.store.places import Places
-from autotune.tune.loop import Progress
+from autotune.tune.progress import Progress
 from autotune.tune.tune import TuneOptions, tune
 from autotune.workload import profile as profiles
 from tests.e2e.verbs.conftest import Bench

@@ -1,0 +1,203 @@
+"""The live screen of a tune, on a real pseudo-terminal, as a person sees it; and where there is none, plain lines."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from autotune.cli import progress
+from autotune.cli.live_view import ASCII, DRAWN, TuneView, line_view, marks_for, view
+from autotune.language.translate import use_language
+from benchmarks.replayed import TUNES
+from tests.cli.moments import shown_at
+
+unix = pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal")
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    use_language(language)
+    try:
+        yield
+    finally:
+        use_language("en")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(("columns", "rows"), [(40, 8), (60, 10), (80, 24), (80, 50), (120, 30), (200, 60)])
+def test_every_line_fits_the_window(columns: int, rows: int, language: str) -> None:
+    with speaking(language):
+        for name in TUNES:
+            for share in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
+                shown, elapsed = shown_at(name, share)
+                for marks in (DRAWN, ASCII):
+                    lines = view(shown, TuneView(columns, rows, elapsed, 0.0, marks))
+                    assert len(lines) < rows
+                    assert max(line.cell_len for line in lines) <= columns
+                    assert all("\n" not in line.plain for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii", "cp932", "utf-8"])
+def test_the_marks_are_letters_of_the_streams_encoding(encoding: str) -> None:
+    shown, elapsed = shown_at("article512", 0.6)
+    text = "\n".join(line.plain for line in view(shown, TuneView(80, 30, elapsed, 3.0, marks_for(encoding))))
+    assert text.encode(encoding)
+    assert ("●" in text) == (encoding == "utf-8")
+
+
+@pytest.mark.slow
+def test_bars_stand_on_one_scale_and_agree_with_the_figures() -> None:
+    shown, elapsed = shown_at("article768", 0.9)
+    assert shown.standings is not None
+    rows = [line.plain for line in view(shown, TuneView(120, 40, elapsed, 0.0, DRAWN)) if "│" in line.plain]
+    assert len({cell_len(row.split("│")[0]) for row in rows}) == 1 and len(rows) >= 4
+    for row in rows:
+        if "●" not in row:
+            continue
+        low, _, high = row.split("(")[1].split(")")[0].partition("–")
+        bar = row[row.index(")") + 1:]
+        one = bar.index("│")
+        assert (float(low) > 1.0) == (bar.index("├") > one) == ("▲" in row)
+        assert (float(high) < 1.0) == (bar.index("┤") < one) == ("▼" in row)
+        assert bar.index("├") <= bar.index("●") <= bar.index("┤")
+
+
+def test_one_line_with_wide_letters_fits() -> None:
+    for columns in (40, 41, 79, 80):
+        line = line_view("起動オプションを書き込み、有効になっているか確認しています" * 3, 3700.0, columns, DRAWN)
+        assert line.cell_len < columns and line.plain.endswith("1:01:40")
+
+
+class Stream(io.StringIO):
+    def __init__(self, tty: bool) -> None:
+        super().__init__()
+        self.tty = tty
+
+    def isatty(self) -> bool:
+        return self.tty
+
+
+@pytest.mark.parametrize(("environ", "tty", "live"), [
+    ({"TERM": "xterm-256color"}, True, True), ({"TERM": "xterm-256color"}, False, False),
+    ({"TERM": "dumb"}, True, False), ({"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+    ({"TERM": "xterm", "CI": "true"}, True, False), ({"TERM": "xterm", "NO_COLOR": ""}, True, True),
+    ({"TERM": "unknown"}, True, False),
+])
+def test_where_a_screen_is_drawn(environ: Mapping[str, str], tty: bool, live: bool,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: False)
+    assert progress.can_be_live(Stream(tty), dict(environ)) == live
+
+
+def test_a_windows_console_without_escape_sequences_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: True)
+    assert not progress.can_be_live(Stream(True), {"TERM": "xterm"})
+
+
+if sys.platform != "win32":
+    from tests.terminal import Terminal, until, widest
+
+    class Play:
+        """The program on a terminal, and the pipe through which it is told to go on."""
+
+        def __init__(self, columns: int, rows: int, **env: str) -> None:
+            told, self._orders = os.pipe()
+            os.set_inheritable(told, True)
+            unset = ("CI", "NO_COLOR", "COLUMNS", "LINES")
+            kept = {key: value for key, value in os.environ.items() if key not in unset}
+            command = [sys.executable, "-m", "tests.cli.live_program", str(told)]
+            self.terminal = Terminal(command, {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **env},
+                                     columns, rows, pass_fds=(told,))
+            os.close(told)
+
+        def tell(self, *lines: str) -> None:
+            os.write(self._orders, "".join(f"{line}\n" for line in lines).encode())
+
+        def __enter__(self) -> Play:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            os.close(self._orders)
+            self.terminal.__exit__(None, None, None)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 30)])
+    def test_a_tune_on_a_terminal(columns: int, rows: int) -> None:
+        with Play(columns, rows) as play:
+            terminal = play.terminal
+            play.tell("step")
+            assert terminal.shows("yours")
+            play.tell(*["step"] * 8, "say   warning: モーションモジュールが見つかりません")
+            play.tell("print somebody else's line")
+            assert terminal.shows("▲") and terminal.shows("min left")
+            assert terminal.shows("somebody else's line") and terminal.shows("warning: モ")
+            assert terminal.cursor_hidden()
+            play.tell("end")
+            assert terminal.ended() == 0
+            assert not terminal.cursor_hidden()
+            lines = terminal.all_lines()
+            assert [line for line in lines if line] == [
+                "  warning: モーションモジュールが見つかりません", "somebody else's line", "the verdict"]
+            assert all(widest(screen) <= columns for screen in terminal.seen)
+            torn = [line for screen in terminal.seen for line in screen
+                    if "somebody" in line and line.rstrip() != "somebody else's line"]
+            assert torn == []
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupted_tune_leaves_a_clean_terminal(number: signal.Signals) -> None:
+        with Play(80, 24) as play:
+            terminal = play.terminal
+            play.tell("step", "step")
+            assert terminal.shows("doggettx (yours)")
+            if number == signal.SIGINT:
+                terminal.type("\x03")
+            else:
+                terminal.process.send_signal(number)
+            assert terminal.ended() == 130
+            assert not terminal.cursor_hidden()
+            said = [line for line in terminal.all_lines() if line and line != "^C"]
+            assert said[-2:] == [f"autotune: interrupted by {number.name}",
+                                 "  Nothing is lost: the same command goes on from here."]
+            assert not any("yours" in line for line in said)
+
+    def is_whole(terminal: Terminal) -> bool:
+        """Whether one screen stands there, made for the window as it is now, and nothing of an earlier one."""
+        lines = terminal.lines()
+        heads = [line for line in lines if " of " in line and line[-2:].isdigit()]
+        return (len(heads) == 1 and len(heads[0]) == terminal.screen.columns - 1
+                and sum("(yours)" in line for line in lines) == 1)
+
+    @pytest.mark.slow
+    def test_a_window_that_is_resized_holds_one_whole_screen() -> None:
+        with Play(120, 30) as play:
+            terminal = play.terminal
+            play.tell(*["step"] * 10)
+            assert terminal.shows("▲")
+            for columns, rows in ((60, 20), (100, 12), (80, 24)):
+                terminal.resize(columns, rows)
+                until(lambda: is_whole(terminal), f"a whole screen of {columns} columns: {terminal.lines()}")
+                assert widest(terminal.lines()) <= columns
+            play.tell("end")
+            assert terminal.ended() == 0 and not terminal.cursor_hidden()
+            assert [line for line in terminal.lines() if line] == ["the verdict"]
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"CI": "true"}])
+    def test_plain_lines_where_no_screen_is_wanted(env: dict[str, str]) -> None:
+        with Play(80, 24, **env) as play:
+            play.tell("step", "step", "end")
+            assert play.terminal.ended() == 0
+            assert b"\x1b" not in play.terminal.raw
+            assert any(line.startswith("[0:") and "left] " in line for line in play.terminal.all_lines())
