@@ -18,6 +18,8 @@ LOGARITHMIC_FROM = 6.0
 """The axis is logarithmic where the slowest clip takes more than this many times the fastest."""
 LONGEST_BESIDE = 34
 """Characters of a label that still fits beside its row; with a longer one all labels go above their rows."""
+LETTER = 0.8
+"""Per cent of a drawing's width that a letter of a name takes on a screen of usual size."""
 _COLOURS = {"baseline": "now", "winner": "tuned", "other": "other"}
 
 
@@ -228,8 +230,20 @@ def _point_names(rows: Sequence[SetRow], marks: Sequence[Mark]) -> tuple[Name, .
         if minor and crowded:
             continue
         text = _named(row) if minor else f"{row.tag}: {row.label}"
-        named.append(Name(mark.at, mark.y, text, mark.colour, mark.at > 60, crowded, minor))
+        before = mark.at > 60
+        below = crowded or (_covers(mark, marks, text, before, False) and not _covers(mark, marks, text, before, True))
+        named.append(Name(mark.at, mark.y, text, mark.colour, before, below, minor))
     return tuple(named)
+
+
+def _covers(mark: Mark, marks: Sequence[Mark], text: str, before: bool, below: bool) -> bool:
+    """Whether a name beside a point would lie on another point, or below the axis; about, on a screen of usual size."""
+    if below and mark.y > 92:
+        return True
+    width = LETTER * len(text)
+    start = mark.at - width if before else mark.at
+    near, far = (1.0, 8.0) if below else (-8.0, -1.0)
+    return any(start <= one.at <= start + width and near <= one.y - mark.y <= far for one in marks if one is not mark)
 
 
 def effects(story: Story) -> Chart | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.report import charts
-from autotune.report.rows import Story, pairs, story_of
+from autotune.report.rows import SetRow, Story, pairs, story_of
 from tests.report import examples
 
 TIMES = st.lists(st.floats(0.01, 5000), min_size=1, max_size=20)
@@ -96,3 +97,11 @@ def test_long_labels_go_above_their_rows() -> None:
     wide = charts.sets(story_of(examples.document(note), long, note.launches), 0)
     assert short is not None and wide is not None
     assert wide.above and not short.above
+
+
+@pytest.mark.parametrize(("other", "below"), [((30.0, 77.0), True), ((30.0, 83.0), False), ((70.0, 77.0), False)])
+def test_a_name_goes_below_its_point_where_it_would_lie_on_another(other: tuple[float, float], below: bool) -> None:
+    rows = [SetRow("a", "sdp, half precision", "winner", "tuned", "", (), ()),
+            SetRow("b", "v1", "other", "", "", (), ())]
+    marks = [charts.Mark(20.0, 80.0, "tuned", True, ""), charts.Mark(*other, "other", True, "")]
+    assert charts._point_names(rows, marks)[0].below is below
