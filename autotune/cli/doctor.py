@@ -17,7 +17,7 @@ def doctor_command(common: CommonOptions) -> int:
     for one in found:
         # A note: nothing stands in the way of tuning, and still there is something to know.
         word = _("MEND") if not one.ok else _("note") if one.hint else _("ok  ")
-        lines.append(f"{word}  {one.name}: {one.detail}")
+        lines.append(f"{word}  {_(one.name)}: {one.detail}")
         if one.hint:
             lines.append(f"        {one.hint}")
     common.print_result("doctor", doctor_json(found, seen.root), "\n".join(lines))

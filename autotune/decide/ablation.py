@@ -21,10 +21,11 @@ from autotune.decide.assumptions import EFFECTS, RULES
 from autotune.decide.compare import FRESH_PURPOSES, StartPair, compare
 from autotune.decide.rounds import Round
 from autotune.decide.surface import Posterior, Surface
+from autotune.language.translate import N_
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import Ablation, Interval
 
-TOGETHER = "all together, beyond each alone"
+TOGETHER = N_("all together, beyond each alone")
 """Name of the row for what measured flags do to each other."""
 
 

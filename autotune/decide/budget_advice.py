@@ -9,6 +9,7 @@ from autotune.decide import sequential
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, can_share_process, look_level
 from autotune.decide.rounds import clip_costs, warmup_costs
+from autotune.language.translate import _, ngettext
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import DecideSpec
@@ -66,19 +67,24 @@ def why_left_open(history: History, space: Space, other: str | None, pairs: int 
     if left > 0.0 and (one is None or left >= SPARE_FACTOR * next_pairs * one):
         failed = sum(launch.failure is not None for launch in history.launches)
         count = len(history.launches)
-        starts = f"{count} start" + "s" * (count != 1) + (f" ({failed} failed)" if failed else "")
-        return f"no more was measured after {starts}, with {_minutes(left)} of the budget left"
+        starts = ngettext("{count} start", "{count} starts", count) if not failed else ngettext(
+            "{count} start ({failed} failed)", "{count} starts ({failed} failed)", count)
+        return _("no more was measured after {starts}, with {time} of the budget left").format(
+            starts=starts.format(count=count, failed=failed), time=_minutes(left))
     if pairs is None:
-        return f"the budget ended, and even {RULES.max_blocks} pairs would hardly settle it"
-    return f"the budget ended: {suggest_budget(history, pairs * one)}" if one is not None else "the budget ended"
+        return _("the budget ended, and even {count} pairs would hardly settle it").format(
+            count=RULES.max_blocks)
+    if one is None:
+        return _("the budget ended")
+    return _("the budget ended: {advice}").format(advice=suggest_budget(history, pairs * one))
 
 
 def suggest_budget(history: History, seconds: float) -> str:
     """How much more time ``seconds`` more of measuring ask for, and the option that gives it."""
     more = max(SPARE_FACTOR * seconds - max(0.0, history.budget - history.spent), 60.0)
     total = math.ceil((max(history.budget, history.spent) + more) / 60.0)
-    return f"about {_minutes(more)} more: `--budget {total}m`"
+    return _("about {time} more: `--budget {minutes}m`").format(time=_minutes(more), minutes=total)
 
 
 def _minutes(seconds: float) -> str:
-    return f"{max(1, math.ceil(seconds / 60.0))} min"
+    return _("{minutes} min").format(minutes=max(1, math.ceil(seconds / 60.0)))

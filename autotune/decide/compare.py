@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from autotune.decide import noise, sequential, start_noise
 from autotune.decide.assumptions import NOISE, RULES
 from autotune.decide.rounds import Round
+from autotune.language.translate import _
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval
 from autotune.model.workload import DecideSpec
@@ -126,7 +127,7 @@ def _shared_process_pairs(rounds: tuple[Round, ...], history: History, baseline:
                 baseline, winner):
             sides.setdefault((one.block, one.launch), ([], []))[one.candidate == winner].append(one)
     found: dict[int, StartPair] = {}
-    for (number, _), (left, right) in sorted(sides.items()):
+    for (number, __), (left, right) in sorted(sides.items()):
         if left and right and (number not in found or min(len(left), len(right)) >= len(found[number].baseline)):
             found[number] = StartPair(number, tuple(left), tuple(right))
     return found
@@ -272,8 +273,8 @@ def confirmation_result(history: History, space: Space, scored: tuple[Round, ...
 def describe_pairs(pairs: tuple[StartPair, ...]) -> str:
     """What was compared, in words for the user."""
     if pairs and all(pair.shares_process for pair in pairs):
-        return f"{len(pairs)} fresh starts that ran both in turn"
-    return f"{len(pairs)} pairs of fresh starts"
+        return _("{count} fresh starts that ran both in turn").format(count=len(pairs))
+    return _("{count} pairs of fresh starts").format(count=len(pairs))
 
 
 def is_precise(found: Comparison, rule: DecideSpec) -> bool:

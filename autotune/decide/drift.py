@@ -10,6 +10,7 @@ from autotune.decide import noise, sequential
 from autotune.decide.assumptions import NOISE
 from autotune.decide.compare import FRESH_PURPOSES
 from autotune.decide.rounds import rounds
+from autotune.language.translate import _
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
 
@@ -67,7 +68,7 @@ def next_proposal(history: History, profile: Profile, before: RecordedSpeedup) -
     for name in dict.fromkeys((before.current, before.stock)):
         left = ROUNDS - len(done.get(name, []))
         if left > 0:
-            return Proposal(name, "drift", left, why="drift check: the set in use against the one before it")
+            return Proposal(name, "drift", left, why=_("drift check: the set in use against the one before it"))
         if name == before.current and _is_unchanged(done[name], before):
             return None
     return None
@@ -81,25 +82,26 @@ def drift_of(history: History, profile: Profile, before: RecordedSpeedup) -> Dri
     change was seen, not that nothing better exists.
     """
     if _failed_sets(history) & {before.current, before.stock}:
-        return Drift("changed", None, "a set that rendered before fails now")
+        return Drift("changed", None, _("a set that rendered before fails now"))
     scores = _scores(history, profile)
     mine = scores.get(before.current)
     if not mine or len(mine) < ROUNDS:
-        return Drift("unknown", None, "the drift check could not be finished")
+        return Drift("unknown", None, _("the drift check could not be finished"))
     if _is_unchanged(mine, before):
-        return Drift("holds", None, "a clip takes as long as it did when this set was confirmed")
+        return Drift("holds", None, _("a clip takes as long as it did when this set was confirmed"))
     theirs = scores.get(before.stock)
     if not theirs:
-        return Drift("unknown", None, "the drift check could not be finished")
+        return Drift("unknown", None, _("the drift check could not be finished"))
     sd = noise.within_sd([mine, theirs])
     gain = noise.robust_mean(theirs, sd) - noise.robust_mean(mine, sd)
     half_width = math.sqrt(2.0) * _half_width([mine, theirs])
     now = Interval(math.exp(gain), math.exp(gain - half_width), math.exp(gain + half_width), CONFIDENCE)
     then = before.stock_score - before.current_score
-    speedups = f"{now.estimate:.3f} times as fast as before tuning, {math.exp(then):.3f} when it was confirmed"
+    speedups = _("{now:.3f} times as fast as before tuning, {then:.3f} when it was confirmed").format(
+        now=now.estimate, then=math.exp(then))
     if abs(gain - then) > math.sqrt(1.5) * half_width:
-        return Drift("changed", now, f"the set in use is now {speedups}")
-    return Drift("holds", now, f"the set in use is {speedups}")
+        return Drift("changed", now, _("the set in use is now {speedups}").format(speedups=speedups))
+    return Drift("holds", now, _("the set in use is {speedups}").format(speedups=speedups))
 
 
 def _scores(history: History, profile: Profile) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ from statistics import median
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import Comparison, ComparisonAnswer, compare, complete_pairs, confirmation_result
 from autotune.decide.rounds import Round
+from autotune.language.translate import _
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import History
@@ -20,7 +21,8 @@ OBJECTIVES = ("speed", "vram", "balanced")
 def require_objective(objective: str) -> None:
     """Raises UsageProblem for an objective that does not exist."""
     if objective not in OBJECTIVES:
-        raise UsageProblem(f"unknown objective {objective!r}", f"one of {', '.join(OBJECTIVES)}")
+        raise UsageProblem(_("unknown objective {objective!r}").format(objective=objective),
+                           _("one of {values}").format(values=", ".join(OBJECTIVES)))
 
 
 def score_rounds(rounds: tuple[Round, ...], objective: str) -> tuple[Round, ...]:
@@ -65,7 +67,7 @@ def pareto(points: dict[str, tuple[float, float]]) -> tuple[str, ...]:
     first."""
     front: list[str] = []
     least = math.inf
-    for name, (_, memory) in sorted(points.items(), key=lambda item: (item[1], item[0])):
+    for name, (__, memory) in sorted(points.items(), key=lambda item: (item[1], item[0])):
         if memory < least:
             front.append(name)
             least = memory

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from statistics import median
 
+from autotune.language.translate import _
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Sample
 from autotune.model.workload import Profile
@@ -193,14 +194,14 @@ def failures(history: History, space: Space) -> Failures:
     given_up = (bad >= 2 and own_good == 0) or (bad >= 3 and 2 * bad >= own_good)
     reason = None
     if given_up:
-        reason = (f"the current flags failed {bad} of {bad + own_good} times "
-                  f"({', '.join(sorted(set(own_failures)))})")
+        reason = _("the current flags failed {count} of {all} times ({failures})").format(
+            count=bad, all=bad + own_good, failures=", ".join(sorted(set(own_failures))))
     hindered = _hindered(history, baseline)
     if not given_up and not own_good and len(hindered) >= MOST_HINDERED_TRIES:
-        reason = (f"the current flags could not be measured in {len(hindered)} tries "
-                  f"({', '.join(sorted(set(hindered)))})")
+        reason = _("the current flags could not be measured in {count} tries ({failures})").format(
+            count=len(hindered), failures=", ".join(sorted(set(hindered))))
     if "machine_down" in own_failures:
-        reason = "the machine went down while the current flags ran"
+        reason = _("the machine went down while the current flags ran")
     count = sum(map(len, clips.values())) + sum(map(len, starts.values()))
     return Failures(frozenset(dropped), reason, count)
 

@@ -10,6 +10,7 @@ from autotune.decide.ablation import flag_words
 from autotune.decide.assumptions import RULES
 from autotune.decide.memory_assumptions import surface_for
 from autotune.decide.rounds import failures, is_timed, rounds
+from autotune.language.translate import _
 from autotune.model.failures import meaning
 from autotune.model.flagset import NONE_TUNED, Candidate, Space
 from autotune.model.study import History
@@ -64,15 +65,15 @@ def _first_failure(history: History, by_id: dict[str, Candidate], with_level: li
     clips = [(s.candidate, s.failure) for s in history.samples if s.candidate in names and s.failure]
     starts = [(one.candidate, one.failure) for one in history.launches if one.candidate in names and one.failure]
     for name, failure in (*clips, *starts):
-        flags = " ".join(by_id[name].flags.words) or NONE_TUNED
-        return f"{meaning(failure).title.lower()} with {flags}"
+        flags = " ".join(by_id[name].flags.words) or _(NONE_TUNED)
+        return _("{failure} with {flags}").format(failure=meaning(failure).title.lower(), flags=flags)
     return None
 
 
 def _why_untried(with_level: list[Candidate], dropped: frozenset[str]) -> str | None:
     """The reason where all sets with the level were dropped because sets like them failed, else None."""
     if all(one.id in dropped for one in with_level):
-        return "not tried, as sets like it failed"
+        return _("not tried, as sets like it failed")
     return None
 
 
@@ -80,15 +81,18 @@ def _why_unwanted(history: History, space: Space, profile: Profile, objective: s
     """Why the search did not measure it: what was expected of it, or no time."""
     left = history.budget - history.spent
     if gain is None:
-        return "the budget ended before it" if left <= 0.0 else "nothing was measured that would tell of it"
-    better, worse = {"speed": ("faster", "slower")}.get(objective, ("better", "worse"))
-    share = 100.0 * math.expm1(abs(gain))
-    expected = ("expected to make no difference" if abs(gain) < NO_DIFFERENCE
-                else f"expected {share:.1f} % {better if gain > 0.0 else worse}")
+        return _("the budget ended before it") if left <= 0.0 else _("nothing was measured that would tell of it")
+    if abs(gain) < NO_DIFFERENCE:
+        expected = _("expected to make no difference")
+    else:
+        better, worse = (_("expected {percent:.1f} % faster"), _("expected {percent:.1f} % slower"))
+        if objective != "speed":
+            better, worse = (_("expected {percent:.1f} % better"), _("expected {percent:.1f} % worse"))
+        expected = (better if gain > 0.0 else worse).format(percent=100.0 * math.expm1(abs(gain)))
     if gain < math.log1p(profile.decide.min_gain):
         return expected
     one = budget_advice.pair_seconds(history, space, space.baseline)
     # A look at it is only worth having with the pairs that would have to prove it.
     if left <= 0.0 or (one is not None and left < budget_advice.SPARE_FACTOR * RULES.min_blocks * one):
-        return f"{expected}, but no budget was left for it"
-    return f"{expected}, not worth another start"
+        return _("{expected}, but no budget was left for it").format(expected=expected)
+    return _("{expected}, not worth another start").format(expected=expected)

@@ -24,6 +24,7 @@ from autotune.decide.finalist import finalist, too_slow_sets, without_idle_flags
 from autotune.decide.memory_assumptions import surface_for
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, is_usable, rounds
 from autotune.decide.surface import Posterior
+from autotune.language.translate import _
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, MeasuredSet, Sample, Verdict
 from autotune.model.workload import DecideSpec, Profile
@@ -48,14 +49,18 @@ def verdict(history: History, space: Space, profile: Profile, objective: str) ->
     all_rounds = rounds(history, profile)
     failed = failures(history, space)
     if failed.baseline is not None:
-        return _keep(f"Nothing is changed: {failed.baseline}.", True, None)
+        return _keep(_unchanged(failed.baseline), True, None)
     side = _measured_set(history, space.baseline)
     if len(space.candidates) < 2:
-        return _keep("Nothing is changed: there is no other set to try on this machine.", True, side)
+        return _keep(_unchanged(_("there is no other set to try on this machine")), True, side)
     rival = challenger(history, space, failed.dropped)
     if rival is None:
         return _unconfirmed(history, space, profile, objective, failed, side)
     return _confirmed(history, space, profile, objective, all_rounds, rival)
+
+
+def _unchanged(why: str) -> str:
+    return _("Nothing is changed: {why}.").format(why=why)
 
 
 def _keep(reason: str, sure: bool, baseline: MeasuredSet | None) -> Verdict:
@@ -104,41 +109,49 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     used = objectives.score_rounds(searched, objective)
     measured = {one.candidate for one in used}
     if side is None or space.baseline not in measured:
-        ended = "the budget ended, and " if history.spent >= history.budget else ""
-        words = f"{ended}the current flags were not timed" if side is None else "memory could not be read"
-        return _keep(f"Nothing is changed: {words}.", False, side)
+        if side is not None:
+            words = _("memory could not be read")
+        elif history.spent >= history.budget:
+            words = _("the budget ended, and the current flags were not timed")
+        else:
+            words = _("the current flags were not timed")
+        return _keep(_unchanged(words), False, side)
     tried = sorted(measured - {space.baseline} - failed.dropped)
     attempted = {s.candidate for s in history.samples} - {space.baseline}
     if not tried and attempted & failed.dropped:
-        return _keep(f"Nothing is changed: none of the {len(attempted)} other sets tried rendered a valid clip here.",
-                     True, side)
+        words = _("none of the {count} other sets tried rendered a valid clip here").format(count=len(attempted))
+        return _keep(_unchanged(words), True, side)
     if not tried:
         why = budget_advice.why_left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)
-        return _keep(f"Nothing is changed: no other set was timed; {why}.", False, side)
+        return _keep(_unchanged(_("no other set was timed; {why}").format(why=why)), False, side)
     posterior = surface_for(space, objective).posterior(used)
     best = max(tried, key=lambda name: posterior.gain(space.baseline, name)[0])
     seen = _gain_words(posterior.gain(space.baseline, best)[0], objective)
     barred = failed.dropped | too_slow_sets(searched, space, objective)
     if finalist(space, posterior, barred, profile.decide.min_gain) is None:
-        return _keep(
-            f"Nothing is changed: of {len(tried)} other sets measured none is likely to be "
-            f"{100 * profile.decide.min_gain:.3g} % better; the best came to {seen}.", True, side)
-    return _keep(
-        f"Nothing is changed: the best of {len(tried)} other sets measured came to {seen}, but fresh starts did not "
-        f"confirm it; "
-        f"{budget_advice.why_left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)}.", False, side)
+        words = _("of {count} other sets measured none is likely to be {percent:.3g} % better; the best came to {gain}")
+        words = words.format(count=len(tried), percent=100 * profile.decide.min_gain, gain=seen)
+        return _keep(_unchanged(words), True, side)
+    why = budget_advice.why_left_open(history, space, best, RULES.min_blocks, RULES.min_blocks)
+    words = _("the best of {count} other sets measured came to {gain}, but fresh starts did not confirm it; {why}")
+    return _keep(_unchanged(words.format(count=len(tried), gain=seen, why=why)), False, side)
 
 
 def _gain_words(gain: float, objective: str) -> str:
     """A log gain in words: 12 % less time, 3 % more memory."""
-    what = {"speed": "time", "vram": "memory", "balanced": "time and memory"}[objective]
     change = 100.0 * (1.0 - math.exp(-gain))
-    return f"{abs(change):.1f} % {'less' if change >= 0 else 'more'} {what}"
+    less, more = {
+        "speed": (_("{percent:.1f} % less time"), _("{percent:.1f} % more time")),
+        "vram": (_("{percent:.1f} % less memory"), _("{percent:.1f} % more memory")),
+        "balanced": (_("{percent:.1f} % less time and memory"), _("{percent:.1f} % more time and memory")),
+    }[objective]
+    return (less if change >= 0 else more).format(percent=abs(change))
 
 
 def _interval_words(interval: Interval) -> str:
-    return (f"{interval.estimate:.3f} times the speed ({100 * interval.confidence:.3g} % interval "
-            f"{interval.low:.3f} to {interval.high:.3f})")
+    text = _("{speedup:.3f} times the speed ({confidence:.3g} % interval {low:.3f} to {high:.3f})")
+    return text.format(speedup=interval.estimate, confidence=100 * interval.confidence, low=interval.low,
+                       high=interval.high)
 
 
 def set_to_adopt(history: History, space: Space, all_rounds: tuple[Round, ...], rival: str, rule: DecideSpec,
@@ -187,7 +200,8 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
     if result is None or speed is None:
         lack = RULES.min_blocks - len(complete_pairs(scored, history, space.baseline, rival))
         why = budget_advice.why_left_open(history, space, rival, lack, lack)
-        words = f"Nothing is changed: {RULES.min_blocks} fresh starts of each side could not be compared; {why}."
+        words = _("{count} fresh starts of each side could not be compared; {why}")
+        words = _unchanged(words.format(count=RULES.min_blocks, why=why))
         return Verdict("keep", words, False, baseline, winner, None, saving)
     decision, reason, sure = conclude(result, speed, objective, decide.min_gain, saving)
     if not sure:
@@ -196,7 +210,7 @@ def _confirmed(history: History, space: Space, profile: Profile, objective: str,
         rule = decide if result.answer != "better" else replace(decide, min_gain=0.0)
         pairs = budget_advice.pairs_to_settle(open_one, rule)
         why = budget_advice.why_left_open(history, space, rival, pairs, 1)
-        reason = f"{reason[:-1]}; {why}."
+        reason = _("{reason}; {why}.").format(reason=reason.rstrip(".。"), why=why)
     if not decision:  # nothing is changed, so no flag is credited with it
         return Verdict("keep", reason, sure, baseline, winner, speed.interval, saving)
     parts = ablation_rows(space, space[rival], posterior, speed.interval, len(speed.pairs), known)
@@ -209,16 +223,21 @@ def conclude(result: Comparison, speed: Comparison, objective: str, min_gain: fl
     words = _interval_words(speed.interval)
     pairs = describe_pairs(speed.pairs)
     if objective != "speed":
-        words += f", {saving or 0.0:.0f} MiB less memory"
+        words = _("{speed}, {saving:.0f} MiB less memory").format(speed=words, saving=saving or 0.0)
     time = "better" if objective == "speed" else objectives.answer_on_time(speed)
     if time == "not better" or (result.answer == "better" and time != "better"):
-        may = "is" if time == "not better" else "may be"
-        return False, (f"Nothing is changed: the set saves {saving or 0.0:.0f} MiB but {may} more than "
-                       f"{100 * RULES.slower_at_most:.0f} % slower ({words})."), time == "not better"
+        text = (_("the set saves {saving:.0f} MiB but is more than {percent:.0f} % slower ({speed})")
+                if time == "not better" else
+                _("the set saves {saving:.0f} MiB but may be more than {percent:.0f} % slower ({speed})"))
+        text = text.format(saving=saving or 0.0, percent=100 * RULES.slower_at_most, speed=words)
+        return False, _unchanged(text), time == "not better"
     if result.answer == "better":
-        return True, f"The new set runs at {words} in {pairs}.", True
+        return True, _("The new set runs at {speed} in {pairs}.").format(speed=words, pairs=pairs), True
     if result.answer == "not better":
-        but = "not" if result.gain < math.log1p(min_gain) else "but all its clips together make it unlikely to be"
-        return False, (f"Nothing is changed: in {pairs} the best set ran at {words}, {but} "
-                       f"{100 * min_gain:.3g} % better."), True
-    return False, (f"Nothing is changed: not sure; in {pairs} the best set ran at {words}."), False
+        text = (_("in {pairs} the best set ran at {speed}, not {percent:.3g} % better")
+                if result.gain < math.log1p(min_gain) else
+                _("in {pairs} the best set ran at {speed}, but all its clips together make it unlikely to be "
+                  "{percent:.3g} % better"))
+        return False, _unchanged(text.format(pairs=pairs, speed=words, percent=100 * min_gain)), True
+    text = _("not sure; in {pairs} the best set ran at {speed}").format(pairs=pairs, speed=words)
+    return False, _unchanged(text), False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from autotune.language.translate import N_, _
 from autotune.model.machine import Gpu, Machine
 from autotune.webui.face import Check, Classes
 
@@ -37,26 +38,27 @@ def _flags(machine: Machine) -> Check:
     given = {word.partition("=")[0] for word in webui.flags}
     refused = [flag for flag in webui.lacks if flag in given]
     if refused:
-        return Check("flags", False, f"this version refuses {', '.join(refused)}",
-                     "Take it out of the launch file, or update the web UI.", prevents)
-    return Check("flags", True, "its parser takes the managed flags that the launch file gives", "", prevents)
+        return Check(N_("flags"), False, _("this version refuses {refused}").format(refused=", ".join(refused)),
+                     _("Take it out of the launch file, or update the web UI."), prevents)
+    return Check(N_("flags"), True, _("its parser takes the managed flags that the launch file gives"), "", prevents)
 
 
 def _driver(machine: Machine) -> Check:
     runtime, prevents = machine.runtime, DRIVER
     if runtime.device != "cuda":
-        return Check("torch and driver", True, f"the web UI's torch {runtime.torch} computes on the {runtime.device}, "
-                     "not on the NVIDIA GPU: a torch for CUDA would", "", prevents)
+        return Check(N_("torch and driver"), True,
+                     _("the web UI's torch {torch} computes on the {device}, not on the NVIDIA GPU: a torch for CUDA "
+                       "would").format(torch=runtime.torch, device=runtime.device), "", prevents)
     wanted = _major(runtime.cuda)
     for gpu in machine.gpus:
         has = _major(gpu.cuda_driver_version)
         if wanted is not None and has is not None and has < wanted:
-            return Check(
-                "torch and driver", False,
-                f"torch is built for CUDA {runtime.cuda}, driver {gpu.driver_version} goes up to "
-                f"CUDA {gpu.cuda_driver_version}",
-                "Update the NVIDIA driver, or install an older torch there.", prevents)
-    return Check("torch and driver", True, f"torch {runtime.torch}, CUDA {runtime.cuda}", "", prevents)
+            return Check(N_("torch and driver"), False,
+                         _("torch is built for CUDA {wanted}, driver {driver} goes up to CUDA {most}").format(
+                             wanted=runtime.cuda, driver=gpu.driver_version, most=gpu.cuda_driver_version),
+                         _("Update the NVIDIA driver, or install an older torch there."), prevents)
+    text = _("torch {torch}, CUDA {cuda}").format(torch=runtime.torch, cuda=runtime.cuda)
+    return Check(N_("torch and driver"), True, text, "", prevents)
 
 
 def _major(version: str | None) -> int | None:
@@ -66,23 +68,26 @@ def _major(version: str | None) -> int | None:
 
 
 def _card_memory(gpu: Gpu) -> Check:
-    name, prevents = "GPU memory", CARD
+    name, prevents = N_("GPU memory"), CARD
     if gpu.memory_total is None or gpu.memory_used is None:
-        return Check(name, True, "the driver does not tell", "", prevents)
+        return Check(name, True, _("the driver does not tell"), "", prevents)
     free = gpu.memory_total - gpu.memory_used
-    text = f"{free / 1024:.1f} of {gpu.memory_total / 1024:.1f} GiB free"
+    text = _("{free:.1f} of {all:.1f} GiB free").format(free=free / 1024, all=gpu.memory_total / 1024)
     text += f"; {gpu.memory_untold}" if gpu.memory_untold else ""
     if gpu.memory_total < SMALL_CARD:
-        return Check(name, True, f"{text}; clips of 512x512 may need --medvram or --lowvram here", "", prevents)
+        return Check(name, True, _("{text}; clips of 512x512 may need --medvram or --lowvram here").format(text=text),
+                     "", prevents)
     if free < CLIP:
-        return Check(name, False, f"{text}, a clip of 512x512 and 16 frames takes {CLIP / 1024:.1f} GiB at least",
-                     "Close what holds it; nvidia-smi lists it.", prevents)
+        return Check(name, False,
+                     _("{text}, a clip of 512x512 and 16 frames takes {least:.1f} GiB at least").format(
+                         text=text, least=CLIP / 1024), _("Close what holds it; nvidia-smi lists it."), prevents)
     return Check(name, True, text, "", prevents)
 
 
 def _main_memory(free: float) -> Check:
-    name, prevents = "main memory", HOST
+    name, prevents = N_("main memory"), HOST
     if free < MAIN_MEMORY:
-        return Check(name, False, f"{free:.0f} MiB free: the system may end the web UI while it loads its model",
-                     "Close other programs.", prevents)
-    return Check(name, True, f"{free / 1024:.1f} GiB free", "", prevents)
+        return Check(name, False,
+                     _("{free:.0f} MiB free: the system may end the web UI while it loads its model").format(free=free),
+                     _("Close other programs."), prevents)
+    return Check(name, True, _("{free:.1f} GiB free").format(free=free / 1024), "", prevents)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model import codec, records
 from autotune.model.codec import InvalidRecord
 from autotune.model.errors import StateDamaged, UsageProblem
@@ -47,14 +48,18 @@ def read_export(path: Path) -> dict[str, Any]:
     try:
         document = codec.decode(path.read_bytes())
     except OSError as error:
-        raise UsageProblem(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
+        raise UsageProblem(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror),
+                           _("Check the path.")) from None
     except InvalidRecord as misfit:
-        raise UsageProblem(f"{path}: not JSON: {misfit}", "Give a file made by `autotune export`.") from None
+        raise UsageProblem(_("{path}: not JSON: {misfit}").format(path=path, misfit=misfit),
+                           _("Give a file made by `autotune export`.")) from None
     if not isinstance(document, dict) or document.get("kind") != EXPORT_KIND:
-        raise UsageProblem(f"{path}: not an exported study", "Give a file made by `autotune export`.")
+        raise UsageProblem(_("{path}: not an exported study").format(path=path),
+                           _("Give a file made by `autotune export`."))
     schema = document.get("schema")
     if schema is not True and isinstance(schema, int) and schema > EXPORT_SCHEMA:
-        raise UsageProblem(f"{path}: schema {schema} is not known here", "Update autotune.")
+        raise UsageProblem(_("{path}: schema {schema} is not known here").format(path=path, schema=schema),
+                           _("Update autotune."))
     _content(document, f"{path}: ")
     return document
 
@@ -66,11 +71,11 @@ def import_study(places: Places, webui: Path, document: Mapping[str, Any]) -> St
     """
     places.require_outside(webui)
     folders = places.studies(webui)
-    found, _ = _content(document)
+    found = _content(document)[0]
     head = dict(document["study"])
     name = str(head.get("id", ""))
     if not re.fullmatch(r"\d{1,6}-[0-9a-f]{8,64}(-i\d+)?", name):
-        raise UsageProblem("the file names no study", "Give a file made by `autotune export`.")
+        raise UsageProblem(_("the file names no study"), _("Give a file made by `autotune export`."))
     base = name.split("-i", maxsplit=1)[0]
     taken = {folder.name for folder in study_folders(folders)}
     copy = 1
@@ -126,9 +131,12 @@ def _comparable(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same(recorded: object, again: object) -> bool:
-    """Whether everything recorded comes out again; keys that only a newer version has are no difference."""
+    """Whether everything recorded comes out again; keys that only a newer version has are no difference.
+
+    Nor are reasons: they put the figures into words, in the language of whoever recorded them.
+    """
     if isinstance(recorded, dict) and isinstance(again, dict):
-        return all(_same(recorded[key], again[key]) for key in recorded.keys() & again.keys())
+        return all(_same(recorded[key], again[key]) for key in recorded.keys() & again.keys() - {"reason"})
     return json.dumps(recorded, sort_keys=True) == json.dumps(again, sort_keys=True)
 
 
@@ -137,7 +145,7 @@ def load(places: Places, webui: Path | None, name: str | None) -> dict[str, Any]
     if name is not None and (Path(name).suffix == ".json" or os.path.isfile(name)):  # noqa: PTH113 - never raises
         return read_export(Path(name))
     if webui is None:
-        raise UsageProblem("no web UI given", "Use --webui DIR, or give an exported file.")
+        raise UsageProblem(_("no web UI given"), _("Use --webui DIR, or give an exported file."))
     return export(find_study(places.studies(webui), name))
 
 
@@ -155,5 +163,6 @@ def _content(document: Mapping[str, Any], name: str = "") -> tuple[records.Study
             if wrong is not None:
                 raise InvalidRecord(f"clips[{number}]: {wrong}")
     except InvalidRecord as misfit:
-        raise UsageProblem(f"{name}the study is damaged: {misfit}", "Export it again.") from None
+        raise UsageProblem(_("{name}the study is damaged: {misfit}").format(name=name, misfit=misfit),
+                           _("Export it again.")) from None
     return found, asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autotune.install.inspection import Inspection
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.flagset import Space
 from autotune.model.machine import ProbedInstall
@@ -31,9 +32,12 @@ def probe_json(install: Inspection) -> dict[str, Any]:
     warnings = list(machine.warnings)
     layout = install.launch.layout
     if layout is not None and not layout.manageable:
-        warnings.append(f"flags are not managed here ({layout.why_not}); they go here: {layout.where_flags_go}")
+        warnings.append(
+            _("flags are not managed here ({why_not}); they go here: {where_flags_go}").format(
+                why_not=layout.why_not, where_flags_go=layout.where_flags_go))
     elif install.launch.why_not:
-        warnings.append(f"{install.path}: cannot be edited: {install.launch.why_not}")
+        warnings.append(
+            _("{path}: cannot be edited: {why_not}").format(path=install.path, why_not=install.launch.why_not))
     if install.launch.doubt is not None:
         warnings.append(install.launch.doubt)
     animatediff = machine.animatediff

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from autotune.decide import slower
+from autotune.language.translate import N_, _
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.machine import moved_items
@@ -24,13 +25,11 @@ from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.use import UseLog
 
-NAMES = {
-    "gpu": "the GPU", "gpu_memory": "the GPU's memory", "driver": "the driver", "cuda_driver": "the driver's CUDA",
-    "os": "the system", "webui_flavour": "the web UI", "webui_version": "the web UI",
-    "webui_commit": "the web UI's commit",
-    "extensions": "extensions", "python": "Python", "settings": "settings", "kept_flags": "your own flags",
-    "tuned_flags": "the tuned flags",
-}
+NAMES = {"gpu": N_("the GPU"), "gpu_memory": N_("the GPU's memory"), "driver": N_("the driver"),
+         "cuda_driver": N_("the driver's CUDA"), "os": N_("the system"), "webui_flavour": N_("the web UI"),
+         "webui_version": N_("the web UI"), "webui_commit": N_("the web UI's commit"),
+         "extensions": N_("extensions"), "python": "Python", "settings": N_("settings"),
+         "kept_flags": N_("your own flags"), "tuned_flags": N_("the tuned flags")}
 """What parts of the fingerprint are called in a sentence; the others by their own names."""
 HOTTER, MORE_MEMORY, FULL = 8.0, 512.0, 0.95
 """°C, MiB of others, and share of the card's memory from which a difference is worth a word."""
@@ -63,7 +62,7 @@ def uses_of(log: UseLog, after: float = 0.0, from_clip: float = 0.0) -> list[Use
         groups.setdefault((clip.start, f"{datetime.fromtimestamp(clip.at):%Y-%m-%d}"), []).append(clip)
     changes = log.of(PartsRecord)
     found: list[UseFacts] = []
-    for (start, _), group in groups.items():
+    for (start, __), group in groups.items():
         series = max((one.series for one in group), key=lambda name: (often[name], name))
         own = [one for one in group if one.series == series]
         parts = _in_force(changes, max(starts[start].at, own[-1].at))
@@ -134,9 +133,10 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[st
         flags = part.endswith("_flags")
         if old == new or part == "profile" or (not flags and not (old and new)):
             continue
-        name = NAMES.get(part, part.replace("_", " "))
+        name = _(NAMES[part]) if part in NAMES else part.replace("_", " ")
         moves = moved_items(old, new)
-        text = f"{name} changed ({', '.join(moves)})" if moves else f"{name} {old or 'none'} became {new or 'none'}"
+        text = _("{name} changed ({moves})").format(name=name, moves=", ".join(moves)) if moves else _(
+            "{name} {before} became {after}").format(name=name, before=old or _("none"), after=new or _("none"))
         found.append({"part": part, "before": old, "after": new, "text": text})
     return found
 
@@ -146,15 +146,17 @@ def surroundings(change: ChangeRecord) -> list[str]:
     old, new = change.around_before, change.around_after
     found = []
     if old.power_limit and new.power_limit and new.power_limit < 0.97 * old.power_limit:
-        found.append(f"The card's power limit is {new.power_limit:.0f} W since; it was {old.power_limit:.0f} W.")
+        found.append(_("The card's power limit is {now:.0f} W since; it was {then:.0f} W.").format(
+            now=new.power_limit, then=old.power_limit))
     if old.temperature and new.temperature and new.temperature >= old.temperature + HOTTER:
-        found.append(f"The card is hotter: {new.temperature:.0f} °C instead of {old.temperature:.0f} °C.")
+        found.append(_("The card is hotter: {now:.0f} °C instead of {then:.0f} °C.").format(
+            now=new.temperature, then=old.temperature))
     if new.memory_others is not None and new.memory_others >= (old.memory_others or 0.0) + MORE_MEMORY:
-        found.append(f"Other programs hold {new.memory_others:.0f} MiB of GPU memory since; "
-                     f"it was {old.memory_others or 0.0:.0f} MiB.")
+        found.append(_("Other programs hold {now:.0f} MiB of GPU memory since; it was {then:.0f} MiB.").format(
+            now=new.memory_others, then=old.memory_others or 0.0))
     if new.memory_share is not None and new.memory_share >= FULL > (old.memory_share or 0.0):
-        found.append(f"The card's memory is {100 * new.memory_share:.0f} % full since: on Windows the driver then uses "
-                     "main memory, which is many times slower.")
+        found.append(_("The card's memory is {percent:.0f} % full since: on Windows the driver then uses main memory, "
+                       "which is many times slower.").format(percent=100 * new.memory_share))
     return found
 
 
@@ -162,18 +164,26 @@ def headline(change: ChangeRecord, over: bool = False) -> str:
     """The change in one sentence, without its end: by how much, since when, and what became what; ``over``: until
     autotune wrote other flags."""
     share, low, high = (100 * (value - 1) for value in (change.estimate, change.low, change.high))
-    day = f"{datetime.fromtimestamp(change.since):%d %b %Y}"
-    place = f"start {change.start}" if change.first + 1 >= change.last else (
-        f"between start {change.first} and start {change.last}")
+    day = datetime.fromtimestamp(change.since).strftime(_("%d %b %Y"))
+    if change.first + 1 >= change.last:
+        place = _("start {number}").format(number=change.start)
+    else:
+        place = _("between start {first} and start {last}").format(first=change.first, last=change.last)
     if not change.slower:
-        return f"Clips are {-share:.0f} % faster [{-high:.0f}, {-low:.0f}] since {day} ({place})"
-    text = f"Clips {'were' if over else 'are'} {share:.0f} % slower [{low:.0f}, {high:.0f}] since {day} ({place})"
+        return _("Clips are {share:.0f} % faster [{high:.0f}, {low:.0f}] since {day} ({place})").format(
+            share=-share, high=-high, low=-low, day=day, place=place)
+    text = _("Clips are {share:.0f} % slower [{low:.0f}, {high:.0f}] since {day} ({place})")
+    if over:
+        text = _("Clips were {share:.0f} % slower [{low:.0f}, {high:.0f}] since {day} ({place})")
+    text = text.format(share=share, low=low, high=high, day=day, place=place)
     causes = [one["text"] for one in changed(change.before, change.after)]
-    return f"{text}, when {_listed(causes)}" if causes else text
+    return _("{text}, when {causes}").format(text=text, causes=_listed(causes)) if causes else text
 
 
 def _listed(clauses: Sequence[str]) -> str:
-    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+    if len(clauses) == 1:
+        return clauses[0]
+    return _("{others} and {last}").format(others=", ".join(clauses[:-1]), last=clauses[-1])
 
 
 def explain(root: Path, places: Places) -> dict[str, Any]:
@@ -223,11 +233,11 @@ def _state(change: ChangeRecord | None, cure: Mapping[str, Any] | None, uses: in
 
 def _text(state: str, change: ChangeRecord | None, uses: int) -> str:
     if state == "unknown" and change is None:
-        return (f"{uses} uses of the web UI with clips are recorded: too few to tell. The agent records them where the "
-                "web UI's output goes to a file.")
+        return _("{uses} uses of the web UI with clips are recorded: too few to tell. The agent records them where "
+                 "the web UI's output goes to a file.").format(uses=uses)
     if change is None:
-        return f"Clips take as long as before: {uses} uses of the web UI show no change."
-    return f"{headline(change, over=state == 'given_back')}."
+        return _("Clips take as long as before: {uses} uses of the web UI show no change.").format(uses=uses)
+    return _("{sentence}.").format(sentence=headline(change, over=state == "given_back"))
 
 
 def _cure(change: ChangeRecord, history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -261,18 +271,23 @@ def _advice(state: str, cure: Mapping[str, Any] | None) -> str:
     if state not in ("slower", "given_back"):
         return ""
     if cure is None:
-        return ("Which flag gives the speed back is not measured yet: the agent measures it when the machine is free, "
-                "and `autotune tune` does it now.")
-    flags = " ".join(cure["flags"]) or "no tuning flags"
-    gain = cure["speedup"]["estimate"] if isinstance(cure["speedup"], Mapping) else None
-    told = f": {gain:.2f} times as fast as the flags before" if gain else ""
-    much = "gives it back" if cure["enough"] else "gives some of it back"
+        return _("Which flag gives the speed back is not measured yet: the agent measures it when the machine is "
+                 "free, and `autotune tune` does it now.")
+    flags = " ".join(cure["flags"]) or _("no tuning flags")
+    if isinstance(cure["speedup"], Mapping):
+        flags = _("`{flags}` ({gain:.2f} times as fast as the flags before)").format(
+            flags=flags, gain=cure["speedup"]["estimate"])
+    else:
+        flags = f"`{flags}`"
     if state == "given_back":
-        return f"Since then `{flags}` was written{told}. `autotune rollback` takes that back."
+        return _("Since then {flags} was written. `autotune rollback` takes that back.").format(flags=flags)
     if cure["decision"] == "apply":
-        return f"Of the sets measured since, `{flags}` {much}{told}. Do this: `autotune apply`."
-    return (f"No other set that was measured since is better ({cure['reason']}). What was updated then is what to look "
-            "at: an older version of it, or a newer one, may give the speed back.")
+        text = _("Of the sets measured since, {flags} gives it back. Do this: `autotune apply`.")
+        if not cure["enough"]:
+            text = _("Of the sets measured since, {flags} gives some of it back. Do this: `autotune apply`.")
+        return text.format(flags=flags)
+    return _("No other set that was measured since is better ({reason}). What was updated then is what to look at: an "
+             "older version of it, or a newer one, may give the speed back.").format(reason=cure["reason"])
 
 
 def last_change(places: Places, root: Path) -> ChangeRecord | None:
@@ -300,4 +315,4 @@ def slower_now(places: Places, root: Path) -> str | None:
     change = last_change(places, root)
     if change is None or not in_force(change, events.read(places.history(root))):
         return None
-    return f"{headline(change)}; `autotune explain` says more"
+    return _("{headline}; `autotune explain` says more").format(headline=headline(change))

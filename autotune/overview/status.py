@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autotune.language.translate import _
 from autotune.model.errors import AutotuneError
 from autotune.store.journal import load_json
 from autotune.store.places import Places
@@ -112,7 +113,7 @@ def unfinished(places: Places, root: Path) -> dict[str, Any] | None:
         "study": study.id, "created": study.head.get("created"), "profile": profile.get("name"),
         "objective": study.head.get("objective"), "budget": study.head.get("budget"),
         "spent": round(study.spent(), 1), **counts(study.history(0.0, 0.0, None)),
-        "hint": "The same `autotune tune` command goes on from there.",
+        "hint": _("The same `autotune tune` command goes on from there."),
     }
 
 
@@ -229,11 +230,11 @@ def _cannot_write(folder: Path) -> str | None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        return f"{folder}: cannot be written (a read-only disk, or its permissions)"
+        return _("{folder}: cannot be written (a read-only disk, or its permissions)").format(folder=folder)
     if hasattr(os, "statvfs"):
         disk = os.statvfs(folder)
         if disk.f_bavail * disk.f_frsize < LEAST_ROOM:
-            return f"{folder}: the disk is full"
+            return _("{folder}: the disk is full").format(folder=folder)
     return None
 
 

@@ -24,6 +24,7 @@ from autotune.decide.finalist import finalist
 from autotune.decide.rounds import before_confirmation
 from autotune.decide.surface import Surface
 from autotune.decide.verdict import challenger
+from autotune.language.translate import _
 from autotune.model.study import Proposal
 from autotune.search.noise_report import noise_news
 from autotune.search.pairs import block_cost, block_order, clips_a_side, history_before_block, next_in_turn
@@ -93,9 +94,10 @@ def _why(view: View, winner: str, number: int) -> str:
     scored = replace(view, history=before).scored
     earlier = replace(view, history=history_before_block(view.history, number - 1)).scored
     result = confirmation_result(before, view.space, scored, winner, rule)
-    why = "the current flags against the best set"
+    why = _("the current flags against the best set")
     if result is not None and result.answer == "better":
-        why = f"sure that it is {'faster' if view.objective == 'speed' else 'better'}; measuring how much"
+        why = (_("sure that it is faster; measuring how much") if view.objective == "speed" else
+               _("sure that it is better; measuring how much"))
     begun = any(one.purpose == "confirm" and one.block == number for one in view.history.samples)
     noise = "" if begun else noise_news(earlier, scored, rule, can_share_process(view.space, winner))
     return f"{why}; {noise}" if noise else why
@@ -110,9 +112,9 @@ def _affordable_rounds(seconds: float, wanted: int, cost: Callable[[int], float]
 def _start_side(view: View, winner: str, number: int, side: int, count: int, why: str) -> Proposal:
     """A fresh start of one side of block ``number``."""
     name = block_order(view, winner, number)[side]
-    who = "the current flags" if name == view.space.baseline else "the best set"
+    who = _("the current flags") if name == view.space.baseline else _("the best set")
     return Proposal(name, "confirm", count, fresh=True, block=number,
-                    why=f"pair {number + 1}: {why}: {who}, fresh start")
+                    why=_("pair {number}: {why}: {who}, fresh start").format(number=number + 1, why=why, who=who))
 
 
 def _rest_of_block(view: View, winner: str, number: int, count: int, complete: set[int]) -> Proposal | None:
@@ -132,7 +134,8 @@ def _rest_of_block(view: View, winner: str, number: int, count: int, complete: s
             if view.seconds_left < view.cost(name, rest):
                 return None
             return Proposal(name, "confirm", rest, fresh=True, block=number,
-                            why="repeats discarded clips" if lost else f"pair {number + 1}: the clips it lacks")
+                            why=_("repeats discarded clips") if lost else
+                            _("pair {number}: the clips it lacks").format(number=number + 1))
         if len(asked) >= 2 or (number in complete and len(got) >= min(count, 2)):
             return None
         most = _affordable_rounds(view.seconds_left, count, partial(view.cost, name, fresh=True))

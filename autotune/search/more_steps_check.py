@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from autotune.decide.compare import confirmation_result
 from autotune.decide.more_steps import CHECK_STEPS
+from autotune.language.translate import _
 from autotune.model.study import Proposal
 from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
@@ -25,8 +26,9 @@ def next_steps_check(view: View, winner: str) -> Proposal | None:
     spare = THRESHOLDS.steps_check_share * view.history.spent if len(missing) == 2 else view.seconds_left
     if not missing or sum(costs.values()) > min(view.seconds_left, spare):
         return None
-    return Proposal(missing[0], "confirm", 1, why=f"a clip of {CHECK_STEPS} steps, to check what is said of such clips",
-                    steps=CHECK_STEPS)
+    return Proposal(missing[0], "confirm", 1,
+                    why=_("a clip of {steps} steps, to check what is said of such clips").format(
+                        steps=CHECK_STEPS), steps=CHECK_STEPS)
 
 
 def _is_proven(view: View, winner: str) -> bool:

@@ -29,6 +29,7 @@ from autotune.decide.compare import (
 )
 from autotune.decide.finalist import chance_to_help, is_shown_to_help, without_idle_flags
 from autotune.decide.surface import Posterior, Surface
+from autotune.language.translate import _
 from autotune.model.flagset import Candidate
 from autotune.model.study import Proposal
 from autotune.search.confirm import next_comparison
@@ -133,8 +134,9 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
         count = wanted if arm.sure else several
         here = up and arm.reduced.launch_key == view.live_key and _can_be_switched_to(arm.reduced)
         if here and view.cost(arm.reduced.id, count) + reserve <= view.seconds_left:
-            return Proposal(arm.reduced.id, "ablate", count, block=block,
-                            why=f"pair {block + 1}: the best set without one flag, in the same process")
+            return Proposal(
+                arm.reduced.id, "ablate", count, block=block,
+                why=_("pair {number}: the best set without one flag, in the same process").format(number=block + 1))
     both = winner in seen and not same
     first = {s.candidate for s in confirm} == {winner, view.space.baseline}
     for arm in left if both and first else ():
@@ -142,7 +144,7 @@ def _further_arm(view: View, winner: str, arms: list[FlagArm], asked: Proposal |
             continue
         if view.cost(arm.reduced.id, several, fresh=True) + reserve <= view.seconds_left:
             return Proposal(arm.reduced.id, "ablate", several, fresh=True, block=block,
-                            why=f"pair {block + 1}: the best set without one flag, fresh start")
+                            why=_("pair {number}: the best set without one flag, fresh start").format(number=block + 1))
     return None
 
 
@@ -192,7 +194,7 @@ def _cold_start_of(view: View, reduced: str) -> Proposal | None:
         return None
     block = max((FIRST_FLAG_BLOCK, *(s.block or 0 for s in view.history.samples))) + 1
     return Proposal(reduced, "ablate", count, fresh=True, block=block,
-                    why="the best set less what did not help, a start of its own")
+                    why=_("the best set less what did not help, a start of its own"))
 
 
 def _flag_pair(view: View, winner: str, arm: FlagArm) -> Proposal | None:
@@ -212,5 +214,5 @@ def _flag_pair(view: View, winner: str, arm: FlagArm) -> Proposal | None:
         return None
     if not arm.live and not _is_worth_start(view, arm, count, 2):
         return None
-    return Proposal(sides[0], "ablate", count, fresh=not arm.live, block=block,
-                    why=f"does the best set need all its flags? {100 * arm.chance:.0f} % sure of one so far")
+    why = _("does the best set need all its flags? {percent:.0f} % sure of one so far").format(percent=100 * arm.chance)
+    return Proposal(sides[0], "ablate", count, fresh=not arm.live, block=block, why=why)

@@ -8,6 +8,7 @@ from autotune.decide import start_noise
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import clip_noise, pairs_needed
 from autotune.decide.rounds import Round
+from autotune.language.translate import _
 from autotune.model.workload import DecideSpec
 
 REPEATED_STARTS = 3
@@ -32,9 +33,10 @@ class NoiseReport:
     @property
     def words(self) -> str:
         """The report as a sentence."""
-        need = (f"about {self.pairs} pairs" if self.pairs else f"more than {RULES.max_blocks} pairs")
-        return (f"starts differ by {_percent(self.start_sd)} here, clips of one by {_percent(self.clip_sd)}; "
-                f"a {100 * EXAMPLE_GAIN:.0f} % gain needs {need}")
+        need = (_("about {count} pairs").format(count=self.pairs) if self.pairs else
+                _("more than {count} pairs").format(count=RULES.max_blocks))
+        return _("starts differ by {starts} here, clips of one by {clips}; a {gain:.0f} % gain needs {pairs}").format(
+            starts=_percent(self.start_sd), clips=_percent(self.clip_sd), gain=100 * EXAMPLE_GAIN, pairs=need)
 
 
 def noise_report(rounds: tuple[Round, ...], rule: DecideSpec, shared: bool) -> NoiseReport | None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from autotune.decide import start_noise
 from autotune.decide.assumptions import RULES
 from autotune.decide.compare import can_share_process, clip_noise, looks_that_fit, pairs_needed
+from autotune.language.translate import _
 from autotune.model.study import History, Proposal
 from autotune.search.thresholds import THRESHOLDS
 from autotune.search.view import View
@@ -123,11 +124,12 @@ def next_in_turn(view: View, winner: str, number: int, count: int, why: str) -> 
         name = (first, second)[side]
         if lost > 4 * count or view.seconds_left < view.cost(name, 1):
             return None
-        return Proposal(name, "confirm", 1, fresh=side == 0, block=number, why=f"pair {number + 1}: {why}, in turn")
+        return Proposal(name, "confirm", 1, fresh=side == 0, block=number,
+                        why=_("pair {number}: {why}, in turn").format(number=number + 1, why=why))
     tries = {s.launch for s in block_samples if s.launch in cold}
     if len(tries) >= 2 or any(min(one) > 0 for one in rounds_of.values()):
         return None
     if view.launches_left < 1 or view.seconds_left < block_cost(view, winner, 1):
         return None
     return Proposal(first, "confirm", 1, fresh=True, block=number,
-                    why=f"pair {number + 1}: {why}, a fresh start for both in turn")
+                    why=_("pair {number}: {why}, a fresh start for both in turn").format(number=number + 1, why=why))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from autotune.decide.ablation import flat_surface
 from autotune.decide.assumptions import RULES
 from autotune.decide.memory_assumptions import surface_for
+from autotune.language.translate import _
 from autotune.model.flagset import Candidate, Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
@@ -47,8 +48,8 @@ class Screen:
         self.neutral, self.flat_surface = surface_for(space, objective), flat_surface(space)
         warm = prior is not None and prior.doubt < 1.0
         self.opening = self._opening(warm)
-        self.opening_reason = ("what an earlier study said, looked at again" if warm else
-                               "attention: which class is fast differs from card to card")
+        self.opening_reason = (_("what an earlier study said, looked at again") if warm else
+                               _("attention: which class is fast differs from card to card"))
 
     def next(self, history: History) -> Proposal | None:
         """See Strategy."""
@@ -78,7 +79,7 @@ class Screen:
         reserve = proof_cost(view, winner)
         if not new or not self._affordable(view, winner, 2, reserve):
             return None
-        return Proposal(winner, "screen", 2, why="the best expected combination, seen before it is confirmed")
+        return Proposal(winner, "screen", 2, why=_("the best expected combination, seen before it is confirmed"))
 
     def _favourite(self, view: View) -> str:
         """The set that is best by expectations and samples together."""
@@ -111,7 +112,7 @@ class Screen:
         if not view.tried.get(base):
             if view.launches_left < 1:
                 return None
-            return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
+            return Proposal(base, "screen", 1, why=_("the current flags, as the yardstick"))
         # Where the budget is tight, a look at what is compared is worth more than a second clip in the comparison.
         least = THRESHOLDS.first_pairs_margin * RULES.min_blocks * block_cost(view, base, THRESHOLDS.fewest_clips)
         for name in self.opening:
@@ -143,9 +144,12 @@ class Screen:
                 continue
             if self._affordable(view, worth.candidate, worth.rounds, reserve):
                 again = view.tried.get(worth.candidate, 0) > 0
-                some = f" together with {worth.size - 1} more" if worth.size > 1 else ""
-                why = (f"{'close race: measured again on purpose' if again else 'may be better'}; expected{some} to "
-                       f"improve the best by {100 * worth.gain:.2f} % for {worth.cost:.0f} s")
+                text = (_("{why}; expected to improve the best by {gain:.2f} % for {seconds:.0f} s")
+                        if worth.size <= 1 else
+                        _("{why}; expected together with {count} more to improve the best by {gain:.2f} % for "
+                          "{seconds:.0f} s"))
+                why = _("close race: measured again on purpose") if again else _("may be better")
+                why = text.format(why=why, count=worth.size - 1, gain=100 * worth.gain, seconds=worth.cost)
                 return Proposal(worth.candidate, "race" if again else "screen", worth.rounds, why=why)
         return None
 

@@ -7,6 +7,7 @@ import random
 from autotune.decide.ablation import flat_surface
 from autotune.decide.assumptions import RULES
 from autotune.decide.memory_assumptions import surface_for
+from autotune.language.translate import _
 from autotune.model.flagset import Space
 from autotune.model.study import History, Proposal
 from autotune.model.workload import Profile
@@ -54,11 +55,11 @@ class ConfirmingStrategy:
         if not confirmation_begun(view):
             base = self.space.baseline
             if not view.tried.get(base):
-                return Proposal(base, "screen", 1, why="the current flags, as the yardstick")
+                return Proposal(base, "screen", 1, why=_("the current flags, as the yardstick"))
             name = self.pick(view)
             reserve = RULES.min_blocks * block_cost(view, base, clips_a_side(view))
             if name is not None and view.cost(name, 1) + reserve <= view.seconds_left:
-                return Proposal(name, "screen", 1, why="next of this strategy")
+                return Proposal(name, "screen", 1, why=_("next of this strategy"))
         winner = set_to_confirm(view, self.surface)
         if winner is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autotune.decide import objectives
+from autotune.language.translate import _
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.workload import Profile
@@ -30,4 +31,5 @@ def make_strategy(name: str, space: Space, profile: Profile, objective: str, see
         return ListStrategy(space, profile, objective, exhaustive_order(space))
     if name == "random":
         return ListStrategy(space, profile, objective, random_order(space, seed)[:SEARCH_TRIALS])
-    raise UsageProblem(f"unknown strategy {name!r}", f"one of {', '.join(PURE_STRATEGIES)}")
+    raise UsageProblem(_("unknown strategy {name!r}").format(name=name),
+                       _("one of {values}").format(values=", ".join(PURE_STRATEGIES)))

@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.disk.own_install import how_to_add
+from autotune.language.translate import _
 from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Space
 from autotune.model.study import Proposal
@@ -64,7 +65,7 @@ class SamplerStrategy(ConfirmingStrategy):
         fresh = [name for name in self.fallback if not view.tried.get(name) and name not in view.barred]
         if not fresh:
             return None
-        for _ in range(MOST_REPEATS):
+        for __ in range(MOST_REPEATS):
             trial, name = self.study.ask()
             if name in fresh:
                 self.trial = trial
@@ -139,7 +140,8 @@ def usage_problems(name: str, what: str, hint: str, let: tuple[type[Exception], 
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - anybody's module may raise anything
         words = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UsageProblem(f"--sampler {name}: {what}: {words}", hint) from None
+        message = _("--sampler {name}: {what}: {error}").format(name=name, what=what, error=words)
+        raise UsageProblem(message, hint) from None
 
 
 def sampler_by_name(name: str, seed: int) -> BaseSampler:
@@ -148,25 +150,26 @@ def sampler_by_name(name: str, seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     if name == "gp":
         if importlib.util.find_spec("torch") is None:
-            raise UsageProblem("sampler gp needs torch", f"Add it by: {how_to_add(['torch'])}; or use --sampler tpe")
+            hint = _("Add it by: {command}; or use --sampler tpe").format(command=how_to_add(["torch"]))
+            raise UsageProblem(_("sampler gp needs torch"), hint)
         return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
     module, colon, path = name.partition(":")
     if not (colon and module and path):
-        raise UsageProblem(f"--sampler {name}: no such sampler",
-                           "Say screen, tpe, gp, random, exhaustive or MODULE:CLASS.")
-    with usage_problems(name, "cannot be imported",
-                        "It must be importable: install it, or name its folder in PYTHONPATH."):
+        raise UsageProblem(_("--sampler {name}: no such sampler").format(name=name),
+                           _("Say screen, tpe, gp, random, exhaustive or MODULE:CLASS."))
+    with usage_problems(name, _("cannot be imported"),
+                        _("It must be importable: install it, or name its folder in PYTHONPATH.")):
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    with usage_problems(name, "cannot be made",
-                        "Name a class, or a function without arguments, that makes the sampler."):
+    with usage_problems(name, _("cannot be made"),
+                        _("Name a class, or a function without arguments, that makes the sampler.")):
         if isinstance(found, type) and issubclass(found, BaseSampler):
             seeded = {"seed": seed} if "seed" in inspect.signature(found).parameters else {}
             found = found(**seeded)
         elif callable(found) and not isinstance(found, BaseSampler):
             found = found()
     if not isinstance(found, BaseSampler):
-        raise UsageProblem(f"--sampler {name}: not an optuna.samplers.BaseSampler",
-                           "Name a class of Optuna's, OptunaHub's or your own that is one.")
+        raise UsageProblem(_("--sampler {name}: not an optuna.samplers.BaseSampler").format(name=name),
+                           _("Name a class of Optuna's, OptunaHub's or your own that is one."))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from autotune.decide import objectives
 from autotune.decide.memory_assumptions import surface_for
 from autotune.decide.rounds import rounds
+from autotune.language.translate import _
 from autotune.model.flagset import Space
 from autotune.model.study import History
 from autotune.model.workload import Profile
@@ -47,4 +48,4 @@ def prior_from_study(history: History, space: Space, profile: Profile, doubt: fl
     for pair in base.levels:
         found.setdefault(pair, 0.0)
     effects = tuple((d, level, value) for (d, level), value in sorted(found.items()))
-    return Prior(effects, "an earlier study", doubt)
+    return Prior(effects, _("an earlier study"), doubt)

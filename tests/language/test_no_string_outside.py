@@ -11,8 +11,8 @@ from tests.language.english_only import MARKS, allowed, matches, sentences
 from tests.source import PACKAGE, files
 
 ROOMS_TO_DO = frozenset((
-    "agent", "apply", "check", "cli", "decide", "disk", "install", "launchfile", "machine",
-    "measure", "overview", "report", "search", "secrets", "store", "trial", "tune", "webui", "__init__"))
+    "agent", "apply", "check", "cli", "disk", "install", "launchfile", "machine",
+    "measure", "report", "secrets", "store", "trial", "tune", "webui", "__init__"))
 """Rooms whose sentences are not in the catalogue yet; it may only shrink."""
 FILES = {f"autotune/{path.relative_to(PACKAGE).as_posix()}": path for path in files().values()}
 ALLOWED = allowed()
