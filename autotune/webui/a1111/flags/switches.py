@@ -16,7 +16,7 @@ FILE = "scripts/autotune_switches.py"
 """The file of the extension that makes them options."""
 DEFAULT = "default"
 """The level at which PyTorch is as the web UI left it."""
-NOT_AS_SET = "neither"
+NOT_AS_SET = "something else"
 """Stands for what PyTorch has where that is no level."""
 OPTIONS = {
     "cudnn_benchmark": "autotune_cudnn_benchmark",
