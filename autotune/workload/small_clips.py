@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.clips import ClipPair
 
 if TYPE_CHECKING:
@@ -52,15 +53,16 @@ def fault(pair: ClipPair) -> str | None:
     from PIL import Image, UnidentifiedImageError
 
     if pair.width * pair.height * pair.frames > MOST_PIXELS or len(pair.ssim) != pair.frames:
-        return f"{pair.frames} frames of {pair.width} x {pair.height} pixels with {len(pair.ssim)} likenesses"
+        return _("{frames} frames of {width} x {height} pixels, and the likeness of {told}").format(
+            frames=pair.frames, width=pair.width, height=pair.height, told=len(pair.ssim))
     for picture in (*pair.strips, *([] if pair.difference is None else [pair.difference])):
         try:
             with Image.open(io.BytesIO(picture), formats=["WEBP"]) as image:
                 size = image.size
         except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
-            return "a picture that is no WebP"
+            return _("a picture that is no WebP")
         if size != (pair.width, pair.height * pair.frames):
-            return f"a picture of {size[0]} x {size[1]} pixels"
+            return _("a picture of {width} x {height} pixels").format(width=size[0], height=size[1])
     return None
 
 
