@@ -20,6 +20,7 @@ from autotune.agent.service_files import AgentCommand, as_typed
 from autotune.disk import windows_package
 from autotune.disk.files import make_folder
 from autotune.disk.programs import HIDDEN, windowless_python
+from autotune.language.translate import _
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.store.journal import write_whole_bytes
 
@@ -280,8 +281,8 @@ def status(on: ServiceManager) -> ServiceReport:
         python = service_files.python_of(path.name, _content(path) or b"")
         if python is not None and not os.path.exists(python):  # noqa: PTH110 - never raises
             report.ok = False
-            report.lines.append(f"{path}: the Python that it starts is gone ({python}); "
-                                "`autotune service install` writes the one of today")
+            report.lines.append(_("{file}: the Python that it starts is gone ({python}); `autotune service install` "
+                                  "writes the one of today").format(file=path, python=python))
     report.lines += said.text.splitlines()
     if said.code is None:
         report.commands.append(as_typed(on.show_command))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.home_folder import expand_home
 from autotune.webui import other_programs, recognise
@@ -41,7 +42,7 @@ def find(option: Path | None, configured: Path | None) -> Path:
         if is_webui(path):
             return path
     for path in (*seen, *(base / name for base in _bases() for name in other_programs.FOLDER_NAMES)):
-        refuse_other_program(path, "no web UI was found, but this folder")
+        refuse_other_program(path, _("no web UI was found, but this folder"))
     raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
 
 
@@ -63,8 +64,8 @@ def refuse_other_program(path: Path, source: str) -> None:
     """Raises NothingToWorkOn where the folder holds a program that renders clips and is no web UI."""
     program = other_programs.recognise(path)
     if program is not None:
-        raise NothingToWorkOn(f"{path} ({source}) holds {program.title}, which has no launch flags to tune",
-                              program.advice)
+        raise NothingToWorkOn(_("{folder} ({source}) holds {program}, which has no launch flags to tune").format(
+            folder=path, source=source, program=program.title), program.advice)
 
 
 def usual_places() -> Iterator[Path]:

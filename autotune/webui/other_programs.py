@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.language.translate import N_, _
+
 FOLDER_NAMES = ("AnimateDiff", "animatediff-cli", "animatediff-cli-prompt-travel")
 """What the folders of these programs are usually called."""
 _SCRIPT, _APP, _CLI = "scripts/animate.py", "app.py", "src/animatediff/cli.py"
@@ -28,9 +30,10 @@ _SDPA_SINCE = (0, 13)
 _PLAIN_MOTION = (0, 11)
 """The diffusers with which the motion module never gets xformers."""
 
-FIGURES = ("In the web UI xformers and SDPA are launch flags, which autotune measures, proves and puts back: by flags "
-           "alone a clip of 512 x 512 x 16 frames came from 31.9 to 27.6 s on an RTX 3090 (the article's figures) and "
-           "from 7.36 to 5.47 s on an H200 (docs/article.md).")
+FIGURES = N_(
+    "In the web UI xformers and SDPA are launch flags, which autotune measures, proves and puts back: by flags "
+    "alone a clip of 512 x 512 x 16 frames came from 31.9 to 27.6 s on an RTX 3090 (the article's figures) and "
+    "from 7.36 to 5.47 s on an H200 (docs/article.md).")
 """Why the web UI is the way. tests/webui/test_other_programs.py holds these figures against the recorded samples."""
 
 
@@ -44,57 +47,62 @@ class OtherProgram:
     @property
     def advice(self) -> str:
         """What to do next, a line each: by hand, by the web UI, on the command line."""
-        return "\n".join((f"{self.switches} autotune writes nothing there.", FIGURES,
-                          "To tune your web UI, name its folder with --webui DIR."))
+        untouched = _("autotune writes nothing there.")
+        return "\n".join((f"{self.switches} {untouched}", _(FIGURES),
+                          _("To tune your web UI, name its folder with --webui DIR.")))
 
 
 def recognise(root: Path) -> OtherProgram | None:
     """The program whose clone ``root`` holds, whatever the folder is called. Raises nothing; None for all else."""
     if (root / _CLI).is_file() and (root / "src" / _MODULE).is_file():
-        return OtherProgram("the command line of animatediff-cli (or of a fork of it)", _of_the_command_line(root))
+        return OtherProgram(_("the command line of animatediff-cli (or of a fork of it)"), _of_the_command_line(root))
     names = [name for name in (_SCRIPT, _APP) if (root / name).is_file()]
     if not names or not (root / _MODULE).is_file():
         return None
-    titles = {_SCRIPT: "command script", _APP: "Gradio app"}
-    what = " and ".join(titles[name] for name in names)
-    return OtherProgram(f"AnimateDiff's own {what} (guoyww/AnimateDiff, or a fork of it)",
-                        " ".join(_of_the_script(root, names)))
+    if len(names) == 2:
+        title = _("AnimateDiff's own command script and Gradio app (guoyww/AnimateDiff, or a fork of it)")
+    elif names == [_SCRIPT]:
+        title = _("AnimateDiff's own command script (guoyww/AnimateDiff, or a fork of it)")
+    else:
+        title = _("AnimateDiff's own Gradio app (guoyww/AnimateDiff, or a fork of it)")
+    return OtherProgram(title, " ".join(_of_the_script(root, names)))
 
 
 def _of_the_command_line(root: Path) -> str:
     if "--xformers" in _text(root / _CLI):
-        return "There torch's own attention (SDPA) is used by itself, and xformers in its place with --xformers."
+        return _("There torch's own attention (SDPA) is used by itself, and xformers in its place with --xformers.")
     return _sdpa(root, root / "src")
 
 
 def _of_the_script(root: Path, names: list[str]) -> Iterator[str]:
     texts = {name: _text(root / name) for name in names}
     if any("enable_xformers" in text for text in texts.values()):
-        yield "There xformers is used wherever it is installed."
+        yield _("There xformers is used wherever it is installed.")
         if _number(pinned(root).get("diffusers", ""))[:2] == _PLAIN_MOTION:
-            yield "Its motion module does not get it."
+            yield _("Its motion module does not get it.")
         if _SCRIPT in names:
             has = "--without-xformers" in texts[_SCRIPT]
-            yield "The command script does without by --without-xformers." if has else \
-                "This command script has no switch for it: uninstall xformers to do without."
+            yield _("The command script does without by --without-xformers.") if has else \
+                _("This command script has no switch for it: uninstall xformers to do without.")
         if _APP in names:
-            yield "The Gradio app has no switch for it."
+            yield _("The Gradio app has no switch for it.")
     else:
-        yield "There xformers is not used."
+        yield _("There xformers is not used.")
     yield _sdpa(root, root)
 
 
 def _sdpa(root: Path, source: Path) -> str:
     """What its own code, or else the packages that it asks for, let expect of torch's own attention."""
     if any(_SDPA in _text(path) for path in sorted((source / "animatediff/models").glob("*.py"))):
-        return "Where xformers is not used, torch's own attention (SDPA) is."
+        return _("Where xformers is not used, torch's own attention (SDPA) is.")
     asked = pinned(root)
     diffusers = asked.get("diffusers")
     if diffusers is None or _number(diffusers) >= _SDPA_SINCE:
-        return "Torch's own attention (SDPA) is what diffusers takes there since 0.13, with torch 2, without xformers."
-    told = " and ".join(f"{name} {version}" for name, version in sorted(asked.items()))
-    return (f"Torch's own attention (SDPA) cannot be switched on: it asks for {told}, and diffusers has it "
-            "since 0.13.")
+        return _("Torch's own attention (SDPA) is what diffusers takes there since 0.13, with torch 2, without "
+                 "xformers.")
+    told = ", ".join(f"{name} {version}" for name, version in sorted(asked.items()))
+    return _("Torch's own attention (SDPA) cannot be switched on: it asks for {packages}, and diffusers has it since "
+             "0.13.").format(packages=told)
 
 
 def pinned(root: Path) -> dict[str, str]:
