@@ -15,12 +15,13 @@ import pytest
 VERSIONS = {
     # What A1111 1.10.1 asks for, with packages of its time.
     "3.41.2": ("pydantic<2", "fastapi<0.100", "huggingface_hub<0.26", "numpy<2", "httpx<0.26"),
-    "4.44.1": ("pydantic>=2,<2.11", "fastapi<0.116", "starlette<0.42", "huggingface_hub<1", "numpy<2.5"),
+    # As newer forks have it; diffusers, which the reference web UI uses, of the same time as their huggingface_hub.
+    "4.44.1": ("pydantic>=2,<2.11", "fastapi<0.116", "starlette<0.42", "huggingface_hub<0.27", "diffusers==0.31.0"),
 }
 NEWEST_PYTHON = {"3.41.2": (3, 12), "4.44.1": (3, 12)}
 """The newest Python for which the packages of that time are there ready-made."""
-OTHERS = ("huggingface_hub", "torch")
-"""Packages that the reference web UI brings itself."""
+LEFT_OUT = {"3.41.2": ("huggingface_hub",), "4.44.1": ()}
+"""Packages of which the reference web UI needs newer ones, with which this gradio gets on."""
 
 
 def folder(version: str, cache: Path) -> Path:
@@ -51,11 +52,12 @@ def _fetch(version: str, target: Path) -> None:
     why = "no pip"
     for python in dict.fromkeys((sys.executable, base)):
         words = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:",
-                 "--no-warn-script-location", "--target", str(target), f"gradio=={version}", *VERSIONS[version]]
+                 "--no-warn-script-location", "--retries", "1", "--timeout", "20", "--target", str(target),
+                 f"gradio=={version}", *VERSIONS[version]]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=280)
         if done.returncode == 0:
             for path in target.iterdir():
-                if path.name.split("-")[0] in OTHERS:
+                if path.name.split("-")[0] in LEFT_OUT[version]:
                     shutil.rmtree(path)
             return
         why = (done.stderr.strip().splitlines() or ["no pip"])[-1]

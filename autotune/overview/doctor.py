@@ -44,6 +44,7 @@ def checks(install: Inspection, places: Places) -> Iterator[Check]:
     yield from _folder_name(install, places)
     yield _checkpoints(places, install)
     yield replace(_loopback(), prevents=("port",))
+    yield from _extension(install)
     yield _lock(places, install.root)
     yield free(install)
 
@@ -154,6 +155,27 @@ def _checkpoints(places: Places, install: Inspection) -> Check:
                        "at your launch file, then move what is damaged away.").format(folder=folder))
     return Check(name, True,
                  _("all that was written can be undone") if folder.is_dir() else _("nothing was written yet"))
+
+
+def _extension(install: Inspection) -> Iterator[Check]:
+    """Whether the tab in the web UI's page, where it is installed, is as this version of autotune writes it."""
+    from autotune.install import extension
+
+    ours = install.kind.own_extension(install.root, install.machine.webui.flags)
+    found = extension.look(ours) if ours is not None else None
+    if found is None or not found.exists:
+        return
+    name = "tab in the web UI"
+    if not found.ours:
+        yield Check(name, True, f"{found.folder} is not autotune's: the tab cannot be installed there")
+    elif found.changed or found.foreign:
+        names = ", ".join([*found.changed, *found.foreign])
+        yield Check(name, True, f"{found.folder} is not as it was installed: {names}",
+                    "Run `autotune extension status`.")
+    elif found.outdated:
+        yield Check(name, True, f"{found.folder} is of another version", "Run `autotune extension install`.")
+    else:
+        yield Check(name, True, str(found.folder))
 
 
 def _loopback() -> Check:

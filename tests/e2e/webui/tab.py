@@ -124,6 +124,7 @@ class Tab:
         self.page.wait(f"document.readyState === 'complete' && {TAB_BUTTON} !== undefined")
         self.page.run(f"{TAB_BUTTON}.click()")
         self.page.wait("document.querySelectorAll('.autotune-button').length > 1")
+        self.page.wait("getComputedStyle(document.querySelector('.autotune-button')).borderRadius === '8px'")
 
     @property
     def text(self) -> str:

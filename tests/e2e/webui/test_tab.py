@@ -58,9 +58,6 @@ def test_tuned_when_away_applied_and_undone(tmp_path: Path, request: pytest.Fixt
             assert place.launch_file.read_bytes() == LAUNCH.encode()
         assert [row["verb"] for row in history(place.state)] == ["tune", "apply", "rollback"]
         assert [row["cause"] for row in history(place.state)] == ["agent: you asked for it", "tab", "tab"]
-        blocked = f"{address}/file={place.root}/extensions/sd-webui-autotune/"
-        assert status_of(blocked + "javascript/autotune_tab.js") == 200
-        assert status_of(blocked + "autotune.json") == 403
     assert not of(place.root)
     without_a_trace(place, settings)
 
@@ -136,12 +133,31 @@ def in_frame(page: browser.Page, frame: str, script: str) -> object:
     return found["result"].get("value")
 
 
-def status_of(address: str) -> int:
-    try:
-        with urllib.request.urlopen(address, timeout=20) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+@pytest.mark.parametrize("version", ["3.41.2", "4.44.1"])
+def test_gradios_own_login_counts_and_the_note_is_not_served(
+    tmp_path: Path, request: pytest.FixtureRequest, version: str
+) -> None:
+    place = prepare(tmp_path, request.config, version)
+    with running(place, "--gradio-auth", "me:secret") as address:
+        jar = urllib.request.HTTPCookieProcessor()
+        visitor = urllib.request.build_opener(jar)
+
+        def status_of(path: str, data: bytes | None = None) -> int:
+            try:
+                with visitor.open(f"{address}/{path}", data, timeout=60) as answer:
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        assert [status_of(f"autotune-tab/{name}") for name in ("state", "page")] == [401, 401]
+        assert status_of("autotune-tab/press", b"{}") == 401
+        assert status_of("login", b"username=me&password=wrong") == 400
+        assert status_of("autotune-tab/state") == 401
+        assert status_of("login", b"username=me&password=secret") == 200 and len(jar.cookiejar)
+        assert status_of("autotune-tab/state") == 200
+        folder = f"file={place.root}/extensions/sd-webui-autotune"
+        assert status_of(f"{folder}/javascript/autotune_tab.js") == 200
+        assert status_of(f"{folder}/autotune.json") == 403
 
 
 def waiters(place: Place) -> list[psutil.Process]:

@@ -142,6 +142,8 @@
     const found = root().querySelector("#autotune_tab_place");
     if (!found || found === place) return;
     place = found; shown = "";
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${BASE}style` });
+    place.parentNode.insertBefore(style, place);
     new IntersectionObserver((entries) => {
       const now = entries[entries.length - 1].isIntersecting;
       if (now && !seen) { seen = true; look(); }

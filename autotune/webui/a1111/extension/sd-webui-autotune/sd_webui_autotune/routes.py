@@ -36,7 +36,8 @@ class Tab:
         """To be put into the application's."""
         return [Route(f"{BASE}/state", self._for_users(self.state), methods=["GET"]),
                 Route(f"{BASE}/press", self._for_users(self.press), methods=["POST"]),
-                Route(f"{BASE}/page", self._for_users(self.page), methods=["GET"])]
+                Route(f"{BASE}/page", self._for_users(self.page), methods=["GET"]),
+                Route(f"{BASE}/style", self.style, methods=["GET"])]
 
     def _for_users(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
         async def guarded(request: Request) -> Response:
@@ -93,6 +94,12 @@ class Tab:
         if data is None:
             return JSONResponse({"detail": "no page"}, 404, PRIVATE)
         return Response(data, media_type="text/html", headers=PAGE)
+
+
+    async def style(self, _request: Request) -> Response:
+        """How it looks. Newer versions of gradio serve no styles among the files of extensions."""
+        data = await run_in_threadpool(Path(__file__).with_name("tab.css").read_bytes)
+        return Response(data, media_type="text/css", headers=PRIVATE)
 
 
 def _asked(request: Request) -> guard.Asked:
