@@ -26,7 +26,6 @@ from autotune.launchfile import config_json
 from autotune.launchfile.lock import FolderLock
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.store.places import Places
-from autotune.webui import running
 from autotune.webui.face import OwnExtension
 from autotune.webui.recognise import face_of
 
@@ -170,6 +169,8 @@ def _forget(root: Path, extension: OwnExtension) -> list[str]:
     lists, names = extension.traces(options)
     if not lists and not names:
         return []
+    from autotune.webui import running
+
     told = ", ".join(sorted([*lists, *names]))
     if running.is_running(root):
         return [_("{file} still names it ({keys}): the running web UI would write that again. Close it, and run "

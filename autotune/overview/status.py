@@ -69,6 +69,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
         "machine_down": _machine_down(places, root),
         "daemon": agent_status(places),
         "asked_tune": _asked_tune(places, root),
+        "tab": _tab(root, words),
     }
 
 
@@ -193,6 +194,21 @@ def _asked_tune(places: Places, root: Path) -> dict[str, Any] | None:
         return None
     since = datetime.fromtimestamp(asked.at, timezone.utc)
     return {"when": asked.when, "since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def _tab(root: Path, words: Sequence[str]) -> dict[str, Any] | None:
+    """The tab in the web UI's page, where it is installed; None else."""
+    from autotune.webui.recognise import face_of
+
+    ours = face_of(root).own_extension(root, words)
+    if ours is None or not ours.folder.is_dir():
+        return None
+    from autotune.install.extension import look
+
+    found = look(ours)
+    if not found.ours:
+        return None
+    return {"switches": found.switches, "outdated": found.outdated, "changed": list(found.changed)}
 
 
 def agent_status(places: Places) -> dict[str, Any] | None:

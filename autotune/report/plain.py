@@ -51,7 +51,17 @@ def status_lines(doc: Document) -> list[str]:
     lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
     if doc.get("depends"):
         lines.append(f"Uncertain: {clean(doc['depends'])}")
+    lines += _tab_lines(doc.get("tab"))
     return lines + _work_lines(doc) + _asked_lines(doc.get("asked_tune")) + _daemon_lines(doc.get("daemon"))
+
+
+def _tab_lines(tab: object) -> list[str]:
+    """The tab in the web UI's page, where it is installed."""
+    if not isinstance(tab, Mapping):
+        return []
+    if tab.get("outdated") or tab.get("changed"):
+        return [_("Tab:       installed, not as this version has it; `autotune extension status` tells more")]
+    return [_("Tab:       installed in the web UI's page")]
 
 
 def _asked_lines(asked: object) -> list[str]:

@@ -240,6 +240,21 @@ def test_the_verb_says_what_it_did(root: Path, places: Places, capsys: pytest.Ca
     assert seen == [False, True, True, False, False]
 
 
+def test_status_and_doctor_tell_of_it(root: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--webui", str(root), "--state-dir", str(places.root)]
+
+    def told(*words: str) -> str:
+        run([*words, *common])
+        lines = capsys.readouterr().out.splitlines()
+        return "\n".join(line for line in lines if line.startswith("Tab:") or "tab in the web UI" in line)
+
+    assert told("status") == "" and told("doctor") == ""
+    install(root, places)
+    assert "installed in the web UI's page" in told("status") and str(root / "extensions" / NAME) in told("doctor")
+    write(root / "extensions" / NAME / "scripts/autotune_tab.py", "mine")
+    assert "not as this version" in told("status") and "autotune_tab.py" in told("doctor")
+
+
 def test_switches_are_no_part_of_the_plain_tab(root: Path) -> None:
     ours = face_of(root).own_extension(root, ())
     assert isinstance(ours, OwnExtension)
