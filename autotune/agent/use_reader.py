@@ -25,7 +25,7 @@ class UseReader:
         """Raises StateDamaged when the record cannot be read."""
         self._places, self._root = Places(state), root
         self._log = UseLog(self._places.use(root))
-        self._watch = UseWatch(root, self._log, lambda: _without_profile(parts()))
+        self._watch = UseWatch(root, self._log, self._places.told(root), lambda: _without_profile(parts()))
         self._asked = False
 
     def parts_changed(self, parts: Mapping[str, str]) -> None:

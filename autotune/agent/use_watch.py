@@ -1,9 +1,9 @@
 """Takes one cheap sample of each start and clip of the user's own web UI, without touching it.
 
 Starts are seen by their processes. What a clip took is told by the web UI's output, where that goes to a file (on
-Linux and macOS the system says which); the figures of the clip are in the file that it saves. Nothing is asked of the
-web UI, and of both files nothing is kept but figures. Where the output goes to a console or to another program, clips
-are not seen.
+Linux and macOS the system says which); the figures of the clip are in the file that it saves. Where the tab is
+installed in the web UI, it tells both, on every system. Nothing is asked of the web UI, and nothing is kept but
+figures. Without the tab, and where the output goes to a console or to another program, clips are not seen.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.model import codec
+from autotune.model.codec import InvalidRecord
 from autotune.model.use import (
     Around,
     ClipRecord,
@@ -26,6 +28,7 @@ from autotune.model.use import (
     SavedClip,
     StartRecord,
     StartupRecord,
+    ToldClip,
 )
 from autotune.store.use import UseLog
 from autotune.webui.recognise import face_of
@@ -61,8 +64,10 @@ class _Running:
 class UseWatch:
     """Looks again and again. ``web_uis``: the user's own that run now; ``parts``: the parts of the fingerprint."""
 
-    def __init__(self, root: Path, log: UseLog, parts: Callable[[], Mapping[str, str]]) -> None:
-        self._root, self.log, self._parts = root, log, parts
+    def __init__(self, root: Path, log: UseLog, told: Path, parts: Callable[[], Mapping[str, str]]) -> None:
+        """``told``: where the tab in the web UI tells of clips."""
+        self._root, self.log, self._told, self._parts = root, log, told, parts
+        self._told_size = -1
         self._webui = face_of(root)
         self._running: dict[int, _Running] = {}
 
@@ -77,6 +82,7 @@ class UseWatch:
         for running in self._running.values():
             if running.output is not None:
                 self._read(running, running.output)
+        self._take_told()
         return len(self.log.records) != before
 
     def parts_changed(self, parts: Mapping[str, str]) -> None:
@@ -131,6 +137,25 @@ class UseWatch:
         if running.told:
             self._match(running)
 
+    def _take_told(self) -> None:
+        """Takes over what the tab told since it was read last. Lines that make no sense are passed over."""
+        try:
+            size = self._told.stat().st_size
+            data = self._told.read_bytes() if size != self._told_size else b""
+        except OSError:
+            return
+        self._told_size = size
+        starts = {one.pid: one.number for one in self.log.of(StartRecord)}
+        last = max((clip.at for clip in self.log.of(ClipRecord) if clip.source == "tab"), default=0.0)
+        for line in data.split(b"\n")[:-1]:
+            try:
+                clip = codec.load(ToldClip, codec.decode(line))
+            except InvalidRecord:
+                continue
+            # One of a process that was never seen has no known surroundings.
+            if clip.at > last and clip.number > 1 and clip.pid in starts:
+                self.log.add(_told_record(starts[clip.pid], clip, _around({clip.pid})))
+
     def _new_output(self, running: _Running, output: Path) -> bytes:
         """The output that was not read yet; of a file that several starts write to, only this one's."""
         try:
@@ -172,11 +197,23 @@ def _record(start: int, number: int, clip: PrintedClip, figures: SavedClip, arou
     """A sample. What is compared with what: sampling time alone, so that steps may differ, all else may not."""
     alike = ("log", figures.width, figures.height, figures.frames, figures.context, figures.sampler, figures.guided,
              figures.model)
-    series = hashlib.sha256(repr(alike).encode()).hexdigest()[:8]
     shape = f"{figures.width} × {figures.height}, {figures.frames} frames, {figures.sampler}"
     seconds = float(f"{clip.step_seconds / figures.frames:.6g}")
     at = math.ceil(1000.0 * figures.at) / 1000.0  # not before the file was written: it is not to be counted again
-    return ClipRecord("clip", start, number, at, seconds, series, shape, "log", around)
+    return ClipRecord("clip", start, number, at, seconds, _series(alike), shape, "log", around)
+
+
+def _told_record(start: int, clip: ToldClip, around: Around) -> ClipRecord:
+    """A sample of a whole clip: it is compared with clips of as many steps alone."""
+    alike = ("tab", clip.width, clip.height, clip.frames, clip.context, clip.steps, clip.sampler, clip.guided,
+             clip.model)
+    shape = f"{clip.width} × {clip.height}, {clip.frames} frames, {clip.steps} steps, {clip.sampler}"
+    seconds = float(f"{clip.seconds / clip.frames / clip.steps:.6g}")
+    return ClipRecord("clip", start, clip.number, clip.at, seconds, _series(alike), shape, "tab", around)
+
+
+def _series(alike: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(alike).encode()).hexdigest()[:8]
 
 
 def _output_file(pid: int) -> Path | None:

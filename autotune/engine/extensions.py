@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from autotune.engine.clip import EXTENSION
@@ -35,14 +36,14 @@ def load(ui: ReferenceWebUI) -> None:
     for name, module in {"modules": modules, "modules.script_callbacks": script_callbacks, "modules.shared": shared,
                          "modules.scripts": loading}.items():
         sys.modules[name] = module
-    shared.begin(ui.flags, ui.options)
+    shared.begin(ui.flags, ui.options, ui.state)
     before = list(sys.path)
     for path in scripts:
         folder = str(path.parent.parent)
         sys.path = [folder, *before]
         loading.set_basedir(folder)
         try:
-            _run(path)
+            loading.register(_run(path))
         except Exception:  # noqa: BLE001 - as A1111: an extension's fault does not end the start
             print(f"*** Error loading script: {path.name}", file=sys.stderr)
             traceback.print_exc(file=sys.stderr)
@@ -51,8 +52,9 @@ def load(ui: ReferenceWebUI) -> None:
     script_callbacks.ui_settings_callback()
 
 
-def _run(path: Path) -> None:
+def _run(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from autotune.engine import clip as animatediff
 from autotune.engine import faults as fault_words
@@ -15,6 +16,7 @@ from autotune.engine import memory, output, sampling, text
 from autotune.engine.bars import Bars
 from autotune.engine.clip import Clip, Unusable
 from autotune.engine.model import Model, NansException
+from autotune.engine.modules import scripts
 from autotune.engine.values import Json, Tensor
 from autotune.engine.webui import ReferenceWebUI
 from autotune.engine.weights import BrokenWeights
@@ -70,8 +72,11 @@ def run(ui: ReferenceWebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], 
         assert ui.model is not None
         _fail_on_demand(ui, hits)
         job = read(ui, body, hits)
+        seen = _seen_by_scripts(ui, job)
+        scripts.process(seen)
         with torch.inference_mode():
             answer = _render(ui, ui.model, job)
+        scripts.postprocess(seen, answer)
         if hits & {"spill", "slow"}:
             fault_words.slowed(time.monotonic() - started, lambda: not ui.state.interrupted)
         return answer, hits
@@ -80,6 +85,16 @@ def run(ui: ReferenceWebUI, body: Mapping[str, Json]) -> tuple[dict[str, Json], 
             ui.options.data.update(before)
         ui.state.end()
         memory.give_back()  # after the latents are let go, and as A1111's own order is
+
+
+def _seen_by_scripts(ui: ReferenceWebUI, job: RenderJob) -> SimpleNamespace:
+    """The job as A1111 hands it to scripts of extensions, as far as ours look at it."""
+    p, clip = job.parameters, job.clip
+    animated = {"AnimateDiff": {"video_length": clip.length, "batch_size": clip.batch_size}} if clip else {}
+    return SimpleNamespace(
+        width=p["width"], height=p["height"], steps=p["steps"], cfg_scale=p["cfg_scale"], sampler_name=job.sampler,
+        batch_size=len(job.seeds), n_iter=p["n_iter"], enable_hr=p.get("enable_hr", False),
+        extra_generation_params=animated, sd_model_hash=ui.checkpoint().sha256[:10])
 
 
 def _fail_on_demand(ui: ReferenceWebUI, hits: set[str]) -> None:

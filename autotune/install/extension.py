@@ -107,7 +107,8 @@ def install(root: Path, places: Places, config: Path | None, *, switches: bool, 
         made_parent = bool(before.note["made_parent"]) if before.note else not parent.exists()
         files = _files(extension, switches)
         note = {"made_by": MADE_BY, "version": __version__, "python": console_python(), "webui": str(root),
-                "state_dir": str(places.root), "config": str(config.absolute()) if config else None,
+                "state_dir": str(places.root), "use": str(places.told(root)),
+                "config": str(config.absolute()) if config else None,
                 "lang": language(), "words": {
                     "silent": _("autotune does not answer"),
                     "again": _("Run `autotune extension install` in a terminal once more.")},

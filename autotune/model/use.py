@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from autotune.model.bounds import Count, Mebibytes
+from autotune.model.bounds import ClipSeconds, Count, Mebibytes
+
+Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
+Pixels = Annotated[int, Meta(ge=1, le=1 << 20)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,23 @@ class SavedClip:
     model: str
 
 
-Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
+@dataclass(frozen=True, slots=True)
+class ToldClip:
+    """A clip as the tab in the web UI tells of it: its whole ``seconds``, which clip of its process ``number`` it was,
+    and the figures of ``SavedClip``."""
+
+    at: float
+    pid: Count
+    number: Count
+    seconds: ClipSeconds
+    width: Pixels
+    height: Pixels
+    frames: Pixels
+    context: Count
+    steps: Pixels
+    sampler: str
+    guided: bool
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

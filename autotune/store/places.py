@@ -80,6 +80,10 @@ class Places:
         """Journal of how the user's own web UI was used: its starts and clips."""
         return self.install(webui) / "use.jsonl"
 
+    def told(self, webui: Path) -> Path:
+        """What the tab tells of the owner's clips: a line each, soon read into ``use``."""
+        return self.install(webui) / "told.jsonl"
+
     def history(self, webui: Path) -> Path:
         """Journal of every tune, apply and rollback."""
         return self.install(webui) / "history.jsonl"

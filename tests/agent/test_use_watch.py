@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ class Desk:
         self.root, self.parts = root, {"driver": "551.23", "settings": "", "torch": "2.1.2"}
         self.output = root / "out.log"
         self.use = UseLog(root / "state" / "use.jsonl")
-        self.watch = UseWatch(root, self.use, lambda: self.parts)
+        self.watch = UseWatch(root, self.use, root / "state" / "told.jsonl", lambda: self.parts)
         self.process: subprocess.Popen[bytes] | None = None
         self.saved = 0
 
@@ -51,7 +52,7 @@ class Desk:
     def killed(self) -> None:
         """The agent is killed and started again."""
         self.use = UseLog(self.root / "state" / "use.jsonl")
-        self.watch = UseWatch(self.root, self.use, lambda: self.parts)
+        self.watch = UseWatch(self.root, self.use, self.root / "state" / "told.jsonl", lambda: self.parts)
 
     def clip(self, step_seconds: float, fields: str = FIELDS, prints: bool = True, saves: bool = True) -> None:
         if prints:
@@ -168,6 +169,39 @@ def test_output_that_goes_nowhere_tells_starts_alone(desk: Desk) -> None:
     (start,) = desk.use.of(StartRecord)
     assert start.pid == desk.process.pid and abs(start.created - psutil.Process(start.pid).create_time()) < 1
     assert abs(start.at - time.time()) < 60
+
+
+def told(desk: Desk, number: int, seconds: float, **changed: object) -> None:
+    """A line of the tab's."""
+    assert desk.process is not None
+    line = {"at": 2e9 + number, "pid": desk.process.pid, "number": number, "seconds": seconds, "width": 512,
+            "height": 512, "frames": 16, "context": 16, "steps": 20, "sampler": "Euler a", "guided": True,
+            "model": "0123456789", **changed}
+    (desk.root / "state").mkdir(exist_ok=True)
+    with (desk.root / "state" / "told.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def test_what_the_tab_tells_is_taken_once_where_its_process_is_known(desk: Desk) -> None:
+    desk.process = subprocess.Popen([sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    desk.flags = ()
+    told(desk, 1, 9.0)
+    told(desk, 2, 6.4)
+    told(desk, 3, 6.4, pid=1)
+    told(desk, 4, -1.0)
+    with (desk.root / "state" / "told.jsonl").open("a") as file:
+        file.write("nonsense\n[]\n")
+    (clip,) = desk.look()
+    assert (clip.seconds, clip.source, clip.number) == (6.4 / 16 / 20, "tab", 2)
+    assert clip.shape == "512 × 512, 16 frames, 20 steps, Euler a"
+    desk.killed()
+    told(desk, 5, 12.8, steps=40)
+    found = desk.look()
+    assert [one.number for one in found] == [2, 5]
+    assert found[0].series != found[1].series, "what does not grow with the steps makes them unlike"
+    (desk.root / "state" / "told.jsonl").write_text("")
+    told(desk, 6, 6.4)
+    assert len(desk.look()) == 3
 
 
 def test_megabytes_of_output_are_read_in_pieces(desk: Desk) -> None:

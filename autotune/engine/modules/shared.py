@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autotune.engine.options import Options
+    from autotune.engine.state import JobState
 
 cmd_opts = argparse.Namespace()
+state: JobState
+"""The job that runs now."""
 
 
 class OptionInfo:
@@ -62,7 +65,9 @@ class _Opts:
 opts = _Opts()
 
 
-def begin(flags: argparse.Namespace, options: Options) -> None:
-    """Gives extensions the flags and options of this web UI."""
+def begin(flags: argparse.Namespace, options: Options, job: JobState) -> None:
+    """Gives extensions the flags, the options and the job of this web UI."""
+    global state  # noqa: PLW0603 - as in A1111
+    state = job
     vars(cmd_opts).update(vars(flags))
     opts.begin(options)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from autotune.agent.situation import SituationReader
+from autotune.agent.use_reader import UseReader
 from tests.agent.process import agent, command
 from tests.e2e.agent.test_owner import JOB, SHORT, idle, of, post
 from tests.e2e.agent.test_story import CONFIG, ended, give, history, journal, launch_file, said
@@ -22,31 +24,28 @@ from tests.waiting import wait_for
 FLAG = "--opt-sdp-attention"
 PROFILE = SHORT.replace('["sdp"]', '["sdp", "split"]')
 CLIP = {
-    **JOB, "width": 64, "height": 64, "steps": 4, "prompt": "Steps: 9, a secret wish",
+    **JOB, "width": 64, "height": 64, "steps": 4, "sampler_name": "Euler", "prompt": "Steps: 9, a secret wish",
     "alwayson_scripts": {"AnimateDiff": {"args": [{
         "enable": True, "model": "mm_sd15_v2.safetensors", "video_length": 4, "batch_size": 4, "format": ["GIF"]}]}},
 }
 BEFORE, AFTER = 30, 8
 DAY = 86400.0
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="where a program's output goes is not told on Windows"),
-]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def at_work(root: Path) -> Iterator[int]:
-    """The owner's own web UI with their flag, its output going to a file of theirs; gives its port."""
+def at_work(root: Path, keeps_output: bool = True) -> Iterator[int]:
+    """The owner's own web UI with their flag, its output going to a file of theirs or nowhere; gives its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     words = ["launch.py", "--api", "--nowebui", "--server-name", "127.0.0.1", "--port", str(port)]
-    with (root.parent / "owner.log").open("ab") as log:
+    with (root.parent / "owner.log" if keeps_output else Path(os.devnull)).open("ab") as log:
         process = subprocess.Popen([sys.executable, *words], cwd=root, stdout=log, stderr=log,
                                    env={**os.environ, "COMMANDLINE_ARGS": FLAG})
     try:
-        assert wait_for(lambda: idle(port), 60), (root.parent / "owner.log").read_text()[-2000:]
+        assert wait_for(lambda: idle(port), 60)
         yield port
     finally:
         process.kill()
@@ -95,6 +94,26 @@ def told(root: Path, *words: str) -> dict[str, Any]:
     return document
 
 
+def test_the_tab_tells_what_clips_take_where_the_output_goes_nowhere(webui: Path) -> None:
+    """As on Windows, whose console keeps what the web UI prints for itself."""
+    state = webui.parent / "state"
+    assert told(webui, "extension", "install")
+    with at_work(webui, keeps_output=False) as port:
+        reader = UseReader(webui, state, dict)
+        reader.look(SituationReader(webui).web_uis(frozenset()))
+        for _ in range(3):
+            post(port, "txt2img", CLIP)
+        post(port, "txt2img", {**CLIP, "alwayson_scripts": {}})  # a still
+        reader.look(SituationReader(webui).web_uis(frozenset()))
+    clips = recorded(webui, "clip")
+    assert [(clip["number"], clip["source"]) for clip in clips] == [(2, "tab"), (3, "tab")]
+    assert {clip["shape"] for clip in clips} == {"64 × 64, 4 frames, 4 steps, Euler"}
+    assert all(0.0 < clip["seconds"] * 16 < 60.0 for clip in clips)
+    kept = [path for path in state.rglob("*") if path.is_file() and b"secret wish" in path.read_bytes()]
+    assert kept == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="where a program's output goes is not told on Windows")
 @pytest.mark.timeout(400)
 def test_slower_since_an_update_named_and_cured(webui: Path) -> None:
     state, before = webui.parent / "state", give(webui, FLAG)
