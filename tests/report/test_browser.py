@@ -82,7 +82,10 @@ def test_clips_move_together_and_stop_where_they_are_told(browser: Page, file: P
         browser.press(" ", 32)
         assert browser.run(FRAME) == (before + step) % 6
     at = browser.run(FRAME)
-    assert browser.run("document.querySelector('output').textContent") == f"Frame {at + 1} of 6"
+    assert browser.run("document.querySelector('.said').textContent") == f"Frame {at + 1} of 6"
+    assert browser.run("document.querySelector('.frame').getAttribute('aria-valuetext')") == f"Frame {at + 1} of 6"
+    # A screen reader would read out every frame of a clip that plays.
+    assert browser.run("document.querySelectorAll('output, [aria-live], [role=status]').length") == 0
     # The other pair of the page is not held.
     other = FRAME.replace("querySelector('.clips')", "querySelectorAll('.clips')[1]")
     browser.wait(f"{other} !== {at} && {FRAME} === {at}")

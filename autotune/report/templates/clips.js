@@ -2,14 +2,15 @@
 for (const clips of document.querySelectorAll(".clips")) {
   const one = (name) => clips.querySelector("." + name);
   const frames = Number(clips.dataset.frames);
-  const hold = one("hold"), at = one("frame"), said = clips.querySelector("output"), cursor = one("cursor");
+  const hold = one("hold"), at = one("frame"), said = one("said"), cursor = one("cursor");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let frame = 0, timer = 0;
   const show = (next) => {
     frame = (next + frames) % frames;
     clips.style.setProperty("--frame", frame);
     at.value = frame;
-    said.textContent = said.dataset.said.replace("#", frame + 1);
+    said.textContent = said.dataset.said.replace("#", frame + 1); // no live region: nobody wants each frame read out
+    at.setAttribute("aria-valuetext", said.textContent);
     const place = (frame / (frames - 1)) * 100 + "%";
     cursor?.setAttribute("x1", place);
     cursor?.setAttribute("x2", place);
