@@ -112,6 +112,19 @@ def test_one_clip_lies_over_the_other_as_far_as_the_slider_says(browser: Page, f
         assert clip == "inset(1.5px 0px 1.5px 47%)"
 
 
+def test_frames_of_a_long_clip_are_counted_as_in_the_clip(browser: Page, tmp_path: Path) -> None:
+    (pair,) = clips(frames=100)
+    assert (pair.every, pair.frames) == (3, 34)
+    note = examples.recorded()
+    path = tmp_path / "long.html"
+    path.write_text(html.render(examples.document(note), note.samples, note.launches, None, [pair]), encoding="utf-8")
+    browser.look(1280, 800)
+    browser.open(path)
+    browser.run("document.querySelector('.hold').click(), document.querySelector('.frame').focus()")
+    browser.press("End", 35)
+    assert browser.run("document.querySelector('.said').textContent") == "Frame 100 of 100"
+
+
 @pytest.mark.parametrize(("width", "scale"), [(1280, 1.0), (1280, 1.25), (390, 3.0), (411, 2.625)])
 def test_no_other_frame_is_seen_at_the_edges(browser: Page, tmp_path: Path, width: int, scale: float) -> None:
     """Frames of black and white in turn: whatever lets the next one through shows grey."""

@@ -9,7 +9,7 @@ for (const clips of document.querySelectorAll(".clips")) {
     frame = (next + frames) % frames;
     clips.style.setProperty("--frame", frame);
     at.value = frame;
-    said.textContent = said.dataset.said.replace("#", frame + 1); // no live region: nobody wants each frame read out
+    said.textContent = said.dataset.said.replace("#", 1 + frame * clips.dataset.every); // no live region: nobody wants each frame read out
     at.setAttribute("aria-valuetext", said.textContent);
     const place = (frame / (frames - 1)) * 100 + "%";
     cursor?.setAttribute("x1", place);
