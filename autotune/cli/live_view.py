@@ -6,6 +6,7 @@ Every line fits the window, wide letters counted as two columns; marks say by th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -127,15 +128,25 @@ def _line(text: str, to: TuneView, style: str = "", width: int | None = None) ->
 
 def _wrapped(text: str, to: TuneView, most: int, style: str = "") -> list[Text]:
     """A sentence on at most so many lines."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(width=to.width, height=to.height, file=None, legacy_windows=False)
-    parts = list(Text(text).wrap(console, to.width))
-    lines = [_line(part.plain.rstrip(), to, style) for part in parts[:most]]
+    parts = broken(text, to.width)
     if len(parts) > most:
-        lines[-1] = _line(lines[-1].plain[:-1] + to.marks.more, to, style)
-    return lines
+        parts[most - 1:] = [" ".join(parts[most - 1:])]
+    return [_line(part, to, style) for part in parts]
+
+
+def broken(text: str, width: int) -> list[str]:
+    """A text in lines of at most so many columns, broken at spaces and behind wide letters, which Japanese has instead;
+    not before what ends a sentence or a bracket."""
+    from rich.cells import cell_len
+
+    pieces = re.findall(r"[^ ]*?[^\x00-\u2fff](?![。、）」])[。、）」]*|[^ ]+? (?=[^ ])|[^ ]+|.", text)
+    lines, line = [], ""
+    for piece in pieces:
+        if line and cell_len(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()]
 
 
 def clock(seconds: float) -> str:
@@ -169,13 +180,13 @@ def step_words(step: Step, name: str = "") -> str:
     """A step in plain words; ``name``: of the set, "" where it goes without saying."""
     told = {"name": name, "clip": step.clip, "clips": step.clips, "seconds": step.seconds}
     if step.kind == "start":
-        text = _("Starting the web UI for {name}") if name else _("Starting the web UI")
+        text = _("Starting the web UI: {name}") if name else _("Starting the web UI")
     elif step.kind == "warmup":
-        text = _("Warm-up clip {clip} of {name}") if name else _("Warm-up clip {clip}")
+        text = _("Warm-up clip {clip}: {name}") if name else _("Warm-up clip {clip}")
     elif step.kind == "clip":
-        text = _("Clip {clip} of {clips} of {name}") if name else _("Clip {clip} of {clips}")
+        text = _("Clip {clip} of {clips}: {name}") if name else _("Clip {clip} of {clips}")
     elif step.kind == "check":
-        text = _("A clip of {name} that checks a prediction") if name else _("A clip that checks a prediction")
+        text = _("A clip that checks a prediction: {name}") if name else _("A clip that checks a prediction")
     elif step.kind == "stop":
         text = _("Ending the web UI")
     elif step.kind == "pause":
@@ -331,7 +342,7 @@ def _table(found: Standings, shown: Shown, to: TuneView, names: dict[str, str], 
 
 def _why(one: SetStanding) -> str:
     if one.failed == "too_slow":
-        return _("far too slow")
+        return _("too slow")
     return meaning(one.failed).title.lower() if one.failed is not None else ""
 
 
@@ -385,8 +396,9 @@ def _row(one: SetStanding, found: Standings, columns: _Columns, to: TuneView, na
     if speed is not None and not mine and speed.low > 1.0:
         sure, style = marks.faster, "green"
     elif speed is not None and not mine and speed.high < 1.0:
-        sure, style = marks.slower, "yellow"
-    made = _line(f"{marks.now if here else ' '} ", to, "bold")
+        sure, style = marks.slower, "red"
+    made = _line("", to)
+    made.append(f"{marks.now if here else ' '} ", style="bold")
     made.append(f"{sure} ", style=style)
     made.append(_cell(_row_name(one, found, names), columns.name, more=marks.more),
                 style="bold" if here or one.fresh else "")
@@ -399,14 +411,16 @@ def _row(one: SetStanding, found: Standings, columns: _Columns, to: TuneView, na
         made.append(" " + _cell(text, columns.speed - 1), style=style)
     if columns.bar:
         made.append("  ")
-        made.append(_bar(one, columns, marks, mine), style=style)
+        made.append_text(_bar(one, columns, marks, mine, style))
     made.rstrip()
     made.truncate(to.width)
     return made
 
 
-def _bar(one: SetStanding, columns: _Columns, marks: Marks, mine: bool) -> str:
+def _bar(one: SetStanding, columns: _Columns, marks: Marks, mine: bool, style: str) -> Text:
     """The interval of a set on the common scale, with a line at 1."""
+    from rich.text import Text
+
     made = [" "] * columns.bar
     made[_place(1.0, columns)] = marks.one
     if one.speedup is not None and not mine:
@@ -415,4 +429,7 @@ def _bar(one: SetStanding, columns: _Columns, marks: Marks, mine: bool) -> str:
             made[at] = marks.line
         made[low], made[high] = marks.low, marks.high
         made[_place(one.speedup.estimate, columns)] = marks.point
-    return "".join(made)
+    found = Text("".join(made), style=style)
+    if made[_place(1.0, columns)] == marks.one:
+        found.stylize("not bold dim default", _place(1.0, columns), _place(1.0, columns) + 1)
+    return found

@@ -123,8 +123,10 @@ def _failed(view: View) -> dict[str, Failure | Literal["too_slow"]]:
     for one in view.history.samples:
         if one.state == "failed" and one.failure is not None and one.candidate in view.failures.dropped:
             found[one.candidate] = one.failure
-        elif one.state == "too_slow" and not view.tried.get(one.candidate):
-            found[one.candidate] = "too_slow"
+        elif one.state == "too_slow":
+            found.setdefault(one.candidate, "too_slow")
+        elif one.state == "ok" and found.get(one.candidate) == "too_slow":
+            del found[one.candidate]
     for launch in view.history.launches:
         if launch.failure is not None and launch.candidate in view.failures.dropped:
             found[launch.candidate] = launch.failure
