@@ -62,12 +62,13 @@ class CommonOptions:
         if not self.quiet:
             sys.stderr.write(text + "\n")
 
-    def print_result(self, kind: str, document: Mapping[str, Any], text: str) -> None:
-        """Prints a verb's result on stdout: the document with --json, else the text for people."""
+    def print_result(self, kind: str, document: Mapping[str, Any], text: str, *, wraps: bool = False) -> None:
+        """Prints a verb's result on stdout: the document with --json, else the text for people (``wraps``: see
+        print_text)."""
         if self.as_json:
             print_json(kind, document)
         else:
-            print_text(text)
+            print_text(text, wraps=wraps)
 
 
 def _option(*names: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own attributes

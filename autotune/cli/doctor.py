@@ -20,5 +20,5 @@ def doctor_command(common: CommonOptions) -> int:
         lines.append(f"{word}  {_(one.name)}: {one.detail}")
         if one.hint:
             lines.append(f"        {one.hint}")
-    common.print_result("doctor", doctor_json(found, seen.root), "\n".join(lines))
+    common.print_result("doctor", doctor_json(found, seen.root), "\n".join(lines), wraps=True)
     return 0 if all(one.ok for one in found) else 3

@@ -6,7 +6,6 @@ Every line fits the window, wide letters counted as two columns; marks say by th
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from autotune.model.failures import meaning
 from autotune.model.flagset import NONE_TUNED, Candidate
 from autotune.report import labels, words
 from autotune.report.plain import clean
+from autotune.report.wrap import broken
 from autotune.search.standings import SetStanding, Standings
 from autotune.search.time_left import TimeLeft
 from autotune.tune.progress import Step
@@ -132,21 +132,6 @@ def _wrapped(text: str, to: TuneView, most: int, style: str = "") -> list[Text]:
     if len(parts) > most:
         parts[most - 1:] = [" ".join(parts[most - 1:])]
     return [_line(part, to, style) for part in parts]
-
-
-def broken(text: str, width: int) -> list[str]:
-    """A text in lines of at most so many columns, broken at spaces and behind wide letters, which Japanese has instead;
-    not before what ends a sentence or a bracket."""
-    from rich.cells import cell_len
-
-    pieces = re.findall(r"[^ ]*?[^\x00-\u2fff](?![。、）」])[。、）」]*|[^ ]+? (?=[^ ])|[^ ]+|.", text)
-    lines, line = [], ""
-    for piece in pieces:
-        if line and cell_len(line + piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece
-    return [*lines, line.rstrip()]
 
 
 def clock(seconds: float) -> str:

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -74,8 +75,13 @@ def print_json(kind: str, body: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def print_text(text: str) -> None:
-    """Prints a result for people on stdout."""
+def print_text(text: str, *, wraps: bool = False) -> None:
+    """Prints a result for people on stdout. ``wraps``: on a terminal its lines are broken between words; not so what
+    people copy (diffs, commands)."""
+    if wraps and sys.stdout.isatty():
+        from autotune.report.wrap import fitted
+
+        text = fitted(text, max(40, shutil.get_terminal_size().columns))
     with _to_a_reader():
         sys.stdout.write(text.rstrip("\n") + "\n")
         sys.stdout.flush()

@@ -20,7 +20,7 @@ def _list(common: CommonOptions) -> None:
     """Names the shipped profiles."""
     loaded = [profiles.load(name) for name in profiles.shipped_profiles()]
     document = {"profiles": [profiles.to_json(one) for one in loaded]}
-    common.print_result("profiles", document, "\n".join(_line(one) for one in loaded))
+    common.print_result("profiles", document, "\n".join(_line(one) for one in loaded), wraps=True)
 
 
 @verb("show", profiles_command)

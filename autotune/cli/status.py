@@ -17,4 +17,4 @@ def status_command(common: CommonOptions) -> None:
         return
     from autotune.report.plain import status_lines
 
-    print_text("\n".join(status_lines(document)))
+    print_text("\n".join(status_lines(document)), wraps=True)

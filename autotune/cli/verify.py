@@ -51,7 +51,7 @@ def verify_command(
 
         tables.show(tables.verify_table(document), sys.stdout)
         if measure:
-            print_text(_sentence(document["measured"]))
+            print_text(_sentence(document["measured"]), wraps=True)
     return 0 if document["ok"] else DRIFTED
 
 

@@ -17,7 +17,6 @@ from autotune.report.plain import clean, since_lines, speed, status_lines
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
-    from rich.table import Table
     from rich.text import Text
 
     from autotune.model.flagset import Space
@@ -56,18 +55,18 @@ def _text(value: object, style: str = "") -> Text:
     return Text(clean(value), style=style)
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: str = "") -> Table:
-    """A table; ``numbers`` holds the places (0-9) of columns that align right. Cells may be Text already."""
-    from rich import box
-    from rich.table import Table
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: str = "",
+           instead: RenderableType | None = None) -> RenderableType:
+    """A table; ``numbers`` holds the places (0-9) of columns that align right. Cells may be Text already.
+
+    ``instead``: what is shown where the window has no room for the longest words of all columns.
+    """
     from rich.text import Text
 
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, head in enumerate(heads):
-        made.add_column(head, justify="right" if str(place) in numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else _text(cell) for cell in row))
-    return made
+    from autotune.report.fitted_table import FittedTable
+
+    cells = [[cell if isinstance(cell, Text) else _text(cell) for cell in row] for row in rows]
+    return FittedTable(title, tuple(heads), cells, numbers, instead)
 
 
 def probe_table(doc: Document) -> Group:
@@ -224,13 +223,17 @@ def tune_summary(doc: Document) -> Group:
 def _credit(doc: Document) -> list[RenderableType]:
     """What each flag of the tuned set does, and how that is known; nothing for a set with one flag: its speed says it
     all."""
+    from rich.console import Group
+
     found = list(doc.get("ablation") or ())
     if len(found) < 2:
         return []
     rows = [(row["flag"], words.change(row["effect"]), f"{words.change(row['low'])} to {words.change(row['high'])}",
              words.credit_source(row), "yes" if row["significant"] else "not shown") for row in found]
+    lines = [_text(f"{flag}: {effect} longer without it ({interval}), {source}; clear of zero: {clear}")
+             for flag, effect, interval, source, clear in rows]
     return [_table("Which flag does what", ("Flag", "Longer without it", "Interval", "From", "Clear of zero"), rows,
-                   "12")]
+                   "12", Group(_text("Which flag does what"), *lines))]
 
 
 def _bounds(side: SetResult) -> str:
@@ -238,7 +241,7 @@ def _bounds(side: SetResult) -> str:
     return "–" if found is None else f"{words.seconds(found[0])} to {words.seconds(found[1])}"
 
 
-def _trials(doc: Document) -> Table:
+def _trials(doc: Document) -> RenderableType:
     """One row a set: its fastest trial, or how it failed."""
     best: dict[str, Document] = {}
     for trial in doc.get("trials") or ():
@@ -292,12 +295,13 @@ def _spent(doc: Document) -> str:
     return f"Took {words.seconds(cost.get('wall'))} ({counts}): {', '.join(parts) or '–'}"
 
 
-def history_table(rows: Iterable[Document]) -> Table:
+def history_table(rows: Iterable[Document]) -> RenderableType:
     """Every tune, apply and rollback with its cause, newest last.
 
     A row's keys: at (ISO time), verb, cause, result and code (the exit code); also decision, message, speedup (a number
     or its document), study, checkpoint, flags, settings where they apply.
     """
+    kept = list(rows)
     body = [
         (
             words.moment(str(row.get("at") or "")),
@@ -308,9 +312,23 @@ def history_table(rows: Iterable[Document]) -> Table:
             speed(row.get("speedup")),
             row.get("checkpoint") or row.get("study"),
         )
-        for row in rows
+        for row in kept
     ]
-    return _table("", ("When", "What", "Cause", "End", "Flags and settings", "Speed", "Id"), body, "5")
+    return _table("", ("When", "What", "Cause", "End", "Flags and settings", "Speed", "Id"), body, "5",
+                  _entries(body))
+
+
+def _entries(body: Iterable[Sequence[object]]) -> RenderableType:
+    """The same for a narrow window: an entry a paragraph."""
+    from rich.console import Group
+    from rich.padding import Padding
+
+    parts: list[RenderableType] = []
+    for when, what, cause, end, flags, faster, name in body:
+        head = _text(f"{clean(when)}  {clean(what)} ({clean(cause)})", "bold")
+        rest = [_text(f"{end}, {faster}" if faster else end), *(_text(value) for value in (flags, name) if value)]
+        parts += [head, *(Padding(one, (0, 0, 0, 2)) for one in rest)]
+    return Group(*parts)
 
 
 def _end(row: Document) -> str:
