@@ -85,9 +85,12 @@ def _strips(stacks: Sequence[Frames], budget: int) -> tuple[list[bytes], tuple[i
     """Each stack as a WebP strip, all at the first of STEPS with which they fit (the last one in any case), and the
     size of a frame in them."""
     for side, quality in STEPS:
-        size = _size(stacks[0], side)
-        strips = [_strip(one, *size, quality) for one in stacks]
-        if sum(map(len, strips)) <= budget:
+        size, strips = _size(stacks[0], side), []
+        for stack in stacks:
+            strips.append(_strip(stack, *size, quality))
+            if sum(map(len, strips)) > budget and quality != STEPS[-1][1]:
+                break
+        else:
             break
     return strips, size
 
