@@ -13,6 +13,7 @@ from autotune.install import blocking_programs
 from autotune.install.inspection import Inspection
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
+from autotune.language.translate import _, ngettext
 from autotune.launchfile import LaunchFile, config_json, edit
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
@@ -76,12 +77,11 @@ class Plan:
         """The document of `apply` (docs/contract.md: JSON); its ``message`` is the same in words."""
         name = self.file.path.name
         if changed:
-            proof = {True: ", and is in effect", None: " (not proven: it was not started)"}.get(verified, "")
-            written = [change.path.name for change in self.changes]
-            verb = "is" if len(written) == 1 else "are"
-            message = f"{' and '.join(written)} {verb} written{proof}. To undo: autotune rollback"
+            message = _written([change.path.name for change in self.changes], verified)
+        elif self.changed:
+            message = _("Nothing was written.")
         else:
-            message = f"{name} already holds this set." if not self.changed else "Nothing was written."
+            message = _("{name} already holds this set.").format(name=name)
         return {
             "changed": changed,
             "file": str(self.file.path),
@@ -95,6 +95,22 @@ class Plan:
             "notes": list(self.notes),
             "message": message,
         }
+
+
+def _written(names: Sequence[str], verified: bool | None) -> str:
+    """What was written, and whether that is proven (False: it was not asked for)."""
+    files = names[0] if len(names) == 1 else _("{others} and {last}").format(
+        others=", ".join(names[:-1]), last=names[-1])
+    if verified:
+        text = ngettext("{files} is written, and is in effect. To undo: autotune rollback",
+                        "{files} are written, and is in effect. To undo: autotune rollback", len(names))
+    elif verified is None:
+        text = ngettext("{files} is written (not proven: it was not started). To undo: autotune rollback",
+                        "{files} are written (not proven: it was not started). To undo: autotune rollback", len(names))
+    else:
+        text = ngettext("{files} is written. To undo: autotune rollback",
+                        "{files} are written. To undo: autotune rollback", len(names))
+    return text.format(files=files)
 
 
 def plan(install: Inspection, places: Places, words: str | None, cause: str = "asked") -> Plan:
@@ -117,7 +133,8 @@ def plan(install: Inspection, places: Places, words: str | None, cause: str = "a
         changes.append(option)
         shown_diff += settings_diff(option.path.name, option.keys)
         if option.live:
-            notes.append(f"the web UI runs: its settings are changed through its API, and it saves {option.path.name}")
+            text = _("the web UI runs: its settings are changed through its API, and it saves {name}")
+            notes.append(text.format(name=option.path.name))
     notes += _edited_since(install, places, file)
     running = blocking_programs.next_start_note(install.root) if install.machine.webui.running else None
     notes += [running] if running else []
@@ -126,7 +143,8 @@ def plan(install: Inspection, places: Places, words: str | None, cause: str = "a
     meta.update(cause=asked, flags=list(flags), settings=settings, fingerprint=parts)
     again, unproven = _reread(install, file, after)
     if unproven:
-        notes.append(f"which other flags the web UI gets depends on {unproven}: only the tuning flags can be proven")
+        text = _("which other flags the web UI gets depends on {what}: only the tuning flags can be proven")
+        notes.append(text.format(what=unproven))
     newest = Checkpoints(places.checkpoints(install.root)).newest()
     return Plan(file, flags, settings, tuple(changes), shown_diff, again, meta, tuple(notes), blocked, newest,
                 install.machine.webui.flags, unproven)
@@ -159,20 +177,22 @@ def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, s
         store = Checkpoints(places.checkpoints(install.root), running=install.kind.options_of(install.root))
         store.recover()
         if store.newest() != plan.newest:
-            raise Busy(f"another autotune changed {plan.file.path.name} meanwhile (checkpoint {store.newest()})",
-                       "Nothing was written. Run the command again: it works out the change anew.")
+            raise Busy(
+                _("another autotune changed {name} meanwhile (checkpoint {id})").format(
+                    name=plan.file.path.name, id=store.newest()),
+                _("Nothing was written. Run the command again: it works out the change anew."))
         checkpoint = store.begin(plan.changes, plan.meta)
         verified: bool | None = None
         try:
             if start:
-                say("starting the web UI once by its own script, to see whether the flags are in effect")
+                say(_("starting the web UI once by its own script, to see whether the flags are in effect"))
                 managed = plan.flags if plan.unproven else None
                 proving_start.prove(install, places, plan.after, plan.settings, managed)
                 verified = True
         except (AutotuneError, KeyboardInterrupt) as error:
             store.abandon(checkpoint)
             if isinstance(error, BaselineFailed):
-                message = f"{error.message}; {plan.file.path.name} is as it was"
+                message = _("{message}; {name} is as it was").format(message=error.message, name=plan.file.path.name)
                 raise BaselineFailed(message, error.hint) from None
             raise
         try:
@@ -192,7 +212,7 @@ def note_in_history(history: Path, verb: str, say: Say, **facts: Any) -> None:  
     try:
         events.record(history, verb, **facts)
     except StateDamaged as error:
-        say(f"the history lacks this {verb}: {error.message}")
+        say(_("the history lacks this {verb}: {message}").format(verb=verb, message=error.message))
 
 
 def _editable(install: Inspection) -> LaunchFile:
@@ -202,12 +222,17 @@ def _editable(install: Inspection) -> LaunchFile:
         raise install.launch.fault
     if install.path is None and install.catalogue.tuned and not (layout and layout.host):
         why_not = layout.why_not if layout else None
-        raise NothingToWorkOn(why_not or f"{install.root} has no launch file", "Name it with --launch-file.")
+        raise NothingToWorkOn(why_not or _("{root} has no launch file").format(root=install.root),
+                              _("Name it with --launch-file."))
     if not webui.manageable:
-        where = f"Its flags go here: {layout.where_flags_go}" if layout else "Put the flags there by hand."
-        raise Refused(f"{install.root}: {webui.why_not or 'this install is not managed'}", where)
+        where = _("Put the flags there by hand.")
+        if layout:
+            where = _("Its flags go here: {place}").format(place=layout.where_flags_go)
+        why = webui.why_not or _("this install is not managed")
+        raise Refused(f"{install.root}: {why}", where)
     if install.path is None or install.file is None:
-        raise NothingToWorkOn(f"{install.root} has no launch file", "Name it with --launch-file.")
+        raise NothingToWorkOn(_("{root} has no launch file").format(root=install.root),
+                              _("Name it with --launch-file."))
     return install.file
 
 
@@ -216,8 +241,8 @@ def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequen
     kept = split(install.machine.webui.flags, install.catalogue, dimensions).kept
     why = install.kind.complaint(install.root, kept) if install.launch.known else None
     if why is not None:
-        raise Refused(f"{file.path}: the web UI does not start with these flags: {why}",
-                      "Mend that flag first; nothing was changed.")
+        raise Refused(_("{path}: the web UI does not start with these flags: {why}").format(path=file.path, why=why),
+                      _("Mend that flag first; nothing was changed."))
 
 
 class _ChosenSet(NamedTuple):
@@ -235,16 +260,17 @@ def _given(install: Inspection, words: str) -> _ChosenSet:
     try:
         flags = tuple(shlex.split(words))
     except ValueError as error:
-        raise UsageProblem(f"--flags {words!r}: {error}", "Close the quote.") from None
+        message = _("--flags {words!r}: {error}").format(words=words, error=error)
+        raise UsageProblem(message, _("Close the quote.")) from None
     # Memory and precision flags are left alone unless a profile searches them; named here, they are asked for.
     named = (install.catalogue.find(word) for word in flags)
     dimensions = sorted({flag.dimension for flag in named if flag is not None and flag.dimension})
     managed = " ".join(sorted(install.catalogue.managed(install.catalogue.dimensions)))
     for word, ours in zip(flags, install.catalogue.owns(flags, dimensions), strict=True):
         if not ours:
-            raise UsageProblem(
-                f"--flags: {word!r} is not a flag that autotune manages for {install.catalogue.title}",
-                f"Put it into the launch file by hand; managed: {managed}.")
+            raise UsageProblem(_("--flags: {word!r} is not a flag that autotune manages for {title}").format(
+                                   word=word, title=install.catalogue.title),
+                               _("Put it into the launch file by hand; managed: {managed}.").format(managed=managed))
     settings = dict(install.kind.let_flags_decide(dict(install.machine.settings)))
     return _ChosenSet(canonical(flags, install.catalogue), settings, {"dimensions": dimensions}, [])
 
@@ -255,17 +281,20 @@ def _winner(install: Inspection, places: Places) -> _ChosenSet:
     study.checked_question()
     document = study.document()
     if document is None:
-        raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")
+        raise NothingToWorkOn(_("study {name} has no verdict yet").format(name=study.id),
+                              _("Run `autotune tune` to go on with it."))
     if study.head.get("imported"):
-        raise NothingToWorkOn("the newest study was measured elsewhere", "Run `autotune tune` on this machine first.")
+        raise NothingToWorkOn(_("the newest study was measured elsewhere"),
+                              _("Run `autotune tune` on this machine first."))
     notes = []
     if document["decision"] == "keep":
-        notes.append(f"the newest tune says: keep the current flags. {document['reason']}")
+        notes.append(_("the newest tune says: keep the current flags. {reason}").format(reason=document["reason"]))
     then = dict(document["fingerprint"]["parts"])
     now = dict(install.machine.fingerprint.parts)
     changed = sorted(name for name in now if then.get(name) != now[name])
     if changed:
-        notes.append(f"since that tune has changed: {', '.join(changed)}; `autotune tune` would measure again")
+        text = _("since that tune has changed: {parts}; `autotune tune` would measure again")
+        notes.append(text.format(parts=", ".join(changed)))
     side = document["winner"]
     searched = [one["name"] for one in study.head["space"]["dimensions"]]
     meta = {"study": study.id, "speedup": document["speedup"], "dimensions": searched}
@@ -303,7 +332,7 @@ def _option_change(install: Inspection, settings: dict[str, SettingValue]) -> tu
 
 
 def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> FileChange:
-    new = config_json.edit(data or b"{}", {key: new for key, (_, new) in keys.items()}, str(config))
+    new = config_json.edit(data or b"{}", {key: new for key, (__, new) in keys.items()}, str(config))
     return FileChange(config, data, new, keys)
 
 
@@ -322,10 +351,13 @@ def _edited_since(install: Inspection, places: Places, file: LaunchFile) -> list
     if since not in ("edited", "before") or applied is None:
         return []
     drift = file_drift(install.machine.webui.flags, applied.meta, install.catalogue)
-    difference = f": {drift}" if drift else ""
     if since == "before":
-        return [f"{name} was put back since autotune last wrote it (a git pull, or its owner){difference}"]
-    return [f"{name} was edited since autotune last wrote it{difference}; only tuning flags are changed now"]
+        text = (_("{name} was put back since autotune last wrote it (a git pull, or its owner): {difference}") if drift
+                else _("{name} was put back since autotune last wrote it (a git pull, or its owner)"))
+    else:
+        text = (_("{name} was edited since autotune last wrote it: {difference}; only tuning flags are changed now")
+                if drift else _("{name} was edited since autotune last wrote it; only tuning flags are changed now"))
+    return [text.format(name=name, difference=drift)]
 
 
 def _reread(install: Inspection, file: LaunchFile, after: bytes) -> tuple[tuple[str, ...], str]:

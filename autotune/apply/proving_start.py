@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autotune import trial
 from autotune.flags.words import canonical, split
 from autotune.install.inspection import Inspection
+from autotune.language.translate import _
 from autotune.model.api import ApiProblem
 from autotune.model.errors import BaselineFailed
 from autotune.model.flagset import SettingValue
@@ -54,8 +55,8 @@ def ask_by_starting(
     in_flight.record_machine_down()
     down = next((one for one in in_flight.machine_down_sets() if one["candidate"] == running), None)
     if down is not None:
-        raise BaselineFailed(f"not started: {running_set.why_not_tried(down)}",
-                             "`autotune tune --fresh` forgets that; with --no-start nothing is started.")
+        raise BaselineFailed(_("not started: {why}").format(why=running_set.why_not_tried(down)),
+                             _("`autotune tune --fresh` forgets that; with --no-start nothing is started."))
     try:
         with in_flight.during(running, plan.words, "proof"), trial.start(plan) as started:
             deadline = time.monotonic() + (LOG_LIMIT if webui.lines.attention is not NEVER else 0.0)
@@ -66,7 +67,8 @@ def ask_by_starting(
     except trial.LaunchFailed as failed:
         raise BaselineFailed(f"{failed.message} ({failed.failure})", failed.hint) from None
     except ApiProblem as problem:
-        raise BaselineFailed(f"the web UI started but did not answer: {problem.message}", "") from None
+        raise BaselineFailed(_("the web UI started but did not answer: {message}").format(message=problem.message),
+                             "") from None
 
 
 def prove(
@@ -85,7 +87,7 @@ def prove(
     webui = install.kind
     wrong += webui.mismatches(webui.effective(words, saved, install.machine), seen.reported, install.machine)
     if wrong:
-        raise BaselineFailed(f"the flags are written but not in effect: {'; '.join(wrong)}", "")
+        raise BaselineFailed(_("the flags are written but not in effect: {faults}").format(faults="; ".join(wrong)), "")
 
 
 def word_faults(
@@ -98,9 +100,9 @@ def word_faults(
         catalogue = install.catalogue
         got = canonical(split(seen.given.words, catalogue, catalogue.dimensions).tuned, catalogue)
         missing = [word for word in managed if word not in got]
-        return [f"launch.py did not get {' '.join(missing)}"] if missing else []
+        return [_("launch.py did not get {words}").format(words=" ".join(missing))] if missing else []
     file, layout = install.file, install.launch.layout
     if file is not None and file.kind == "cmd" and layout and len(layout.launch_files) > 1:
         # The starting line of webui-user.bat counts beside the words of webui.settings.bat.
-        return [fault for fault in seen.given.differences(words) if "did not get" in fault]
+        return seen.given.missing(words)
     return seen.given.differences(words)

@@ -9,6 +9,7 @@ from typing import Any
 from autotune.apply.apply import Say, note_in_history, settings_diff
 from autotune.install import blocking_programs
 from autotune.install.interrupted_edit import settle_interrupted_edit
+from autotune.language.translate import _
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
 from autotune.launchfile.reader import parse
@@ -70,7 +71,8 @@ def _document(store: Checkpoints, done: Checkpoint, root: Path) -> dict[str, Any
     settings = "".join(settings_diff(file.path.name, file.keys) for file in done.files if file.keys)
     running = blocking_programs.next_start_note(root) if done.files else None
     notes = [*done.notes, *([running] if running else [])]
-    message = f"{path.name} is as it was before checkpoint {undone.id}." if done.files else "Nothing had to change."
+    message = _("{name} is as it was before checkpoint {id}.").format(
+        name=path.name, id=undone.id) if done.files else _("Nothing had to change.")
     return {
         "changed": bool(done.files),
         "file": str(path),

@@ -8,6 +8,7 @@ from typing import Any
 from autotune.apply.proving_start import SelfReport, ask_by_starting, word_faults
 from autotune.flags.words import canonical, split
 from autotune.install.inspection import Inspection
+from autotune.language.translate import _
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.api import ApiProblem
 from autotune.model.errors import Busy
@@ -80,9 +81,9 @@ def _ask(
         if running is not None:
             return SelfReport(None, running.client.reported()), running.name
     except (Busy, ApiProblem) as problem:
-        say(f"{problem.message}: it cannot be asked")
+        say(_("{message}: it cannot be asked").format(message=problem.message))
         return None, None
     if not start:
         return None, None
-    say("starting the web UI once by its own script, to ask it")
-    return ask_by_starting(install, places), "a start by its own script"
+    say(_("starting the web UI once by its own script, to ask it"))
+    return ask_by_starting(install, places), _("a start by its own script")

@@ -12,6 +12,7 @@ from autotune.flags.words import split
 from autotune.install.inspection import Inspection
 from autotune.install.launch_flags import known_words
 from autotune.install.still_applied import file_drift
+from autotune.language.translate import _
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import Checkpoint
 from autotune.model import codec
@@ -107,10 +108,11 @@ def _measure(setup: StudySetup, question: Question, study: Study, budget: Budget
             proposal = next_step(history, question)
             if proposal is None:
                 break
-            who = "the set in use" if proposal.candidate == question.space.baseline else "the one before it"
-            begun = "fresh start" if proposal.fresh else "in the same process"
-            pair = f"pair {proposal.block + 1}, {begun}: " if proposal.block is not None else ""
-            progress.say(f"{pair}{who}")
+            text = _("the set in use") if proposal.candidate == question.space.baseline else _("the one before it")
+            if proposal.block is not None:
+                begun = _("fresh start") if proposal.fresh else _("in the same process")
+                text = _("pair {number}, {begun}: {who}").format(number=proposal.block + 1, begun=begun, who=text)
+            progress.say(text)
             try:
                 driver.carry_out(proposal)
             finally:
@@ -133,15 +135,15 @@ def _subject(install: Inspection, places: Places, options: CheckOptions) -> _Sub
     if applied is not None:
         before = _machine_before(install, places, applied)
         if before is None:
-            return "which flags the web UI got before the apply depends on what only the shell knows"
+            return _("which flags the web UI got before the apply depends on what only the shell knows")
         then = webui.space(before, profile.search)
         other = then[then.baseline]
     elif study is not None:
         other = _rival(study)
     if other is None:
-        return "nothing is applied, and no tune has left a second set to compare with"
+        return _("nothing is applied, and no tune has left a second set to compare with")
     if other.id == current.id:
-        return "the set in use comes to the same as the one before it: there is nothing to compare"
+        return _("the set in use comes to the same as the one before it: there is nothing to compare")
     space = Space(whole.dimensions, (current, other), current.id)
     recorded = None
     if study is not None and objective == "speed":
@@ -192,7 +194,7 @@ def _machine_before(install: Inspection, places: Places, applied: Checkpoint) ->
     words = install.machine.webui.flags
     settings: dict[str, SettingValue] = dict(install.machine.settings)
     for saved in applied.files:
-        for key, (old, _) in saved.keys.items():
+        for key, (old, __) in saved.keys.items():
             if old == ABSENT:
                 settings.pop(key, None)
             else:

@@ -16,6 +16,7 @@ from autotune.decide.compare import confirmation_result, describe_pairs
 from autotune.decide.drift import RecordedSpeedup
 from autotune.decide.rounds import is_usable, rounds
 from autotune.decide.surface import Surface
+from autotune.language.translate import _
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, Proposal
 from autotune.model.workload import Profile
@@ -86,7 +87,7 @@ def finding(history: History, question: Question) -> Finding:
     found = _finding_of_pairs(history, question)
     if found is not None:
         return found
-    text = quick.reason if quick is not None else "it ended before two fresh starts of each side could be compared"
+    text = quick.reason if quick is not None else _("it ended before two fresh starts of each side could be compared")
     return Finding("changed" if quick is not None and quick.answer == "changed" else "unknown", None, text)
 
 
@@ -113,11 +114,12 @@ def _finding_of_pairs(history: History, question: Question) -> Finding | None:
     # The test asks whether the other set is better; a gain of the set in use is its inverse.
     seen = result.interval
     gain = Interval(1.0 / seen.estimate, 1.0 / seen.high, 1.0 / seen.low, seen.confidence)
-    what = "as fast as" if question.objective == "speed" else "as good, by the objective, as"
-    text = (
-        f"in {describe_pairs(result.pairs)} the set in use was {gain.estimate:.3f} times {what} "
-        f"the one before it ({100 * gain.confidence:.3g} % interval {gain.low:.3f} to {gain.high:.3f})"
-    )
+    text = (_("in {pairs} the set in use was {gain:.3f} times as fast as the one before it "
+              "({confidence:.3g} % interval {low:.3f} to {high:.3f})") if question.objective == "speed" else
+            _("in {pairs} the set in use was {gain:.3f} times as good, by the objective, as the one before it "
+              "({confidence:.3g} % interval {low:.3f} to {high:.3f})"))
+    text = text.format(pairs=describe_pairs(result.pairs), gain=gain.estimate, confidence=100 * gain.confidence,
+                       low=gain.low, high=gain.high)
     if result.answer == "better":
         return Finding("loss", gain, text, paired=True)
     quick = _quick_answer(history, question)
@@ -156,26 +158,30 @@ def _after_failure(history: History, question: Question, name: str) -> Proposal 
     """Tries set ``name`` once more from a fresh start; then, if it is the one in use, whether the other renders."""
     failed = _failures(history)
     if failed[name] < TRIES:
-        return Proposal(name, "drift", 1, fresh=True, why="it failed: once more, from a fresh start")
+        return Proposal(name, "drift", 1, fresh=True, why=_("it failed: once more, from a fresh start"))
     if name != question.space.baseline or not question.can_roll_back or _renders(history, question.other):
         return None
     if failed[question.other] >= TRIES:
         return None
-    return Proposal(question.other, "drift", 1, fresh=True, why="the set in use fails: does the one before it render?")
+    return Proposal(question.other, "drift", 1, fresh=True,
+                    why=_("the set in use fails: does the one before it render?"))
 
 
 def _finding_of_failures(history: History, question: Question) -> Finding:
     """What the failures of a set mean; "unknown" when the machine went down or the check ended too early."""
     down = {sample.candidate for sample in history.samples if sample.failure == "machine_down"}
-    for name, who in ((question.space.baseline, "the set in use"), (question.other, "the set before it")):
+    for name, who in ((question.space.baseline, _("the set in use")), (question.other, _("the set before it"))):
         if name in down:
-            return Finding("unknown", None, f"the machine went down while {who} ran: it is not measured again unasked "
-                                            "(`autotune tune --fresh` does)")
+            return Finding("unknown", None,
+                           _("the machine went down while {who} ran: it is not measured again unasked (`autotune tune "
+                             "--fresh` does)").format(who=who))
     current, failed = question.space.baseline, _failures(history)
     if failed[current] >= TRIES and not _renders(history, current):
         if _renders(history, question.other):
-            return Finding("loss", None, f"the set in use failed {failed[current]} times; the one before it renders")
-        return Finding("unknown", None, f"the set in use failed {failed[current]} times, and nothing else rendered")
+            text = _("the set in use failed {count} times; the one before it renders")
+            return Finding("loss", None, text.format(count=failed[current]))
+        text = _("the set in use failed {count} times, and nothing else rendered")
+        return Finding("unknown", None, text.format(count=failed[current]))
     if failed[question.other] >= TRIES and _renders(history, current):
-        return Finding("holds", None, "the set in use renders; the one before it does not any more")
-    return Finding("unknown", None, "a set failed, and the check ended before it could be tried again")
+        return Finding("holds", None, _("the set in use renders; the one before it does not any more"))
+    return Finding("unknown", None, _("a set failed, and the check ended before it could be tried again"))

@@ -266,7 +266,7 @@ def show(config: Config) -> str:
             lines += ["", f"[{section}]"]
         value = _plain(key.name, getattr(config, key.name))
         lines.append(f"# {_(key.meaning)}")
-        mark = "" if value == key.default else f"  # {_('set by you')}"
+        mark = "" if value == key.default else "  # " + _("set by you")
         lines.append(f"{key.name} = {_toml(value)}{mark}")
     lines += ["", "[triggers]", *(f"{_toml(part)} = {_toml(action)}" for part, action in config.triggers)]
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from autotune.language.translate import _
 from autotune.measure import clip_rules
 from autotune.measure.failures import Classified, Evidence, judge
 from autotune.measure.observations import Observations
@@ -153,7 +154,7 @@ def clip(process: ClipProcess, job: ClipJob, limits: ClipLimits | None = None) -
         return _no_clip(problem, cost, seen, process)
     rendered = future.result()  # any other exception is a fault of this program, and is raised
     if _somebody_interrupted(process.client):
-        return ClipResult(None, cost, failure="interrupted", detail="somebody interrupted the job", seen=seen)
+        return ClipResult(None, cost, failure="interrupted", detail=_("somebody interrupted the job"), seen=seen)
     return _finished(rendered, cost, seen, limits)
 
 
@@ -238,14 +239,19 @@ def _given_up(
 ) -> ClipResult:
     """The result of a clip that took too long: too slow, or spilled where GPU memory was full."""
     if clip_rules.spilled(seen, watched, limits.comparable):
-        why = f"{_memory_in_words(seen)}, and not done after {watched:.1f} s where {best:.1f} s is the best"
+        why = _("{memory}, and not done after {watched:.1f} s where {best:.1f} s is the best").format(
+            memory=_memory_in_words(seen), watched=watched, best=best)
         return ClipResult(None, cost, failure="spilled", restart=True, seen=seen, detail=why)
-    return ClipResult(None, cost, too_slow=True, at_least=best * limits.slow, seen=seen,
-                      detail=f"given up after {watched:.1f} s, {watched / best:.1f} times the best, noise allowed for")
+    return ClipResult(
+        None, cost, too_slow=True, at_least=best * limits.slow, seen=seen,
+        detail=_("given up after {watched:.1f} s, {times:.1f} times the best, noise allowed for").format(
+            watched=watched, times=watched / best))
 
 
 def _memory_in_words(seen: Observations) -> str:
-    return f"{seen.spilled:.0f} MiB of GPU memory were moved into main memory" if seen.spilled else "memory full"
+    if not seen.spilled:
+        return _("memory full")
+    return _("{size:.0f} MiB of GPU memory were moved into main memory").format(size=seen.spilled)
 
 
 def _somebody_interrupted(client: WebUIClient) -> bool:
@@ -258,7 +264,7 @@ def _somebody_interrupted(client: WebUIClient) -> bool:
 
 def _unfinished(ending: Ending, cost: float, seen: Observations, process: ClipProcess) -> ClipResult:
     if ending == "out_of_time":
-        why = f"the budget ended after {cost:.1f} s of this clip"
+        why = _("the budget ended after {seconds:.1f} s of this clip").format(seconds=cost)
         return ClipResult(None, cost, failure="interrupted", detail=why, restart=True, seen=seen)
     found = process.failure(Evidence(log_tail=tuple(process.log_tail()), died=ending == "died",
                                      timed_out=ending == "hang", interrupted=ending == "interrupted"))
@@ -292,11 +298,12 @@ def _finished(rendered: Rendered, cost: float, seen: Observations, limits: ClipL
     failure: Failure | None = None
     detail = ""
     if gif is None:
-        failure, detail = "invalid_output", "the answer holds no image"
+        failure, detail = "invalid_output", _("the answer holds no image")
     elif rendered.lacks:
         failure, detail = "not_animated", rendered.lacks
     elif clip_rules.spilled(seen, rendered.seconds, limits.comparable):
-        failure, detail = "spilled", f"{_memory_in_words(seen)}, and {rendered.seconds:.1f} s is far outside its kind"
+        failure, detail = "spilled", _("{memory}, and {seconds:.1f} s is far outside its kind").format(
+            memory=_memory_in_words(seen), seconds=rendered.seconds)
     discard = None
     if failure is None:
         discard = clip_rules.why_discarded(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from autotune.language.translate import _
 from autotune.measure.observations import Observations
 
 QUEUE_WAIT = 1.0
@@ -39,17 +40,19 @@ def why_discarded(
     None when it said nothing. The server takes that from its wall clock: below zero it tells of a clock that was set.
     """
     if seen.longest_pause > STOOD_STILL:
-        return f"the machine, or this program, stood still for {seen.longest_pause:.1f} s"
+        return _("the machine, or this program, stood still for {seconds:.1f} s").format(
+            seconds=seen.longest_pause)
     if seen.disturbed:
         return seen.disturbed
     if seen.throttled:
-        return f"the card throttled ({', '.join(seen.throttled)})"
+        return _("the card throttled ({why})").format(why=", ".join(seen.throttled))
     if seen.foreign:
-        return f"another process used the card (pid {', '.join(map(str, seen.foreign))})"
+        return _("another process used the card (pid {pids})").format(pids=", ".join(map(str, seen.foreign)))
     if clock_too_low(seen.clock_low, usual_clocks):
-        return f"the card ran at {seen.clock_low} MHz, usually at {median(usual_clocks):.0f} MHz"
+        return _("the card ran at {clock} MHz, usually at {usual:.0f} MHz").format(
+            clock=seen.clock_low, usual=median(usual_clocks))
     if process_time is not None and process_time >= 0.0 and seconds - process_time > max(QUEUE_WAIT, 0.05 * seconds):
-        return f"the request waited {seconds - process_time:.1f} s"
+        return _("the request waited {seconds:.1f} s").format(seconds=seconds - process_time)
     return None
 
 

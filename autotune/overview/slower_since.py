@@ -273,21 +273,29 @@ def _advice(state: str, cure: Mapping[str, Any] | None) -> str:
     if cure is None:
         return _("Which flag gives the speed back is not measured yet: the agent measures it when the machine is "
                  "free, and `autotune tune` does it now.")
-    flags = " ".join(cure["flags"]) or _("no tuning flags")
-    if isinstance(cure["speedup"], Mapping):
-        flags = _("`{flags}` ({gain:.2f} times as fast as the flags before)").format(
-            flags=flags, gain=cure["speedup"]["estimate"])
-    else:
-        flags = f"`{flags}`"
+    gain = cure["speedup"]["estimate"] if isinstance(cure["speedup"], Mapping) else None
     if state == "given_back":
-        return _("Since then {flags} was written. `autotune rollback` takes that back.").format(flags=flags)
-    if cure["decision"] == "apply":
-        text = _("Of the sets measured since, {flags} gives it back. Do this: `autotune apply`.")
-        if not cure["enough"]:
-            text = _("Of the sets measured since, {flags} gives some of it back. Do this: `autotune apply`.")
-        return text.format(flags=flags)
-    return _("No other set that was measured since is better ({reason}). What was updated then is what to look at: an "
-             "older version of it, or a newer one, may give the speed back.").format(reason=cure["reason"])
+        text = _("Since then `{flags}` was written. `autotune rollback` takes that back.") if gain is None else _(
+            "Since then `{flags}` was written: {gain:.2f} times as fast as the flags before. `autotune rollback` takes "
+            "that back.")
+    elif cure["decision"] == "apply":
+        text = _better_set(cure["enough"], gain)
+    else:
+        text = _("No other set that was measured since is better ({reason}). What was updated then is what to look at: "
+                 "an older version of it, or a newer one, may give the speed back.")
+    flags = " ".join(cure["flags"]) or _("no tuning flags")
+    return text.format(flags=flags, gain=gain, reason=cure["reason"])
+
+
+def _better_set(enough: bool, gain: float | None) -> str:
+    """What a set that was measured since does, as a text that ``flags`` and ``gain`` are put into."""
+    if gain is None:
+        return (_("Of the sets measured since, `{flags}` gives it back. Do this: `autotune apply`.") if enough else
+                _("Of the sets measured since, `{flags}` gives some of it back. Do this: `autotune apply`."))
+    return (_("Of the sets measured since, `{flags}` gives it back: {gain:.2f} times as fast as the flags before. Do "
+              "this: `autotune apply`.") if enough else
+            _("Of the sets measured since, `{flags}` gives some of it back: {gain:.2f} times as fast as the flags "
+              "before. Do this: `autotune apply`."))
 
 
 def last_change(places: Places, root: Path) -> ChangeRecord | None:

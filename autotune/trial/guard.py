@@ -158,7 +158,7 @@ def main() -> int:
         child = Child(spec, die_with_us if subreaper else None)
     except OSError as error:
         program = spec["argv"] if isinstance(spec["argv"], str) else spec["argv"][0]
-        _send_event("exit", code=127, detail=f"cannot start {program}: {error.strerror}")
+        _send_event("exit", code=127, program=program, reason=error.strerror)
         _send_event("gone", left=[])
         return 0
     _send_event("started", pid=child.pid)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from autotune.language.translate import _
 from autotune.model.api import ApiProblem
 from autotune.trial.log import ServerLog
 from autotune.webui.face import WebUIClient
@@ -122,11 +123,12 @@ def prove_ours(one: StartingServer, limit: float) -> bool:
         if problem.status != 401:
             raise
     else:
-        raise NotOurs(f"the server on port {one.port} asks for no credentials: it is not ours")
+        raise NotOurs(_("the server on port {port} asks for no credentials: it is not ours").format(port=one.port))
     open_to = found.addresses - {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     if open_to:
-        raise NotOurs(f"the server listens on {', '.join(sorted(open_to))}, not on loopback only",
-                      port_taken=False)
+        raise NotOurs(
+            _("the server listens on {addresses}, not on loopback only").format(addresses=", ".join(sorted(open_to))),
+            port_taken=False)
     one.client.answers(limit)
     return True
 
@@ -158,6 +160,7 @@ def await_ready(one: StartingServer, cancelled: Callable[[], bool]) -> bool:
         except ApiProblem as problem:
             # 401: credentials are refused, so this is a server, but not ours.
             if problem.status == 401:
-                raise NotOurs(f"the server on port {one.port} does not take our credentials") from None
+                raise NotOurs(
+                    _("the server on port {port} does not take our credentials").format(port=one.port)) from None
         time.sleep(PERIOD)
     return False

@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 import autotune
+from autotune.language.translate import _
 from autotune.machine import processes
 from autotune.machine.environment import without_ours
 from autotune.model.cause import exit_in_words
@@ -150,7 +151,7 @@ class Server:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, creationflags=flags,
                 start_new_session=os.name == "posix")
         except OSError as error:
-            raise StateDamaged(f"cannot start a helper process: {error.strerror}") from None
+            raise StateDamaged(_("cannot start a helper process: {reason}").format(reason=error.strerror)) from None
         for target in (self._read_events, self._read_output):
             thread = threading.Thread(target=target, daemon=True)
             thread.start()
@@ -181,7 +182,7 @@ class Server:
                     self._started.set()
                 elif event["event"] == "exit":
                     self.exit_code = event["code"]
-                    self.exit_detail = event.get("detail", "")
+                    self.exit_detail = _why_not_run(event)
                     self._ended.set()
                     self._started.set()
                 elif event["event"] == "gone":
@@ -253,8 +254,9 @@ class _Deadline:
         installing = self._log.installing()
         if installing and self._plan.install_limit and not self._said:
             self._said = True
-            self._say(f"  the web UI installs or downloads something at this start: it is given up to "
-                      f"{self._plan.install_limit / 60.0:.0f} min more for that, once, beside the budget")
+            text = _("the web UI installs or downloads something at this start: it is given up to {minutes:.0f} min "
+                     "more for that, once, beside the budget").format(minutes=self._plan.install_limit / 60.0)
+            self._say(f"  {text}")
         return self._begun + self._plan.start_limit + min(self._plan.install_limit, installing)
 
 
@@ -284,13 +286,14 @@ def _start_once(
 ) -> Server:
     """Starts the web UI on this port and waits until it is ready; raises as ``start`` does."""
     if not readiness.is_free(port):
-        raise LaunchFailed(f"port {port} is in use", meaning("port").advice, failure="port",
+        raise LaunchFailed(_("port {port} is in use").format(port=port), meaning("port").advice, failure="port",
                            startup=time.monotonic() - begun, log_tail=(), exit_code=None)
     try:
         folder, record = run_folder.create(plan.run_root, plan.root, port)
     except OSError as error:
-        raise StateDamaged(f"cannot write to {plan.run_root}: {error.strerror}",
-                           "free some space there") from None
+        raise StateDamaged(
+            _("cannot write to {folder}: {reason}").format(folder=plan.run_root, reason=error.strerror),
+            _("free some space there")) from None
     trial_start = TrialStart(plan.root, plan.python, plan.words, plan.settings, plan.launch_file, plan.own_script,
                              folder, port, Credentials.make())
     server = Server(plan, webui, trial_start, record)
@@ -301,8 +304,8 @@ def _start_once(
             written_files.take(plan.root, folder)
             server.launch(command.argv, plan.root, _environment(plan, folder, command.environment))
         except OSError as error:
-            raise StateDamaged(f"cannot write to {folder}: {error.strerror}",
-                               "free some space there") from None
+            raise StateDamaged(_("cannot write to {folder}: {reason}").format(folder=folder, reason=error.strerror),
+                               _("free some space there")) from None
         _await_ready(server, begun, cancel, _Deadline(server, begun, say))
         server.startup = time.monotonic() - begun
     finally:
@@ -338,23 +341,24 @@ def _await_ready(
     except readiness.NotOurs as problem:
         not_ours = problem
     if cancel is not None and cancel.is_set():
-        raise Cancelled("interrupted while the web UI was starting")
+        raise Cancelled(_("interrupted while the web UI was starting"))
     failure: Failure
     why = ""
     if not_ours is not None:
         failure, what = "port" if not_ours.port_taken else "startup", str(not_ours)
     elif server.log.model_failed:
         failure, why = _failure_of(server, None)
-        what = "its model cannot be loaded"
+        what = _("its model cannot be loaded")
     elif server.alive():
-        failure, what = "hang", f"it was not ready within {deadline() - begun:.3g} s"
+        failure, what = "hang", _("it was not ready within {seconds:.3g} s").format(seconds=deadline() - begun)
     else:
         # What it printed last may still be on its way.
         server.stop(now=True)
         failure, why = _failure_of(server, server.exit_code)
-        what = server.exit_detail or f"it ended with {exit_in_words(server.exit_code)}"
+        what = server.exit_detail or _("it ended with {code}").format(
+            code=exit_in_words(server.exit_code))
     raise LaunchFailed(
-        f"the web UI did not start: {what}", meaning(failure).advice, failure=failure,
+        _("the web UI did not start: {what}").format(what=what), meaning(failure).advice, failure=failure,
         startup=time.monotonic() - begun, log_tail=server.log_tail(), exit_code=server.exit_code, why=why,
         installing=server.log.installing())
 
@@ -364,3 +368,10 @@ def _failure_of(server: Server, exit_code: int | None) -> tuple[Failure, str]:
     found = server.webui.failure(Evidence(exit_code, log_tail=server.log_tail(KEEP), starting=True, died=True))
     assert found is not None, "a start that failed has a class"
     return found.failure, found.why
+
+
+def _why_not_run(event: Mapping[str, object]) -> str:
+    """Why the guard could not run the web UI, by its last event; empty where it could."""
+    if "reason" not in event:
+        return ""
+    return _("cannot start {program}: {reason}").format(program=event.get("program"), reason=event["reason"])

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk import files as disk
+from autotune.language.translate import _
 from autotune.trial import write_recorder
 from autotune.trial.write_recorder import COPIES, JOURNAL, SKIPPED, State
 
@@ -136,18 +137,20 @@ def warnings_of(traces: Sequence[Trace], run_root: Path) -> tuple[str, ...]:
     left = _named(trace.path for trace in traces if trace.what == "left")
     out = []
     if undone:
-        out.append(f"the web UI, or an extension of it, wrote into its folder during trials ({undone}); that is as it "
-                   f"was again, what was written lies in {run_root / ASIDE}")
+        out.append(
+            _("the web UI, or an extension of it, wrote into its folder during trials ({undone}); that is as it was "
+              "again, what was written lies in {folder}").format(undone=undone, folder=run_root / ASIDE))
     if left:
-        out.append(f"also written in the web UI's folder during trials, by somebody else or by whom cannot be told, "
-                   f"and left as it is: {left}")
+        out.append(_("also written in the web UI's folder during trials, by somebody else or by whom cannot be told, "
+                     "and left as it is: {left}").format(left=left))
     return tuple(out)
 
 
 def _named(paths: Iterable[str]) -> str:
     names = sorted(set(paths))
     more = len(names) - MOST_IN_WARNING
-    return ", ".join(names[:MOST_IN_WARNING]) + (f" and {more} more" if more > 0 else "")
+    shown = ", ".join(names[:MOST_IN_WARNING])
+    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
 
 
 # -- reading the journal

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autotune import measure, trial
 from autotune.flags.words import replace as replace_words
 from autotune.install import idle, which_gpu
+from autotune.language.translate import _
 from autotune.measure import short_clips
 from autotune.measure.gpu import GpuObserver, MainMemory
 from autotune.measure.observers import Observer, RamObserver, TorchObserver
@@ -109,12 +110,12 @@ class Driver:
         """Waits while the user's web UI has the machine, at most until the budget is used up."""
         if not self._user_watch.taken.is_set():
             return
-        self._say(f"paused, the machine is yours: {self._user_watch.why}")
+        self._say(_("paused, the machine is yours: {why}").format(why=self._user_watch.why))
         self.close()
         self._progress.began(Step("away"))
         with self._watch.on("waiting"):
             free = self._user_watch.wait_free(max(1.0, self._budget.left()))
-        self._say("going on" if free else "the budget ended while your web UI had the machine")
+        self._say(_("going on") if free else _("the budget ended while your web UI had the machine"))
 
     @property
     def live_launch(self) -> int | None:
@@ -266,7 +267,7 @@ class Driver:
         known = list(self._study.head.get("warnings", ()))
         new = [line for line in dict.fromkeys(warnings) if line not in known]
         for line in new:
-            self._say(f"  warning: {line}")
+            self._say("  " + _("warning: {text}").format(text=line))
         if new:
             self._study.set_head(warnings=[*known, *new])
 
@@ -284,14 +285,16 @@ class Driver:
         words = without_prompts(failed.log_tail)
         failure, detail = failed.failure, failed.message
         if failure == "hang" and failed.startup - failed.installing < min(limits.hang, limits.surely):
-            failure, detail = "interrupted", f"the budget ended after {failed.startup:.0f} s of this start"
+            failure = "interrupted"
+            detail = _("the budget ended after {seconds:.0f} s of this start").format(seconds=failed.startup)
         elif failure == "hang":
             detail += f" ({limits.known})"
         startup = failed.startup - failed.installing
         self._record_launch(replace(launch, startup=startup, failure=failure, detail=detail), failed.installing)
-        self._say(f"  it did not start: {failure}: {detail}")
+        self._say("  " + _("it did not start: {failure}: {detail}").format(failure=failure, detail=detail))
         if words and failure != "interrupted":
-            self._say(f"  its last words are in {self._study.save_log(f'start-{launch.number}', words)}")
+            file = self._study.save_log(f"start-{launch.number}", words)
+            self._say("  " + _("its last words are in {file}").format(file=file))
 
     def _record_launch(self, launch: Launch, installing: float) -> None:
         """Records a start; ``installing``: seconds of it for installing packages, which the budget does not pay."""
@@ -306,7 +309,7 @@ class Driver:
             with self._watch.on("waiting"):
                 problem = self._switch(live, candidate)
         except ApiProblem as fault:
-            problem = f"the web UI could not be asked: {fault}"
+            problem = _("the web UI could not be asked: {fault}").format(fault=fault)
             failure = "hang" if fault.kind == "timeout" else "invalid_output" if live.server.alive() else "crash"
         if problem is None:
             live.in_effect = candidate.id
@@ -371,10 +374,12 @@ class Driver:
             with self._watch.on("waiting"):
                 compared_clips.keep(self._study.folder, task.index, task.candidate.id, result.gif)
         if failure or result.too_slow:
-            self._say(f"  {failure or 'too slow'}: {detail}")
+            what = failure or _("too slow")
+            self._say(f"  {what}: {detail}")
         elif state == "discarded":
             pause = min(time_limits.pause_after(self._study.samples), max(0.0, self._budget.left()))
-            self._say(f"  does not count: {detail or result.discard}; going on in {pause:.0f} s")
+            self._say("  " + _("does not count: {why}; going on in {seconds:.0f} s").format(
+                why=detail or result.discard, seconds=pause))
             self._progress.began(Step("pause", task.candidate.id, seconds=pause))
             with self._watch.on("waiting"):
                 live.server.wait_ended(pause)
@@ -418,11 +423,11 @@ class Driver:
                 usual_clocks=() if task.state == "warmup" else tuple(self._clocks)))
         ended = result.failure == "interrupted" and result.restart
         if result.failure == "hang" or (ended and result.cost >= limits.surely):
-            why = f"no answer within {result.cost:.0f} s ({limits.known})"
+            why = _("no answer within {seconds:.0f} s ({known})").format(seconds=result.cost, known=limits.known)
             result = replace(result, failure="hang", detail=why)
         if result.seen.lost:
-            self._warn(("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
-                        "since then",))
+            self._warn((_("NVML went away while a clip was rendered: memory, heat and clocks of the card are unknown "
+                         "since then"),))
         if task.state != "warmup" and result.seconds is not None and result.seen.clock_low is not None:
             self._clocks.append(result.seen.clock_low)
         if self._user_watch.taken.is_set():
@@ -439,7 +444,7 @@ class Driver:
         baseline = task.candidate.id == self._setup.space.baseline
         likeness = self._reference.likeness(task.index, task.workload, baseline, gif, frames)
         if likeness is not None and likeness[0] < MIN_SSIM:
-            why = f"the frames are not those of the current flags: SSIM {likeness[0]:.2f}"
+            why = _("the frames are not those of the current flags: SSIM {ssim:.2f}").format(ssim=likeness[0])
             return "invalid_output", why, likeness
         return None, "", likeness
 
@@ -457,8 +462,9 @@ class Driver:
                 number=len(self._study.samples), candidate=name, purpose="screen", launch=NO_PROCESS, cold=False,
                 workload=0, round=0, state="failed", seconds=None, cost=0.0, failure="machine_down",
                 detail=running_set.why_not_tried(dict(entry))))
-            flags = " ".join(self._setup.space[name].flags.words) or NONE_TUNED
-            self._say(f"{flags}: {running_set.why_not_tried(dict(entry))}; not tried again, --fresh does")
+            flags = " ".join(self._setup.space[name].flags.words) or _(NONE_TUNED)
+            self._say(_("{flags}: {why}; not tried again, --fresh does").format(
+                flags=flags, why=running_set.why_not_tried(dict(entry))))
 
     def _add_sample(self, live: _Process, task: ClipTask, outcome: ClipOutcome) -> None:
         """Records one clip."""

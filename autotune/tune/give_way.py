@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotune.install.idle import in_the_way
+from autotune.language.translate import _
 from autotune.machine.cpu_use import CpuMeter
 from autotune.measure.observations import Observations
 from autotune.measure.observers import Observer
@@ -90,9 +91,9 @@ class UserWebUIObserver(Observer):
         for one in self._finder.web_uis():
             use = self._meter.read(one.pid)
             if one.pid not in self._before:
-                self._disturbed = f"{one.name} was started"
+                self._disturbed = _("{name} was started").format(name=one.name)
             elif use is not None and use.works:
-                self._disturbed = f"{one.name} worked meanwhile: its process {use}"
+                self._disturbed = _("{name} worked meanwhile: its process {use}").format(name=one.name, use=use)
 
     def seen(self) -> Observations:
         """What disturbed the last clip, if anything."""

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autotune import search
+from autotune.language.translate import _
 from autotune.model.errors import StateDamaged
 from autotune.model.study import History, Proposal, Verdict
 from autotune.search.strategy import SearchQuestion, Strategy
@@ -119,10 +120,11 @@ class OptunaSearch:
                            "profile": asked.profile.name})
             lacked = found.add_missing([*study.launches, *study.samples])
         except optuna_storage.storage_errors() as problem:
-            raise StateDamaged(f"Optuna's storage cannot be written: {type(problem).__name__}",
-                               "The study's clips are safe in its journal.") from None
+            raise StateDamaged(_("Optuna's storage cannot be written: {name}").format(name=type(problem).__name__),
+                               _("The study's clips are safe in its journal.")) from None
         if lacked:
-            self._say(f"Optuna's storage lacked {lacked} of the study's records; it has them now")
+            self._say(
+                _("Optuna's storage lacked {lacked} of the study's records; it has them now").format(lacked=lacked))
         return found
 
     def _join_others(self) -> OtherWorkers:
@@ -155,7 +157,7 @@ class OptunaSearch:
                 self._waits = False
                 return proposal
             if not self._waits:
-                self._say("another worker measures what is needed first; waiting for it")
+                self._say(_("another worker measures what is needed first; waiting for it"))
             self._waits = True
             if not pause():
                 return None
@@ -241,7 +243,7 @@ class OptunaSearch:
             try:
                 self._retrying(lambda: self._others and self._others.refresh(take_all=True), ALONE_AFTER)
             except StateDamaged:
-                self._say("Optuna's storage is away: the verdict rests on what this worker knows")
+                self._say(_("Optuna's storage is away: the verdict rests on what this worker knows"))
 
     def begin(self, proposal: Proposal) -> bool:
         """Begins the trial that measures a proposal; False when another worker has just begun the same."""
@@ -270,7 +272,7 @@ class OptunaSearch:
         try:
             self._optuna.record_verdict(verdict)
         except optuna_storage.storage_errors():
-            self._say("Optuna's storage could not be told the verdict; the study itself has it")
+            self._say(_("Optuna's storage could not be told the verdict; the study itself has it"))
 
     @property
     def ended(self) -> bool:
@@ -284,8 +286,8 @@ class OptunaSearch:
         gone = tuple(kind for kind in optuna_storage.storage_errors() if kind is not KeyError)
 
         def once() -> tuple[Any, str | None]:
-            with user_sampler.usage_problems(self.question.sampler, "failed when it was asked",
-                                             "What was measured is kept.", gone):
+            with user_sampler.usage_problems(self.question.sampler, _("failed when it was asked"),
+                                             _("What was measured is kept."), gone):
                 return self._optuna.ask()
 
         found: tuple[Any, str | None] = self._retrying(once)
@@ -304,6 +306,6 @@ class OptunaSearch:
             except optuna_storage.storage_errors() as problem:
                 if time.monotonic() - begun > patience:
                     raise StateDamaged(
-                        f"Optuna's storage went away: {type(problem).__name__}",
-                        "What was measured is kept: run the same command again when it is back.") from None
+                        _("Optuna's storage went away: {name}").format(name=type(problem).__name__),
+                        _("What was measured is kept: run the same command again when it is back.")) from None
             time.sleep(RETRY_EVERY)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.errors import StateDamaged
 from autotune.model.flagset import Space
@@ -72,4 +73,4 @@ def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
     doubt = warm_start.remaining_doubt(parts, dict(machine.fingerprint.parts), bool(head.get("imported")))
     history = History(tuple(study.samples), tuple(study.launches))
     prior = warm_start.prior_from_study(history, space, profile, doubt, objective)
-    return prior and Prior(prior.effects, f"study {head.get('id')}", prior.doubt)
+    return prior and Prior(prior.effects, _("study {name}").format(name=head.get("id")), prior.doubt)

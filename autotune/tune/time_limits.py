@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TypeVar
 
+from autotune.language.translate import N_, _
 from autotune.measure import clip_rules
 from autotune.measure.clip import TOO_SLOW
 from autotune.model.study import Launch, Proposal, Sample, SampleState
@@ -54,7 +55,7 @@ MANY = 0.2
 SLOWEST = 16.0
 """Largest power of TOO_SLOW that is used (656 times the best set's time). A workload with hardly any weight would ask
 for powers beyond what a float holds."""
-FIRST_OF_ALL = "nothing is known of this machine yet: give a longer --budget if it takes that long"
+FIRST_OF_ALL = N_("nothing is known of this machine yet: give a longer --budget if it takes that long")
 WITHIN_NOISE = 3.0
 """Standard deviations of clip noise that count as chance. With fewer, the first clip of a set as good as the best
 would often rule it out."""
@@ -99,8 +100,9 @@ def start_limits(launches: Sequence[Launch], left: float) -> Limits:
     seen = [launch.startup for launch in launches if not launch.failure]
     if seen:
         surely = PATIENCE * max(seen)
-        return Limits(max(LEAST_START, surely), max(0.0, left), f"{max(seen):.0f} s were enough before", surely)
-    return Limits(min(FIRST_START, max(LEAST_START, SHARE * left)), max(0.0, left), FIRST_OF_ALL)
+        return Limits(max(LEAST_START, surely), max(0.0, left),
+                      _("{seconds:.0f} s were enough before").format(seconds=max(seen)), surely)
+    return Limits(min(FIRST_START, max(LEAST_START, SHARE * left)), max(0.0, left), _(FIRST_OF_ALL))
 
 
 def switch_limit(left: float) -> float:
@@ -146,14 +148,15 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
     if seen:
         ends = max(0.0, left) + median(seen)
         surely = PATIENCE * max(seen) + loading
-        return Limits(max(LEAST_LIMIT + loading, surely), ends, f"{median(seen):.1f} s are usual", surely)
+        return Limits(max(LEAST_LIMIT + loading, surely), ends,
+                      _("{seconds:.1f} s are usual").format(seconds=median(seen)), surely)
     warm = [seconds for runs in _warmups(samples, index).values() for seconds in runs]
     if warm:
         promised = min(warm) * max(1.0, workload.steps / WARMUP_STEPS)
         hang = max(LEAST_LIMIT, min(PATIENCE * promised, max(GUESSED * promised, SHARE * left))) + loading
-        known = f"{promised:.1f} s are enough by its warm-up clips"
+        known = _("{seconds:.1f} s are enough by its warm-up clips").format(seconds=promised)
         return Limits(hang, max(0.0, left) + min(warm), known, PATIENCE * promised + loading)
-    return Limits(min(FIRST_CLIP, max(LEAST_LIMIT, SHARE * left)), max(0.0, left), FIRST_OF_ALL)
+    return Limits(min(FIRST_CLIP, max(LEAST_LIMIT, SHARE * left)), max(0.0, left), _(FIRST_OF_ALL))
 
 
 def seconds_to_beat(samples: Sequence[Sample], proposal: Proposal, workload: int, baseline: str) -> float | None:
@@ -212,7 +215,8 @@ def discard_warning(samples: Sequence[Sample]) -> str | None:
     total = sum(one.state in ("ok", "discarded") for one in samples)
     if not whys or whys.total() < MANY * total:
         return None
-    return f"{whys.total()} of {total} clips did not count, most often because {whys.most_common(1)[0][0]}"
+    return _("{count} of {all} clips did not count, most often because {why}").format(
+        count=whys.total(), all=total, why=whys.most_common(1)[0][0])
 
 
 def another_warmup(samples: Sequence[Sample], launch: int, candidate: str, workload: int, budget: float) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from autotune import __version__
 from autotune.install import which_gpu
 from autotune.install.inspection import Inspection
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import Space
@@ -104,7 +105,7 @@ def _search_question(study: Study, options: TuneOptions, space: Space, say: Call
 
     prior = stored_prior(study.head)
     if prior is not None and not study.samples:
-        say(f"what to expect comes from {prior.source}; all of it is measured again")
+        say(_("what to expect comes from {source}; all of it is measured again").format(source=prior.source))
     shared = f"autotune-{study.head.get('alike', study.head['key'])}" if options.storage else None
     return SearchQuestion(space, options.profile, options.objective, options.strategy, options.seed, prior, shared,
                           options.fresh)
@@ -154,7 +155,8 @@ def _open_study(
     if study.moved_aside is not None:
         say(study.moved_aside)
     if study.samples:
-        say(f"going on with study {study.id}: {len(study.samples)} clips are there already")
+        say(_("going on with study {name}: {count} clips are there already").format(
+            name=study.id, count=len(study.samples)))
     return study
 
 
@@ -186,14 +188,15 @@ def _conclude(
         search.conclude(verdict)
     if broken is not None and any(one.failure == "machine_down" and one.candidate == space.baseline
                                   for one in study.samples):
-        raise BaselineFailed(
-            f"{broken}: they are not measured again without being asked",
-            "If it went down for another reason (a power cut, a reset), `autotune tune --fresh` measures them again.")
+        raise BaselineFailed(_("{broken}: they are not measured again without being asked").format(broken=broken),
+                             _("If it went down for another reason (a power cut, a reset), `autotune tune --fresh` "
+                               "measures them again."))
     if broken is not None:
         detail, words = _last_failure(study, space.baseline)
-        raise BaselineFailed(
-            f"the web UI does not start or render with its current flags: {broken}: {detail}",
-            "Start it yourself to see what is wrong" + (f"; its last words are in {words}." if words else "."))
+        message = _("the web UI does not start or render with its current flags: {broken}: {detail}")
+        hint = (_("Start it yourself to see what is wrong; its last words are in {file}.").format(file=words) if words
+                else _("Start it yourself to see what is wrong."))
+        raise BaselineFailed(message.format(broken=broken, detail=detail), hint)
     return document
 
 
@@ -206,7 +209,7 @@ def _last_failure(study: Study, baseline: str) -> tuple[str, Path | None]:
     elif clips:
         detail, name = clips[-1].detail, f"clip-{clips[-1].number}.log"
     else:
-        return "no detail is known", None
+        return _("no detail is known"), None
     path = study.folder / name
     return detail, path if path.is_file() else None
 

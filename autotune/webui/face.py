@@ -192,6 +192,9 @@ class GivenWords(Protocol):
     def differences(self, expected: Sequence[str]) -> list[str]:
         """Sentences that say how they differ from those ``expected``; credentials are masked."""
 
+    def missing(self, expected: Sequence[str]) -> list[str]:
+        """A sentence on the words of ``expected`` that were not given, none where all were; credentials are masked."""
+
 
 class WebUIClient(Protocol):
     """One running web UI, asked through its API. Every method raises ApiProblem when an answer is not usable.

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.windows_paths import why_not_for_cmd
 from autotune.secrets.mask import masked_words
@@ -57,12 +58,16 @@ class Given:
         wanted = [launch_shim.mark(self.key, word) for word in expected]
         if wanted == list(self.marks):
             return []
-        more, less = Counter(self.marks) - Counter(wanted), Counter(wanted) - Counter(self.marks)
-        missing = _texts_of(less, wanted, masked_words(expected))
-        extra = _texts_of(more, self.marks, masked_words(self.texts))
-        found = [f"launch.py did not get {' '.join(missing)}"] if missing else []
-        found += [f"launch.py also got {' '.join(extra)}"] if extra else []
-        return found or ["launch.py got the flags in another order"]
+        extra = _texts_of(Counter(self.marks) - Counter(wanted), self.marks, masked_words(self.texts))
+        found = self.missing(expected)
+        found += [_("launch.py also got {words}").format(words=" ".join(extra))] if extra else []
+        return found or [_("launch.py got the flags in another order")]
+
+    def missing(self, expected: Sequence[str]) -> list[str]:
+        """A sentence on the words of ``expected`` that were not given, none where all were."""
+        wanted = [launch_shim.mark(self.key, word) for word in expected]
+        words = _texts_of(Counter(wanted) - Counter(self.marks), wanted, masked_words(expected))
+        return [_("launch.py did not get {words}").format(words=" ".join(words))] if words else []
 
 
 def _texts_of(wanted: Counter[str], marks: Sequence[str], texts: Sequence[str]) -> list[str]:
