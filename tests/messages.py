@@ -129,8 +129,7 @@ class _Source:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
             return [re.sub(r"%[-+# 0-9.]*[a-zA-Z]", REST, text) for text in self._texts(path, node.left, depth)]
         if isinstance(node, ast.Call) and _name(node.func) in TRANSLATED and isinstance(node.func, ast.Name):
-            return [text for one in node.args for text in self._texts(path, one, depth)
-                    if not isinstance(one, ast.Constant) or isinstance(one.value, str)]
+            return [text for one in node.args[:2] for text in self._texts(path, one, depth)]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             return self._called(path, node, node.func, depth)
         if isinstance(node, ast.Subscript):

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.model.windows_paths import with_prefix
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
@@ -33,7 +34,7 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 def how_to_allow(path: Path | str, platform: str = sys.platform) -> str:
     """What to do so that a read-only file can be written, in the words of the platform."""
     if platform == "win32":
-        return f'attrib -r "{path}" (or take away "Read-only" in its Properties)'
+        return _('attrib -r "{path}" (or take away "Read-only" in its Properties)').format(path=path)
     return f"chmod u+w {shlex.quote(str(path))}"
 
 

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
+
 ACL, XATTR = 1 << 0, 1 << 2
 """COPYFILE_ACL and COPYFILE_XATTR; the bytes are not copied."""
 
@@ -22,6 +24,6 @@ def copy(source: Path, target: Path, library: Any = None) -> None:  # noqa: ANN4
     """
     call = getattr(library or ctypes.CDLL(None, use_errno=True), "copyfile", None)
     if call is None:
-        raise OSError(None, "this system has no copyfile")
+        raise OSError(None, _("this system has no copyfile"))
     if call(os.fsencode(source), os.fsencode(target), None, ctypes.c_uint32(ACL | XATTR)) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))

@@ -11,14 +11,20 @@ import stat
 import sys
 from pathlib import Path
 
+from autotune.language.translate import _
+
 PINNED, UNPINNED, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS = 0x80000, 0x100000, 0x40000, 0x400000
 COPIED = (stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM | stat.FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
         | PINNED | UNPINNED)
 """What SetFileAttributesW sets; read-only is the mode's business."""
 CLOUD_FAULTS = (362, *range(376, 399), 404)
 """ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING and the others of that name."""
-HOW_TO_DOWNLOAD = ('Start OneDrive, or in the Explorer choose "Always keep on this device" for the web UI\'s folder, '
-                   "and wait until it is there")
+
+
+def how_to_download() -> str:
+    """What to do so that a file that lies in the cloud alone can be read; a sentence without its full stop."""
+    return _('Start OneDrive, or in the Explorer choose "Always keep on this device" for the web UI\'s folder, '
+             "and wait until it is there")
 
 
 def in_cloud(info: os.stat_result) -> bool:

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from autotune.language.translate import _
+
 P = TypeVar("P", bound=PurePath)
 PYTHON = re.compile(r"PythonSoftwareFoundation\.Python\.3\.\d+_\w+", re.IGNORECASE)
 """Package families of the Store's Pythons. Other packages that Python runs in (a terminal) may not redirect."""
@@ -51,5 +53,5 @@ def warning(path: Path) -> str:
     package = family()
     if package is None or PYTHON.fullmatch(package) is None or package not in path.parts:
         return ""
-    return ("; it belongs to the Python from the Microsoft Store and goes when that is uninstalled: AUTOTUNE_STATE_DIR "
-            "names another, for every command")
+    return _("; it belongs to the Python from the Microsoft Store and goes when that is uninstalled: "
+             "AUTOTUNE_STATE_DIR names another, for every command")

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from autotune.language.translate import _
+
 STANDARD = 0
 """FindStreamInfoStandard."""
 INVALID = ctypes.c_void_p(-1).value
@@ -77,7 +79,8 @@ def names(path: Path, calls: StreamCalls | None = None) -> list[str]:
 
 def _ended(path: Path, fault: int, out: list[str]) -> list[str]:
     if fault not in NO_STREAMS:
-        raise OSError(None, f"its alternate streams cannot be listed (Windows error {fault})", str(path), fault)
+        raise OSError(None, _("its alternate streams cannot be listed (Windows error {fault})").format(fault=fault),
+                      str(path), fault)
     return out
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.errors import Busy
 from autotune.webui import running
 from autotune.webui.running import OwnWebUI
@@ -20,8 +21,8 @@ def against_starting(root: Path) -> Busy | None:
     """Why no web UI can be started from ``root`` to prove a change: the user's own runs. None where it does not."""
     own = _running(root)
     return None if own is None else Busy(
-        f"{own} is running: proving the change would start a second one beside it",
-        "Close it and run again, or add --no-start: what is written is then in effect at its next start.")
+        _("{webui} is running: proving the change would start a second one beside it").format(webui=own),
+        _("Close it and run again, or add --no-start: what is written is then in effect at its next start."))
 
 
 def next_start_note(root: Path) -> str | None:
@@ -29,8 +30,8 @@ def next_start_note(root: Path) -> str | None:
     own = _running(root)
     if own is None:
         return None
-    return (f"{own} is running: what is written is in effect at its next start by its script "
-            "(its own Reload UI does not read the file again)")
+    return _("{webui} is running: what is written is in effect at its next start by its script (its own Reload UI does "
+             "not read the file again)").format(webui=own)
 
 
 def _running(root: Path) -> str | None:
@@ -45,15 +46,16 @@ def against_writing(root: Path, files: Iterable[Path]) -> Busy | None:
         # It rewrites its settings.json while it runs, and would undo the change.
         pid = _first(lambda process: process.name().lower().startswith("stabilitymatrix"))
         if pid is not None:
-            return Busy(f"Stability Matrix runs (pid {pid}) and would write over its settings",
-                        "Close it and run again.")
+            return Busy(_("Stability Matrix runs (pid {pid}) and would write over its settings").format(pid=pid),
+                        _("Close it and run again."))
     for path in files:
         pid = _cmd_running(path, running.web_uis(root)) if path.suffix.lower() in BATCH else None
         if pid is not None:
             return Busy(
-                f"{path.name} is being run by cmd (pid {pid}), which reads on in it where it stopped",
-                "Close the web UI and its window, and run again: a batch file that is replaced while it runs goes on "
-                "in the middle of the new one.")
+                _("{name} is being run by cmd (pid {pid}), which reads on in it where it stopped").format(
+                    name=path.name, pid=pid),
+                _("Close the web UI and its window, and run again: a batch file that is replaced while it runs goes "
+                  "on in the middle of the new one."))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.errors import Busy
 from autotune.model.machine import Machine
 
@@ -38,7 +39,8 @@ def require_idle(machine: Machine) -> None:
         for gpu in (one for one in nvml.gpus() if one.index == own):
             used = nvml.utilisation(gpu.index)
             if used is not None and used > BUSY_GPU:
-                raise Busy(f"another program uses the GPU ({used:.0f} % of {gpu.name})", "Run again when it is done.")
+                raise Busy(_("another program uses the GPU ({used:.0f} % of {name})").format(used=used, name=gpu.name),
+                           _("Run again when it is done."))
 
 
 def holds_gpu(machine: Machine) -> bool:
@@ -49,14 +51,17 @@ def holds_gpu(machine: Machine) -> bool:
 def in_the_way(activity: Activity, gpu: bool) -> Busy | None:
     """Why nothing can be measured beside this web UI; None where it can. ``gpu``: it holds GPU memory. Pure."""
     if activity.busy:
-        return Busy(f"{activity.webui.name} has a job running: {activity.evidence}", "Run again when it is done.")
+        return Busy(
+            _("{name} has a job running: {evidence}").format(name=activity.webui.name, evidence=activity.evidence),
+            _("Run again when it is done."))
     if gpu and activity.webui.certain:
-        return Busy(f"{activity.webui.name} is running and holds GPU memory",
-                    "Close it and run again: two web UIs on one GPU would measure each other.")
+        return Busy(_("{name} is running and holds GPU memory").format(name=activity.webui.name),
+                    _("Close it and run again: two web UIs on one GPU would measure each other."))
     if not activity.free:
-        return Busy(f"{activity.webui.name} may have a job running: {activity.evidence}",
-                    "Close it and run again; with --api, or when its own command line holds the credentials, "
-                    "it can be asked.")
+        return Busy(
+            _("{name} may have a job running: {evidence}").format(name=activity.webui.name, evidence=activity.evidence),
+            _("Close it and run again; with --api, or when its own command line holds the credentials, it can be "
+              "asked."))
     return None
 
 
@@ -71,10 +76,12 @@ def cpu_load() -> tuple[float, str]:
     time.sleep(CPU_SPAN)
     busy_now, whole_now, own_now = *machine_seconds(), sum(mine.cpu_times()[:2])
     if whole_now <= whole:
-        return 0.0, "the CPU's load is not told"
+        return 0.0, _("the CPU's load is not told")
     used = max(0.0, 100.0 * (busy_now - busy - (own_now - own)) / (whole_now - whole))
+    cores = psutil.cpu_count() or 1
     try:
-        load = f", load {psutil.getloadavg()[0]:.1f}"
+        load = psutil.getloadavg()[0]
     except (RuntimeError, OSError):  # Windows counts it by performance counters, which can be switched off
-        load = ""
-    return used, f"other programs use {used:.0f} % of the CPU{load} on {psutil.cpu_count() or 1} cores"
+        return used, _("other programs use {used:.0f} % of the CPU on {cores} cores").format(used=used, cores=cores)
+    return used, _("other programs use {used:.0f} % of the CPU, load {load:.1f} on {cores} cores").format(
+        used=used, load=load, cores=cores)

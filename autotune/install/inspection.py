@@ -8,6 +8,7 @@ from pathlib import Path
 from autotune.flags.catalogue import Catalogue
 from autotune.install.interrupted_edit import settle_interrupted_edit
 from autotune.install.launch_flags import LaunchFlags, flags_of
+from autotune.language.translate import _
 from autotune.launchfile import LaunchFile
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.machine import Machine
@@ -55,8 +56,9 @@ class Inspection:
         """
         doubt = self.launch.doubt
         if doubt is not None and not self.launch.asked:
-            raise Refused(doubt, f"Give the flags in one plain line of {self.path}, COMMANDLINE_ARGS, outside of any "
-                          "condition, loop or function; nothing was started or changed.")
+            raise Refused(doubt, _("Give the flags in one plain line of {path}, COMMANDLINE_ARGS, outside of any "
+                                   "condition, loop or function; nothing was started or changed."
+                                   ).format(path=self.path))
         return doubt
 
     def require_tunable(self) -> None:
@@ -65,13 +67,14 @@ class Inspection:
         if self.unsettled is not None:
             raise self.unsettled
         if not self.catalogue.tuned:
-            raise NothingToWorkOn(
-                f"{self.root}: {self.catalogue.title} is not tuned: {self.catalogue.why_not}",
-                "See `autotune probe` for where its flags live.")
+            raise NothingToWorkOn(_("{root}: {title} is not tuned: {reason}").format(
+                                      root=self.root, title=self.catalogue.title, reason=self.catalogue.why_not),
+                                  _("See `autotune probe` for where its flags live."))
         if webui.python is None or not webui.python.exists():
             raise NothingToWorkOn(
-                f"{self.root}: its Python interpreter is missing ({webui.python or 'no venv, no python_cmd'})",
-                "Start the web UI once by its own script: it makes its venv.")
+                _("{root}: its Python interpreter is missing ({python})").format(
+                    root=self.root, python=webui.python or _("no venv, no python_cmd")),
+                _("Start the web UI once by its own script: it makes its venv."))
         self.kind.require_clips(self.machine)
 
     def motion_module(self, context: int) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
@@ -50,11 +51,15 @@ class LaunchFlags:
 
         if not self.depends or self.path is None:
             return None
-        text = f"the flags in {self.path.name} depend on {', '.join(self.depends)}"
+        text = _("the flags in {file} depend on {reasons}: which flags the web UI gets is not certain")
+        flags = ""
         if self.asked:
-            return f"{text}; bash gives: {' '.join(masked_words(self.words)) or 'none'}"
-        why = f" (bash cannot say without running it: {self.silent})" if self.silent else ""
-        return f"{text}: which flags the web UI gets is not certain{why}"
+            text = _("the flags in {file} depend on {reasons}; bash gives: {flags}")
+            flags = " ".join(masked_words(self.words)) or _("none")
+        elif self.silent:
+            text = _("the flags in {file} depend on {reasons}: which flags the web UI gets is not certain (bash cannot "
+                     "say without running it: {why})")
+        return text.format(file=self.path.name, reasons=", ".join(self.depends), flags=flags, why=self.silent)
 
 
 def flags_of(root: Path, named: Path | None = None) -> LaunchFlags:

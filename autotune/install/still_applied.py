@@ -7,6 +7,7 @@ from typing import Any
 
 from autotune.flags.catalogue import Catalogue
 from autotune.flags.words import canonical, split
+from autotune.language.translate import _
 
 
 def file_drift(words: Sequence[str], applied: Mapping[str, Any], catalogue: Catalogue) -> str | None:
@@ -21,6 +22,9 @@ def file_drift(words: Sequence[str], applied: Mapping[str, Any], catalogue: Cata
     extra = [word for word in present if word not in wanted]
     if not missing and not extra:
         return None
-    parts = [f"missing: {' '.join(missing)}"] if missing else []
-    parts += [f"added: {' '.join(extra)}"] if extra else []
-    return f"the launch file no longer holds what was applied ({'; '.join(parts)})"
+    text = _("the launch file no longer holds what was applied (missing: {missing}; added: {added})")
+    if not extra:
+        text = _("the launch file no longer holds what was applied (missing: {missing})")
+    elif not missing:
+        text = _("the launch file no longer holds what was applied (added: {added})")
+    return text.format(missing=" ".join(missing), added=" ".join(extra))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from autotune.language.translate import _
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse
@@ -32,15 +33,20 @@ def by_hand(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged, in
     """
     for advice in ways_that_work(file, target, is_managed, in_place):
         return advice.text
-    words = joined(target) or "no tuning flag"
+    words = joined(target) or _("no tuning flag")
     if file.reading is None:
-        return f"Set these launch options by hand where {file.path} keeps them: {words}"
+        return _("Set these launch options by hand where {path} keeps them: {words}").format(
+            path=file.path, words=words)
     gone = [word for word in by_owner(file.words, is_managed)[1] if word not in target]
-    also = f", take out {' '.join(gone)}" if gone else ""
     lines = ", ".join(dict.fromkeys(str(n) for n in file.assignments))
-    where = f"in line {lines}" if lines else f"where the web UI is started in line {file.reading.launch_line or '?'}"
-    return (f"No single line is sure to do it here. By hand: {COMMANDLINE_ARGS} as set {where} of {file.path.name} "
-            f"should hold {words} beside your own flags{also}; start the web UI and run: autotune verify")
+    where = (_("in line {lines}").format(lines=lines) if lines else
+             _("where the web UI is started in line {line}").format(line=file.reading.launch_line or "?"))
+    text = _("No single line is sure to do it here. By hand: {name} as set {where} of {file} should hold {words} "
+             "beside your own flags; start the web UI and run: autotune verify")
+    if gone:
+        text = _("No single line is sure to do it here. By hand: {name} as set {where} of {file} should hold {words} "
+                 "beside your own flags, take out {gone}; start the web UI and run: autotune verify")
+    return text.format(name=COMMANDLINE_ARGS, where=where, file=file.path.name, words=words, gone=" ".join(gone))
 
 
 def ways_that_work(
@@ -99,7 +105,10 @@ def _changed(file: LaunchFile, in_place: bytes | None) -> Advice | None:
     if len(old) != len(new) or len(differ) != 1:
         return None
     line = _shown(file, new[differ[0]].decode("utf-8", "backslashreplace").strip())
-    return None if line is None else Advice(f"Change line {differ[0] + 1} of {file.path.name} to: {line}", in_place)
+    if line is None:
+        return None
+    text = _("Change line {line} of {file} to: {text}").format(line=differ[0] + 1, file=file.path.name, text=line)
+    return Advice(text, in_place)
 
 
 def _shown(file: LaunchFile, line: str) -> str | None:
@@ -121,11 +130,8 @@ def _pasted(file: LaunchFile, target: tuple[str, ...], managed: Sequence[str]) -
     if reading.from_elsewhere or (reading.delayed_expansion and b"!" in file.base):
         return None  # expanding what is not known may run it, or lose some of it
     gone = [word for word in managed if word not in target]
-    also = f" (and take out {' '.join(gone)})" if gone else ""
-    if reading.array_line is not None:
-        also = f" (and take tuning flags out of the array in line {reading.array_line})"
     line = _line(file, target, whole=False)
-    return None if line is None else _with_line(file, _taken_out(file, managed), line, also, line)
+    return None if line is None else _with_line(file, _taken_out(file, managed), line, gone, line)
 
 
 def _pasted_whole(file: LaunchFile, words: tuple[str, ...]) -> Advice | None:
@@ -134,23 +140,30 @@ def _pasted_whole(file: LaunchFile, words: tuple[str, ...]) -> Advice | None:
         return None
     line = _line(file, words, whole=True)
     shown = None if line is None else _shown(file, line)
-    return None if line is None or shown is None else _with_line(file, file.base, line, "", shown)
+    return None if line is None or shown is None else _with_line(file, file.base, line, (), shown)
 
 
-def _with_line(file: LaunchFile, data: bytes, line: str, also: str, shown: str) -> Advice | None:
-    """Advice to paste a line into ``data``; None where it is not sure to run behind all that sets the value."""
+def _with_line(file: LaunchFile, data: bytes, line: str, gone: Sequence[str], shown: str) -> Advice | None:
+    """Advice to paste a line into ``data``; None where it is not sure to run behind all that sets the value.
+
+    ``gone``: words to take out of the file beside; ``shown``: the line as it may be printed.
+    """
     reading = file.reading
     assert reading is not None
-    at, where = len(data), f"as the last line of {file.path.name}"
+    at, paste = len(data), _("Paste as the last line of {file}").format(file=file.path.name)
     if reading.launch_line:
-        where = f"right before the command in line {reading.launch_line} of {file.path.name} that starts the web UI"
+        paste = _("Paste right before the command in line {line} of {file} that starts the web UI").format(
+            line=reading.launch_line, file=file.path.name)
         at = [0, *(m.end() for m in re.finditer(b"\n", data))][reading.launch_line - 1]
     if file.uncertain and reading.array_line is None and not _runs_last(file):
         return None
     eol = b"\r\n" if b"\r\n" in data else b"\n"
     lead = eol if at == len(data) and data and not data.endswith(b"\n") else b""
     pasted = data[:at] + lead + line.encode("utf-8", "surrogateescape") + eol + data[at:]
-    return Advice(f"Paste {where}{also}: {shown}", pasted)
+    text = _("{paste} (and take out {words}): {text}") if gone else _("{paste}: {text}")
+    if reading.array_line is not None:
+        text = _("{paste} (and take tuning flags out of the array in line {line}): {text}")
+    return Advice(text.format(paste=paste, words=" ".join(gone), line=reading.array_line, text=shown), pasted)
 
 
 def _runs_last(file: LaunchFile) -> bool:

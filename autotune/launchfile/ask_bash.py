@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.launchfile import sh_harmless
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.sh_harmless import HarmlessCopy, NotHarmless
@@ -68,7 +69,7 @@ class BashAnswer:
     def variable(self, name: str) -> Variable | None:
         """One variable; None where the file has nothing to do with it."""
         if name in SET_BY_BASH:
-            return Variable(None, False, ("what bash sets itself",))
+            return Variable(None, False, (_("what bash sets itself"),))
         return self.variables.get(name)
 
 
@@ -80,18 +81,18 @@ def ask(file: LaunchFile, cwd: Path, environ: Mapping[str, str]) -> BashAnswer |
     """
     found = shutil.which("bash", path=os.environ.get("PATH"))
     if file.kind != "sh" or file.reading is None:
-        return "it is no bash file"
+        return _("it is no bash file")
     if os.name == "nt" or found is None:
-        return "there is no bash here to ask"
+        return _("there is no bash here to ask")
     if odd := next((name for name in sorted(environ) if _NOT_PASSED.fullmatch(name)), None):
-        return f"{odd.partition('%')[0]} in the environment makes another shell of bash"
+        return _("{name} in the environment makes another shell of bash").format(name=odd.partition("%")[0])
     if file.reading.line_unknown:
-        return f"variables on the starting line {file.reading.launch_line}"
+        return _("variables on the starting line {line}").format(line=file.reading.launch_line)
     try:
         copy = HarmlessCopy(file.data.decode("latin-1"), file.reading)
         text, names = copy.text(), sorted(copy.names() - SET_BY_BASH)
     except (NotHarmless, NotUnderstood, NoParser, RecursionError) as error:
-        return str(error) or "it is not understood"
+        return str(error) or _("it is not understood")
     with tempfile.TemporaryDirectory(prefix="autotune-ask-") as folder:
         rows = _run(found, Path(folder), text, names, cwd, environ)
     if isinstance(rows, str):
@@ -104,19 +105,19 @@ def _answered(file: LaunchFile, variables: dict[str, Variable]) -> BashAnswer | 
     assert file.reading is not None
     own = variables[COMMANDLINE_ARGS]
     if not own.certain:
-        return f"{COMMANDLINE_ARGS} is an array, which never reaches the web UI"
+        return _("{name} is an array, which never reaches the web UI").format(name=COMMANDLINE_ARGS)
     try:
         words = shlex.split(own.text or "") if own.exported else []
         line = [w.text.encode("latin-1").decode("utf-8") for w in file.reading.line_words]
     except ValueError:
-        return f"a quote in {COMMANDLINE_ARGS} is never closed"
+        return _("a quote in {name} is never closed").format(name=COMMANDLINE_ARGS)
     return BashAnswer(variables, (*line, *words))
 
 
 def _variable(how: str, value: str) -> Variable:
     if how == "unset":
         return Variable(None, False)
-    return Variable(value, "x" in how, ("an array",) if {"a", "A"} & set(how) else ())
+    return Variable(value, "x" in how, (_("an array"),) if {"a", "A"} & set(how) else ())
 
 
 def _run(bash: str, folder: Path, text: str, names: list[str], cwd: Path,
@@ -134,20 +135,21 @@ def _run(bash: str, folder: Path, text: str, names: list[str], cwd: Path,
             process = subprocess.Popen(command, cwd=cwd, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=said,
                                        start_new_session=True)
         except OSError as error:
-            return f"bash cannot be asked: {error.strerror}"
+            return _("bash cannot be asked: {reason}").format(reason=error.strerror)
         try:
             process.wait(TIME_LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return f"bash does not come to an end of it within {TIME_LIMIT:g} s"
+            return _("bash does not come to an end of it within {seconds:g} s").format(seconds=TIME_LIMIT)
     complaint = (folder / "said").read_bytes()[:4096].decode("utf-8", "replace")
     if complaint:
         line = re.search(r"line (\d+):", complaint)
-        return f"bash complains about line {int(line.group(1)) - 1}" if line else "bash complains about it"
+        return (_("bash complains about line {line}").format(line=int(line.group(1)) - 1) if line
+                else _("bash complains about it"))
     parts = (folder / "out").read_bytes().decode("utf-8", "surrogateescape").split("\0")
     if mark not in parts or parts[-2:] != ["end", ""]:
-        return "it ends the shell before the web UI is started"
+        return _("it ends the shell before the web UI is started")
     rows = parts[parts.index(mark) + 1 : -2]
     return [("PATH" if name == sh_harmless.PATH else name, how, value)
             for name, how, value in zip(rows[::3], rows[1::3], rows[2::3], strict=True)]

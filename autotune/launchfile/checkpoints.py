@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.launchfile import config_json, options, records
 from autotune.launchfile.files import (
     FileLayer,
@@ -114,7 +115,8 @@ class Checkpoints:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise Refused(f"{path} cannot be read: {error.strerror}", "Check its permissions.") from None
+            raise Refused(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror),
+                          _("Check its permissions.")) from None
 
     # -- changing
 
@@ -134,7 +136,8 @@ class Checkpoints:
             if change.keys:
                 self._require(change)
             if not change.live and self._now(target.path) != change.before:
-                raise Refused(f"{change.path} changed while autotune was at work", "Run the command again.")
+                raise Refused(_("{path} changed while autotune was at work").format(path=change.path),
+                              _("Run the command again."))
             files.append(PlannedWrite(target, change.before, change.after, change.keys, change.live))
         # An apply that someone else undid meanwhile (git does) is no more in force once this one is.
         undone = tuple(c.id for c in self._undone_by_others({plan.target.path for plan in files}))
@@ -213,8 +216,9 @@ class Checkpoints:
             now = server.values()
             same = all(now.get(key) in pair for key, pair in change.keys.items())
         if not same:
-            raise Busy(f"the web UI was started, closed or set otherwise while autotune was at work on "
-                       f"{change.path.name}", "Run the command again.")
+            raise Busy(
+                _("the web UI was started, closed or set otherwise while autotune was at work on {name}").format(
+                    name=change.path.name), _("Run the command again."))
 
     def to_undo(self, to: str | None = None, of: Path | None = None) -> list[Checkpoint]:
         """The applies that a rollback would undo, oldest first. See ``rollback``."""
@@ -222,20 +226,24 @@ class Checkpoints:
         if not applied:
             bad = self.damaged()
             if bad:
-                raise StateDamaged(f"the only checkpoints cannot be read: {', '.join(p.name for p in bad)}",
-                                   f"The saved bytes are in {bad[-1]}.")
-            raise NothingToWorkOn("nothing is applied, so there is nothing to roll back", "See: autotune history")
+                raise StateDamaged(
+                    _("the only checkpoints cannot be read: {names}").format(names=", ".join(p.name for p in bad)),
+                    _("The saved bytes are in {folder}.").format(folder=bad[-1]))
+            raise NothingToWorkOn(_("nothing is applied, so there is nothing to roll back"), _("See: autotune history"))
         known = [c.id for c in applied]
         wanted = to.zfill(4) if to is not None else None
         if wanted is not None and wanted not in known:
-            raise NothingToWorkOn(f"there is no checkpoint {to!r} in force", f"In force: {', '.join(known)}")
+            raise NothingToWorkOn(_("there is no checkpoint {id!r} in force").format(id=to),
+                                  _("In force: {ids}").format(ids=", ".join(known)))
         if of is not None:
             written = sorted({str(f.path) for c in applied for f in c.files if not f.keys})
             applied = [c for c in applied if any(records.same_file(f.path, of) for f in c.files if not f.keys)]
             if not applied or (wanted is not None and wanted not in [c.id for c in applied]):
-                which = f"checkpoint {wanted}" if applied else "nothing that is in force"
-                hint = f"Written by autotune and in force: {', '.join(written) or 'options only'}{self._unreadable()}"
-                raise Refused(f"{which} was written to {of}, so nothing was rolled back", hint)
+                what = (_("checkpoint {id} was not written to {path}, so nothing was rolled back") if applied
+                        else _("nothing that is in force was written to {path}, so nothing was rolled back"))
+                hint = _("Written by autotune and in force: {paths}").format(
+                    paths=", ".join(written) or _("options only"))
+                raise Refused(what.format(id=wanted, path=of), self._with_unreadable(hint))
         if wanted is None:
             return applied[-1:]
         return applied[[c.id for c in applied].index(wanted) :]
@@ -257,17 +265,20 @@ class Checkpoints:
             undone, left = config_json.undo(now, file.keys, str(file.path))
             return undone, notes_on_kept(file.path, left)
         if force:
-            return before, [f"{file.path.name}: changes made since the apply were overwritten"]
-        what = "was deleted" if now is None else "was changed by someone else"
+            return before, [_("{name}: changes made since the apply were overwritten").format(name=file.path.name)]
         copy = self.folder / checkpoint.id / f"{number}.before"
-        raise Refused(f"{file.path} {what} since autotune wrote it",
-                      f"The bytes from before are in {copy}; compare, and copy what you want, "
-                      f"or put them back whole: autotune rollback --force{self._unreadable()}")
+        hint = _("The bytes from before are in {copy}; compare, and copy what you want, or put them back whole: "
+                 "autotune rollback --force").format(copy=copy)
+        if now is None:
+            raise Refused(_("{path} was deleted since autotune wrote it").format(path=file.path),
+                          self._with_unreadable(hint))
+        raise Refused(_("{path} was changed by someone else since autotune wrote it").format(path=file.path),
+                      self._with_unreadable(hint))
 
-    def _unreadable(self) -> str:
-        """Names the checkpoints that cannot be read, for the end of a hint; empty if all can."""
-        bad = self.damaged()
-        return f" (checkpoints that cannot be read: {', '.join(p.name for p in bad)})" if bad else ""
+    def _with_unreadable(self, hint: str) -> str:
+        """A hint that also names the checkpoints that cannot be read, if there are such."""
+        bad = ", ".join(path.name for path in self.damaged())
+        return _("{hint} (checkpoints that cannot be read: {names})").format(hint=hint, names=bad) if bad else hint
 
     # -- the transaction
 
@@ -297,8 +308,9 @@ class Checkpoints:
         except OSError as error:
             if new is not None:
                 self._discard(new)
-            hint = "Nothing was changed. Make room there, or name another folder with --state-dir."
-            what = f"no checkpoint can be written to {self.folder}: {error.strerror or error}"
+            hint = _("Nothing was changed. Make room there, or name another folder with --state-dir.")
+            what = _("no checkpoint can be written to {folder}: {reason}").format(
+                folder=self.folder, reason=error.strerror or error)
             raise cannot_write(error, what, hint) from None
         return checkpoint
 
@@ -334,8 +346,9 @@ class Checkpoints:
             self.layer.replace(temp, folder / records.RECORD)
             self.layer.sync_folder(folder)
         except OSError as error:
-            raise cannot_write(error, f"the checkpoint {folder} cannot be written: {error.strerror or error}",
-                               "Make room there; the next command settles the rest.") from None
+            what = _("the checkpoint {folder} cannot be written: {reason}").format(
+                folder=folder, reason=error.strerror or error)
+            raise cannot_write(error, what, _("Make room there; the next command settles the rest.")) from None
         return marked
 
     def _carry_out(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -352,8 +365,9 @@ class Checkpoints:
         except (OSError, AutotuneError, KeyboardInterrupt) as error:
             self._put_back(checkpoint)
             if isinstance(error, OSError):
-                hint = "Everything is as it was. Make room or allow writing, then run the command again."
-                raise Refused(f"the files could not be replaced: {error.strerror or error}", hint) from None
+                hint = _("Everything is as it was. Make room or allow writing, then run the command again.")
+                raise Refused(_("the files could not be replaced: {reason}").format(reason=error.strerror or error),
+                              hint) from None
             raise
         return checkpoint
 
@@ -361,10 +375,11 @@ class Checkpoints:
         try:
             self._bring_to(checkpoint, "before")
         except Busy as error:
-            raise Busy(f"a change stopped half-way: {error.message}", error.hint) from None
+            raise Busy(_("a change stopped half-way: {message}").format(message=error.message), error.hint) from None
         except OSError as error:
-            raise cannot_write(error, f"a change of files stopped half-way: {error.strerror or error}",
-                               "Make room or allow writing; the next command puts everything back.") from None
+            what = _("a change of files stopped half-way: {reason}").format(reason=error.strerror or error)
+            hint = _("Make room or allow writing; the next command puts everything back.")
+            raise cannot_write(error, what, hint) from None
 
     def _write_beside(
         self, checkpoint: Checkpoint, number: int, version: options.Version
@@ -408,7 +423,8 @@ class Checkpoints:
             elif file.keys:
                 notes += self._bring_options_to(checkpoint, file, version)
             else:
-                notes.append(f"{file.path} was changed by someone else meanwhile and was left as it is")
+                notes.append(
+                    _("{path} was changed by someone else meanwhile and was left as it is").format(path=file.path))
         if damage is not None:
             raise damage  # only now, so that the other files are put right
         return self._mark(checkpoint, records.UNDONE if version == "before" else records.FINAL, tuple(notes))
@@ -442,14 +458,16 @@ class Checkpoints:
             if path.name.endswith(".new") and _ID.match(path.name) and path.is_dir():
                 self._discard(path)
                 if not path.exists():
-                    done.append(f"an unfinished checkpoint ({path.name}) was removed; nothing had been changed")
+                    done.append(_("an unfinished checkpoint ({name}) was removed; nothing had been changed").format(
+                        name=path.name))
         for checkpoint in self.entries():
             try:
                 done += self._recover_one(checkpoint)
             except OSError as error:
                 waits = waits or Refused(
-                    f"an interrupted {checkpoint.kind} cannot be settled: {error.strerror or error}",
-                    "Allow writing or make room; the next command tries again.")
+                    _("an interrupted {kind} cannot be settled: {reason}").format(
+                        kind=checkpoint.kind, reason=error.strerror or error),
+                    _("Allow writing or make room; the next command tries again."))
             except AutotuneError as error:
                 waits = waits or error
         if waits is not None:
@@ -471,9 +489,10 @@ class Checkpoints:
         except StateDamaged as error:
             if records.damage_in(self.folder / checkpoint.id) is None:
                 raise
-            note = f"an interrupted {checkpoint.kind} ({checkpoint.id}) cannot be settled and was closed: " \
-                   f"{error.message}; its files are as they were found"
+            note = _("an interrupted {kind} ({id}) cannot be settled and was closed: {message}; its files are as they "
+                     "were found").format(kind=checkpoint.kind, id=checkpoint.id, message=error.message)
             self._mark(checkpoint, records.UNDONE, (note,))
             return (note,)
-        what = "taken back" if back else "carried through"
-        return (f"an interrupted {checkpoint.kind} ({checkpoint.id}) was {what}",)
+        text = (_("an interrupted {kind} ({id}) was taken back") if back
+                else _("an interrupted {kind} ({id}) was carried through"))
+        return (text.format(kind=checkpoint.kind, id=checkpoint.id),)

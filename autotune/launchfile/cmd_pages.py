@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.language.translate import N_, _
 from autotune.launchfile import codepage
 from autotune.launchfile.cmd_read import CmdReader
 from autotune.launchfile.values import (
@@ -20,7 +21,7 @@ from autotune.launchfile.values import (
     split,
 )
 
-REASON = "the code page it is read in"
+REASON = N_("the code page it is read in")
 
 
 def read_in_its_page(data: bytes, environ: Mapping[str, str], path: Path, before: Reading | None) -> Reading:
@@ -65,11 +66,12 @@ def _meaning(reading: Reading) -> object:
 
 def _uncertain(reading: Reading) -> Reading:
     value = reading.value or VariableValue()
-    doubt = Atom("", 0, 0, "plain", REASON, False)
-    variables = {codepage.unmask(name): Variable(one.text, True, (*one.depends, REASON))
+    reason = _(REASON)
+    doubt = Atom("", 0, 0, "plain", reason, False)
+    variables = {codepage.unmask(name): Variable(one.text, True, (*one.depends, reason))
                  for name, one in reading.variables.items() if name != COMMANDLINE_ARGS}
-    variables[COMMANDLINE_ARGS] = Variable(codepage.decode_text(flatten(value).text, None) or None, True, (REASON,))
+    variables[COMMANDLINE_ARGS] = Variable(codepage.decode_text(flatten(value).text, None) or None, True, (reason,))
     return replace(reading, value=VariableValue((*value.parts, doubt), value.reasons), variables=variables,
-                   changes_any=(*reading.changes_any, REASON),
-                   why_not="its letters beyond ASCII mean different things in different code pages, and which one "
-                          "Windows reads it in is not known here")
+                   changes_any=(*reading.changes_any, reason),
+                   why_not=_("its letters beyond ASCII mean different things in different code pages, and which "
+                             "one Windows reads it in is not known here"))

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from itertools import dropwhile
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.launchfile.cmd_facts import compared, leaves_variables_alone, upper_name
 from autotune.launchfile.cmd_scan import (
     BatchChar,
@@ -39,6 +40,7 @@ from autotune.launchfile.cmd_tree import (
     UnknownSyntax,
 )
 from autotune.launchfile.values import (
+    ARGUMENT,
     COMMANDLINE_ARGS,
     Assignment,
     Atom,
@@ -48,6 +50,7 @@ from autotune.launchfile.values import (
     Reading,
     VariableValue,
     flatten,
+    the_command,
 )
 
 _COMMENTED = re.compile(r"[ \t]*@?[ \t]*(?:rem\b|::?)[ \t:]*@?(?:set[ \t]+)\"?COMMANDLINE_ARGS=", re.IGNORECASE)
@@ -93,7 +96,8 @@ class CmdReader(CmdState):
             while pos < len(self.s):
                 pos = self._unit(pos)
         except LineTooLong as error:
-            out.trouble = f"line {self.line(int(error.args[0]))} is longer than cmd.exe takes (8191 characters)"
+            text = _("line {line} is longer than cmd.exe takes (8191 characters)")
+            out.trouble = text.format(line=self.line(int(error.args[0])))
         if not self.ended:
             out.plain_at = None if self.jumpy else len(self.s)
         if out.block_at is not None and out.launch_at is not None:
@@ -123,7 +127,7 @@ class CmdReader(CmdState):
             steps = parser.unit()
             self.after = after = parser.pos
             if parser.open and not out.trouble:
-                out.trouble = "a ( block is not closed"
+                out.trouble = _("a ( block is not closed")
             self._run(steps, RUNS, nested=False)
         if self.ended:
             return after
@@ -143,7 +147,7 @@ class CmdReader(CmdState):
         if self.saved_scopes or self.maybe_exited:
             self.out.plain_at = self.out.block_at = None  # what were written here would be taken back, or never run
         if self.maybe_exited or (self.saved_scopes and self.unsure):
-            self._all_uncertain(f"the exit in line {self.maybe_exited}" if self.maybe_exited else "the setlocal")
+            self._all_uncertain(the_command("exit", self.maybe_exited) if self.maybe_exited else _("the setlocal"))
 
     # -- chains, blocks, conditions
 
@@ -175,7 +179,7 @@ class CmdReader(CmdState):
             self._other(node.head)
             self._run(node.body, min(mode, MAY_RUN), True)
         elif isinstance(node, UnknownSyntax):
-            self._all_uncertain(f"{node.what} in line {self.line(node.at)}")
+            self._all_uncertain(_("{what} in line {line}").format(what=node.what, line=self.line(node.at)))
 
     def _holds(self, asked: Condition) -> bool | None:
         """Is a condition true now? None where only the start can tell."""
@@ -208,7 +212,7 @@ class CmdReader(CmdState):
         if not words or head == "rem" or head.startswith("rem/"):
             return
         if mode != NOT_RUN and not self._certain(words[0]):
-            self._all_uncertain(f"the command in line {self.line(chars[0].atom.start)}")
+            self._all_uncertain(_("the command in line {line}").format(line=self.line(chars[0].atom.start)))
         if _SET.match(head):
             odd = node.odd or (len(chars) > 3 and chars[3].text in tuple(",;="))
             self._set(chars, min(mode, MAY_RUN) if odd else mode, nested or self.jumpy or odd, target)
@@ -233,7 +237,7 @@ class CmdReader(CmdState):
                 self.maybe_exited = line
         elif head == "call" and args and args[0].startswith(":"):
             self.jumpy = True
-            self._may_set_any(f"the subroutine called in line {line}", mode)
+            self._may_set_any(_("the subroutine called in line {line}").format(line=line), mode)
         elif head == "call" and args and _SET.match(args[0].lower()):
             at = next(k for k, t in enumerate(chars) if t is words[1][0])
             self._call_set(chars[at:], line, mode, nested)
@@ -257,10 +261,10 @@ class CmdReader(CmdState):
         self.jumpy = True
         if mode == RUNS and found:
             self.jump = found.start()
-            self._args_uncertain(f"the jump in line {line}", RUNS)
+            self._args_uncertain(_("the jump in line {line}").format(line=line), RUNS)
         elif mode != NOT_RUN:
             self.unsure = True
-            self._all_uncertain(f"the jump in line {line}")
+            self._all_uncertain(_("the jump in line {line}").format(line=line))
 
     def _folder_or_scope(self, head: str, words: list[list[BatchChar]], mode: int) -> bool:
         """Follow commands about folders, scopes and single variables; False if it is none of them."""
@@ -271,7 +275,7 @@ class CmdReader(CmdState):
             self._move(moved.group(), head[moved.end():], args, line, mode)
         elif re.fullmatch(r"[a-z]:", head):
             if mode != NOT_RUN:
-                self._lose_folder(f"the change of drive in line {line}")
+                self._lose_folder(_("the change of drive in line {line}").format(line=line))
         elif head == "setlocal":
             self._setlocal([text_of(a).lower() for a in args], line, mode)
         elif head == "endlocal":
@@ -280,7 +284,7 @@ class CmdReader(CmdState):
             self.shifted |= mode != NOT_RUN
         elif head in ("path", "prompt"):
             if mode != NOT_RUN and (args or head == "prompt"):
-                self._make_uncertain(upper_name(head), f"the {head} in line {line}")
+                self._make_uncertain(upper_name(head), the_command(head, line))
         else:
             return False
         return True
@@ -288,7 +292,7 @@ class CmdReader(CmdState):
     def _move(self, how: str, glued: str, args: list[list[BatchChar]], line: int, mode: int) -> None:
         if mode == NOT_RUN or (not args and not glued and how in ("cd", "chdir", "pushd")):
             return
-        reason = f"the {how} in line {line}"
+        reason = the_command(how, line)
         far = any(text_of(a).lower() == "/d" for a in args) or how == "pushd"
         args = [a for a in args if text_of(a).lower() != "/d"]
         if how == "pushd":
@@ -316,12 +320,12 @@ class CmdReader(CmdState):
             self.out.delayed_expansion = False
         if mode == MAY_RUN or "disableextensions" in args:
             self.unsure = True
-            self._all_uncertain(f"the setlocal in line {line}")
+            self._all_uncertain(the_command("setlocal", line))
 
     def _endlocal(self, line: int, mode: int) -> None:
         if mode == NOT_RUN:
             return
-        reason = f"the endlocal in line {line}"
+        reason = the_command("endlocal", line)
         if mode == MAY_RUN:
             self._all_uncertain(reason)
         elif self.saved_scopes:
@@ -349,15 +353,14 @@ class CmdReader(CmdState):
         out, first = self.out, words[0][0].atom.start
         line = self.line(first)
         if script is None or (script and not starts):
-            if head == "call":
-                self._may_set_any(f"the file called in line {line}", mode)
-            elif not leaves_variables_alone(head):
-                self._may_set_any(f"the command {text_of(words[0])} in line {line}", mode)
+            text = _("the file called in line {line}") if head == "call" else _("the command {command} in line {line}")
+            if head == "call" or not leaves_variables_alone(head):
+                self._may_set_any(text.format(command=text_of(words[0]), line=line), mode)
             return
         here = self.folders.here
         elsewhere = here != self.folders.folder and (here or self.folder_lost_by not in out.changes_any)
         if mode != NOT_RUN and elsewhere and "\\" not in texts[min(script, len(texts) - 1)]:
-            self._all_uncertain(f"the folder that line {line} is run in")
+            self._all_uncertain(_("the folder that line {line} is run in").format(line=line))
         self.starts.add(first)
         if out.launch_at is None:
             out.launch_at, out.launch_line = first, line
@@ -370,7 +373,7 @@ class CmdReader(CmdState):
             self.started = True
             self._end()
         else:
-            reason = f"the start of the web UI inside a condition in line {line}"
+            reason = _("the start of the web UI inside a condition in line {line}").format(line=line)
             if mode == MAY_RUN:
                 self._all_uncertain(reason)
             self._args_uncertain(reason, mode)
@@ -385,7 +388,7 @@ class CmdReader(CmdState):
                 plain = here and '"' not in text and word[-1].atom.end - word[0].atom.start == len(text)
                 text = text.replace('"', "")
                 self.out.line_words.append(LaunchWord(text, word[0].atom.start, word[-1].atom.end, plain))
-            elif not all(t.atom.depends.startswith("the argument") or t.text == '"' for t in word):
+            elif not all(t.atom.depends.startswith(ARGUMENT) or t.text == '"' for t in word):
                 self.out.line_unknown = True
 
     # -- set
@@ -393,7 +396,7 @@ class CmdReader(CmdState):
     def _call_set(self, rest: list[BatchChar], line: int, mode: int, nested: bool) -> None:
         """Follow ``call set``, which expands percent signs once more when it runs."""
         text = text_of(rest)
-        reason = f"the call of set in line {line}"
+        reason = _("the call of set in line {line}").format(line=line)
         if mode == NOT_RUN:
             if COMMANDLINE_ARGS in text.upper():
                 self._args_uncertain(reason, NOT_RUN)
@@ -425,10 +428,11 @@ class CmdReader(CmdState):
             return
         args = unquoted(args)
         equals = next((k for k, t in enumerate(args) if t.text == "="), None)
+        reason = the_command("set", line)
         if not equals or not text_of(args[:equals]):  # shows variables, or is no assignment ("set =1")
             self._other(chars)
             if not self._certain(args) and mode != NOT_RUN:
-                self._all_uncertain(f"the set in line {line}")
+                self._all_uncertain(reason)
             return
         name = upper_name(text_of(args[:equals]))
         sign, value = args[equals], args[equals + 1 :]
@@ -439,10 +443,10 @@ class CmdReader(CmdState):
         if mode == NOT_RUN:
             return
         if not self._certain(args[:equals]) or (nested and "%" in name):
-            self.from_elsewhere.add(f"the set in line {line}")
-            self._all_uncertain(f"the set in line {line}")
+            self.from_elsewhere.add(reason)
+            self._all_uncertain(reason)
         elif mode == MAY_RUN:
-            self._make_uncertain(name, f"a condition, block or jump around line {line}")
+            self._make_uncertain(name, _("a condition, block or jump around line {line}").format(line=line))
         else:
             parts = tuple(t.atom._replace(editable=False) for t in value)
             self.vars[name] = VariableValue((*parts, *self._uncertain_parts(value, line, target)))
@@ -452,16 +456,16 @@ class CmdReader(CmdState):
         at = value[-1].atom.end if value else 0
         found: list[str] = []
         if self.out.delayed_expansion and "!" in text_of(value):
-            found.append("delayed expansion (!)")
+            found.append(_("delayed expansion (!)"))
         if target:
-            found.append(f"the redirection in line {line}")
+            found.append(_("the redirection in line {line}").format(line=line))
             if target == "nul":
                 self.facts.add(found[-1])
         return [Atom("", at, at, "plain", reason, False) for reason in found]
 
     def _computed(self, text: str, args: list[BatchChar], line: int, mode: int) -> None:
         """Follow ``set /a`` and ``set /p``: the variables they name get values that only the start can tell."""
-        reason = f"the set {text[:2]} in line {line}"
+        reason = the_command(f"set {text[:2]}", line)
         if mode == NOT_RUN:
             if COMMANDLINE_ARGS in text.upper():
                 self._args_uncertain(reason, NOT_RUN)
@@ -488,9 +492,8 @@ class CmdReader(CmdState):
         out.assignments.append(Assignment(line, sign.atom.end, end, Insertion(end, where), nested))
         loose = [a._replace(start=end, end=end, where=where) for a in self._uncertain_parts(value, line, target)]
         parts = (*(t.atom for t in value), *loose)
-        reason = f"a condition, block or jump around line {line}"
         if mode == RUNS:
             self.vars[COMMANDLINE_ARGS] = VariableValue(parts)
             self.pending = True
         if nested or mode != RUNS:
-            self._args_uncertain(reason, mode)
+            self._args_uncertain(_("a condition, block or jump around line {line}").format(line=line), mode)

@@ -11,8 +11,9 @@ import re
 from itertools import dropwhile
 from typing import NamedTuple, Protocol
 
+from autotune.language.translate import _
 from autotune.launchfile.cmd_facts import upper_name
-from autotune.launchfile.values import COMMANDLINE_ARGS, Atom, VariableValue, flatten
+from autotune.launchfile.values import ARGUMENT, COMMANDLINE_ARGS, FROM_ENVIRONMENT, Atom, VariableValue, flatten
 
 MAX_LINE = 8191
 """cmd.exe's longest line, in characters."""
@@ -135,7 +136,7 @@ class LineReader:
         if argument:
             known = self.source.argument(argument.group())
             if known is None:
-                atoms.append(Atom("", i, argument.end(), "plain", f"the argument {argument.group()}", False))
+                atoms.append(Atom("", i, argument.end(), "plain", f"{ARGUMENT}{argument.group()}", False))
             else:
                 atoms.extend(Atom(c, i, argument.end(), "plain", "", False) for c in known)
             return argument.end()
@@ -149,9 +150,11 @@ class LineReader:
         if change:
             if not value.text:  # cmd takes "%NAME:" away and reads on behind the colon
                 atoms.extend(Atom("", i, match.end(1) + 1, "plain", r, False) for r in reasons)
-                return match.end(1) + 1 if all(r.startswith("variable ") for r in reasons) else match.end()
+                return match.end(1) + 1 if all(r.startswith(FROM_ENVIRONMENT) for r in reasons) else match.end()
             new = changed(value.text, change)
-            reason = f"variable {name}" if new is not None else f"the changed variable {name}"
+            reason = f"{FROM_ENVIRONMENT}{name}"
+            if new is None:
+                reason = _("the changed variable {name}").format(name=name)
             expanded = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
             reasons = [*value.reasons, reason]
         elif name.upper() == COMMANDLINE_ARGS:
@@ -181,7 +184,7 @@ def changed(text: str, change: str) -> str | None:
     if old.startswith("*"):
         found = re.search(re.escape(old[1:]), text, re.IGNORECASE)
         return new + text[found.end() :] if found else text
-    return re.sub(re.escape(old), lambda _: new, text, flags=re.IGNORECASE)
+    return re.sub(re.escape(old), lambda __: new, text, flags=re.IGNORECASE)
 
 
 def finished_remark(chars: list[BatchChar]) -> bool:

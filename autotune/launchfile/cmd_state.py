@@ -6,10 +6,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.launchfile import codepage
 from autotune.launchfile.cmd_facts import DYNAMIC, BatchFolders, upper_name
 from autotune.launchfile.cmd_scan import BatchChar, text_of
-from autotune.launchfile.values import COMMANDLINE_ARGS, Atom, Reading, Variable, VariableValue, flatten
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    FROM_ENVIRONMENT,
+    Atom,
+    Reading,
+    Variable,
+    VariableValue,
+    flatten,
+    shown,
+)
 
 NOT_RUN, MAY_RUN, RUNS = 0, 1, 2
 """A command that does not run (for now), may run, runs."""
@@ -47,14 +57,14 @@ class CmdState:
         if given is None and key == "CD":
             given = self.folders.here
             if not given:
-                return VariableValue((), (self.folder_lost_by or "the folder",))
+                return VariableValue((), (self.folder_lost_by or _("the folder"),))
         elif given is None and key in DYNAMIC:
-            return VariableValue((), (f"the changing variable {name}",))
+            return VariableValue((), (_("the changing variable {name}").format(name=name),))
         return VariableValue(self._from_outside(name, given), (*self.changes_any_before, *self.out.changes_any))
 
     def _from_outside(self, name: str, text: str | None) -> tuple[Atom, ...]:
         raw = codepage.from_unicode(text or "")
-        depends = f"variable {name}"
+        depends = f"{FROM_ENVIRONMENT}{name}"
         return tuple(Atom(c, 0, 0, "plain", depends, False) for c in raw) or (
             Atom("", 0, 0, "plain", depends, False),)
 
@@ -66,10 +76,10 @@ class CmdState:
     def _variable(self, value: VariableValue) -> Variable:
         flat = flatten(value)
         text = codepage.decode_text(flat.text, self.out.page)
-        return Variable(text or None, True, tuple(r for r in flat.reasons if not self._is_fact(r)))
+        return Variable(text or None, True, tuple(shown(r) for r in flat.reasons if not self._is_fact(r)))
 
     def _is_fact(self, reason: str) -> bool:
-        return reason.startswith("variable ") or reason in self.facts
+        return reason.startswith(FROM_ENVIRONMENT) or reason in self.facts
 
     def _own_given(self) -> VariableValue:
         value = self.variable(COMMANDLINE_ARGS)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import dropwhile, islice, takewhile
 from typing import NamedTuple
 
+from autotune.language.translate import _
 from autotune.launchfile.cmd_scan import DELIMITERS, BatchChar, LineReader, text_of, without_redirections
-from autotune.launchfile.values import Atom
+from autotune.launchfile.values import FROM_ENVIRONMENT, Atom, shown
 
 ALWAYS, MAYBE, PIPED = "always", "maybe", "piped"
 """How a command in a chain runs: always; depending on the one before (``&&``, ``||``); in a child process (``|``)."""
@@ -153,12 +154,12 @@ class Parser:
                 how = self._operator(steps)
             elif not char.text and self._nothing_before_sign():
                 self.i += 1
-                if not char.atom.depends.startswith("variable "):
-                    steps.append(Step(UnknownSyntax(char.atom.depends, char.atom.start)))
+                if not char.atom.depends.startswith(FROM_ENVIRONMENT):
+                    steps.append(Step(UnknownSyntax(shown(char.atom.depends), char.atom.start)))
             elif char.text == ":" and not char.quoted:
                 self._to_line_end()
                 if self.depth:
-                    steps.append(Step(UnknownSyntax("the label inside a block", char.atom.start)))
+                    steps.append(Step(UnknownSyntax(_("the label inside a block"), char.atom.start)))
             else:
                 steps.append(Step(self._command(odd), how))
 
@@ -224,9 +225,9 @@ class Parser:
         behind = self.chars[begin : self.i]
         if self.i < len(self.chars) and self._special(")") and not self.depth:
             self._to_line_end()
-            return UnknownSyntax("the second )", self.chars[begin - 1].atom.start)
+            return UnknownSyntax(_("the second )"), self.chars[begin - 1].atom.start)
         if any(t.text.strip(DELIMITERS) for t in without_redirections(behind)[0]):
-            return UnknownSyntax("the text behind the )", behind[0].atom.start)
+            return UnknownSyntax(_("the text behind the )"), behind[0].atom.start)
         return Group(body, behind)
 
     def _else_ahead(self) -> bool:
@@ -316,7 +317,7 @@ class Parser:
         if text_of(self.chars[self.i : self.i + 2]).lower() != "do":
             self.i = min(self.i, len(self.chars))
             self._to_line_end()
-            return UnknownSyntax("the loop", self.chars[begin].atom.start)
+            return UnknownSyntax(_("the loop"), self.chars[begin].atom.start)
         self.i += 2
         head = self.chars[begin : self.i]
         return For(head, self._branch()[0])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.launchfile.jsonspan import Member, blank, members
 from autotune.model.errors import Refused
 
@@ -27,11 +28,12 @@ def values(data: bytes, name: str = "config.json") -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise Refused(f"{name} is not JSON: {error}", "Mend it, or let the web UI write it anew.") from None
+        raise Refused(_("{name} is not JSON: {error}").format(name=name, error=error),
+                      _("Mend it, or let the web UI write it anew.")) from None
     except RecursionError:
-        raise Refused(f"{name} is nested too deeply", "Let the web UI write it anew.") from None
+        raise Refused(_("{name} is nested too deeply").format(name=name), _("Let the web UI write it anew.")) from None
     if not isinstance(found, dict):
-        raise Refused(f"{name} is not a JSON object", "Let the web UI write it anew.")
+        raise Refused(_("{name} is not a JSON object").format(name=name), _("Let the web UI write it anew."))
     return found
 
 
@@ -39,7 +41,8 @@ def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused(f"{name} is not UTF-8", "Mend it, or let the web UI write it anew.") from None
+        raise Refused(_("{name} is not UTF-8").format(name=name),
+                      _("Mend it, or let the web UI write it anew.")) from None
 
 
 def edit(data: bytes, wanted: Mapping[str, Any], name: str = "config.json") -> bytes:

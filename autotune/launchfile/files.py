@@ -16,6 +16,7 @@ from pathlib import Path
 
 from autotune.disk import files as disk
 from autotune.disk import windows_acl, windows_attributes
+from autotune.language.translate import _, ngettext
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused, StateDamaged
 
 
@@ -98,26 +99,29 @@ def examine(path: Path) -> TargetFile:
         info = real.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            raise NothingToWorkOn(f"{path} is a link to {path.readlink()}, which does not exist",
-                                  "Mend the link first.") from None
+            raise NothingToWorkOn(_("{path} is a link to {target}, which does not exist").format(
+                                      path=path, target=path.readlink()), _("Mend the link first.")) from None
         if not path.parent.is_dir():
-            raise NothingToWorkOn(f"the folder {path.parent} does not exist", "Check the path.") from None
+            raise NothingToWorkOn(_("the folder {folder} does not exist").format(folder=path.parent),
+                                  _("Check the path.")) from None
         return TargetFile(path.parent.resolve() / path.name, None, (path.parent.resolve() / path.name,))
     except (OSError, RuntimeError) as error:
-        raise Refused(f"{path} cannot be looked at: {error}",
-                      "Check the links and permissions on the way to it.") from None
+        raise Refused(_("{path} cannot be looked at: {error}").format(path=path, error=error),
+                      _("Check the links and permissions on the way to it.")) from None
     if not stat.S_ISREG(info.st_mode):
-        raise NothingToWorkOn(f"{path} is not an ordinary file", "Name the launch file itself.")
+        raise NothingToWorkOn(_("{path} is not an ordinary file").format(path=path), _("Name the launch file itself."))
     if not info.st_mode & 0o222:
-        raise Refused(f"{path} is read-only", f"Allow writing first: {disk.how_to_allow(real)}")
+        raise Refused(_("{path} is read-only").format(path=path),
+                      _("Allow writing first: {how}").format(how=disk.how_to_allow(real)))
     if not os.access(real, os.W_OK):
         mine = sys.platform != "win32" and os.geteuid() in (0, info.st_uid)
-        hint = "It is immutable or on a read-only disk: see lsattr and mount." if mine else \
-            "Run autotune as the file's owner."
-        raise Refused(f"{path} may be read but not written by this user", hint)
+        hint = _("It is immutable or on a read-only disk: see lsattr and mount.") if mine else \
+            _("Run autotune as the file's owner.")
+        raise Refused(_("{path} may be read but not written by this user").format(path=path), hint)
     if not os.access(real.parent, os.W_OK):
-        raise Refused(f"the folder {real.parent} is not writable, so {real.name} cannot be replaced safely",
-                      "Allow writing in that folder.")
+        raise Refused(
+            _("the folder {folder} is not writable, so {name} cannot be replaced safely").format(
+                folder=real.parent, name=real.name), _("Allow writing in that folder."))
     return TargetFile(real, info, _names(real, info))
 
 
@@ -128,8 +132,8 @@ def cannot_write(error: OSError, message: str, hint: str) -> AutotuneError:
     """
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     if disk.is_held(error):
-        return Refused(f"{message} (another program has it open)", "Close that program (an editor, a virus scanner), "
-                       "then run the command again.")
+        return Refused(_("{message} (another program has it open)").format(message=message),
+                       _("Close that program (an editor, a virus scanner), then run the command again."))
     return Refused(message, hint) if full else StateDamaged(message, hint)
 
 
@@ -140,9 +144,12 @@ def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
     same = [entry for entry in sorted(path.parent.iterdir()) if not entry.is_symlink() and path.samefile(entry)]
     if len(same) != info.st_nlink:
         others = info.st_nlink - len(same)
-        links = f"{others} hard link{'s' if others > 1 else ''}"
-        raise Refused(f"{path} has {links} outside its folder, which would keep the old flags",
-                      f"Make it a file of its own: cp -p '{path}' '{path}.new' && mv '{path}.new' '{path}'")
+        raise Refused(
+            ngettext("{path} has {count} hard link outside its folder, which would keep the old flags",
+                     "{path} has {count} hard links outside its folder, which would keep the old flags",
+                     others).format(path=path, count=others),
+            _("Make it a file of its own: {command}").format(
+                command=f"cp -p '{path}' '{path}.new' && mv '{path}.new' '{path}'"))
     return tuple(same)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.launchfile.blocks import Block
-from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT, Reading, Variable
+from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT, Reading, Variable, shown
 
 IsManaged = Callable[[Sequence[str]], tuple[bool, ...]]
 """Tells of each argv word, values of flags included, whether autotune may edit it."""
@@ -59,7 +60,7 @@ class LaunchFile:
         """
         facts = self.reading.facts if self.reading else frozenset()
         own = (reason for reason in self.depends if not reason.startswith(FROM_ENVIRONMENT) and reason not in facts)
-        return tuple(dict.fromkeys((*own, *self.variable(COMMANDLINE_ARGS).depends, *self.others)))
+        return tuple(dict.fromkeys(map(shown, (*own, *self.variable(COMMANDLINE_ARGS).depends, *self.others))))
 
     def variable(self, name: str) -> Variable:
         """The variable that the web UI is started with: as the file sets it, else as the environment has it.
@@ -92,4 +93,4 @@ class LaunchFile:
         from autotune.launchfile.sh_words import GIVEN_OR_SET, SET_BY_BASH
 
         itself = name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ)
-        return (*changes_earlier, "what bash sets itself") if itself else changes_earlier
+        return (*changes_earlier, _("what bash sets itself")) if itself else changes_earlier

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from autotune.disk import files as disk
+from autotune.language.translate import _
 from autotune.launchfile.files import cannot_write
 from autotune.model.errors import Busy, StateDamaged
 
@@ -51,13 +52,15 @@ class Lock:
     def acquire(self) -> None:
         """Take the lock. Raises Busy (someone has it) and StateDamaged (the file cannot be made)."""
         if self._handle is not None:
-            raise Busy(f"this process (pid {os.getpid()}) holds {self.path.name} already")
+            raise Busy(
+                _("this process (pid {pid}) holds {name} already").format(pid=os.getpid(), name=self.path.name))
         try:
             disk.make_folder(self.path.parent)
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise cannot_write(error, f"the lock {self.path} cannot be made: {error.strerror}",
-                               "Check that the state folder is writable and has room.") from None
+            raise cannot_write(
+                error, _("the lock {path} cannot be made: {reason}").format(path=self.path, reason=error.strerror),
+                _("Check that the state folder is writable and has room.")) from None
         try:
             _lock(handle)
         except BlockingIOError:
@@ -65,8 +68,8 @@ class Lock:
             raise self._busy() from None
         except OSError as error:
             os.close(handle)
-            raise StateDamaged(f"{self.path} cannot be locked: {error.strerror}",
-                               "Choose a state folder on a local disk with --state-dir.") from None
+            raise StateDamaged(_("{path} cannot be locked: {reason}").format(path=self.path, reason=error.strerror),
+                               _("Choose a state folder on a local disk with --state-dir.")) from None
         self._handle = handle
         self._write_holder(handle)
 
@@ -87,12 +90,15 @@ class Lock:
 
     def _busy(self) -> Busy:
         who = self.holder()
-        pid = who.get("pid", "unknown")
-        where = "" if who.get("host") in (None, socket.gethostname()) else f" on {who['host']}"
-        since = f", since {who['started']}" if "started" in who else ""
-        what = f" ({who['what']})" if "what" in who else ""
-        return Busy(f"another autotune is at work: pid {pid}{where}{what}{since}",
-                    "Wait for it to end, or end it with Ctrl-C where it runs; what it measured is kept.")
+        text = _("pid {pid}").format(pid=who.get("pid", _("unknown")))
+        if who.get("host") not in (None, socket.gethostname()):
+            text = _("{process} on {host}").format(process=text, host=who["host"])
+        if "what" in who:
+            text = _("{process} ({command})").format(process=text, command=who["what"])
+        if "started" in who:
+            text = _("{process}, since {time}").format(process=text, time=who["started"])
+        return Busy(_("another autotune is at work: {process}").format(process=text),
+                    _("Wait for it to end, or end it with Ctrl-C where it runs; what it measured is kept."))
 
     def release(self) -> None:
         """Let go. Safe to call twice."""

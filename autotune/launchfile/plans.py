@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.launchfile import config_json, options
 from autotune.launchfile.files import TargetFile, examine
 from autotune.launchfile.records import SavedFile, digest
@@ -70,7 +71,7 @@ def options_in_file(file: SavedFile, now: bytes | None, version: options.Version
     was never saved there.
     """
     if now is None:
-        return None, [] if file.live else [f"{file.path} is gone and was left so"]
+        return None, [] if file.live else [_("{path} is gone and was left so").format(path=file.path)]
     keys = options.goals(file.keys, version)
     if file.live:
         held = config_json.values(now, str(file.path))
@@ -81,4 +82,4 @@ def options_in_file(file: SavedFile, now: bytes | None, version: options.Version
 
 def notes_on_kept(path: Path, left: Sequence[str]) -> list[str]:
     """A note on each option that someone changed since and that is left alone."""
-    return [f"{path.name}: {key} was changed since and stays" for key in left]
+    return [_("{name}: {key} was changed since and stays").format(name=path.name, key=key) for key in left]

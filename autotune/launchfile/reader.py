@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.disk import windows_attributes
+from autotune.language.translate import _
 from autotune.launchfile import blocks, formats
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.values import (
@@ -50,28 +51,37 @@ def load_bytes(path: Path) -> bytes:
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
-            raise NothingToWorkOn(f"{path} is a folder, not a launch file", "Name the webui-user file itself.")
+            raise NothingToWorkOn(_("{path} is a folder, not a launch file").format(path=path),
+                                  _("Name the webui-user file itself."))
         if not stat.S_ISREG(info.st_mode):
-            raise NothingToWorkOn(f"{path} is not an ordinary file", "Name the webui-user file itself.")
+            raise NothingToWorkOn(_("{path} is not an ordinary file").format(path=path),
+                                  _("Name the webui-user file itself."))
         if info.st_size > MAX_FILE:
-            raise Refused(f"{path} has {info.st_size:,} bytes; no launch file is that big",
-                          "Check that --launch-file names the right file.")
+            raise Refused(_("{path} has {size:,} bytes; no launch file is that big").format(
+                              path=path, size=info.st_size), _("Check that --launch-file names the right file."))
         return path.read_bytes()
     except FileNotFoundError:
         if path.is_symlink():
-            raise NothingToWorkOn(f"{path} is a link to {path.readlink()}, which does not exist",
-                                  "Mend the link, or name the file with --launch-file.") from None
+            raise NothingToWorkOn(
+                _("{path} is a link to {target}, which does not exist").format(path=path, target=path.readlink()),
+                _("Mend the link, or name the file with --launch-file.")) from None
         if len(str(path)) > LONGEST and not windows_attributes.long_paths():
-            raise NothingToWorkOn(f"{path} has {len(str(path))} letters, this Windows opens paths of {LONGEST}",
-                                  "Move the web UI to a folder with a shorter path.") from None
-        raise NothingToWorkOn(f"{path} does not exist", "Name the launch file with --launch-file.") from None
+            raise NothingToWorkOn(
+                _("{path} has {count} letters, this Windows opens paths of {most}").format(
+                    path=path, count=len(str(path)), most=LONGEST),
+                _("Move the web UI to a folder with a shorter path.")) from None
+        raise NothingToWorkOn(_("{path} does not exist").format(path=path),
+                              _("Name the launch file with --launch-file.")) from None
     except PermissionError:
-        how = "in its Properties, under Security" if sys.platform == "win32" else f"chmod u+r {shlex.quote(str(path))}"
-        raise Refused(f"{path} cannot be read: permission denied", f"Allow it: {how}") from None
+        how = _("in its Properties, under Security") if sys.platform == "win32" else \
+            f"chmod u+r {shlex.quote(str(path))}"
+        raise Refused(_("{path} cannot be read: permission denied").format(path=path),
+                      _("Allow it: {how}").format(how=how)) from None
     except OSError as error:
         in_cloud = windows_attributes.is_cloud_error(error)
-        hint = f"{windows_attributes.HOW_TO_DOWNLOAD}." if in_cloud else "Check the path."
-        raise NothingToWorkOn(f"{path} cannot be read: {error.strerror}", hint) from None
+        hint = _("{advice}.").format(advice=windows_attributes.how_to_download()) if in_cloud else _("Check the path.")
+        raise NothingToWorkOn(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror),
+                              hint) from None
 
 
 def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None = None,
@@ -85,21 +95,22 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
         return made.parse(data, path, root)
     kind = kind_of(path)
     if b"\0" in data:
-        hint = "Save it as UTF-8 text." if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Restore it from a backup."
-        raise Refused(f"{path} holds NUL bytes, so it is no script", hint)
+        hint = _("Save it as UTF-8 text.") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else _("Restore it from a backup.")
+        raise Refused(_("{path} holds NUL bytes, so it is no script").format(path=path), hint)
     found = blocks.find(data, kind)
     base = found.base if found else data
     reading = read_script(base, kind, environ, path, before)
     if reading.trouble:
-        hint = "Mend that line first; the web UI cannot start with it."
+        hint = _("Mend that line first; the web UI cannot start with it.")
         if kind == "sh":
-            hint = "Mend that line if bash complains about it too (bash -n FILE), or set the flags by hand."
+            hint = _("Mend that line if bash complains about it too (bash -n FILE), or set the flags by hand.")
         raise Refused(f"{path}: {reading.trouble}", hint)
     plain = replace(interpret(base, path, kind, reading, environ), data=data, base=base, before=before)
     if found is None:
         return plain
     if found.block is None:
-        why = f"autotune's block in line {found.line} was changed by hand; take the block out or roll back first"
+        why = _("autotune's block in line {line} was changed by hand; take the block out or roll back first").format(
+            line=found.line)
         return replace(plain, static=False, why_not=why)
     appended = blocks.added(found.block)
     if kind == "sh":
@@ -113,7 +124,8 @@ def parse(data: bytes, path: Path, environ: Mapping[str, str], root: Path | None
         try:
             more = shlex.split(decode_word(left, reading))
         except ValueError:
-            raise Refused(f"{path}: autotune's block breaks a quote", "Run: autotune rollback") from None
+            raise Refused(_("{path}: autotune's block breaks a quote").format(path=path),
+                          _("Run: autotune rollback")) from None
         kept = (*plain.words[: len(reading.line_words)], *more)
     return replace(plain, words=(*kept, *appended), block=found.block)
 
@@ -131,8 +143,9 @@ def read_script(
     try:
         return _read_script(data, kind, environ, path, before)
     except RecursionError:
-        raise Refused(f"{path}: something in it is nested too deeply to follow",
-                      "Take expansions like ${A:-${B:-...}} apart, or set the flags by hand.") from None
+        raise Refused(_("{path}: something in it is nested too deeply to follow").format(path=path),
+                      _("Take expansions like {example} apart, or set the flags by hand.").format(
+                          example="${A:-${B:-...}}")) from None
 
 
 def _read_script(data: bytes, kind: str, environ: Mapping[str, str], path: Path, before: LaunchFile | None) -> Reading:
@@ -190,25 +203,31 @@ def interpret(
     try:
         spelled = split_value(reading)
     except TooLong:
-        raise Refused(f"{path}: the value of {COMMANDLINE_ARGS} is too long to follow", "Shorten it.") from None
+        raise Refused(_("{path}: the value of {name} is too long to follow").format(
+                          path=path, name=COMMANDLINE_ARGS), _("Shorten it.")) from None
     except UnclosedQuote:
         lines = ", ".join(str(a.line) for a in reading.assignments) or "?"
-        raise Refused(f"{path}: a quote in the value of {COMMANDLINE_ARGS} is never closed (line {lines})",
-                      "Close the quote: the web UI cannot start with it either.") from None
+        raise Refused(
+            _("{path}: a quote in the value of {name} is never closed (line {lines})").format(
+                path=path, name=COMMANDLINE_ARGS, lines=lines),
+            _("Close the quote: the web UI cannot start with it either.")) from None
     depends = list(spelled.flat.reasons)
     texts = [w.text for w in reading.line_words] + [w.text for w in spelled.words]
     if not reading.exported:
         texts = [w.text for w in reading.line_words]
     why_not = reading.why_not or None
     if why_not is None and not reading.exported:
-        where = f"in line {reading.assignments[-1].line} " if reading.assignments else ""
-        why_not = f"{COMMANDLINE_ARGS} is set {where}but never exported, so the web UI does not get it"
+        why_not = _("{name} is set but never exported, so the web UI does not get it").format(name=COMMANDLINE_ARGS)
+        if reading.assignments:
+            why_not = _("{name} is set in line {line} but never exported, so the web UI does not get it").format(
+                name=COMMANDLINE_ARGS, line=reading.assignments[-1].line)
     if reading.line_unknown:
-        depends.append(f"variables on the starting line {reading.launch_line}")
+        depends.append(_("variables on the starting line {line}").format(line=reading.launch_line))
     try:
         words = tuple(decode_word(t, reading) for t in texts)
     except UnicodeDecodeError:
-        raise Refused(f"{path}: the value of {COMMANDLINE_ARGS} is not UTF-8 text", "Save the file as UTF-8.") from None
+        raise Refused(_("{path}: the value of {name} is not UTF-8 text").format(
+                          path=path, name=COMMANDLINE_ARGS), _("Save the file as UTF-8.")) from None
     numbers = tuple(a.line for a in reading.assignments)
     return LaunchFile(path, kind, data, words, not depends, why_not, tuple(depends), numbers, reading,
                       environ=environ)

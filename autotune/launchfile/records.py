@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from autotune.language.translate import _
 from autotune.launchfile.config_json import Keys
 from autotune.model.errors import StateDamaged
 
@@ -96,28 +97,29 @@ def read_record(folder: Path) -> Checkpoint:
     try:
         raw = json.loads((folder / RECORD).read_bytes().decode("utf-8", "surrogatepass"))
         if raw["format"] != FORMAT:
-            raise ValueError(f"format {raw['format']!r} is another version's")
+            raise ValueError(_("format {format!r} is another version's").format(format=raw["format"]))
         if raw["kind"] not in KINDS or raw["state"] not in STATES or raw["id"] != folder.name:
-            raise ValueError(f"no {' or '.join(KINDS)} of that number")
+            raise ValueError(_("no apply or rollback of that number"))
         files = tuple(
             SavedFile(_path(f["path"]), _text(f["before"]), _text(f["after"]), _keys(f["keys"]),
                       tuple(_path(p) for p in f["links"]), f.get("live") is True) for f in raw["files"])
         return Checkpoint(raw["id"], raw["kind"], raw["state"], _text(raw["time"]), files,
                           _meta(raw["meta"]), _texts(raw["undoes"]), _texts(raw["notes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise StateDamaged(f"the checkpoint record {folder / RECORD} cannot be read: {error}",
-                           f"The saved bytes beside it are intact as far as they go; see {folder}.") from None
+        raise StateDamaged(
+            _("the checkpoint record {path} cannot be read: {error}").format(path=folder / RECORD, error=error),
+            _("The saved bytes beside it are intact as far as they go; see {folder}.").format(folder=folder)) from None
 
 
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
-        raise ValueError(f"{raw!r:.40} is no text")
+        raise ValueError(_("{raw!r:.40} is no text").format(raw=raw))
     return raw
 
 
 def _path(raw: object) -> Path:
     if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError(f"{raw!r:.40} is no path")
+        raise ValueError(_("{raw!r:.40} is no path").format(raw=raw))
     return Path(raw)
 
 
@@ -127,13 +129,14 @@ def _meta(raw: Mapping[str, Any]) -> dict[str, Any]:
     shapes = {"flags": list, "dimensions": list, "settings": dict, "fingerprint": dict}
     wrong = [name for name, shape in shapes.items() if name in meta and not isinstance(meta[name], shape)]
     if wrong or not all(isinstance(word, str) for name in ("flags", "dimensions") for word in meta.get(name, ())):
-        raise ValueError(f"what it says of {', '.join(wrong) or 'the flags'} has another shape")
+        raise ValueError(_("what it says of {names} has another shape").format(
+            names=", ".join(wrong) or _("the flags")))
     return meta
 
 
 def _texts(raw: Sequence[object]) -> tuple[str, ...]:
     if not isinstance(raw, list):
-        raise ValueError(f"{raw!r:.40} is no list")
+        raise ValueError(_("{raw!r:.40} is no list").format(raw=raw))
     return tuple(_text(item) for item in raw)
 
 
@@ -152,9 +155,12 @@ def read_saved(folder: Path, number: int, version: str, expected: str) -> bytes 
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise StateDamaged(f"the saved bytes {path} cannot be read: {error.strerror}", f"See {folder}.") from None
+        raise StateDamaged(
+            _("the saved bytes {path} cannot be read: {reason}").format(path=path, reason=error.strerror),
+            _("See {folder}.").format(folder=folder)) from None
     if digest(data) != expected:
-        raise StateDamaged(f"the saved bytes {path} are not what was saved", f"See {folder}.")
+        raise StateDamaged(_("the saved bytes {path} are not what was saved").format(path=path),
+                           _("See {folder}.").format(folder=folder))
     return data
 
 

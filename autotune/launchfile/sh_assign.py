@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 
+from autotune.language.translate import _
 from autotune.launchfile.sh_commands import BASH_CONTROLS
 from autotune.launchfile.sh_state import ShState
 from autotune.launchfile.sh_tree import Node, begin_of, end_of, source_of, type_of
 from autotune.launchfile.sh_words import NAME, SET_BY_BASH, UNSET
-from autotune.launchfile.values import COMMANDLINE_ARGS, Assignment, Atom, Expanded, Insertion, VariableValue
+from autotune.launchfile.values import (
+    COMMANDLINE_ARGS,
+    Assignment,
+    Atom,
+    Expanded,
+    Insertion,
+    VariableValue,
+    the_command,
+)
 
 
 class ShAssigns(ShState):
@@ -19,17 +28,17 @@ class ShAssigns(ShState):
         names = args[1:] if args and args[0] in ("-v", "-f") else args
         if any(n is None or not NAME.fullmatch(n) or n in self.functions or n in self.readonly or n in BASH_CONTROLS
                for n in names):
-            self._all_uncertain(f"the unset in line {line}")
+            self._all_uncertain(the_command("unset", line))
             return
         for name in names if not functions else []:
             assert name is not None
             if nested:
-                self._make_uncertain(name, f"a condition or loop in line {line}")
+                self._make_uncertain(name, _("a condition or loop in line {line}").format(line=line))
             else:
                 self._forget(name)
 
     def _forget(self, name: str) -> None:
-        self.words.variables[name] = UNSET if name not in SET_BY_BASH else VariableValue((), ("bash itself",))
+        self.words.variables[name] = UNSET if name not in SET_BY_BASH else VariableValue((), (_("bash itself"),))
         self.words.arrays.pop(name, None)
         self.exported.discard(name)
         self.attributes.pop(name, None)
@@ -47,7 +56,7 @@ class ShAssigns(ShState):
         self._expand(one)
         own, line, append = name == COMMANDLINE_ARGS, self._at(one), bool(one.get("Append"))
         if name in BASH_CONTROLS or name in self.readonly or not NAME.fullmatch(name):
-            self._all_uncertain(f"the assignment in line {line}")
+            self._all_uncertain(_("the assignment in line {line}").format(line=line))
         if one.get("Index") or one.get("Array"):
             value = self._array(name, one, append, nested)
         else:
@@ -55,13 +64,13 @@ class ShAssigns(ShState):
         if export:
             self._export(name, nested, line)
         if own and nested:
-            self._args_uncertain(f"a condition, loop or function around line {line}")
+            self._args_uncertain(_("a condition, loop or function around line {line}").format(line=line))
             return True
         if nested:
             old = self.words.variables.get(name) or self.words.value_of(name, (begin_of(one), begin_of(one)))
-            value = VariableValue((Expanded(old, False),), (f"a condition or loop in line {line}",))
+            value = VariableValue((Expanded(old, False),), (_("a condition or loop in line {line}").format(line=line),))
         elif name in SET_BY_BASH and name not in ("IFS", "SCRIPT_DIR", "OPTARG", "REPLY", "COLUMNS", "LINES"):
-            value = VariableValue(value.parts, (*value.reasons, "bash itself"))
+            value = VariableValue(value.parts, (*value.reasons, _("bash itself")))
         elif name in self.attributes:
             value = VariableValue(value.parts, (*value.reasons, self.attributes[name]))
         self.words.variables[name] = value
@@ -73,7 +82,7 @@ class ShAssigns(ShState):
             self.exported.add(name)
             self.export_doubt.pop(name, None)
         elif name not in self.exported:
-            self.export_doubt[name] = f"a condition or loop in line {line}"
+            self.export_doubt[name] = _("a condition or loop in line {line}").format(line=line)
 
     def _plain(self, one: Node, name: str, append: bool, nested: bool) -> VariableValue:
         own, at = name == COMMANDLINE_ARGS, end_of(one["Name"]) + (2 if append else 1)
@@ -89,7 +98,7 @@ class ShAssigns(ShState):
             self.words.arrays[name] = [value, *self.words.arrays[name][1:]]
             if nested or append:
                 self.words.arrays.pop(name)
-                self.attributes[name] = f"an array in line {self._at(one)}"
+                self.attributes[name] = _("an array in line {line}").format(line=self._at(one))
         if own:
             self.out.assigned = True
             self.out.assignments.append(Assignment(self._at(one), at, end, tail, nested, append))
@@ -107,10 +116,10 @@ class ShAssigns(ShState):
         if one.get("Index"):
             raw = source_of(one["Index"], self.s)
             if not re.fullmatch(r"0|[1-9][0-9]{0,8}", raw):
-                self._all_uncertain(f"the subscript in line {line}")
+                self._all_uncertain(_("the subscript in line {line}").format(line=line))
         if found is None or (append and old is None):
-            self.attributes[name] = f"an array in line {line}"
-            return VariableValue((), (f"an array in line {line}",))
+            self.attributes[name] = _("an array in line {line}").format(line=line)
+            return VariableValue((), (_("an array in line {line}").format(line=line),))
         self.words.arrays[name] = [*(old or []), *found] if append else found
         return next(iter(self.words.arrays[name]), VariableValue())
 
@@ -121,9 +130,10 @@ class ShAssigns(ShState):
         letters = "".join(o[1:] for o in options if o[0] == "-")
         allowed = "pfn" if variant == "export" else "xriulcaAgpfFt"
         if any(o[0] == "+" and o != "+x" for o in options) or set(letters) - set(allowed):
-            self._all_uncertain(f"{variant} {' '.join(options)} in line {line}")
+            self._all_uncertain(
+                _("{command} in line {line}").format(command=f"{variant} {' '.join(options)}", line=line))
         elif variant in self.functions or names is None or (variant == "local" and not self.calls):
-            self._all_uncertain(f"the {variant} in line {line}")
+            self._all_uncertain(the_command(variant, line))
         for one in args:
             self._expand(one)
         if "f" in letters or "F" in letters:
@@ -136,7 +146,7 @@ class ShAssigns(ShState):
             if (variant == "export" and "n" in letters) or "+x" in options:
                 self.exported.discard(name)
                 if nested:
-                    self.export_doubt[name] = f"a condition or loop in line {line}"
+                    self.export_doubt[name] = _("a condition or loop in line {line}").format(line=line)
         self.words.before = None
 
     def _split(self, args: list[Node]) -> tuple[list[str], list[Node] | None]:
@@ -161,7 +171,7 @@ class ShAssigns(ShState):
     def _quoted(self, one: Node) -> tuple[str | None, bool]:
         """The literal text before what is only known when it runs, and whether that names a variable: ``"X=..."``."""
         word = one.get("Value") or {}
-        parts, _ = self.words.value(word, False)
+        parts = self.words.value(word, False)[0]
         text = ""
         for part in parts:
             if not isinstance(part, Atom) or part.depends:
@@ -171,7 +181,7 @@ class ShAssigns(ShState):
         bare = any(type_of(p) not in ("SglQuoted", "DblQuoted", "Lit")
                    or (type_of(p) == "Lit" and re.search(r"[*?\[{~]", source_of(p, self.s)))
                    for p in word.get("Parts") or [])
-        whole = len(text) == sum(1 for _ in parts)
+        whole = len(text) == sum(1 for __ in parts)
         return (text, named) if (named and not bare) or whole else (None, False)
 
     def _declared_name(self, one: Node) -> str:
@@ -183,9 +193,9 @@ class ShAssigns(ShState):
         valued = bool(one.get("Value")) or bool(one.get("Array")) or not one.get("Naked")
         literals = [n for n in (one.get("Value") or {}).get("Parts") or [] if type_of(n) == "Lit"]
         if any("{" in source_of(n, self.s) for n in literals):
-            self._all_uncertain(f"the braces in line {line}")
+            self._all_uncertain(_("the braces in line {line}").format(line=line))
         if set("iulc") & set(letters):
-            self.attributes[name] = f"declare -{letters} in line {line}"
+            self.attributes[name] = _("{command} in line {line}").format(command=f"declare -{letters}", line=line)
             self._make_uncertain(name, self.attributes[name])
         if one.get("Name") and valued:
             self._assign(one, nested, export)
@@ -194,19 +204,21 @@ class ShAssigns(ShState):
         elif export:
             self._export(name, nested, line)
         if name in BASH_CONTROLS:
-            self._all_uncertain(f"{variant} in line {line}")
+            self._all_uncertain(_("{command} in line {line}").format(command=variant, line=line))
         if set("aA") & set(letters):
             self.words.arrays.pop(name, None)
-            self.attributes[name] = f"an array in line {line}"
+            self.attributes[name] = _("an array in line {line}").format(line=line)
             self._make_uncertain(name, self.attributes[name])
             if name == COMMANDLINE_ARGS:
                 self._becomes_array(line, nested)
         if variant == "local" or (variant in ("declare", "typeset") and self.calls):
-            self._make_uncertain(name, f"the {variant} in line {line}")
+            self._make_uncertain(name, the_command(variant, line))
         if variant == "readonly" or "r" in letters:
             self.readonly.add(name)
             if name == COMMANDLINE_ARGS:
-                self.out.why_not = self.out.why_not or f"line {line} makes {COMMANDLINE_ARGS} read-only"
+                why = _("line {line} makes {name} read-only").format(line=line, name=COMMANDLINE_ARGS)
+                self.read_only_why = why if not self.out.why_not else self.read_only_why
+                self.out.why_not = self.out.why_not or why
 
     def _quoted_assign(self, one: Node, name: str, nested: bool, export: bool) -> None:
         """Follow an assignment with its name inside quotes: ``export "COMMANDLINE_ARGS=..."``."""
@@ -216,11 +228,11 @@ class ShAssigns(ShState):
             self.out.assigned = True
             self.out.assignments.append(Assignment(line, begin_of(one), end_of(one), tail, nested))
         if name in self.readonly:
-            self._all_uncertain(f"the assignment in line {line}")
+            self._all_uncertain(_("the assignment in line {line}").format(line=line))
         if export:
             self._export(name, nested, line)
         if nested:
-            self._make_uncertain(name, f"a condition, loop or function around line {line}")
+            self._make_uncertain(name, _("a condition, loop or function around line {line}").format(line=line))
             return
         reasons = (self.attributes[name],) if name in self.attributes else ()
         self.words.variables[name] = VariableValue(tuple(parts[len(name) + 1 :]), reasons)

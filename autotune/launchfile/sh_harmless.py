@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
+from autotune.language.translate import _
 from autotune.launchfile import sh_commands
 from autotune.launchfile.sh_tree import Node, begin_of, end_of, parse_bash, source_of, type_of, walk
 from autotune.launchfile.sh_words import NAME, names
@@ -75,36 +76,36 @@ class HarmlessCopy:
     def text(self) -> str:
         """The copy (Latin-1). Raises NotHarmless."""
         if re.search(r"/dev/(?:tcp|udp)", self.s):
-            raise NotHarmless("it opens network connections")
+            raise NotHarmless(_("it opens network connections"))
         if re.search(r"~[-+]", self.s):
-            raise NotHarmless("it names the folder it was in before")
+            raise NotHarmless(_("it names the folder it was in before"))
         self._functions()
         statements = self._until_the_start(self.root.get("Stmts") or [])
         for one in statements:
             self._statement(one, Surroundings())
         self._expansions(statements)
         if self.programs and self.looks and min(self.programs) < max(self.looks):
-            raise NotHarmless(f"line {self._line(min(self.programs))} may change what line "
-                          f"{self._line(max(self.looks))} looks at")
+            raise NotHarmless(_("line {first} may change what line {second} looks at").format(
+                first=self._line(min(self.programs)), second=self._line(max(self.looks))))
         out, at = [], 0
         for a, b, put in sorted(self.changes):
             if a < at:
-                raise NotHarmless(f"line {self._line(a)} cannot be taken apart")
+                raise NotHarmless(_("line {line} cannot be taken apart").format(line=self._line(a)))
             out += [self.s[at:a], put]
             at = b
         return "".join([*out, self.s[at : max(at, self.end)]])
 
     def _functions(self) -> None:
         if taken := sorted((sh_commands.CHANGE_NOTHING | sh_commands.OTHER_BUILTINS) & self.functions.keys()):
-            raise NotHarmless(f"it gives {taken[0]} another meaning")
+            raise NotHarmless(_("it gives {name} another meaning").format(name=taken[0]))
         bodies = [n for n in walk(self.root) if type_of(n) == "FuncDecl"]
         if len(bodies) != len(self.functions):
-            raise NotHarmless("a function is defined twice")
+            raise NotHarmless(_("a function is defined twice"))
         calls = {name: self._called(body) for name, body in self.functions.items()}
         try:
             TopologicalSorter(calls).prepare()
         except CycleError as error:
-            raise NotHarmless(f"the function {error.args[1][0]} calls itself") from None
+            raise NotHarmless(_("the function {name} calls itself").format(name=error.args[1][0])) from None
 
     def _called(self, body: Node) -> set[str]:
         heads = (self._raw(n["Args"][0]) for n in walk(body) if type_of(n) == "CallExpr" and n.get("Args"))
@@ -125,8 +126,8 @@ class HarmlessCopy:
                 return statements[:number]
             if begin_of(one) <= at < end_of(one) and self.reading.changes_any:
                 break
-        if any("the start of the web UI" in reason for reason in self.reading.changes_any):
-            raise NotHarmless(f"the web UI is started inside a block in line {self._line(at)}")
+        if self.reading.starts_inside:
+            raise NotHarmless(_("the web UI is started inside a block in line {line}").format(line=self._line(at)))
         return statements
 
     # -- statements
@@ -139,7 +140,7 @@ class HarmlessCopy:
         command, line = one.get("Cmd"), self._line(one)
         if one.get("Background"):
             if any(n.get("Hdoc") for n in walk(one)):
-                raise NotHarmless(f"line {line} runs in the background")
+                raise NotHarmless(_("line {line} runs in the background").format(line=line))
             end = self.s.find("&", end_of(command) if command else end_of(one)) if command else end_of(one)
             redirects = one.get("Redirs") or []
             end = self.s.find("&", max([end, *map(end_of, redirects)]))
@@ -169,14 +170,14 @@ class HarmlessCopy:
         if str(redirect["Op"]) in ("<<", "<<-", "<<<"):
             return
         if redirect.get("N") and "{" in str(redirect["N"].get("Value")):
-            raise NotHarmless(f"line {line} opens a file")
+            raise NotHarmless(_("line {line} opens a file").format(line=line))
         if _NOWHERE.fullmatch(raw):
             self.changes.append((begin_of(redirect), end_of(redirect), " "))
         elif says and not where.judged and ">" in str(redirect["Op"]) and str(redirect["Op"]) != "<>":
             self.programs.append(begin_of(redirect))
             self.changes.append((begin_of(redirect), end_of(redirect), " "))
         else:
-            raise NotHarmless(f"line {line} reads or writes a file")
+            raise NotHarmless(_("line {line} reads or writes a file").format(line=line))
 
     def _command(self, command: Node, where: Surroundings, statement: Node) -> None:
         what, line = type_of(command), self._line(command)
@@ -201,7 +202,7 @@ class HarmlessCopy:
         elif what == "FuncDecl":
             self._statement(command["Body"], where._replace(judged=True, function=True))
         else:
-            raise NotHarmless(f"{what or 'something'} in line {line}")
+            raise NotHarmless(_("{command} in line {line}").format(command=what or _("something"), line=line))
 
     def _or_exit(self, command: Node) -> bool:
         """Is this like ``cd "$HERE" || exit``? Where the web UI is started, the first part has then succeeded."""
@@ -215,9 +216,9 @@ class HarmlessCopy:
     def _drop(self, command: Node) -> None:
         """Take a change of folder, or a program, out as a whole."""
         if any(n.get("Hdoc") for n in walk(command)) or re.search(r"\b(?:OLD)?PWD\b|\bpwd\b", self.s):
-            raise NotHarmless(f"line {self._line(command)} changes the folder")
-        if sh_commands.of_words(command, self.s, lambda _: False) != sh_commands.NOTHING:
-            raise NotHarmless(f"line {self._line(command)} sets a variable on the way")
+            raise NotHarmless(_("line {line} changes the folder").format(line=self._line(command)))
+        if sh_commands.of_words(command, self.s, lambda __: False) != sh_commands.NOTHING:
+            raise NotHarmless(_("line {line} sets a variable on the way").format(line=self._line(command)))
         self.programs.append(begin_of(command))
         self.gone.append((begin_of(command), end_of(command)))
         self.changes.append((begin_of(command), end_of(command), ":"))
@@ -236,7 +237,8 @@ class HarmlessCopy:
             self._compound(command["Else"], where)
         loop = command.get("Loop") or {}
         if type_of(loop) == "WordIter" and not loop.get("Items") and not where.function:
-            raise NotHarmless(f"line {self._line(command)} depends on what the script is called with")
+            raise NotHarmless(
+                _("line {line} depends on what the script is called with").format(line=self._line(command)))
 
     def _call(self, command: Node, where: Surroundings, statement: Node) -> None:
         words = command.get("Args") or []
@@ -257,32 +259,33 @@ class HarmlessCopy:
             self.programs.append(begin_of(command))
             self.changes.append((begin_of(words[0]), end_of(words[0]), ":"))
         elif self._program(head):
-            raise NotHarmless(f"{head.strip() or 'a command'} in line {line} decides about it, and is not run")
+            raise NotHarmless(_("{command} in line {line} decides about it, and is not run").format(
+                command=head.strip() or _("a command"), line=line))
         else:
-            raise NotHarmless(f"{head.split()[0][:40]} in line {line}")
+            raise NotHarmless(_("{command} in line {line}").format(command=head.split()[0][:40], line=line))
 
     def _builtin(self, head: str, args: list[str], line: int, statement: Node, command: Node) -> None:
         if head == "set" and not (args[:1] == ["--"] or all(_OPTIONS.fullmatch(a) for a in args)):
-            raise NotHarmless(f"set {' '.join(args)[:40]} in line {line}")
+            raise NotHarmless(_("{command} in line {line}").format(command=f"set {' '.join(args)[:40]}", line=line))
         if head == "shopt" and sh_commands.of_builtin("shopt", list(args)) != sh_commands.NOTHING:
-            raise NotHarmless(f"shopt in line {line}")
+            raise NotHarmless(_("{command} in line {line}").format(command="shopt", line=line))
         if head == "printf" and any(")T" in a for a in args):
-            raise NotHarmless(f"line {line} tells the time")
+            raise NotHarmless(_("line {line} tells the time").format(line=line))
         if head in ("read", "mapfile", "readarray"):
             fed = [r for r in statement.get("Redirs") or [] if str(r["Op"]) in ("<<", "<<-", "<<<")]
             if not fed or any(a.startswith(("-u", "-C", "-t", "-p")) for a in args):
-                raise NotHarmless(f"line {line} asks for something")
+                raise NotHarmless(_("line {line} asks for something").format(line=line))
         if head in ("test", "["):
             for word in command["Args"][1:]:
                 self._test(self._raw(word), word)
         if head in ("export", "declare", "typeset", "local", "readonly", "let", "unset") and "PATH" in args:
-            raise NotHarmless(f"{head} PATH in line {line}")
+            raise NotHarmless(_("{command} in line {line}").format(command=f"{head} PATH", line=line))
 
     def _test(self, operator: str, node: Node) -> None:
         if operator in _FILE_TEST:
             self.looks.append(begin_of(node))
         elif operator in ("-t", "-R"):
-            raise NotHarmless(f"line {self._line(node)} looks at the terminal")
+            raise NotHarmless(_("line {line} looks at the terminal").format(line=self._line(node)))
 
     # -- words
 
@@ -298,10 +301,10 @@ class HarmlessCopy:
     def _expansion(self, node: Node, function: bool) -> None:
         what, line = type_of(node), self._line(node) if "Pos" in node else 0
         if what == "ProcSubst":
-            raise NotHarmless(f"line {line} reads from a command")
+            raise NotHarmless(_("line {line} reads from a command").format(line=line))
         if what == "CmdSubst":
             if node.get("Backquotes") and "\\" in self._raw(node):
-                raise NotHarmless(f"line {line} nests backquotes")
+                raise NotHarmless(_("line {line} nests backquotes").format(line=line))
             self._all(node.get("Stmts") or [], Surroundings(judged=True, function=function, read=True))
         elif what == "ParamExp":
             self._parameter(node, function, line)
@@ -310,12 +313,12 @@ class HarmlessCopy:
         elif what == "WordIter" or "Elems" in node:
             self._patterns(node.get("Items") or [e["Value"] for e in node.get("Elems") or [] if e.get("Value")])
         if what in ("ArithmExp", "ArithmCmd", "LetClause") and _UNSTABLE_WORD.search(self._raw(node)):
-            raise NotHarmless(f"line {line} differs from start to start")
+            raise NotHarmless(_("line {line} differs from start to start").format(line=line))
         name = node.get("Name") or (node.get("Param") if what == "ParamExp" else None)
         if name and what != "FuncDecl" and self._raw(name) == "PATH":
             self.changes.append((begin_of(name), end_of(name), PATH))
         if node.get("Name") and what != "FuncDecl" and self._raw(node["Name"]) in _UNSTABLE:
-            raise NotHarmless(f"line {line} sets {self._raw(node['Name'])}")
+            raise NotHarmless(_("line {line} sets {name}").format(line=line, name=self._raw(node["Name"])))
 
     def _patterns(self, words: list[Node]) -> None:
         """Note words with a pattern outside quotes, which looks at the names of files."""
@@ -327,10 +330,10 @@ class HarmlessCopy:
     def _parameter(self, node: Node, function: bool, line: int) -> None:
         name = str((node.get("Param") or {}).get("Value", ""))
         if name in _UNSTABLE or name in ("$", "!", "-", "0"):
-            raise NotHarmless(f"line {line} differs from start to start")
+            raise NotHarmless(_("line {line} differs from start to start").format(line=line))
         if name == "?" and any(type_of(n) == "CallExpr" and n.get("Args") and self._simple(n) for n in walk(self.root)):
-            raise NotHarmless(f"line {line} looks at how a command ended")
+            raise NotHarmless(_("line {line} looks at how a command ended").format(line=line))
         if not NAME.fullmatch(name) and name != "?" and not function:
-            raise NotHarmless(f"line {line} depends on what the script is called with")
+            raise NotHarmless(_("line {line} depends on what the script is called with").format(line=line))
         if node.get("Excl") or node.get("Names") or (node.get("Exp") or {}).get("Op") == "@":
-            raise NotHarmless(f"line {line} names a variable by another")
+            raise NotHarmless(_("line {line} names a variable by another").format(line=line))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from autotune.disk.own_install import how_to_add
+from autotune.language.translate import _
 from autotune.launchfile import blocks, sh_commands
 from autotune.launchfile.sh_assign import ShAssigns
 from autotune.launchfile.sh_commands import ANY, BASH_CONTROLS, Effect
@@ -35,6 +36,7 @@ from autotune.launchfile.values import (
     TooLong,
     VariableValue,
     flatten,
+    the_command,
 )
 
 _SURE = re.compile(r"[<>&|]+\s*(?:/dev/null|[0-9]|&?-)")
@@ -54,24 +56,27 @@ class ShReader(ShAssigns):
         try:
             root = parse_bash(self.s)
         except NotUnderstood as error:
-            where = f"line {error.args[0]}" if error.args[0] else "the file"
-            out.trouble = f"{where} is not understood: {error.args[1]}"
+            line, said = error.args
+            out.trouble = (_("line {line} is not understood: {reason}").format(line=line, reason=said) if line
+                           else _("the file is not understood: {reason}").format(reason=said))
             return out
         except NoParser:
-            out.changes_any = ("the bash parser, which is missing here",)
-            out.why_not = f"the bash parser is missing here; it comes by: {how_to_add(['shfmt-py'])}"
+            out.changes_any = (_("the bash parser, which is missing here"),)
+            out.why_not = _("the bash parser is missing here; it comes by: {command}").format(
+                command=how_to_add(["shfmt-py"]))
             out.value, out.block_at, out.plain_at = VariableValue((), out.changes_any), None, None
             return out
         for name in sorted(self.environ):
             if name.startswith("BASH_FUNC_") or name in ("BASH_ENV", "ENV", "POSIXLY_CORRECT", "SHELLOPTS", "BASHOPTS"):
-                self._all_uncertain(f"what {name.partition('%')[0]} in the environment makes of bash")
+                self._all_uncertain(
+                    _("what {name} in the environment makes of bash").format(name=name.partition("%")[0]))
         for node in walk(root):
             if type_of(node) == "FuncDecl":
                 self.functions.setdefault(self._name(node), []).append(node["Body"])
         out.others = other_commands(root, self.s)
         self._top(root.get("Stmts") or [])
         if self.block is not None:
-            self._all_uncertain("the place of autotune's block")
+            self._all_uncertain(_("the place of autotune's block"))
         end = out.launch_at if self.ended and out.launch_at is not None else len(self.s)
         out.default_at, out.mention_at = default_at(root, self.s, end), mention_at(root, self.s, end)
         self._finish()
@@ -107,7 +112,7 @@ class ShReader(ShAssigns):
         try:
             flat = flatten(self.words.value_of(COMMANDLINE_ARGS, (0, 0)))
         except TooLong:
-            flat = FlatValue(reasons=["a value too long to follow"])
+            flat = FlatValue(reasons=[_("a value too long to follow")])
         text = blocks.value_after_sh(flat.text, self.block)
         written = Atom(text, 0, 0, "double", "", False)
         self.words.variables[COMMANDLINE_ARGS] = VariableValue((written,), tuple(flat.reasons))
@@ -140,7 +145,7 @@ class ShReader(ShAssigns):
         if named.startswith("{"):
             name = named.strip("{}")
             effect = Effect((name,)) if NAME.fullmatch(name) else ANY
-            self._note_effect(effect, f"the redirection in line {self._at(redirect)}")
+            self._note_effect(effect, _("the redirection in line {line}").format(line=self._at(redirect)))
         if str(redirect["Op"]) in ("<<", "<<-", "<<<"):
             return False
         words = (command or {}).get("Args") or []
@@ -168,25 +173,26 @@ class ShReader(ShAssigns):
         elif what in ("ArithmCmd", "LetClause"):
             for expression in command.get("Exprs") or [command["X"]]:
                 effect = sh_commands.of_arithmetic(expression, self.s, self._integer)
-                self._note_effect(effect, f"the arithmetic in line {self._at(command)}")
+                self._note_effect(effect, _("the arithmetic in line {line}").format(line=self._at(command)))
         elif what != "FuncDecl":
-            self._all_uncertain(f"{what} in line {self._at(command)}")
+            self._all_uncertain(_("{command} in line {line}").format(command=what, line=self._at(command)))
 
     def _compound(self, command: Node) -> None:
         """Follow a branch or loop: what it sets may be set never, once or often."""
         line = self._at(command)
+        reason = _("the loop in line {line}").format(line=line)
         loop = command.get("Loop") or {}
         if type_of(loop) == "WordIter":
             name = self._name(loop)
-            self._note_effect(Effect((name,)) if NAME.fullmatch(name) else ANY, f"the loop in line {line}")
+            self._note_effect(Effect((name,)) if NAME.fullmatch(name) else ANY, reason)
             if command.get("Select"):
-                self._note_effect(Effect(("REPLY",)), f"the menu in line {line}")
+                self._note_effect(Effect(("REPLY",)), _("the menu in line {line}").format(line=line))
         for part in (loop.get("Init"), loop.get("Cond"), loop.get("Post")):
-            self._note_effect(sh_commands.of_arithmetic(part, self.s, self._integer), f"the loop in line {line}")
+            self._note_effect(sh_commands.of_arithmetic(part, self.s, self._integer), reason)
         for word in [*(loop.get("Items") or []), command.get("Word")]:
             self._expand(word)
         # Twice: what a loop sets at its end is seen at its start.
-        for _ in range(2 if type_of(command) in ("WhileClause", "ForClause") else 1):
+        for __ in range(2 if type_of(command) in ("WhileClause", "ForClause") else 1):
             self._branches(command)
 
     def _branches(self, command: Node) -> None:
@@ -205,19 +211,21 @@ class ShReader(ShAssigns):
         """Follow a subshell, a pipe or a background job: its variables end with it, but it may start the web UI."""
         kept = (dict(self.words.variables), dict(self.words.arrays), set(self.exported), dict(self.export_doubt),
                 dict(self.attributes), set(self.readonly), self.allexport, list(self.words.changes_earlier),
-                self.out.changes_any, self.out.why_not, self.out.array_line)
+                self.out.changes_any, self.out.why_not, self.out.array_line, self.out.starts_inside)
         launched = self.out.launch_line
         for one in statements:
             self._statement(one, True)
         (self.words.variables, self.words.arrays, self.exported, self.export_doubt, self.attributes, self.readonly,
-         self.allexport, self.words.changes_earlier, self.out.changes_any, self.out.why_not, self.out.array_line) = kept
+         self.allexport, self.words.changes_earlier, self.out.changes_any, self.out.why_not, self.out.array_line,
+         self.out.starts_inside) = kept
         if self.out.launch_line != launched and self._starts:
             self._start_inside(self.out.launch_line or 0)
 
     def _start_inside(self, line: int) -> None:
-        reason = f"the start of the web UI inside a block in line {line}"
+        reason = _("the start of the web UI inside a block in line {line}").format(line=line)
         self._args_uncertain(reason)
         self._all_uncertain(reason)
+        self.out.starts_inside = True
 
     _starts = False
     """Whether the last launch that was noted starts the web UI (it may only end the file)."""
@@ -243,19 +251,19 @@ class ShReader(ShAssigns):
             self._expand(one)
         lasting = head is None or head in sh_commands.OTHER_BUILTINS - {"read", "printf"} or head in self.functions
         if assigns and (lasting or any(self._name(a) in BASH_CONTROLS for a in assigns)):
-            self._all_uncertain(f"an assignment for one command in line {line}")
+            self._all_uncertain(_("an assignment for one command in line {line}").format(line=line))
         if head is None:
             # With a slash in it, it is a program; else it may be any builtin.
             raw = source_of(words[0], self.s)
             if not re.search(r"/[\w.-]+\"?$", raw):
-                self._all_uncertain(f"the command in line {line}, which is known only when it runs")
+                self._all_uncertain(_("the command in line {line}, which is known only when it runs").format(line=line))
         elif head in self.functions:
             self._function(head, line)
         self._builtin(head, texts, words, nested, line)
 
     def _function(self, name: str, line: int) -> None:
         if name in self.calls or len(self.calls) > 20:
-            self._all_uncertain(f"the function called in line {line}")
+            self._all_uncertain(_("the function called in line {line}").format(line=line))
             return
         before = self.pending
         self.calls.append(name)
@@ -271,18 +279,18 @@ class ShReader(ShAssigns):
         elif head == "set":
             self._set(args, nested, line)
         elif head in ("source", ".") and args and _ACTIVATE.search(source_of(words[1], self.s)):
-            self._earlier_uncertain(f"the file that line {line} reads in")
+            self._earlier_uncertain(_("the file that line {line} reads in").format(line=line))
         elif head in ("source", "."):
-            self._all_uncertain(f"the file that line {line} reads in")
+            self._all_uncertain(_("the file that line {line} reads in").format(line=line))
         elif head == "exec" and not args:
             pass
         elif head in ("exit", "return"):
             if head == "return" and not self.calls:
-                self._all_uncertain(f"the return in line {line}")
+                self._all_uncertain(the_command("return", line))
         elif head is not None:
             effect = sh_commands.of_builtin(head, args)
-            said = f"{head} in line {line}" if effect and effect.changes_any else f"line {line}"
-            self._note_effect(effect or Effect(), said, nested)
+            said = _("{command} in line {line}") if effect and effect.changes_any else _("line {line}")
+            self._note_effect(effect or Effect(), said.format(command=head, line=line), nested, line)
 
     def _set(self, args: list[str | None], nested: bool, line: int) -> None:
         """Follow ``set``; after ``set -a`` every assignment exports its variable."""
@@ -295,9 +303,10 @@ class ShReader(ShAssigns):
             if arg == "allexport" if named else "a" in arg:
                 self.allexport = sign == "-"
                 if nested:
-                    self._all_uncertain(f"set -a in line {line}")
+                    self._all_uncertain(_("{command} in line {line}").format(command="set -a", line=line))
                 left[number] = "errexit" if named else (arg.replace("a", "") if len(arg) > 2 else "-e")
-        self._note_effect(sh_commands.of_builtin("set", left) or ANY, f"set in line {line}")
+        self._note_effect(sh_commands.of_builtin("set", left) or ANY,
+                          _("{command} in line {line}").format(command="set", line=line))
 
     # -- the start of the web UI
 
@@ -314,7 +323,8 @@ class ShReader(ShAssigns):
             starts, script = True, len(words)  # bash -c "./webui.sh --api": its words are not split
             out.line_unknown = True
         if starts and any(t.startswith(COMMANDLINE_ARGS + "=") for t in plain):
-            out.why_not = f"line {self.line(first)} sets {COMMANDLINE_ARGS} for one command only"
+            out.why_not = _("line {line} sets {name} for one command only").format(
+                line=self.line(first), name=COMMANDLINE_ARGS)
         ends = head in ("exit", "return") and not self.calls and not (head == "return" and nested)
         if not (ends or (head == "exec" and len(words) > 1) or starts):
             return False
@@ -332,7 +342,7 @@ class ShReader(ShAssigns):
 
     def _literal_part(self, word: Node) -> str:
         """The text of a word, without its expansions."""
-        parts, _ = self.words.value(word, False)
+        parts = self.words.value(word, False)[0]
         return "".join(p.text for p in parts if isinstance(p, Atom) and not p.depends)
 
     def _line_words(self, words: list[Node]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from autotune.language.translate import _
 from autotune.launchfile import sh_commands
 from autotune.launchfile.blocks import Block
 from autotune.launchfile.sh_commands import BASH_CONTROLS, Effect
@@ -38,6 +39,7 @@ class ShState:
         self.export_doubt: dict[str, str] = {}
         self.attributes: dict[str, str] = {}
         self.readonly: set[str] = set()
+        self.read_only_why = ""
         self.allexport = False
         self.functions: dict[str, list[Node]] = {}
         self.calls: list[str] = []
@@ -83,17 +85,18 @@ class ShState:
 
     def _becomes_array(self, line: int, nested: bool) -> None:
         """COMMANDLINE_ARGS becomes an array, which bash does not export, until it is unset."""
-        self.out.why_not = f"line {line} makes {COMMANDLINE_ARGS} an array, which never reaches the web UI"
+        self.out.why_not = _("line {line} makes {name} an array, which never reaches the web UI").format(
+            line=line, name=COMMANDLINE_ARGS)
         self.out.array_line = line if not nested else self.out.array_line
         self.pending = True
 
-    def _note_effect(self, effect: Effect, reason: str, nested: bool = False) -> None:
-        """Make uncertain what a command may have set. ``reason`` names the command and its line."""
+    def _note_effect(self, effect: Effect, reason: str, nested: bool = False, line: int = 0) -> None:
+        """Make uncertain what a command in ``line`` may have set. ``reason`` names the command and its line."""
         if effect.changes_any:
             self._all_uncertain(reason)
         for name in effect.names:
             if name == COMMANDLINE_ARGS and name in effect.arrays:
-                self._becomes_array(int(reason.rsplit(" ", 1)[-1]), nested)
+                self._becomes_array(line, nested)
             elif name in BASH_CONTROLS or name in self.readonly:
                 self._all_uncertain(reason)
             else:
@@ -110,7 +113,8 @@ class ShState:
         if node:
             effect = sh_commands.of_words(node, self.s, self._integer)
             at = self.line(begin_of(node)) if "Pos" in node else 0
-            self._note_effect(effect, f"what is worked out or set while it is expanded in line {at}")
+            self._note_effect(
+                effect, _("what is worked out or set while it is expanded in line {line}").format(line=at))
 
     # -- the result
 
@@ -118,6 +122,7 @@ class ShState:
         out = self.out
         out.changes_any = tuple(dict.fromkeys(out.changes_any))
         out.changes_earlier = tuple(dict.fromkeys(self.words.changes_earlier))
+        out.read_only = bool(out.why_not) and out.why_not == self.read_only_why
         out.variables = self._variables()
         own = self.words.variables.get(COMMANDLINE_ARGS)
         if out.array_line is not None:
@@ -149,9 +154,9 @@ class ShState:
                 reasons += beyond_environment(flat.reasons)
                 text = flat.text.encode("latin-1").decode("utf-8", "surrogateescape")
             except TooLong:
-                text, reasons = "", [*reasons, "a value too long to follow"]
+                text, reasons = "", [*reasons, _("a value too long to follow")]
             if name in self.words.arrays:
-                reasons.append("an array")
+                reasons.append(_("an array"))
             unset = value is UNSET or (name not in self.words.variables and name not in self.environ)
             gone = unset and not reasons
             found[name] = Variable(None if gone else text, name in self.exported and not gone,

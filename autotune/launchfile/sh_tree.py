@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk.programs import HIDDEN
+from autotune.language.translate import _
 
 Node = dict[str, Any]
 """One node of the tree. ``Type`` tells its kind where several are possible; ``Pos`` and ``End`` its bytes."""
@@ -74,18 +75,18 @@ def parse_bash(text: str) -> Node:
             _refuse_nameless(root)
             return root
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        raise NotUnderstood(0, f"shfmt failed: {type(error).__name__}") from None
+        raise NotUnderstood(0, _("shfmt failed: {error}").format(error=type(error).__name__)) from None
     if b"exceeded max depth" in done.stderr:
         raise RecursionError
     said = re.search(r"(\d+):\d+: (.*)", done.stderr.decode("utf-8", "replace"))
-    raise NotUnderstood(int(said.group(1)) if said else 0, said.group(2) if said else "shfmt failed")
+    raise NotUnderstood(int(said.group(1)) if said else 0, said.group(2) if said else _("shfmt failed"))
 
 
 def _refuse_nameless(root: Node) -> None:
     """Raises NotUnderstood for a function without a name, which shfmt lets through and bash calls a syntax error."""
     for node in walk(root):
         if type_of(node) == "FuncDecl" and not node.get("Name"):
-            raise NotUnderstood(int(node["Pos"]["Line"]), "a function needs a name")
+            raise NotUnderstood(int(node["Pos"]["Line"]), _("a function needs a name"))
 
 
 def begin_of(node: Node) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from autotune.language.translate import _
 from autotune.launchfile.sh_tree import Node, begin_of, end_of, source_of, type_of
 from autotune.launchfile.values import FROM_ENVIRONMENT, Atom, Expanded, Insertion, VariableValue, flatten
 
@@ -68,7 +69,7 @@ class BashWords:
         if known is not None:
             return known
         if name in SET_BY_BASH or (name in GIVEN_OR_SET and name not in self.environ):
-            return self._guess(f"{name}, which is set by bash itself", at, where)
+            return self._guess(_("{name}, which is set by bash itself").format(name=name), at, where)
         given = self.environ.get(name)
         reasons = tuple(self.changes_earlier)
         atom = Atom(as_latin1(given or ""), *at, where, f"{FROM_ENVIRONMENT}{name}", False)
@@ -96,7 +97,7 @@ class BashWords:
         """The text of a word without expansions, None where it has one."""
         if word is None:
             return ""
-        parts, _ = self.value(word, False)
+        parts = self.value(word, False)[0]
         texts = [p.text for p in parts if isinstance(p, Atom) and not p.depends]
         return "".join(texts) if len(texts) == len(parts) else None
 
@@ -159,7 +160,8 @@ class BashWords:
         if plain and (not parts or self.s[i - 1] == ":") and self._current.get("HOME") is not UNSET:
             parts.append(Expanded(self.value_of("HOME", (i, i + 1)), False))
         else:
-            parts.append(Atom("~", i, i + 1, "bare", f"a home folder in line {self.line(i)}", False))
+            why = _("a home folder in line {line}").format(line=self.line(i))
+            parts.append(Atom("~", i, i + 1, "bare", why, False))
         return i + 1
 
     def _double(self, i: int, end: int, editable: bool, parts: WordParts) -> None:
@@ -183,7 +185,8 @@ class BashWords:
                 continue
             known = _SIMPLE.get(self.s[i + 1])
             if known is None:
-                parts.append(Atom("", i, end, "ansi", f"an escape in $'...' in line {self.line(i)}", False))
+                why = _("an escape in $'...' in line {line}").format(line=self.line(i))
+                parts.append(Atom("", i, end, "ansi", why, False))
                 return
             parts.append(Atom(known, i, i + 2, "ansi", "", editable))
             i += 2
@@ -208,8 +211,8 @@ class BashWords:
               and modifiers == ["Exp"] and node["Exp"]["Op"] in _OPERATORS):
             parts.extend(self._default(node, name, where))
         else:
-            what = "a command" if type_of(node) == "CmdSubst" else "an expansion"
-            parts.append(Atom("", *at, where, f"{what} in line {self.line(at[0])}", False))
+            why = _("a command in line {line}") if type_of(node) == "CmdSubst" else _("an expansion in line {line}")
+            parts.append(Atom("", *at, where, why.format(line=self.line(at[0])), False))
 
     @staticmethod
     def _as_atoms(value: VariableValue) -> WordParts:
@@ -228,7 +231,7 @@ class BashWords:
         filled = self.is_set(name) and (":" not in op or flat.text != "")
         out: WordParts = []
         if beyond_environment(flat.reasons) or name in SET_BY_BASH:
-            out.append(Atom("", *at, where, f"an expansion in line {self.line(at[0])}", False))
+            out.append(Atom("", *at, where, _("an expansion in line {line}").format(line=self.line(at[0])), False))
         elif flat.reasons or name not in self._current:
             out.append(Atom("", *at, where, f"{FROM_ENVIRONMENT}{name}", False))
         if filled == (op[-1] == "+"):
@@ -243,7 +246,7 @@ class BashWords:
             return []
         begin, end = begin_of(word), end_of(word)
         raw = self.s[begin:end]
-        guess = Atom("", begin, end, where, f"an expansion in line {self.line(begin)}", False)
+        guess = Atom("", begin, end, where, _("an expansion in line {line}").format(line=self.line(begin)), False)
         if where != "double":
             return self.value(word, False)[0] if "~" not in raw else [guess]
         out: WordParts = []
@@ -274,7 +277,7 @@ class BashWords:
             if any(type_of(p) == "DblQuoted" and any(n.get("Index") or (n.get("Param") or {}).get("Value") == "@"
                                                   for n in p.get("Parts") or []) for p in word["Parts"]):
                 return None
-            parts, _ = self.value(word, False)
+            parts = self.value(word, False)[0]
             if any(isinstance(p, Atom) and (p.depends or (p.where == "bare" and _UNEVEN.match(p.text)))
                    for p in parts):
                 return None

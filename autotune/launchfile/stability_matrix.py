@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.launchfile.jsonspan import Item, blank, items, members
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.model.errors import Refused
@@ -36,11 +37,11 @@ def parse(data: bytes, path: Path, root: Path | None = None) -> LaunchFile:
 
     Raises Refused.
     """
-    package, _ = _find(data, path, root)
+    package = _find(data, path, root)[0]
     why_not = None
     entries = package.data.get("LaunchArgs")
     if package.args_at is None or not isinstance(entries, list):
-        why_not = "this package has no saved launch options yet"
+        why_not = _("this package has no saved launch options yet")
         entries = []
     words = tuple(word for entry in entries for word in _words(entry))
     return LaunchFile(path, "stability-matrix", data, words, True, why_not, root=root, base=data)
@@ -50,7 +51,7 @@ def _text(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused(f"{path} is not UTF-8", "Let Stability Matrix write it anew.") from None
+        raise Refused(_("{path} is not UTF-8").format(path=path), _("Let Stability Matrix write it anew.")) from None
 
 
 def _find(data: bytes, path: Path, root: Path | None) -> tuple[_Package, str]:
@@ -59,7 +60,8 @@ def _find(data: bytes, path: Path, root: Path | None) -> tuple[_Package, str]:
         document = json.loads(text.removeprefix("\ufeff"))
         packages = _packages(text, document)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"{path} is not JSON: {error}", "Let Stability Matrix write it anew.") from None
+        raise Refused(_("{path} is not JSON: {error}").format(path=path, error=error),
+                      _("Let Stability Matrix write it anew.")) from None
     chosen = [p for p in packages if root is not None and _is_at(p.data, root)]
     if root is None:
         chosen = [p for p in packages if _WEBUIS.search(str(p.data.get("PackageName")))]
@@ -68,8 +70,8 @@ def _find(data: bytes, path: Path, root: Path | None) -> tuple[_Package, str]:
             chosen = [p for p in chosen if p.data.get("Id") == active]
     if len(chosen) != 1:
         names = ", ".join(str(p.data.get("DisplayName")) for p in packages) or "none"
-        raise Refused(f"{path} does not say which package is meant (it holds: {names})",
-                      "Name the package's folder with --webui.")
+        raise Refused(_("{path} does not say which package is meant (it holds: {names})").format(
+                          path=path, names=names), _("Name the package's folder with --webui."))
     return chosen[0], text
 
 
@@ -117,8 +119,9 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> byte
     """The bytes with exactly ``target`` as the package's managed options. Raises Refused."""
     package, text = _find(file.data, file.path, file.root)
     if package.args_at is None:
-        raise Refused(f"{file.path}: this package has no saved launch options yet",
-                      f"In Stability Matrix open the package's launch options, add {' '.join(target)}, and save.")
+        raise Refused(_("{path}: this package has no saved launch options yet").format(path=file.path),
+                      _("In Stability Matrix open the package's launch options, add {flags}, and save.").format(
+                          flags=" ".join(target)))
     found, end = items(text, package.args_at)
     entries = [json.loads(text[item.start : item.end]) for item in found]
     managed = [bool(w := _words(e)) and e.get("Name") != "" and is_managed(w)[0] for e in entries]
@@ -136,8 +139,9 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> byte
 def _prove(result: bytes, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
     own, managed = by_owner(parse(result, file.path, file.root).words, is_managed)
     if own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
-        raise Refused(f"{file.path} cannot be edited safely",
-                      f"In Stability Matrix set the package's launch options to: {' '.join(target)}")
+        raise Refused(
+            _("{path} cannot be edited safely").format(path=file.path),
+            _("In Stability Matrix set the package's launch options to: {flags}").format(flags=" ".join(target)))
 
 
 def _options(target: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from autotune.language.translate import _
+
 COMMANDLINE_ARGS = "COMMANDLINE_ARGS"
 """The variable that launch.py splits with shlex and appends to its argv."""
 
@@ -86,9 +88,9 @@ class FlatValue:
         before = self.atoms[i - 1].text[-1:] if i else ""
         after = self.atoms[i + 1].text[:1] if i + 1 < len(self.atoms) else ""
         name = self.atoms[i].depends
-        if not name.startswith(("variable", "the argument")) or not self._in_value(i):
+        if not name.startswith((FROM_ENVIRONMENT, ARGUMENT)) or not self._in_value(i):
             return False
-        script_folder = name.startswith("the argument %~d") and after.strip() != ""
+        script_folder = name.startswith(f"{ARGUMENT}%~d") and after.strip() != ""
         return script_folder or before in tuple("=:/\\") or after in tuple("/\\")
 
     def _in_value(self, i: int) -> bool:
@@ -155,7 +157,7 @@ def split(atoms: list[Atom]) -> list[Word]:
     Raises UnclosedQuote where shlex raises ValueError.
     """
     text = "".join(atom.text for atom in atoms)
-    owner = [index for index, atom in enumerate(atoms) for _ in atom.text]
+    owner = [index for index, atom in enumerate(atoms) for __ in atom.text]
     words: list[Word] = []
     at = _end(_BLANKS.match(text))
     while at < len(text):
@@ -258,6 +260,10 @@ class Reading:
     """sh: the line that makes COMMANDLINE_ARGS an array, None if it is none: bash exports no arrays."""
     why_not: str = ""
     """Why the file can be read but must not be edited, '' if it may be."""
+    read_only: bool = False
+    """sh: ``why_not`` is that COMMANDLINE_ARGS is read-only."""
+    starts_inside: bool = False
+    """sh: the web UI is started inside a block, a function or a subshell."""
     line_unknown: bool = False
     """Words on the starting line depend on variables."""
     facts: frozenset[str] = frozenset()
@@ -274,3 +280,19 @@ class Reading:
 
 FROM_ENVIRONMENT = "variable "
 """How a reason begins that is only a variable of the environment, whose value is known here as well."""
+ARGUMENT = "the argument "
+"""How a reason begins that is an argument of a batch file."""
+
+
+def shown(reason: str) -> str:
+    """A reason for people. Those two kinds are told apart by how they begin, so they are translated only here."""
+    if reason.startswith(FROM_ENVIRONMENT):
+        return _("variable {name}").format(name=reason.removeprefix(FROM_ENVIRONMENT))
+    if reason.startswith(ARGUMENT):
+        return _("the argument {name}").format(name=reason.removeprefix(ARGUMENT))
+    return reason
+
+
+def the_command(command: str, line: int) -> str:
+    """A reason: what a command in that line does."""
+    return _("the {command} in line {line}").format(command=command, line=line)

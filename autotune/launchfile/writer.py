@@ -27,13 +27,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotune.language.translate import _
 from autotune.launchfile import blocks, formats
 from autotune.launchfile.blocks import BlockFlags
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.launchfile.quoting import for_cmd, for_sh, joined
 from autotune.launchfile.reader import parse, read_script, split_value
 from autotune.launchfile.splices import Splice, apply_splices, drop_empty_lines, remove_words
-from autotune.launchfile.values import COMMANDLINE_ARGS, Reading, Word
+from autotune.launchfile.values import COMMANDLINE_ARGS, Reading, Word, shown
 from autotune.model.errors import Refused, UsageProblem
 
 _COMMENT = re.compile(rb"[ \t@]*(?:#|::|rem\b)", re.IGNORECASE)
@@ -56,16 +57,21 @@ def edit(file: LaunchFile, target_words: Sequence[str], is_managed: IsManaged, b
     if made is not None:
         edited = made.edit(file, target, is_managed)
         if flag_units(made.parse(edited, file.path, file.root).words, is_managed) != flag_units(target, is_managed):
-            raise Refused(f"{file.path} cannot be edited safely", paste_hint(file, target, is_managed))
+            raise Refused(_("{path} cannot be edited safely").format(path=file.path),
+                          paste_hint(file, target, is_managed))
         return edited
     if file.why_not is not None:
-        raise Refused(f"{file.path} cannot be edited safely: {file.why_not}", paste_hint(file, target, is_managed))
+        raise Refused(_("{path} cannot be edited safely: {reason}").format(path=file.path, reason=file.why_not),
+                      paste_hint(file, target, is_managed))
     change = _Edit(file, target, is_managed, block_flags)
     for attempt in (change.literal, change.added, change.block, lambda: change.block(thorough=True)):
         data = attempt()
         if data is not None and change.proves(data):
             return data
-    raise Refused(f"{file.path} cannot be edited safely{change.reason()}", paste_hint(file, target, is_managed))
+    if file.depends:
+        raise Refused(_("{path} cannot be edited safely: its flags depend on {reasons}").format(
+            path=file.path, reasons="; ".join(map(shown, file.depends))), paste_hint(file, target, is_managed))
+    raise Refused(_("{path} cannot be edited safely").format(path=file.path), paste_hint(file, target, is_managed))
 
 
 def flag_units(words: Sequence[str], is_managed: IsManaged) -> Counter[tuple[str, ...]]:
@@ -82,9 +88,11 @@ def flag_units(words: Sequence[str], is_managed: IsManaged) -> Counter[tuple[str
 def _check(target: tuple[str, ...], is_managed: IsManaged) -> None:
     for word, mine in zip(target, is_managed(target), strict=True):
         if not mine:
-            raise UsageProblem(f"{word!r} is not a flag that autotune manages", "Leave it out, or edit it by hand.")
+            raise UsageProblem(_("{word!r} is not a flag that autotune manages").format(word=word),
+                               _("Leave it out, or edit it by hand."))
         if "\0" in word:
-            raise Refused(f"{word!r} holds a NUL byte, which no environment variable can hold", "Leave it out.")
+            raise Refused(_("{word!r} holds a NUL byte, which no environment variable can hold").format(word=word),
+                          _("Leave it out."))
 
 
 def paste_hint(file: LaunchFile, target: tuple[str, ...], is_managed: IsManaged) -> str:
@@ -101,11 +109,15 @@ def _not_by_pasting(reading: Reading) -> str:
     """A hint on what to change where one more line would not help, '' where it would."""
     if reading.array_line is None and not reading.exported:
         numbers = list(dict.fromkeys(a.line for a in reading.assignments))
-        where = f"line {numbers[-1]}" if numbers else "the line that sets it"
-        return (f"Write export before {COMMANDLINE_ARGS} in {where}, so that the web UI gets these flags; "
-                "then run this again.")
-    if reading.why_not.endswith("read-only"):
-        return f"Take that out (readonly, or -r): nothing can change {COMMANDLINE_ARGS} after it. Then run this again."
+        text = _("Write export before {name} in the line that sets it, so that the web UI gets these flags; "
+                 "then run this again.")
+        if numbers:
+            text = _("Write export before {name} in line {line}, so that the web UI gets these flags; "
+                     "then run this again.")
+        return text.format(name=COMMANDLINE_ARGS, line=numbers[-1] if numbers else 0)
+    if reading.read_only:
+        return _("Take that out (readonly, or -r): nothing can change {name} after it. Then run this again.").format(
+            name=COMMANDLINE_ARGS)
     return ""
 
 
@@ -122,12 +134,6 @@ class _Edit:
     def reading(self) -> Reading:
         assert self.file.reading is not None
         return self.file.reading
-
-    def reason(self) -> str:
-        """What makes the edit impossible, as the end of a sentence; '' where nothing is known."""
-        if self.file.depends:
-            return f": its flags depend on {'; '.join(self.file.depends)}"
-        return ""
 
     def _base(self) -> LaunchFile:
         """The file as it would be read without autotune's block."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
+
 if TYPE_CHECKING:
     import psutil
 
@@ -49,10 +51,10 @@ class CpuUse:
         return self.wanted >= WANTED_CORES if self.wanted is not None else self.machine >= CROWDED_SHARE
 
     def __str__(self) -> str:
-        wants = ""
+        text = _("uses {used:.1f} % of a core")
         if self.wanted is not None and self.wanted >= WANTED_CORES:
-            wants = f", and wants {100 * self.wanted:.0f} %"
-        return f"uses {100 * self.cores:.1f} % of a core{wants}"
+            text = _("uses {used:.1f} % of a core, and wants {wanted:.0f} %")
+        return text.format(used=100 * self.cores, wanted=100 * (self.wanted or 0.0))
 
 
 @dataclass(frozen=True, slots=True)

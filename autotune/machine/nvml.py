@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from autotune.language.translate import _
 from autotune.model.machine import Gpu
 
 if TYPE_CHECKING:
@@ -55,18 +56,18 @@ class Nvml:
         try:
             import pynvml
         except ImportError as fault:
-            self._warn(f"NVML cannot be used: {fault}")
+            self._warn(_("NVML cannot be used: {fault}").format(fault=fault))
             return self
         try:
             pynvml.nvmlInit()
             self._lib = pynvml
         except pynvml.NVMLError as fault:
             if fault.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-                self._warn("no NVIDIA driver library (NVML) here, so no GPU is seen")
+                self._warn(_("no NVIDIA driver library (NVML) here, so no GPU is seen"))
             else:
-                self._warn(f"NVML does not start: {fault}")
+                self._warn(_("NVML does not start: {fault}").format(fault=fault))
         except OSError as fault:
-            self._warn(f"NVML cannot be loaded: {fault}")
+            self._warn(_("NVML cannot be loaded: {fault}").format(fault=fault))
         return self
 
     def __exit__(
@@ -165,9 +166,10 @@ class Nvml:
         listed = self.process_memory(index)
         if not listed or any(used is not None for used in listed.values()):
             return None
-        why = self._counted().problem or "it counts other processes only"
-        return (f"neither the driver nor the system tells GPU memory by process ({why}): what other programs hold is "
-                "unknown, and a set that spills over into main memory shows by its slowness alone")
+        why = self._counted().problem or _("it counts other processes only")
+        return _("neither the driver nor the system tells GPU memory by process ({reason}): what other programs hold "
+                 "is unknown, and a set that spills over into main memory shows by its slowness alone"
+                 ).format(reason=why)
 
     def clocks(self, index: int) -> dict[str, int]:
         """Current clocks in MHz: graphics, sm, memory, video; what cannot be read is left out."""
@@ -240,9 +242,9 @@ class Nvml:
             return function(*arguments)
         except self._lib.NVMLError as fault:
             if fault.value != self._lib.NVML_ERROR_NOT_SUPPORTED:
-                self._warn(f"NVML: {name.removeprefix('nvml')} failed: {fault}")
+                self._warn(_("NVML: {name} failed: {fault}").format(name=name.removeprefix("nvml"), fault=fault))
         except (OSError, UnicodeDecodeError, ValueError, self._mismatch) as fault:
-            self._warn(f"NVML: {name.removeprefix('nvml')} failed: {fault}")
+            self._warn(_("NVML: {name} failed: {fault}").format(name=name.removeprefix("nvml"), fault=fault))
         return None
 
     @property

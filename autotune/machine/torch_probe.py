@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from autotune.disk.programs import HIDDEN
+from autotune.language.translate import _
 from autotune.model.machine import Runtime
 
 TIME_LIMIT_S = 180.0
@@ -40,11 +41,12 @@ def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[s
                 start_new_session=True, creationflags=HIDDEN,
             )
         except OSError as fault:
-            return _UNKNOWN, [f"{python} cannot be run: {fault}"]
+            return _UNKNOWN, [_("{python} cannot be run: {reason}").format(python=python, reason=fault)]
         try:
             code = process.wait(time_limit)
         except subprocess.TimeoutExpired:
-            return _UNKNOWN, [f"{python} did not tell what torch it has within {time_limit:g} s"]
+            return _UNKNOWN, [_("{python} did not tell what torch it has within {seconds:g} s").format(
+                python=python, seconds=time_limit)]
         finally:
             _end(process)
         return _understand(python, code, _all(out), _all(errors))
@@ -57,8 +59,8 @@ def _understand(python: Path, code: int, out: str, errors: str) -> tuple[Runtime
     try:
         said = json.loads(line.removeprefix(_MARK))
     except ValueError:
-        return _UNKNOWN, [f"{python} gave an answer that is not JSON"]
-    return _read(said), [f"in the web UI's Python: {error}" for error in said.get("errors", ())]
+        return _UNKNOWN, [_("{python} gave an answer that is not JSON").format(python=python)]
+    return _read(said), [_("in the web UI's Python: {error}").format(error=error) for error in said.get("errors", ())]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -92,5 +94,7 @@ def _read(said: dict[str, object]) -> Runtime:
 
 def _died(python: Path, code: int, errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"{python} {how} while it was asked for torch: {lines[-1].strip() if lines else 'no message'}"
+    text = _("{python} ended with exit code {code} while it was asked for torch: {message}")
+    if code < 0:
+        text = _("{python} was ended by signal {code} while it was asked for torch: {message}")
+    return text.format(python=python, code=abs(code), message=lines[-1].strip() if lines else _("no message"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotune.disk import windows_attributes
+from autotune.language.translate import _
 
 LONGEST_HEAD = 100 * 1024 * 1024
 """Bytes that the format allows for a safetensors head."""
@@ -26,7 +27,7 @@ def damage(path: Path) -> str | None:
     try:
         info = path.stat()
         if windows_attributes.in_cloud(info):  # a look must not download gigabytes
-            return f"it lies in the cloud alone. {windows_attributes.HOW_TO_DOWNLOAD}"
+            return _("it lies in the cloud alone. {advice}").format(advice=windows_attributes.how_to_download())
         size = info.st_size
         with path.open("rb") as file:
             start = file.read(512)
@@ -34,46 +35,52 @@ def damage(path: Path) -> str | None:
             if other is not None:
                 return other
             if path.with_name(path.name + UNFINISHED).exists():
-                return f"a download that is not finished: {path.name}{UNFINISHED} lies beside it"
+                return _("a download that is not finished: {name} lies beside it").format(
+                    name=path.name + UNFINISHED)
             if path.suffix.lower() == ".safetensors":
                 if start.startswith((ZIP, PICKLE + b"\x02", PICKLE + b"\x04")):
-                    return "it is a torch checkpoint under the name of a safetensors file"
+                    return _("it is a torch checkpoint under the name of a safetensors file")
                 file.seek(0)
                 return _damage_of_safetensors(file.read(8), size, file.read)
             if start[8:9] == b"{" and start[:8] != bytes(8) and struct.unpack("<Q", start[:8])[0] <= LONGEST_HEAD:
-                return "it is a safetensors file under another name: let its name end in .safetensors"
+                return _("it is a safetensors file under another name: let its name end in .safetensors")
             if start.startswith(b"PK"):
                 file.seek(max(0, size - ZIP_TAIL))
-                return None if ZIP_END in file.read() else "it has no end: a download that broke off"
-            return None if start.startswith(PICKLE) else "it is no torch checkpoint"
+                return None if ZIP_END in file.read() else _("it has no end: a download that broke off")
+            return None if start.startswith(PICKLE) else _("it is no torch checkpoint")
     except OSError as error:
-        get = f". {windows_attributes.HOW_TO_DOWNLOAD}" if windows_attributes.is_cloud_error(error) else ""
-        return f"it cannot be read: {error.strerror}{get}"
+        if windows_attributes.is_cloud_error(error):
+            return _("it cannot be read: {reason}. {advice}").format(
+                reason=error.strerror, advice=windows_attributes.how_to_download())
+        return _("it cannot be read: {reason}").format(reason=error.strerror)
 
 
 def _something_else(start: bytes, size: int) -> str | None:
     """What is often saved in place of weights: nothing, a pointer, a page that says why there is no file."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start.strip(b"\0"):
-        return f"it has {size} bytes only" if size < 8 else "it begins with zeros only: a download that broke off"
+        few = _("it has {size} bytes only").format(size=size)
+        return few if size < 8 else _("it begins with zeros only: a download that broke off")
     if text.startswith(b"version https://git-lfs") or text.startswith(b"version "):
-        return "it is a Git LFS pointer, not the file itself: `git lfs pull` fetches it"
+        return _("it is a Git LFS pointer, not the file itself: `git lfs pull` fetches it")
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<script")):
-        return "it is a web page, not the file itself: a download that was refused or needs a login"
+        return _("it is a web page, not the file itself: a download that was refused or needs a login")
     refusals = (b'{"', b"entry not found", b"invalid username", b"not found", b"access denied", b"unauthorized")
     if text.startswith(refusals) and b"\0" not in start[:16]:  # a head's length may be any number
-        return "it is a site's answer in words, not the file itself: a download that was refused or needs a login"
-    return f"it has {size} bytes only" if size < 8 else None
+        return _("it is a site's answer in words, not the file itself: a download that was refused or needs a login")
+    return _("it has {size} bytes only").format(size=size) if size < 8 else None
 
 
 def _damage_of_safetensors(start: bytes, size: int, read: Callable[[int], bytes]) -> str | None:
     (length,) = struct.unpack("<Q", start)
     if length > min(size - 8, LONGEST_HEAD):
-        return "it is no safetensors file, or a download that broke off"
+        return _("it is no safetensors file, or a download that broke off")
     try:
         head = json.loads(read(length))
         ends = [entry["data_offsets"][1] for name, entry in head.items() if name != "__metadata__"]
         told = 8 + length + max(ends, default=0)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        return "its head is no safetensors head"
-    return f"it has {size} bytes, its head tells of {told}: a download that broke off" if size < told else None
+        return _("its head is no safetensors head")
+    if size >= told:
+        return None
+    return _("it has {size} bytes, its head tells of {told}: a download that broke off").format(size=size, told=told)

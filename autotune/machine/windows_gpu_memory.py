@@ -18,6 +18,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autotune.language.translate import N_, _
+
 MIB = 1024.0 * 1024.0
 READING_AGE = 1.0
 """Seconds for which a reading is used: one takes some milliseconds, and a clip is looked at ten times a second."""
@@ -27,8 +29,8 @@ LARGE, MORE_DATA = 0x400 | 0x1000, 0x800007D2
 """PDH_FMT_LARGE with PDH_FMT_NOSCALE; PDH_MORE_DATA."""
 VALID = (0, 1)
 """PDH_CSTATUS_VALID_DATA and PDH_CSTATUS_NEW_DATA."""
-ABSENT = {0xC0000BB8: "this Windows has no such counters", 0xC0000BB9: "this Windows has no such counters",
-          0x800007D5: "nothing is counted"}
+ABSENT = {0xC0000BB8: N_("this Windows has no such counters"), 0xC0000BB9: N_("this Windows has no such counters"),
+          0x800007D5: N_("nothing is counted")}
 """PDH_CSTATUS_NO_OBJECT, PDH_CSTATUS_NO_COUNTER, PDH_NO_DATA."""
 _NAME = re.compile(r"pid_(\d+)_luid_0x([0-9a-f]{1,8})_0x([0-9a-f]{1,8})_phys_\d+(?:#\d+)?", re.IGNORECASE)
 Instance = tuple[int, int]
@@ -62,7 +64,7 @@ def on_card(found: Mapping[Instance, ProcessGpuMemory]) -> dict[int, float]:
     """MiB on a card by process. What it has beside on another adapter (that of the display) is the smaller part, and
     left out."""
     out: dict[int, float] = {}
-    for (pid, _), used in found.items():
+    for (pid, __), used in found.items():
         out[pid] = max(out.get(pid, 0.0), used.card)
     return out
 
@@ -74,7 +76,7 @@ def moved_out(found: Mapping[Instance, ProcessGpuMemory], pids: Collection[int])
     """
     mine = {key: used for key, used in found.items() if key[0] in pids}
     cards: dict[int, float] = {}
-    for (_, luid), used in mine.items():
+    for (__, luid), used in mine.items():
         cards[luid] = cards.get(luid, 0.0) + used.card
     most = max(cards.values(), default=0.0)
     if most <= 0.0:
@@ -134,7 +136,7 @@ class GpuCounters:
             if not set(NEEDED) <= self._counters.keys():
                 self.close()
             return None
-        self.problem = "" if found else "nothing is counted"
+        self.problem = "" if found else _("nothing is counted")
         return found or None
 
     def _open(self) -> None:
@@ -143,7 +145,7 @@ class GpuCounters:
             if sys.platform == "win32":
                 self._pdh = ctypes.WinDLL("pdh")
             else:
-                raise OSError("there are none on this system")
+                raise OSError(_("there are none on this system"))
         query = ctypes.c_void_p()
         self._raise_for(self._pdh.PdhOpenQueryW(None, ctypes.c_size_t(0), ctypes.byref(query)))
         self._query = query
@@ -160,7 +162,7 @@ class GpuCounters:
     def _array(self, counter: ctypes.c_void_p) -> dict[Instance, float]:
         """Bytes by process and adapter, of one counter. Raises OSError."""
         size, count, items = ctypes.c_uint32(0), ctypes.c_uint32(0), None
-        for _ in range(5):  # processes begin between the question for the size and that for the values
+        for __ in range(5):  # processes begin between the question for the size and that for the values
             status = self._pdh.PdhGetFormattedCounterArrayW(
                 counter, LARGE, ctypes.byref(size), ctypes.byref(count), items)
             if status & 0xFFFFFFFF != MORE_DATA:
@@ -179,4 +181,5 @@ class GpuCounters:
     def _raise_for(status: int) -> None:
         code = status & 0xFFFFFFFF
         if code:
-            raise OSError(ABSENT.get(code, f"Windows' performance counters answer 0x{code:08X}"))
+            raise OSError(_(ABSENT[code]) if code in ABSENT else
+                          _("Windows' performance counters answer 0x{code:08X}").format(code=code))

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from autotune.language.translate import _
+
 MASK = "***"
 _LOOK_BACK = 600
 """Characters of a line that are read again for each name in it."""
@@ -135,7 +137,8 @@ def masked_diff(before: bytes, after: bytes, name: str) -> str:
 
     old, new = (masked(data.decode("utf-8", "replace").replace("\r\n", "\n"), script=True).splitlines()
                 for data in (before, after))
-    lines = difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", lineterm="")
+    lines = difflib.unified_diff(old, new, _("{name} (before)").format(name=name),
+                                 _("{name} (after)").format(name=name), lineterm="")
     return "".join(line + "\n" for line in lines)
 
 
@@ -144,7 +147,7 @@ def masked_words(words: Sequence[str]) -> list[str]:
     found: list[str] = []
     secret = False
     for word in words:
-        name, equals, _ = word.partition("=")
+        name, equals, __ = word.partition("=")
         if secret and not word.startswith("--"):
             found.append(MASK)
             secret = False

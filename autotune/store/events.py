@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.errors import AutotuneError, StateDamaged
@@ -43,7 +44,7 @@ def record_failure(path: Path, verb: str, cause: str) -> Iterator[dict[str, Any]
     except (AutotuneError, KeyboardInterrupt) as error:
         code = error.code if isinstance(error, AutotuneError) else 130
         if code in RESULTS:
-            message = error.message if isinstance(error, AutotuneError) else "interrupted"
+            message = error.message if isinstance(error, AutotuneError) else _("interrupted")
             end = {"verb": verb, "cause": cause, "result": RESULTS[code], "code": code, "message": message, **facts}
             with suppress(StateDamaged):
                 last = (read(path) or [{}])[-1]
@@ -71,5 +72,5 @@ def read_all(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             codec.load(EventRecord, found)
             events.append(found)
         except InvalidRecord as misfit:
-            unread.append(f"{path}: line {number}: {misfit}")
+            unread.append(_("{path}: line {line}: {reason}").format(path=path, line=number, reason=misfit))
     return events, unread

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk import files as disk
+from autotune.language.translate import N_, _
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.errors import StateDamaged
@@ -23,7 +24,7 @@ from autotune.model.errors import StateDamaged
 JsonObject = dict[str, Any]
 
 
-MOVE_AWAY = "Move the file away and run again."
+MOVE_AWAY = N_("Move the file away and run again.")
 LEAST_SPACE = 512 * 1024
 """Bytes of free disk. A clip's GIF takes more, so a web UI that fails with less than this left has failed for lack of
 it."""
@@ -74,8 +75,10 @@ class Journal:
                     take(found)
             except InvalidRecord as misfit:
                 self._set_aside(data, start)
-                self.moved_aside = (f"{self.path}: line {number}: {misfit}; the {number - 1} before it are whole, and "
-                                    f"it and all that follows is kept in {self._aside.name}")
+                self.moved_aside = _(
+                    "{path}: line {line}: {reason}; the {before} before it are whole, and it and all that follows is "
+                    "kept in {file}").format(path=self.path, line=number, reason=misfit, before=number - 1,
+                                             file=self._aside.name)
                 break
             records.append(found)
         return records
@@ -85,7 +88,7 @@ class Journal:
 
         Raises StateDamaged when the file cannot be read.
         """
-        for number, _, found in _lines(self._data()):
+        for number, __, found in _lines(self._data()):
             yield number, found
 
     def _data(self) -> bytes:
@@ -94,9 +97,8 @@ class Journal:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise StateDamaged(
-                f"{self.path}: cannot be read: {error.strerror}", "Check its permissions."
-            ) from None
+            raise StateDamaged(_("{path}: cannot be read: {reason}").format(path=self.path, reason=error.strerror),
+                               _("Check its permissions.")) from None
 
     def _cut_torn_tail(self) -> None:
         self._tail_is_cut = True
@@ -125,9 +127,10 @@ class Journal:
         except OSError as error:
             kept = data[:whole].count(b"\n")
             raise StateDamaged(
-                f"{self.path}: damaged after line {kept} and cannot be mended: {error.strerror}",
-                f"The first {kept} records are whole. Free some space or mend permissions, then run again.",
-            ) from None
+                _("{path}: damaged after line {line} and cannot be mended: {reason}").format(
+                    path=self.path, line=kept, reason=error.strerror),
+                _("The first {count} records are whole. Free some space or mend permissions, then run again.").format(
+                    count=kept)) from None
 
 
 def require_space(folder: Path) -> None:
@@ -139,13 +142,13 @@ def require_space(folder: Path) -> None:
 def write_problem(path: Path, error: OSError) -> StateDamaged:
     """The error for a record that could not be written, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "Free some space and run the same command again: it goes on from there."
-        return StateDamaged(f"{path}: the disk is full", hint)
+        hint = _("Free some space and run the same command again: it goes on from there.")
+        return StateDamaged(_("{path}: the disk is full").format(path=path), hint)
     if disk.is_held(error):
-        return StateDamaged(f"{path}: another program has it open",
-                            "Close that program (an editor, a virus scanner), then run the command again.")
-    hint = "Check the folder, or choose another with --state-dir."
-    return StateDamaged(f"{path}: cannot be written: {error.strerror}", hint)
+        return StateDamaged(_("{path}: another program has it open").format(path=path),
+                            _("Close that program (an editor, a virus scanner), then run the command again."))
+    hint = _("Check the folder, or choose another with --state-dir.")
+    return StateDamaged(_("{path}: cannot be written: {reason}").format(path=path, reason=error.strerror), hint)
 
 
 def load_json(path: Path) -> dict[str, Any] | None:
@@ -155,11 +158,12 @@ def load_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StateDamaged(f"{path}: cannot be read: {error.strerror}", "Check its permissions.") from None
+        raise StateDamaged(_("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror),
+                           _("Check its permissions.")) from None
     except InvalidRecord as misfit:
-        raise StateDamaged(f"{path}: {misfit}", MOVE_AWAY) from None
+        raise StateDamaged(f"{path}: {misfit}", _(MOVE_AWAY)) from None
     if not isinstance(found, dict):
-        raise StateDamaged(f"{path}: not a JSON object", MOVE_AWAY)
+        raise StateDamaged(_("{path}: not a JSON object").format(path=path), _(MOVE_AWAY))
     return found
 
 
@@ -170,7 +174,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, JsonObject | InvalidRecord]]
         number += 1
         try:
             found = codec.decode(data[start:end])
-            yield number, start, found if isinstance(found, dict) else InvalidRecord("not a JSON object")
+            yield number, start, found if isinstance(found, dict) else InvalidRecord(_("not a JSON object"))
         except InvalidRecord as misfit:
             yield number, start, misfit
         start = end + 1

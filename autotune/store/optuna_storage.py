@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from autotune.disk.files import make_folder, open_to_append
 from autotune.disk.own_install import how_to_add
+from autotune.language.translate import N_, _
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.secrets.mask import MASK, masked
 
@@ -31,7 +32,7 @@ FIRST_TRIES = 30
 """Tries to open a database that another process is creating, a tenth of a second apart."""
 LOCKED_FOR = 30
 """Seconds for which SQLite waits for another process's write; one takes milliseconds."""
-FORMS = "Say sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT."
+FORMS = N_("Say sqlite:///FILE, postgresql://USER@HOST/DATABASE or grpc://HOST:PORT.")
 
 
 def url_of(path: Path) -> str:
@@ -62,7 +63,8 @@ def open_storage(url: str) -> BaseStorage:
         scheme, port = parts.scheme.lower(), parts.port
     except ValueError as error:
         why = mask_password(str(error), url)
-        raise UsageProblem(f"--storage {shown_address(url)}: no address: {why}", FORMS) from None
+        raise UsageProblem(_("--storage {url}: no address: {reason}").format(
+                               url=shown_address(url), reason=why), _(FORMS)) from None
     if scheme == "grpc":
         return _proxy(url, parts.hostname or "localhost", port or GRPC_PORT)
     return _database(url)
@@ -89,8 +91,8 @@ def open_own_storage(path: Path) -> BaseStorage:
         with suppress(OSError):
             path.replace(path.with_name(path.name + ".damaged"))
             return open_own_storage(path)
-    raise StateDamaged(f"Optuna's storage cannot be written to {path}: {kind}",
-                       "The studies themselves are safe; remove that file to have it made again.")
+    raise StateDamaged(_("Optuna's storage cannot be written to {path}: {kind}").format(path=path, kind=kind),
+                       _("The studies themselves are safe; remove that file to have it made again."))
 
 
 def _database(url: str) -> BaseStorage:
@@ -103,19 +105,24 @@ def _database(url: str) -> BaseStorage:
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise UsageProblem(f"--storage {shown_address(url)}: not an address of a storage", FORMS) from None
+        raise UsageProblem(
+            _("--storage {url}: not an address of a storage").format(url=shown_address(url)),
+            _(FORMS)) from None
     try:
         return _open_while_made(parsed.render_as_string(hide_password=False))
     except ImportError:
-        raise UsageProblem(f"--storage {shown_address(url)}: its driver is not installed",
-                           f"The one for PostgreSQL comes by: {how_to_add(['psycopg[binary]'])}") from None
+        raise UsageProblem(
+            _("--storage {url}: its driver is not installed").format(url=shown_address(url)),
+            _("The one for PostgreSQL comes by: {command}").format(
+                command=how_to_add(["psycopg[binary]"]))) from None
     except storage_errors() as problem:
         cause = problem if isinstance(problem, DBAPIError) else problem.__cause__ or problem
         why = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().splitlines()
         said = mask_password(why[0] if why else type(cause).__name__, url)
-        raise UsageProblem(f"--storage {shown_address(url)}: cannot be used: {said}",
-                           "Start the server, or check host, user and database; without --storage a file of "
-                           "autotune's own is used.") from None
+        raise UsageProblem(
+            _("--storage {url}: cannot be used: {reason}").format(url=shown_address(url), reason=said),
+            _("Start the server, or check host, user and database; without --storage a file of autotune's own is "
+              "used.")) from None
 
 
 def _open_while_made(url: str) -> BaseStorage:
@@ -144,7 +151,7 @@ def _engine(url: str, own: bool = False) -> BaseStorage:
     storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": wait, "pool_pre_ping": not sqlite})
     if sqlite and own:
         # Who looks at it keeps nobody from writing, and a trial's dozen of small writes wait for no disk.
-        event.listen(storage.engine, "connect", lambda connection, _: connection.executescript(
+        event.listen(storage.engine, "connect", lambda connection, __: connection.executescript(
             "pragma journal_mode=wal; pragma synchronous=normal;"))
         storage.engine.dispose()
     return storage
@@ -158,8 +165,9 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
         import grpc  # noqa: F401
         import optuna.storages._grpc.auto_generated.api_pb2
     except ImportError:
-        raise UsageProblem(f"--storage {shown_address(url)}: gRPC is not installed",
-                           f"Add it by: {how_to_add(['grpcio', 'protobuf'])}") from None
+        raise UsageProblem(
+            _("--storage {url}: gRPC is not installed").format(url=shown_address(url)),
+            _("Add it by: {command}").format(command=how_to_add(["grpcio", "protobuf"]))) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         proxy = optuna.storages.GrpcStorageProxy(host=host, port=port)
@@ -167,8 +175,10 @@ def _proxy(url: str, host: str, port: int) -> BaseStorage:
         proxy.wait_server_ready(timeout=REACHED_WITHIN)
     except OSError:
         proxy.close()
-        raise UsageProblem(f"--storage {shown_address(url)}: nobody answers there within {REACHED_WITHIN} s",
-                           "Start Optuna's gRPC proxy there (optuna.storages.run_grpc_proxy_server).") from None
+        raise UsageProblem(
+            _("--storage {url}: nobody answers there within {seconds} s").format(
+                url=shown_address(url), seconds=REACHED_WITHIN),
+            _("Start Optuna's gRPC proxy there (optuna.storages.run_grpc_proxy_server).")) from None
     return proxy
 
 
@@ -198,12 +208,12 @@ def mask_password(text: str, url: str) -> str:
 
 def _secrets(url: str) -> list[str]:
     """Passwords in a URL: before the last @ of its host part, and in its query."""
-    _, _, rest = url.partition("://")
-    login, at, _ = rest.partition("?")[0].rpartition("@")
-    _, colon, password = login.partition(":")
+    rest = url.partition("://")[2]
+    login, at, __ = rest.partition("?")[0].rpartition("@")
+    __, colon, password = login.partition(":")
     found = [password] if at and colon else []
     for pair in rest.partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
+        name, __, value = pair.partition("=")
         if "pass" in name.lower() or "secret" in name.lower() or "key" in name.lower():
             found.append(value)
     whole = {form for one in found if one for form in (one, unquote(one))}

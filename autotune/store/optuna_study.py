@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.decide import objectives
 from autotune.decide.rounds import rounds
+from autotune.language.translate import _
 from autotune.model import codec
 from autotune.model.study import History, Launch, Proposal, Sample, Verdict
 from autotune.search import trial_history
@@ -185,8 +186,8 @@ class OptunaStudy:
                  if candidate is not None and one.user_attrs.get(trial_history.SET) == candidate
                  and one.value is not None]
         trial.set_user_attr(trial_history.SAMPLES, [])
-        trial.set_user_attr(trial_history.WHY, "asked for again: answered from what was measured" if known else
-                            "not measured: it is no set to try, or there was no time for it")
+        trial.set_user_attr(trial_history.WHY, _("asked for again: answered from what was measured") if known else
+                            _("not measured: it is no set to try, or there was no time for it"))
         self.study.tell(trial, median(known) if known else None,
                         state=TrialState.COMPLETE if known else TrialState.FAIL, skip_if_finished=True)
 

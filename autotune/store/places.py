@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.disk import windows_package
+from autotune.language.translate import N_, _
 from autotune.model.errors import StateDamaged, UsageProblem
 from autotune.model.home_folder import expand_home
 
 ENVIRONMENT = "AUTOTUNE_STATE_DIR"
-NAME_ONE = "Name a folder for autotune's records with --state-dir."
+NAME_ONE = N_("Name a folder for autotune's records with --state-dir.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Places:
         """
         root, ours = Path(os.path.realpath(webui)), Path(os.path.realpath(self.root))
         if root == ours or root in ours.parents:
-            raise UsageProblem(f"{self.root}: the state folder lies in the web UI's folder {webui}", NAME_ONE)
+            raise UsageProblem(_("{root}: the state folder lies in the web UI's folder {webui}").format(
+                                   root=self.root, webui=webui), _(NAME_ONE))
 
     def install(self, webui: Path) -> Path:
         """Folder of one web UI, named after its folder and a hash of its real path."""
@@ -102,14 +104,14 @@ def state_dir(option: Path | None) -> Places:
         option = Path(platformdirs.user_state_dir("autotune", appauthor=False))
     root = expand_home(option)
     if str(root).startswith("~"):
-        raise UsageProblem(f"{root}: whose home folder is that?", NAME_ONE)
+        raise UsageProblem(_("{root}: whose home folder is that?").format(root=root), _(NAME_ONE))
     root = windows_package.real(root.absolute())
     try:
         taken = stat.S_ISREG(root.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         taken = False
     except (OSError, ValueError) as error:
-        raise UsageProblem(f"{root}: {getattr(error, 'strerror', None) or error}", NAME_ONE) from None
+        raise UsageProblem(f"{root}: {getattr(error, 'strerror', None) or error}", _(NAME_ONE)) from None
     if taken:
-        raise StateDamaged(f"{root}: the state folder is a file", NAME_ONE)
+        raise StateDamaged(_("{root}: the state folder is a file").format(root=root), _(NAME_ONE))
     return Places(root)

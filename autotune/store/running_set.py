@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model.errors import StateDamaged
 from autotune.store import events
 from autotune.store.journal import load_json, write_whole
@@ -125,4 +126,4 @@ def of_webui(places: Places, root: Path) -> RunningSet:
 
 def why_not_tried(entry: dict[str, Any]) -> str:
     """Why such a set is not tried again, in words."""
-    return f"the machine went down while this set ran ({entry.get('at') or 'some time ago'})"
+    return _("the machine went down while this set ran ({time})").format(time=entry.get("at") or _("some time ago"))

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model import codec, records
 from autotune.model.bounds import Seconds
 from autotune.model.clips import ClipPair
@@ -48,9 +49,9 @@ class Study:
                 self._read(record)
             except InvalidRecord as misfit:
                 raise StateDamaged(
-                    f"{self._journal.path}: line {number}: {misfit}",
-                    f"The {number - 1} lines before it are whole; `autotune tune` of the same question goes on from "
-                    f"them, with --fresh it begins anew.") from None
+                    _("{path}: line {line}: {reason}").format(path=self._journal.path, line=number, reason=misfit),
+                    _("The {count} lines before it are whole; `autotune tune` of the same question goes on from "
+                      "them, with --fresh it begins anew.").format(count=number - 1)) from None
 
     @property
     def id(self) -> str:
@@ -77,8 +78,8 @@ class Study:
         except InvalidRecord as misfit:
             if str(misfit).startswith(("samples[", "launches[")):
                 place = self._journal.path
-            kept = f"Its {len(self.samples)} clips are kept in {self._journal.path.name}; `autotune tune` of the " \
-                   "same question goes on from them, with --fresh it begins anew."
+            kept = _("Its {count} clips are kept in {file}; `autotune tune` of the same question goes on from them, "
+                     "with --fresh it begins anew.").format(count=len(self.samples), file=self._journal.path.name)
             raise StateDamaged(f"{place}: {misfit}", kept) from None
         return question
 
@@ -94,7 +95,8 @@ class Study:
             if path.exists():
                 path.replace(path.with_name("result.json.damaged"))
                 why = problem.message if isinstance(problem, StateDamaged) else f"{path}: {problem}"
-                self._journal.moved_aside = self._journal.moved_aside or f"{why}; it is kept in result.json.damaged"
+                self._journal.moved_aside = self._journal.moved_aside or _(
+                    "{reason}; it is kept in {file}").format(reason=why, file="result.json.damaged")
 
     def begin_trial(self) -> int:
         """Begins a trial and returns its number: samples and launches from now on belong to it."""
@@ -177,7 +179,7 @@ class Study:
         try:
             return () if found is None else codec.load(tuple[ClipPair, ...], found.get("pairs"))
         except InvalidRecord as misfit:
-            raise StateDamaged(f"{path}: {misfit}", MOVE_AWAY) from None
+            raise StateDamaged(f"{path}: {misfit}", _(MOVE_AWAY)) from None
 
     def _read(self, record: dict[str, Any] | InvalidRecord) -> None:
         """Adds a record from the disk: in order, none missing, none twice. Raises InvalidRecord."""
@@ -185,7 +187,8 @@ class Study:
             raise record
         wanted = {"sample": len(self.samples), "launch": len(self.launches)}.get(str(record.get("kind")))
         if wanted is not None and record.get("number") != wanted:
-            raise InvalidRecord(f"number: {record.get('number')!r} instead of {wanted}")
+            raise InvalidRecord(_("number: {number!r} instead of {wanted}").format(
+                number=record.get("number"), wanted=wanted))
         self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
@@ -249,9 +252,8 @@ def find_study(studies: Path, name: str | None) -> Study:
         if head is not None:
             return Study(folder, head)
     raise NothingToWorkOn(
-        f"no study {name!r} is recorded" if name else "no study is recorded for this web UI",
-        "Run `autotune tune` first.",
-    )
+        _("no study {name!r} is recorded").format(name=name) if name else _("no study is recorded for this web UI"),
+        _("Run `autotune tune` first."))
 
 
 def _head(folder: Path) -> dict[str, Any] | None:
@@ -262,9 +264,11 @@ def _head(folder: Path) -> dict[str, Any] | None:
         if found is not None:
             codec.load(records.StudyHead, found)
             if found.get("id") != folder.name:
-                raise InvalidRecord("id: not the name of its folder")
+                raise InvalidRecord(_("id: not the name of its folder"))
     except InvalidRecord as misfit:
-        raise StateDamaged(f"{path}: {misfit}", f"{MOVE_AWAY} The clips beside it stay where they are.") from None
+        raise StateDamaged(
+            f"{path}: {misfit}",
+            _("Move the file away and run again. The clips beside it stay where they are.")) from None
     return found
 
 
