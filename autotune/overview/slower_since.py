@@ -20,7 +20,7 @@ from autotune.language.translate import N_, _
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.machine import moved_items
-from autotune.model.use import Around, ChangeRecord, ClipRecord, PartsRecord, StartRecord
+from autotune.model.use import Around, ChangeRecord, ClipRecord, PartsRecord, StartRecord, StartupRecord
 from autotune.store import events
 from autotune.store.places import Places
 from autotune.store.use import UseLog
@@ -206,10 +206,32 @@ def explain(root: Path, places: Places) -> dict[str, Any]:
         "around": surroundings(change) if change else [],
         "cure": cure,
         "advice": _advice(state, cure),
+        "starts": _starts(log),
         "uses": len(uses),
         "clips": len(log.of(ClipRecord)),
         "line": [_on_line(one, uses[number - 1] if number else one) for number, one in enumerate(uses)],
     }
+
+
+def _starts(log: UseLog) -> str | None:
+    """A sentence where starts of the web UI take longer than before; None where they do not, or do not tell."""
+    starts = {one.number: one for one in log.of(StartRecord)}
+    told = [one for one in log.of(StartupRecord) if one.start in starts]
+    changes = log.of(PartsRecord)
+    parts = [_in_force(changes, starts[one.start].at) for one in told]
+    found = slower.find_change([
+        slower.Use(math.log(one.seconds), "", bool(changed(parts[number - 1] if number else parts[0], parts[number])))
+        for number, one in enumerate(told)])
+    if found is None or not found.slower:
+        return None
+    share, low, high = (100 * (value - 1) for value in (found.ratio.estimate, found.ratio.low, found.ratio.high))
+    text = _("Starts take {share:.0f} % longer [{low:.0f}, {high:.0f}] since {day} (start {number})").format(
+        share=share, low=low, high=high, day=datetime.fromtimestamp(told[found.at].at).strftime(_("%d %b %Y")),
+        number=told[found.at].start)
+    causes = [one["text"] for one in changed(parts[found.at - 1], parts[found.at])]
+    if causes:
+        text = _("{text}, when {causes}").format(text=text, causes=_listed(causes))
+    return _("{sentence}.").format(sentence=text)
 
 
 def _on_line(one: UseFacts, before: UseFacts) -> dict[str, Any]:
@@ -234,7 +256,8 @@ def _state(change: ChangeRecord | None, cure: Mapping[str, Any] | None, uses: in
 def _text(state: str, change: ChangeRecord | None, uses: int) -> str:
     if state == "unknown" and change is None:
         return _("{uses} uses of the web UI with clips are recorded: too few to tell. The agent records them where "
-                 "the web UI's output goes to a file.").format(uses=uses)
+                 "the web UI's output goes to a file, or where the tab is installed "
+                 "(`autotune extension install`).").format(uses=uses)
     if change is None:
         return _("Clips take as long as before: {uses} uses of the web UI show no change.").format(uses=uses)
     return _("{sentence}.").format(sentence=headline(change, over=state == "given_back"))

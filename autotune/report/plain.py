@@ -80,7 +80,7 @@ def explain_lines(doc: Document) -> list[str]:
     if doc.get("state") in ("slower", "given_back") and not doc.get("changed"):
         lines.append(NOTHING_CHANGED)
     lines += [clean(sentence) for sentence in doc.get("around") or ()]
-    return [*lines, *([clean(doc["advice"])] if doc.get("advice") else [])]
+    return [*lines, *(clean(doc[key]) for key in ("advice", "starts") if doc.get(key))]
 
 
 NOTHING_CHANGED = ("Nothing that autotune looks at was changed then: not the driver, the web UI, its packages, "

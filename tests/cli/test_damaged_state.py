@@ -108,7 +108,7 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Comman
 
 LOOKING = {"probe", "verify", "status", "history", "doctor", "service status", "config path", "config show",
            "config check", "profiles list", "profiles show", "profiles check", "replay", "dashboard", "completion",
-           "extension status", "extension show"}
+           "extension status", "extension show", "explain"}
 """Verbs that change nothing; whoever adds one says here or with ``--yes`` which kind it is."""
 
 

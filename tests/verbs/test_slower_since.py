@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autotune.model.use import Around, ChangeRecord, ClipRecord, PartsRecord, StartRecord
+from autotune.model.use import Around, ChangeRecord, ClipRecord, PartsRecord, StartRecord, StartupRecord
 from autotune.overview import slower_since
 from autotune.report.plain import NOTHING_CHANGED, explain_lines, status_lines
 from autotune.store import events
@@ -149,11 +149,12 @@ def earlier(record: Record) -> None:
 
 
 @pytest.mark.parametrize(("happened", "state", "advice"), [
-    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` gives it back: 1.21 times as fast as the "
-                       "flags before. Do this: `autotune apply`."),
-    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` gives some of it back: 1.06 times as fast"),
+    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.21 times as fast as the flags before) gives "
+                       "it back. Do this: `autotune apply`."),
+    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.06 times as fast as the flags before) gives "
+                     "some of it back."),
     (worse, "slower", "No other set that was measured since is better (nothing better was proven)."),
-    (written, "given_back", "Since then `--opt-sdp-attention` was written: 1.21 times as fast as the flags before."),
+    (written, "given_back", "Since then `--opt-sdp-attention` (1.21 times as fast as the flags before) was written. "),
     (earlier, "slower", "Which flag gives the speed back is not measured yet"),
 ])
 def test_what_gives_it_back(tmp_path: Path, happened: Cured, state: str, advice: str) -> None:
@@ -175,6 +176,19 @@ def test_the_line_has_every_use_with_the_updates_before_it(tmp_path: Path) -> No
     assert len(line) == USES + SLOW
     assert [row["start"] for row in line if row["updates"]] == [13]
     assert line[12]["updates"] == ["the driver 551.23 became 555.1"]
+
+
+def test_starts_that_take_longer_are_told_by_themselves(tmp_path: Path) -> None:
+    record = Record(tmp_path).used(by=0.0, after={"extensions": "one 1, two 2, three 3"})
+    assert record.document()["starts"] is None
+    for number in range(USES + SLOW):
+        seconds = (12.0 if number < USES else 19.0) * math.exp(record.random.gauss(0, 0.03))
+        record.log.add(StartupRecord("startup", number + 1, record.begin + number * DAY, seconds))
+    said = record.document()["starts"]
+    assert said.startswith("Starts take ")
+    assert said.endswith(f"(start {USES + 1}), when extensions changed (+ three 3).")
+    assert said in explain_lines(record.document())
+    assert record.called() is None, "it says nothing of clips"
 
 
 def test_a_study_from_before_does_not_answer(tmp_path: Path) -> None:
