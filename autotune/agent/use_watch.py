@@ -153,8 +153,9 @@ class UseWatch:
             except InvalidRecord:
                 continue
             # One of a process that was never seen has no known surroundings.
-            if clip.at > last and clip.number > 1 and clip.pid in starts:
-                self.log.add(_told_record(starts[clip.pid], clip, _around({clip.pid})))
+            start = starts.get(clip.pid) or starts.get(clip.parent)
+            if clip.at > last and clip.number > 1 and start is not None:
+                self.log.add(_told_record(start, clip, _around({clip.pid, clip.parent})))
 
     def _new_output(self, running: _Running, output: Path) -> bytes:
         """The output that was not read yet; of a file that several starts write to, only this one's."""

@@ -50,10 +50,11 @@ class SavedClip:
 @dataclass(frozen=True, slots=True)
 class ToldClip:
     """A clip as the tab in the web UI tells of it: its whole ``seconds``, which clip of its process ``number`` it was,
-    and the figures of ``SavedClip``."""
+    and the figures of ``SavedClip``. ``parent``: on Windows a Python of a venv is two processes, one below the other."""
 
     at: float
     pid: Count
+    parent: Count
     number: Count
     seconds: ClipSeconds
     width: Pixels

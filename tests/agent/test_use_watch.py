@@ -174,7 +174,7 @@ def test_output_that_goes_nowhere_tells_starts_alone(desk: Desk) -> None:
 def told(desk: Desk, number: int, seconds: float, **changed: object) -> None:
     """A line of the tab's."""
     assert desk.process is not None
-    line = {"at": 2e9 + number, "pid": desk.process.pid, "number": number, "seconds": seconds, "width": 512,
+    line = {"at": 2e9 + number, "pid": 1, "parent": desk.process.pid, "number": number, "seconds": seconds, "width": 512,
             "height": 512, "frames": 16, "context": 16, "steps": 20, "sampler": "Euler a", "guided": True,
             "model": "0123456789", **changed}
     (desk.root / "state").mkdir(exist_ok=True)
@@ -187,7 +187,7 @@ def test_what_the_tab_tells_is_taken_once_where_its_process_is_known(desk: Desk)
     desk.flags = ()
     told(desk, 1, 9.0)
     told(desk, 2, 6.4)
-    told(desk, 3, 6.4, pid=1)
+    told(desk, 3, 6.4, parent=1)
     told(desk, 4, -1.0)
     with (desk.root / "state" / "told.jsonl").open("a") as file:
         file.write("nonsense\n[]\n")
@@ -200,7 +200,7 @@ def test_what_the_tab_tells_is_taken_once_where_its_process_is_known(desk: Desk)
     assert [one.number for one in found] == [2, 5]
     assert found[0].series != found[1].series, "what does not grow with the steps makes them unlike"
     (desk.root / "state" / "told.jsonl").write_text("")
-    told(desk, 6, 6.4)
+    told(desk, 6, 6.4, pid=desk.process.pid, parent=1)
     assert len(desk.look()) == 3
 
 

@@ -149,10 +149,10 @@ def earlier(record: Record) -> None:
 
 
 @pytest.mark.parametrize(("happened", "state", "advice"), [
-    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.21 times as fast as the flags before) gives "
-                       "it back. Do this: `autotune apply`."),
-    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.06 times as fast as the flags before) gives "
-                     "some of it back."),
+    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.21 times as fast as the flags before) "
+                       "gives it back. Do this: `autotune apply`."),
+    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.06 times as fast as the flags before) "
+                     "gives some of it back."),
     (worse, "slower", "No other set that was measured since is better (nothing better was proven)."),
     (written, "given_back", "Since then `--opt-sdp-attention` (1.21 times as fast as the flags before) was written. "),
     (earlier, "slower", "Which flag gives the speed back is not measured yet"),

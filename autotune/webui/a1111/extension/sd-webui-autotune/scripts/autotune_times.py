@@ -29,9 +29,9 @@ def figures(p: Any, seconds: float, number: int) -> dict[str, Any] | None:
         return None
     length, context = int(clip.get("video_length") or 0), int(clip.get("batch_size") or 0)
     return {
-        "at": time.time(), "pid": os.getpid(), "number": number, "seconds": round(seconds, 4), "width": int(p.width),
-        "height": int(p.height), "frames": max(length, context), "context": context, "steps": int(p.steps),
-        "sampler": str(p.sampler_name), "guided": float(p.cfg_scale) != 1.0,
+        "at": time.time(), "pid": os.getpid(), "parent": os.getppid(), "number": number, "seconds": round(seconds, 4),
+        "width": int(p.width), "height": int(p.height), "frames": max(length, context), "context": context,
+        "steps": int(p.steps), "sampler": str(p.sampler_name), "guided": float(p.cfg_scale) != 1.0,
         "model": str(getattr(p, "sd_model_hash", None) or ""),
     }
 
