@@ -50,7 +50,7 @@ class SavedClip:
 @dataclass(frozen=True, slots=True)
 class ToldClip:
     """A clip as the tab in the web UI tells of it: its whole ``seconds``, which clip of its process ``number`` it was,
-    and the figures of ``SavedClip``. ``parent``: on Windows a Python of a venv is two processes, one below the other."""
+    and the figures of ``SavedClip``. ``parent``: on Windows a Python of a venv is two processes, one in the other."""
 
     at: float
     pid: Count

@@ -174,8 +174,8 @@ def test_output_that_goes_nowhere_tells_starts_alone(desk: Desk) -> None:
 def told(desk: Desk, number: int, seconds: float, **changed: object) -> None:
     """A line of the tab's."""
     assert desk.process is not None
-    line = {"at": 2e9 + number, "pid": 1, "parent": desk.process.pid, "number": number, "seconds": seconds, "width": 512,
-            "height": 512, "frames": 16, "context": 16, "steps": 20, "sampler": "Euler a", "guided": True,
+    line = {"at": 2e9 + number, "pid": 1, "parent": desk.process.pid, "number": number, "seconds": seconds,
+            "width": 512, "height": 512, "frames": 16, "context": 16, "steps": 20, "sampler": "Euler a", "guided": True,
             "model": "0123456789", **changed}
     (desk.root / "state").mkdir(exist_ok=True)
     with (desk.root / "state" / "told.jsonl").open("a") as file:
