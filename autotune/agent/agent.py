@@ -18,6 +18,7 @@ from autotune.agent.verb_process import VerbResult
 from autotune.agent.webui_starts import StartTracker
 from autotune.config.config import Config
 from autotune.config.staleness_rules import Action
+from autotune.language.translate import _
 from autotune.model.errors import AutotuneError
 from autotune.store.asked_tune import AskedTune
 
@@ -75,7 +76,7 @@ class Agent:
         now = self.effects.monotonic()
         if abs(self._now() - now - self._offset) > CLOCK_JUMP:
             self._offset = self._now() - now
-            self.effects.log("the clock jumped (a suspend, or the time was set): looking anew")
+            self.effects.log(_("the clock jumped (a suspend, or the time was set): looking anew"))
             self._next_reading = self._next_check = now
         self._follow_wish()
         if self.effects.files_moved():
@@ -113,12 +114,14 @@ class Agent:
     def summary(self) -> str:
         """What the agent does, in a few words."""
         running, due = self.keeper.state.running, self.keeper.state.due
-        return f"running {running.session}" if running else f"waiting to {due.action}" if due else "watching"
+        if running:
+            return _("running {session}").format(session=running.session)
+        return _("waiting to {action}").format(action=due.action) if due else _("watching")
 
     def stop(self) -> None:
         """Ends a running session; it goes on when the agent is started again."""
         if self.child is not None:
-            self._end_session(SessionEnd("yielded", "the agent was stopped"), self.child.stop())
+            self._end_session(SessionEnd("yielded", _("the agent was stopped")), self.child.stop())
 
     # what has changed
 
@@ -138,7 +141,7 @@ class Agent:
         """The first reading ever: these parts are the starting point, and may be reason enough for a tune."""
         tune = self.config.first_tune and not self.effects.was_tuned()
         action: Action = "retune" if tune else "nothing"
-        self._record_accepted(parts, action, ["never tuned here"] if tune else [])
+        self._record_accepted(parts, action, [_("never tuned here")] if tune else [])
         self._settling = staleness.SettlingChange(parts)
 
     def _accept_change(self) -> None:
@@ -148,7 +151,8 @@ class Agent:
         action = staleness.strongest_action(found)
         causes = [change.text for change in found if change.action != "nothing"]
         for change in found:
-            self.effects.log(f"changed: {change.text}: {change.action} ({change.why})")
+            self.effects.log(_("changed: {what}: {action} ({why})").format(
+                what=change.text, action=change.action, why=change.why))
         self._record_accepted(dict(self._settling.known), action, causes)
 
     def _record_accepted(self, parts: dict[str, str], action: Action, causes: list[str]) -> None:
@@ -164,14 +168,14 @@ class Agent:
             self.effects.forget_asked(wanted.id)
             wanted = None
         if held is not None and (wanted is None or wanted.id != held.id):
-            self.effects.log("the tune that was asked for is not wanted any more")
+            self.effects.log(_("the tune that was asked for is not wanted any more"))
             running = self.keeper.state.running
             if self.child is not None and running is not None and running.kind == "retune":
-                self._end_session(SessionEnd("yielded", "you took it back"), self.child.stop())
+                self._end_session(SessionEnd("yielded", _("you took it back")), self.child.stop())
             if self._request is not None:
                 self.keeper.record({"event": "withdrawn"})
         if wanted is not None and self._request is None:
-            self.effects.log(f"a tune was asked for: when {wanted.when}")
+            self.effects.log(_("a tune was asked for: when {when}").format(when=wanted.when))
             self.keeper.record({"event": "requested", **asdict(wanted)})
             self._next_check = self.effects.monotonic()
 
@@ -210,7 +214,7 @@ class Agent:
         if follow is not None:
             reasons = may_run.reasons_to_yield(situation, self.config)
             if situation.webui_runs:
-                reasons.append("your web UI is running; the change is written when it has ended")
+                reasons.append(_("your web UI is running; the change is written when it has ended"))
                 self._ask_to_close_webui(not reasons[:-1], follow.cause)
         else:
             assert due is not None
@@ -239,10 +243,9 @@ class Agent:
         if not worth or self.config.webui_running != "ask" or (asked is not None and abs(now - asked) < ASK_PERIOD):
             return
         self.keeper.record({"event": "asked", "at": now})
-        self.effects.notify_user(
-            "Please close your web UI when you can spare it",
-            f"{cause}. It begins by itself then, and you are told when you can start your web UI again.",
-        )
+        self.effects.notify_user(_("Please close your web UI when you can spare it"),
+                                 _("{cause}. It begins by itself then, and you are told when you can start your web "
+                                   "UI again.").format(cause=cause))
 
     def _tell_webui_may_start(self) -> None:
         """Tells a user who was asked to close the web UI when the GPU is free again."""
@@ -250,13 +253,13 @@ class Agent:
         if state.asked is None or state.due is not None or state.follow is not None or self.child is not None:
             return
         self.keeper.record({"event": "answered"})
-        self.effects.notify_user("You can start your web UI again", "autotune is done with the GPU.")
+        self.effects.notify_user(_("You can start your web UI again"), _("autotune is done with the GPU."))
 
     def _begin_session(self, kind: str, due: str, cause: str) -> None:
         name = f"{self.keeper.state.count + 1:05d}-{kind}"
         # Recorded before it is done: a kill between the two leaves a session that had no result.
         self.keeper.record({"event": "began", "session": name, "kind": kind, "due": due, "at": self._now()})
-        self.effects.log(f"begin {name}: {cause}")
+        self.effects.log(_("begin {session}: {cause}").format(session=name, cause=_(cause)))
         self._began = self._next_check = self.effects.monotonic()
         try:
             self.child = self.effects.start_verb(name, self._verb_words(kind, cause))
@@ -264,7 +267,7 @@ class Agent:
             self._record_end(SessionEnd("failed", error.message, session_end.PAUSE_BUSY))
 
     def _verb_words(self, kind: str, cause: str) -> list[str]:
-        profile, said = ["--profile", self.config.profile], ["--cause", f"agent: {cause}"]
+        profile, said = ["--profile", self.config.profile], ["--cause", _("agent: {cause}").format(cause=_(cause))]
         if kind == "retune":
             due = self.keeper.state.due
             newer = ["--newer-than", due.newer_than] if due is not None and due.newer_than else []
@@ -289,7 +292,7 @@ class Agent:
         situation, rules = self.effects.situation(self.child.pids(), True), self.rules
         reasons = may_run.reasons_to_yield(situation, rules) + asked.reasons(situation, self._request)
         if running.kind != "apply" and self._seconds_today() / 60 >= rules.minutes_a_day:
-            reasons.append("today's minutes are used up")
+            reasons.append(_("today's minutes are used up"))
         if reasons:
             self._busy_at = now
             # No pause of its own: how long to leave the machine alone is what quiet_minutes says.
@@ -337,8 +340,9 @@ class Agent:
             self.effects.forget_asked(self.keeper.state.answered)
         self._began = None
         decided = f"{end.decision}: " if end.decision and not end.text.startswith(f"{end.decision}: ") else ""
-        cost = f"cost {seconds:.0f} s, {self._seconds_today() / 60:.0f} min today"
-        self.effects.log(f"end {running.session}: {end.outcome}: {decided}{end.text} ({cost})")
+        self.effects.log(_("end {session}: {outcome}: {text} (cost {seconds:.0f} s, {minutes:.0f} min today)").format(
+            session=running.session, outcome=end.outcome, text=decided + end.text, seconds=seconds,
+            minutes=self._seconds_today() / 60))
         self._tell_user_of_end(running, end)
         self._next_check = self.effects.monotonic()
 
@@ -347,34 +351,36 @@ class Agent:
         if end.better and running.kind == "retune":
             follow = [FollowUp("apply", end.text)]
         elif end.loss:
-            follow = [FollowUp("rollback", f"a fresh comparison shows a loss: {end.text}")]
+            follow = [FollowUp("rollback", _("a fresh comparison shows a loss: {text}").format(text=end.text))]
         return follow if self.config.policy == "apply" else []
 
     def _due_after(self, running: RunningSession, end: SessionEnd, at: float) -> Event | None:
         """What a session's end makes due itself: a check after an apply, a tune after a check that says so."""
         action, cause, name = "", "", running.session
         if running.kind == "verify" and end.outcome == "done" and not end.drifted and self.config.check_after_apply:
-            action, cause, name = "drift", "the first start after an apply went well", AFTER_APPLY + running.session
+            action, cause, name = "drift", _("the first start after an apply went well"), AFTER_APPLY + running.session
         elif running.kind == "drift" and end.stale and not running.due.startswith(AFTER_APPLY):
             # After an apply nothing has changed but the flags: a tune would ask the question that was just answered.
-            action, cause = "retune", f"a check found: {end.text}"
+            action, cause = "retune", _("a check found: {text}").format(text=end.text)
         return {"id": name, "action": action, "causes": [cause], "since": at} if action else None
 
     def _tell_user_of_end(self, running: RunningSession, end: SessionEnd) -> None:
         if end.outcome == "gave_up":
-            self.effects.notify_user("autotune could not do its work", end.text)
+            self.effects.notify_user(_("autotune could not do its work"), end.text)
         elif end.outcome != "done":
             return
         elif end.better and self.config.policy == "notify":
-            self.effects.notify_user("Faster flags were found", f"{end.text}. `autotune apply` writes them.")
+            self.effects.notify_user(_("Faster flags were found"),
+                                     _("{text}. `autotune apply` writes them.").format(text=end.text))
         elif end.loss and self.config.policy == "notify":
-            self.effects.notify_user("The flags before were better", f"{end.text}. `autotune rollback` puts them back.")
+            self.effects.notify_user(_("The flags before were better"),
+                                     _("{text}. `autotune rollback` puts them back.").format(text=end.text))
         elif running.kind == "apply":
-            self.effects.notify_user("Flags were changed", end.text)
+            self.effects.notify_user(_("Flags were changed"), end.text)
         elif running.kind == "rollback":
-            self.effects.notify_user("Flags were put back", end.text)
+            self.effects.notify_user(_("Flags were put back"), end.text)
         elif end.drifted:
-            self.effects.notify_user("Flags do not act", "`autotune verify` shows which and where.")
+            self.effects.notify_user(_("Flags do not act"), _("`autotune verify` shows which and where."))
 
     def _resume(self) -> None:
         """After a start of the agent: a session that ran before either left its whole document, or it goes on."""
@@ -383,7 +389,7 @@ class Agent:
             return
         document = self.effects.document_of(running.session)
         if document is None:
-            self._record_end(SessionEnd("yielded", "the agent ended meanwhile"))
+            self._record_end(SessionEnd("yielded", _("the agent ended meanwhile")))
             return
         code = int(document.get("code", 1)) if document.get("kind") == "error" else 0
         if running.kind == "verify" and code == 0 and document.get("ok") is False:
@@ -398,13 +404,14 @@ class Agent:
         failed, came_up = self._starts.update(self.effects.webui_pids(ours), self.effects.has_port)
         applied = self.keeper.state.applied
         if came_up:
-            follow = asdict(FollowUp("verify", "first start after an apply"))
+            follow = asdict(FollowUp("verify", _("first start after an apply")))
             self.keeper.record({"event": "settled", "follow": follow})
         elif failed and applied is not None:
             count = applied.failed_starts + failed
-            why = f"the web UI ended {count} times before it listened"
+            why = _("the web UI ended {count} times before it listened").format(count=count)
             over = count >= self.config.failed_starts
-            self.effects.log(f"a start of the web UI failed ({count} of {self.config.failed_starts})")
+            self.effects.log(_("a start of the web UI failed ({count} of {most})").format(
+                count=count, most=self.config.failed_starts))
             undo = asdict(FollowUp("rollback", why)) if over else None
             self.keeper.record({"event": "start_failed", "count": failed, "follow": undo})
 
@@ -421,7 +428,8 @@ class Agent:
             due = {"id": f"slower:{found.id}", "action": "retune", "causes": [found.text], "since": at,
                    "newer_than": found.since}
         self.keeper.record({"event": "slower", "id": found.id, "at": at, "text": found.text, "due": due})
-        self.effects.notify_user("Clips have become slower", f"{found.text}. `autotune explain` says more.")
+        self.effects.notify_user(_("Clips have become slower"),
+                                 _("{text}. `autotune explain` says more.").format(text=found.text))
 
     # what others see
 
@@ -430,14 +438,15 @@ class Agent:
 
     def _set_problem(self, problem: str | None) -> None:
         if problem != self.problem:
-            self.effects.log(f"problem: {problem}" if problem else "the problem is over")
+            text = _("problem: {problem}") if problem else _("the problem is over")
+            self.effects.log(text.format(problem=problem))
         self.problem = problem
 
     def _publish_status(self) -> None:
         state = self.keeper.state
         self.effects.publish_status({
             "doing": self.summary,
-            "due": [f"{state.due.action}: {cause}" for cause in state.due.causes] if state.due else [],
+            "due": [f"{state.due.action}: {_(cause)}" for cause in state.due.causes] if state.due else [],
             "waiting": self._waiting_reasons(),
             "asked": state.asked,
             "problems": list(filter(None, [self.problem, self.keeper.problem])),
@@ -458,7 +467,8 @@ class Agent:
             return self.waiting
         moment = min(item.not_before for item in items)
         clock = datetime.fromtimestamp(moment, self.effects.local_time().tzinfo)
-        return [f"until {clock:%H:%M:%S} ({state.last.get('outcome', 'failed')}: {state.last.get('text', '')})"]
+        return [_("until {time:%H:%M:%S} ({outcome}: {text})").format(
+            time=clock, outcome=state.last.get("outcome", "failed"), text=state.last.get("text", ""))]
 
     def _seconds_to_next_step(self, now: float) -> float:
         state, marks = self.keeper.state, [now + LONGEST_PAUSE]

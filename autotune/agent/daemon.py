@@ -18,6 +18,7 @@ from autotune.agent.logs import close_log, open_log
 from autotune.agent.state import StateKeeper
 from autotune.config import config as configuration
 from autotune.config.config import Config
+from autotune.language.translate import _
 from autotune.model.errors import AutotuneError, StateDamaged, UsageProblem
 
 RETRY = 60.0
@@ -51,9 +52,9 @@ class LiveConfig:
         try:
             self.value, self.problem = configuration.load(self._path), None
         except UsageProblem as error:
-            self.problem = f"configuration not taken: {error.message}"
+            self.problem = _("configuration not taken: {message}").format(message=error.message)
             return self.problem
-        return "configuration read again"
+        return _("configuration read again")
 
     def _read_stamp(self) -> tuple[int, int] | None:
         try:
@@ -77,13 +78,13 @@ def run(
 
     folder = state / "daemon"
     # Only the holder of the lock publishes a status: a second agent, sound or not, changes nothing.
-    with Lock(folder / "lock", "the agent"):
+    with Lock(folder / "lock", _("the agent")):
         try:
             return _run_locked(webui, state, LiveConfig(config), "asked" if asked else "once" if once else "", quiet)
         except (UsageProblem, StateDamaged) as error:
             # For `status`: nobody reads what a service says as it ends.
             with suppress(AutotuneError):
-                write_status(folder, {"running": False, "pid": None, "webui": str(webui), "doing": "did not start",
+                write_status(folder, {"running": False, "pid": None, "webui": str(webui), "doing": _("did not start"),
                                       "problems": [error.message]})
             raise
 
@@ -97,10 +98,10 @@ def _run_locked(webui: Path, state: Path, config: LiveConfig, until: str, quiet:
     effects.only_asked = until == "asked"
     try:
         with _stop_signals(effects.woken) as stop_asked:
-            say(f"the agent begins: {webui}")
-            systemd_notify.send("READY=1\nSTATUS=watching")
+            say(_("the agent begins: {webui}").format(webui=webui))
+            systemd_notify.send("READY=1\nSTATUS=" + _("watching"))
             _run_steps(effects, StateKeeper(folder), config, stop_asked, until)
-            say("the agent ends")
+            say(_("the agent ends"))
     finally:
         systemd_notify.send("STOPPING=1")
         effects.close(passed=until == "once")
@@ -127,13 +128,15 @@ def _run_steps(
             # Without records nothing may run: what runs is ended, and the reason is made visible.
             if agent is not None and agent.child is not None:
                 agent.child.stop()
-            effects.log(f"problem: {error.message}; trying again in {RETRY:.0f} s")
+            effects.log(_("problem: {problem}; trying again in {seconds:.0f} s").format(
+                problem=error.message, seconds=RETRY))
             effects.publish_status(
-                {"doing": "stopped for now", "due": [], "waiting": [], "problems": [error.message]})
+                {"doing": _("stopped for now"), "due": [], "waiting": [], "problems": [error.message]})
             agent, delay = None, RETRY
             with suppress(AutotuneError):
                 keeper = StateKeeper(keeper.folder)
-        systemd_notify.send(f"WATCHDOG=1\nSTATUS={agent.summary if agent else 'cannot write its state'}")
+        doing = agent.summary if agent else _("cannot write its state")
+        systemd_notify.send(f"WATCHDOG=1\nSTATUS={doing}")
         if _sleep(effects.woken, min(delay, LONGEST_SLEEP, systemd_notify.seconds_between_signs() or LONGEST_SLEEP)):
             stop_asked.wait(GATHER_EVENTS)
         effects.woken.clear()

@@ -20,6 +20,7 @@ from autotune.agent.may_run import Situation
 from autotune.agent.verb_process import VerbProcess, VerbResult, read_document, remove_old_output
 from autotune.config.config import Config
 from autotune.disk.files import make_folder
+from autotune.language.translate import _
 from autotune.model.errors import AutotuneError
 from autotune.model.use import Slowdown
 from autotune.store import asked_tune
@@ -193,7 +194,7 @@ class RealEffects(Effects):
             return self._use.look(self._situation_reader.web_uis(ours))
         except AutotuneError as error:
             if error.message != self._use_problem:
-                self.log(f"how the web UI is used cannot be recorded: {error.message}")
+                self.log(_("how the web UI is used cannot be recorded: {message}").format(message=error.message))
             self._use_problem = error.message
             return None
 
@@ -227,7 +228,7 @@ class RealEffects(Effects):
         self.log(f"{title}: {text}")
         config = self._config()
         if config.notifications and not notify.show(title, text, config.notification_sound):
-            self.log("no notification could be shown: this log alone tells it")
+            self.log(_("no notification could be shown: this log alone tells it"))
 
     def log(self, text: str) -> None:
         self._say(text)
@@ -242,7 +243,7 @@ class RealEffects(Effects):
         try:
             write_status(self.state / "daemon", whole)
         except AutotuneError as error:
-            self.log(f"status cannot be written: {error.message}")
+            self.log(_("status cannot be written: {message}").format(message=error.message))
             return
         self._published = whole
 
@@ -251,7 +252,7 @@ class RealEffects(Effects):
         self._watcher.stop()
         self._brief_starts.watch(False)
         if self._published:
-            over = {"doing": "one pass is over"} if passed else {"doing": "stopped", "waiting": []}
+            over = {"doing": _("one pass is over")} if passed else {"doing": _("stopped"), "waiting": []}
             self.publish_status({**self._published, "running": False, "pid": None, **over})
 
 

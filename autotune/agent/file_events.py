@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autotune.language.translate import _
+
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
 
@@ -48,12 +50,15 @@ class FolderWatcher:
             return
         self.stop()
         remote = [folder for folder in wanted if is_on_network(folder)]
-        self.problem = f"no file events on {remote[0]} (a network drive): looking regularly" if remote else None
+        self.problem = None
+        if remote:
+            self.problem = _("no file events on {folder} (a network drive): looking regularly").format(folder=remote[0])
         local = [folder for folder in wanted if folder not in remote]
         try:
             self._observer = start_observer(local, CHANGE_EVENTS, self._on_event) if local else None
         except (OSError, RuntimeError) as error:
-            self.problem = f"no file events ({getattr(error, 'strerror', None) or error}): looking regularly"
+            self.problem = _("no file events ({reason}): looking regularly").format(
+                reason=getattr(error, "strerror", None) or error)
             return
         self._folders = wanted
 

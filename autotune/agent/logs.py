@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from autotune.disk.files import make_folder, open_to_append
+from autotune.language.translate import _
 from autotune.secrets.mask import masked
 
 LOGGER = "autotune.agent"
@@ -39,7 +40,8 @@ def open_log(folder: Path, mib: float, files: int, quiet: bool = False) -> Calla
         logger.addHandler(file)
     except OSError as error:
         if sys.stderr is not None:  # as under pythonw.exe
-            sys.stderr.write(f"autotune: no log file: {error.strerror}\n")
+            text = _("no log file: {reason}").format(reason=error.strerror)
+            sys.stderr.write(f"autotune: {text}\n")
     if not quiet and sys.stderr is not None:
         logger.addHandler(logging.StreamHandler(sys.stderr))
     # A full disk must not end the agent; what cannot be logged is lost.

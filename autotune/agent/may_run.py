@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autotune.config.config import DAYS, Config
+from autotune.language.translate import _
 
 WEEK = 7 * 86400.0
 LARGEST_LEAD = 2 * 86400.0
@@ -62,17 +63,17 @@ def reasons_busy(now: Situation, config: Config) -> list[str]:
     """Reasons that the user, or another program, is at work right now."""
     reasons = []
     if now.job is not None:
-        reasons.append(f"the web UI renders ({now.job})")
+        reasons.append(_("the web UI renders ({job})").format(job=now.job))
     elif now.job_unknown is not None:
         reasons.append(now.job_unknown)
     elif now.webui_runs and now.gpu_present:
-        reasons.append("your web UI is running and holds the GPU")
+        reasons.append(_("your web UI is running and holds the GPU"))
     if now.gpu_percent is not None and 100 > config.gpu_busy_percent <= now.gpu_percent:
-        reasons.append(f"other programs use the GPU ({now.gpu_percent:.0f} %)")
+        reasons.append(_("other programs use the GPU ({percent:.0f} %)").format(percent=now.gpu_percent))
     if now.gpu_memory is not None and now.gpu_memory > config.gpu_memory_others:
-        reasons.append(f"other programs hold {now.gpu_memory:.0f} MiB of GPU memory")
+        reasons.append(_("other programs hold {size:.0f} MiB of GPU memory").format(size=now.gpu_memory))
     if not now.gpu_present and now.cpu_percent is not None and 100 > config.cpu_busy_percent <= now.cpu_percent:
-        reasons.append(f"the CPU is busy ({now.cpu_percent:.0f} %)")
+        reasons.append(_("the CPU is busy ({percent:.0f} %)").format(percent=now.cpu_percent))
     return reasons
 
 
@@ -93,9 +94,9 @@ def reasons_to_yield(now: Situation, config: Config) -> list[str]:
     """Reasons to stop a running session at once. The session's own load is not in ``now``."""
     reasons = reasons_busy(now, config)
     if now.on_battery and not config.on_battery:
-        reasons.append("on battery")
+        reasons.append(_("on battery"))
     if config.idle_minutes and now.user_idle is not None and now.user_idle < JUST_NOW:
-        reasons.append("you are back")
+        reasons.append(_("you are back"))
     return reasons
 
 
@@ -110,14 +111,16 @@ def reasons_to_wait(
     reasons = reasons_to_yield(now, config)
     wait = config.quiet_minutes * 60
     if quiet_for is not None and quiet_for < wait and not reasons_busy(now, config):
-        reasons.append(f"the GPU was busy {quiet_for / 60:.0f} min ago, waiting for {config.quiet_minutes:g} min")
+        reasons.append(_("the GPU was busy {minutes:.0f} min ago, waiting for {wait:g} min").format(
+            minutes=quiet_for / 60, wait=config.quiet_minutes))
     idle = config.idle_minutes * 60
     if now.user_idle is not None and JUST_NOW <= now.user_idle < idle:
-        reasons.append(f"you were here {now.user_idle / 60:.0f} min ago, waiting for {config.idle_minutes:g} min")
+        reasons.append(_("you were here {minutes:.0f} min ago, waiting for {wait:g} min").format(
+            minutes=now.user_idle / 60, wait=config.idle_minutes))
     if now.temperature is not None and now.temperature > config.max_temperature:
-        reasons.append(f"the GPU is hot ({now.temperature:.0f} °C)")
+        reasons.append(_("the GPU is hot ({temperature:.0f} °C)").format(temperature=now.temperature))
     if not in_hours(clock, config):
-        reasons.append("outside your hours")
+        reasons.append(_("outside your hours"))
     return reasons + limits_reached(clock, config, past, due)
 
 
@@ -126,9 +129,11 @@ def limits_reached(clock: datetime, config: Config, past: Sequence[SessionPart],
     week, today = sessions_this_week(clock, past), seconds_today(clock, past)
     reasons = []
     if len(week) >= config.sessions_a_week and due not in week:
-        reasons.append(f"{len(week)} sessions this week, {config.sessions_a_week} are allowed")
+        reasons.append(_("{count} sessions this week, {most} are allowed").format(
+            count=len(week), most=config.sessions_a_week))
     if today / 60 >= config.minutes_a_day:
-        reasons.append(f"{today / 60:.0f} minutes today, {config.minutes_a_day:g} are allowed")
+        reasons.append(_("{minutes:.0f} minutes today, {most:g} are allowed").format(
+            minutes=today / 60, most=config.minutes_a_day))
     return reasons
 
 

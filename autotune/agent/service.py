@@ -191,7 +191,7 @@ class Launchd(ServiceManager):
 def manager(timer: bool = False, system: str = sys.platform, home: Path | None = None) -> ServiceManager:
     """The service manager of a platform (``sys.platform`` names). Raises UsageProblem where it has no timer."""
     if system == "darwin" and timer:
-        raise UsageProblem("launchd has the agent only", "Leave --timer out.")
+        raise UsageProblem(_("launchd has the agent only"), _("Leave --timer out."))
     kind = TaskScheduler if system == "win32" else Launchd if system == "darwin" else Systemd
     return kind(home or Path.home(), timer)
 
@@ -217,15 +217,15 @@ def install(
         _remove(path, report)
     for path, content in wanted.items():
         if _content(path) == content:
-            report.lines.append(f"{path}: is as wanted")
+            report.lines.append(_("{path}: is as wanted").format(path=path))
         else:
             write_whole_bytes(path, content, private=False)
             changed = True
-            report.lines.append(f"{path}: written")
+            report.lines.append(_("{path}: written").format(path=path))
         report.files.append(path)
     find = on.find_command
     if not changed and find is not None and on.run(find).code not in (0, None):
-        report.lines.append("the service manager had lost the service")
+        report.lines.append(_("the service manager had lost the service"))
         changed = True
     _run_all(on, on.start_commands(changed), report)
     return report
@@ -239,10 +239,11 @@ def _refuse_another(on: ServiceManager, webui: Path) -> None:
         named = service_files.webui_of(path.name, content)
         if named is not None and os.path.realpath(named) == os.path.realpath(webui):
             continue
+        message = _("{path}: a service is installed already, for {webui}")
         raise UsageProblem(
-            f"{path}: a service is installed already, for {named or 'a web UI that it does not tell'}",
-            f"Add --replace to have one for {webui} instead; `autotune service uninstall` removes it.",
-        )
+            message.format(path=path, webui=named or _("a web UI that it does not tell")),
+            _("Add --replace to have one for {webui} instead; `autotune service uninstall` removes it.").format(
+                webui=webui))
 
 
 def uninstall(on: ServiceManager) -> ServiceReport:
@@ -255,12 +256,12 @@ def uninstall(on: ServiceManager) -> ServiceReport:
     if there or unknown or on.has_service():
         refused = _run_all(on, on.stop_commands, report)
     else:
-        report.lines.append("no service is installed")
+        report.lines.append(_("no service is installed"))
     for path in there:
         _remove(path, report)
     if refused and on.has_service():
         report.ok, report.failed = False, True
-        report.lines.append("the service manager still has the service; end it there:")
+        report.lines.append(_("the service manager still has the service; end it there:"))
         report.commands += map(as_typed, on.stop_commands)
     return report
 
@@ -268,12 +269,13 @@ def uninstall(on: ServiceManager) -> ServiceReport:
 def status(on: ServiceManager) -> ServiceReport:
     """Which files of the service there are, and what the manager says of it."""
     there = [path for path in on.possible_files if path.exists()]
-    report = ServiceReport(lines=[f"{path}: there" for path in there], files=there)
+    report = ServiceReport(lines=[_("{path}: there").format(path=path) for path in there], files=there)
     if not there and not on.has_service():
-        report.lines, report.ok = ["no service is installed"], False
+        report.lines, report.ok = [_("no service is installed")], False
         return report
     if not there:
-        report.lines.append("the manager has the service, but its file is gone: `autotune service install` writes it")
+        report.lines.append(
+            _("the manager has the service, but its file is gone: `autotune service install` writes it"))
     on = type(on)(on.home, any("once" in path.name for path in there), on.run)  # the form that is installed
     said = on.run(on.show_command)
     report.ok = said.code == 0
@@ -299,7 +301,8 @@ def _run_all(on: ServiceManager, commands: list[Command], report: ServiceReport)
     if reached.code != 0:
         report.ok = False
         report.failed = not on.reads_files_in_place
-        unreachable = f"{on.test_command[0]} cannot be reached from here; give these commands yourself:"
+        unreachable = _("{program} cannot be reached from here; give these commands yourself:").format(
+            program=on.test_command[0])
         said = reached.text.splitlines()[-1:] if reached.code is not None else []
         report.lines = [line for line in report.lines if line not in (unreachable, *said)] + [*said, unreachable]
         wanted = list(map(as_typed, commands))
@@ -310,11 +313,11 @@ def _run_all(on: ServiceManager, commands: list[Command], report: ServiceReport)
     for number, command in enumerate(commands):
         output = on.run(command)
         if output.code == 0:
-            report.lines.append(f"done: {as_typed(command)}")
+            report.lines.append(_("done: {command}").format(command=as_typed(command)))
         elif not set(command) & MAY_FAIL:
             report.ok, report.failed = False, True
             reason = output.text.splitlines()[-1] if output.text else output.code
-            report.lines.append(f"failed: {as_typed(command)}: {reason}")
+            report.lines.append(_("failed: {command}: {reason}").format(command=as_typed(command), reason=reason))
             report.commands += map(as_typed, commands[number:])  # what follows builds on it
             return False
         else:
@@ -333,5 +336,6 @@ def _remove(path: Path, report: ServiceReport) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise StateDamaged(f"{path}: cannot be removed: {error.strerror}", "Remove it yourself.") from None
-    report.lines.append(f"{path}: removed")
+        raise StateDamaged(_("{path}: cannot be removed: {reason}").format(path=path, reason=error.strerror),
+                           _("Remove it yourself.")) from None
+    report.lines.append(_("{path}: removed").format(path=path))

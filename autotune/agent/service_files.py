@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape, unescape
 
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn
 
 
@@ -46,7 +47,7 @@ def template(name: str) -> str:
         except OSError:
             continue
         return text.replace("@HARDENING@\n", template("hardening.conf")) if "@HARDENING@" in text else text
-    raise NothingToWorkOn(f"this installation lacks {name}", "Install autotune again.")
+    raise NothingToWorkOn(_("this installation lacks {name}").format(name=name), _("Install autotune again."))
 
 
 def systemd_unit(name: str, agent: AgentCommand) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune.agent.verb_process import VerbResult
+from autotune.language.translate import _, ngettext
 
 EXIT_BUSY, EXIT_INTERRUPTED, EXIT_DRIFTED = 6, 130, 7
 EXITS_WITHOUT_RETRY = frozenset({2, 5})
@@ -46,20 +47,20 @@ def of_result(kind: str, result: VerbResult, attempts: int) -> SessionEnd:
     document = result.document or {}
     if result.code == 0 and document.get("kind") != "error":
         if document.get("kind") != VERBS.get(kind, kind):
-            return _end_of_failure(result.code, "it ended without its document", attempts)
+            return _end_of_failure(result.code, _("it ended without its document"), attempts)
         return _end_of_success(kind, document)
-    message = str(document.get("message") or f"it ended with code {result.code}")
+    message = str(document.get("message") or _("it ended with code {code}").format(code=result.code))
     if result.code == EXIT_INTERRUPTED:
-        return SessionEnd("yielded", "interrupted; what it measured is kept", PAUSE_INTERRUPTED)
+        return SessionEnd("yielded", _("interrupted; what it measured is kept"), PAUSE_INTERRUPTED)
     if result.code < 0 and not document:
         # Ended from outside (kill -9, out of memory): it goes on from what is on disk, after ever longer pauses.
-        return SessionEnd("failed", f"ended by signal {-result.code}", _doubled_pause(attempts))
+        return SessionEnd("failed", _("ended by signal {code}").format(code=-result.code), _doubled_pause(attempts))
     if result.code == EXIT_BUSY:
         return SessionEnd("busy", message, PAUSE_BUSY)
     if result.code == EXIT_DRIFTED and document.get("kind") == "verify":
         if kind == "drift" and document.get("measured"):
             return _end_of_check(document["measured"])
-        return SessionEnd("done", "flags are not in effect as written", drifted=True)
+        return SessionEnd("done", _("flags are not in effect as written"), drifted=True)
     return _end_of_failure(result.code, message, attempts)
 
 
@@ -70,8 +71,9 @@ def _doubled_pause(attempts: int) -> float:
 
 def _end_of_failure(code: int, message: str, attempts: int) -> SessionEnd:
     if attempts >= len(PAUSES_FAILED) or code in EXITS_WITHOUT_RETRY:
-        tries = "1 attempt" if attempts == 0 else f"{attempts + 1} attempts"
-        return SessionEnd("gave_up", f"{message} (given up after {tries}, exit code {code})")
+        text = ngettext("{message} (given up after {count} attempt, exit code {code})",
+                        "{message} (given up after {count} attempts, exit code {code})", attempts + 1)
+        return SessionEnd("gave_up", text.format(message=message, count=attempts + 1, code=code))
     return SessionEnd("failed", message, PAUSES_FAILED[attempts])
 
 
@@ -91,15 +93,15 @@ def _end_of_success(kind: str, document: Mapping[str, Any]) -> SessionEnd:
         return SessionEnd("done", str(document.get("message") or _success_text(document)))
     decision, speedup = document.get("decision"), document.get("speedup")
     better = decision == "apply"
-    words = " ".join((document.get("winner") or {}).get("flags") or ()) or "no tuning flags"
-    gain = f"{speedup['estimate']:.2f} times as fast" if better and speedup else ""
-    text = f"{words}: {gain}" if better else str(document.get("reason") or "nothing better was found")
+    words = " ".join((document.get("winner") or {}).get("flags") or ()) or _("no tuning flags")
+    gain = _("{gain:.2f} times as fast").format(gain=speedup["estimate"]) if better and speedup else ""
+    text = f"{words}: {gain}" if better else str(document.get("reason") or _("nothing better was found"))
     return SessionEnd("done", text, decision=decision, speedup=speedup, better=better)
 
 
 def _success_text(document: Mapping[str, Any]) -> str:
     """What a verify, apply or rollback came to, where its document has no message."""
     if document["kind"] == "verify":
-        return "all flags are in effect" if document.get("ok") else "flags are not in effect as written"
-    changed = "changed" if document.get("changed") else "already as wanted"
-    return f"{document.get('file') or 'the launch file'}: {changed}"
+        return _("all flags are in effect") if document.get("ok") else _("flags are not in effect as written")
+    text = _("{file}: changed") if document.get("changed") else _("{file}: already as wanted")
+    return text.format(file=document.get("file") or _("the launch file"))

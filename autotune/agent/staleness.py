@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autotune.config.staleness_rules import RULES, Action
+from autotune.language.translate import N_, _
 from autotune.model.machine import moved_items
 
 Parts = Mapping[str, str]
@@ -19,7 +20,7 @@ STRENGTH: dict[str, int] = {"nothing": 0, "drift": 1, "retune": 2}
 MAY_BE_UNREADABLE = frozenset({"gpu", "gpu_memory", "driver", "cuda_driver", "python", "torch", "checkpoint"})
 """Parts whose absence means that nobody could tell just now (NVML gone, a broken environment, several checkpoints
 and none chosen yet), not a change."""
-RULE_OF_OTHERS: tuple[Action, str] = ("drift", "a part without a rule of its own")
+RULE_OF_OTHERS: tuple[Action, str] = ("drift", N_("a part without a rule of its own"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ def _short(value: str, most: int = 40) -> str:
 
 def rule_of(part: str, own: Sequence[tuple[str, Action]] = ()) -> tuple[Action, str]:
     """Action and reason for a part; the user's ``own`` rules come first, an exact name before a beginning ("gpu*")."""
-    for table in ([(name, action, "your configuration says so") for name, action in own], RULES):
+    for table in ([(name, action, N_("your configuration says so")) for name, action in own], RULES):
         for name, action, why in table:
             if name == part:
-                return action, why
+                return action, _(why)
         for name, action, why in table:
             if name.endswith("*") and part.startswith(name[:-1]):
-                return action, why
-    return RULE_OF_OTHERS
+                return action, _(why)
+    return RULE_OF_OTHERS[0], _(RULE_OF_OTHERS[1])
 
 
 def changed_parts(before: Parts, after: Parts, own: Sequence[tuple[str, Action]] = ()) -> tuple[PartChange, ...]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from autotune.agent.may_run import SessionPart, recent
 from autotune.agent.staleness import stronger_action
 from autotune.config.staleness_rules import Action
+from autotune.language.translate import N_, _
 from autotune.model import codec
 from autotune.store.asked_tune import AskedTune
 from autotune.store.journal import Journal, write_whole
@@ -22,7 +23,7 @@ KEEP_SESSIONS = 8 * 86400.0
 """Sessions are remembered for a little more than the week that limits look back on (seconds)."""
 COMPACT_AT = 2000
 """Lines of the journal from which on it is replaced by one line with the whole state, when the agent starts."""
-ASKED = "you asked for it"
+ASKED = N_("you asked for it")
 """Why a tune is due that the user asked for."""
 AFTER_APPLY = "after-apply:"
 """Begins the id of a check that an apply made due, and no change of the machine."""
@@ -237,8 +238,11 @@ class StateKeeper:
         """What of the journal could not be read, None when all could. Nothing of it is thrown away."""
         aside = self.folder / "journal.jsonl.damaged"
         if aside.exists():
-            return f"records were damaged; what could not be read is kept in {aside} (remove it once you have looked)"
-        return f"{self._unread} records of journal.jsonl make no sense and were passed over" if self._unread else None
+            text = _("records were damaged; what could not be read is kept in {file} (remove it once you have looked)")
+            return text.format(file=aside)
+        if not self._unread:
+            return None
+        return _("{count} records of journal.jsonl make no sense and were passed over").format(count=self._unread)
 
     def _replay(self, event: Mapping[str, Any]) -> None:
         """Takes an event read from the disk: one that makes no sense must not stop the agent for good."""

@@ -16,7 +16,7 @@ from autotune.agent.verb_guard import interrupt
 from autotune.disk.files import make_folder, open_to_append, remove
 from autotune.disk.programs import HIDDEN, console_python
 from autotune.language.choice import ENVIRONMENT
-from autotune.language.translate import language
+from autotune.language.translate import _, language
 from autotune.model.errors import StateDamaged
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class VerbProcess:
             remove(folder / f"{name}.json")
             out, log = (os.fdopen(open_to_append(folder / f"{name}.{end}"), "ab") for end in ("json", "log"))
         except OSError as error:
-            raise StateDamaged(f"{folder}: cannot be written: {error.strerror}", "Free some space.") from None
+            raise StateDamaged(_("{folder}: cannot be written: {reason}").format(folder=folder, reason=error.strerror),
+                               _("Free some space.")) from None
         with out, log:
             self._process = self._start(words, out, log)
 

@@ -165,15 +165,18 @@ def _extension(install: Inspection) -> Iterator[Check]:
     found = extension.look(ours) if ours is not None else None
     if found is None or not found.exists:
         return
-    name = "tab in the web UI"
+    name = N_("tab in the web UI")
     if not found.ours:
-        yield Check(name, True, f"{found.folder} is not autotune's: the tab cannot be installed there")
+        yield Check(name, True,
+                    _("{folder} is not autotune's: the tab cannot be installed there").format(folder=found.folder))
     elif found.changed or found.foreign:
         names = ", ".join([*found.changed, *found.foreign])
-        yield Check(name, True, f"{found.folder} is not as it was installed: {names}",
-                    "Run `autotune extension status`.")
+        yield Check(name, True,
+                    _("{folder} is not as it was installed: {names}").format(folder=found.folder, names=names),
+                    _("Run `autotune extension status`."))
     elif found.outdated:
-        yield Check(name, True, f"{found.folder} is of another version", "Run `autotune extension install`.")
+        yield Check(name, True, _("{folder} is of another version").format(folder=found.folder),
+                    _("Run `autotune extension install`."))
     else:
         yield Check(name, True, str(found.folder))
 
