@@ -10,7 +10,7 @@ from tests.language.catalogue import APART
 from tests.language.english_only import MARKS, allowed, matches, sentences
 from tests.source import PACKAGE, files
 
-    "report", "webui", "__init__"))
+ROOMS_TO_DO = frozenset(("report", "webui"))
 """Rooms whose sentences are not in the catalogue yet; it may only shrink."""
 FILES = {f"autotune/{path.relative_to(PACKAGE).as_posix()}": path for path in files().values()}
 ALLOWED = allowed()
