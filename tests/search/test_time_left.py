@@ -1,0 +1,80 @@
+"""The time left of a tune: a range that holds, and scales with the machine. The judge is how long drawn tunes took."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from statistics import fmean, median
+
+import pytest
+
+from autotune.model.study import History
+from autotune.search.screen import Screen
+from autotune.search.time_left import COMPARISON, SEARCH, time_left
+from benchmarks import surfaces
+from benchmarks.time_left import Noting, begin, summary, tasks, told
+
+NEW_SEEDS = 910000
+"""Seeds that no weight was found on."""
+
+
+def histories(seed: int) -> tuple[Screen, list[History]]:
+    session, strategy = begin(("drawn", "drawn", seed, 3600.0))
+    noting = Noting(strategy)
+    session.run(noting)
+    return strategy, noting.asked
+
+
+def slower(history: History, factor: float) -> History:
+    """The same on a machine on which everything takes ``factor`` times as long."""
+    def times(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds * factor
+
+    samples = tuple(replace(one, seconds=times(one.seconds), rendered=times(one.rendered), cost=factor * one.cost)
+                    for one in history.samples)
+    launches = tuple(replace(one, startup=factor * one.startup) for one in history.launches)
+    return replace(history, samples=samples, launches=launches, spent=factor * history.spent,
+                   budget=factor * history.budget)
+
+
+@pytest.mark.slow
+def test_it_is_a_range_within_the_budget_and_the_same_for_the_same_history() -> None:
+    strategy, asked = histories(3)
+    found = [time_left(strategy, one) for one in asked]
+    assert found[0] is None, "nothing is known before the current flags are timed"
+    known = [(one, left) for one, left in zip(asked, found, strict=True) if left is not None]
+    assert len(known) == len(asked) - 1 >= 10
+    for history, left in known:
+        assert 0.0 <= left.low <= left.likely <= left.high <= history.budget - history.spent + 1e-9
+        assert time_left(strategy, history) == left
+    soon = time_left(strategy, replace(asked[5], budget=asked[5].spent + 3.0))
+    assert soon is not None and soon.high <= 3.0
+
+
+@pytest.mark.slow
+def test_a_machine_half_as_fast_takes_twice_as_long() -> None:
+    strategy, asked = histories(4)
+    for history in asked[4::6]:
+        left, twice = time_left(strategy, history), time_left(strategy, slower(history, 2.0))
+        assert left is not None and twice is not None
+        for one, other in ((left.low, twice.low), (left.likely, twice.likely), (left.high, twice.high)):
+            assert math.isclose(2.0 * one, other, rel_tol=0.02)
+
+
+def test_every_weight_belongs_to_a_fact() -> None:
+    for weights in (SEARCH, COMPARISON):
+        assert all(len(three) == 3 and all(map(math.isfinite, three)) for three in weights.values())
+    session, _ = begin(("drawn", "drawn", 1, 60.0))
+    assert isinstance(session.surface, surfaces.Drawn)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ranges_hold_and_likely_times_are_not_biased_on_new_tunes() -> None:
+    rows = [told(task) for task in tasks(("drawn", "rest-3", "regimes"), range(NEW_SEEDS, NEW_SEEDS + 3))]
+    assert len(rows) == 54
+    found = summary(rows)
+    assert found["all"] >= 0.68, found
+    assert 0.55 <= median(found["ratio"]) <= 1.7, found
+    assert found["end"] >= 0.42, found
+    assert fmean(row["known"] / row["decisions"] for row in rows) > 0.8
