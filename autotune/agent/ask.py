@@ -12,7 +12,6 @@ from typing import Any
 from autotune.disk import files as disk
 from autotune.disk.programs import windowless_python
 from autotune.language.translate import _
-from autotune.launchfile.lock import Lock
 from autotune.model.errors import Busy, NothingToWorkOn, StateDamaged
 from autotune.overview.status import agent_status
 from autotune.store import asked_tune
@@ -70,7 +69,7 @@ def _watches(agent: dict[str, Any], webui: Path) -> bool:
 def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
     """Starts a process that outlives this one, and the web UI that may have started this one.
 
-    Returns when it holds the agent's lock, so that there is one at a time. Raises StateDamaged.
+    There is one at a time; returns when it tells of itself. Raises StateDamaged.
     """
     command = [windowless_python(sys.executable), "-m", "autotune", "--webui", str(webui), "--state-dir",
                str(places.root), *(["--config", str(config.absolute())] if config is not None else []),
@@ -81,9 +80,10 @@ def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
     process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, creationflags=flags,
                                start_new_session=os.name == "posix", cwd=places.root)
     end = time.monotonic() + START_LIMIT
-    while time.monotonic() < end and process.poll() is None:
-        if Lock(places.daemon / "lock").holder().get("pid") == process.pid:
-            process.returncode = 0  # not ours to wait for: it goes on when this process has ended
+    while time.monotonic() < end and process.poll() in (None, Busy.code):  # Busy: another one was faster
+        agent = agent_status(places)
+        if agent is not None and agent.get("running"):
+            process.returncode = process.returncode or 0  # it goes on when this process has ended, which waits no more
             return
         time.sleep(LOOK)
     code = process.poll()

@@ -27,6 +27,8 @@ def show(common: CommonOptions) -> dict[str, Any]:
     page = _page(places, root, newest)
     document = tab(now, _tune(applied), _tune(newest), changes)
     return {**document, "page": str(page) if page is not None else None,
+            "measuring": now["running"] is not None,
+            "launch_file": now["file"],
             "page_key": newest.id if newest is not None and page is not None else "",
             "watch": [str(path) for path in _watch(places, root, now["file"])]}
 

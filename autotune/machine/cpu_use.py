@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ class CpuMeter:
     """Compares a process tree's CPU time with that of the reading before."""
 
     def __init__(self, without: Callable[[], Collection[int]] = frozenset) -> None:
-        """``without``: ids of processes that are not counted, with all that descends from them."""
+        """``without``: ids of processes that are not counted, with all that descends from them; commands of autotune's
+        are never counted."""
         self._without = without
         self._last: dict[int, _Reading] = {}
 
@@ -123,13 +125,19 @@ def _read(pid: int, without: Collection[int]) -> _Reading | None:
     ours = set(without)
     for child in family:  # parents come before their children
         try:
-            if child.pid in ours or child.ppid() in ours:
+            if child.pid in ours or child.ppid() in ours or _is_autotune(child):
                 ours.add(child.pid)
             else:
                 table[child.pid, child.create_time()] = _times(child)
         except (psutil.Error, OSError):
             continue
     return _Reading(time.monotonic(), table, machine_seconds())
+
+
+def _is_autotune(process: psutil.Process) -> bool:
+    """Whether it is a command of autotune's, which the tab in a web UI's page starts: no work of the web UI's."""
+    words = process.cmdline()
+    return ("-m", "autotune") in pairwise(words)
 
 
 def machine_seconds() -> tuple[float, float]:

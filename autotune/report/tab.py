@@ -59,6 +59,8 @@ def tab(status: Document, applied: Tune | None, newest: Tune | None, changes: Se
             "page": _("The whole page on the newest tune"),
             "doing": _("One moment …"),
             "restart": _("It counts from the next start of the web UI: restart it when it suits you."),
+            "pending": _("The launch file has changed since this web UI was started. Restart it, and the change "
+                         "counts."),
             "remote": _("The buttons work only in a browser on the machine that the web UI runs on, at its own address "
                         "(127.0.0.1 or localhost). You can look from here."),
             "framed": _("This page is shown inside of another one. The buttons work in a window of its own."),

@@ -53,9 +53,12 @@ def test_tuned_when_away_applied_and_undone(tmp_path: Path, request: pytest.Fixt
             assert not tab.offers("apply") and "In use" in tab.text
             whole_page_is_shown(page)
             others_cannot_press(tab, place)
+            assert "Restart it" in tab.text, "the web UI still runs with its old flags"
             tab.press("undo")
             assert "next start" in tab.said, tab.said
             assert place.launch_file.read_bytes() == LAUNCH.encode()
+            tab.open()
+            page.wait("!document.querySelector('#autotune_tab_place').innerText.includes('Restart it')")
         assert [row["verb"] for row in history(place.state)] == ["tune", "apply", "rollback"]
         assert [row["cause"] for row in history(place.state)] == ["agent: you asked for it", "tab", "tab"]
     assert not of(place.root)

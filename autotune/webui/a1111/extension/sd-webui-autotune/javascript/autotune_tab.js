@@ -74,6 +74,7 @@
     for (const one of state.buttons) actions.append(button(one, state));
     const rest = make("div", "sections");
     for (const one of state.sections) rest.append(section(one));
+    if (state.pending && !tell) top.append(make("p", "notice", words.pending));
     const parts = [top, rest, actions];
     if (!state.may_press) parts.splice(2, 0, make("p", "notice", words.remote));
     else if (framed) parts.splice(2, 0, make("p", "notice", words.framed));

@@ -13,8 +13,8 @@ from typing import Any
 
 OLDEST = 60.0
 """Seconds after which what is shown is read again although no watched file moved: versions and models may have."""
-SHORTEST = 2.0
-"""Seconds between two readings at least."""
+SHORTEST, WHILE_MEASURING = 2.0, 15.0
+"""Seconds between two readings at least: each costs half a second of a core, which a tune had better have alone."""
 READING_LIMIT, ACTING_LIMIT = 60.0, 600.0
 """Seconds that a child process may take to say what is, and to carry a button out."""
 BUTTONS: dict[str, tuple[str, ...]] = {
@@ -109,7 +109,8 @@ class Shown:
         age = time.monotonic() - self._read_at
         if self._document is None or not self._read_at or age > OLDEST:
             return True
-        return age > SHORTEST and self._stamp != self._stamp_now()
+        least = WHILE_MEASURING if self._document.get("measuring") else SHORTEST
+        return age > least and self._stamp != self._stamp_now()
 
     def _stamp_now(self) -> str:
         """What the files that the document names look like now: cheap, and it starts nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Tab:
 
     def __init__(self, app: Any, autotune: Autotune, tunnelled: bool) -> None:
         self._app, self._tunnelled = app, tunnelled
+        self._started, self._begun_with = time.time(), b""
         self._token = secrets.token_urlsafe(32)
         self._shown = Shown(autotune)
         self._buttons = Buttons(autotune, self._shown)
@@ -62,12 +64,24 @@ class Tab:
             "page": bool(document.get("page")) and local,
             "page_key": document.get("page_key", ""),
             "may_press": local,
+            "pending": self._is_pending(document),
             "reading": self._shown.is_reading,
         }
         if local:
             shown["token"] = self._token
             shown["trouble"] = document if document.get("kind") == "error" else document.get("trouble")
         return JSONResponse(shown, headers=PRIVATE)
+
+    def _is_pending(self, document: dict[str, Any]) -> bool:
+        """Whether the launch file is another one than this web UI was started with."""
+        try:
+            path = Path(document["launch_file"])
+            data, changed = path.read_bytes(), path.stat().st_mtime > self._started
+        except (KeyError, TypeError, OSError):
+            return False
+        if not changed:
+            self._begun_with = data
+        return data != self._begun_with
 
     async def press(self, request: Request) -> Response:
         """A button. 403 unless everything says that it is one of this page, in a browser on this machine."""
