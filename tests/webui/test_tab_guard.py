@@ -262,6 +262,13 @@ def test_what_is_good_is_good() -> None:
     assert guard.why_refused(replace(GOOD, scheme="https", port=443, headers=plain), False, TOKEN) is None
 
 
+@pytest.mark.parametrize("at", range(len(GOOD.headers)))
+def test_a_header_that_comes_twice_is_refused_whatever_the_server_lets_through(at: int) -> None:
+    for value in (GOOD.headers[at][1], "other"):
+        headers = [*GOOD.headers, (GOOD.headers[at][0], value)]
+        assert guard.why_refused(replace(GOOD, headers=headers), False, TOKEN) is not None
+
+
 @settings(max_examples=500)
 @given(st.sampled_from(range(len(GOOD.headers))), HOSTS)
 def test_no_other_value_of_a_header_is_good(at: int, value: str) -> None:
