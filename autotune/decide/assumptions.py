@@ -72,6 +72,9 @@ class EffectAssumptions:
         "no_half_vae": 0.012,      # decode +0.08 s of 4.9 s on the H200
         "precision": 0.06,         # sampling 12 % faster on the H200, whole clips 20-30 % slower
         "memory": 0.1,             # medvram +1.1 s of 4.9 s on the H200
+        "cudnn_benchmark": 0.02,   # nothing on the H200; the last three: benchmarks/data/torch-switches-h200.json
+        "fp16_accumulation": 0.05,  # 0.7 % there, whose cards sum in 32 bits at full rate; others may not
+        "sdpa_order": 0.1,
     }))
     """Standard deviation of one level's effect, by dimension; two levels differ by the square root of two times as
     much. Attention from webui-benchmarks-2023.csv. Too small: a flag that does much is not tried."""
@@ -92,6 +95,9 @@ class EffectAssumptions:
         ("memory", "lowvram"): 0.6,
         ("precision", "no-half"): 0.4,
         ("precision", "full"): 0.4,
+        ("sdpa_order", "flash"): 0.08,          # H200, against cuDNN's kernel, which torch takes there by itself
+        ("sdpa_order", "mem-efficient"): 0.1,   # H200: 0.17 against cuDNN's, 0.09 against flash
+        ("sdpa_order", "math"): 1.1,
     }))
     """Expected log seconds of a level, all others 0. It orders what is tried first; two clips outweigh it."""
     family: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(
@@ -106,7 +112,7 @@ class EffectAssumptions:
     RTX 4060 Laptop, xformers 2.6 times as slow as sdp on a V100S (webui-benchmarks-2023.csv)."""
     wild_chance: float = 0.2
     """Chance beforehand that this card is such a one; the samples decide. At least 3 of the records' 29 are."""
-    multiplies: tuple[str, ...] = ("attention", "batch_cond_uncond")
+    multiplies: tuple[str, ...] = ("attention", "batch_cond_uncond", "fp16_accumulation", "sdpa_order")
     """Dimensions whose effect multiplies the time of sampling; the effect of all others is a fixed number of seconds
     (H200, sdp and Doggettx: medvram +1.1 and +1.2 s, half +1.7 and +1.7 s). Wrong: launch flags beside a fast class
     look worth more or less than they are, until one set with both was measured."""

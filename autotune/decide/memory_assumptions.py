@@ -15,7 +15,8 @@ from autotune.decide.assumptions import ASSUMED, Assumptions, EffectAssumptions,
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
 
-DIMENSIONS = ("attention", "batch_cond_uncond", "channelslast", "no_half_vae", "precision", "memory")
+DIMENSIONS = ("attention", "batch_cond_uncond", "channelslast", "no_half_vae", "precision", "memory",
+              "cudnn_benchmark", "fp16_accumulation", "sdpa_order")
 """All dimensions: each multiplies the peak."""
 FUSED_ATTENTION = ("sdp", "sdp-no-mem", "xformers")
 """Attention classes that run fused kernels."""
@@ -32,6 +33,7 @@ def _memory_mean() -> dict[Level, float]:
         ("no_half_vae", "true"): 0.05,
         ("precision", "no-half"): 0.5,
         ("precision", "full"): 0.5,
+        ("sdpa_order", "math"): 2.1,  # H200: 40.2 instead of 4.6 GiB
     }
 
 
@@ -43,7 +45,8 @@ PEAK_ASSUMPTIONS = Assumptions(
     noise=NoiseAssumptions(between_sd=0.003, start_sorts=((0.8, 0.003), (0.2, 0.02))),
     effects=EffectAssumptions(
         effect_sd=_frozen({"attention": 0.4, "batch_cond_uncond": 0.15, "channelslast": 0.02, "no_half_vae": 0.04,
-                           "precision": 0.1, "memory": 0.3}),
+                           "precision": 0.1, "memory": 0.3, "cudnn_benchmark": 0.05, "fp16_accumulation": 0.02,
+                           "sdpa_order": 0.1}),
         effect_mean=MappingProxyType(_memory_mean()),
         family_sd=_frozen({"fused": 0.05}), wild_effect_sd=_frozen({"attention": 0.6}),
         wild_family_sd=_frozen({"fused": 0.3}), multiplies=DIMENSIONS, odd_chance=0.1, odd_sd=0.2,

@@ -62,7 +62,8 @@ for key, value in steps:
     taken = options.set(key, value)
     states.append({**look(), "told": told(), "taken": taken, "option": options.get(key)})
 labels = sys.modules["modules.shared"].opts.data_labels
-print("RESULT" + json.dumps({"states": states, "levels": {key: one.more[1]["choices"] for key, one in labels.items()}}))
+print("RESULT" + json.dumps({"states": states, "levels": {key: one.more[1]["choices"] for key, one in labels.items()},
+    "labels": [one.label for one in labels.values()]}))
 """
 
 
@@ -88,6 +89,12 @@ def test_untouched_until_changed(tmp_path: Path) -> None:
     assert before == after
     assert all(levels[0] == "default" for levels in told.values())
     assert found["levels"]["autotune_sdpa_order"] == ["default", "math"], "what a CPU can do"
+
+
+@pytest.mark.parametrize(("saved", "japanese"), [("None", False), ("ja_JP", True)])
+def test_it_speaks_as_the_web_ui_does(tmp_path: Path, saved: str, japanese: bool) -> None:
+    labels = run(tmp_path, [], {"localization": saved})["labels"]
+    assert labels and all(any(one >= "\u3040" for one in label) == japanese for label in labels)
 
 
 def test_it_switches_live_and_back(tmp_path: Path) -> None:

@@ -19,12 +19,33 @@ import torch
 from modules import script_callbacks, shared
 
 ADDRESS = "/autotune-switches"
-SECTION = ("autotune", "autotune: switches of PyTorch")
+WORDS = {
+    "section": ("autotune: switches of PyTorch", "autotune: PyTorchの切り替え"),
+    "cudnn_benchmark": ("cuDNN tries its convolution kernels out (cudnn.benchmark)",
+                        "cuDNNに畳み込みのカーネルを試させる (cudnn.benchmark)"),
+    "fp16_accumulation": ("16-bit products are summed in 16 bits (fp16 accumulation)",
+                          "16ビットの積を16ビットで累算する (fp16 accumulation)"),
+    "sdpa_order": ("First kernel of scaled dot product attention",
+                   "scaled dot product attentionで最初に使うカーネル"),
+    "next start": ("acts from the next start of the web UI on", "Web UIの次回起動から有効"),
+    "images": ("changes images a little", "画像が少し変わります"),
+    "cudnn": ("cudnn acts from the next start of the web UI on, and so does leaving it",
+              "cudnnにする、またはcudnnから戻す変更は、Web UIの次回起動から有効"),
+    "plain": ("math leaves the fused kernel out", "mathは融合カーネルを使いません"),
+    "no cuda": ("does nothing here: the web UI does not compute with CUDA",
+                "ここでは効果がありません (Web UIがCUDAで計算していません)"),
+}
+"""What the settings page shows, in English and Japanese."""
 DEFAULT, ON = "default", "on"
 KERNELS = {"flash": 1, "mem-efficient": 2, "cudnn": 3, "math": 0}
 """Levels of the order of attention kernels, with PyTorch's numbers of the kernels (SDPBackend)."""
 OFF = {"flash": ("cudnn",), "mem-efficient": ("cudnn", "flash"), "math": ("cudnn", "flash", "mem_efficient")}
 """Kernels that are switched off (``torch.backends.cuda.enable_…_sdp``) so that one comes first."""
+
+
+def said(word: str) -> str:
+    """One of WORDS in the language that the web UI's own setting chooses."""
+    return WORDS[word][str(getattr(shared.opts, "localization", "")).lower().startswith("ja")]
 
 
 def device() -> torch.device:
@@ -124,10 +145,10 @@ class Order:
 
 
 class Switch:
-    """One option. ``note``: what the settings page says beside it; ``cuda``: it acts with CUDA only."""
+    """One option. ``note``: what the settings page says beside it, of WORDS; ``cuda``: it acts with CUDA only."""
 
-    def __init__(self, key: str, label: str, state: Flag | Order, cuda: bool, note: str = "") -> None:
-        self.key, self.label, self.state, self.cuda, self.note = key, label, state, cuda, note
+    def __init__(self, name: str, state: Flag | Order, cuda: bool, note: str) -> None:
+        self.name, self.key, self.state, self.cuda, self.note = name, f"autotune_{name}", state, cuda, note
 
     def option(self) -> Any:
         """The option's value."""
@@ -160,24 +181,19 @@ class Switch:
         """The option as the web UI wants it."""
         gradio = sys.modules.get("gradio")  # without the web UI's page nobody has loaded it
         found = shared.OptionInfo(
-            DEFAULT, self.label, getattr(gradio, "Radio", None), {"choices": self.state.levels()},
-            onchange=self.changed, section=SECTION)
-        note = "does nothing here: the web UI does not compute with CUDA" if self.cuda and not CUDA else self.note
-        return found.info(note) if note else found
+            DEFAULT, said(self.name), getattr(gradio, "Radio", None), {"choices": self.state.levels()},
+            onchange=self.changed, section=("autotune", said("section")))
+        return found.info(said("no cuda" if self.cuda and not CUDA else self.note))
 
 
 def switches() -> list[Switch]:
     """Those that this PyTorch has."""
-    found = [Switch("autotune_cudnn_benchmark", "cuDNN tries its convolution kernels out (cudnn.benchmark)",
-                    Flag(torch.backends.cudnn, "benchmark", live=False), True,
-                    "acts from the next start of the web UI on")]
+    found = [Switch("cudnn_benchmark", Flag(torch.backends.cudnn, "benchmark", live=False), True, "next start")]
     products = torch.backends.cuda.matmul
     if hasattr(products, "allow_fp16_accumulation"):
-        found.append(Switch("autotune_fp16_accumulation", "16-bit products are summed in 16 bits",
-                            Flag(products, "allow_fp16_accumulation", live=True), True, "changes images a little"))
+        found.append(Switch("fp16_accumulation", Flag(products, "allow_fp16_accumulation", live=True), True, "images"))
     if hasattr(torch.backends.cuda, "enable_flash_sdp") and hasattr(torch, "_fused_sdp_choice"):
-        found.append(Switch("autotune_sdpa_order", "First kernel of scaled dot product attention", Order(), False,
-                            "cudnn acts from the next start of the web UI on, and so does leaving it"))
+        found.append(Switch("sdpa_order", Order(), False, "cudnn" if CUDA else "plain"))
     return found
 
 
