@@ -10,8 +10,8 @@ the set's.
 Four processes take turns: torch as it starts, the same once more ("itself", so that what two processes differ by is
 seen), one with ``cudnn.benchmark`` on from its start, one in which the order of SDPA kernels is set. One process would
 not do: cuDNN's plan for a shape is kept from its first use on, whatever the switch says later; and the order that torch
-starts with cannot be put back: until one is set, torch prefers cuDNN's kernel on some cards (an H200 is one), though
-the order that it tells begins with another. What switching ``cudnn.benchmark`` live does is measured too ("live"), at
+tells at its start is not the one that it works by: on some cards (an H200 is one) it puts cuDNN's kernel first when it
+is first asked for one. What switching ``cudnn.benchmark`` live does is measured too ("live"), at
 the end: in the same thread, and in a new one. "choice" is the kernel that torch takes for the largest attention of a
 clip, asked of torch.
 

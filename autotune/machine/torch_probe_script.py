@@ -81,31 +81,33 @@ def switches(torch: ModuleType, device: str) -> dict[str, list[str]]:
 def other_first(torch: ModuleType, device: str) -> list[str]:
     """The SDPA kernels that can come first, where torch does not take them first by itself: it is asked each time.
 
-    One comes first when those before it are switched off; cuDNN's by an order, which torch takes from 2.6 on. An order
-    cannot be taken back, so it is tried last.
+    Torch takes an order of kernels from 2.6 on, for CUDA. Else one comes first when those before it are switched off,
+    which cuDNN's, the last, cannot. Only after the first asking does torch's order say what it prefers.
     """
     cuda = torch.backends.cuda
     query = torch.ones((1, 8, 4096, 40), dtype=torch.float16 if device == "cuda" else torch.float32, device=device)
+    numbers = {"flash": 1, "mem-efficient": 2, "cudnn": 3, "math": 0}
+    before = {"flash": ("cudnn",), "mem-efficient": ("cudnn", "flash"), "math": ("cudnn", "flash", "mem_efficient")}
 
     def taken() -> int:
         return int(torch._fused_sdp_choice(query, query, query))
 
-    usual, found = taken(), []
-    for level, number, names in (("flash", 1, ("cudnn",)), ("mem-efficient", 2, ("cudnn", "flash")),
-                                 ("math", 0, ("cudnn", "flash", "mem_efficient"))):
-        asked = {name: getattr(cuda, f"{name}_sdp_enabled", None) for name in names}
-        before = [name for name, on in asked.items() if on is not None and on()]
-        for name in before:
-            getattr(cuda, f"enable_{name}_sdp")(False)
-        if taken() == number != usual:
-            found.append(level)
-        for name in before:
-            getattr(cuda, f"enable_{name}_sdp")(True)
-    if usual != 3 and device == "cuda" and hasattr(torch._C, "_set_sdp_priority_order"):
-        torch._C._set_sdp_priority_order([3, *(one for one in torch._C._get_sdp_priority_order() if one != 3)])
-        if taken() == 3:
-            found.insert(-1 if "math" in found else len(found), "cudnn")
-    return found
+    usual = taken()
+    if device == "cuda" and hasattr(torch._C, "_set_sdp_priority_order"):
+        def first(level: str) -> int:
+            torch._C._set_sdp_priority_order([numbers[level], *(one for one in order if one != numbers[level])])
+            return taken()
+
+        order = list(torch._C._get_sdp_priority_order())
+        return [level for level, number in numbers.items() if number != usual and first(level) == number]
+
+    def alone(level: str) -> int:
+        for name in ("cudnn", "flash", "mem_efficient"):
+            if hasattr(cuda, f"enable_{name}_sdp"):
+                getattr(cuda, f"enable_{name}_sdp")(name not in before[level])
+        return taken()
+
+    return [level for level in before if numbers[level] != usual and alone(level) == numbers[level]]
 
 
 def cudnn_of(torch: ModuleType) -> str | None:

@@ -92,7 +92,7 @@ def _switched(what: Effective, live: bool = True, start: bool = True) -> str:
     """
     levels = [(name, getattr(what, name)) for name in switches.OPTIONS]
     return "".join(f" {name}={level}" for name, level in levels
-                   if level != switches.DEFAULT and (start if (name, level) in switches.AT_START else live))
+                   if level != switches.DEFAULT and (live if name in switches.LIVE else start))
 
 
 def _on(value: bool) -> str:

@@ -32,11 +32,8 @@ LEVELS: dict[str, tuple[str, ...]] = {
 USUAL: dict[str, SettingValue] = dict.fromkeys(OPTIONS.values(), DEFAULT)
 """The options' own defaults."""
 LIVE = ("fp16_accumulation", "sdpa_order")
-"""Dimensions whose levels are switched in a running process, but for those of AT_START."""
-AT_START = (("cudnn_benchmark", "on"), ("sdpa_order", "cudnn"))
-"""Levels that a process begins with, or never has. cuDNN keeps its plan for a shape from the first use on, under a key
-that does not hold cudnn.benchmark (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp). An order of SDPA kernels that
-PyTorch was given cannot be taken back (docs/benchmarks.md, "Torch's switches"), and cuDNN's kernel needs one."""
+"""Dimensions that act at once. cudnn.benchmark does not: cuDNN keeps its plan for a shape from the first use on, under
+a key that does not hold the switch (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp)."""
 TITLES = {"cudnn_benchmark": "cudnn.benchmark", "fp16_accumulation": "fp16 accumulation",
           "sdpa_order": "the order of SDPA kernels"}
 MISSING = "a switch of autotune's extension: `autotune extension install --switches`"
@@ -95,7 +92,7 @@ def mismatches(expected: Effective, options: Mapping[str, object], runtime: Runt
         # Another level that the extension takes is a kernel that PyTorch takes first by itself.
         now = now if now in levels or now == NOT_AS_SET else DEFAULT
         if now != meant:
-            later = ", and it acts from the next start on" if {(name, meant), (name, now)} & {*AT_START} else ""
+            later = "" if name in LIVE else ", and it acts from the next start on"
             found.append(f"{TITLES[name]} should be {meant}, PyTorch has {now}{later}")
     return found
 

@@ -1,12 +1,9 @@
 """Switches of PyTorch among the web UI's settings. Installed by `autotune extension install --switches` alone.
 
 Each stands at "default" until somebody changes it, and PyTorch is then exactly as the web UI left it. What PyTorch
-really has is told at /autotune-switches (GET): the levels that fit, for each switch. What acts at once is set at once.
-Two things cannot be taken back in a running process, and are set while this file is loaded and not later:
-
-- cudnn.benchmark: cuDNN's plan for the shape of a convolution is kept from its first use on, whatever the switch says.
-- cuDNN's kernel of attention first: PyTorch then takes an order, and from there on does without its own preference,
-  which is not the order that it tells. The other kernels come first by switching off those before them.
+really has is told at /autotune-switches (GET): the levels that fit, for each switch. Two act at once. The third,
+cudnn.benchmark, is set while this file is loaded and not later: cuDNN's plan for the shape of a convolution is kept
+from its first use on, whatever the switch says afterwards.
 """
 
 from __future__ import annotations
@@ -29,8 +26,7 @@ WORDS = {
                    "scaled dot product attentionで最初に使うカーネル"),
     "next start": ("acts from the next start of the web UI on", "Web UIの次回起動から有効"),
     "images": ("changes images a little", "画像が少し変わります"),
-    "cudnn": ("cudnn acts from the next start of the web UI on, and so does leaving it",
-              "cudnnにする、またはcudnnから戻す変更は、Web UIの次回起動から有効"),
+    "first": ("where it cannot do a job, the next one does", "使えない場合は次のカーネルが使われます"),
     "plain": ("math leaves the fused kernel out", "mathは融合カーネルを使いません"),
     "no cuda": ("does nothing here: the web UI does not compute with CUDA",
                 "ここでは効果がありません (Web UIがCUDAで計算していません)"),
@@ -40,7 +36,8 @@ DEFAULT, ON = "default", "on"
 KERNELS = {"flash": 1, "mem-efficient": 2, "cudnn": 3, "math": 0}
 """Levels of the order of attention kernels, with PyTorch's numbers of the kernels (SDPBackend)."""
 OFF = {"flash": ("cudnn",), "mem-efficient": ("cudnn", "flash"), "math": ("cudnn", "flash", "mem_efficient")}
-"""Kernels that are switched off (``torch.backends.cuda.enable_…_sdp``) so that one comes first."""
+"""Kernels that are switched off (``torch.backends.cuda.enable_…_sdp``) so that one comes first where PyTorch takes no
+order: before 2.6, and on a CPU."""
 
 
 def said(word: str) -> str:
@@ -88,24 +85,21 @@ class Order:
     """Which kernel of scaled dot product attention comes first. A state: (kernels that are on, PyTorch's order)."""
 
     def __init__(self) -> None:
-        self.ordered = CUDA and hasattr(torch._C, "_set_sdp_priority_order")
+        self._ordered = CUDA and hasattr(torch._C, "_set_sdp_priority_order")
         names = ("flash", "mem_efficient", "math", "cudnn")
-        self.kernels = [name for name in names if hasattr(torch.backends.cuda, f"enable_{name}_sdp")]
-        # The web UI may load its scripts anew in a process whose PyTorch has taken an order: that is not its beginning.
-        self.begun: State = vars(torch).setdefault("_autotune_order_at_start", self.read())
-        self.usual: int | None = None
+        self._kernels = [name for name in names if hasattr(torch.backends.cuda, f"enable_{name}_sdp")]
 
     def levels(self) -> list[str]:
         """The values that the option can have here."""
         if not CUDA:
             return [DEFAULT, "math"]
-        has_cudnn = "cudnn" in self.kernels
-        return [DEFAULT, *(["flash"] if has_cudnn else []), "mem-efficient",
-                *(["cudnn"] if has_cudnn and self.ordered else []), "math"]
+        cudnn = "cudnn" in self._kernels
+        return [DEFAULT, *(["flash"] if cudnn or self._ordered else []), "mem-efficient",
+                *(["cudnn"] if cudnn and self._ordered else []), "math"]
 
-    def live(self, level: str) -> bool:
-        """Whether a level can be had now: not where PyTorch was, or would be, given an order."""
-        return level != "cudnn" and self.read()[1] == self.begun[1]
+    def live(self, _level: str) -> bool:
+        """Whether a level can be had now."""
+        return True
 
     def taken(self) -> int:
         """The number of the kernel that PyTorch takes now for attention over 64 x 64 positions; computes nothing."""
@@ -113,34 +107,45 @@ class Order:
         one = torch.empty((1, 8, 4096, 40), dtype=kind, device=device())
         return int(torch._fused_sdp_choice(one, one, one))
 
+    def begun(self) -> tuple[State, int]:
+        """PyTorch's own state, and the kernel that it takes by itself: to be asked before anything is changed.
+
+        Only after it was asked for a kernel once is its order the one that counts: where it prefers cuDNN's, it puts
+        that first then (seen on an H200 with 2.11). Kept beside PyTorch, as the web UI may load its scripts anew.
+        """
+        kept = vars(torch)
+        if "_autotune_sdpa_at_start" not in kept:
+            taken = self.taken()
+            kept["_autotune_sdpa_at_start"] = (self.read(), taken)
+        found: tuple[State, int] = kept["_autotune_sdpa_at_start"]
+        return found
+
     def wanted(self, level: str) -> State:
         """What PyTorch has at a level."""
-        on, order = self.begun
-        if level == "cudnn" and order is not None:
+        on, order = self.begun()[0]
+        if level == DEFAULT:
+            return on, order
+        if order is not None:
             first = KERNELS[level]
             return on, [first, *(one for one in order if one != first)]
-        return {name: was and name not in OFF.get(level, ()) for name, was in on.items()}, order
+        return {name: was and name not in OFF[level] for name, was in on.items()}, None
 
     def fits(self, level: str) -> bool:
         """Whether PyTorch has a level, and takes the kernel that this means."""
-        taken = self.taken()
-        if self.usual is None and self.read() == self.begun:
-            self.usual = taken
-        kernel = self.usual if level == DEFAULT else KERNELS[level]
-        return self.wanted(level) == self.read() and kernel == taken
+        kernel = self.begun()[1] if level == DEFAULT else KERNELS[level]
+        return self.wanted(level) == self.read() and kernel == self.taken()
 
     def read(self) -> State:
         """What PyTorch has now."""
-        on = {name: bool(getattr(torch.backends.cuda, f"{name}_sdp_enabled")()) for name in self.kernels}
-        return on, [int(one) for one in torch._C._get_sdp_priority_order()] if self.ordered else None
+        on = {name: bool(getattr(torch.backends.cuda, f"{name}_sdp_enabled")()) for name in self._kernels}
+        return on, [int(one) for one in torch._C._get_sdp_priority_order()] if self._ordered else None
 
     def write(self, level: str) -> None:
-        """Gives PyTorch a level. An order that it has taken stays."""
-        self.fits(DEFAULT)  # what it takes by itself is to be known before anything is changed
+        """Gives PyTorch a level."""
         on, order = self.wanted(level)
         for name, value in on.items():
             getattr(torch.backends.cuda, f"enable_{name}_sdp")(value)
-        if order is not None and order != self.begun[1]:
+        if order is not None:
             torch._C._set_sdp_priority_order(order)
 
 
@@ -193,7 +198,7 @@ def switches() -> list[Switch]:
     if hasattr(products, "allow_fp16_accumulation"):
         found.append(Switch("fp16_accumulation", Flag(products, "allow_fp16_accumulation", live=True), True, "images"))
     if hasattr(torch.backends.cuda, "enable_flash_sdp") and hasattr(torch, "_fused_sdp_choice"):
-        found.append(Switch("sdpa_order", Order(), False, "cudnn" if CUDA else "plain"))
+        found.append(Switch("sdpa_order", Order(), False, "first" if CUDA else "plain"))
     return found
 
 
@@ -222,7 +227,8 @@ def at_start() -> None:
 def put_back() -> None:
     """The web UI loads its scripts anew: the next ones shall find PyTorch as this one did."""
     for switch in SWITCHES:
-        switch.state.write(DEFAULT)
+        if switch.option() != DEFAULT:
+            switch.state.write(DEFAULT)
 
 
 def told() -> dict[str, list[str]]:
