@@ -13,10 +13,13 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 
 from autotune.decide import slower
 
+slower._tails = lru_cache(maxsize=8192)(slower._tails.__wrapped__)
+"""Years of uses ask for the same tables again and again; an agent asks for a few of them a day."""
 YEAR = 365
 """Uses in a year of daily use."""
 

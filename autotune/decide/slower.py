@@ -12,11 +12,12 @@ the background for one, have a rank like any other, so that a machine that has h
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 
 from autotune.model.study import Interval
@@ -153,16 +154,17 @@ def autocorrelation(values: Sequence[float]) -> float:
     return sum(one * other for one, other in pairwise(ranks)) / whole if whole else 0.0
 
 
-@lru_cache(maxsize=4096)
 def tail(before: int, after: int, wins: int) -> float:
     """Chance that of two equal groups the second wins so many or more of the before × after comparisons."""
-    ways = _ways(min(before, after), max(before, after))
-    return sum(ways[wins:]) / sum(ways)
+    return _tails(min(before, after), max(before, after))[wins]
 
 
-@lru_cache(maxsize=32)
-def _ways(small: int, large: int) -> tuple[int, ...]:
-    """In how many orders of the two groups one wins 0, 1, 2, … comparisons: the Gaussian binomial coefficients."""
+@lru_cache(maxsize=128)
+def _tails(small: int, large: int) -> Sequence[float]:
+    """The chances that of two equal groups one wins 0, 1, 2, … or more comparisons.
+
+    In how many orders it wins how many, the Gaussian binomial coefficients tell.
+    """
     ways = [1] + [0] * (small * large)
     for part in range(1, small + 1):
         up, down = large + part, part
@@ -170,7 +172,8 @@ def _ways(small: int, large: int) -> tuple[int, ...]:
             ways[number] -= ways[number - up]
         for number in range(down, len(ways)):  # over (1 - x^down)
             ways[number] += ways[number - down]
-    return tuple(ways)
+    whole, or_more = sum(ways), list(accumulate(reversed(ways)))
+    return array("d", (count / whole for count in reversed(or_more)))
 
 
 def _place(uses: Sequence[Use], near: int) -> tuple[int, int, int]:
