@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,10 @@ def _inspected(webui: WebUI, root: Path, machine: Machine) -> None:
     parts_now = dict(webui.fingerprint(*files).parts)
     assert set(webui.narrowed(parts_now, 16)) == set(parts_now)
     assert root in webui.watched(*files)
+    told = webui.printed_clips(b"no clip\n")
+    assert told.clips == () and 0 <= told.read <= 8 and webui.own_output(b"no clip\n") == 0
+    assert webui.saved_clips(root, files[2], time.time() + 3600.0) == []
+    assert set(webui.live_parts) <= set(dict(webui.fingerprint(*files).parts))
     assert all(one.ok or one.hint for one in webui.checks(machine, layout.launch_files[-1]))
 
 
