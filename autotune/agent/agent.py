@@ -420,6 +420,8 @@ class Agent:
     def _watch_use(self, now: float) -> None:
         """Takes samples of the user's web UI; tells once that clips became slower, and has the cure measured."""
         self._next_use = now + self.effects.use_period()
+        if not self.config.watch_use:
+            return
         found = self.effects.slower_since(self.child.pids() if self.child is not None else frozenset())
         if found is None or found.id == self.keeper.state.slower:
             return

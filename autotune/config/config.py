@@ -58,6 +58,7 @@ class Config:
     failed_starts: int
     check_after_apply: bool
     added_models: str
+    watch_use: bool
     notifications: bool
     notification_sound: bool
     webui_running: str
@@ -165,6 +166,8 @@ KEYS = (
         N_("After the first good start since an apply, measure once more; policy apply takes a loss back.")),
     Key("agent", "added_models", "when_used", _choice("when_used", "at_once"),
         N_("A motion module that is added counts when_used (a tune would render with it), or at_once.")),
+    Key("agent", "watch_use", True, Table.flag,
+        N_("Note how long clips of your own web UI take (figures only), to say since when they are slower.")),
     Key("agent", "notifications", True, Table.flag, N_("Desktop notifications; the log has every line in any case.")),
     Key("agent", "notification_sound", False, Table.flag, N_("Desktop notifications with a sound.")),
     Key("when", "webui_running", "wait", _running,

@@ -30,6 +30,13 @@ def test_the_user_is_told_once_and_the_cure_is_measured_anew(tmp_path: Path, pol
     assert told == [f"{NEWS.text}. `autotune explain` says more."]
 
 
+def test_who_does_not_want_it_is_left_alone(tmp_path: Path) -> None:
+    life = settled(tmp_path, watch_use=False)
+    life.world.slowdown = NEWS
+    life.run(DAY)
+    assert life.kinds() == [] and life.world.told == []
+
+
 def test_what_was_measured_since_is_not_measured_again(tmp_path: Path) -> None:
     life = settled(tmp_path)
     life.world.slowdown = Slowdown(NEWS.id, NEWS.text, NEWS.since, measured=True)
