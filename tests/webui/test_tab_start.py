@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autotune.machine.processes import MARKER
-from autotune.webui.a1111.own_extension import SOURCE
+from autotune.webui.a1111.own_extension import SOURCE, SWITCHES
 from tests import gradio_packages
 
 PROGRAM = """
@@ -21,14 +21,16 @@ import fastapi, starlette.routing, uvicorn, socket, ssl, subprocess, threading
 if sys.argv[3] == "gradio":
     import gradio
 import autotune.engine.modules as modules
-from autotune.engine.modules import script_callbacks, shared
-sys.modules.update({"modules": modules, "modules.script_callbacks": script_callbacks, "modules.shared": shared})
+from autotune.engine.modules import script_callbacks, scripts, shared
+sys.modules.update({"modules": modules, "modules.script_callbacks": script_callbacks, "modules.shared": shared,
+                    "modules.scripts": scripts})
+import importlib.util
 before = set(sys.modules)
 sys.path.insert(0, sys.argv[2])
-import importlib.util
-spec = importlib.util.spec_from_file_location("autotune_tab", sys.argv[2] + "/scripts/autotune_tab.py")
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
+for name in sys.argv[4:]:
+    spec = importlib.util.spec_from_file_location(name, sys.argv[2] + "/" + name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
 tabs = []
 if sys.argv[3] == "gradio":
     tabs = [[title, name] for _, title, name in script_callbacks.ui_tabs_callback()]
@@ -36,14 +38,17 @@ callbacks = sorted(kind for kind, all in script_callbacks._registered.items() if
 print(json.dumps([sorted(set(sys.modules) - before), tabs, callbacks]))
 """
 pytestmark = pytest.mark.slow
+SCRIPTS = sorted(name for path in SOURCE.glob("scripts/*.py")
+                 if (name := path.relative_to(SOURCE).as_posix()) not in SWITCHES)
+"""All that is installed without being asked for by name."""
 OURS = {"sd_webui_autotune", "sd_webui_autotune.guard", "sd_webui_autotune.commands", "sd_webui_autotune.routes"}
 
 
 def loaded(packages: str, kind: str, **environ: str) -> tuple[set[str], list[list[str]], list[str]]:
-    """Modules that the script loads beyond those of a web UI, the tabs that it adds, the callbacks it registers."""
+    """Modules that the scripts load beyond those of a web UI, the tabs that they add, the callbacks they register."""
     clean = {name: value for name, value in os.environ.items() if name != MARKER}
-    done = subprocess.run([sys.executable, "-c", PROGRAM, packages, str(SOURCE), kind], capture_output=True, text=True,
-                          check=False, env={**clean, **environ}, timeout=120, cwd=Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", PROGRAM, packages, str(SOURCE), kind, *SCRIPTS], capture_output=True,
+                          text=True, check=False, env={**clean, **environ}, timeout=120, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     modules, tabs, callbacks = json.loads(done.stdout.splitlines()[-1])
     return set(modules), tabs, callbacks

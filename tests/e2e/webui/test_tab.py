@@ -185,18 +185,21 @@ def test_tune_now_begins_when_the_web_ui_is_closed_and_can_be_taken_back(
     place = prepare(tmp_path, request.config, version)
     settings = {name: (place.root / name).read_bytes() for name in ("config.json", "ui-config.json")}
     try:
-        with running(place) as address, browser.page() as page:
-            tab = Tab(page, address)
-            tab.open()
-            tab.press("closed")
-            assert tab.said.startswith("A tune begins when"), tab.said
-            assert len(waiters(place)) == 1 and not of(place.root)
-            tab.press("cancel")
-            assert wait_for(lambda: not waiters(place), 60)
-            page.wait("(b => !!b && !b.disabled)(document.querySelector('button[data-verb=\"closed\"]'))")
-            tab.press("closed")
-            assert place.autotune("status")["asked_tune"]["when"] == "closed"
-            assert not of(place.root), "it tunes although the web UI runs"
+        with browser.page() as page:
+            with running(place) as address:
+                tab = Tab(page, address)
+                tab.open()
+                tab.press("closed")
+                assert tab.said.startswith("A tune begins when"), tab.said
+                assert len(waiters(place)) == 1 and not of(place.root)
+                tab.press("cancel")
+                assert wait_for(lambda: not waiters(place), 60)
+                page.wait("(b => !!b && !b.disabled)(document.querySelector('button[data-verb=\"closed\"]'))")
+                tab.press("closed")
+                assert place.autotune("status")["asked_tune"]["when"] == "closed"
+                assert not of(place.root), "it tunes although the web UI runs"
+            page.wait("document.querySelector('.autotune-said').innerText.includes('does not answer')")
+            assert not tab.offers("cancel")
         assert wait_for(lambda: bool(of(place.root)), 60), "nothing began when the web UI was closed"
         place.autotune("ask", "cancel")
         assert wait_for(lambda: not waiters(place) and not of(place.root), 60)

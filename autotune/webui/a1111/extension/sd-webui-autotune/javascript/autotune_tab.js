@@ -44,7 +44,7 @@
     const one = make("button", data.main ? "button autotune-main" : "button", data.label);
     one.type = "button";
     one.dataset.verb = data.verb;
-    const may = state.may_press && !framed;
+    const may = state.may_press && !framed && !state.gone;
     one.disabled = !may || !data.enabled || busy !== null;
     if (busy === data.verb) one.classList.add("autotune-busy");
     one.addEventListener("click", () => press(data.verb));
@@ -65,7 +65,8 @@
     const words = state.words;
     const top = make("div", "top");
     const trouble = state.trouble && { ok: false, ...state.trouble };
-    const tell = busy ? { message: words.doing } : said || trouble;
+    const gone = state.gone && { ok: false, message: words.gone };
+    const tell = busy ? { message: words.doing } : gone || said || trouble;
     const live = make("div", `said autotune-${!tell || busy ? "plain" : tell.ok ? "done" : "failed"}`);
     live.setAttribute("role", "status");
     if (tell) live.append(make("p", "", tell.message), ...(tell.hint ? [make("p", "hint", tell.hint)] : []));
@@ -110,10 +111,15 @@
       if (answer.ok) {
         const state = await answer.json();
         token = state.token || null;
-        draw(state);
         last = state;
+        draw(state);
       }
-    } catch (fault) { /* the web UI has ended: what is shown stays */ }
+    } catch (fault) { // the web UI has ended: what is shown stays, and says so
+      if (last && last.words) {
+        last = { ...last, gone: true };
+        draw(last);
+      }
+    }
     timer = window.setTimeout(look, last && (last.loading || last.reading) ? SOON : EVERY);
   };
   let last = null;

@@ -58,7 +58,7 @@ class Autotune:
         environ = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
         try:
             done = subprocess.run([*self._first, *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True,
-                                  env=environ, timeout=limit, check=False, cwd=Path.home(),
+                                  env=environ, timeout=limit, check=False, cwd=_folder_of_ours(),
                                   creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
         except subprocess.TimeoutExpired:
             return self._error(f"{limit:.0f} s")
@@ -77,6 +77,15 @@ class Autotune:
         """That autotune did not answer, in the language of who installed the tab."""
         return {"kind": "error", "message": f"{self.words.get('silent', 'autotune')} ({why})",
                 "hint": self.words.get("again", "")}
+
+
+def _folder_of_ours() -> Path:
+    """A folder to be in that nobody else writes into: Python looks for modules there, too."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    return home if home.is_absolute() and home.is_dir() else Path(__file__).parent
 
 
 class Shown:
