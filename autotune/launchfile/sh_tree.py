@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk.programs import HIDDEN
-from autotune.language.translate import _
+from autotune.language.translate import N_, _
 
 Node = dict[str, Any]
 """One node of the tree. ``Type`` tells its kind where several are possible; ``Pos`` and ``End`` its bytes."""
@@ -28,6 +28,30 @@ TIME_LIMIT = 20.0
 
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\xff]")
 """What bash takes for an ordinary character of a word and another parser may not: CR, form feeds, bytes above ASCII."""
+
+_SAID = (
+    N_("reached EOF without closing quote {quote}"),
+    N_("reached EOF without matching {open} with {close}"),
+    N_("unclosed here-document {name}"),
+    N_("{open} statement must end with {close}"),
+    N_("{before} must be followed by a statement"),
+    N_("{before} must be followed by a statement list"),
+    N_("{before} must be followed by a word"),
+    N_("{before} must be followed by a name"),
+    N_("{before} must be followed by an expression"),
+    N_("{before} must be followed by {after}"),
+    N_("{word} can only immediately follow a statement"),
+    N_("{word} can only be used in a loop"),
+    N_("{word} can only be used to end a loop"),
+    N_("{word} can only be used in a case clause"),
+    N_("{word} can only be used to close a block"),
+    N_("{word} can only be used to close a subshell"),
+    N_("{word} can only be used to end an {open}"),
+    N_("statements must be separated by &, ; or a newline"),
+    N_("not a valid parameter expansion operator: {operator}"),
+    N_("invalid parameter name"),
+)
+"""What shfmt's parser says of a file, in its own words; of those that fit the first counts."""
 
 
 class NotUnderstood(Exception):
@@ -79,7 +103,16 @@ def parse_bash(text: str) -> Node:
     if b"exceeded max depth" in done.stderr:
         raise RecursionError
     said = re.search(r"(\d+):\d+: (.*)", done.stderr.decode("utf-8", "replace"))
-    raise NotUnderstood(int(said.group(1)) if said else 0, said.group(2) if said else _("shfmt failed"))
+    raise NotUnderstood(int(said.group(1)) if said else 0, _translated(said.group(2)) if said else _("shfmt failed"))
+
+
+def _translated(said: str) -> str:
+    """What shfmt says in the language in use; a sentence that is not known here stays as it is."""
+    for text in _SAID:
+        found = re.fullmatch(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(text)), said)
+        if found:
+            return _(text).format(**found.groupdict())
+    return said
 
 
 def _refuse_nameless(root: Node) -> None:

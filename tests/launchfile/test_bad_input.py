@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from autotune.language.translate import use_language
 from autotune.launchfile import read
 from autotune.launchfile.reader import parse
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
@@ -37,6 +40,28 @@ def test_unreadable_content(tmp_path: Path, name: str, data: bytes, what: str) -
         read(path)
     assert caught.value.code == 5 and caught.value.hint and "\n" not in caught.value.message
     assert path.read_bytes() == data
+
+
+BROKEN = (
+    'a="x', "a='x", "x $(", "a=(1 2", "f() {", "[[ a", "x <<E\na", "if true; then x", "case x in", "if true", "while x",
+    "for i in 1 2", "x &&", "if; then x; fi", "x >", "function", "a=$((1+", "| x", "do", "done", "fi", ";;", "}", ")",
+    'export A="b" c)', "x ${a b}", "${}")
+"""Scripts that the parser refuses, each for another reason."""
+
+
+@pytest.fixture
+def japanese() -> Iterator[None]:
+    use_language("ja")
+    yield
+    use_language("en")
+
+
+@pytest.mark.parametrize("script", BROKEN)
+def test_what_the_parser_says_is_said_in_japanese(script: str, japanese: None) -> None:
+    with pytest.raises(Refused) as caught:
+        parse(script.encode(), Path("webui-user.sh"), {})
+    said = re.sub("`[^`]*`|webui-user.sh|EOF", "", caught.value.message)
+    assert re.search("[ぁ-ん]", said) and not re.search("[A-Za-z]{2,}", said), caught.value.message
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
