@@ -1,7 +1,8 @@
-"""The picture of a page in the README: ``python -m tests.page_picture`` writes docs/page.png. Needs Chromium.
+"""The pictures in the READMEs: ``python -m tests.page_picture`` writes docs/page.png (which needs
+Chromium) and docs/card.png.
 
-It shows the recorded tune "article512" of a real web UI on an H200 (benchmarks/data/tunes-a1111-h200), as ``report``
-writes it now, down to the comparison.
+They show the recorded tune "article512" of a real web UI on an H200 (benchmarks/data/tunes-a1111-h200): the page as
+``report`` writes it now, down to the comparison, and the card as ``card`` draws it.
 """
 
 from __future__ import annotations
@@ -10,25 +11,35 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from autotune.model import codec
 from autotune.model.study import Launch, Sample
+from autotune.report.card_facts import facts_of
+from autotune.report.card_picture import png
 from autotune.report.page import page_of
 from tests.browser import page
 
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "benchmarks" / "data" / "tunes-a1111-h200"
 PICTURE = ROOT / "docs" / "page.png"
+CARD = ROOT / "docs" / "card.png"
 WIDTH = 1080
 COLOURS = 96
 
 
-def recorded(name: str = "article512") -> str:
-    """The page of a recorded tune."""
+def documents(name: str = "article512") -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a recorded tune asked (its study's head), and its result."""
     head, result = (json.loads((RECORDED / f"{name}-{part}.json").read_text(encoding="utf-8"))
                     for part in ("study", "result"))
+    return head, result
+
+
+def recorded(name: str = "article512") -> str:
+    """The page of a recorded tune."""
+    head, result = documents(name)
     rows = [json.loads(line) for line in (RECORDED / f"{name}-samples.jsonl").read_text(encoding="utf-8").splitlines()]
     samples = [codec.load(Sample, {"seconds": None, **row}) for row in rows if row["kind"] == "sample"]
     launches = [codec.load(Launch, row) for row in rows if row["kind"] == "launch"]
@@ -55,3 +66,4 @@ def picture() -> bytes:
 
 if __name__ == "__main__":
     PICTURE.write_bytes(picture())
+    CARD.write_bytes(png(facts_of(*documents())))
