@@ -53,7 +53,7 @@ def test_they_do_what_is_told_and_leave_the_folder_as_it_was(bench: Bench) -> No
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DESKTOP_DIR"):
         env.pop(name, None)
     tree = bench.tree()
-    bench.run("import", shutil.copy(RECORDED, home))  # a tune, of which `card` tells
+    bench.run("import", str(shutil.copy(RECORDED, home)))  # a tune, of which `card` tells
     bench.run("apply", "--flags", "--opt-sdp-attention", "--no-start", "--yes")  # a change, which `rollback` takes back
     assert bench.tree() != tree
     said = {}
