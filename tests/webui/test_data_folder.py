@@ -50,6 +50,22 @@ def test_disabled_is_missing(tmp_path: Path, options: dict[str, Any]) -> None:
     assert data_folder.animatediff(look(webui(tmp_path)), options) is None
 
 
+@pytest.mark.parametrize(("options", "words", "there"), [
+    ({}, (), True),
+    ({"disabled_extensions": ["sd-webui-animatediff"]}, (), True),
+    ({"disabled_extensions": ["sd-webui-autotune"]}, (), False),
+    ({"disable_all_extensions": "extra"}, (), False),
+    ({}, ("--disable-extra-extensions",), False),
+])
+def test_switches_that_are_loaded(tmp_path: Path, options: dict[str, Any], words: tuple[str, ...], there: bool) -> None:
+    root = webui(tmp_path)
+    assert not data_folder.has_switches(look(root), options, words), "nobody installed them"
+    write(root / "extensions/sd-webui-autotune/scripts/autotune_tab.py", "")
+    assert not data_folder.has_switches(look(root), options, words), "the tab alone"
+    write(root / "extensions/sd-webui-autotune/scripts/autotune_switches.py", "")
+    assert data_folder.has_switches(look(root), options, words) == there
+
+
 def test_absent(tmp_path: Path) -> None:
     root = webui(tmp_path, animatediff=False)
     assert data_folder.animatediff(look(root), {}) is None

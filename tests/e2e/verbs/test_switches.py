@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import requests
 
+from autotune.model.workload import SearchSpec
+from autotune.webui.a1111.webui import WEBUI
 from tests.e2e.engine.live import serving
 from tests.e2e.verbs.conftest import Bench
+from tests.webui import conformance
 
 KEY = "autotune_sdpa_order"
 PROFILE = """\
@@ -24,6 +27,8 @@ steps = 2
 attention = ["sdp"]
 cudnn_benchmark = ["default", "on"]
 sdpa_order = ["default", "math"]
+[decide]
+precision = 0.9
 [budget]
 minutes = 4
 """
@@ -81,7 +86,7 @@ def test_from_a_tune_to_a_removal(switched: Bench) -> None:
     profile.write_text(PROFILE, encoding="utf-8")
     tree = bench.tree()
 
-    document = bench.json("tune", "--profile", str(profile), "--budget", "150s")
+    document = bench.json("tune", "--profile", str(profile), "--budget", "240s")
     assert bench.tree() == tree
     assert document["decision"] == "apply", document["reason"]
     assert document["baseline"]["settings"] == {KEY: "math"} and document["winner"]["settings"] == {KEY: "default"}
@@ -118,3 +123,9 @@ def test_a_switch_that_did_not_take_is_no_proof(switched: Bench) -> None:
     script.unlink()
     done = bench.json("apply", "--flags", "--opt-sdp-attention --opt-channelslast", "--yes")
     assert done["verified"] is True
+
+
+def test_the_suite_of_every_kind_of_web_ui(switched: Bench) -> None:
+    """Sets that differ in a switch alone are switched to in one process, told apart, and leave no trace."""
+    spec = SearchSpec((("attention", ("sdp", "v1")), ("sdpa_order", ("math", "default"))))
+    conformance.check_process(WEBUI, switched.root, switched.folder / "runs", spec)
