@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from autotune.language.translate import _
 from autotune.secrets.mask import masked
 from autotune.webui.face import LogLines
 
@@ -119,7 +120,7 @@ class ServerLog:
     def spoiled(self) -> str:
         """Why clips of this process are not of the set that was asked for any more; '' where they are."""
         with self._lock:
-            return self._means.why_spoiled if self._spoiled else ""
+            return _(self._means.why_spoiled) if self._spoiled else ""
 
     @property
     def model_failed(self) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn
 
 if TYPE_CHECKING:
@@ -276,8 +277,8 @@ class WebUI(Protocol):
         from autotune.launchfile.reader import read
 
         if not layout.manageable:
-            raise NothingToWorkOn(layout.why_not or "this install is not managed",
-                                  f"Its flags go here: {layout.where_flags_go}")
+            raise NothingToWorkOn(layout.why_not or _("this install is not managed"),
+                                  _("Its flags go here: {place}").format(place=layout.where_flags_go))
         return read(layout.launch_files[-1], root=root)
 
     def inspect(self, root: Path, launch_file: Path | None, words: tuple[str, ...]) -> Machine:
@@ -321,7 +322,7 @@ class WebUI(Protocol):
     def ask_shell(self, root: Path, file: LaunchFile, data: bytes | None) -> tuple[str, ...] | str:
         """The words of a launch file that reading leaves uncertain, as its shell gives them in a sandbox; ``data``:
         bytes to take in place of its content. A text: why they are not known. Raises AutotuneError."""
-        return "only a shell script can be asked about"
+        return _("only a shell script can be asked about")
 
     def require_clips(self, machine: Machine) -> None:
         """Raises NothingToWorkOn when the install cannot render a clip: what is missing, and what to do."""
@@ -399,7 +400,7 @@ class WebUI(Protocol):
         no running web UI was asked."""
         flags = [word for word in words if word.startswith("-")]
         if reported is None:
-            return [FlagState(word, None, None, "no running web UI was asked") for word in flags]
+            return [FlagState(word, None, None, _("no running web UI was asked")) for word in flags]
         wrong = self.mismatches(self.effective(words, {}, machine), reported, machine)
         return [FlagState(word, not wrong, not wrong, "; ".join(wrong)) for word in flags]
 

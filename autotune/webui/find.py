@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from autotune.language.translate import _
+from autotune.language.translate import N_, _
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.home_folder import expand_home
 from autotune.webui import other_programs, recognise
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"
-_HINT = "name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI"
+_HINT = N_("name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI")
 
 
 def is_webui(path: Path) -> bool:
@@ -34,7 +34,7 @@ def find(option: Path | None, configured: Path | None) -> Path:
     """
     set_to = os.environ.get(ENVIRONMENT)
     environment = Path(set_to) if set_to else None
-    for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, "the config file")):
+    for path, source in ((option, "--webui"), (environment, ENVIRONMENT), (configured, _("the config file"))):
         if path is not None:
             return check_folder(expand_home(path), source)
     seen = list(dict.fromkeys(path.absolute() for path in usual_places()))
@@ -43,20 +43,22 @@ def find(option: Path | None, configured: Path | None) -> Path:
             return path
     for path in (*seen, *(base / name for base in _bases() for name in other_programs.FOLDER_NAMES)):
         refuse_other_program(path, _("no web UI was found, but this folder"))
-    raise NothingToWorkOn(f"no web UI found here nor in the {len(seen)} usual places", _HINT)
+    raise NothingToWorkOn(_("no web UI found here nor in the {count} usual places").format(count=len(seen)), _(_HINT))
 
 
 def check_folder(path: Path, source: str = "--webui") -> Path:
     """``path`` made absolute, if it is a web UI's folder. Raises NothingToWorkOn."""
     path = path.absolute()
     if not path.is_dir():
-        raise NothingToWorkOn(f"{path} ({source}) is not a folder", _HINT)
+        raise NothingToWorkOn(_("{path} ({source}) is not a folder").format(path=path, source=source), _(_HINT))
     if not is_webui(path):
         refuse_other_program(path, source)
         near = (path / "webui", path / folder_names()[0], *path.parents)  # above: an extension's folder was named
         meant = next((one for one in near if is_webui(one)), None)
-        hint = f"did you mean {meant}?" if meant else _HINT
-        raise NothingToWorkOn(f"{path} ({source}) is no web UI: it has no launch.py with its modules", hint)
+        hint = _("did you mean {meant}?").format(meant=meant) if meant else _(_HINT)
+        raise NothingToWorkOn(
+            _("{path} ({source}) is no web UI: it has no launch.py with its modules").format(path=path, source=source),
+            hint)
     return path
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.errors import UsageProblem
 from autotune.webui.face import WebUI
 
@@ -46,8 +47,9 @@ def _loaded(offer: EntryPoint) -> WebUI:
         kind: WebUI = offer.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - anybody's package may raise anything
         raise UsageProblem(
-            f"the installed package {offer.dist.name if offer.dist else '?'} offers a kind of web UI that cannot be "
-            f"loaded: {type(error).__name__}: {error}", f"Mend {offer.value}, or uninstall that package.") from None
+            _("the installed package {package} offers a kind of web UI that cannot be loaded: {reason}").format(
+                package=offer.dist.name if offer.dist else "?", reason=f"{type(error).__name__}: {error}"),
+            _("Mend {module}, or uninstall that package.").format(module=offer.value)) from None
     return kind
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from autotune.language.translate import N_, _
 from autotune.machine.cpu_use import CpuMeter, CpuUse
 from autotune.machine.processes import MARKER, alive
 from autotune.model.api import ApiProblem
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from autotune.webui.face import WebUI, WebUIClient
 
-CLOSE_IT = "Close it and run again: while it is down, its settings file is changed instead."
+CLOSE_IT = N_("Close it and run again: while it is down, its settings file is changed instead.")
 """What to do about a web UI that holds its options and does not let them be changed."""
 SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh", "env", "nice", "setsid", "nohup")
 """Programs that may turn into a web UI (exec) under the same process id, however long they have run."""
@@ -62,9 +63,12 @@ class OwnWebUI:
     @property
     def name(self) -> str:
         """For people."""
-        port = f", port {self.listens[0][1]}" if self.listens else ""
-        whose = f" of user {self.user}" if self.user else ""
-        return f"{'the' if self.certain else 'a'} web UI{whose} (pid {self.pid}{port})"
+        which = _("pid {pid}, port {port}") if self.listens else _("pid {pid}")
+        text = _("the web UI ({which})") if self.certain else _("a web UI ({which})")
+        if self.user:
+            text = _("the web UI of user {user} ({which})") if self.certain else _("a web UI of user {user} ({which})")
+        return text.format(
+            user=self.user, which=which.format(pid=self.pid, port=self.listens[0][1] if self.listens else 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,10 @@ class Activity:
         return self.busy is False
 
     def __str__(self) -> str:
-        what = "has a job running" if self.busy else "is idle" if self.free else "may have a job running"
-        return f"{self.webui.name} {what}: {self.evidence}"
+        text = _("{name} is idle: {evidence}") if self.free else _("{name} may have a job running: {evidence}")
+        if self.busy:
+            text = _("{name} has a job running: {evidence}")
+        return text.format(name=self.webui.name, evidence=self.evidence)
 
 
 # Which processes
@@ -203,7 +209,7 @@ def _user_name(process: psutil.Process) -> str:
     try:
         return process.username()
     except (psutil.Error, OSError, KeyError):
-        return "unknown"
+        return _("unknown")
 
 
 def _one_per_start(found: dict[int, OwnWebUI]) -> Iterator[OwnWebUI]:
@@ -261,9 +267,10 @@ def _clients(one: OwnWebUI, host: str, port: int) -> Iterator[WebUIClient]:
 def ask(one: OwnWebUI, limit: float = ANSWER_LIMIT) -> JobAnswer:
     """Asks a web UI whether it has a job running; ``limit``: seconds a request may take. Raises nothing."""
     if one.listens is None:
-        return JobAnswer("unseen", f"it belongs to user {one.user}" if one.user else "its ports cannot be seen")
+        text = _("it belongs to user {user}") if one.user else _("its ports cannot be seen")
+        return JobAnswer("unseen", text.format(user=one.user))
     if not one.listens:
-        return JobAnswer("no_port", "it is starting, or has no port")
+        return JobAnswer("no_port", _("it is starting, or has no port"))
     found: list[JobAnswer] = []
     for host, port in one.listens:
         for client in _clients(one, host, port):
@@ -283,15 +290,15 @@ def _ask_client(client: WebUIClient, limit: float) -> JobAnswer:
         job = client.job(limit)
     except ApiProblem as problem:
         if problem.status in (401, 403):
-            return JobAnswer("closed", "it asks for credentials that its command line does not name")
+            return JobAnswer("closed", _("it asks for credentials that its command line does not name"))
         if problem.status == 404:
-            return JobAnswer("closed", "it has no API (it was started without --api)")
+            return JobAnswer("closed", _("it has no API (it was started without --api)"))
         if problem.kind in ("timeout", "closed", "unreachable"):
-            return JobAnswer("silent", "it does not answer")
-        return JobAnswer("closed", "its answer is not that of a known API")
+            return JobAnswer("silent", _("it does not answer"))
+        return JobAnswer("closed", _("its answer is not that of a known API"))
     if job.busy:
-        return JobAnswer("job", f"job {job.name or '?'} at {job.fraction:.0%}")
-    return JobAnswer("none", "no job")
+        return JobAnswer("job", _("job {name} at {fraction:.0%}").format(name=job.name or "?", fraction=job.fraction))
+    return JobAnswer("none", _("no job"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +312,7 @@ class ReachedWebUI:
     @property
     def name(self) -> str:
         """For people."""
-        return f"the running web UI (pid {self.pid}, port {self.port})"
+        return _("the running web UI (pid {pid}, port {port})").format(pid=self.pid, port=self.port)
 
 
 def reach(root: Path, wanted: Callable[[OwnWebUI], bool] = lambda _: True) -> ReachedWebUI | None:
@@ -323,7 +330,8 @@ def reach(root: Path, wanted: Callable[[OwnWebUI], bool] = lambda _: True) -> Re
                 why = busy
     if len(found) > 1:
         pids = ", ".join(str(one.pid) for one in found)
-        raise Busy(f"{len(found)} web UIs run from {root} (pids {pids})", "Close all of them but one, and run again.")
+        raise Busy(_("{count} web UIs run from {root} (pids {pids})").format(count=len(found), root=root, pids=pids),
+                   _("Close all of them but one, and run again."))
     if not found and why is not None:
         raise why
     return found[0] if found else None
@@ -332,23 +340,27 @@ def reach(root: Path, wanted: Callable[[OwnWebUI], bool] = lambda _: True) -> Re
 def _reach_one(one: OwnWebUI) -> ReachedWebUI:
     """The one of its ports that answers as its API. Raises Busy when none does."""
     if one.listens is None:
-        raise Busy(f"{one.name} cannot be asked: its ports cannot be seen", CLOSE_IT)
+        raise Busy(_("{name} cannot be asked: its ports cannot be seen").format(name=one.name), _(CLOSE_IT))
     if not one.listens:
-        raise Busy(f"a web UI (pid {one.pid}) is starting, or has no port",
-                   "Run again when it has started, or close it.")
-    why = "has no API that answers (it was started without --api)"
+        raise Busy(_("a web UI (pid {pid}) is starting, or has no port").format(pid=one.pid),
+                   _("Run again when it has started, or close it."))
+    reason = ""
+    text = _("{name} has no API that answers (it was started without --api)")
     for host, port in one.listens:
         for client in _clients(one, host, port):
             try:
                 client.answers()
             except ApiProblem as problem:
                 if problem.status in (401, 403):
-                    why = "asks for credentials that its command line does not name"
+                    text = _("{name} asks for credentials that its command line does not name")
                 elif problem.status != 404 and problem.kind not in ("closed", "unreachable", "not_json"):
-                    why = f"does not answer: {problem.message}"
+                    text = _("{name} does not answer: {reason}")
+                    reason = problem.message
                 continue
             return ReachedWebUI(one.pid, port, client)
-    raise Busy(f"the web UI (pid {one.pid}, port {one.listens[0][1]}) {why}", CLOSE_IT)
+    name = _("the web UI ({which})").format(
+        which=_("pid {pid}, port {port}").format(pid=one.pid, port=one.listens[0][1]))
+    raise Busy(text.format(name=name, reason=reason), _(CLOSE_IT))
 
 
 def activity_of(one: OwnWebUI, said: JobAnswer, use: CpuUse | None) -> Activity:
@@ -356,13 +368,13 @@ def activity_of(one: OwnWebUI, said: JobAnswer, use: CpuUse | None) -> Activity:
     if said.kind == "job":
         return Activity(one, True, said.text)
     if use is not None and use.works:
-        return Activity(one, True, f"{said.text}, and its process {use}")
+        return Activity(one, True, _("{answer}, and its process {use}").format(answer=said.text, use=use))
     if said.kind == "none":
         return Activity(one, False, said.text)
-    did = f"its process {use}" if use is not None else "how much CPU its process uses is not told"
+    did = _("its process {use}").format(use=use) if use is not None else _("how much CPU its process uses is not told")
     if said.kind in ("closed", "unseen") and use is not None:
-        return Activity(one, False, f"{said.text}; {did}")
-    return Activity(one, None, f"{said.text}; {did}")
+        return Activity(one, False, _("{answer}; {use}").format(answer=said.text, use=did))
+    return Activity(one, None, _("{answer}; {use}").format(answer=said.text, use=did))
 
 
 class Monitor:
@@ -389,7 +401,7 @@ class Monitor:
         for one in found:
             use = self._meter.read(one.pid)
             # One that computes need not be asked: a preview would be decoded for the answer.
-            said = JobAnswer("closed", "it is at work") if use is not None and use.works and not wait else ask(one)
+            said = JobAnswer("closed", _("it is at work")) if use is not None and use.works and not wait else ask(one)
             told.append(activity_of(one, said, use))
         return tuple(told)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.api import ApiProblem
 from autotune.secrets.mask import MASK, masked
 
@@ -127,9 +128,11 @@ class Transport:
                 ) as response:
                     data = self._read(response, deadline, most, cancel)
             except requests.exceptions.Timeout:
-                raise ApiProblem("timeout", f"no answer from {path} within {limit:g} s") from None
+                raise ApiProblem("timeout",
+                                 _("no answer from {path} within {limit:g} s").format(path=path, limit=limit)) from None
             except requests.exceptions.ChunkedEncodingError:
-                raise ApiProblem("closed", f"the connection broke while {path} was answered") from None
+                raise ApiProblem("closed",
+                                 _("the connection broke while {path} was answered").format(path=path)) from None
             except requests.exceptions.ConnectionError as error:
                 raise self._connection_problem(path, error) from None
             except (requests.exceptions.RequestException, ValueError) as error:
@@ -139,11 +142,11 @@ class Transport:
     def _connection_problem(self, path: str, error: Exception) -> ApiProblem:
         text = repr(error)
         if "Read timed out" in text:
-            return ApiProblem("timeout", f"{path} stopped answering")
+            return ApiProblem("timeout", _("{path} stopped answering").format(path=path))
         if "NewConnectionError" in text or "Connection refused" in text or "MaxRetryError" in text:
-            what = "TLS" if "SSL" in text else "connection"
-            return ApiProblem("unreachable", f"no {what} to {self.base_url}")
-        return ApiProblem("closed", f"the connection broke while {path} was asked or answered")
+            said = _("no TLS to {address}") if "SSL" in text else _("no connection to {address}")
+            return ApiProblem("unreachable", said.format(address=self.base_url))
+        return ApiProblem("closed", _("the connection broke while {path} was asked or answered").format(path=path))
 
     def _read(
         self, response: requests.Response, deadline: float, most: int, cancel: threading.Event | None
@@ -152,7 +155,8 @@ class Transport:
 
         length = response.headers.get("Content-Length", "")
         if length.isdigit() and int(length) > most:
-            raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB", status=response.status_code)
+            raise ApiProblem("too_large", _("the answer is larger than {size} MiB").format(size=most // MIB),
+                             status=response.status_code)
         pieces: list[bytes] = []
         size = 0
         with _Watchdog(response, deadline) as watchdog:
@@ -160,40 +164,45 @@ class Transport:
                 for piece in response.iter_content(PIECE):
                     size += len(piece)
                     if size > most:
-                        raise ApiProblem("too_large", f"the answer is larger than {most // MIB} MiB",
+                        raise ApiProblem("too_large",
+                                         _("the answer is larger than {size} MiB").format(size=most // MIB),
                                          status=response.status_code)
                     if cancel is not None and cancel.is_set():
-                        raise ApiProblem("cancelled", "given up", status=response.status_code)
+                        raise ApiProblem("cancelled", _("given up"), status=response.status_code)
                     pieces.append(piece)
             except requests.exceptions.RequestException:
                 if not watchdog.fired:
                     raise
             if watchdog.fired:
-                raise ApiProblem("timeout", "the answer did not end in time", status=response.status_code)
+                raise ApiProblem("timeout", _("the answer did not end in time"), status=response.status_code)
         if length.isdigit() and size < int(length):
-            raise ApiProblem("closed", f"{size} of {length} bytes came", status=response.status_code)
+            raise ApiProblem("closed", _("{size} of {length} bytes came").format(size=size, length=length),
+                             status=response.status_code)
         return b"".join(pieces)
 
     def _judge(self, path: str, response: requests.Response, data: bytes, seconds: float) -> Answer:
         status = response.status_code
         excerpt = _excerpt(data, self._secrets)
         if 300 <= status < 400:
-            raise ApiProblem("redirect", f"{path} answers with a redirect ({status})", status=status)
+            raise ApiProblem("redirect",
+                             _("{path} answers with a redirect ({status})").format(path=path, status=status),
+                             status=status)
         try:
             value: object = json.loads(data)
         except (ValueError, RecursionError):
             if status >= 400:
-                raise ApiProblem(
-                    "status", f"{path} answers {status}", status=status, excerpt=excerpt) from None
-            raise ApiProblem("not_json", f"{path} answers something that is not JSON", status=status,
-                             excerpt=excerpt) from None
+                raise ApiProblem("status", _("{path} answers {status}").format(path=path, status=status),
+                                 status=status, excerpt=excerpt) from None
+            raise ApiProblem("not_json", _("{path} answers something that is not JSON").format(path=path),
+                             status=status, excerpt=excerpt) from None
         if status >= 400:
             error, detail = "", ""
             if isinstance(value, dict):
                 error = str(value.get("error") or "")
                 detail = str(value.get("errors") or value.get("detail") or "")
             detail = _excerpt(detail.encode(), self._secrets)
-            raise ApiProblem("status", f"{path} answers {status} {error}: {detail}".rstrip(": "),
+            told = f"{status} {error}: {detail}".rstrip(": ")
+            raise ApiProblem("status", _("{path} answers {status}").format(path=path, status=told),
                              status=status, error=error, excerpt=detail or excerpt)
         headers = {name.lower(): text for name, text in response.headers.items()}
         return Answer(value, headers, seconds, len(data))

@@ -23,6 +23,7 @@ from autotune.cli.main import VERBS, cli, module_of
 from autotune.cli.spoken import one_line_each
 from autotune.language.compile import FOLDER, compile_catalogues
 from autotune.language.translate import DOMAIN, LANGUAGES, SOURCE
+from autotune.webui.a1111.flags.known_flags import flavours
 
 PACKAGE = FOLDER.parent
 APART = "engine"
@@ -52,7 +53,17 @@ def extract() -> Catalog:
         found.add(text, locations=[(f"{PACKAGE.name}/{Path(name).as_posix()}", line)], auto_comments=comments)
     for place, words in _of_tables():
         found.add(words, locations=[(f"{PACKAGE.name}/cli/{place}.py", 0)])
+    for words in _of_flavours():
+        found.add(words, locations=[(f"{PACKAGE.name}/webui/a1111/flags/data/flavours.json", 0)])
     return found
+
+
+def _of_flavours() -> Iterator[str]:
+    """What the table of flavours calls each, and why some are not tuned."""
+    for entry in flavours().values():
+        yield entry["title"]
+        if "why" in entry:
+            yield entry["why"]
 
 
 def _of_tables() -> Iterator[tuple[str, Id]]:

@@ -10,7 +10,7 @@ from tests.language.catalogue import APART
 from tests.language.english_only import MARKS, allowed, matches, sentences
 from tests.source import PACKAGE, files
 
-ROOMS_TO_DO = frozenset(("report", "webui"))
+ROOMS_TO_DO = frozenset(("report",))
 """Rooms whose sentences are not in the catalogue yet; it may only shrink."""
 FILES = {f"autotune/{path.relative_to(PACKAGE).as_posix()}": path for path in files().values()}
 ALLOWED = allowed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from autotune.language.translate import N_, _
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
 from autotune.webui.a1111 import data_folder
@@ -14,7 +15,6 @@ from autotune.webui.a1111.flags.in_effect import idle_flags
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import Check, Classes
 
-UNKNOWN_SETTINGS = "so saved settings are unknown"
 CHECKPOINT_OPTION = "sd_model_checkpoint"
 STARTUP: Classes = ("startup",)
 NO_CLIP: Classes = ("not_animated", "invalid_output")
@@ -32,22 +32,22 @@ def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
 
 
 def _models(machine: Machine) -> Check:
-    name, models = "checkpoint", machine.models
+    name, models = N_("checkpoint"), machine.models
     if not models:
-        return Check(name, False, "no checkpoint in models/Stable-diffusion",
-                     "Put a Stable Diffusion 1.5 checkpoint there.", STARTUP)
+        return Check(name, False, _("no checkpoint in models/Stable-diffusion"),
+                     _("Put a Stable Diffusion 1.5 checkpoint there."), STARTUP)
     saved = dict(machine.settings).get(CHECKPOINT_OPTION)
     chosen = chosen_checkpoint(saved if isinstance(saved, str) else None, models)
     if chosen is None and installs.flag_value(machine.webui.flags, "--ckpt") is None:
-        return Check(name, False, f'the saved settings choose "{saved}", which is not there: the web UI would load '
-                     f"another checkpoint, and that one would be measured",
-                     "Put it back, or choose another one in the web UI.", STARTUP)
+        said = _('the saved settings choose "{name}", which is not there: the web UI would load another checkpoint, '
+                 "and that one would be measured").format(name=saved)
+        return Check(name, False, said, _("Put it back, or choose another one in the web UI."), STARTUP)
     broken = {path: why for path in models if (why := damage(path)) is not None}
     if broken:
         # The web UI hashes and lists all of them; it loads the one that is chosen, which may be this one.
         path = chosen if chosen in broken else next(iter(broken))
         bad = len(models) == 1 or path == chosen or len(broken) == len(models)
-        return Check(name, not bad, f"{path}: {broken[path]}", "Download it again, or remove it.", STARTUP)
+        return Check(name, not bad, f"{path}: {broken[path]}", _("Download it again, or remove it."), STARTUP)
     return Check(name, True, ", ".join(path.name for path in models[:MOST_NAMED]), "", STARTUP)
 
 
@@ -72,7 +72,7 @@ def chosen_checkpoint(saved: str | None, models: Sequence[Path]) -> Path | None:
 
 def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     """Checks links in the model folders, which the web UI follows; one that leads nowhere holds no model."""
-    install = installs.inspect(machine.webui.root, machine.webui.flags, launch_file)
+    install, name = installs.inspect(machine.webui.root, machine.webui.flags, launch_file), N_("linked models")
     folders = [data_folder.checkpoint_folder(install, machine.webui.flags)]
     if machine.animatediff is not None:
         folders.append(machine.animatediff.root / "model")
@@ -80,59 +80,59 @@ def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     bad = [link for link in found if link.trouble]
     if bad:
         # A circle is left at its first turn; what leads nowhere is a model that somebody counts on.
-        whole = all("folder above" in (link.trouble or "") for link in bad)
+        whole = all(link.circles for link in bad)
         told = "; ".join(f"{link.path} -> {link.target}: {link.trouble}" for link in bad[:MOST_NAMED])
-        yield Check("linked models", whole, told, "Mount the drive it leads to, or remove the link.", STARTUP + NO_CLIP)
+        yield Check(name, whole, told, _("Mount the drive it leads to, or remove the link."), STARTUP + NO_CLIP)
     elif found:
-        yield Check("linked models", True, "; ".join(f"{one.path.name} -> {one.target}" for one in found[:MOST_NAMED]))
+        yield Check(name, True, "; ".join(f"{one.path.name} -> {one.target}" for one in found[:MOST_NAMED]))
 
 
 def _modules(machine: Machine) -> Iterator[Check]:
-    extension, name = machine.animatediff, "motion module"
+    extension, name = machine.animatediff, N_("motion module")
     if extension is None:
         return
     broken = [(module.path, why) for module in extension.motion_modules if (why := damage(module.path)) is not None]
     for path, why in broken:
-        yield Check(name, False, f"{path}: {why}", "Download it again, or remove it.", NO_CLIP)
+        yield Check(name, False, f"{path}: {why}", _("Download it again, or remove it."), NO_CLIP)
     if extension.motion_modules and not broken:
         deep = [module.name for module in extension.motion_modules if "/" in module.name]
-        hint = f"{deep[0]} lies in a subfolder: in the web UI its name must be given with it." if deep else ""
+        hint = _("{name} lies in a subfolder: in the web UI its name must be given with it.").format(
+            name=deep[0]) if deep else ""
         named = ", ".join(module.name for module in extension.motion_modules[:MOST_NAMED])
         yield Check(name, True, named, hint, NO_CLIP)
 
 
 def settings(machine: Machine) -> Iterator[Check]:
     """Checks for saved settings that cannot be read, or that override flags."""
-    for line in machine.warnings:
-        if UNKNOWN_SETTINGS not in line:
-            continue
-        if "no JSON object" in line:
-            hint = "The web UI ends at its start with such a file: move it aside, and save the settings again."
-        else:
-            hint = "At its next start the web UI moves it to tmp/config.json and begins with defaults: mend it."
-        yield Check("saved settings", False, f"{line}; what would be measured is not what is used", hint, STARTUP)
+    fault = data_folder.fault_of_options(installs.settings_files(machine.webui.root, machine.webui.flags)[0])
+    if fault is not None:
+        hint = _("At its next start the web UI moves it to tmp/config.json and begins with defaults: mend it.")
+        if fault.ends_a_start:
+            hint = _("The web UI ends at its start with such a file: move it aside, and save the settings again.")
+        yield Check(N_("saved settings"), False,
+                    _("{fault}; what would be measured is not what is used").format(fault=fault.text), hint, STARTUP)
     option = dict(machine.settings).get(attention.OPTION, attention.AUTOMATIC)
     if option != attention.AUTOMATIC:
         yield Check(
-            "attention setting", True,
-            f'"Cross attention optimization" is "{option}" and overrides every attention flag; '
-            "a winning set puts it back to Automatic",
-            "Settings > Optimizations > Cross attention optimization: Automatic lets the flags decide.")
+            N_("attention setting"), True,
+            _('"Cross attention optimization" is "{option}" and overrides every attention flag; '
+              "a winning set puts it back to Automatic").format(option=option),
+            _("Settings > Optimizations > Cross attention optimization: Automatic lets the flags decide."))
 
 
 def flags(machine: Machine) -> Iterator[Check]:
     """Checks for flags that are given and have no effect on this machine, and for one that costs speed."""
-    name, catalogue = "flags in effect", load(machine.webui.flavour, machine.webui.version)
+    name, catalogue = N_("flags in effect"), load(machine.webui.flavour, machine.webui.version)
     idle = idle_flags(machine.webui.flags, dict(machine.settings), machine.runtime, catalogue)
     if idle:
-        told = "; ".join(f"{flag} does nothing here: {why}" for flag, why in idle)
-        yield Check(name, True, told, "Tuning measures what is in effect; these can be taken out.")
+        told = "; ".join(_("{flag} does nothing here: {why}").format(flag=flag, why=why) for flag, why in idle)
+        yield Check(name, True, told, _("Tuning measures what is in effect; these can be taken out."))
     elif catalogue.tuned:
-        yield Check(name, True, "each managed flag that is given does something")
+        yield Check(name, True, _("each managed flag that is given does something"))
     if _given(machine.webui.flags, "--ui-debug-mode"):
-        yield Check("debug mode", True, "--ui-debug-mode is for work on the page: the model is not loaded at the "
-                    "start, and pictures were reported a third slower with it (A1111#12029)",
-                    "Take it out of the launch file.")
+        yield Check(N_("debug mode"), True,
+                    _("--ui-debug-mode is for work on the page: the model is not loaded at the start, and pictures "
+                      "were reported a third slower with it (A1111#12029)"), _("Take it out of the launch file."))
 
 
 def _given(words: Sequence[str], flag: str) -> bool:

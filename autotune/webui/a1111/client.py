@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model.api import ApiProblem, Memory, Rendered
 from autotune.model.flagset import SettingValue
 from autotune.model.workload import Workload
@@ -69,7 +70,7 @@ class Client:
     def _object(self, path: str, limit: float = 10.0) -> dict[str, Any]:
         data = self._get(path, limit)
         if not isinstance(data, dict):
-            raise ApiProblem("shape", f"{path} is not a JSON object", status=200)
+            raise ApiProblem("shape", _("{path} is not a JSON object").format(path=path), status=200)
         return data
 
     def answers(self, limit: float = 10.0) -> None:
@@ -111,7 +112,8 @@ class Client:
         now = self.options()
         wrong = [name for name, value in values.items() if name not in now or now[name] != value]
         if wrong:
-            raise ApiProblem("shape", f"options did not take: {', '.join(sorted(wrong))}", status=200)
+            raise ApiProblem("shape", _("options did not take: {names}").format(names=", ".join(sorted(wrong))),
+                             status=200)
 
     def cmd_flags(self) -> dict[str, Any]:
         """The command line as the web UI parsed it; values of secret flags are replaced by "***"."""
@@ -172,16 +174,16 @@ class Client:
 def _rendered(answer: Answer) -> Rendered:
     data = answer.data
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
-        raise ApiProblem("shape", "txt2img answers without images", status=200)
+        raise ApiProblem("shape", _("txt2img answers without images"), status=200)
     images: list[bytes] = []
     for text in data["images"]:
         if not isinstance(text, str):
-            raise ApiProblem("shape", "an image is not text", status=200)
+            raise ApiProblem("shape", _("an image is not text"), status=200)
         try:
             # Some flavours put a data URL in front.
             images.append(base64.b64decode(text.rsplit(",", 1)[-1], validate=True))
         except (binascii.Error, ValueError):
-            raise ApiProblem("shape", "an image is not base64", status=200) from None
+            raise ApiProblem("shape", _("an image is not base64"), status=200) from None
     infotext = ""
     try:
         info = json.loads(data.get("info") or "{}")
@@ -194,7 +196,7 @@ def _rendered(answer: Answer) -> Rendered:
     except ValueError:
         process_time = None
     # A clip without its name there is a picture, or a row of them: the extension was passed over.
-    lacks = "" if "AnimateDiff" in infotext else "AnimateDiff is not named in the answer's infotext"
+    lacks = "" if "AnimateDiff" in infotext else _("AnimateDiff is not named in the answer's infotext")
     return Rendered(tuple(images), infotext, answer.seconds, process_time, lacks)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.language.translate import _
 from autotune.machine import git
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, MotionModule
@@ -56,30 +57,52 @@ _WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link in a model folder: where it leads, and why nothing is found behind it (None: something is)."""
+    """A link in a model folder: where it leads, and why nothing is found behind it (None: something is).
+    ``circles``: it leads back to a folder above it."""
 
     path: Path
     target: str
     trouble: str | None
+    circles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsFault:
+    """What is wrong with a config.json, in words; ``ends_a_start``: the web UI does not start with such a file."""
+
+    text: str
+    ends_a_start: bool = False
 
 
 def read_options(path: Path, warnings: list[str]) -> dict[str, object]:
     """All options of a config.json; a missing file has none, an unreadable one is named in ``warnings``."""
+    options, fault = _read_options(path)
+    if fault is not None:
+        warnings.append(fault.text)
+    return options
+
+
+def fault_of_options(path: Path) -> OptionsFault | None:
+    """What is wrong with a config.json; None: nothing, or there is none."""
+    return _read_options(path)[1]
+
+
+def _read_options(path: Path) -> tuple[dict[str, object], OptionsFault | None]:
     try:
         data = path.read_bytes()
         document = json.loads(data.decode("utf-8-sig"))
     except FileNotFoundError:
-        return {}
+        return {}, None
     except (OSError, ValueError) as fault:
-        warnings.append(f"{path} cannot be read, so saved settings are unknown: {fault}")
-        return {}
+        return {}, OptionsFault(
+            _("{path} cannot be read, so saved settings are unknown: {fault}").format(path=path, fault=fault))
     if not isinstance(document, dict):
-        warnings.append(f"{path} holds no JSON object, so saved settings are unknown")
-        return {}
+        return {}, OptionsFault(
+            _("{path} holds no JSON object, so saved settings are unknown").format(path=path), ends_a_start=True)
     if data.startswith(codecs.BOM_UTF8):
-        warnings.append(f"{path} begins with a byte order mark, which the web UI cannot read, "
-                        "so saved settings are unknown to it")
-    return document
+        return document, OptionsFault(_("{path} begins with a byte order mark, which the web UI cannot read, so saved "
+                                        "settings are unknown to it").format(path=path))
+    return document, None
 
 
 def relevant_settings(options: Mapping[str, object]) -> tuple[tuple[str, SettingValue], ...]:
@@ -189,12 +212,12 @@ def motion_modules(folder: Path) -> list[MotionModule]:
 def links(folder: Path) -> Iterator[Link]:
     """Every link at or below ``folder`` that the web UI would follow there, and what is wrong with it."""
     if _is_link(folder):
-        yield Link(folder, os.path.realpath(folder), _why_not_followed(folder, ()))
+        yield _link(folder, ())
     for here, names, files, above in _walk(folder):
         for name in (*names, *files):
             path = here / name
             if _is_link(path):
-                yield Link(path, os.path.realpath(path), _why_not_followed(path, above))
+                yield _link(path, above)
 
 
 def _stated_version(root: Path) -> str | None:
@@ -279,11 +302,15 @@ def _is_link(path: Path) -> bool:
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
 
 
-def _why_not_followed(path: Path, above: Sequence[str]) -> str | None:
+def _link(path: Path, above: Sequence[str]) -> Link:
+    target = os.path.realpath(path)
     try:
         path.stat()
     except FileNotFoundError:
-        return "it leads nowhere"
+        return Link(path, target, _("it leads nowhere"))
     except OSError as error:
-        return "it leads back to itself" if error.errno == errno.ELOOP else f"it cannot be followed: {error.strerror}"
-    return "it leads back to a folder above it" if os.path.realpath(path) in above else None
+        trouble = _("it leads back to itself") if error.errno == errno.ELOOP else _("it cannot be followed: {reason}")
+        return Link(path, target, trouble.format(reason=error.strerror))
+    if target in above:
+        return Link(path, target, _("it leads back to a folder above it"), circles=True)
+    return Link(path, target, None)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autotune.language.translate import _, ngettext
 from autotune.launchfile.values import COMMANDLINE_ARGS
 from autotune.machine import processes
 from autotune.machine.environment import without_ours
@@ -100,8 +101,10 @@ def _unknown_in_words(unknown: Mapping[str, tuple[str, ...]], name: str) -> str 
     if not names:
         return None
     reasons = ", ".join(dict.fromkeys(reason for key in names for reason in unknown[key]))
-    which = ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and others"
-    return f"{which} in {name} depend{'s' if len(names) == 1 else ''} on {reasons}: trials start without that"
+    which = ", ".join(names) if len(names) < 4 else _("{names} and others").format(names=", ".join(names[:3]))
+    return ngettext("{names} in {file} depends on {reasons}: trials start without that",
+                    "{names} in {file} depend on {reasons}: trials start without that",
+                    len(names)).format(names=which, file=name, reasons=reasons)
 
 
 def for_python(start: StartEnvironment, python: Path) -> dict[str, str]:

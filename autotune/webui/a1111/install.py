@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.flags import argv
+from autotune.language.translate import _
 from autotune.machine import git
 from autotune.webui.a1111 import layout
 from autotune.webui.a1111.flags.known_flags import load
@@ -83,7 +84,7 @@ def why_not_manageable(install: Install) -> str | None:
         return catalogue.why_not
     if install.launch_file is None:
         name = "webui-user.bat" if sys.platform == "win32" else "webui-user.sh"
-        return f"there is no {name} to write flags to"
+        return _("there is no {name} to write flags to").format(name=name)
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autotune.disk.programs import search_path
+from autotune.language.translate import _
 from autotune.launchfile import codepage
 from autotune.launchfile.values import Variable
 from autotune.model.errors import AutotuneError
@@ -80,11 +81,12 @@ def why_uncertain(root: Path, launch_file: Path | None) -> str | None:
             continue
         if not found[name].certain:
             spelled = name if not _is_batch(launch_file) else name.upper().replace("_CMD", "")
-            return f"{spelled} in {launch_file} depends on {', '.join(found[name].depends)}"
+            return _("{name} in {file} depends on {reasons}").format(
+                name=spelled, file=launch_file, reasons=", ".join(found[name].depends))
         text = found[name].text or ""
         if _has_unknown_bytes(text) and not (root / text).exists():
-            return (f"{name.upper()} in {launch_file} is not UTF-8, and which code page Windows reads it in is "
-                    "not known here")
+            return _("{name} in {file} is not UTF-8, and which code page Windows reads it in is not known "
+                     "here").format(name=name.upper(), file=launch_file)
         if name == "venv_dir" and _venv(root, {key: one.text for key, one in found.items() if one.text}) is not None:
             break  # python_cmd only makes the venv
     return None

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from autotune.language.translate import N_, _
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import in_pinokio, parse, read
@@ -26,9 +27,8 @@ from autotune.webui.a1111.flavour import container, flavour, packaged
 from autotune.webui.face import Layout
 
 _TITLES = {
-    "a1111": "AUTOMATIC1111", "reference": "the reference web UI", "reforge": "reForge", "amdgpu": "the amdgpu fork",
-    "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo", "sdnext": "SD.Next", "unknown": "no known web UI",
-    "docker": "a docker set-up",
+    "a1111": "AUTOMATIC1111", "reference": N_("the reference web UI"), "reforge": "reForge",
+    "amdgpu": N_("the amdgpu fork"), "forge": "Forge", "forge2": "Forge 2", "forge-neo": "Forge Neo",
 }
 
 
@@ -39,29 +39,33 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     matrix = _stability_matrix(root, environ)
     if matrix is not None and kind not in ("unknown", "docker"):
         place, listed = matrix
-        return Layout(kind, "stability-matrix", listed, (place,) if listed else (),
-                      None if listed else f"it lies among Stability Matrix's packages, but {place} does not list it",
-                      f"Stability Matrix, launch options of this package (saved in {place})")
+        why_not = _("it lies among Stability Matrix's packages, but {place} does not list it").format(place=place)
+        return Layout(
+            kind, "stability-matrix", listed, (place,) if listed else (), None if listed else why_not,
+            _("Stability Matrix, launch options of this package (saved in {place})").format(place=place))
     if kind == "sdnext":
-        return Layout(kind, "", False, (), "SD.Next keeps these choices in its settings, not in launch flags",
-                      "System settings in its UI (config.json), or arguments of webui.sh / webui.bat")
+        return Layout(kind, "", False, (), _("SD.Next keeps these choices in its settings, not in launch flags"),
+                      _("System settings in its UI (config.json), or arguments of webui.sh / webui.bat"))
     if kind in ("docker", "unknown") or container(environ):
         return _unmanaged(root, kind, environ)
     files = tuple(p for p in (root / name for name in _file_names(platform)) if _exists(p))
     host = "pinokio" if in_pinokio(root) else ""
     main = root / ("webui-user.bat" if platform == "win32" else "webui-user.sh")
-    where = f"{COMMANDLINE_ARGS} in {main}"
+    where = _("{variable} in {file}").format(variable=COMMANDLINE_ARGS, file=main)
     if not files:
-        return Layout(kind, host, False, (), f"{_TITLES[kind]} in {root} has no {main.name}", where)
+        why_not = _("{title} in {root} has no {name}").format(title=_(_TITLES[kind]), root=root, name=main.name)
+        return Layout(kind, host, False, (), why_not, where)
     return Layout(kind, host, True, files, None, where)
 
 
 def _unmanaged(root: Path, kind: str, environ: Mapping[str, str]) -> Layout:
     if kind == "unknown":
-        return Layout(kind, "", False, (), f"{root} holds no web UI that autotune knows", "not known")
-    variable = container(environ) or "CLI_ARGS or WEBUI_ARGS"
-    return Layout(kind, "docker", False, (), f"flags of this docker set-up come from {variable}",
-                  f"{variable} in docker-compose.yml, its .env file, or the docker run command")
+        return Layout(kind, "", False, (), _("{root} holds no web UI that autotune knows").format(root=root),
+                      _("not known"))
+    variable = container(environ) or _("CLI_ARGS or WEBUI_ARGS")
+    return Layout(
+        kind, "docker", False, (), _("flags of this docker set-up come from {variable}").format(variable=variable),
+        _("{variable} in docker-compose.yml, its .env file, or the docker run command").format(variable=variable))
 
 
 def _file_names(platform: str) -> tuple[str, ...]:
@@ -121,8 +125,8 @@ def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = No
     """
     environ = os.environ if environ is None else environ
     if not layout.manageable:
-        raise NothingToWorkOn(layout.why_not or "this install is not managed",
-                              f"Its flags go here: {layout.where_flags_go}")
+        raise NothingToWorkOn(layout.why_not or _("this install is not managed"),
+                              _("Its flags go here: {place}").format(place=layout.where_flags_go))
     chosen: LaunchFile | None = None
     package = packaged(root) if any(path.suffix.lower() == ".bat" for path in layout.launch_files) else None
     file = None if package is None else read(package, environ, root)

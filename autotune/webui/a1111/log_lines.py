@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from autotune.language.translate import N_
 from autotune.webui.face import LogLines
 
 LINES = LogLines(
@@ -15,5 +16,5 @@ LINES = LogLines(
     installed=re.compile(r"^(?:Launching |Loading weights |Model loaded in |Running on |Startup time)"),
     attention=re.compile(r"Applying attention optimization: (?P<name>.+?)\.\.\. ?done"),
     spoiled=re.compile(r"^Web UI will now convert VAE into "),  # after a NaN, and for good
-    why_spoiled="the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more",
+    why_spoiled=N_("the VAE made NaNs and the web UI changed it to fp32: no clip of this set any more"),
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autotune.flags.words import split
+from autotune.language.translate import _
 from autotune.machine import torch_probe
 from autotune.machine.nvml import Nvml
 from autotune.model.errors import NothingToWorkOn
@@ -36,17 +37,18 @@ def inspect(
     with Nvml() as nvml:
         gpus = tuple(replace(gpu, memory_untold=nvml.memory_untold(gpu.index)) for gpu in nvml.gpus())
         warnings += nvml.warnings
-    warnings += dict.fromkeys(f"GPU memory: {gpu.memory_untold}" for gpu in gpus if gpu.memory_untold)
+    untold = dict.fromkeys(gpu.memory_untold for gpu in gpus if gpu.memory_untold)
+    warnings += [_("GPU memory: {reason}").format(reason=reason) for reason in untold]
     python = interpreter.find(found.root, found.launch_file)
     if python is None:
         why = interpreter.why_uncertain(found.root, found.launch_file)
         if why is not None:
-            raise NothingToWorkOn(f"which Python runs the web UI is not certain: {why}",
-                                  "set it in one plain line, outside of any condition, loop or function")
-        where = interpreter.venv_folder(found.root, found.launch_file) or "the usual places"
+            raise NothingToWorkOn(_("which Python runs the web UI is not certain: {why}").format(why=why),
+                                  _("set it in one plain line, outside of any condition, loop or function"))
+        where = interpreter.venv_folder(found.root, found.launch_file) or _("the usual places")
         raise NothingToWorkOn(
-            f"the web UI in {found.root} has no Python interpreter in {where}",
-            "start the web UI once so that it makes its venv, or set venv_dir in its webui-user file",
+            _("the web UI in {root} has no Python interpreter in {where}").format(root=found.root, where=where),
+            _("start the web UI once so that it makes its venv, or set venv_dir in its webui-user file"),
         )
     runtime, complaints = torch_probe.ask(python, time_limit)
     warnings += complaints
@@ -58,10 +60,13 @@ def inspect(
     settings = data_folder.relevant_settings(options)
     catalogue = load(found.flavour, found.version)
     if catalogue.note:
-        warnings.append(f"{catalogue.title}: {catalogue.note}; unknown flags are left as they are")
+        warnings.append(
+            _("{title}: {note}; unknown flags are left as they are").format(title=catalogue.title, note=catalogue.note))
     parsers = parser.check(found.root, catalogue) if catalogue.tuned else parser.ParserCheck()
     if parsers.unclassified:
-        warnings.append(f"flags that autotune does not know, and leaves alone: {' '.join(parsers.unclassified)}")
+        warnings.append(
+            _("flags that autotune does not know, and leaves alone: {flags}").format(
+                flags=" ".join(parsers.unclassified)))
     return Machine(
         gpus=gpus,
         webui=_install_facts(found, python, words, parsers.lacks),
@@ -77,18 +82,16 @@ def inspect(
 def require_animatediff(machine: Machine) -> None:
     """Raises NothingToWorkOn if the AnimateDiff extension or its motion module is missing."""
     if machine.animatediff is None:
-        raise NothingToWorkOn(
-            f"the AnimateDiff extension is not installed (or disabled, by a setting or a flag) in "
-            f"{machine.webui.root}",
-            "install sd-webui-animatediff on the web UI's Extensions tab, and enable it",
-        )
+        raise NothingToWorkOn(_("the AnimateDiff extension is not installed (or disabled, by a setting or a flag) in "
+                                "{root}").format(root=machine.webui.root),
+                              _("install sd-webui-animatediff on the web UI's Extensions tab, and enable it"))
     if machine.animatediff.motion_modules:
         return
     if machine.animatediff.option is not None:
         raise _option_misses(machine.webui.root, machine.animatediff)
     raise NothingToWorkOn(
-        f"AnimateDiff at {machine.animatediff.root} has no motion module",
-        "put one, such as mm_sd15_v3.safetensors, into its model folder",
+        _("AnimateDiff at {root} has no motion module").format(root=machine.animatediff.root),
+        _("put one, such as mm_sd15_v3.safetensors, into its model folder"),
     )
 
 
@@ -96,18 +99,22 @@ def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
     """The error for a saved folder of motion modules that holds none: it says what is wrong with the folder."""
     said = extension.option or ""
     folder = root / said
-    shown = f'"{said}" (the name ends in a blank)' if said != said.rstrip() else said
+    shown = _('"{name}" (the name ends in a blank)').format(name=said) if said != said.rstrip() else said
     if said != said.lstrip():
-        shown = f'"{said}" (the name begins with a blank)'
-    what = "holds no motion module" if folder.is_dir() else "is no folder" if folder.exists() else "does not exist"
+        shown = _('"{name}" (the name begins with a blank)').format(name=said)
     own = data_folder.motion_modules(extension.root / "model")
-    hint = "mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it"
+    hint = _("mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it")
     if (root / said.strip()).is_dir() and said != said.strip():
-        hint = "take the blank out of that setting"
+        hint = _("take the blank out of that setting")
     elif own:
-        hint += f"; with that setting empty, {own[0].name} in {extension.root / 'model'} is found"
-    return NothingToWorkOn(
-        f"Settings > AnimateDiff > path ({data_folder.MOTION_OPTION}) points to {shown}, which {what}", hint)
+        hint = _("mount or name the right folder there, or put a motion module such as mm_sd15_v3.safetensors into it; "
+                 "with that setting empty, {name} in {folder} is found").format(
+                     name=own[0].name, folder=extension.root / "model")
+    text = _("Settings > AnimateDiff > path ({option}) points to {folder}, which does not exist")
+    if folder.exists():
+        text = _("Settings > AnimateDiff > path ({option}) points to {folder}, which holds no motion module") \
+            if folder.is_dir() else _("Settings > AnimateDiff > path ({option}) points to {folder}, which is no folder")
+    return NothingToWorkOn(text.format(option=data_folder.MOTION_OPTION, folder=shown), hint)
 
 
 def _device_of_reference(runtime: Runtime, found: Install) -> Runtime:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.launchfile import config_json
 from autotune.launchfile.options import FindOptions
 from autotune.model.api import ApiProblem
@@ -28,27 +29,29 @@ class A1111Options:
 
     def values(self) -> Mapping[str, Any]:
         """All options in force. Raises Busy."""
-        found: Mapping[str, Any] = self.asked("does not tell its settings", self.client.options)
+        found: Mapping[str, Any] = self.asked(_("{name} does not tell its settings: {reason}"), self.client.options)
         return found
 
     def set(self, wanted: Mapping[str, Any]) -> None:
         """Changes options, and returns once they are in force and in its settings file. Raises Busy."""
-        if self.asked("does not tell whether it is busy", self.client.job).busy:
-            raise Busy(f"{self.name} has a job running", "Run again when it is done.")
-        self.asked("did not take the settings", lambda: self.client.set_options(wanted))
+        if self.asked(_("{name} does not tell whether it is busy: {reason}"), self.client.job).busy:
+            raise Busy(_("{name} has a job running").format(name=self.name), _("Run again when it is done."))
+        self.asked(_("{name} did not take the settings: {reason}"), lambda: self.client.set_options(wanted))
         if self.config is not None and not _holds(self.config, wanted):
-            raise Busy(f"{self.name} took the settings and did not save them in {self.config}", CLOSE_IT)
+            raise Busy(_("{name} took the settings and did not save them in {file}").format(
+                name=self.name, file=self.config), _(CLOSE_IT))
 
     def default(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
         """The value of an option that config.json does not name."""
         return OPTION_DEFAULTS.get(key)
 
-    def asked(self, failing: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what ``ask`` gives
-        """What ``ask`` gives. Raises Busy, in words that begin with ``failing``, when its API does not answer."""
+    def asked(self, text: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what ``ask`` gives
+        """What ``ask`` gives. Raises Busy when its API does not answer; ``text``: in which words, with ``{name}``
+        and ``{reason}`` to fill in."""
         try:
             return ask()
         except ApiProblem as problem:
-            raise Busy(f"{self.name} {failing}: {problem.message}", CLOSE_IT) from None
+            raise Busy(text.format(name=self.name, reason=problem.message), _(CLOSE_IT)) from None
 
 
 def _holds(config: Path, wanted: Mapping[str, Any]) -> bool:
@@ -91,6 +94,8 @@ def _keeps(root: Path, words: tuple[str, ...], config: Path) -> bool:
 
 def _require_same(found: A1111Options, root: Path, config: Path) -> None:
     """Raises Busy when the web UI itself says that it saves its options elsewhere than in ``config``."""
-    said = found.asked("does not tell its command line", found.client.cmd_flags).get("ui_settings_file")
+    flags = found.asked(_("{name} does not tell its command line: {reason}"), found.client.cmd_flags)
+    said = flags.get("ui_settings_file")
     if isinstance(said, str) and said and (root / said).resolve() != config.resolve():
-        raise Busy(f"{found.name} keeps its settings in {said}, not in {config}", CLOSE_IT)
+        raise Busy(_("{name} keeps its settings in {other}, not in {file}").format(
+            name=found.name, other=said, file=config), _(CLOSE_IT))

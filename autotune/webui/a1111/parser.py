@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autotune.flags import argv, checker
 from autotune.flags.catalogue import Catalogue
+from autotune.language.translate import _
 
 # Where the parsers of the known web UIs are written; those of extensions are theirs.
 _SOURCES = ("modules/cmd_args.py", "ldm_patched/modules/args_parser.py", "backend/args.py")
@@ -54,18 +55,18 @@ def refused(root: Path, words: Sequence[str], catalogue: Catalogue) -> str | Non
     """
     source = _source(root)
     if not source:
-        return f"{root / _SOURCES[0]} is missing or empty: the install is broken"
+        return _("{file} is missing or empty: the install is broken").format(file=root / _SOURCES[0])
     try:
         known = {name: one for one in checker.arguments(source) for name in one.names}
     except (SyntaxError, ValueError) as error:
-        return f"{root / _SOURCES[0]} is no Python that can be read: {error}"
+        return _("{file} is no Python that can be read: {reason}").format(file=root / _SOURCES[0], reason=error)
     if len(known) < _ENOUGH:
         return None
     preloads = _preloads(root)
     for piece in argv.pieces(words, {**catalogue.flags, **known}):
         word = words[piece.start].partition("=")[0]
         if piece.flag is None and word.startswith("--") and word != "--" and word not in preloads:
-            return f"no parser here, nor any extension's, knows {word}"
+            return _("no parser here, nor any extension's, knows {word}").format(word=word)
     return complaint(root, words)
 
 

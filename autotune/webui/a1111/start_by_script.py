@@ -108,7 +108,8 @@ def start_of(
     if wrong is not None:
         raise NothingToWorkOn(*wrong)
     if not (root / script_name).is_file():
-        raise NothingToWorkOn(f"{root} has no {script_name}", "name the web UI's folder with --webui")
+        raise NothingToWorkOn(_("{root} has no {name}").format(root=root, name=script_name),
+                              _("name the web UI's folder with --webui"))
     entry = "LAUNCH_SCRIPT" if os.name != "nt" and not shell.get("LAUNCH_SCRIPT") else "PYTHONPATH"
     place = folder / "shim"
     place.mkdir()
@@ -129,7 +130,7 @@ def start_of(
         return cmd_line(os.environ.get("COMSPEC", "cmd.exe"), package is not None), variables
     bash = shutil.which("bash")
     if bash is None:
-        raise NothingToWorkOn("bash is not on the PATH", "webui.sh needs it")
+        raise NothingToWorkOn(_("bash is not on the PATH"), _("webui.sh needs it"))
     # webui.sh refuses root unless told; whoever is root here starts it with -f too.
     extra = ("-f",) if os.geteuid() == 0 else ()
     return (bash, str(root / script_name), *extra), variables

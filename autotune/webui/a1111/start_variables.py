@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.launchfile import blocks
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import kind_of, load_bytes, parse
@@ -61,7 +62,7 @@ class StartVariables:
         from autotune.launchfile.ask_bash import ask
 
         if len(self.files) > 1 or self.files[0].kind != "sh":
-            return "only a bash file can be asked about"
+            return _("only a bash file can be asked about")
         file = self.files[0]
         # A block of ours is no part of what its owner wrote: it takes words out of what that gives, and adds some.
         plain = file if file.block is None else parse(file.base, file.path, file.environ, file.root)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
@@ -135,7 +136,7 @@ class A1111(WebUI):
         if why is None and "half" in words and {"--no-half", "--no-half-vae"} & set(words):
             at = words.index("half")
             if at and words[at - 1] == "--precision":
-                return "--precision half together with --no-half or --no-half-vae stops the web UI at its start"
+                return _("--precision half together with --no-half or --no-half-vae stops the web UI at its start")
         return why
 
     def motion_module(self, machine: Machine, context: int) -> str | None:
@@ -157,8 +158,8 @@ class A1111(WebUI):
         from autotune.webui.a1111.machine import require_animatediff
 
         if machine.runtime.torch is None:
-            raise NothingToWorkOn(f"{machine.webui.python}: torch cannot be imported there",
-                                  "Start the web UI once by its own script: it installs torch.")
+            raise NothingToWorkOn(_("{python}: torch cannot be imported there").format(python=machine.webui.python),
+                                  _("Start the web UI once by its own script: it installs torch."))
         require_animatediff(machine)
 
     def space(self, machine: Machine, spec: SearchSpec | None = None) -> Space:
@@ -189,13 +190,14 @@ class A1111(WebUI):
         from autotune.webui.a1111 import environment, isolation, start_by_script
 
         if not (start.root / "launch.py").is_file():
-            raise NothingToWorkOn(f"{start.root} has no launch.py", "name the web UI's folder with --webui")
+            raise NothingToWorkOn(_("{root} has no launch.py").format(root=start.root),
+                                  _("name the web UI's folder with --webui"))
         if not start.own_script and not start.python.is_file():
-            raise NothingToWorkOn(f"the web UI's interpreter {start.python} is missing",
-                                  "start the web UI once by its own script, which makes it")
+            raise NothingToWorkOn(_("the web UI's interpreter {python} is missing").format(python=start.python),
+                                  _("start the web UI once by its own script, which makes it"))
         found = environment.of_start_script(start.root, start.launch_file)
         readable = isolation.write_settings(start.folder, start.root, start.words, start.settings)
-        warnings = [found.problem, None if readable else "config.json cannot be read; started with defaults"]
+        warnings = [found.problem, None if readable else _("config.json cannot be read; started with defaults")]
         own = isolation.own_words(start.folder, start.port, start.credentials)
         argv: tuple[str, ...] | str
         if start.own_script:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from autotune.language.translate import _
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import Runtime
 from autotune.model.versions import version_numbers
@@ -75,25 +76,23 @@ def xformers_obstacle(runtime: Runtime) -> str | None:
     An unknown compute capability is taken as supported: most cards are.
     """
     if runtime.xformers is None:
-        return "xformers cannot be imported by the web UI's Python"
+        return _("xformers cannot be imported by the web UI's Python")
     if runtime.device != "cuda":
-        return "xformers needs a CUDA device"
+        return _("xformers needs a CUDA device")
     pair = _pair(runtime.compute_capability)
     if pair and not (6, 0) <= pair <= (9, 0):
-        return (
-            f"the web UI takes xformers only for compute capability 6.0 to 9.0, this GPU has "
-            f"{runtime.compute_capability}"
-        )
+        return _("the web UI takes xformers only for compute capability 6.0 to 9.0, this GPU has {capability}").format(
+            capability=runtime.compute_capability)
     return None
 
 
 def sdp_obstacle(runtime: Runtime) -> str | None:
     """Why scaled dot product attention is not available; None if it is."""
     if runtime.torch is None:
-        return "the web UI's torch could not be read, and this attention needs torch 2 or newer"
+        return _("the web UI's torch could not be read, and this attention needs torch 2 or newer")
     pair = _pair(runtime.torch)
     if pair and pair[0] < 2:
-        return f"this attention needs torch 2 or newer, the web UI has {runtime.torch}"
+        return _("this attention needs torch 2 or newer, the web UI has {version}").format(version=runtime.torch)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autotune.flags.catalogue import Catalogue
+from autotune.language.translate import _
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 from autotune.webui.a1111.flags import attention, switches
@@ -41,17 +42,18 @@ def mismatches(
     seen = of_given(parsed(cmd_flags, catalogue), settings_of(options), runtime, catalogue.attention)
     found = _attention(expected, seen, options, attention_logged, catalogue)
     pairs: tuple[tuple[str, object, object], ...] = (
-        ("channels-last memory layout", expected.channelslast, seen.channelslast),
-        ("the U-Net's storage type", expected.unet, seen.unet),
-        ("the VAE's storage type", expected.vae, seen.vae),
-        ("the precision", expected.precision, seen.precision),
-        ("upcast sampling", expected.upcast, seen.upcast),
-        ("the memory mode", expected.memory, seen.memory),
+        (_("channels-last memory layout"), expected.channelslast, seen.channelslast),
+        (_("the U-Net's storage type"), expected.unet, seen.unet),
+        (_("the VAE's storage type"), expected.vae, seen.vae),
+        (_("the precision"), expected.precision, seen.precision),
+        (_("upcast sampling"), expected.upcast, seen.upcast),
+        (_("the memory mode"), expected.memory, seen.memory),
         ("batch_cond_uncond", expected.batch_cond_uncond, seen.batch_cond_uncond),
     )
     for what, meant, real in pairs:
         if meant != real:
-            found.append(f"{what} should be {_in_words(meant)}, the web UI reports {_in_words(real)}")
+            found.append(_("{what} should be {meant}, the web UI reports {real}").format(
+                what=what, meant=_in_words(meant), real=_in_words(real)))
     return found + switches.mismatches(expected, options, runtime)
 
 
@@ -89,7 +91,7 @@ def flag_states(
     managed = catalogue.managed(("precision", "memory"))
     flags = [flag for flag in given(words, catalogue) if flag in managed]
     if cmd_flags is None:
-        return [FlagState(flag, None, None, "no running web UI was asked") for flag in flags]
+        return [FlagState(flag, None, None, _("no running web UI was asked")) for flag in flags]
     running = parsed(cmd_flags, catalogue)
     return [_state(flag, running, options, attention_logged, runtime, catalogue) for flag in flags]
 
@@ -103,7 +105,7 @@ def _state(
     catalogue: Catalogue,
 ) -> FlagState:
     if flag not in running:
-        return FlagState(flag, False, False, "the running web UI was started without it")
+        return FlagState(flag, False, False, _("the running web UI was started without it"))
     saved = settings_of(options)
     known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
     if known and catalogue.attention == "a1111":
@@ -112,7 +114,7 @@ def _state(
     acts = of_given(running, saved, runtime, catalogue.attention) != of_given(
         without, saved, runtime, catalogue.attention
     )
-    return FlagState(flag, True, acts, "" if acts else "another flag makes it redundant")
+    return FlagState(flag, True, acts, "" if acts else _("another flag makes it redundant"))
 
 
 def _attention_state(
@@ -125,12 +127,14 @@ def _attention_state(
 ) -> FlagState:
     option = saved.get(attention.OPTION, attention.AUTOMATIC)
     if option != attention.AUTOMATIC:
-        return FlagState(flag, True, False, f'the setting "{_OPTION_LABEL}" is "{option}" and overrides it')
+        return FlagState(flag, True, False,
+                         _('the setting "{setting}" is "{value}" and overrides it').format(
+                             setting=_OPTION_LABEL, value=option))
     chosen = attention.chosen(running.keys(), option, runtime)
     if chosen != known.name:
-        return FlagState(flag, True, False, f"{attention.BY_NAME[chosen].title} is used instead")
+        return FlagState(flag, True, False, _("{title} is used instead").format(title=attention.BY_NAME[chosen].title))
     if logged is not None and class_logged(logged) != known.name:
-        return FlagState(flag, True, False, f"the log says that {logged} was applied")
+        return FlagState(flag, True, False, _("the log says that {title} was applied").format(title=logged))
     return FlagState(flag, True, True)
 
 
@@ -150,9 +154,9 @@ def _why_idle(
     flag: str, flags: Given, settings: Mapping[str, SettingValue], runtime: Runtime, catalogue: Catalogue
 ) -> str | None:
     if catalogue.flags[flag].kind == "no-op":
-        return "this version of the web UI takes it and ignores it"
+        return _("this version of the web UI takes it and ignores it")
     if flag in _MEMORY and runtime.device == "cpu":
-        return "the web UI computes on the CPU, there is no GPU memory to save"
+        return _("the web UI computes on the CPU, there is no GPU memory to save")
     if catalogue.attention == "a1111":
         known = next((cls for cls in (*attention.CLASSES, attention.NONE) if cls.flag == flag), None)
         if known:
@@ -160,15 +164,16 @@ def _why_idle(
         needed = next((name for start, name in _ONLY_WITH.items() if flag.startswith(start)), None)
         option = settings.get(attention.OPTION, attention.AUTOMATIC)
         if needed and attention.chosen(flags, option, runtime) != needed:
-            return f"it acts only with {attention.BY_NAME[needed].title} attention, which is not in effect"
+            return _("it acts only with {title} attention, which is not in effect").format(
+                title=attention.BY_NAME[needed].title)
     if flag == "--medvram" and "--lowvram" in flags:
-        return "--lowvram is used instead"
+        return _("--lowvram is used instead")
     if flag not in _MADE_REDUNDANT:
         return None
     without = {name: value for name, value in flags.items() if name != flag}
     same = of_given(flags, settings, runtime, catalogue.attention) == of_given(
         without, settings, runtime, catalogue.attention)
-    return "another flag makes it redundant" if same else None
+    return _("another flag makes it redundant") if same else None
 
 
 def _why_idle_attention(
@@ -178,14 +183,15 @@ def _why_idle_attention(
     chosen = attention.chosen(flags, option, runtime)
     if option != attention.AUTOMATIC:
         title = attention.BY_NAME[chosen].title
-        return f'the setting "{_OPTION_LABEL}" is "{option}" and overrides it: {title} is used'
+        return _('the setting "{setting}" is "{value}" and overrides it: {title} is used').format(
+            setting=_OPTION_LABEL, value=option, title=title)
     if chosen == known.name:
         return None
     obstacle = None
     if not attention.available(known.name, flags, runtime):
         obstacle = attention.xformers_obstacle(runtime) if known.name == "xformers" else attention.sdp_obstacle(runtime)
-    because = f"{obstacle}; " if obstacle else ""
-    return f"{because}{attention.BY_NAME[chosen].title} is used instead"
+    text = _("{reason}; {title} is used instead") if obstacle else _("{title} is used instead")
+    return text.format(reason=obstacle, title=attention.BY_NAME[chosen].title)
 
 
 def class_logged(logged: str | None) -> str | None:
@@ -206,18 +212,22 @@ def _attention(
     name = meant.title if meant else expected.attention
     if seen.attention != expected.attention:
         option = options.get(attention.OPTION, attention.AUTOMATIC)
-        because = f' (the setting "{_OPTION_LABEL}" is "{option}")' if option != attention.AUTOMATIC else ""
+        text = _("attention should be {meant}, but flags and settings give {found}")
+        if option != attention.AUTOMATIC:
+            text = _('attention should be {meant}, but flags and settings give {found} (the setting "{setting}" is '
+                     '"{value}")')
         other = attention.BY_NAME.get(seen.attention)
         found = other.title if other else seen.attention
-        return [f"attention should be {name}, but flags and settings give {found}{because}"]
+        return [text.format(meant=name, found=found, setting=_OPTION_LABEL, value=option)]
     if catalogue.attention != "a1111" or class_logged(logged) == expected.attention:
         return []
     if logged is None:
-        return [f"attention should be {name}, but the log does not say that it was applied"]
-    return [f"attention should be {name}, but the log says that {logged} was applied"]
+        return [_("attention should be {meant}, but the log does not say that it was applied").format(meant=name)]
+    return [_("attention should be {meant}, but the log says that {found} was applied").format(
+        meant=name, found=logged)]
 
 
 def _in_words(value: object) -> str:
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _("on") if value else _("off")
     return str(value)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.flags.catalogue import Catalogue, Flag
+from autotune.language.translate import _, language
 
 DEFAULT_DIMENSIONS = ("attention", "channelslast", "no_half_vae")
 """What the safe default search varies by flags; the words of these dimensions are always autotune's to edit."""
@@ -32,20 +33,26 @@ def flavours() -> dict[str, dict[str, Any]]:
     return table
 
 
-@lru_cache(maxsize=32)
 def load(flavour: str, version: str | None = None) -> Catalogue:
     """The catalogue of a flavour at a version (None: the newest known).
 
     An unknown flavour gets the catalogue of "unknown": no flag known, nothing tuned. A version outside the
     known range gets the nearest known one, and a ``note``.
     """
+    return _load(flavour, version, language())
+
+
+@lru_cache(maxsize=32)
+def _load(flavour: str, version: str | None, spoken: str) -> Catalogue:  # noqa: ARG001 - a key of the cache
+    """``spoken``: the language that its sentences for people are in."""
     table = flavours()
     entry = table.get(flavour, table["unknown"])
     wanted = version_pair(version)
     oldest, newest = version_pair(entry.get("oldest")), version_pair(entry.get("newest"))
     note = None
     if wanted and oldest and newest and not oldest <= wanted <= newest and entry["attention"] == "a1111":
-        note = f"version {version} is outside the known range {entry['oldest']} to {entry['newest']}"
+        note = _("version {version} is outside the known range {oldest} to {newest}").format(
+            version=version, oldest=entry["oldest"], newest=entry["newest"])
     at = min(max(wanted or newest or (9, 9), oldest or (0, 0)), newest or (9, 9))
     variants: dict[str, list[str]] = entry.get("variants", {})
     files = next((files for mark, files in variants.items() if mark in (version or "")), entry["files"])
@@ -56,9 +63,9 @@ def load(flavour: str, version: str | None = None) -> Catalogue:
     return Catalogue(
         always=DEFAULT_DIMENSIONS,
         flavour=flavour,
-        title=entry["title"],
+        title=_(entry["title"]),
         tuned=entry["tuned"],
-        why_not=entry.get("why"),
+        why_not=_(entry["why"]) if "why" in entry else None,
         attention=entry.get("attention", "a1111"),
         flags=flags,
         note=note,

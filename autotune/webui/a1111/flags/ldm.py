@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from autotune.language.translate import _
 from autotune.model.flagset import Effective
 from autotune.model.machine import Runtime
 
@@ -56,7 +57,7 @@ def attention(flags: Mapping[str, str | None], runtime: Runtime) -> str:
 
 def xformers_obstacle(runtime: Runtime) -> str | None:
     """Why xformers is not used here; None if it is, unless turned off."""
-    return None if runtime.xformers else "xformers cannot be imported by the web UI's Python"
+    return None if runtime.xformers else _("xformers cannot be imported by the web UI's Python")
 
 
 def _vae(flags: Mapping[str, str | None], runtime: Runtime) -> str:

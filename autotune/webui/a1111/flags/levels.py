@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autotune.flags.catalogue import Catalogue
+from autotune.language.translate import _
 from autotune.model.flagset import Effective
 from autotune.model.machine import Gpu, Runtime
 from autotune.webui.a1111.flags import attention, ldm, switches
@@ -63,12 +64,12 @@ def write(dimension: str, level: str, site: Site) -> tuple[str, ...] | str:
     Unknown dimensions and levels are refused with a reason as well.
     """
     if level not in DIMENSIONS.get(dimension, ()):
-        return f"{level!r} is not a known level of {dimension}"
+        return _("{level!r} is not a known level of {dimension}").format(level=level, dimension=dimension)
     words = _write(dimension, level, site)
     if isinstance(words, tuple):
         refused = next((word for word in words if word in site.lacks), None)
         if refused:
-            return f"this install's own parser has no {refused}"
+            return _("this install's own parser has no {flag}").format(flag=refused)
     return words
 
 
@@ -81,7 +82,7 @@ def _write(dimension: str, level: str, site: Site) -> tuple[str, ...] | str:
     if dimension == "no_half_vae":
         return _vae(level, site)
     if dimension == "batch_cond_uncond":
-        return "this web UI ignores batch_cond_uncond" if site.ldm else ()
+        return _("this web UI ignores batch_cond_uncond") if site.ldm else ()
     if dimension in switches.OPTIONS:
         return switches.why_not(dimension, level, site.runtime) or ()
     if dimension == "precision":
@@ -126,15 +127,15 @@ def _attention(level: str, site: Site) -> tuple[str, ...] | str:
 def _ldm_attention(level: str, site: Site) -> tuple[str, ...] | str:
     taken = next((flag for flag in ldm.EXCLUSIVE_ATTENTION if flag in site.kept), None)
     if taken:
-        return f"{taken} stays, and the parser takes only one attention flag"
+        return _("{flag} stays, and the parser takes only one attention flag").format(flag=taken)
     default = ldm.attention(site.kept, site.runtime)
     wanted = attention.BY_LEVEL[level].name
     if wanted == default:
         return ()
     if level == "xformers":
-        return ldm.xformers_obstacle(site.runtime) or "--disable-xformers stays"
+        return ldm.xformers_obstacle(site.runtime) or _("{flag} stays").format(flag="--disable-xformers")
     if level not in ldm.FLAG_OF_LEVEL:
-        return f"{site.catalogue.title} has no attention class {level}"
+        return _("{title} has no attention class {level}").format(title=site.catalogue.title, level=level)
     off = ("--disable-xformers",) if default == "xformers" and level != "sdp" else ()
     return (*off, ldm.FLAG_OF_LEVEL[level])
 
@@ -144,27 +145,27 @@ def _switch(level: str, flag: str, site: Site) -> tuple[str, ...] | str:
         return ()
     known = site.catalogue.flags.get(flag)
     if known is None or known.kind == "no-op":
-        return f"{site.catalogue.title} has no {flag}"
+        return _("{title} has no {flag}").format(title=site.catalogue.title, flag=flag)
     return (flag,)
 
 
 def _vae(level: str, site: Site) -> tuple[str, ...] | str:
     if not site.ldm:
         if level == "true" and site.kept.get("--precision") == "half":
-            return "--precision half stays, and the web UI stops at start when it meets --no-half-vae"
+            return _("--precision half stays, and the web UI stops at start when it meets --no-half-vae")
         return _switch(level, "--no-half-vae", site)
     taken = next((flag for flag in ldm.EXCLUSIVE_VAE if flag in site.kept), None)
     if taken and level == "true":
-        return f"{taken} stays, and the parser takes only one --vae-in flag"
+        return _("{flag} stays, and the parser takes only one --vae-in flag").format(flag=taken)
     return _switch(level, "--vae-in-fp32", site)
 
 
 def _precision(level: str, site: Site) -> tuple[str, ...] | str:
     if site.ldm:
-        return f"{site.catalogue.title} has no A1111 precision modes"
+        return _("{title} has no A1111 precision modes").format(title=site.catalogue.title)
     pair = version_pair(site.version)
     if level == "half" and pair and pair < (1, 10):
-        return f"--precision half is new in 1.10, this is {site.version}"
+        return _("--precision half is new in 1.10, this is {version}").format(version=site.version)
     return PRECISION_WORDS[level]
 
 
@@ -172,9 +173,10 @@ def _memory(level: str, site: Site) -> tuple[str, ...] | str:
     if level == "none":
         return ()
     if site.ldm:
-        return f"{site.catalogue.title} manages memory by itself"
+        return _("{title} manages memory by itself").format(title=site.catalogue.title)
     if not memory_short(site.gpus):
-        return f"--{level} is only tried when GPU memory is short ({MEMORY_SHORT_MIB / 1024:.0f} GiB or less)"
+        return _("{flag} is only tried when GPU memory is short ({size:.0f} GiB or less)").format(
+            flag=f"--{level}", size=MEMORY_SHORT_MIB / 1024)
     return (f"--{level}",)
 
 

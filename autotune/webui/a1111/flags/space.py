@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from autotune.flags.words import canonical, split
+from autotune.language.translate import N_, _
 from autotune.model.flagset import Candidate, Dimension, Effective, Excluded, FlagSet, SettingValue, Space
 from autotune.model.machine import Machine
 from autotune.model.workload import SearchSpec
@@ -22,8 +23,8 @@ OWN_OPTIONS: dict[str, SettingValue] = {attention.OPTION: attention.AUTOMATIC, B
 OPTION_DEFAULTS: dict[str, SettingValue] = {**OWN_OPTIONS, **switches.USUAL}
 # Not in the default search, with the reason that users see. A profile may name them.
 NOT_BY_DEFAULT = {
-    "sub-quad": "saves memory, costs time: tried only when GPU memory is short or a profile names it",
-    "none": "uses the most memory and is hardly ever fastest: tried only when a profile names it",
+    "sub-quad": N_("saves memory, costs time: tried only when GPU memory is short or a profile names it"),
+    "none": N_("uses the most memory and is hardly ever fastest: tried only when a profile names it"),
 }
 
 
@@ -84,7 +85,7 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     if spec is None:
         named = dict(wanted.dimensions)["attention"]
         dropped += [
-            Excluded(FlagSet((attention.BY_LEVEL[level].flag,)), reason)
+            Excluded(FlagSet((attention.BY_LEVEL[level].flag,)), _(reason))
             for level, reason in NOT_BY_DEFAULT.items()
             if level not in named and attention.BY_LEVEL[level].name != base.current.attention
         ]
@@ -92,7 +93,7 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     baseline = _baseline(base)
     found: dict[str, Candidate] = {}
     names = [name for name, _ in choices]
-    for combo in product(*(written for _, written in choices)):
+    for combo in product(*(written for __, written in choices)):
         wanted_levels = dict(zip(names, (level for level, _ in combo), strict=True))
         parts = (base.standing, *(part for _, part in combo))
         words = canonical(tuple(word for part in parts for word in part), base.site.catalogue)
@@ -166,7 +167,7 @@ def _without_switches(spec: SearchSpec, dropped: list[Excluded]) -> SearchSpec:
     named = [name for name, _ in spec.dimensions if name in switches.OPTIONS]
     if named:
         shown = tuple((switches.OPTIONS[name], "on" if name != "sdpa_order" else "any") for name in named)
-        dropped.append(Excluded(FlagSet((), shown), switches.MISSING))
+        dropped.append(Excluded(FlagSet((), shown), _(switches.MISSING)))
     return SearchSpec(tuple(one for one in spec.dimensions if one[0] not in named))
 
 
@@ -229,7 +230,7 @@ def _conflict(words: tuple[str, ...], base: _Base) -> str | None:
     """Why the web UI would not start with these words together; None if it would."""
     flags = {**base.site.kept, **given(words, base.site.catalogue)}
     if flags.get("--precision") == "half" and ("--no-half" in flags or "--no-half-vae" in flags):
-        return "the web UI stops at start when --precision half meets --no-half or --no-half-vae"
+        return _("the web UI stops at start when --precision half meets --no-half or --no-half-vae")
     return None
 
 
@@ -305,7 +306,7 @@ def _dimensions(
 def _only_baseline(base: _Base) -> Space:
     """The space of a web UI that is known but not tuned: the user's set and nothing else."""
     baseline = _baseline(base)
-    reason = base.site.catalogue.why_not or "this web UI is not tuned"
+    reason = base.site.catalogue.why_not or _("this web UI is not tuned")
     return Space((), (baseline,), baseline.id, (Excluded(FlagSet(), reason),))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autotune.language.translate import N_, _
 from autotune.model.flagset import Effective, SettingValue
 from autotune.model.machine import Runtime
 
@@ -16,7 +17,7 @@ FILE = "scripts/autotune_switches.py"
 """The file of the extension that makes them options."""
 DEFAULT = "default"
 """The level at which PyTorch is as the web UI left it."""
-NOT_AS_SET = "something else"
+NOT_AS_SET = N_("something else")
 """Stands for what PyTorch has where that is no level."""
 OPTIONS = {
     "cudnn_benchmark": "autotune_cudnn_benchmark",
@@ -35,8 +36,8 @@ LIVE = ("fp16_accumulation", "sdpa_order")
 """Dimensions that act at once. cudnn.benchmark does not: cuDNN keeps its plan for a shape from the first use on, under
 a key that does not hold the switch (PyTorch, aten/src/ATen/native/cudnn/Conv_v8.cpp)."""
 TITLES = {"cudnn_benchmark": "cudnn.benchmark", "fp16_accumulation": "fp16 accumulation",
-          "sdpa_order": "the order of SDPA kernels"}
-MISSING = "a switch of autotune's extension: `autotune extension install --switches`"
+          "sdpa_order": N_("the order of SDPA kernels")}
+MISSING = N_("a switch of autotune's extension: `autotune extension install --switches`")
 _CUDA_ALONE = ("cudnn_benchmark", "fp16_accumulation")
 
 
@@ -74,12 +75,13 @@ def worth_a_try(runtime: Runtime) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def why_not(dimension: str, level: str, runtime: Runtime) -> str | None:
     """Why a level cannot be had here; None if it can."""
     if not runtime.switches:
-        return MISSING
+        return _(MISSING)
     if level in runtime.switches.get(dimension, ()) or level == DEFAULT:
         return None
     if dimension in _CUDA_ALONE and runtime.device != "cuda":
-        return "it does nothing without a CUDA device"
-    return f"PyTorch {runtime.torch} cannot do that on this device ({runtime.device}), or does it by itself"
+        return _("it does nothing without a CUDA device")
+    return _("PyTorch {torch} cannot do that on this device ({device}), or does it by itself").format(
+        torch=runtime.torch, device=runtime.device)
 
 
 def mismatches(expected: Effective, options: Mapping[str, object], runtime: Runtime) -> list[str]:
@@ -92,8 +94,10 @@ def mismatches(expected: Effective, options: Mapping[str, object], runtime: Runt
         # Another level that the extension takes is a kernel that PyTorch takes first by itself.
         now = now if now in levels or now == NOT_AS_SET else DEFAULT
         if now != meant:
-            later = "" if name in LIVE else ", and it acts from the next start on"
-            found.append(f"{TITLES[name]} should be {meant}, PyTorch has {now}{later}")
+            text = _("{what} should be {meant}, PyTorch has {real}")
+            if name not in LIVE:
+                text = _("{what} should be {meant}, PyTorch has {real}, and it acts from the next start on")
+            found.append(text.format(what=_(TITLES[name]), meant=meant, real=_(now) if now == NOT_AS_SET else now))
     return found
 
 
