@@ -8,6 +8,8 @@ translated by ``_`` where it is shown.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,17 @@ def use_language(name: str) -> None:
 def language() -> str:
     """The language in use, one of ``LANGUAGES``."""
     return _in_use.language
+
+
+@contextmanager
+def source_only() -> Iterator[None]:
+    """English within a block or a function: for what is made to be shown to anybody, or to be parsed."""
+    before = _in_use.language, _in_use.catalogue
+    _in_use.language, _in_use.catalogue = SOURCE, None
+    try:
+        yield
+    finally:
+        _in_use.language, _in_use.catalogue = before
 
 
 def _(text: str) -> str:

@@ -1,7 +1,8 @@
 """What stands on the card of a tune: figures, names and flags that may be shown to anybody, and the words for them.
 
 A card is made to be posted. So a name, a version or the value of a flag is shown only where its form leaves no room for
-a path, a person, a machine or a credential; what has another form is left out. Pure values.
+a path, a person, a machine or a credential; what has another form is left out. Pure values. A card is English in every
+language: it is posted to anybody, and the letters that it is drawn with are Latin ones alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autotune.language.translate import source_only
 from autotune.report import words
 from autotune.report.outcome import median, outcome
 from autotune.secrets.mask import MASK, is_secret, masked
@@ -63,6 +65,7 @@ class CardFacts:
         return ("before", "after") if self.changes else ("in use", "best rival")
 
 
+@source_only()
 def facts_of(head: Mapping[str, Any], result: Mapping[str, Any]) -> CardFacts:
     """The facts of a study: ``head`` is its ``study.json``, ``result`` its document, both already checked."""
     found = outcome(result)
@@ -104,6 +107,7 @@ def shown_flags(flags: Sequence[str], settings: Mapping[str, Any]) -> tuple[str,
     return tuple(shown)
 
 
+@source_only()
 def headline(card: CardFacts) -> tuple[str, str, str]:
     """The big figure of a card, what it is, and how sure it is."""
     saving = None if card.memory[0] is None or card.memory[1] is None else card.memory[0] - card.memory[1]
@@ -120,6 +124,7 @@ def headline(card: CardFacts) -> tuple[str, str, str]:
     return f"{card.speedup[0]:.2f}x", f"the speed of the flags before{doubt}", _interval(card, "")
 
 
+@source_only()
 def rows(card: CardFacts) -> list[tuple[str, str]]:
     """The small facts of a card, as label and text."""
     return [
@@ -130,11 +135,13 @@ def rows(card: CardFacts) -> list[tuple[str, str]]:
     ]
 
 
+@source_only()
 def signature(card: CardFacts) -> str:
     """Who measured, and when."""
     return f"measured by autotune {card.autotune} on {card.measured}"
 
 
+@source_only()
 def markdown(card: CardFacts) -> str:
     """The card as a small table to paste."""
     big, what, about = headline(card)

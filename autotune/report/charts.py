@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model.study import Sample
 from autotune.report import words
 from autotune.report.rows import SetRow, Story, pairs
@@ -133,9 +134,9 @@ def _time_scale(times: Iterable[float], room: float = 0.06) -> tuple[Scale, str]
     found = list(times)
     low, high = min(found), max(found)
     if high > LOGARITHMIC_FROM * low:
-        return Scale(low / 1.12, high * 1.12, True), "seconds per clip, logarithmic"
+        return Scale(low / 1.12, high * 1.12, True), _("seconds per clip, logarithmic")
     margin = max(high - low, high * 0.02) * room
-    return Scale(low - margin, high + margin), "seconds per clip"
+    return Scale(low - margin, high + margin), _("seconds per clip")
 
 
 def sets(story: Story, workload: int) -> Chart | None:
@@ -145,11 +146,11 @@ def sets(story: Story, workload: int) -> Chart | None:
     if not rows:
         return None
     best, last = rows[0], rows[-1]
-    title = (
-        f"Dot plot, {story.workloads[workload]}: seconds per clip of {words.plural(len(rows), 'set')}, "
-        f"fastest first. {best.label}: median {words.seconds(best.median(workload))}; "
-        f"{last.label}: median {words.seconds(last.median(workload))}."
-    )
+    title = _("Dot plot, {workload}: seconds per clip of {sets}, fastest first. {best}: median {best_time}; {last}: "
+              "median {last_time}.").format(
+        workload=story.workloads[workload], sets=words.plural(len(rows), "set"), best=best.label,
+        best_time=words.seconds(best.median(workload)), last=last.label,
+        last_time=words.seconds(last.median(workload)))
     scale, axis = _time_scale(s.seconds for row in rows for s in row.clips_of(workload) if s.seconds is not None)
     drawn = tuple(
         Row(_named(row), _COLOURS[row.role], _dots(row, workload, scale), middle=scale.at(row.median(workload) or 0.0))
@@ -174,10 +175,12 @@ def _dots(row: SetRow, workload: int, scale: Scale) -> tuple[Mark, ...]:
 
 
 def _clip_tip(row: SetRow, s: Sample) -> str:
-    how = "own launch" if s.cold else "switched live"
+    how = _("own launch") if s.cold else _("switched live")
     if s.rendered is not None:
-        how += f", told from {words.seconds(s.rendered)} with {s.steps} steps"
-    return f"{row.label}: {words.seconds(s.seconds)}, clip {s.number}, {s.purpose}, launch {s.launch}, {how}"
+        how = _("{how}, told from {seconds} with {steps} steps").format(
+            how=how, seconds=words.seconds(s.rendered), steps=s.steps)
+    return _("{set}: {seconds}, clip {number}, {purpose}, launch {launch}, {how}").format(
+        set=row.label, seconds=words.seconds(s.seconds), number=s.number, purpose=s.purpose, launch=s.launch, how=how)
 
 
 def confirmation(story: Story) -> Chart | None:
@@ -186,17 +189,16 @@ def confirmation(story: Story) -> Chart | None:
     if not found or other is None:
         return None
     faster = sum(p.winner < p.baseline for p in found)
-    title = f"Paired plot: the other set was faster in {faster} of {words.plural(len(found), 'pair')}."
+    title = _("Paired plot: the other set was faster in {count} of {pairs}.").format(
+        count=faster, pairs=words.plural(len(found), "pair"))
     scale, axis = _time_scale(time for p in found for time in (p.baseline, p.winner))
     rows = []
     for number, p in enumerate(found, 1):
         ends = (scale.at(p.baseline), scale.at(p.winner))
-        tip = (
-            f"current {words.seconds(p.baseline)}, {other.tag} {words.seconds(p.winner)}: "
-            f"{p.baseline / p.winner:.3f} times as fast"
-        )
+        tip = _("current {now}, {name} {then}: {gain:.3f} times as fast").format(
+            now=words.seconds(p.baseline), name=other.tag, then=words.seconds(p.winner), gain=p.baseline / p.winner)
         marks = tuple(Mark(at, 0, colour, True, tip) for at, colour in zip(ends, ("now", "tuned"), strict=True))
-        rows.append(Row(f"pair {number}", "plain", marks, ends))
+        rows.append(Row(_("pair {number}").format(number=number), "plain", marks, ends))
     return Chart(title, axis, scale.ticks(), tuple(rows))
 
 
@@ -206,19 +208,21 @@ def time_memory(story: Story) -> Chart | None:
               if (time := row.median(0)) is not None and (peak := row.memory_peak) is not None]
     if len(points) < 2:
         return None
-    top = max(peak for _, _, peak in points)
+    top = max(one[2] for one in points)
     unit, size = ("GiB", 1024.0) if top >= 1024 else ("MiB", 1.0)
-    scale, axis = _time_scale((time for _, time, _ in points), room=0.12)
+    scale, axis = _time_scale((one[1] for one in points), room=0.12)
     up = Scale(0.0, max(top / size, 1e-9) * 1.18)
-    title = f"Scatter plot: seconds per clip against peak memory in {unit} of {words.plural(len(points), 'set')}."
+    title = _("Scatter plot: seconds per clip against peak memory in {unit} of {sets}.").format(
+        unit=unit, sets=words.plural(len(points), "set"))
     points.sort(key=lambda one: one[0].role != "other")  # the two that were compared are drawn over the others
     marks = tuple(
         Mark(scale.at(time), round(100 - up.at(peak / size), 2), _COLOURS[row.role], True,
-             f"{row.label}: {words.seconds(time)}, peak {words.memory(peak)}")
+             _("{set}: {seconds}, peak {memory}").format(
+                 set=row.label, seconds=words.seconds(time), memory=words.memory(peak)))
         for row, time, peak in points
     )
-    return Chart(title, axis, scale.ticks(), marks=marks, names=_point_names([row for row, _, _ in points], marks),
-                 up=up.ticks(), up_title=f"peak memory, {unit}")
+    return Chart(title, axis, scale.ticks(), marks=marks, names=_point_names([one[0] for one in points], marks),
+                 up=up.ticks(), up_title=_("peak memory, {unit}").format(unit=unit))
 
 
 def _point_names(rows: Sequence[SetRow], marks: Sequence[Mark]) -> tuple[Name, ...]:
@@ -251,9 +255,8 @@ def effects(story: Story) -> Chart | None:
     items: list[dict[str, Any]] = list(story.tune.get("ablation") or ())
     if not items:
         return None
-    title = "Effect of each flag of the tuned set: " + "; ".join(
-        f"{a['flag']} {words.change(a['effect'])}" for a in items
-    )
+    title = _("Effect of each flag of the tuned set: {effects}").format(
+        effects="; ".join(f"{_(a['flag'])} {words.change(a['effect'])}" for a in items))
     ends = [(a[key] - 1) * 100 for a in items for key in ("low", "effect", "high")] + [0.0]
     margin = max(max(ends) - min(ends), 1.0) * 0.05
     scale = Scale(min(ends) - margin, max(ends) + margin)
@@ -262,6 +265,7 @@ def effects(story: Story) -> Chart | None:
         low, middle, high = (scale.at((a[key] - 1) * 100) for key in ("low", "effect", "high"))
         sure = bool(a["significant"])
         colour = "gain" if sure else "other"
-        tip = f"{a['flag']}: {words.change(a['effect'])}, {words.credit_source(a)}"
-        rows.append(Row(a["flag"], "plain", (Mark(middle, 0, colour, sure, tip),), (low, high)))
-    return Chart(title, "how much longer a clip takes without the flag, %", scale.ticks(), tuple(rows), scale.at(0.0))
+        tip = f"{_(a['flag'])}: {words.change(a['effect'])}, {words.credit_source(a)}"
+        rows.append(Row(_(a["flag"]), "plain", (Mark(middle, 0, colour, sure, tip),), (low, high)))
+    axis = _("how much longer a clip takes without the flag, %")
+    return Chart(title, axis, scale.ticks(), tuple(rows), scale.at(0.0))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.report import charts, words
 from autotune.report.outcome import Outcome, SetResult, bounds, median
 from autotune.report.rows import Story, cost_parts, pairs
@@ -52,8 +53,8 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "other": _flags(found.other),
         "diff": diff_lines(diff),
         "sides": _side_rows(story),
-        "torch": words.TORCH if _has_torch(story) else (),
-        "torch_clips": words.TORCH if any(s.torch_active is not None for s in story.samples) else (),
+        "torch": tuple(map(_, words.TORCH)) if _has_torch(story) else (),
+        "torch_clips": tuple(map(_, words.TORCH)) if any(s.torch_active is not None for s in story.samples) else (),
         "confidence": _confidence(story),
         "verdict": _verdict(found.speedup),
         "per_workload": words.workloads(tune.get("per_workload") or (), story.workloads),
@@ -64,7 +65,8 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "picture": picture(tune.get("image")) if found.changes else "",
         "rows": rows,
         "sets": [charts.sets(story, number) for number in workloads],
-        "medians": ["Median"] if len(workloads) == 1 else [f"Median, clip {number + 1}" for number in workloads],
+        "medians": [_("Median")] if len(workloads) == 1 else [
+            _("Median, clip {number}").format(number=number + 1) for number in workloads],
         "any_short": any(row.is_shortened(number) for row in rows for number in workloads),
         "time_memory": charts.time_memory(story),
         "memory_known": any(row.memory_peak is not None for row in story.rows),
@@ -101,35 +103,37 @@ def headline_of(found: Outcome) -> str:
     """The verdict on an outcome in one plain sentence."""
     if not found.changes:
         if not found.measured:
-            return "Keep your flags: nothing could be measured."
-        return "Keep your flags: nothing better was proven."
+            return _("Keep your flags: nothing could be measured.")
+        return _("Keep your flags: nothing better was proven.")
     if found.speedup and found.speedup["estimate"] >= 1.0 and found.baseline and found.other:
         now, then = (words.seconds(median(side)) for side in (found.baseline, found.other))
         times = words.gain(found.speedup["estimate"])
-        return f"Change your flags: clips render {times} as fast, {then} instead of {now}."
+        text = _("Change your flags: clips render {times} as fast, {then} instead of {now}.")
+        return text.format(times=times, then=then, now=now)
     if found.saving and found.saving > 0:
-        return f"Change your flags: clips need {words.memory(found.saving)} less memory."
-    return "Change your flags."
+        return _("Change your flags: clips need {memory} less memory.").format(memory=words.memory(found.saving))
+    return _("Change your flags.")
 
 
 def key_figures(story: Story) -> list[KeyFigure]:
     """The few figures under the headline."""
     found = story.outcome
     figures = []
-    for name, colour, side in (("Now", "now", found.baseline), (found.name.capitalize(), "tuned", found.other)):
+    for name, colour, side in ((_("Now"), "now", found.baseline), (found.name.capitalize(), "tuned", found.other)):
         if side and median(side) is not None:
-            note = f"a clip, {_interval(side)}" if bounds(side) else "a clip"
+            note = _("a clip, {interval}").format(interval=_interval(side)) if bounds(side) else _("a clip")
             figures.append(KeyFigure(name, colour, words.seconds(median(side)), note))
     if found.speedup:
-        note = f"{found.speedup['low']:.2f} to {found.speedup['high']:.2f}, {_confidence(story)} interval"
-        figures.append(KeyFigure("Speed", "", f"{found.speedup['estimate']:.2f} ×", note))
+        note = _("{low:.2f} to {high:.2f}, {confidence} interval").format(
+            low=found.speedup["low"], high=found.speedup["high"], confidence=_confidence(story))
+        figures.append(KeyFigure(_("Speed"), "", f"{found.speedup['estimate']:.2f} ×", note))
     if found.saving is not None and found.changes:
         sign = "−" if found.saving >= 0 else "+"
         saved = f"{sign}{words.memory(abs(found.saving))}"
-        figures.append(KeyFigure("Peak memory", "", saved, "against your flags"))
+        figures.append(KeyFigure(_("Peak memory"), "", saved, _("against your flags")))
     wall = (story.tune.get("cost") or {}).get("wall")
     if wall:
-        figures.append(KeyFigure("This tune took", "", words.seconds(wall), _effort(story)))
+        figures.append(KeyFigure(_("This tune took"), "", words.seconds(wall), _effort(story)))
     return figures
 
 
@@ -143,7 +147,8 @@ def _interval(side: SetResult) -> str:
     found = bounds(side)
     if found is None:
         return "–"
-    return f"{words.seconds(found[0])} to {words.seconds(found[1])}".replace(" s to", " to")
+    text = _("{low} to {high}").format(low=words.seconds(found[0]), high=words.seconds(found[1]))
+    return text.replace(" s to", " to")
 
 
 def _flags(side: SetResult | None) -> str:
@@ -163,7 +168,7 @@ def _has_torch(story: Story) -> bool:
 
 def _side_rows(story: Story) -> list[SideRow]:
     found = story.outcome
-    sides = (("Current", "now", found.baseline), (found.name.capitalize(), "tuned", found.other))
+    sides = ((_("Current"), "now", found.baseline), (found.name.capitalize(), "tuned", found.other))
     return [
         SideRow(name, colour, _flags(side), (
             words.seconds(median(side)), _interval(side), words.memory(side.get("memory_peak")),
@@ -177,17 +182,25 @@ def _verdict(speedup: Mapping[str, Any] | None) -> str:
     if not speedup:
         return ""
     if speedup["low"] > 1:
-        return "It excludes 1, so the gain is not chance."
-    return "It contains 1, so these clips do not show a gain." if speedup["high"] >= 1 else "It lies below 1: slower."
+        return _("It excludes 1, so the gain is not chance.")
+    if speedup["high"] >= 1:
+        return _("It contains 1, so these clips do not show a gain.")
+    return _("It lies below 1: slower.")
 
 
 def picture(image: Mapping[str, Any] | None) -> str:
     """How alike the frames of both sets are; empty text where that was not compared."""
     if not image or image.get("valid") is False:
         return ""
-    valid, ssim, psnr = "The clips of both sets were animated and valid.", image.get("ssim"), image.get("psnr")
+    valid = _("The clips of both sets were animated and valid.")
+    ssim, psnr = image.get("ssim"), image.get("psnr")
     if ssim is None:
         return valid
-    alike = "identical" if ssim >= 0.99995 else f"{ssim:.4f} of 1 alike (SSIM)"
-    more = f", PSNR {psnr:.1f} dB" if psnr is not None and psnr < 1000 and ssim < 0.99995 else ""
-    return f"The picture: at the same seed, frames of both sets are {alike}{more}. {valid}"
+    if ssim >= 0.99995:
+        text = _("The picture: at the same seed, frames of both sets are identical. {valid}")
+    elif psnr is not None and psnr < 1000:
+        text = _("The picture: at the same seed, frames of both sets are {ssim:.4f} of 1 alike (SSIM), PSNR {psnr:.1f} "
+                 "dB. {valid}")
+    else:
+        text = _("The picture: at the same seed, frames of both sets are {ssim:.4f} of 1 alike (SSIM). {valid}")
+    return text.format(ssim=ssim, psnr=psnr, valid=valid)

@@ -60,8 +60,9 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_callables(translate._, translate.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(prose=_prose, figure=_figure, zip=zip)
-    made.globals.update(words=words, meaning=meaning)
+    # Not the templates' own `_`, whose texts are markup: this one takes values.
+    made.filters.update(prose=_prose, figure=_figure, said=translate._, zip=zip)
+    made.globals.update(words=words, meaning=meaning, language=translate.language)
     return made
 
 

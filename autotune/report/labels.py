@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from autotune.language.translate import N_, _
+
 # Values that a label leaves out: they are what a set has without any flag.
 _QUIET = {"off", "none", "false", "no", "autocast", "default", ""}
 _WORDS = {
-    ("channelslast", "on"): "channels last",
-    ("upcast", "on"): "upcast sampling",
-    ("precision", "half"): "half precision",
-    ("precision", "full"): "full precision",
+    ("channelslast", "on"): N_("channels last"),
+    ("upcast", "on"): N_("upcast sampling"),
+    ("precision", "half"): N_("half precision"),
+    ("precision", "full"): N_("full precision"),
     ("memory", "medvram"): "medvram",
     ("memory", "lowvram"): "lowvram",
-    ("batch_cond_uncond", "off"): "conds one by one",
+    ("batch_cond_uncond", "off"): N_("conds one by one"),
     ("unet", "fp32"): "UNet fp32",
     ("vae", "fp32"): "VAE fp32",
 }
@@ -63,12 +65,12 @@ def _label(candidate: str, found: Mapping[str, str], varying: list[str]) -> str:
             continue
         known = _WORDS.get((name, value))
         if known:
-            words.append(known)
+            words.append(_(known))
         elif value.lower() not in _QUIET and not (name in ("unet", "vae") and value == "fp16"):
             words.append(name.replace("_", " ") if value in ("on", "true", "True") else f"{name} {value}")
         elif (
             name not in ("channelslast", "upcast", "memory", "precision", "batch_cond_uncond")
             and value == "off"
         ):
-            words.append(f"no {name.replace('_', ' ')}")
+            words.append(_("no {name}").format(name=name.replace("_", " ")))
     return ", ".join(words) or candidate

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.report import labels
 
 SetResult = Mapping[str, Any]
@@ -34,7 +35,7 @@ class Outcome:
     @property
     def name(self) -> str:
         """What the other side is called."""
-        return "tuned" if self.changes else "best rival"
+        return _("tuned") if self.changes else _("best rival")
 
     @property
     def measured(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.model.clips import ClipPair
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.study import Launch, Sample
@@ -25,7 +26,8 @@ def write(places: Places, webui: Path, study_name: str | None, output: Path | No
     study.checked_question()
     tuned = study.document()
     if tuned is None:
-        raise NothingToWorkOn(f"study {study.id} has no verdict yet", "Run `autotune tune` to go on with it.")
+        raise NothingToWorkOn(_("study {name} has no verdict yet").format(name=study.id),
+                              _("Run `autotune tune` to go on with it."))
     page = page_of({**study.head, "use": explain(webui, places)}, tuned, study.samples, study.launches, study.clips())
     place = (output or study.folder / "report.html").absolute()
     write_whole(place, page, private=output is None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autotune.language.translate import _
+from autotune.language.translate import N_, _
 from autotune.report import words
+from autotune.report.wrap import columns
 from autotune.secrets.mask import masked
 
 Document = Mapping[str, Any]
@@ -26,6 +27,12 @@ def speed(value: object) -> str:
     return f"{value:.2f} ×" if isinstance(value, (int, float)) else ""
 
 
+def _line(label: str, text: object) -> str:
+    """A line of `status`: a label, translated and as wide as the others, and what it says."""
+    head = f"{label}:"
+    return f"{head}{' ' * max(1, 11 - columns(head))}{text}"
+
+
 def status_lines(doc: Document) -> list[str]:
     """What is applied, since when, how good, what has changed since, and what the agent is doing."""
     applied = doc.get("applied")
@@ -38,19 +45,20 @@ def status_lines(doc: Document) -> list[str]:
                 applied.get("settings") if isinstance(applied, Mapping) else None,
             )
         )
-        lines = [f"Applied:   {clean(flags)}", f"Since:     {clean(words.moment(doc.get('since')))}"]
+        lines = [_line(_("Applied"), clean(flags)), _line(_("Since"), clean(words.moment(doc.get("since"))))]
         faster = speed(doc.get("speedup"))
-        lines.append(f"Speed:     {faster} of the flags before" if faster else "Speed:     not measured")
+        told = _("{speed} of the flags before").format(speed=faster) if faster else _("not measured")
+        lines.append(_line(_("Speed"), told))
     else:
-        lines = ["Applied:   nothing by autotune"]
+        lines = [_line(_("Applied"), _("nothing by autotune"))]
     lines += since_lines(doc) if applied else []
     lines += _install_lines(doc.get("install"))
     if doc.get("slower"):
-        lines.append(f"Slower:    {clean(doc['slower'])}")
+        lines.append(_line(_("Slower"), clean(doc["slower"])))
     stale = [str(s.get("part") or s) if isinstance(s, Mapping) else str(s) for s in doc.get("stale") or ()]
-    lines.append(f"Changed:   {clean(', '.join(stale))}" if stale else "Changed:   nothing since")
+    lines.append(_line(_("Changed"), clean(", ".join(stale)) if stale else _("nothing since")))
     if doc.get("depends"):
-        lines.append(f"Uncertain: {clean(doc['depends'])}")
+        lines.append(_line(_("Uncertain"), clean(doc["depends"])))
     lines += _tab_lines(doc.get("tab"))
     return lines + _work_lines(doc) + _asked_lines(doc.get("asked_tune")) + _daemon_lines(doc.get("daemon"))
 
@@ -60,31 +68,33 @@ def _tab_lines(tab: object) -> list[str]:
     if not isinstance(tab, Mapping):
         return []
     if tab.get("outdated") or tab.get("changed"):
-        return [_("Tab:       installed, not as this version has it; `autotune extension status` tells more")]
-    return [_("Tab:       installed in the web UI's page")]
+        text = _("installed, not as this version has it; `autotune extension status` tells more")
+    else:
+        text = _("installed in the web UI's page")
+    return [_line(_("Tab"), text)]
 
 
 def _asked_lines(asked: object) -> list[str]:
     """The tune that was asked for and waits."""
     if not isinstance(asked, Mapping):
         return []
-    text = _("Asked for: a tune when you are away ({since}); `autotune ask cancel` takes it back")
+    text = _("a tune when you are away ({since}); `autotune ask cancel` takes it back")
     if asked.get("when") != "away":
-        text = _("Asked for: a tune when your web UI is closed ({since}); `autotune ask cancel` takes it back")
-    return [text.format(since=clean(words.moment(asked.get("since"))))]
+        text = _("a tune when your web UI is closed ({since}); `autotune ask cancel` takes it back")
+    return [_line(_("Asked for"), text.format(since=clean(words.moment(asked.get("since")))))]
 
 
 def explain_lines(doc: Document) -> list[str]:
     """Since when clips are slower, what changed then, and what to do."""
     lines = [clean(doc.get("text"))]
     if doc.get("state") in ("slower", "given_back") and not doc.get("changed"):
-        lines.append(NOTHING_CHANGED)
+        lines.append(_(NOTHING_CHANGED))
     lines += [clean(sentence) for sentence in doc.get("around") or ()]
     return [*lines, *(clean(doc[key]) for key in ("advice", "starts") if doc.get(key))]
 
 
-NOTHING_CHANGED = ("Nothing that autotune looks at was changed then: not the driver, the web UI, its packages, "
-                   "extensions, models, settings or flags.")
+NOTHING_CHANGED = N_("Nothing that autotune looks at was changed then: not the driver, the web UI, its packages, "
+                     "extensions, models, settings or flags.")
 
 
 def _work_lines(doc: Document) -> list[str]:
@@ -92,48 +102,52 @@ def _work_lines(doc: Document) -> list[str]:
     now, begun = doc.get("running"), doc.get("unfinished")
     lines = []
     if now:
-        lines.append(f"Running:   {clean(now.get('verb'))} (pid {clean(now.get('pid'))}) since "
-                     f"{clean(words.moment(now.get('since')))}")
-        lines += [f"  so far:  {_progress(now['progress'])}"] if now.get("progress") else []
+        text = _("{verb} (pid {pid}) since {moment}")
+        lines.append(_line(_("Running"), text.format(
+            verb=clean(now.get("verb")), pid=clean(now.get("pid")), moment=clean(words.moment(now.get("since"))))))
+        lines += [_line(_("  so far"), _progress(now["progress"]))] if now.get("progress") else []
     elif begun:
-        lines.append(f"Not done:  the tune {clean(begun.get('study'))} has no verdict yet: {_progress(begun)}")
+        text = _("the tune {study} has no verdict yet: {progress}")
+        lines.append(_line(_("Not done"), text.format(study=clean(begun.get("study")), progress=_progress(begun))))
         lines.append(f"  {clean(begun.get('hint'))}")
     for pid in doc.get("ending") or ():
-        lines.append(f"Ending:    the web UI of an autotune that was killed, by its guard (pid {clean(pid)}); "
-                     "it puts back what that wrote")
+        text = _("the web UI of an autotune that was killed, by its guard (pid {pid}); it puts back what that wrote")
+        lines.append(_line(_("Ending"), text.format(pid=clean(pid))))
     for one in doc.get("machine_down") or ():
-        lines.append(f"Went down: the machine did while {clean(words.flags(one.get('flags') or ()))} ran "
-                     f"({clean(words.moment(one.get('at')))}); `autotune tune --fresh` tries it again")
+        text = _("the machine did while {flags} ran ({moment}); `autotune tune --fresh` tries it again")
+        lines.append(_line(_("Went down"), text.format(
+            flags=clean(words.flags(one.get("flags") or ())), moment=clean(words.moment(one.get("at"))))))
     return lines
 
 
 def _progress(study: Document) -> str:
     counted = ", ".join(words.plural(int(study.get(key) or 0), noun)
                         for key, noun in (("clips", "clip"), ("sets", "set"), ("launches", "launch")))
-    return f"{counted}, {words.seconds(study.get('spent'))} of {words.seconds(study.get('budget'))}"
+    return _("{counts}, {spent} of {budget}").format(
+        counts=counted, spent=words.seconds(study.get("spent")), budget=words.seconds(study.get("budget")))
 
 
 _SINCE = {
-    "before": "was put back since autotune wrote it (a git pull, or its owner)",
-    "edited": "was edited since autotune wrote it",
-    "missing": "is gone",
+    "before": N_("{name} was put back since autotune wrote it (a git pull, or its owner)"),
+    "edited": N_("{name} was edited since autotune wrote it"),
+    "missing": N_("{name} is gone"),
 }
 
 
 def since_lines(doc: Document) -> list[str]:
     """What became of the launch file since it was written: nothing to say where it stands as written."""
-    name = str(doc.get("file") or "the launch file").replace("\\", "/").rsplit("/", 1)[-1]
+    name = str(doc.get("file") or _("the launch file")).replace("\\", "/").rsplit("/", 1)[-1]
     change = _SINCE.get(str(doc.get("file_since_apply")))
-    lines = [f"File:      {clean(name)} {change}"] if change else []
-    return lines + ([f"Drift:     {clean(doc.get('drift'))}"] if doc.get("drift") else [])
+    lines = [_line(_("File"), _(change).format(name=clean(name)))] if change else []
+    return lines + ([_line(_("Drift"), clean(doc.get("drift")))] if doc.get("drift") else [])
 
 
 def _install_lines(install: object) -> list[str]:
     """For an install whose flags are not managed: why, and where they go."""
     if not isinstance(install, Mapping) or install.get("manageable") is not False:
         return []
-    lines = [f"Install:   not managed: {clean(install.get('why_not'))}"]
-    return [*lines, f"  flags go here: {clean(install.get('where_flags_go'))}"]
+    return [_line(_("Install"), _("not managed: {why}").format(why=clean(install.get("why_not")))),
+            "  " + _("flags go here: {place}").format(place=clean(install.get("where_flags_go")))]
 
 
 def _daemon_lines(daemon: object) -> list[str]:
@@ -141,14 +155,17 @@ def _daemon_lines(daemon: object) -> list[str]:
 
     if not isinstance(daemon, Mapping) or not daemon.get("running") or not lives(daemon.get("pid")):
         known = daemon.get("doing") if isinstance(daemon, Mapping) else None
-        lines = ["Agent:     not running" + (f" ({clean(known)})" if known else "")]
+        text = _("not running ({doing})") if known else _("not running")
+        lines = [_line(_("Agent"), text.format(doing=clean(known)))]
     else:
-        lines = [f"Agent:     {clean(daemon.get('doing') or 'watching')} (pid {clean(daemon.get('pid'))})"]
+        text = _("{doing} (pid {pid})")
+        lines = [_line(_("Agent"), text.format(doing=clean(daemon.get("doing") or _("watching")),
+                                               pid=clean(daemon.get("pid"))))]
     if not isinstance(daemon, Mapping):
         return lines
-    lines += [f"  waiting: {clean(reason)}" for reason in daemon.get("waiting") or ()]
+    lines += [_line(_("  waiting"), clean(reason)) for reason in daemon.get("waiting") or ()]
     if daemon.get("asked"):
-        lines.append("  asked:   please close your web UI; what is due begins then")
-    lines += [f"  due:     {clean(cause)}" for cause in daemon.get("due") or ()]
-    lines += [f"  problem: {clean(problem)}" for problem in daemon.get("problems") or ()]
+        lines.append(_line(_("  asked"), _("please close your web UI; what is due begins then")))
+    lines += [_line(_("  due"), clean(cause)) for cause in daemon.get("due") or ()]
+    lines += [_line(_("  problem"), clean(problem)) for problem in daemon.get("problems") or ()]
     return lines

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, Literal
 
 from autotune.decide.compare import FRESH_PURPOSES
+from autotune.language.translate import N_, _
 from autotune.model.study import Launch, Sample
 from autotune.report import labels, words
 from autotune.report.outcome import Outcome, outcome, side_id
@@ -19,11 +20,11 @@ from autotune.report.outcome import Outcome, outcome, side_id
 Role = Literal["baseline", "winner", "other"]
 
 _COST_TEXTS = (
-    ("measuring", "Measuring clips"),
-    ("startup", "Starting the web UI"),
-    ("warmup", "First clips of a process (not counted)"),
-    ("waiting", "Waiting for a quiet GPU"),
-    ("search", "Thinking and bookkeeping"),
+    ("measuring", N_("Measuring clips")),
+    ("startup", N_("Starting the web UI")),
+    ("warmup", N_("First clips of a process (not counted)")),
+    ("waiting", N_("Waiting for a quiet GPU")),
+    ("search", N_("Thinking and bookkeeping")),
 )
 
 
@@ -151,7 +152,8 @@ def _workloads(document: Mapping[str, Any], samples: Sequence[Sample]) -> tuple[
     profile = document.get("profile")
     given = (profile.get("workloads") if isinstance(profile, Mapping) else None) or ()
     count = max([len(given), *(s.workload + 1 for s in samples)], default=0)
-    return tuple(words.workload(given[i]) if i < len(given) else f"workload {i + 1}" for i in range(count))
+    return tuple(words.workload(given[i]) if i < len(given) else _("workload {number}").format(number=i + 1)
+                 for i in range(count))
 
 
 def pairs(story: Story, workload: int = 0) -> tuple[Pair, ...]:
@@ -173,8 +175,8 @@ def pairs(story: Story, workload: int = 0) -> tuple[Pair, ...]:
 def cost_parts(tune: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """What a tune's wall time went into: (name, text, seconds); what is left over comes last."""
     given = tune.get("cost") or {}
-    found = [(name, text, float(given.get(name) or 0.0)) for name, text in _COST_TEXTS]
+    found = [(name, _(text), float(given.get(name) or 0.0)) for name, text in _COST_TEXTS]
     left = float(given.get("wall") or 0.0) - sum(value for _, _, value in found)
     if left > 0.005 * float(given.get("wall") or 0.0):
-        found.append(("rest", "Everything else", left))
+        found.append(("rest", _("Everything else"), left))
     return found

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from autotune.language.translate import _
 from autotune.model.failures import meaning
 from autotune.report import labels, words
 from autotune.report.outcome import SetResult, bounds, median, outcome, side_id
@@ -73,16 +74,17 @@ def probe_table(doc: Document) -> Group:
     """What ``probe`` saw: the machine and the web UI, then candidates, exclusions and warnings."""
     from rich.console import Group
 
-    parts: list[RenderableType] = [_table("", ("What", "Found"), _probe_facts(doc))]
+    parts: list[RenderableType] = [_table("", (_("What"), _("Found")), _probe_facts(doc))]
     tried = [c for c in doc.get("candidates") or () if not c.get("excluded")]
     out = [c for c in doc.get("candidates") or () if c.get("excluded")]
     if tried:
         rows = [(words.flags(c.get("flags", ()), c.get("settings")),) for c in tried]
-        parts.append(_table(f"Candidates ({len(rows)})", ("Flags and settings",), rows))
+        parts.append(_table(_("Candidates ({count})").format(count=len(rows)), (_("Flags and settings"),), rows))
     if out:
         rows2 = [(words.flags(c.get("flags", ()), c.get("settings")), c["excluded"]) for c in out]
-        parts.append(_table(f"Left out ({len(rows2)})", ("Flags and settings", "Why"), rows2))
-    parts += [_text(f"Warning: {line}", "yellow") for line in doc.get("warnings") or ()]
+        title = _("Left out ({count})").format(count=len(rows2))
+        parts.append(_table(title, (_("Flags and settings"), _("Why")), rows2))
+    parts += [_text(_("Warning: {text}").format(text=line), "yellow") for line in doc.get("warnings") or ()]
     return Group(*parts)
 
 
@@ -90,33 +92,36 @@ def folded_table(doc: Document, space: Space) -> Group:
     """What ``probe`` saw, with the sets to try told by what they differ in: a line a dimension, a line a reason."""
     from rich.console import Group
 
-    parts: list[RenderableType] = [_table("", ("What", "Found"), _probe_facts(doc))]
+    parts: list[RenderableType] = [_table("", (_("What"), _("Found")), _probe_facts(doc))]
     if space.dimensions:
-        parts.append(_table("", ("Varies", "Levels tried"), _levels(space)))
+        parts.append(_table("", (_("Varies"), _("Levels tried")), _levels(space)))
     parts.append(_text(_count(space)))
     if space.excluded:
-        parts.append(_table("", ("Left out", "Why"), _reasons(space)))
-    parts += [_text(f"Warning: {line}", "yellow") for line in doc.get("warnings") or ()]
+        parts.append(_table("", (_("Left out"), _("Why")), _reasons(space)))
+    parts += [_text(_("Warning: {text}").format(text=line), "yellow") for line in doc.get("warnings") or ()]
     return Group(*parts)
 
 
 def folded_lines(doc: Document, space: Space) -> list[str]:
     """The same for a pipe or a log: each fact on a line of its own, however long, without rules."""
-    pairs = [*_probe_facts(doc), *_levels(space), ("Sets", _count(space)), *_reasons(space)]
-    pairs += [("Warning", line) for line in doc.get("warnings") or ()]
+    pairs = [*_probe_facts(doc), *_levels(space), (_("Sets"), _count(space)), *_reasons(space)]
+    pairs += [(_("Warning"), line) for line in doc.get("warnings") or ()]
     return [clean(f"{what}: {found}" if what else found) for what, found in pairs]
 
 
 def _levels(space: Space) -> list[tuple[str, str]]:
     """Each dimension with its levels, the one of the current set marked."""
     now = dict(space[space.baseline].levels)
-    return [(one.name, ", ".join(f"{level} (now)" if level == now.get(one.name) else level for level in one.levels))
-            for one in space.dimensions]
+    return [(one.name, ", ".join(
+        _("{level} (now)").format(level=level) if level == now.get(one.name) else level for level in one.levels))
+        for one in space.dimensions]
 
 
 def _count(space: Space) -> str:
-    out = f"; {len(space.excluded)} left out" if space.excluded else ""
-    return f"That makes {words.plural(len(space.candidates), 'set')}, the current one among them{out}."
+    text = _("That makes {sets}, the current one among them.")
+    if space.excluded:
+        text = _("That makes {sets}, the current one among them; {count} left out.")
+    return text.format(sets=words.plural(len(space.candidates), "set"), count=len(space.excluded))
 
 
 def _reasons(space: Space) -> list[tuple[str, str]]:
@@ -124,7 +129,8 @@ def _reasons(space: Space) -> list[tuple[str, str]]:
     by_reason: dict[str, list[str]] = {}
     for row in space.excluded:
         by_reason.setdefault(row.reason, []).append(words.flags(row.flags.words, row.flags.settings))
-    return [("; ".join(sets) if len(sets) <= FEW else f"{sets[0]} and {len(sets) - 1} more", reason)
+    return [("; ".join(sets) if len(sets) <= FEW else _("{names} and {count} more").format(
+        names=sets[0], count=len(sets) - 1), reason)
             for reason, sets in by_reason.items()]
 
 
@@ -134,17 +140,17 @@ FEW = 3
 
 def _probe_facts(doc: Document) -> list[tuple[str, str]]:
     web, runtime = doc.get("webui") or {}, doc.get("runtime") or {}
-    facts = [("GPU", _gpu(gpu)) for gpu in doc.get("gpus") or ()] or [
-        ("GPU", "none found; the CPU is measured")
+    facts = [(_("GPU"), _gpu(gpu)) for gpu in doc.get("gpus") or ()] or [
+        (_("GPU"), _("none found; the CPU is measured"))
     ]
-    facts.append(("Web UI", _join(web.get("flavour"), web.get("version"), web.get("root"))))
+    facts.append((_("Web UI"), _join(web.get("flavour"), web.get("version"), web.get("root"))))
     runs = web.get("running")
-    facts.append(("Runs now", "not known" if runs is None else "yes, it is up" if runs else "no"))
-    facts.append(("Launch file", clean(web.get("launch_file"))))
+    facts.append((_("Runs now"), _("not known") if runs is None else _("yes, it is up") if runs else _("no")))
+    facts.append((_("Launch file"), clean(web.get("launch_file"))))
     if web.get("manageable") is False:
-        facts.append(("", f"cannot be managed: {clean(web.get('why_not'))}"))
-    facts.append(("Flags tuned", " ".join(web.get("tuned_flags") or ()) or "(none)"))
-    facts.append(("Flags kept", " ".join(web.get("kept_flags") or ()) or "(none)"))
+        facts.append(("", _("cannot be managed: {why}").format(why=clean(web.get("why_not")))))
+    facts.append((_("Flags tuned"), " ".join(web.get("tuned_flags") or ()) or _("(none)")))
+    facts.append((_("Flags kept"), " ".join(web.get("kept_flags") or ()) or _("(none)")))
     versions = [f"{name} {runtime[name]}" for name in ("torch", "cuda", "xformers") if runtime.get(name)]
     facts.append(("Python", _join(runtime.get("python") or web.get("python"), ", ".join(versions))))
     extension = doc.get("animatediff")
@@ -153,23 +159,24 @@ def _probe_facts(doc: Document) -> list[tuple[str, str]]:
             str(m["name"] if isinstance(m, Mapping) else m) for m in extension.get("motion_modules") or ()
         ]
         facts.append(
-            ("AnimateDiff", _join(extension.get("version"), ", ".join(modules) or "no motion module"))
+            ("AnimateDiff", _join(extension.get("version"), ", ".join(modules) or _("no motion module")))
         )
     else:
-        facts.append(("AnimateDiff", "not installed"))
+        facts.append(("AnimateDiff", _("not installed")))
     settings = doc.get("settings") or {}
     if settings:
-        facts.append(("Settings that act", words.flags((), settings)))
+        facts.append((_("Settings that act"), words.flags((), settings)))
     mark = doc.get("fingerprint") or {}
-    facts.append(("Fingerprint", clean(mark.get("id") if isinstance(mark, Mapping) else mark)))
+    facts.append((_("Fingerprint"), clean(mark.get("id") if isinstance(mark, Mapping) else mark)))
     return facts
 
 
 def _gpu(gpu: Document) -> str:
     total = gpu.get("memory_total")
     size = words.memory(total) if total is not None else None
-    driver = f"driver {gpu['driver_version']}" if gpu.get("driver_version") else None
-    return _join(gpu.get("name"), size, driver)
+    driver = gpu.get("driver_version")
+    told = _("driver {version}").format(version=driver) if driver else None
+    return _join(gpu.get("name"), size, told)
 
 
 def _join(*values: object) -> str:
@@ -182,10 +189,10 @@ def tune_summary(doc: Document) -> Group:
     from rich.text import Text
 
     found = outcome(doc)
-    verdict = Text("Change your flags. " if found.changes else "Keep your flags. ")
+    verdict = Text(_("Change your flags. ") if found.changes else _("Keep your flags. "))
     verdict.stylize("bold green" if found.changes else "bold")
     verdict.append(clean(found.reason), style="not bold")
-    sides = [("current", found.baseline), (found.name, found.other)]
+    sides = [(_("current"), found.baseline), (found.name, found.other)]
     rows = [
         (
             name,
@@ -197,25 +204,24 @@ def tune_summary(doc: Document) -> Group:
         for name, side in sides
         if side
     ]
-    heads = ("Set", "Flags and settings", "A clip", "Interval", "Peak memory")
+    heads = (_("Set"), _("Flags and settings"), _("A clip"), _("Interval"), _("Peak memory"))
     parts: list[RenderableType] = [verdict, _table("", heads, rows, "234")]
-    if words.has_torch_peaks(side for _, side in sides):
-        peaks = (f"{name} {' and '.join(words.torch_peaks(side, True))}" for name, side in sides if side)
-        parts.append(_text(f"Torch's own peaks since the start, active and reserved: {'; '.join(peaks)}"))
+    if words.has_torch_peaks(side for __, side in sides):
+        peaks = [_("{name} {active} and {reserved}").format(name=name, active=active, reserved=reserved)
+                 for name, side in sides if side for active, reserved in [words.torch_peaks(side, True)]]
+        text = _("Torch's own peaks since the start, active and reserved: {peaks}")
+        parts.append(_text(text.format(peaks="; ".join(peaks))))
     speedup = found.speedup
     if speedup:
-        interval = f"{words.percent(speedup['confidence'])} interval"
-        span = f"{speedup['low']:.3f} to {speedup['high']:.3f}"
-        parts.append(
-            _text(f"The {found.name} set: {words.gain(speedup['estimate'])} as fast ({interval} {span})")
-        )
+        parts.append(_text(_("The {name} set: {speed}").format(name=found.name, speed=words.speedup_words(speedup, 3))))
     parts += _credit(doc)
     clips = (doc.get("profile") or {}).get("workload") or ()
     several = len(clips) > 1
     parts += [_text(line) for line in words.workloads(doc.get("per_workload") or (), list(map(words.workload, clips)))]
     parts += [_text(line) for line in words.longer_clips(doc.get("expected_at") or (), several)]
     parts.append(_trials(doc))
-    parts += [_text(f"{one['flag']}: not measured, {one['reason']}") for one in doc.get("unmeasured") or ()]
+    parts += [_text(_("{flag}: not measured, {why}").format(flag=one["flag"], why=one["reason"]))
+              for one in doc.get("unmeasured") or ()]
     parts.append(_text(_spent(doc)))
     return Group(*parts)
 
@@ -228,17 +234,21 @@ def _credit(doc: Document) -> list[RenderableType]:
     found = list(doc.get("ablation") or ())
     if len(found) < 2:
         return []
-    rows = [(row["flag"], words.change(row["effect"]), f"{words.change(row['low'])} to {words.change(row['high'])}",
-             words.credit_source(row), "yes" if row["significant"] else "not shown") for row in found]
-    lines = [_text(f"{flag}: {effect} longer without it ({interval}), {source}; clear of zero: {clear}")
+    rows = [(_(row["flag"]), words.change(row["effect"]),
+             _("{low} to {high}").format(low=words.change(row["low"]), high=words.change(row["high"])),
+             words.credit_source(row), _("yes") if row["significant"] else _("not shown")) for row in found]
+    line = _("{flag}: {effect} longer without it ({interval}), {source}; clear of zero: {clear}")
+    lines = [_text(line.format(flag=flag, effect=effect, interval=interval, source=source, clear=clear))
              for flag, effect, interval, source, clear in rows]
-    return [_table("Which flag does what", ("Flag", "Longer without it", "Interval", "From", "Clear of zero"), rows,
-                   "12", Group(_text("Which flag does what"), *lines))]
+    title = _("Which flag does what")
+    heads = (_("Flag"), _("Longer without it"), _("Interval"), _("From"), _("Clear of zero"))
+    return [_table(title, heads, rows, "12", Group(_text(title), *lines))]
 
 
 def _bounds(side: SetResult) -> str:
     found = bounds(side)
-    return "–" if found is None else f"{words.seconds(found[0])} to {words.seconds(found[1])}"
+    return "–" if found is None else _("{low} to {high}").format(
+        low=words.seconds(found[0]), high=words.seconds(found[1]))
 
 
 def _trials(doc: Document) -> RenderableType:
@@ -260,11 +270,10 @@ def _trials(doc: Document) -> RenderableType:
         )
         for name, t in ordered
     ]
-    short = any(row[2].startswith(words.ABOUT) for row in rows)
-    note = f"; {words.ABOUT.strip()}: told from clips with fewer steps" if short else ""
-    return _table(
-        f"Sets measured ({len(rows)}){note}", ("Set", "Flags and settings", "Fastest clip", "Failed"), rows, "2"
-    )
+    title = _("Sets measured ({count})").format(count=len(rows))
+    if any(row[2].startswith(words.ABOUT) for row in rows):
+        title = _("{title}; {mark}: told from clips with fewer steps").format(title=title, mark=words.ABOUT.strip())
+    return _table(title, (_("Set"), _("Flags and settings"), _("Fastest clip"), _("Failed")), rows, "2")
 
 
 def _fastest(doc: Document, name: str) -> str:
@@ -285,14 +294,12 @@ def _rank(trial: Document) -> float:
 
 def _spent(doc: Document) -> str:
     cost = doc.get("cost") or {}
-    parts = [
-        f"{name} {words.seconds(cost[name])}"
-        for name in ("measuring", "startup", "warmup", "waiting", "search")
-        if cost.get(name)
-    ]
-    launches = words.plural(int(doc.get("launches") or 0), "launch")
-    counts = f"{launches}, {words.plural(int(doc.get('clips') or 0), 'clip')}"
-    return f"Took {words.seconds(cost.get('wall'))} ({counts}): {', '.join(parts) or '–'}"
+    names = {"measuring": _("measuring"), "startup": _("startup"), "warmup": _("warmup"), "waiting": _("waiting"),
+             "search": _("search")}
+    parts = [f"{name} {words.seconds(cost[key])}" for key, name in names.items() if cost.get(key)]
+    return _("Took {time} ({launches}, {clips}): {parts}").format(
+        time=words.seconds(cost.get("wall")), launches=words.plural(int(doc.get("launches") or 0), "launch"),
+        clips=words.plural(int(doc.get("clips") or 0), "clip"), parts=", ".join(parts) or "–")
 
 
 def history_table(rows: Iterable[Document]) -> RenderableType:
@@ -314,8 +321,8 @@ def history_table(rows: Iterable[Document]) -> RenderableType:
         )
         for row in kept
     ]
-    return _table("", ("When", "What", "Cause", "End", "Flags and settings", "Speed", "Id"), body, "5",
-                  _entries(body))
+    heads = (_("When"), _("What"), _("Cause"), _("End"), _("Flags and settings"), _("Speed"), _("Id"))
+    return _table("", heads, body, "5", _entries(body))
 
 
 def _entries(body: Iterable[Sequence[object]]) -> RenderableType:
@@ -334,7 +341,8 @@ def _entries(body: Iterable[Sequence[object]]) -> RenderableType:
 def _end(row: Document) -> str:
     """How it ended: a tune or a check with its decision; what did not come to its end with exit code and reason."""
     if row.get("code"):
-        return f"{row.get('result')} (exit {row['code']}): {row.get('message')}"
+        return _("{result} (exit {code}): {message}").format(
+            result=row.get("result"), code=row["code"], message=row.get("message"))
     return str(row.get("decision") or row.get("result") or "done")
 
 
@@ -347,29 +355,31 @@ def verify_table(doc: Document) -> Group:
         for item in doc.get("flags") or ()
     ]
     end = (
-        _text("All is as written.", "green") if doc.get("ok") else _text("Not all is as written.", "bold red")
+        _text(_("All is as written."), "green") if doc.get("ok") else _text(_("Not all is as written."), "bold red")
     )
-    table = _table("", ("Flag", "In the file", "On the command line", "In effect"), rows)
+    table = _table("", (_("Flag"), _("In the file"), _("On the command line"), _("In effect")), rows)
     return Group(table, *(_text(line) for line in _verify_notes(doc)), end)
 
 
 def _verify_notes(doc: Document) -> list[str]:
     """Why a flag is not as written, settings that are not, what became of the file, and who was asked."""
     lines = [
-        f"{item['flag']}: {item.get('why') if item.get('expected') else 'not part of what was applied'}"
+        _("{flag}: {why}").format(flag=item["flag"], why=item.get("why")) if item.get("expected") else
+        _("{flag}: not part of what was applied").format(flag=item["flag"])
         for item in doc.get("flags") or () if item.get("ok") is False and (item.get("why") or not item.get("expected"))
     ]
     lines += [
-        f"{item['setting']}: {clean(item.get('now'))} instead of {clean(item.get('expected'))}"
+        _("{setting}: {now} instead of {expected}").format(
+            setting=item["setting"], now=clean(item.get("now")), expected=clean(item.get("expected")))
         for item in doc.get("settings") or ()
     ]
     lines += [clean(line) for line in doc.get("words") or ()]
-    lines += [f"Not certain: {clean(doc['depends'])}"] if doc.get("depends") else []
+    lines += [_("Not certain: {what}").format(what=clean(doc["depends"]))] if doc.get("depends") else []
     lines += since_lines(doc)
-    return lines + ([f"Asked: {clean(doc['asked'])}"] if doc.get("asked") else [])
+    return lines + ([_("Asked: {who}").format(who=clean(doc["asked"]))] if doc.get("asked") else [])
 
 
 def _answer(value: object) -> Text:
     if value is None:
-        return _text("not seen", "dim")
-    return _text("yes", "green") if value else _text("no", "bold red")
+        return _text(_("not seen"), "dim")
+    return _text(_("yes"), "green") if value else _text(_("no"), "bold red")

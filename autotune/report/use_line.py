@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from autotune.language.translate import _
 from autotune.report import words
 from autotune.report.charts import Chart, Mark, Name, Scale, Tick
 
@@ -38,24 +39,24 @@ def use_line(doc: Mapping[str, Any]) -> UseLine | None:
     shown = [(row, row["seconds"] / median(usual[row["series"]])) for row in rows if row["series"] in usual]
     if len(shown) < LEAST_USES:
         return None
-    times = [value for _, value in shown]
+    times = [value for __, value in shown]
     low, high = min(times), max(times)
     margin = max(high - low, 0.02) * 0.1
     across, up = Scale(-0.5, len(shown) - 0.5), Scale(max(0.0, low - margin), high + margin)
     marks = tuple(Mark(across.at(number), round(100 - up.at(value), 2), _colour(doc, row), True, _tip(row, value))
                   for number, (row, value) in enumerate(shown))
-    updates = [(number, row) for number, (row, _) in enumerate(shown) if row["updates"]]
+    updates = [(number, row) for number, (row, __) in enumerate(shown) if row["updates"]]
     names = tuple(Name(across.at(number - 0.5), 0.0, str(count), "plain", False, True, False)
-                  for count, (number, _) in enumerate(updates, 1))
+                  for count, (number, __) in enumerate(updates, 1))
     step = max(1, -(-len(shown) // MOST_TICKS))
     ticks = tuple(Tick(across.at(number), words.moment(row["at"])[:10])
-                  for number, (row, _) in enumerate(shown) if number % step == step // 2)
-    title = (f"Line of {words.plural(len(shown), 'use')} of your web UI: {doc.get('text')} "
-             f"Updates are marked in {words.plural(len(updates), 'place')}.")
-    chart = Chart(title, "uses of your web UI, by day", ticks, marks=marks, names=names, up=up.ticks(),
-                  up_title="time of a clip, 1 = as before", lines=tuple(name.at for name in names))
+                  for number, (row, __) in enumerate(shown) if number % step == step // 2)
+    title = _("Line of {uses} of your web UI: {text} Updates are marked in {places}.").format(
+        uses=words.plural(len(shown), "use"), text=doc.get("text"), places=words.plural(len(updates), "place"))
+    chart = Chart(title, _("uses of your web UI, by day"), ticks, marks=marks, names=names, up=up.ticks(),
+                  up_title=_("time of a clip, 1 = as before"), lines=tuple(name.at for name in names))
     listed = tuple((count, words.moment(row["at"])[:10], row["start"], "; ".join(row["updates"]))
-                   for count, (_, row) in enumerate(updates, 1))
+                   for count, (__, row) in enumerate(updates, 1))
     return UseLine(chart, listed)
 
 
@@ -69,5 +70,6 @@ def _colour(doc: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def _tip(row: Mapping[str, Any], value: float) -> str:
-    return (f"start {row['start']}, {words.moment(row['at'])}: {value:.2f} times as long as before "
-            f"({row['shape']}, {words.seconds(row['seconds'])} a step and frame)")
+    text = _("start {number}, {moment}: {times:.2f} times as long as before ({clip}, {seconds} a step and frame)")
+    return text.format(number=row["start"], moment=words.moment(row["at"]), times=value, clip=row["shape"],
+                       seconds=words.seconds(row["seconds"]))

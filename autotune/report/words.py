@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from autotune.language.translate import N_, _, ngettext
+
 
 def seconds(value: float | None) -> str:
     """A time in seconds as text with three figures ("0.412 s", "4.90 s"), minutes from 120 s on."""
@@ -15,10 +17,9 @@ def seconds(value: float | None) -> str:
         whole = round(value)
         hours, rest = divmod(whole, 3600)
         minutes, left = divmod(rest, 60)
-        return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s"
-    if value >= 100:
-        return f"{value:.0f} s"
-    return f"{value:.{places(value)}f} s"
+        text = _("{hours} h {minutes:02d} min") if hours else _("{minutes} min {seconds:02d} s")
+        return text.format(hours=hours, minutes=minutes, seconds=left)
+    return _("{seconds} s").format(seconds=f"{value:.0f}" if value >= 100 else f"{value:.{places(value)}f}")
 
 
 def places(value: float) -> int:
@@ -36,8 +37,8 @@ def memory(mib: float | None) -> str:
 
 ABOUT = "≈ "
 """Goes before seconds that are computed from clips with fewer steps."""
-TORCH = ("Torch active", "Torch reserved")
-"""Column heads of torch's own memory peaks."""
+TORCH = (N_("Torch active"), N_("Torch reserved"))
+"""Column heads of torch's own memory peaks, translated where they are shown."""
 
 
 def has_torch_peaks(sides: Iterable[Mapping[str, Any] | None]) -> bool:
@@ -54,7 +55,7 @@ def torch_peaks(side: Mapping[str, Any], shown: bool) -> tuple[str, ...]:
 
 def gain(factor: float | None) -> str:
     """A time ratio as a factor ("1.47 times")."""
-    return "–" if factor is None else f"{factor:.2f} times"
+    return "–" if factor is None else _("{factor:.2f} times").format(factor=factor)
 
 
 def change(factor: float) -> str:
@@ -65,9 +66,9 @@ def change(factor: float) -> str:
 def credit_source(row: Mapping[str, Any]) -> str:
     """Where a flag's effect comes from: fresh pairs with and without it, or a model of all clips."""
     if not row.get("measured"):
-        return "an expectation, not measured"
+        return _("an expectation, not measured")
     pairs = int(row.get("pairs") or 0)
-    return f"measured, {plural(pairs, 'fresh pair')}" if pairs else "measured"
+    return _("measured, {pairs}").format(pairs=plural(pairs, "fresh pair")) if pairs else _("measured")
 
 
 def percent(share: float) -> str:
@@ -77,10 +78,24 @@ def percent(share: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun: "1 launch", "2 launches"."""
-    if count == 1:
-        return f"{count} {noun}"
-    return f"{count} {noun}es" if noun.endswith(("ch", "s", "x")) else f"{count} {noun}s"
+    """A count with its noun, one of those below: "1 launch", "2 launches"."""
+    return {
+        "clip": ngettext("{count} clip", "{count} clips", count),
+        "set": ngettext("{count} set", "{count} sets", count),
+        "launch": ngettext("{count} launch", "{count} launches", count),
+        "pair": ngettext("{count} pair", "{count} pairs", count),
+        "fresh pair": ngettext("{count} fresh pair", "{count} fresh pairs", count),
+        "other clip": ngettext("{count} other clip", "{count} other clips", count),
+        "use": ngettext("{count} use", "{count} uses", count),
+        "place": ngettext("{count} place", "{count} places", count),
+    }[noun].format(count=count)
+
+
+def speedup_words(speedup: Mapping[str, Any], digits: int = 2) -> str:
+    """A speedup with its interval: "1.35 times as fast (95 % interval 1.31 to 1.39)"."""
+    return _("{gain} as fast ({confidence} interval {low} to {high})").format(
+        gain=gain(speedup["estimate"]), confidence=percent(speedup["confidence"]), low=f"{speedup['low']:.{digits}f}",
+        high=f"{speedup['high']:.{digits}f}")
 
 
 def longer_clips(rows: Iterable[Mapping[str, Any]], several: bool = False) -> list[str]:
@@ -89,18 +104,18 @@ def longer_clips(rows: Iterable[Mapping[str, Any]], several: bool = False) -> li
     lines = []
     for row in rows:
         speedup = row["speedup"]
-        of = f"Clip {row['workload'] + 1} with" if several else "A clip of"
-        line = (f"{of} {row['steps']} steps: {gain(speedup['estimate'])} as fast ({percent(speedup['confidence'])} "
-                f"interval {speedup['low']:.2f} to {speedup['high']:.2f})")
+        of = _("Clip {number} with {steps} steps: {speed}") if several else _("A clip of {steps} steps: {speed}")
+        line = of.format(number=row["workload"] + 1, steps=row["steps"], speed=speedup_words(speedup))
         measured = row.get("measured")
         if row["checked"] and measured == speedup["estimate"]:
-            lines.append(f"{line}, measured.")
+            text = _("{line}, measured.")
         elif row["checked"]:
-            lines.append(f"{line}, checked with one clip of each set ({measured:.2f}).")
+            text = _("{line}, checked with one clip of each set ({measured:.2f}).")
         elif measured is not None:
-            lines.append(f"{line}, not sure: one clip of each set came to {measured:.2f}.")
+            text = _("{line}, not sure: one clip of each set came to {measured:.2f}.")
         else:
-            lines.append(f"{line}, told from clips with fewer steps, not checked.")
+            text = _("{line}, told from clips with fewer steps, not checked.")
+        lines.append(text.format(line=line, measured=measured))
     return lines
 
 
@@ -109,20 +124,21 @@ def workloads(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[s
     lines of ``workload``."""
     lines = []
     for row in rows:
-        name = names[row["workload"]] if row["workload"] < len(names) else f"workload {row['workload'] + 1}"
+        number = row["workload"] + 1
+        name = names[number - 1] if number <= len(names) else _("workload {number}").format(number=number)
         speedup, other = row.get("speedup"), row.get("best_other")
-        line = f"Clip {row['workload'] + 1}, {name}"
+        line = _("Clip {number}, {name}").format(number=number, name=name)
         if speedup:
-            line += (f": {gain(speedup['estimate'])} as fast ({percent(speedup['confidence'])} interval "
-                     f"{speedup['low']:.2f} to {speedup['high']:.2f})")
+            line = f"{line}: {speedup_words(speedup)}"
         if other:
-            wants = flags(other.get("flags", ()), other.get("settings"))
-            how = "surely" if other["sure"] else "expected"
-            line += f"; alone it would rather have {wants}, {how} {change(other['expected_gain'])[1:]} faster"
+            text = (_("{line}; alone it would rather have {flags}, surely {gain} faster") if other["sure"] else
+                    _("{line}; alone it would rather have {flags}, expected {gain} faster"))
+            line = text.format(line=line, flags=flags(other.get("flags", ()), other.get("settings")),
+                               gain=change(other["expected_gain"])[1:])
         elif speedup:
-            line += "; no set that was measured is better for it alone"
+            line = _("{line}; no set that was measured is better for it alone").format(line=line)
         if speedup or other:
-            lines.append(f"{line}.")
+            lines.append(_("{sentence}.").format(sentence=line))
     return lines
 
 
@@ -131,15 +147,17 @@ def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str
     parts = [" ".join(words)] if words else []
     pairs = settings.items() if isinstance(settings, Mapping) else (settings or ())
     parts += [f"{name} = {value}" for name, value in pairs]
-    return ", ".join(parts) or "(none)"
+    return ", ".join(parts) or _("(none)")
 
 
 def workload(item: Mapping[str, Any]) -> str:
     """A workload in one line: size, frames, steps, sampler."""
     size = f"{item.get('width')} × {item.get('height')}"
     frames, context = item.get("frames"), item.get("context")
-    windows = "" if context is None or context == frames else f" in windows of {context}"
-    text = f"{size}, {frames} frames{windows}, {item.get('steps')} steps"
+    text = _("{size}, {frames} frames, {steps} steps")
+    if context is not None and context != frames:
+        text = _("{size}, {frames} frames in windows of {context}, {steps} steps")
+    text = text.format(size=size, frames=frames, context=context, steps=item.get("steps"))
     sampler = item.get("sampler")
     return f"{text}, {sampler}" if sampler else text
 
