@@ -69,7 +69,7 @@ def _find(data: bytes, path: Path, root: Path | None) -> tuple[_Package, str]:
             active = document.get("ActiveInstalledPackage") or document.get("PreferredWorkflowPackage")
             chosen = [p for p in chosen if p.data.get("Id") == active]
     if len(chosen) != 1:
-        names = ", ".join(str(p.data.get("DisplayName")) for p in packages) or "none"
+        names = ", ".join(str(p.data.get("DisplayName")) for p in packages) or _("none")
         raise Refused(_("{path} does not say which package is meant (it holds: {names})").format(
                           path=path, names=names), _("Name the package's folder with --webui."))
     return chosen[0], text
