@@ -108,7 +108,7 @@ def story_of(document: Mapping[str, Any], samples: Sequence[Sample], launches: S
     baseline = side_id(tune.get("baseline"))
     found = outcome(tune)
     winner = side_id(found.other)
-    tags = {"baseline": "current", "winner": found.name}
+    tags = {"baseline": _("current"), "winner": found.name}
     ids = list(dict.fromkeys([s.candidate for s in samples] + [x.candidate for x in launches]))
     names = labels.short(ids)
     groups: dict[str, list[Sample]] = defaultdict(list)

@@ -122,6 +122,17 @@ def test_every_translation_can_be_filled_in(language: str, value: object) -> Non
             text.format(**dict.fromkeys(names, value))
 
 
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_translation_of_a_template_can_be_filled_in(language: str) -> None:
+    """There a per cent sign begins what is filled in, as in the English."""
+    found = [one for one in messages(language) if any("/templates/" in name for name, _ in one.locations)]
+    assert found
+    for one in found:
+        names = {name for text in forms(key(one.id)) for name in PERCENT.findall(text) if name}
+        for text in (*forms(key(one.id)), *forms(key(one.string or ""))):
+            assert text % dict.fromkeys(names, "x") or not text
+
+
 CATALOGUES = {language: messages(language) for language in OTHERS}
 
 
