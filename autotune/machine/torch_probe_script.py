@@ -70,7 +70,7 @@ def switches(torch: ModuleType, device: str) -> dict[str, list[str]]:
     """Switches that torch has, each with its levels."""
     found = {"cudnn_benchmark": ["default", "on"]}
     try:
-        if hasattr(torch.backends.cuda.matmul, "allow_fp16_accumulation"):
+        if hasattr(torch._C, "_get_cublas_allow_fp16_accumulation"):
             found["fp16_accumulation"] = ["default", "on"]
         found["sdpa_order"] = ["default", *other_first(torch, device)]
     except FAULTS:

@@ -25,12 +25,13 @@ import argparse, json, sys, types
 from pathlib import Path
 from autotune.engine import extensions
 from autotune.engine.options import Options
+from autotune.engine.state import JobState
 
 data, steps = Path(sys.argv[1]), json.loads(sys.argv[2])
 import torch
 options = Options(data / "config.json")
 flags = argparse.Namespace(disable_all_extensions=False, disable_extra_extensions=False, nowebui=True)
-ui = types.SimpleNamespace(data=data, flags=flags, options=options)
+ui = types.SimpleNamespace(data=data, flags=flags, options=options, state=JobState())
 
 def kernels():
     one = torch.ones(1, 2, 16, 8)
@@ -42,7 +43,7 @@ def kernels():
 def look():
     has = {"benchmark": torch.backends.cudnn.benchmark, "kernel": kernels()}
     matmul = torch.backends.cuda.matmul
-    if hasattr(matmul, "allow_fp16_accumulation"):
+    if hasattr(torch._C, "_get_cublas_allow_fp16_accumulation"):
         has["fp16"] = matmul.allow_fp16_accumulation
     return has
 
@@ -58,7 +59,7 @@ def told():
     return json.loads(asyncio.run(route.endpoint(None)).body)
 
 states.append({**look(), "told": told()})
-for key, value in steps:
+for key, value in [one for one in steps if one[0] in options.defaults]:
     taken = options.set(key, value)
     states.append({**look(), "told": told(), "taken": taken, "option": options.get(key)})
 labels = sys.modules["modules.shared"].opts.data_labels

@@ -195,7 +195,8 @@ def switches() -> list[Switch]:
     """Those that this PyTorch has."""
     found = [Switch("cudnn_benchmark", Flag(torch.backends.cudnn, "benchmark", live=False), True, "next start")]
     products = torch.backends.cuda.matmul
-    if hasattr(products, "allow_fp16_accumulation"):
+    # PyTorch 2.1 raises AssertionError where the place itself is asked for a name that it does not know.
+    if hasattr(torch._C, "_get_cublas_allow_fp16_accumulation"):
         found.append(Switch("fp16_accumulation", Flag(products, "allow_fp16_accumulation", live=True), True, "images"))
     if hasattr(torch.backends.cuda, "enable_flash_sdp") and hasattr(torch, "_fused_sdp_choice"):
         found.append(Switch("sdpa_order", Order(), False, "first" if CUDA else "plain"))
