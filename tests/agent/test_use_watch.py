@@ -20,7 +20,7 @@ from autotune.store.use import UseLog
 from autotune.webui.running import OwnWebUI
 from tests.webui.test_used_clips import FIELDS, bars, job
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="where a program's output goes is not told there")
+needs_output = pytest.mark.skipif(sys.platform == "win32", reason="where a program's output goes is not told there")
 WAITS = "import sys; sys.stdin.read()"
 
 
@@ -81,6 +81,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     one.stop()
 
 
+@needs_output
 def test_each_clip_but_the_first_of_a_start_is_one_sample(desk: Desk) -> None:
     desk.start("--opt-sdp-attention", "--api")
     for seconds in (2.0, 0.5, 0.25):
@@ -98,6 +99,7 @@ def test_each_clip_but_the_first_of_a_start_is_one_sample(desk: Desk) -> None:
     assert b"secret" not in (desk.root / "state" / "use.jsonl").read_bytes()
 
 
+@needs_output
 def test_a_killed_agent_goes_on_without_counting_twice(desk: Desk) -> None:
     desk.start()
     for _ in range(3):
@@ -111,6 +113,7 @@ def test_a_killed_agent_goes_on_without_counting_twice(desk: Desk) -> None:
     assert [record.number for record in desk.use.of(StartRecord)] == [1]
 
 
+@needs_output
 def test_a_second_start_into_the_same_file_is_read_by_itself(desk: Desk) -> None:
     desk.start()
     desk.clip(0.5)
@@ -125,6 +128,7 @@ def test_a_second_start_into_the_same_file_is_read_by_itself(desk: Desk) -> None
     assert [record.parts["tuned_flags"] for record in desk.use.of(PartsRecord)] == ["", "--xformers"]
 
 
+@needs_output
 def test_times_and_figures_that_do_not_come_together_are_given_up_and_later_ones_are_right(desk: Desk) -> None:
     desk.start()
     desk.clip(0.5)
@@ -139,6 +143,7 @@ def test_times_and_figures_that_do_not_come_together_are_given_up_and_later_ones
     assert len(desk.look()) == 1, "its bar and its file tell of different clips, or the file tells nothing"
 
 
+@needs_output
 def test_a_file_that_comes_before_its_last_line_is_waited_for(desk: Desk) -> None:
     desk.start()
     desk.clip(0.5)
@@ -204,6 +209,7 @@ def test_what_the_tab_tells_is_taken_once_where_its_process_is_known(desk: Desk)
     assert len(desk.look()) == 3
 
 
+@needs_output
 def test_megabytes_of_output_are_read_in_pieces(desk: Desk) -> None:
     desk.start()
     desk.clip(0.5)
