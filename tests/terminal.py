@@ -19,17 +19,19 @@ from tests.waiting import wait_for
 
 
 class Terminal:
-    """Runs a command on a pseudo-terminal of this size; ``seen`` keeps every screen that differed from the last."""
+    """Runs a command on a pseudo-terminal of this size; ``seen`` keeps every screen that differed from the last.
+    ``piped``: its stdout is a pipe, and only stderr is on the terminal."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], columns: int, rows: int,
-                 pass_fds: tuple[int, ...] = ()) -> None:
+                 pass_fds: tuple[int, ...] = (), piped: bool = False) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=1000)
         self._stream, self._lock = pyte.ByteStream(self.screen), threading.Lock()
         self.raw = b""
         self.seen: list[list[str]] = []
         self._master, slave = pty.openpty()
         self.resize(columns, rows)
-        self.process = subprocess.Popen(command, env={"TERM": "xterm-256color", **env}, stdin=slave, stdout=slave,
+        self.process = subprocess.Popen(command, env={"TERM": "xterm-256color", **env}, stdin=slave,
+                                        stdout=subprocess.PIPE if piped else slave,
                                         stderr=slave, start_new_session=True, pass_fds=pass_fds,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
@@ -45,6 +47,8 @@ class Terminal:
             self.process.kill()
         self.process.wait()
         self._reader.join(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         os.close(self._master)
 
     def resize(self, columns: int, rows: int) -> None:

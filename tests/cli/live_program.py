@@ -1,7 +1,8 @@
-"""A program for test_live.py: shows a tune as `autotune tune` does, one step for each line on its standard input.
+"""A program for test_live.py: shows a tune as `autotune tune` does, one step for each line that it is told.
 
-``step``: the next decision of a recorded tune; ``say TEXT``: a line that stays; ``print TEXT``: somebody else writes to
-stderr, in two pieces; ``end``: the tune ends. Signals are handled as the command does.
+Arguments: the file descriptor that it is told through, and "line" to show one line, as `apply` does. ``step``: the next
+decision of a recorded tune; ``say TEXT``: a line that stays; ``print TEXT``: somebody else writes to stderr, in two
+pieces; ``end``: the tune ends. Signals are handled as the command does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from autotune.cli import main
 from autotune.cli.common_options import CommonOptions
 from autotune.cli.output import print_error
-from autotune.cli.progress import tune_progress
+from autotune.cli.progress import tune_progress, working
 from autotune.model.errors import AutotuneError
 from autotune.search.standings import standings
 from autotune.search.time_left import time_left
@@ -31,7 +32,9 @@ def play(orders: int) -> None:
     tune, strategy, found = decisions("article512")
     common = CommonOptions(None, None, Places(Path("unused")), False, False)
     left = iter(found)
-    with tune_progress(common, time.monotonic(), tune.profile, "speed") as progress, os.fdopen(orders) as lines:
+    shown = (working(common, "Proving the flags 起動オプション") if "line" in sys.argv[2:] else
+             tune_progress(common, time.monotonic(), tune.profile, "speed"))
+    with shown as progress, os.fdopen(orders) as lines:
         for line in lines:
             what, _, text = line.rstrip("\n").partition(" ")
             if what == "end":

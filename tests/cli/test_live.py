@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from autotune.cli import progress
+from autotune.cli import output, progress
 from autotune.cli.live_view import ASCII, DRAWN, TuneView, line_view, marks_for, view
 from autotune.language.translate import use_language
 from benchmarks.replayed import TUNES
@@ -57,10 +57,12 @@ def test_the_marks_are_letters_of_the_streams_encoding(encoding: str) -> None:
 
 
 @pytest.mark.slow
-def test_bars_stand_on_one_scale_and_agree_with_the_figures() -> None:
-    shown, elapsed = shown_at("article768", 0.9)
-    assert shown.standings is not None
-    rows = [line.plain for line in view(shown, TuneView(120, 40, elapsed, 0.0, DRAWN)) if "│" in line.plain]
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_bars_stand_on_one_scale_and_agree_with_the_figures(language: str) -> None:
+    with speaking(language):
+        shown, elapsed = shown_at("article768", 0.9)
+        rows = [line.plain for line in view(shown, TuneView(120, 40, elapsed, 0.0, DRAWN)) if "│" in line.plain]
+    assert sum("（現在）" in row for row in rows) == (language == "ja")
     assert len({cell_len(row.split("│")[0]) for row in rows}) == 1 and len(rows) >= 4
     for row in rows:
         if "●" not in row:
@@ -100,6 +102,13 @@ def test_where_a_screen_is_drawn(environ: Mapping[str, str], tty: bool, live: bo
     assert progress.can_be_live(Stream(tty), dict(environ)) == live
 
 
+def test_nothing_is_drawn_where_nobody_sees_it() -> None:
+    """Windows calls NUL a terminal; a program without a console has no stderr at all."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        assert not progress.can_be_live(nowhere, {"TERM": "xterm"})
+    assert not progress.can_be_live(output._Nowhere("w"), {"TERM": "xterm"})
+
+
 def test_a_windows_console_without_escape_sequences_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: True)
     assert not progress.can_be_live(Stream(True), {"TERM": "xterm"})
@@ -111,14 +120,15 @@ if sys.platform != "win32":
     class Play:
         """The program on a terminal, and the pipe through which it is told to go on."""
 
-        def __init__(self, columns: int, rows: int, **env: str) -> None:
+        def __init__(self, columns: int, rows: int, *words: str, piped: bool = False,
+                     env: Mapping[str, str] | None = None) -> None:
             told, self._orders = os.pipe()
             os.set_inheritable(told, True)
             unset = ("CI", "NO_COLOR", "COLUMNS", "LINES")
             kept = {key: value for key, value in os.environ.items() if key not in unset}
-            command = [sys.executable, "-m", "tests.cli.live_program", str(told)]
-            self.terminal = Terminal(command, {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **env},
-                                     columns, rows, pass_fds=(told,))
+            command = [sys.executable, "-m", "tests.cli.live_program", str(told), *words]
+            whole = {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **(env or {})}
+            self.terminal = Terminal(command, whole, columns, rows, (told,), piped)
             os.close(told)
 
         def tell(self, *lines: str) -> None:
@@ -172,6 +182,29 @@ if sys.platform != "win32":
                                  "  Nothing is lost: the same command goes on from here."]
             assert not any("yours" in line for line in said)
 
+    @pytest.mark.slow
+    def test_what_is_drawn_goes_to_stderr_alone() -> None:
+        with Play(80, 24, piped=True) as play:
+            play.tell("step", "step")
+            assert play.terminal.shows("(yours)")
+            play.tell("end")
+            assert play.terminal.ended() == 0
+            assert play.terminal.process.stdout is not None
+            assert play.terminal.process.stdout.read() == b"the verdict\n"
+            assert [line for line in play.terminal.lines() if line] == []
+
+    @pytest.mark.slow
+    def test_a_verb_at_work_is_one_line() -> None:
+        with Play(60, 10, "line") as play:
+            terminal = play.terminal
+            assert terminal.shows("Proving the flags 起")
+            play.tell("say starting the web UI once", "step")
+            assert terminal.shows(": Clip 1 of 1") and terminal.shows("starting the web UI once")
+            assert sum("Proving" in line for line in terminal.lines()) == 1
+            play.tell("end")
+            assert terminal.ended() == 0 and not terminal.cursor_hidden()
+            assert [line for line in terminal.all_lines() if line] == ["starting the web UI once", "the verdict"]
+
     def is_whole(terminal: Terminal) -> bool:
         """Whether one screen stands there, made for the window as it is now, and nothing of an earlier one."""
         lines = terminal.lines()
@@ -196,7 +229,7 @@ if sys.platform != "win32":
     @pytest.mark.slow
     @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"CI": "true"}])
     def test_plain_lines_where_no_screen_is_wanted(env: dict[str, str]) -> None:
-        with Play(80, 24, **env) as play:
+        with Play(80, 24, env=env) as play:
             play.tell("step", "step", "end")
             assert play.terminal.ended() == 0
             assert b"\x1b" not in play.terminal.raw

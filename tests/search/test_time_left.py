@@ -9,9 +9,10 @@ from statistics import fmean, median
 import pytest
 
 from autotune.model.study import History
+from autotune.search.confirm import confirmation_begun
 from autotune.search.screen import Screen
-from autotune.search.time_left import COMPARISON, SEARCH, time_left
-from benchmarks import surfaces
+from autotune.search.time_left import COMPARISON, SEARCH, facts, time_left
+from autotune.search.view import View
 from benchmarks.time_left import Noting, begin, summary, tasks, told
 
 NEW_SEEDS = 910000
@@ -61,11 +62,15 @@ def test_a_machine_half_as_fast_takes_twice_as_long() -> None:
             assert math.isclose(2.0 * one, other, rel_tol=0.02)
 
 
-def test_every_weight_belongs_to_a_fact() -> None:
-    for weights in (SEARCH, COMPARISON):
-        assert all(len(three) == 3 and all(map(math.isfinite, three)) for three in weights.values())
-    session, _ = begin(("drawn", "drawn", 1, 60.0))
-    assert isinstance(session.surface, surfaces.Drawn)
+@pytest.mark.slow
+def test_every_weight_belongs_to_a_fact_and_every_fact_has_one() -> None:
+    strategy, asked = histories(3)
+    seen: dict[bool, set[str]] = {False: set(), True: set()}
+    for history in asked[1:]:
+        view = View(history, strategy.space, strategy.profile, "speed", strategy.surface)
+        seen[confirmation_begun(view)] |= set(facts(strategy, view) or ())
+    assert seen == {False: set(SEARCH), True: set(COMPARISON)}
+    assert all(len(three) == 3 and all(map(math.isfinite, three)) for three in (*SEARCH.values(), *COMPARISON.values()))
 
 
 @pytest.mark.slow
@@ -74,7 +79,9 @@ def test_ranges_hold_and_likely_times_are_not_biased_on_new_tunes() -> None:
     rows = [told(task) for task in tasks(("drawn", "rest-3", "regimes"), range(NEW_SEEDS, NEW_SEEDS + 3))]
     assert len(rows) == 54
     found = summary(rows)
-    assert found["all"] >= 0.68, found
-    assert 0.55 <= median(found["ratio"]) <= 1.7, found
-    assert found["end"] >= 0.42, found
+    # On 648 new tunes: 82 % and 68 % held, half of the likely times are more than the truth, 57 % of the ends are near.
+    assert found["held"] >= 0.68, found
+    assert found["all"] >= 0.55, found
+    assert 0.6 <= median(found["ratio"]) <= 1.6, found
+    assert found["end"] >= 0.4, found
     assert fmean(row["known"] / row["decisions"] for row in rows) > 0.8
