@@ -124,19 +124,32 @@ def forked(task: Task) -> Row:
         proposal = strategy.next(session.history())
         if proposal is None or session.now > seconds / 2.0:
             break
-        before = copy.deepcopy(session)
+        before = copied(session)
         session.execute(proposal)
         if session.now > seconds / 2.0:
             session = before
             break
     rests = []
     for number in range(FORKS):
-        other = copy.deepcopy(session)
+        other = copied(session)
         other.rng.seed(f"fork {task} {number}")
         other.run(strategy)
         rests.append(other.now - seconds / 2.0)
     return {"family": task[0], "version": task[1], "seed": task[2], "budget": task[3], "seconds": round(seconds, 1),
             "rests": [round(one, 1) for one in rests]}
+
+
+def copied(session: Session) -> Session:
+    """A session that goes on by itself, on the same surface."""
+    made = copy.copy(session)
+    made.rng = copy.deepcopy(session.rng)
+    made.samples, made.launches, made.warmed = list(session.samples), list(session.launches), set(session.warmed)
+    if session.live is not None:
+        made.live = copy.copy(session.live)
+        own = vars(made.live)
+        own["rng"] = made.rng
+        own.update({name: dict(value) for name, value in own.items() if isinstance(value, dict)})
+    return made
 
 
 def within(guess: float, truth: float) -> bool:

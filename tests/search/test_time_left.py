@@ -13,7 +13,7 @@ from autotune.search.confirm import confirmation_begun
 from autotune.search.screen import Screen
 from autotune.search.time_left import COMPARISON, SEARCH, facts, time_left
 from autotune.search.view import View
-from benchmarks.time_left import Noting, begin, summary, tasks, told
+from benchmarks.time_left import BUDGETS, Noting, begin, summary, tasks, told
 
 NEW_SEEDS = 910000
 """Seeds that no weight was found on."""
@@ -76,12 +76,14 @@ def test_every_weight_belongs_to_a_fact_and_every_fact_has_one() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_ranges_hold_and_likely_times_are_not_biased_on_new_tunes() -> None:
-    rows = [told(task) for task in tasks(("drawn", "rest-3", "regimes"), range(NEW_SEEDS, NEW_SEEDS + 3))]
-    assert len(rows) == 54
+    asked = tasks(("rest-3", "regimes"), range(NEW_SEEDS, NEW_SEEDS + 4))
+    rows = [told(task) for task in asked if task[3] == BUDGETS[-1]]
+    assert len(rows) == 24
     found = summary(rows)
-    # On 648 new tunes: 82 % and 68 % held, half of the likely times are more than the truth, 57 % of the ends are near.
-    assert found["held"] >= 0.68, found
-    assert found["all"] >= 0.55, found
-    assert 0.6 <= median(found["ratio"]) <= 1.6, found
-    assert found["end"] >= 0.4, found
+    # 648 new tunes: 82 % and 68 % held, the likely time was as often too long as too short, 57 % of the ends were near.
+    # The bounds are what 24 such tunes leave of that, less three standard errors.
+    assert found["held"] >= 0.58, found
+    assert found["all"] >= 0.52, found
+    assert 0.55 <= median(found["ratio"]) <= 1.8, found
+    assert found["end"] >= 0.28, found
     assert fmean(row["known"] / row["decisions"] for row in rows) > 0.8
