@@ -84,6 +84,13 @@ def test_both_have_the_same_order_of_sections_lines_links_and_code() -> None:
     assert code["en"] == code["ja"]
 
 
+def test_no_japanese_paragraph_is_wrapped() -> None:
+    """A browser shows a blank where two lines of the source meet."""
+    wrapped = [line for line in re.findall(r"^.*[^\x00-\x7f] ?\n(?=\S)(?![-|#!]|\d\.)[^\n]+", text("ja"), re.MULTILINE)
+               if not line.startswith(" ")]
+    assert wrapped == []
+
+
 def test_both_have_the_same_numbers_in_each_section() -> None:
     for english, japanese in zip(sections(prose("en")), sections(prose("ja")), strict=True):
         found = [Counter(one for one in NUMBER.findall(part) if one not in COUNTS) for part in (english, japanese)]
@@ -239,6 +246,8 @@ def test_lines_of_other_programs_fit_what_is_there() -> None:
             asked = re.fullmatch(r"pipx install (?:--force )?'?\.(?:\[(\w+)\])?'?", line)
             assert asked and (asked[1] is None or asked[1] in about["optional-dependencies"]), line
     assert len(others) == 8
+    told = [one for one in SPAN.findall(text("en")) if one.split()[0] in ("apt", "brew", "pipx", "setx", "uv")]
+    assert len(told) == 5 and [one for one in told if one.removesuffix(" .") not in install] == []
     assert "`install.ps1 -Uninstall`" in text("en") and "[switch]$Uninstall" in script
     zipped = next(one for one in SPAN.findall(text("en")) if one.endswith(".zip"))
     assert zipped in install and zipped.replace("VERSION", "$version") in release
