@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.webui.a1111 import data_folder
 from tests.e2e.verbs.conftest import Bench
 from tests.system import bash
 from tests.test_readme import READMES, commands
@@ -38,6 +39,12 @@ def test_each_command_is_typed_by_a_test() -> None:
     assert [name for name in ELSEWHERE.values() if not (Path(__file__).parent / name).exists()] == []
 
 
+def files(root: Path) -> dict[str, bytes]:
+    """What may not change, by path below the install; Python's byte code apart."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts}
+
+
 @bash
 @pytest.mark.skipif(sys.platform == "win32", reason="a home in which bash looks")
 def test_they_do_what_is_told_and_leave_the_folder_as_it_was(bench: Bench) -> None:
@@ -52,18 +59,26 @@ def test_they_do_what_is_told_and_leave_the_folder_as_it_was(bench: Bench) -> No
            "PYTHONPATH": str(Path(__file__).parents[3])}
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DESKTOP_DIR"):
         env.pop(name, None)
-    tree = bench.tree()
+    bench.give("--theme dark --opt-split-attention --skip-version-check")
+    tree, before = bench.tree(), files(bench.root)
     bench.run("import", str(shutil.copy(RECORDED, home)))  # a tune, of which `card` tells
     bench.run("apply", "--flags", "--opt-sdp-attention", "--no-start", "--yes")  # a change, which `rollback` takes back
-    assert bench.tree() != tree
-    said = {}
+    after = files(bench.root)
+    assert {path for path in after if after[path] != before.get(path)} == {bench.launch_file.name} and (
+        after.keys() == before.keys())
+    lines = [one[bench.launch_file.name].splitlines() for one in (before, after)]
+    changed = [new for old, new in zip(*lines, strict=True) if old != new]
+    assert [line.partition(b"=")[0] for line in changed] == [b"export COMMANDLINE_ARGS"]
+    said, new = {}, set()
     for line in TYPED:
         wanted = ENDS.get(line, {0})
         done = subprocess.run(["bash", "-c", line], cwd=home, env=env, capture_output=True, encoding="utf-8",
                               stdin=subprocess.DEVNULL, timeout=280, check=False)
         assert done.returncode in wanted and "Traceback" not in done.stderr, (line, done.stdout, done.stderr)
         said[line] = done.stdout
-    assert bench.tree() == tree
+        new |= files(bench.root).keys() - before.keys()
+    assert bench.tree() == tree and files(bench.root) == before
+    assert new and {Path(path).parts[:2] for path in new} == {("extensions", data_folder.OURS)}
     assert any((home / "Desktop").glob("autotune-tune.*"))
     assert "--opt-sdp-attention" in said["autotune --lang ja status"]
     assert said["autotune doctor"].startswith("ok ")
