@@ -1,5 +1,5 @@
-"""The pictures in the READMEs: ``python -m tests.page_picture`` writes docs/page.png (which needs
-Chromium) and docs/card.png.
+"""The pictures in the READMEs: ``python -m tests.page_picture`` writes docs/page.png, docs/page.ja.png (which need
+Chromium, the second a Japanese font and ``make messages`` too) and docs/card.png.
 
 They show the recorded tune "article512" of a real web UI on an H200 (benchmarks/data/tunes-a1111-h200): the page as
 ``report`` writes it now, down to the comparison, and the card as ``card`` draws it.
@@ -10,11 +10,15 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from autotune.language.translate import language as in_use
+from autotune.language.translate import use_language
 from autotune.model import codec
 from autotune.model.study import Launch, Sample
 from autotune.report.card_facts import facts_of
@@ -24,7 +28,7 @@ from tests.browser import page
 
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "benchmarks" / "data" / "tunes-a1111-h200"
-PICTURE = ROOT / "docs" / "page.png"
+PICTURES = {"en": ROOT / "docs" / "page.png", "ja": ROOT / "docs" / "page.ja.png"}
 CARD = ROOT / "docs" / "card.png"
 WIDTH = 1080
 COLOURS = 96
@@ -46,9 +50,20 @@ def recorded(name: str = "article512") -> str:
     return page_of(head, result, samples, launches)
 
 
-def picture() -> bytes:
-    """The upper part of that page as a PNG with few colours and nothing else in it."""
-    with tempfile.TemporaryDirectory() as folder, page() as browser:
+@contextmanager
+def spoken(language: str) -> Iterator[None]:
+    """That language in this block, and then again the one before."""
+    before = in_use()
+    use_language(language)
+    try:
+        yield
+    finally:
+        use_language(before)
+
+
+def picture(language: str) -> bytes:
+    """The upper part of that page in that language, as a PNG with few colours and nothing else in it."""
+    with spoken(language), tempfile.TemporaryDirectory() as folder, page() as browser:
         file = Path(folder) / "report.html"
         file.write_text(recorded(), encoding="utf-8")
         browser.look(WIDTH, 800, prefers_color_scheme="light")
@@ -65,5 +80,6 @@ def picture() -> bytes:
 
 
 if __name__ == "__main__":
-    PICTURE.write_bytes(picture())
+    for name, place in PICTURES.items():
+        place.write_bytes(picture(name))
     CARD.write_bytes(png(facts_of(*documents())))
