@@ -11,6 +11,9 @@ _PIECES = re.compile(r"[^ ]*?[^\x00-\u2fff](?![。、）」])[。、）」]*|[^ 
 _HANGING = re.compile(r"\s*\S{1,12}(?: \S{1,10})?\s{2,}|\s*")
 """What stands before the text of a line: its indentation, or a label and the spaces behind it."""
 
+_NAMED = re.compile(r"\S{1,24}: ")
+"""A name at the beginning of a line: what is said of it is indented a little, so that names stand out."""
+
 
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
@@ -39,4 +42,6 @@ def fitted(text: str, width: int) -> str:
 def _indentation(line: str, width: int) -> int:
     found = _HANGING.match(line)
     indented = columns(found.group()) if found is not None else 0
+    if indented == 0 and _NAMED.match(line):
+        return 2
     return indented if indented <= width // 3 else 0

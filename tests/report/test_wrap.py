@@ -39,6 +39,8 @@ def test_nothing_is_lost_and_lines_fit(text: str, width: int, hanging: int) -> N
      ["Applied:   --opt-sdp-attention", "           --opt-channelslast", "           --no-half-vae"]),
     ("        Close the other program, and run this again.",
      ["        Close the other program, and", "        run this again."]),
+    ("default: 512x512x16, context 16, 8 steps; budget 30 min",
+     ["default: 512x512x16, context 16, 8", "  steps; budget 30 min"]),
     ("ok    GPU: an NVIDIA GeForce RTX 3090 with 24 GiB",
      ["ok    GPU: an NVIDIA GeForce RTX", "      3090 with 24 GiB"]),
 ])
