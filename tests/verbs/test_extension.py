@@ -85,8 +85,8 @@ def test_what_is_installed_is_what_was_asked_for(root: Path, places: Places, swi
 
 def test_the_data_folder_of_its_flags_is_where_it_goes(root: Path, places: Places, tmp_path: Path) -> None:
     data = tmp_path / "data of mine"
-    write(root / "webui-user.sh", f'export COMMANDLINE_ARGS="--data-dir \'{data}\'"\n')
-    write(root / "webui-user.bat", f'set COMMANDLINE_ARGS=--data-dir "{data}"\r\n')
+    write(root / "webui-user.sh", "export COMMANDLINE_ARGS=\"--data-dir '../data of mine'\"\n")
+    write(root / "webui-user.bat", 'set COMMANDLINE_ARGS=--data-dir "../data of mine"\r\n')
     write(data / "config.json", "{}")
     before = tree(tmp_path)
     install(root, places)
