@@ -12,14 +12,17 @@ from typing import Any
 from autotune.disk import files as disk
 from autotune.disk.programs import windowless_python
 from autotune.language.translate import _
+from autotune.launchfile.lock import Lock
 from autotune.model.errors import Busy, NothingToWorkOn, StateDamaged
 from autotune.overview.status import agent_status
 from autotune.store import asked_tune
 from autotune.store.asked_tune import When
 from autotune.store.places import Places
 
-START_LIMIT, LOOK = 20.0, 0.05
+START_LIMIT, LOOK = 60.0, 0.05
 """Seconds in which the waiting process must have begun, and between two looks whether it has."""
+END_LIMIT = 15.0
+"""Seconds that the waiting process has to end, and a tune of its own with it."""
 BY_AGENT, BY_WAITER = "agent", "waiting process"
 
 
@@ -31,7 +34,7 @@ def tune(webui: Path, places: Places, config: Path | None, when: When) -> dict[s
     """
     places.require_outside(webui)
     agent = agent_status(places)
-    runs = bool(agent and agent.get("running"))
+    runs = bool(agent and agent.get("running")) and _is_held(places.daemon)
     if runs and agent is not None and not _watches(agent, webui):
         raise Busy(_("the agent with this state folder watches another web UI: {folder}").format(
             folder=agent.get("webui")), _("Name the state folder of this web UI with --state-dir."))
@@ -66,6 +69,34 @@ def _watches(agent: dict[str, Any], webui: Path) -> bool:
     return named is None or os.path.realpath(str(named)) == os.path.realpath(webui)
 
 
+def relieve_waiter(daemon: Path) -> None:
+    """Ends the process that only waits to do what was asked for, where one has this folder of the agent's: an agent
+    that watches takes its place, and what was asked for stays."""
+    import psutil
+
+    from autotune.machine.processes import GONE
+
+    agent = agent_status(Places(daemon.parent)) or {}
+    if not agent.get("only_asked") or not agent.get("running") or not _is_held(daemon):
+        return
+    try:
+        process = psutil.Process(int(agent["pid"]))
+        if "--asked" in process.cmdline():
+            process.terminate()
+            process.wait(END_LIMIT)
+    except (*GONE, psutil.TimeoutExpired):
+        return
+
+
+def _is_held(daemon: Path) -> bool:
+    """Whether a living agent has this folder: what a killed one left there is no sign of it."""
+    try:
+        with Lock(daemon / "lock"):
+            return False
+    except Busy:
+        return True
+
+
 def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
     """Starts a process that outlives this one, and the web UI that may have started this one.
 
@@ -77,12 +108,13 @@ def _start_waiter(webui: Path, places: Places, config: Path | None) -> None:
     flags = sum(getattr(subprocess, name, 0) for name in ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP"))
     nowhere = subprocess.DEVNULL
     disk.make_folder(places.daemon)
+    left_by = (agent_status(places) or {}).get("pid")
     process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, creationflags=flags,
                                start_new_session=os.name == "posix", cwd=places.root)
     end = time.monotonic() + START_LIMIT
     while time.monotonic() < end and process.poll() in (None, Busy.code):  # Busy: another one was faster
-        agent = agent_status(places)
-        if agent is not None and agent.get("running"):
+        agent = agent_status(places) or {}
+        if agent.get("running") and agent.get("pid") != left_by:
             process.returncode = process.returncode or 0  # it goes on when this process has ended, which waits no more
             return
         time.sleep(LOOK)

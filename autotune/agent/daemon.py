@@ -77,6 +77,10 @@ def run(
     from autotune.launchfile.lock import Lock
 
     folder = state / "daemon"
+    if not asked and folder.is_dir():
+        from autotune.agent.ask import relieve_waiter
+
+        relieve_waiter(folder)
     # Only the holder of the lock publishes a status: a second agent, sound or not, changes nothing.
     with Lock(folder / "lock", _("the agent")):
         try:

@@ -50,16 +50,24 @@ def command(webui: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def agent(webui: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def agent(
+    webui: Path, environment: dict[str, str] | None = None, doing: str = "watching"
+) -> Iterator[subprocess.Popen[str]]:
     """A living agent that watches; ended by SIGTERM at the end, whatever happened."""
     pipe, env = subprocess.PIPE, {**os.environ, **(environment or {})}
     process = subprocess.Popen(command(webui), stdout=pipe, stderr=pipe, text=True, env=env)
     try:
-        assert wait_for(lambda: status(webui).get("doing") == "watching", 20), process.poll()
+        assert wait_for(lambda: running(webui, process.pid) == doing, 20), process.poll()
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
+
+
+def running(webui: Path, pid: int) -> object:
+    """What the agent of that process says it does; None before it has said so."""
+    said = status(webui)
+    return said.get("doing") if said.get("pid") == pid else None
 
 
 def status(webui: Path) -> dict[str, Any]:

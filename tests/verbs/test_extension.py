@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -238,6 +239,17 @@ def test_the_verb_says_what_it_did(root: Path, places: Places, capsys: pytest.Ca
         assert document["kind"] == "extension" and document["action"] == action and document["lines"]
         seen.append(document["installed"])
     assert seen == [False, True, True, False, False]
+
+
+def test_the_contract_tells_every_key(root: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    contract = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8").split("## JSON", 1)[1]
+    untold = set()
+    for words in (("extension", "install"), ("extension", "show"), ("ask", "cancel")):
+        assert run([*words, "--webui", str(root), "--state-dir", str(places.root), "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        untold |= {f"{words}: {key}" for key in document if key not in ("schema", "kind")
+                   and not re.search(rf"`{key}(\[\])?`", contract)}
+    assert untold == set()
 
 
 def test_status_and_doctor_tell_of_it(root: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:

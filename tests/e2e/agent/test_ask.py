@@ -58,6 +58,33 @@ def test_without_an_agent_one_process_waits_and_tunes_when_the_web_ui_is_closed(
     assert after["asked_tune"] is None and not after["daemon"]["running"] and after["unfinished"] is not None
 
 
+def test_an_agent_takes_the_place_of_the_process_that_waits(webui: Path) -> None:
+    with owner(webui):
+        assert autotune(webui, "ask", "tune")[0] == 0
+        waiter = status(webui)["pid"]
+        with agent(webui, doing="waiting to retune") as process:
+            assert wait_for(lambda: not lives(waiter), 60)
+            assert status(webui)["pid"] == process.pid and not status(webui)["only_asked"]
+            assert autotune(webui, "status")[1]["asked_tune"]["when"] == "closed", "the wish is lost"
+            assert autotune(webui, "ask", "cancel")[0] == 0
+            assert wait_for(lambda: status(webui)["doing"] == "watching", 60)
+
+
+def test_what_a_killed_agent_left_is_no_agent(webui: Path) -> None:
+    with owner(webui):
+        assert autotune(webui, "ask", "tune")[0] == 0
+        waiter = psutil.Process(status(webui)["pid"])
+        waiter.kill()
+        assert wait_for(lambda: not lives(waiter.pid), 60)
+        # As if its number had gone to another process since.
+        file = webui.parent / "state" / "daemon" / "status.json"
+        file.write_text(json.dumps({**status(webui), "pid": os.getpid()}))
+        assert autotune(webui, "ask", "tune")[1]["by"] == "waiting process"
+        assert lives(status(webui)["pid"]) and status(webui)["pid"] not in (os.getpid(), waiter.pid)
+        assert autotune(webui, "ask", "cancel")[0] == 0
+        assert wait_for(lambda: not status(webui)["running"], 60)
+
+
 def test_the_agent_does_what_was_asked_for_and_watches_on(webui: Path) -> None:
     with agent(webui) as process:
         with owner(webui):
