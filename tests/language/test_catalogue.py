@@ -133,6 +133,13 @@ def test_every_translation_of_a_template_can_be_filled_in(language: str) -> None
             assert text % dict.fromkeys(names, "x") or not text
 
 
+def test_every_letter_is_one_of_a_japanese_windows() -> None:
+    """In its code page, which it encodes what is piped in."""
+    for one in messages("ja"):
+        for text in forms(key(one.string or "")):
+            text.encode("cp932")
+
+
 CATALOGUES = {language: messages(language) for language in OTHERS}
 
 
