@@ -67,7 +67,8 @@ def _label(candidate: str, found: Mapping[str, str], varying: list[str]) -> str:
         if known:
             words.append(_(known))
         elif value.lower() not in _QUIET and not (name in ("unet", "vae") and value == "fp16"):
-            words.append(name.replace("_", " ") if value in ("on", "true", "True") else f"{name.replace('_', ' ')} {value}")
+            plain = name.replace("_", " ")
+            words.append(plain if value in ("on", "true", "True") else f"{plain} {value}")
         elif (
             name not in ("channelslast", "upcast", "memory", "precision", "batch_cond_uncond")
             and value == "off"
