@@ -101,8 +101,8 @@ def find_change(uses: Sequence[Use]) -> Change | None:
     place, first, last = _place(seen, best[1])
     before, after = aligned(seen, place)
     if len(after) < LEAST_AFTER or abs(shift(before, after)) < LEAST_CHANGE:
-        place = first = last = best[1]
-        before, after = aligned(seen, place)
+        # Too few uses on either side have their like there, where the change is told by others.
+        before, after = aligned(seen, best[1])
     return Change(offset + place, offset + first, offset + last, _ratio(before, after), best[0])
 
 
@@ -186,26 +186,27 @@ def _place(uses: Sequence[Use], near: int) -> tuple[int, int, int]:
     both = [value - median(group) for group in (before, after) for value in group]
     sd = max(1.4826 * median(abs(value) for value in both), 1e-4)
     level = shift(before, after)
-    groups: dict[str, list[float]] = {}
-    for use in uses[:near]:
-        groups.setdefault(use.series, []).append(use.value)
-    middle = {series: median(values) for series, values in groups.items()}
-    known = [(i, use.value - middle[use.series]) for i, use in enumerate(uses) if use.series in middle]
-    costs = [(i, min(abs(v) / sd, REACH) ** 2, min(abs(v - level) / sd, REACH) ** 2) for i, v in known]
-    total = sum(late for _, _, late in costs)
-    weights: dict[int, float] = {}
-    for at in range(1, len(uses)):
-        total += sum(early - late for i, early, late in costs if i == at - 1)
-        weights[at] = -0.5 * total + (math.log(UPDATE_WEIGHT) if uses[at].updated else 0.0)
+    weights = {at: -0.5 * _misfit(uses, at, level, sd) + (math.log(UPDATE_WEIGHT) if uses[at].updated else 0.0)
+               for at in range(1, len(uses))}
     best = max(weights, key=lambda at: (weights[at], -abs(at - near)))
     chances = {at: math.exp(weight - weights[best]) for at, weight in weights.items()}
-    inside, held = set[int](), 0.0
+    inside, held, least = {best}, 0.0, 1.0
     for at in sorted(chances, key=lambda at: -chances[at]):
+        if held >= SURE * sum(chances.values()) and chances[at] < 0.999 * least:
+            break  # places that are as likely as the last one taken are taken, too
         inside.add(at)
-        held += chances[at]
-        if held >= SURE * sum(chances.values()):
-            break
+        held, least = held + chances[at], chances[at]
     return best, min(inside), max(inside)
+
+
+def _misfit(uses: Sequence[Use], at: int, level: float, sd: float) -> float:
+    """How badly a change of ``level`` before use ``at`` fits: squared deviations from each series' own median, in
+    standard deviations ``sd``, none counted beyond REACH."""
+    groups: dict[str, list[float]] = {}
+    for number, use in enumerate(uses):
+        groups.setdefault(use.series, []).append(use.value - (level if number >= at else 0.0))
+    return sum(min(abs(value - middle) / sd, REACH) ** 2
+               for values in groups.values() for middle in [median(values)] for value in values)
 
 
 def _ratio(before: Sequence[float], after: Sequence[float]) -> Interval:

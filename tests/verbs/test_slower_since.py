@@ -149,12 +149,11 @@ def earlier(record: Record) -> None:
 
 
 @pytest.mark.parametrize(("happened", "state", "advice"), [
-    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.21 times as fast as the flags before) "
-                       "gives it back. Do this: `autotune apply`."),
-    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` (1.06 times as fast as the flags before) "
-                     "gives some of it back."),
+    (better, "slower", "Of the sets measured since, `--opt-sdp-attention` gives it back: 1.21 times as fast as the "
+                       "flags before. Do this: `autotune apply`."),
+    (part, "slower", "Of the sets measured since, `--opt-sdp-attention` gives some of it back: 1.06 times as fast"),
     (worse, "slower", "No other set that was measured since is better (nothing better was proven)."),
-    (written, "given_back", "Since then `--opt-sdp-attention` (1.21 times as fast as the flags before) was written. "),
+    (written, "given_back", "Since then `--opt-sdp-attention` was written: 1.21 times as fast as the flags before."),
     (earlier, "slower", "Which flag gives the speed back is not measured yet"),
 ])
 def test_what_gives_it_back(tmp_path: Path, happened: Cured, state: str, advice: str) -> None:
