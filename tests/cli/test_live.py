@@ -208,7 +208,7 @@ if sys.platform != "win32":
     def is_whole(terminal: Terminal) -> bool:
         """Whether one screen stands there, made for the window as it is now, and nothing of an earlier one."""
         lines = terminal.lines()
-        heads = [line for line in lines if "lip " in line and line[-2:].isdigit()]
+        heads = [line for line in lines if "Clip 1 of" in line]
         return (len(heads) == 1 and len(heads[0]) == terminal.screen.columns - 1
                 and sum("(yours)" in line for line in lines) == 1)
 
