@@ -107,6 +107,15 @@ def test_every_link_leads_somewhere(language: str) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
+@EVERY
+def test_what_it_links_to_is_in_the_archive_and_in_the_zip_too(language: str) -> None:
+    script = (ROOT / "tests/windows/portable.sh").read_text(encoding="utf-8")
+    copied = re.search(r'^cp -r "\$checkout"/\{([^}]+)\} "\$work/autotune/"$', script, re.MULTILINE)
+    packed = project()["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    tops = {target.partition("#")[0].partition("/")[0] for target in LINK.findall(text(language))}
+    assert copied and tops <= set(copied[1].split(",")) and tops <= set(packed)
+
+
 @lru_cache
 def anchors(file: str) -> set[str]:
     """How GitHub and the site call the headings of a page."""

@@ -40,7 +40,7 @@ if [ "${ZIP:-yes}" = yes ]; then
   # shellcheck disable=SC2086  # several extras are several words
   "$checkout/tests/windows/portable.sh" "$zip" ${WITH-engine}
   "$python" -m zipfile -l "$zip" >"$work/listed"
-  for name in autotune/autotune.bat autotune/python/python.exe \
+  for name in autotune/autotune.bat autotune/python/python.exe autotune/README.ja.md autotune/docs/page.ja.png \
     "autotune/python/Lib/site-packages/autotune_webui-$version.dist-info/METADATA"; do
     grep -qF "$name" "$work/listed" || fail "the zip lacks $name"
   done

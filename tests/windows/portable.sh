@@ -39,7 +39,8 @@ install=("$work/tools/bin/python" -m uv pip install --quiet --target "$packages"
 # NumPy 2 does not start under wine (10 neither), where this zip is tried.
 "${install[@]}" --only-binary :all: -r "$work/requirements.txt" 'numpy<2'
 "${install[@]}" --no-deps "$checkout"
-cp "$checkout/LICENSE" "$checkout/README.md" "$checkout/README.ja.md" "$work/autotune/"
+# What the READMEs link to lies beside them.
+cp -r "$checkout"/{LICENSE,README.md,README.ja.md,CHANGELOG.md,CONTRIBUTING.md,docs} "$work/autotune/"
 printf '%s\r\n' '@echo off' 'setlocal' 'set PYTHONHOME=' '"%~dp0python\python.exe" -P -m autotune %*' \
   'set CODE=%ERRORLEVEL%' 'rem A window that a double click opened would close at once.' 'if "%~1"=="" pause' \
   'exit /b %CODE%' > "$work/autotune/autotune.bat"
