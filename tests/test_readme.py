@@ -150,7 +150,9 @@ def figures() -> Iterator[tuple[int, str, str]]:
                      for side in ("baseline", "winner"))
     width, height, frames, steps = clip_of("article512")
     clip = f"{width}×{height}, {frames} frames, {steps} steps", f"{width}×{height}、{frames}フレーム、{steps}ステップ"
-    yield 0, f"{clip[0]} takes {after} s in place of {before} s", f"{clip[1]}のクリップが{before}秒から{after}秒"
+    (flag,) = tuned("article512")["winner"]["flags"]
+    yield 0, f"with `{flag}` a clip of {clip[0]} takes {after} s in place of {before} s", (
+        f"`{flag}`で、{clip[1]}のクリップが{before}秒から{after}秒")
     gain = tuned("article512")["speedup"]
     low, high, sure = f"{gain['low']:.2f}", f"{gain['high']:.2f}", f"{gain['confidence']:.0%}".replace("%", " %")
     yield 0, (f"says {gain['estimate']:.2f} times as fast, and with {sure} certainty between {low} and {high} times"), (
@@ -162,11 +164,13 @@ def figures() -> Iterator[tuple[int, str, str]]:
     sides = [tuned("article768")[side] for side in ("baseline", "winner")]
     was, now = (f"{one['seconds']['median']:.1f}" for one in sides)
     much, less = (round(one["memory_peak"] / 1024) for one in sides)
-    yield 0, (f"{width}×{height}, {frames} frames, {steps} steps takes {now} s in place of {was} s and needs "
-              f"{less} GiB of graphics memory in place of {much}."), (
-        f"{width}×{height}、{frames}フレーム、{steps}ステップのクリップが{was}秒から{now}秒になり、"
+    (flag,) = tuned("article768")["winner"]["flags"]
+    yield 0, (f"with `{flag}` a clip of {width}×{height}, {frames} frames, {steps} steps takes {now} s in place of {was} s "
+              f"and needs {less} GiB of graphics memory in place of {much}."), (
+        f"`{flag}`で、{width}×{height}、{frames}フレーム、{steps}ステップのクリップが{was}秒から{now}秒になり、"
         f"必要なVRAMは{much} GiBから{less} GiB")
-    yield 0, f"takes {gtx_1070()} times as long there", f"{gtx_1070()}倍の時間"
+    yield 0, f"`{flag}` takes {gtx_1070()} times as long there as `--xformers`", (
+        f"`{flag}`は`--xformers`の{gtx_1070()}倍の時間")
     names = sorted(path.name.removesuffix("-result.json") for path in page_picture.RECORDED.glob("*-result.json"))
     walls = [tuned(name)["cost"]["wall"] / 60 for name in names]
     clips = [tuned(name)[side]["seconds"]["median"] for name in names for side in ("baseline", "winner")]
