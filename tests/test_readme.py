@@ -165,8 +165,8 @@ def figures() -> Iterator[tuple[int, str, str]]:
     was, now = (f"{one['seconds']['median']:.1f}" for one in sides)
     much, less = (round(one["memory_peak"] / 1024) for one in sides)
     (flag,) = tuned("article768")["winner"]["flags"]
-    yield 0, (f"with `{flag}` a clip of {width}×{height}, {frames} frames, {steps} steps takes {now} s in place of {was} s "
-              f"and needs {less} GiB of graphics memory in place of {much}."), (
+    yield 0, (f"with `{flag}` a clip of {width}×{height}, {frames} frames, {steps} steps takes {now} s in place of "
+              f"{was} s and needs {less} GiB of graphics memory in place of {much}."), (
         f"`{flag}`で、{width}×{height}、{frames}フレーム、{steps}ステップのクリップが{was}秒から{now}秒になり、"
         f"必要なVRAMは{much} GiBから{less} GiB")
     yield 0, f"`{flag}` takes {gtx_1070()} times as long there as `--xformers`", (
