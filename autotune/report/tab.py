@@ -133,8 +133,8 @@ def _stale(status: Document, changes: Sequence[str]) -> dict[str, Any]:
     if not changes:
         return _section(title, [row(_("Nothing that the result depends on has changed since."), tone=GOOD)], GOOD)
     parts = ", ".join(str(one) for one in status.get("stale") or ())
-    text = _("Changed since it was measured: {parts}. Only a new tune tells whether the gain is still there.").format(
-        parts=clean(parts))
+    text = _("Changed since it was measured: {parts}. Only a new measurement tells whether the gain is still there.")
+    text = text.format(parts=clean(parts))
     return _section(title, [row(text, tone=WARN), *(row(clean(one), local=True) for one in changes)], WARN)
 
 

@@ -52,15 +52,21 @@ def test_tuned_when_away_applied_and_undone(tmp_path: Path, request: pytest.Fixt
             page.wait("(b => !!b && !b.disabled)(document.querySelector('button[data-verb=\"undo\"]'))")
             assert not tab.offers("apply") and "In use" in tab.text
             whole_page_is_shown(page)
+            tab.press("undo")
+            assert page.run("loads") <= 1, "the report loads anew whenever something else is shown"
+            page.wait("(b => !!b && !b.disabled)(document.querySelector('button[data-verb=\"apply\"]'))")
+            tab.press("apply")
+            page.wait("(b => !!b && !b.disabled)(document.querySelector('button[data-verb=\"undo\"]'))")
             others_cannot_press(tab, place)
+            visitors_see_and_cannot_press(tab, place)
             assert "Restart it" in tab.text, "the web UI still runs with its old flags"
             tab.press("undo")
             assert "next start" in tab.said, tab.said
             assert place.launch_file.read_bytes() == LAUNCH.encode()
             tab.open()
             page.wait("!document.querySelector('#autotune_tab_place').innerText.includes('Restart it')")
-        assert [row["verb"] for row in history(place.state)] == ["tune", "apply", "rollback"]
-        assert [row["cause"] for row in history(place.state)] == ["agent: you asked for it", "tab", "tab"]
+        told = [(row["verb"], row["cause"]) for row in history(place.state)]
+        assert told == [("tune", "agent: you asked for it"), *[("apply", "tab"), ("rollback", "tab")] * 2]
     assert not of(place.root)
     without_a_trace(place, settings)
 
@@ -73,8 +79,9 @@ def whole_page_is_shown(page: browser.Page) -> None:
     assert page.run("""fetch(document.querySelector('.autotune-frame').src).then(async r =>
         [r.status, r.headers.get('content-security-policy').startsWith('sandbox allow-scripts;'),
          (await r.text()).includes('--opt-sdp-attention')])""") == [200, True, True]
-    shown = page("Target.getTargets")["targetInfos"]
-    assert any(one["type"] == "iframe" and "/autotune-tab/page" in one["url"] for one in shown)
+    assert wait_for(lambda: any(one["type"] == "iframe" and "/autotune-tab/page" in one["url"]
+                                for one in page("Target.getTargets")["targetInfos"]), 60)
+    page.run("window.loads = 0, document.querySelector('.autotune-frame').addEventListener('load', () => loads++)")
 
 
 def others_cannot_press(tab: Tab, place: Place) -> None:
@@ -113,6 +120,19 @@ def others_cannot_press(tab: Tab, place: Place) -> None:
         assert in_frame(tab.page, framed, "[...document.querySelectorAll('.autotune-button')].every(b => b.disabled)")
         assert in_frame(tab.page, framed, "document.querySelector('.autotune-notice').innerText.length > 0")
     assert place.launch_file.read_bytes() == before and len(history(place.state)) == events
+    tab.open()
+
+
+def visitors_see_and_cannot_press(tab: Tab, place: Place) -> None:
+    """A visitor through a tunnel, as its headers show: what is in use, and why no button works; no folder."""
+    tab.page("Network.enable")
+    tab.page("Network.setExtraHTTPHeaders", headers={"X-Forwarded-For": "203.0.113.9"})
+    tab.open()
+    assert tab.page.run("[...document.querySelectorAll('.autotune-button')].every(b => b.disabled)")
+    assert FAST in tab.text and "only in a browser on the machine" in tab.text
+    assert str(place.root.parent) not in tab.text
+    assert not tab.page.run("!!document.querySelector('.autotune-page')")
+    tab.page("Network.setExtraHTTPHeaders", headers={})
     tab.open()
 
 

@@ -7,7 +7,7 @@
   const framed = (() => { // a page of another site may lay this one under the visitor's pointer
     try { return window.top !== window.self && !window.top.document; } catch (fault) { return true; }
   })();
-  let place = null, token = null, shown = "", busy = null, said = null, timer = 0, seen = false, pageKey = "";
+  let place = null, content = null, token = null, shown = "", busy = null, said = null, timer = 0, seen = false, pageKey = "";
 
   const root = () => {
     const app = document.querySelector("gradio-app");
@@ -58,7 +58,7 @@
     shown = key;
     const focused = root().activeElement && root().activeElement.dataset ? root().activeElement.dataset.verb : null;
     if (state.loading) {
-      place.replaceChildren(make("p", "loading", "…"));
+      content.replaceChildren(make("p", "loading", "…"));
       return;
     }
     place.lang = state.language;
@@ -79,14 +79,21 @@
     const parts = [top, rest, actions];
     if (!state.may_press) parts.splice(2, 0, make("p", "notice", words.remote));
     else if (framed) parts.splice(2, 0, make("p", "notice", words.framed));
-    const old = place.querySelector(".autotune-page");
-    place.replaceChildren(...parts);
-    if (state.page) place.append(old && pageKey === state.page_key ? old : page(state));
-    pageKey = state.page_key;
+    content.replaceChildren(...parts);
+    showPage(state);
     if (focused) {
       const again = place.querySelector(`button[data-verb="${focused}"]`);
       if (again) again.focus();
     }
+  };
+
+  // A frame that is moved loads anew, so what holds it stays where it is.
+  const showPage = (state) => {
+    const old = place.querySelector(".autotune-page"), key = state.page ? state.page_key : "";
+    if (key === pageKey) return;
+    pageKey = key;
+    if (old) old.remove();
+    if (key) place.append(page(state));
   };
 
   const page = (state) => {
@@ -156,7 +163,10 @@
       if (now && !seen) { seen = true; look(); }
       seen = now;
     }).observe(place);
-    place.append(make("p", "loading", "…"));
+    content = make("div", "content");
+    pageKey = "";
+    content.append(make("p", "loading", "…"));
+    place.replaceChildren(content);
   };
 
   document.addEventListener("visibilitychange", look);
