@@ -338,7 +338,7 @@ def _in_file(config: Path, data: bytes | None, keys: config_json.Keys) -> FileCh
 
 def settings_diff(name: str, keys: config_json.Keys) -> str:
     """A diff of the options in a settings file: one line for each old value and each new one."""
-    rows = [f"--- {name} (before)", f"+++ {name} (after)"]
+    rows = ["--- " + _("{name} (before)").format(name=name), "+++ " + _("{name} (after)").format(name=name)]
     for key, (old, new) in keys.items():
         rows += [f"{sign}{key}: {value}" for sign, value in (("-", old), ("+", new)) if value != config_json.ABSENT]
     return "\n".join(rows) + "\n"
