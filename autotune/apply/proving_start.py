@@ -65,8 +65,8 @@ def ask_by_starting(
                     break
             return SelfReport(started.given, started.client.reported(started.attention_logged()))
     except trial.LaunchFailed as failed:
-        raise BaselineFailed(
-                _("{message} ({failure})").format(message=failed.message, failure=failed.failure), failed.hint) from None
+        message = _("{message} ({failure})").format(message=failed.message, failure=failed.failure)
+        raise BaselineFailed(message, failed.hint) from None
     except ApiProblem as problem:
         raise BaselineFailed(_("the web UI started but did not answer: {message}").format(message=problem.message),
                              "") from None

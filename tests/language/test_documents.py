@@ -113,7 +113,9 @@ def test_a_document_differs_in_sentences_alone(
         other = japanese[place]
         if other != value and not isinstance(value, float):
             assert isinstance(value, str) and " " in value and JAPANESE.search(other), f"{place}: {value!r} {other!r}"
-    assert english_left(json.dumps(list(japanese.values()), ensure_ascii=False)) == []
+    # Names, as those of doctor's checks, are values for scripts.
+    names = json.dumps([value for place, value in english.items() if place.endswith(".name")], ensure_ascii=False)
+    assert english_left(json.dumps(list(japanese.values()), ensure_ascii=False), names) == []
 
 
 @pytest.fixture(scope="module")
