@@ -52,6 +52,9 @@ def tab(status: Document, applied: Tune | None, newest: Tune | None, changes: Se
     if status.get("applied"):
         sections.append(_stale(status, changes))
     sections.append(_work(status))
+    if (status.get("tab") or {}).get("outdated"):
+        text = _("It is of another version. `autotune extension install` renews it.")
+        sections.append(_section(_("This tab"), [row(text)], WARN))
     return {
         "language": language(),
         "title": "autotune",

@@ -73,6 +73,12 @@ def test_a_button_can_be_pressed_where_it_would_do_something(
         assert one["label"] and (one["explain"] if one["enabled"] else one["why"]), one
 
 
+def test_a_tab_of_another_version_says_so() -> None:
+    for outdated in (False, True):
+        document = tab({**NONE, "tab": {"outdated": outdated}}, None, None, [])
+        assert ("extension install" in json.dumps(document)) is outdated
+
+
 def test_what_changed_since_is_told_with_the_reason() -> None:
     document = tab({**WRITTEN, "stale": ["driver"]}, tune(), tune(), ["driver 535.98 → 555.42: drivers change kernels"])
     text = json.dumps(document, ensure_ascii=False)

@@ -133,13 +133,17 @@ class Shown:
         return ",".join(seen)
 
     def _read(self) -> None:
-        begun = time.monotonic()
-        found = self._autotune.ask(("extension", "show"), READING_LIMIT)
-        with self._lock:
-            if found.get("kind") == "error" and self._document is not None:
-                found = {**self._document, "trouble": found}
-            self._document, self._reading = found, False
-            self._read_at, self._stamp = begun, self._stamp_now()
+        begun, found = time.monotonic(), None
+        try:
+            found = self._autotune.ask(("extension", "show"), READING_LIMIT)
+        finally:
+            with self._lock:
+                self._reading = False
+                if found is not None:
+                    whole = found.get("kind") != "error" or self._document is None
+                    self._document = found if whole else {**(self._document or {}), "trouble": found}
+                    self._stamp = self._stamp_now()
+                self._read_at = begun
 
 
 class Buttons:
