@@ -27,11 +27,11 @@ LEAST_COLUMNS, LEAST_ROWS = 40, 8
 def can_be_live(stream: TextIO, environ: dict[str, str] | None = None) -> bool:
     """Whether a live screen can be drawn on the stream: a terminal that moves its cursor and is large enough.
 
-    Not where the environment asks for plain text (NO_COLOR, CI, TERM=dumb), nor in a Windows console that knows no
-    escape sequences.
+    Not where the environment asks for plain text (CI, TERM=dumb), nor in a Windows console that knows no escape
+    sequences. NO_COLOR takes the colours away and leaves the screen.
     """
     found = dict(os.environ) if environ is None else environ
-    if found.get("NO_COLOR") or found.get("CI") or not stream.isatty():
+    if found.get("CI") or not stream.isatty():
         return False
     if found.get("TERM", "" if os.name == "posix" else "xterm").lower() in ("", "dumb", "unknown"):
         return False

@@ -71,6 +71,7 @@ def load(kind: type[T], value: Any) -> T:  # noqa: ANN401 - any JSON value
 def _words(error: Exception) -> str:
     """msgspec's sentence with its place first: "samples[3].seconds: expected `float` >= 0.0"."""
     what, _, place = str(error).partition(" - at `")
-    what = what[:1].lower() + what[1:]
+    if what[1:2].islower():  # a word, and no name such as JSON
+        what = what[:1].lower() + what[1:]
     place = place.removesuffix("`").removeprefix("$").removeprefix(".")
     return f"{place}: {what}" if place else what

@@ -69,7 +69,7 @@ _TO_NEXT_FLAG = (
     r"(?:(?![ \t]+--[A-Za-z])(?![ \t]*[\\^]?(?:\n|\Z))[^\n])*")
 """All that follows up to the next flag or the end of the line: several layers may quote one value."""
 _LITERAL = r"""(?s:[bruBRU]{0,2}("""r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))"""
-_USERINFO = r"(://)(?:[^\s/\"'<>@]+@(?:[^\s/\"'<>@]+@)*|[^\s/@]{1,200}:[^\s/@]{0,200}@)"
+_USERINFO = r"(://)(?!USER@HOST/)(?:[^\s/\"'<>@]+@(?:[^\s/\"'<>@]+@)*|[^\s/@]{1,200}:[^\s/@]{0,200}@)"
 _CURL_USER = r"((?<![\w-])(?:-u|--(?:proxy-)?user)[ =]+[\"']?[^\s:\"']{1,64}:)[^\s\"'\0]+"
 _BRACKETS = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[(\[{]|[)\]}]"
 _EMPTY_VALUE = r"(?:None|null|True|False|true|false|nil|\"\"|''|\[\]|\{\}|\(\)|~)(?![\w.:@-])"

@@ -25,6 +25,14 @@ COST_PARTS = ("startup", "warmup", "measuring", "waiting", "search")
 CLIPS = "clips.json"
 
 
+def _whole_before(count: int) -> str:
+    """What to do where a line of samples is damaged, and ``count`` whole ones stand before it."""
+    if not count:
+        return _("No line before it is whole: `autotune tune --fresh` of the same question begins anew.")
+    return _("The {count} lines before it are whole; `autotune tune` of the same question goes on from "
+             "them, with --fresh it begins anew.").format(count=count)
+
+
 class Study:
     """One study: samples and launches go to disk at once, ``history`` gives everything recorded so far."""
 
@@ -48,10 +56,9 @@ class Study:
             try:
                 self._read(record)
             except InvalidRecord as misfit:
-                raise StateDamaged(
-                    _("{path}: line {line}: {reason}").format(path=self._journal.path, line=number, reason=misfit),
-                    _("The {count} lines before it are whole; `autotune tune` of the same question goes on from "
-                      "them, with --fresh it begins anew.").format(count=number - 1)) from None
+                message = _("{path}: line {line}: {reason}").format(
+                    path=self._journal.path, line=number, reason=misfit)
+                raise StateDamaged(message, _whole_before(number - 1)) from None
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,7 @@ class Stream(io.StringIO):
 
 @pytest.mark.parametrize(("environ", "tty", "live"), [
     ({"TERM": "xterm-256color"}, True, True), ({"TERM": "xterm-256color"}, False, False),
-    ({"TERM": "dumb"}, True, False), ({"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+    ({"TERM": "dumb"}, True, False), ({"TERM": "xterm", "NO_COLOR": "1"}, True, True),
     ({"TERM": "xterm", "CI": "true"}, True, False), ({"TERM": "xterm", "NO_COLOR": ""}, True, True),
     ({"TERM": "unknown"}, True, False),
 ])
@@ -227,7 +228,19 @@ if sys.platform != "win32":
             assert [line for line in terminal.lines() if line] == ["the verdict"]
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"CI": "true"}])
+    @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}])
+    def test_a_screen_has_colours_unless_they_are_unwanted(env: dict[str, str]) -> None:
+        with Play(80, 24, env=env) as play:
+            play.tell(*["step"] * 10)
+            assert play.terminal.shows("▲")
+            play.tell("end")
+            assert play.terminal.ended() == 0
+            given = {code for codes in re.findall(rb"\x1b\[([\d;]*)m", play.terminal.raw) for code in codes.split(b";")}
+            colours = {code for code in given if code[:1] in b"349" and len(code) == 2}
+            assert bool(colours) == (not env), given
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"CI": "true"}])
     def test_plain_lines_where_no_screen_is_wanted(env: dict[str, str]) -> None:
         with Play(80, 24, env=env) as play:
             play.tell("step", "step", "end")
