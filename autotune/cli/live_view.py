@@ -190,7 +190,7 @@ def _head(shown: Shown, to: TuneView, names: dict[str, str]) -> list[Text]:
     lines = [_beside(f"{_beat(to)} {text}", clock(to.elapsed), to)]
     if candidate is not None and to.height >= 14:
         lines.append(_line("  " + clean(words.flags(candidate.flags.words, candidate.flags.settings)
-                                        if candidate.flags.words or candidate.flags.settings else NONE_TUNED), to))
+                                        if candidate.flags.words or candidate.flags.settings else _(NONE_TUNED)), to))
     if shown.why and to.height >= 18:
         lines.append(_line("  " + clean(shown.why), to, "dim"))
     return lines

@@ -59,8 +59,8 @@ class PlainLines(Progress):
     def proposed(self, candidate: Candidate, proposal: Proposal) -> None:
         """See Progress."""
         flags = candidate.flags
-        name = " ".join((*flags.words, *(f"{key}={value}" for key, value in flags.settings))) or NONE_TUNED
-        self.say(name + (f" ({proposal.why})" if proposal.why else ""))
+        name = " ".join((*flags.words, *(f"{key}={value}" for key, value in flags.settings))) or _(NONE_TUNED)
+        self.say(_("{set} ({why})").format(set=name, why=proposal.why) if proposal.why else name)
 
     def began(self, step: Step) -> None:
         """See Progress."""
