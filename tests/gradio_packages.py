@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,19 +34,24 @@ def folder(version: str, cache: Path) -> Path:
     if sys.version_info[:2] > NEWEST_PYTHON[version] or sys.platform == "win32":
         pytest.skip(f"gradio {version} has no ready-made packages for this Python")
     place = cache / f"gradio-{version}-py{sys.version_info[0]}{sys.version_info[1]}"
-    if place.is_dir():
-        return place
-    made = Path(tempfile.mkdtemp(prefix=".gradio-", dir=cache))
-    try:
-        _fetch(version, made)
+    with _alone(cache):  # one worker fetches, the others wait for it
+        if place.is_dir():
+            return place
+        made = Path(tempfile.mkdtemp(prefix=".gradio-", dir=cache))
         try:
-            made.rename(place)
-        except OSError:  # another worker was faster
+            _fetch(version, made)
+            return made.rename(place)
+        finally:
             shutil.rmtree(made, ignore_errors=True)
-    finally:
-        if made.is_dir():
-            shutil.rmtree(made, ignore_errors=True)
-    return place
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    import fcntl
+
+    with (cache / "fetching").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(version: str, target: Path) -> None:
@@ -73,7 +80,10 @@ def give_to(root: Path, packages: Path) -> None:
 def cache_folder(config: pytest.Config) -> Path:
     """Where they are kept between runs."""
     named = os.environ.get("AUTOTUNE_TEST_PACKAGES")
-    return Path(named) if named else config.cache.mkdir("packages") if config.cache else Path(tempfile.gettempdir())
+    if named or sys.platform == "win32":
+        return Path(named or tempfile.gettempdir())
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # there is none with pytest's -p no:cacheprovider
+    return cache.mkdir("packages") if cache is not None else pytest.skip("pytest keeps nothing between runs here")
 
 
 def version_in(packages: Path) -> str:

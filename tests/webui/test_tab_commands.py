@@ -29,7 +29,7 @@ with (here / "calls").open("a") as calls:
 def autotune(folder: Path, body: str, python: str = sys.executable) -> commands.Autotune:
     """One whose program is a script with that body."""
     script = folder / "program.py"
-    script.write_text(SAYS.format(here=str(folder), body=body))
+    script.write_text(SAYS.format(here=str(folder), body=body), encoding="utf-8")
     made = commands.Autotune({"python": python, "webui": "WEB", "state_dir": "STATE", "config": None, "lang": "ja",
                               "words": {"silent": "silent", "again": "again"}})
     made._first[made._first.index("-m"):made._first.index("-m") + 2] = [str(script)]

@@ -37,7 +37,7 @@ if sys.argv[3] == "gradio":
 callbacks = sorted(kind for kind, all in script_callbacks._registered.items() if all)
 print(json.dumps([sorted(set(sys.modules) - before), tabs, callbacks]))
 """
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SCRIPTS = sorted(name for path in SOURCE.glob("scripts/*.py")
                  if (name := path.relative_to(SOURCE).as_posix()) not in SWITCHES)
 """All that is installed without being asked for by name."""
