@@ -29,31 +29,60 @@ FORGET = "\x1b[H\x1b[2J"
 """Clears the window: where it became narrower, nobody knows how the terminal broke the lines that stood there."""
 
 
+def _console(stream: TextIO) -> Console:
+    """A console on which one thread at a time draws. By itself rich works out how many lines to take back before it
+    waits for its turn to write: where another thread wrote meanwhile, old lines stayed, or others were lost."""
+    from rich.console import Console
+
+    class OneAtATime(Console):
+        turn = threading.RLock()
+
+        def __enter__(self) -> OneAtATime:
+            self.turn.acquire()
+            super().__enter__()
+            return self
+
+        def __exit__(self, kind: object, error: object, trace: object) -> None:
+            try:
+                super().__exit__(kind, error, trace)
+            finally:
+                self.turn.release()
+
+    return OneAtATime(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
 class _Live(Progress):
     """What both kinds share: a console on the stream, a thread that draws, and an end that gives the cursor back."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-
-        self._console: Console = Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=False)
+        self._console = _console(stream)
         self._marks = marks_for(getattr(stream, "encoding", None))
         self._lock = threading.Lock()
         self._width = self._console.width
         self._live: Live | None = None
+        self._over = threading.Event()
 
     def __enter__(self) -> _Live:
         from rich.live import Live
 
-        self._live = Live(get_renderable=self._drawn, console=self._console, refresh_per_second=PER_SECOND,
-                          transient=True, redirect_stdout=stream_is_tty("stdout"), redirect_stderr=True,
-                          vertical_overflow="crop")
+        self._live = Live(get_renderable=self._drawn, console=self._console, auto_refresh=False, transient=True,
+                          redirect_stdout=stream_is_tty("stdout"), redirect_stderr=True, vertical_overflow="crop")
         self._live.start()
+        threading.Thread(target=self._keep_drawing, args=(self._live,), daemon=True).start()
         return self
+
+    def _keep_drawing(self, live: Live) -> None:
+        while not self._over.wait(1.0 / PER_SECOND):
+            with self._console:
+                if not self._over.is_set():
+                    live.refresh()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        self._over.set()
         if self._live is not None:
-            self._live.stop()
+            with self._console:
+                self._live.stop()
 
     def say(self, text: str) -> None:
         """See Progress."""

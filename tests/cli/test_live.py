@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import signal
 import sys
@@ -11,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyte
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 
-from autotune.cli import output, progress
+from autotune.cli import live, output, progress
 from autotune.cli.live_view import ASCII, DRAWN, TuneView, line_view, marks_for, view
 from autotune.language.translate import use_language
 from benchmarks.replayed import TUNES
@@ -22,6 +25,7 @@ from tests.cli.moments import shown_at
 
 unix = pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal")
 ROOT = Path(__file__).parents[2]
+CHANCE = random.Random("heights")
 
 
 @contextmanager
@@ -91,16 +95,16 @@ class Stream(io.StringIO):
         return self.tty
 
 
-@pytest.mark.parametrize(("environ", "tty", "live"), [
+@pytest.mark.parametrize(("environ", "tty", "drawn"), [
     ({"TERM": "xterm-256color"}, True, True), ({"TERM": "xterm-256color"}, False, False),
     ({"TERM": "dumb"}, True, False), ({"TERM": "xterm", "NO_COLOR": "1"}, True, True),
     ({"TERM": "xterm", "CI": "true"}, True, False), ({"TERM": "xterm", "NO_COLOR": ""}, True, True),
     ({"TERM": "unknown"}, True, False),
 ])
-def test_where_a_screen_is_drawn(environ: Mapping[str, str], tty: bool, live: bool,
+def test_where_a_screen_is_drawn(environ: Mapping[str, str], tty: bool, drawn: bool,
                                  monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: False)
-    assert progress.can_be_live(Stream(tty), dict(environ)) == live
+    assert progress.can_be_live(Stream(tty), dict(environ)) == drawn
 
 
 def test_nothing_is_drawn_where_nobody_sees_it() -> None:
@@ -113,6 +117,33 @@ def test_nothing_is_drawn_where_nobody_sees_it() -> None:
 def test_a_windows_console_without_escape_sequences_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: True)
     assert not progress.can_be_live(Stream(True), {"TERM": "xterm"})
+
+
+class Jumping(live._Live):
+    """A screen that is of another height each time."""
+
+    def _lines(self, width: int, height: int) -> list[Text]:
+        return [Text(f"drawn {number}") for number in range(CHANCE.randint(1, 12))]
+
+
+def test_lines_that_stay_and_a_screen_drawn_meanwhile_leave_each_other_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TERM", "xterm-256color"), ("COLUMNS", "80"), ("LINES", "24")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(live, "PER_SECOND", 2000.0)
+    stream, often = Stream(True), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with Jumping(stream) as shown:
+            for number in range(0, 300, 2):
+                shown.say(f"line {number}")
+                sys.stderr.write("line")
+                sys.stderr.write(f" {number + 1}\n")
+    finally:
+        sys.setswitchinterval(often)
+    screen = pyte.HistoryScreen(80, 24, history=5000)
+    pyte.Stream(screen).feed(stream.getvalue().replace("\n", "\r\n"))
+    past = ["".join(row[at].data for at in range(80)) for row in screen.history.top]
+    assert [line.rstrip() for line in (*past, *screen.display) if line.strip()] == [f"line {n}" for n in range(300)]
 
 
 if sys.platform != "win32":
