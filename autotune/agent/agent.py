@@ -18,7 +18,7 @@ from autotune.agent.verb_process import VerbResult
 from autotune.agent.webui_starts import StartTracker
 from autotune.config.config import Config
 from autotune.config.staleness_rules import Action
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model.errors import AutotuneError
 from autotune.store.asked_tune import AskedTune
 
@@ -408,7 +408,8 @@ class Agent:
             self.keeper.record({"event": "settled", "follow": follow})
         elif failed and applied is not None:
             count = applied.failed_starts + failed
-            why = _("the web UI ended {count} times before it listened").format(count=count)
+            why = ngettext("the web UI ended {count} time before it listened",
+                           "the web UI ended {count} times before it listened", count).format(count=count)
             over = count >= self.config.failed_starts
             self.effects.log(_("a start of the web UI failed ({count} of {most})").format(
                 count=count, most=self.config.failed_starts))

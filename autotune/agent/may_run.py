@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autotune.config.config import DAYS, Config
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 
 WEEK = 7 * 86400.0
 LARGEST_LEAD = 2 * 86400.0
@@ -129,8 +129,9 @@ def limits_reached(clock: datetime, config: Config, past: Sequence[SessionPart],
     week, today = sessions_this_week(clock, past), seconds_today(clock, past)
     reasons = []
     if len(week) >= config.sessions_a_week and due not in week:
-        reasons.append(_("{count} sessions this week, {most} are allowed").format(
-            count=len(week), most=config.sessions_a_week))
+        reasons.append(ngettext("{count} session this week, {most} is allowed",
+                                "{count} sessions this week, {most} are allowed", len(week)).format(
+                                    count=len(week), most=config.sessions_a_week))
     if today / 60 >= config.minutes_a_day:
         reasons.append(_("{minutes:.0f} minutes today, {most:g} are allowed").format(
             minutes=today / 60, most=config.minutes_a_day))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from autotune.agent.may_run import SessionPart, recent
 from autotune.agent.staleness import stronger_action
 from autotune.config.staleness_rules import Action
-from autotune.language.translate import N_, _
+from autotune.language.translate import N_, _, ngettext
 from autotune.model import codec
 from autotune.store.asked_tune import AskedTune
 from autotune.store.journal import Journal, write_whole
@@ -242,7 +242,9 @@ class StateKeeper:
             return text.format(file=aside)
         if not self._unread:
             return None
-        return _("{count} records of journal.jsonl make no sense and were passed over").format(count=self._unread)
+        return ngettext("{count} record of journal.jsonl makes no sense and was passed over",
+                        "{count} records of journal.jsonl make no sense and were passed over", self._unread).format(
+                            count=self._unread)
 
     def _replay(self, event: Mapping[str, Any]) -> None:
         """Takes an event read from the disk: one that makes no sense must not stop the agent for good."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.use import (
@@ -199,8 +199,8 @@ def _record(start: int, number: int, clip: PrintedClip, figures: SavedClip, arou
     """A sample. What is compared with what: sampling time alone, so that steps may differ, all else may not."""
     alike = ("log", figures.width, figures.height, figures.frames, figures.context, figures.sampler, figures.guided,
              figures.model)
-    shape = _("{width} × {height}, {frames} frames, {sampler}").format(
-        width=figures.width, height=figures.height, frames=figures.frames, sampler=figures.sampler)
+    shape = _("{width} × {height}, {frames}, {sampler}").format(
+        width=figures.width, height=figures.height, frames=_frames(figures.frames), sampler=figures.sampler)
     seconds = float(f"{clip.step_seconds / figures.frames:.6g}")
     at = math.ceil(1000.0 * figures.at) / 1000.0  # not before the file was written: it is not to be counted again
     return ClipRecord("clip", start, number, at, seconds, _series(alike), shape, "log", around)
@@ -210,10 +210,15 @@ def _told_record(start: int, clip: ToldClip, around: Around) -> ClipRecord:
     """A sample of a whole clip: it is compared with clips of as many steps alone."""
     alike = ("tab", clip.width, clip.height, clip.frames, clip.context, clip.steps, clip.sampler, clip.guided,
              clip.model)
-    shape = _("{width} × {height}, {frames} frames, {steps} steps, {sampler}").format(
-        width=clip.width, height=clip.height, frames=clip.frames, steps=clip.steps, sampler=clip.sampler)
+    steps = ngettext("{count} step", "{count} steps", clip.steps).format(count=clip.steps)
+    shape = _("{width} × {height}, {frames}, {steps}, {sampler}").format(
+        width=clip.width, height=clip.height, frames=_frames(clip.frames), steps=steps, sampler=clip.sampler)
     seconds = float(f"{clip.seconds / clip.frames / clip.steps:.6g}")
     return ClipRecord("clip", start, clip.number, clip.at, seconds, _series(alike), shape, "tab", around)
+
+
+def _frames(count: int) -> str:
+    return ngettext("{count} frame", "{count} frames", count).format(count=count)
 
 
 def _series(alike: tuple[object, ...]) -> str:

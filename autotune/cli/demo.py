@@ -22,6 +22,7 @@ from autotune.cli.output import print_json, print_text
 from autotune.language.choice import ENVIRONMENT as LANG
 from autotune.language.translate import N_, _, language
 from autotune.model.errors import AutotuneError, Refused
+from autotune.report.words import plural
 
 OWNED_WORDS = "--opt-split-attention --no-half-vae"
 """What the demo's imaginary user copied from an old guide. Whether something beats it here is for the statistics."""
@@ -132,8 +133,9 @@ def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
                                      high=gain["high"], confidence=gain["confidence"]),
             _("It was applied, proven to be in effect, and rolled back byte for byte.")]
     lines += [
-        _("{launches} launches and {clips} clips in {tuning:.0f} s of tuning; {all:.0f} s for everything.").format(
-            launches=tuned["launches"], clips=tuned["clips"], tuning=tuned["cost"]["wall"], all=wall),
+        _("{launches} and {clips} in {tuning:.0f} s of tuning; {all:.0f} s for everything.").format(
+            launches=plural(tuned["launches"], "launch"), clips=plural(tuned["clips"], "clip"),
+            tuning=tuned["cost"]["wall"], all=wall),
         _("The report: {path}").format(path=report)]
     return "\n".join([_("What happened"), *(f"  {line}" for line in lines)])
 

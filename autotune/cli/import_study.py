@@ -8,6 +8,7 @@ import click
 
 from autotune.cli.common_options import YES, CommonOptions, verb
 from autotune.language.translate import _
+from autotune.report.words import plural
 
 
 @verb("import")
@@ -19,5 +20,5 @@ def import_command(common: CommonOptions, file: Path) -> None:
 
     study = exported_study.import_study(common.places, common.find_webui(), exported_study.read_export(file))
     clips = len(study.samples)
-    text = _("study {name}: {clips} clips").format(name=study.id, clips=clips)
+    text = _("study {name}: {clips}").format(name=study.id, clips=plural(clips, "clip"))
     common.print_result("import", {"study": study.id, "clips": clips}, text)

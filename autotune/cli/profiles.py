@@ -7,6 +7,7 @@ import click
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.language.translate import _
 from autotune.model.workload import Profile
+from autotune.report.words import plural
 from autotune.workload import profile as profiles
 
 
@@ -43,8 +44,8 @@ def _check(common: CommonOptions, name: str) -> None:
 
 def _line(profile: Profile) -> str:
     clips = ", ".join(
-        _("{size}, context {context}, {steps} steps").format(
-            size=f"{one.width}x{one.height}x{one.frames}", context=one.window, steps=one.steps)
+        _("{size}, context {context}, {steps}").format(
+            size=f"{one.width}x{one.height}x{one.frames}", context=one.window, steps=plural(one.steps, "step"))
         for one in profile.workloads
     )
     varies = ", ".join(f"{name} ({len(levels)})" for name, levels in profile.search.dimensions)

@@ -11,6 +11,7 @@ from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 from autotune.language.translate import N_, _
+from autotune.report.words import plural
 
 if TYPE_CHECKING:
     from autotune.install.inspection import Inspection
@@ -77,5 +78,5 @@ _ANSWERS = {
 def _sentence(measured: dict[str, Any]) -> str:
     took = measured["cost"].get("wall")
     text = f"{_(_ANSWERS[measured['answer']])}: {measured['reason']}."
-    return text if not took else text + " " + _("Took {seconds:.0f} s, {launches} starts, {clips} clips.").format(
-        seconds=took, launches=measured["launches"], clips=measured["clips"])
+    return text if not took else text + " " + _("Took {seconds:.0f} s, {starts}, {clips}.").format(
+        seconds=took, starts=plural(measured["launches"], "start"), clips=plural(measured["clips"], "clip"))

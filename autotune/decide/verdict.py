@@ -24,7 +24,7 @@ from autotune.decide.finalist import finalist, too_slow_sets, without_idle_flags
 from autotune.decide.memory_assumptions import surface_for
 from autotune.decide.rounds import Failures, Round, before_confirmation, failures, is_usable, rounds
 from autotune.decide.surface import Posterior
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model.flagset import Space
 from autotune.model.study import History, Interval, MeasuredSet, Sample, Verdict
 from autotune.model.workload import DecideSpec, Profile
@@ -119,7 +119,9 @@ def _unconfirmed(history: History, space: Space, profile: Profile, objective: st
     tried = sorted(measured - {space.baseline} - failed.dropped)
     attempted = {s.candidate for s in history.samples} - {space.baseline}
     if not tried and attempted & failed.dropped:
-        words = _("none of the {count} other sets tried rendered a valid clip here").format(count=len(attempted))
+        words = ngettext("the {count} other set tried did not render a valid clip here",
+                         "none of the {count} other sets tried rendered a valid clip here", len(attempted)).format(
+                             count=len(attempted))
         return _keep(_unchanged(words), True, side)
     if not tried:
         why = budget_advice.why_left_open(history, space, None, RULES.min_blocks + 1, RULES.min_blocks)

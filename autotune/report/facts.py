@@ -8,7 +8,7 @@ from typing import Any
 
 from autotune.language.translate import _
 from autotune.report import charts, words
-from autotune.report.outcome import Outcome, SetResult, bounds, median
+from autotune.report.outcome import Outcome, SetResult, bounds, median, medians_differ, why_medians_differ
 from autotune.report.rows import Story, cost_parts, pairs
 from autotune.report.use_line import use_line
 from autotune.secrets.mask import masked
@@ -57,6 +57,7 @@ def page_facts(story: Story, diff: str | None) -> dict[str, Any]:
         "torch_clips": tuple(map(_, words.TORCH)) if any(s.torch_active is not None for s in story.samples) else (),
         "confidence": _confidence(story),
         "verdict": _verdict(found.speedup),
+        "why_medians_differ": why_medians_differ(found, len(story.workloads) > 1),
         "per_workload": words.workloads(tune.get("per_workload") or (), story.workloads),
         "longer": words.longer_clips(tune.get("expected_at") or (), len(story.workloads) > 1),
         "pairs": len(blocks),
@@ -108,6 +109,8 @@ def headline_of(found: Outcome) -> str:
     if found.speedup and found.speedup["estimate"] >= 1.0 and found.baseline and found.other:
         now, then = (words.seconds(median(side)) for side in (found.baseline, found.other))
         times = words.gain(found.speedup["estimate"])
+        if medians_differ(found):
+            return _("Change your flags: clips render {times} as fast.").format(times=times)
         text = _("Change your flags: clips render {times} as fast, {then} instead of {now}.")
         return text.format(times=times, then=then, now=now)
     if found.saving and found.saving > 0:

@@ -6,6 +6,7 @@ with what was measured, is ``challenger``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,3 +75,26 @@ def bounds(side: SetResult) -> tuple[float, float] | None:
     span = side.get("seconds") or {}
     low, high = span.get("low"), span.get("high")
     return None if low is None or high is None else (float(low), float(high))
+
+
+def medians_differ(found: Outcome) -> bool:
+    """Whether the two median times make a factor that is farther from the speed than the speed's interval is wide, so
+    that a reader sees figures that contradict each other."""
+    now, then = (median(side) if side else None for side in (found.baseline, found.other))
+    if not found.speedup or not now or not then:
+        return False
+    estimate, low, high = (float(found.speedup[key]) for key in ("estimate", "low", "high"))
+    return min(estimate, low) > 0 and abs(math.log(now / then / estimate)) > math.log(high / low)
+
+
+def why_medians_differ(found: Outcome, several: bool) -> str:
+    """A sentence or two where ``medians_differ``, else empty. ``several``: the profile has several workloads, of which
+    the times tell the first."""
+    if not medians_differ(found):
+        return ""
+    if several:
+        return _("The two times of a clip do not give this speed: they are of the profile's first clip alone, the "
+                 "speed is of all its clips.")
+    return _("The two times of a clip do not give this speed: each is a median of clips from different moments of the "
+             "tune, and shifts when the machine grows slower or faster in between. The pairs decide: there both sets "
+             "were rendered in turn, so that such a change falls out.")

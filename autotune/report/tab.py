@@ -148,8 +148,9 @@ def _work(status: Document) -> dict[str, Any]:
     rows, running, asked = [], status.get("running"), status.get("asked_tune")
     if running and running.get("verb") == "tune":
         done = running.get("progress") or {}
-        rows.append(row(_("A tune runs: {clips} clips of {sets} sets so far.").format(
-            clips=int(done.get("clips") or 0), sets=int(done.get("sets") or 0)), tone=GOOD))
+        rows.append(row(_("A tune runs: {clips} of {sets} so far.").format(
+            clips=words.plural(int(done.get("clips") or 0), "clip"),
+            sets=words.plural(int(done.get("sets") or 0), "set")), tone=GOOD))
     if asked:
         rows.append(row(_("A tune is asked for: it begins when you are away.") if asked.get("when") == "away"
                         else _("A tune is asked for: it begins when you have closed the web UI.")))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from autotune.language.translate import _
 from autotune.model.failures import meaning
 from autotune.report import labels, words
-from autotune.report.outcome import SetResult, bounds, median, outcome, side_id
+from autotune.report.outcome import SetResult, bounds, median, outcome, side_id, why_medians_differ
 from autotune.report.plain import clean, since_lines, speed, status_lines
 
 if TYPE_CHECKING:
@@ -214,9 +214,11 @@ def tune_summary(doc: Document) -> Group:
     speedup = found.speedup
     if speedup:
         parts.append(_text(_("The {name} set: {speed}").format(name=found.name, speed=words.speedup_words(speedup, 3))))
-    parts += _credit(doc)
     clips = (doc.get("profile") or {}).get("workload") or ()
     several = len(clips) > 1
+    why = why_medians_differ(found, several)
+    parts += [_text(why)] if why else []
+    parts += _credit(doc)
     parts += [_text(line) for line in words.workloads(doc.get("per_workload") or (), list(map(words.workload, clips)))]
     parts += [_text(line) for line in words.longer_clips(doc.get("expected_at") or (), several)]
     parts.append(_trials(doc))

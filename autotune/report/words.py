@@ -88,6 +88,9 @@ def plural(count: int, noun: str) -> str:
         "other clip": ngettext("{count} other clip", "{count} other clips", count),
         "use": ngettext("{count} use", "{count} uses", count),
         "place": ngettext("{count} place", "{count} places", count),
+        "frame": ngettext("{count} frame", "{count} frames", count),
+        "step": ngettext("{count} step", "{count} steps", count),
+        "start": ngettext("{count} start", "{count} starts", count),
     }[noun].format(count=count)
 
 
@@ -154,10 +157,11 @@ def workload(item: Mapping[str, Any]) -> str:
     """A workload in one line: size, frames, steps, sampler."""
     size = f"{item.get('width')} × {item.get('height')}"
     frames, context = item.get("frames"), item.get("context")
-    text = _("{size}, {frames} frames, {steps} steps")
+    text = _("{size}, {frames}, {steps}")
     if context is not None and context != frames:
-        text = _("{size}, {frames} frames in windows of {context}, {steps} steps")
-    text = text.format(size=size, frames=frames, context=context, steps=item.get("steps"))
+        text = _("{size}, {frames} in windows of {context}, {steps}")
+    text = text.format(size=size, frames=plural(int(frames or 0), "frame"), context=context,
+                       steps=plural(int(item.get("steps") or 0), "step"))
     sampler = item.get("sampler")
     return f"{text}, {sampler}" if sampler else text
 

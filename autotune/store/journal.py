@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.disk import files as disk
-from autotune.language.translate import N_, _
+from autotune.language.translate import N_, _, ngettext
 from autotune.model import codec
 from autotune.model.codec import InvalidRecord
 from autotune.model.errors import StateDamaged
@@ -129,8 +129,9 @@ class Journal:
             raise StateDamaged(
                 _("{path}: damaged after line {line} and cannot be mended: {reason}").format(
                     path=self.path, line=kept, reason=error.strerror),
-                _("The first {count} records are whole. Free some space or mend permissions, then run again.").format(
-                    count=kept)) from None
+                ngettext("The first {count} record is whole. Free some space or mend permissions, then run again.",
+                         "The first {count} records are whole. Free some space or mend permissions, then run again.",
+                         kept).format(count=kept)) from None
 
 
 def require_space(folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model import codec, records
 from autotune.model.bounds import Seconds
 from autotune.model.clips import ClipPair
@@ -29,8 +29,10 @@ def _whole_before(count: int) -> str:
     """What to do where a line of samples is damaged, and ``count`` whole ones stand before it."""
     if not count:
         return _("No line before it is whole: `autotune tune --fresh` of the same question begins anew.")
-    return _("The {count} lines before it are whole; `autotune tune` of the same question goes on from "
-             "them, with --fresh it begins anew.").format(count=count)
+    return ngettext("The {count} line before it is whole; `autotune tune` of the same question goes on from "
+                    "it, with --fresh it begins anew.",
+                    "The {count} lines before it are whole; `autotune tune` of the same question goes on from "
+                    "them, with --fresh it begins anew.", count).format(count=count)
 
 
 class Study:
@@ -85,8 +87,11 @@ class Study:
         except InvalidRecord as misfit:
             if str(misfit).startswith(("samples[", "launches[")):
                 place = self._journal.path
-            kept = _("Its {count} clips are kept in {file}; `autotune tune` of the same question goes on from them, "
-                     "with --fresh it begins anew.").format(count=len(self.samples), file=self._journal.path.name)
+            kept = ngettext("Its {count} clip is kept in {file}; `autotune tune` of the same question goes on from it, "
+                            "with --fresh it begins anew.",
+                            "Its {count} clips are kept in {file}; `autotune tune` of the same question goes on from "
+                            "them, with --fresh it begins anew.", len(self.samples)).format(
+                                count=len(self.samples), file=self._journal.path.name)
             raise StateDamaged(f"{place}: {misfit}", kept) from None
         return question
 

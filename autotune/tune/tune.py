@@ -11,7 +11,7 @@ from typing import Any
 from autotune import __version__
 from autotune.install import which_gpu
 from autotune.install.inspection import Inspection
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model import codec
 from autotune.model.errors import BaselineFailed, Refused
 from autotune.model.flagset import Space
@@ -155,8 +155,9 @@ def _open_study(
     if study.moved_aside is not None:
         say(study.moved_aside)
     if study.samples:
-        say(_("going on with study {name}: {count} clips are there already").format(
-            name=study.id, count=len(study.samples)))
+        say(ngettext("going on with study {name}: {count} clip is there already",
+                     "going on with study {name}: {count} clips are there already", len(study.samples)).format(
+                         name=study.id, count=len(study.samples)))
     return study
 
 

@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from autotune.language.translate import _
+from autotune.language.translate import _, ngettext
 from autotune.model.workload import Workload
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
         return images
     if len(images) != workload.frames:
         return ClipRefusal("wrong_count",
-                           _("{count} frames instead of {frames}").format(count=len(images), frames=workload.frames))
+                           ngettext("{count} frame instead of {frames}", "{count} frames instead of {frames}",
+                                    len(images)).format(count=len(images), frames=workload.frames))
     height, width = images[0].shape[:2]
     if (width, height) != (workload.width, workload.height):
         size, wanted = f"{width}x{height}", f"{workload.width}x{workload.height}"

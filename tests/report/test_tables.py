@@ -12,7 +12,9 @@ import pytest
 from rich.cells import cell_len
 
 from autotune.model.workload import SearchSpec
-from autotune.report import tables
+from autotune.report import facts, tables, words
+from autotune.report import html as page
+from autotune.report.outcome import outcome
 from autotune.webui.a1111.flags import space
 from tests.flags.machines import machine
 from tests.report import examples
@@ -41,6 +43,31 @@ def test_tune_summary_of_keep_names_the_rival() -> None:
     assert said.startswith("Keep your flags. The best rival is not faster.")
     assert "best rival --opt-sdp-attention --opt-channelslast 4.98 s" in squeezed(said)
     assert "0.98 times as fast" in said
+
+
+@pytest.mark.parametrize(("now", "said"), [(7.20, False), (4.97, True), (7.30, False), (9.0, True)])
+def test_times_that_contradict_the_speed_are_explained(now: float, said: bool) -> None:
+    """4.90 s is the tuned set's median, 1.447 to 1.492 the interval of the speed."""
+    note = examples.recorded()
+    document = examples.document(note)
+    document["tune"]["baseline"]["seconds"] = {"median": now, "low": now * 0.99, "high": now * 1.01}
+    why = "The two times of a clip do not give this speed: "
+    rendered = page.render(document, note.samples, note.launches, None)
+    for text in (tables.text(tables.tune_summary(document["tune"])), re.sub(r"<[^>]*>", "", rendered)):
+        assert (f"{why}each is a median" in squeezed(text)) == said
+    assert ("4.90 s instead of" in facts.headline_of(outcome(document["tune"]))) == (not said)
+    document["tune"]["profile"] = {"workload": [{}, {}]}
+    several = squeezed(tables.text(tables.tune_summary(document["tune"])))
+    assert (f"{why}they are of the profile's first clip alone" in several) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "512 × 512, 1 frame, 1 step"), (2, "512 × 512, 2 frames, 2 steps")])
+def test_one_frame_and_one_step_are_singular(count: int, said: str) -> None:
+    assert words.workload({"width": 512, "height": 512, "frames": count, "steps": count}) == said
+    few = {**TUNE, "launches": count, "clips": count}
+    ends = f"({words.plural(count, 'launch')}, {words.plural(count, 'clip')})"
+    assert ends in tables.text(tables.tune_summary(few))
+    assert ("launches" in ends) == (count > 1)
 
 
 def test_tune_summary_without_a_measurement() -> None:

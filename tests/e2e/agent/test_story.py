@@ -163,7 +163,7 @@ def test_from_installation_to_automatic_rollback(webui: Path, tmp_path: Path) ->
     verbs = [(row["verb"], row["cause"]) for row in history(state)]
     assert [verb for verb, _ in verbs] == ["tune", "apply", "rollback"]
     assert "motion_module mm_sd15_v2.safetensors" in verbs[0][1]
-    assert verbs[2][1] == "agent: the web UI ended 1 times before it listened"
+    assert verbs[2][1] == "agent: the web UI ended 1 time before it listened"
     assert not of(webui)
 
 
