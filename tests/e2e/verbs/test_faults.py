@@ -175,4 +175,4 @@ def test_a_disk_that_fills_while_recording(bench: Bench, small_disk: Path) -> No
         assert bench.samples()[: len(kept)] == kept
     finally:
         running.terminate()
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -47,7 +48,10 @@ def test_a_tune_seen_by_its_user(bench: Bench) -> None:
         assert not again.cursor_hidden()
         assert widest(written(again.raw)) <= 120
         screens = [[line.rstrip() for line in screen] for screen in again.seen]
-        assert any("●" in line for screen in screens for line in screen), "the bar of a set"
+        # A crowded machine may not get beyond the first set in that time; then there is no other to draw a bar of.
+        measured = {json.dumps(row["candidate"]) for row in bench.samples() if row["state"] == "ok"}
+        barred = any("●" in line for screen in screens for line in screen)
+        assert barred or len(measured) < 2, f"no bar of {len(measured)} sets"
         assert any("left" in line and "min" in line for screen in screens for line in screen)
         for screen in screens:
             assert sum("(yours)" in line for line in screen) <= 1, "\n".join(screen)
