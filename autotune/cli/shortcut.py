@@ -10,6 +10,7 @@ import click
 from autotune.cli import shortcut_file
 from autotune.cli.common_options import CommonOptions, verb
 from autotune.cli.output import print_text
+from autotune.disk.own_install import typed
 from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, StateDamaged, UsageProblem
 from autotune.model.home_folder import expand_home
@@ -30,6 +31,11 @@ def shortcut_command(common: CommonOptions, folder: Path | None, yes: bool, go: 
     if go:
         return run_steps(common, root)
     target = expand_home(folder).absolute() if folder is not None else Path(platformdirs.user_desktop_dir())
+    if folder is None and not target.is_dir():
+        words = typed(["autotune", *(("--webui", str(common.webui)) if common.webui else ()), "shortcut", "."])
+        raise NothingToWorkOn(_("there is no desktop folder at {target}").format(target=target),
+                              _("`{command}` writes it into the folder that you are in; any other folder can be named "
+                                "in place of the dot.").format(command=words))
     if not target.is_dir():
         raise NothingToWorkOn(_("{target} is not a folder").format(target=target),
                               _("Name one: autotune shortcut FOLDER"))

@@ -27,14 +27,14 @@ def how_to_add(packages: Sequence[str], prefix: Path | None = None, has_pip: boo
     """
     prefix = Path(sys.prefix) if prefix is None else prefix
     if (prefix / PIPX).is_file():
-        return _typed(["pipx", "inject", NAME, *packages])
+        return typed(["pipx", "inject", NAME, *packages])
     if (prefix / UV).is_file():
         first, *others = _uv_requirements(prefix / UV)
         wanted = dict.fromkeys((*others, *packages))  # uv forgets what an earlier command added and this one does not
-        return _typed(["uv", "tool", "install", *(word for one in wanted for word in ("--with", one)), first])
+        return typed(["uv", "tool", "install", *(word for one in wanted for word in ("--with", one)), first])
     if importlib.util.find_spec("pip") is not None if has_pip is None else has_pip:
-        return _typed([sys.executable, "-m", "pip", "install", *packages])
-    return _typed(["uv", "pip", "install", "--python", sys.executable, *packages])
+        return typed([sys.executable, "-m", "pip", "install", *packages])
+    return typed(["uv", "pip", "install", "--python", sys.executable, *packages])
 
 
 def _uv_requirements(receipt: Path) -> list[str]:
@@ -62,7 +62,8 @@ def _uv_requirement(row: dict[str, Any]) -> str:
     return f"{row['name']}{extras} @ {address}" if address else f"{row['name']}{extras}{row.get('specifier', '')}"
 
 
-def _typed(words: list[str]) -> str:
+def typed(words: list[str]) -> str:
+    """A command as it is typed into this system's shell."""
     if os.name != "nt":
         return shlex.join(words)
     from subprocess import list2cmdline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from autotune.cli import shortcut_file
 from tests.cli.test_output import run, webui
 from tests.system import under_wine
 
+ROOT = Path(__file__).parents[2]
 HOSTILE = ("plain", "with blank", "(x86) & more", "100% %PATH%", "it's \"quoted\"" if os.name == "posix" else "it's",
            "Müller アニメ", "back`tick $HOME", "caret^ bang!")
 
@@ -107,3 +109,20 @@ def test_it_is_written_once_and_over_nobody_elses_file(tmp_path: Path) -> None:
     assert file.read_bytes() == b"mine"
     assert run(root, "utf-8", "shortcut", str(desk), "--yes").returncode == 0
     assert run(root, "utf-8", "shortcut", str(tmp_path / "nowhere")).returncode == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the desktop is where HOME says, on Linux alone")
+def test_without_a_desktop_the_command_that_it_names_works(tmp_path: Path) -> None:
+    root = webui(tmp_path / "my web UI")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    env |= {"HOME": str(tmp_path), "AUTOTUNE_STATE_DIR": str(tmp_path / "state"), "AUTOTUNE_LANG": "en"}
+    said = subprocess.run([sys.executable, "-m", "autotune", "--webui", str(root), "shortcut"], env=env, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=120)
+    assert said.returncode == 3 and f"there is no desktop folder at {tmp_path / 'Desktop'}" in said.stderr
+    typed = " ".join(said.stderr.split()).split("`")[1]
+    assert typed.startswith("autotune ")
+    command = f"{shlex.quote(sys.executable)} -m {typed}"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, env={**env, "PYTHONPATH": str(ROOT)}, check=True,
+                   stdin=subprocess.DEVNULL, timeout=120)
+    assert (tmp_path / shortcut_file.name()).is_file()
