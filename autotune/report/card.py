@@ -73,10 +73,10 @@ def layout(card: CardFacts, width_of: WidthOf) -> list[Box]:
 
 
 def _bars(card: CardFacts, width_of: WidthOf) -> list[Box]:
-    """Seconds of both sets as bars, where both were measured."""
+    """Seconds of both sets as bars, where both were measured and do not contradict the speed."""
     first, second = card.seconds
     longest = 0.0 if first is None or second is None else max(first, second)
-    if first is None or second is None or longest <= 0.0:
+    if first is None or second is None or longest <= 0.0 or not card.times_agree:
         return []
     found = []
     colours: tuple[Colour, Colour] = ("before", "gain" if card.changes else "quiet")

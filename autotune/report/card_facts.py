@@ -14,7 +14,7 @@ from typing import Any
 
 from autotune.language.translate import source_only
 from autotune.report import words
-from autotune.report.outcome import median, outcome
+from autotune.report.outcome import median, medians_differ, outcome
 from autotune.secrets.mask import MASK, is_secret, masked
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+.,-]{0,79}")
@@ -35,7 +35,8 @@ class CardFacts:
     is the tuned set or, where the flags stay (``decision`` "keep"), its best rival; None where not measured.
 
     ``speedup``: (estimate, low, high, confidence). ``ssim``: 1 is the same picture; None where not compared.
-    ``flags``: the words of the set that the tune ended with, each beside its value, then its settings.
+    ``flags``: the words of the set that the tune ended with, each beside its value, then its settings. ``times_agree``:
+    False where the seconds make another factor than the speed, beside which they are then not shown.
     """
 
     decision: str
@@ -53,6 +54,7 @@ class CardFacts:
     flags: tuple[str, ...]
     autotune: str
     measured: str
+    times_agree: bool = True
 
     @property
     def changes(self) -> bool:
@@ -91,6 +93,7 @@ def facts_of(head: Mapping[str, Any], result: Mapping[str, Any]) -> CardFacts:
         flags=shown_flags(ends.get("flags") or (), ends.get("settings") or {}),
         autotune=_shown(_VERSION, head.get("autotune")) or "of an unknown version",
         measured=_shown(_DAY, str(head.get("created") or "")[:10]) or "an unknown day",
+        times_agree=not medians_differ(found),
     )
 
 
@@ -145,10 +148,11 @@ def signature(card: CardFacts) -> str:
 def markdown(card: CardFacts) -> str:
     """The card as a small table to paste."""
     big, what, about = headline(card)
-    first = [("Result", f"**{big}**: {', '.join(part for part in (what, about) if part)}"),
-             ("Time of a clip", _both(card.names, [None if one is None else words.seconds(one)
-                                                   for one in card.seconds])),
-             ("GPU", card.gpu), ("Clip", card.workload)]
+    first = [("Result", f"**{big}**: {', '.join(part for part in (what, about) if part)}")]
+    if card.times_agree:
+        first.append(("Time of a clip", _both(card.names, [None if one is None else words.seconds(one)
+                                                           for one in card.seconds])))
+    first += [("GPU", card.gpu), ("Clip", card.workload)]
     flags = " ".join(f"`{flag}`" for flag in card.flags) or "(none)"
     lines = [f"| {label} | {text} |" for label, text in [*first, *rows(card), ("Flags", flags)]]
     note = f"\n{STAND_IN}\n" if card.stand_in else ""

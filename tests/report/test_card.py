@@ -48,6 +48,18 @@ def test_it_says_what_was_measured() -> None:
     assert card_facts.STAND_IN not in text
 
 
+def test_times_that_contradict_the_speed_are_left_out() -> None:
+    """The tuned set's median is 4.90 s, the speed 1.447 to 1.492."""
+    for now, shown in ((7.20, True), (7.30, True), (4.97, False), (9.0, False)):
+        found = examples.document(examples.recorded())
+        found["tune"]["baseline"]["seconds"]["median"] = now
+        head = {**found, "profile": {"workload": found["profile"]["workloads"]}}
+        card = facts_of(head, found["tune"])
+        for text in (said(card), markdown(card)):
+            assert "1.47x" in text
+            assert (f"{now:.2f} s" in text) == ("4.90 s" in text) == shown
+
+
 def test_a_stand_in_is_called_one() -> None:
     card = facts(stand_in=True)
     assert card_facts.STAND_IN in said(card) and card_facts.STAND_IN in markdown(card)
