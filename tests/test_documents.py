@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,13 @@ def test_the_release_workflow_runs_what_a_contributor_runs() -> None:
     script = "tests/packaging/release.sh"
     assert script in (ROOT / "Makefile").read_text(encoding="utf-8")
     assert script in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+
+
+def test_nothing_stands_at_the_top_by_accident() -> None:
+    """What is tracked there goes into the source archive, or is a setting of a tool."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    top = {name.split("/")[0] for name in done.stdout.decode().split("\0") if name}
+    kept = set(project()["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert {name for name in top if not name.startswith(".")} == kept | {"pyproject.toml"}
