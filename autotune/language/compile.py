@@ -36,6 +36,5 @@ def _compile(source: Path, target: Path) -> None:
             write_mo(stream, catalogue)
         Path(name).chmod(0o644)
         Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)  # still there only where it did not get into its place
