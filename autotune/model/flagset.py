@@ -26,8 +26,9 @@ class Effective:
     """The effect of a set once the web UI has applied its own rules (docs/webuis.md, "Which flags matter").
 
     ``attention`` is one of xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none. ``unet`` and ``vae`` are
-    the storage types fp16 or fp32; ``precision`` autocast, full or half; ``memory`` none, medvram or lowvram. The last
-    three are switches of PyTorch, at "default" where nobody set them.
+    the storage types fp16 or fp32; ``precision`` autocast, full or half; ``memory`` none, medvram or lowvram. The next
+    three are switches of PyTorch, at "default" where nobody set them. ``more``: (dimension, level) of what other kinds
+    of web UI have besides, sorted, without those at their default.
     """
 
     attention: str
@@ -41,6 +42,7 @@ class Effective:
     cudnn_benchmark: str = "default"
     fp16_accumulation: str = "default"
     sdpa_order: str = "default"
+    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

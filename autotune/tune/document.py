@@ -28,7 +28,9 @@ def flags_json(flags: FlagSet) -> dict[str, Any]:
 
 def candidate_json(candidate: Candidate) -> dict[str, Any]:
     """A set as it would be written, and what takes effect with it."""
-    return {**flags_json(candidate.flags), "effective": asdict(candidate.effective)}
+    effective = asdict(candidate.effective)
+    more = dict(effective.pop("more"))
+    return {**flags_json(candidate.flags), "effective": {**effective, **more}}
 
 
 def verdict_json(verdict: Verdict, space: Space, samples: Sequence[Sample]) -> dict[str, Any]:

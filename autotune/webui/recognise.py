@@ -15,7 +15,7 @@ from autotune.webui.face import WebUI
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-OURS = ("a1111",)
+OURS = ("a1111", "comfyui")
 """Kinds of web UI that have a folder beside this file."""
 GROUP = "autotune.webuis"
 """Entry points by which another package offers a kind of web UI: each names an object that is a ``WebUI``."""
@@ -24,7 +24,7 @@ GROUP = "autotune.webuis"
 def kinds() -> Iterator[WebUI]:
     """Every kind of web UI: ours first, then those of installed packages."""
     for name in OURS:
-        yield import_module(f"autotune.webui.{name}.webui").WEBUI
+        yield from registered((import_module(f"autotune.webui.{name}.webui").WEBUI,))
     yield from _from_packages()
 
 
