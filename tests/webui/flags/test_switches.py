@@ -11,6 +11,7 @@ from autotune.model.flagset import SettingValue
 from autotune.model.machine import Machine, Runtime
 from autotune.model.workload import SearchSpec
 from autotune.report import labels
+from autotune.tune.document import candidate_json
 from autotune.webui.a1111.flags import space, switches
 from autotune.webui.a1111.flags.effective import describe, effective
 from autotune.webui.a1111.flags.in_effect import mismatches
@@ -58,7 +59,7 @@ def test_sets_without_a_switch_are_named_as_before(cuda: Machine) -> None:
 
 def test_an_id_reads_back_from_a_document(cuda: Machine) -> None:
     for one in space.build(cuda, SEARCH).candidates:
-        assert labels.identity(dataclasses.asdict(one.effective)) == one.id == describe(one.effective)
+        assert labels.identity(candidate_json(one)["effective"]) == one.id == describe(one.effective)
 
 
 def test_none_without_the_extension() -> None:
