@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,13 +23,16 @@ _MARK = "autotune-runtime:"
 _UNKNOWN = Runtime(python=None, torch=None, cuda=None, cudnn=None, xformers=None)
 
 
-def ask(python: Path, time_limit: float = TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
+def ask(
+    python: Path, time_limit: float = TIME_LIMIT_S, packages: Sequence[str] = ()
+) -> tuple[Runtime, list[str]]:
     """Runs torch_probe_script.py in ``python``; returns (what it has, warnings).
 
-    A broken interpreter is a warning, never an exception. ``time_limit`` in seconds, then it is killed. It
-    runs from the interpreter's own folder, so that no file of the web UI's can stand in for a module.
+    ``packages``: names that it tries to import beyond torch and xformers. A broken interpreter is a warning, never an
+    exception. ``time_limit`` in seconds, then it is killed. It runs from the interpreter's own folder, so that no file
+    of the web UI's can stand in for a module.
     """
-    command = [str(python), "-c", _SCRIPT.read_text(encoding="utf-8")]
+    command = [str(python), "-c", _SCRIPT.read_text(encoding="utf-8"), *packages]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
     for name in ("PYTHONPATH", "PYTHONHOME"):
         environment.pop(name, None)  # ours, not the web UI's: its start script sets none
@@ -81,7 +85,7 @@ def _all(file: IO[bytes]) -> str:
 
 def _read(said: dict[str, object]) -> Runtime:
     """The script's answer as a Runtime; a value that is no text counts as missing."""
-    switches = said.get("switches")
+    switches, packages = said.get("switches"), said.get("packages")
     backends, texts = said.get("sdp_backends"), {key: one for key, one in said.items() if isinstance(one, str)}
     return Runtime(
         python=texts.get("python"), torch=texts.get("torch"), cuda=texts.get("cuda"), cudnn=texts.get("cudnn"),
@@ -89,6 +93,7 @@ def _read(said: dict[str, object]) -> Runtime:
         compute_capability=texts.get("compute_capability"),
         sdp_backends=tuple(map(str, backends)) if isinstance(backends, list) else (),
         switches=switches if isinstance(switches, dict) else {},
+        packages=packages if isinstance(packages, dict) else {},
     )
 
 

@@ -6,6 +6,7 @@ Self-contained: the standard library and the packages it asks about, nothing of 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -119,6 +120,21 @@ def cudnn_of(torch: ModuleType) -> str | None:
     return str(number) if number else None
 
 
+def versions(names: list[str], errors: list[str]) -> dict[str, str]:
+    """The packages among ``names`` that can be imported, each with its version, "unknown" where it tells none."""
+    found = {}
+    for name in names:
+        package = load(name, errors)
+        if package is None:
+            continue
+        stated = getattr(package, "__version__", None)
+        try:
+            found[name] = str(stated or importlib.metadata.version(name.replace("_", "-")))
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
 def end_with_asker() -> None:
     """Ends this program, and what it began, when the one that asked is gone: its end of standard input closes then."""
     # Away from its usual number: what a package begins in here must neither read it nor wait for who reads it.
@@ -159,6 +175,7 @@ def main() -> None:
         xformers = load("xformers", errors)
         if xformers is not None and load("xformers.ops", errors) is not None:
             said["xformers"] = str(getattr(xformers, "__version__", "unknown"))
+        said["packages"] = versions(sys.argv[1:], errors)
     sys.stdout.write("\n" + MARK + json.dumps(said) + "\n")
 
 

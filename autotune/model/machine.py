@@ -33,7 +33,8 @@ class Runtime:
     """What the web UI's own interpreter has. None: a package is absent. ``device``: cuda, mps or cpu.
 
     ``switches``: switches of PyTorch that a study can set here, with the levels that each offers; none where the web UI
-    lacks what sets them.
+    lacks what sets them. ``packages``: the version of each package that its kind of web UI asked about and that can be
+    imported there, by the name it is imported by; "unknown" where it tells no version.
     """
 
     python: str | None
@@ -45,6 +46,7 @@ class Runtime:
     device: str = "cpu"
     compute_capability: str | None = None
     switches: dict[str, list[str]] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import reference
@@ -42,12 +43,13 @@ def main(folder: str) -> None:
 
     really = torch_probe.ask
 
-    def ask(python: Path, time_limit: float = torch_probe.TIME_LIMIT_S) -> tuple[Runtime, list[str]]:
-        file = Path(folder, identity(python))
+    def ask(python: Path, time_limit: float = torch_probe.TIME_LIMIT_S,
+            packages: Sequence[str] = ()) -> tuple[Runtime, list[str]]:
+        file = Path(folder, "+".join((identity(python), *packages)))
         if python.exists() and file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
             return Runtime(**{**kept, "sdp_backends": tuple(kept["sdp_backends"])}), []
-        found, warnings = really(python, time_limit)
+        found, warnings = really(python, time_limit, packages)
         if not warnings:
             half = file.with_suffix(f".{os.getpid()}")
             half.write_text(json.dumps(dataclasses.asdict(found)), encoding="utf-8")

@@ -112,6 +112,38 @@ def test_files_of_the_web_uis_folder_do_not_shadow_modules(
     assert has.python and has.torch is None and warnings == []
 
 
+TORCH = """\
+__version__ = "2.7.0"
+class cuda:
+    is_available = staticmethod(lambda: False)
+class backends:
+    mps = None
+"""
+PACKAGES = {  # what its import does -> what is told of it
+    "states": ("__version__ = '2.2.0'", "2.2.0", ""),
+    "by_its_files": ("", "3.1", ""),
+    "tells_nothing": ("", "unknown", ""),
+    "lacks_a_part": ("import a_part_that_is_gone", None, "lacks_a_part: No module named 'a_part_that_is_gone'"),
+    "broken": ("raise OSError('libcudart is missing')", None, "broken: OSError: libcudart is missing"),
+    "absent": (None, None, ""),
+}
+
+
+@scripts
+def test_packages_that_are_asked_about_are_tried(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write(site / "torch/__init__.py", TORCH)
+    write(site / "by_its_files-3.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: by-its-files\nVersion: 3.1\n")
+    for name, (text, _, _) in PACKAGES.items():
+        if text is not None:
+            write(site / name / "__init__.py", text + "\n")
+    python = script(tmp_path / "python", f'PYTHONPATH="{site}" exec "{sys.executable}" -S "$@"')
+    has, warnings = torch_probe.ask(python, packages=tuple(PACKAGES))
+    assert has.packages == {name: told for name, (_, told, _) in PACKAGES.items() if told}
+    assert warnings == [f"in the web UI's Python: {fault}" for _, _, fault in PACKAGES.values() if fault]
+    assert torch_probe.ask(python)[0].packages == {}
+
+
 ASKER = "import sys; from pathlib import Path; from autotune.machine.torch_probe import ask; ask(Path(sys.argv[1]))"
 SLOW_TORCH = """\
 import os, subprocess, sys, time
