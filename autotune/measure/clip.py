@@ -85,7 +85,8 @@ class ClipResult:
     """What came of one clip.
 
     ``seconds``: wall time of the finished clip from request to last byte, None unless it finished;
-    ``cost``: seconds all of it took, failed or not; ``gif``: the answer's first file, whatever it is;
+    ``cost``: seconds all of it took, failed or not; ``gif``: the answer's first file, whatever it is; ``seed``: see
+    ``Rendered``;
     ``process_time``: the server's own time, seconds; ``failure`` and ``detail``: why it is no clip, before
     its pixels were looked at (``workload.clip.check_clip`` does that). ``too_slow``: given up because it was
     already slower than allowed; the true time is then at least ``at_least`` seconds, and it is no failure.
@@ -97,6 +98,7 @@ class ClipResult:
     cost: float
     gif: bytes | None = field(default=None, repr=False)
     infotext: str = ""
+    seed: int | None = None
     process_time: float | None = None
     failure: Failure | None = None
     detail: str = ""
@@ -308,5 +310,6 @@ def _finished(rendered: Rendered, cost: float, seen: Observations, limits: ClipL
     if failure is None:
         discard = clip_rules.why_discarded(seen, rendered.seconds, rendered.process_time, limits.usual_clocks)
     return ClipResult(
-        rendered.seconds, cost, gif=gif, infotext=rendered.infotext, process_time=rendered.process_time,
-        failure=failure, detail=detail or (discard or ""), discard=discard, restart=failure == "spilled", seen=seen)
+        rendered.seconds, cost, gif=gif, infotext=rendered.infotext, seed=rendered.seed,
+        process_time=rendered.process_time, failure=failure, detail=detail or (discard or ""), discard=discard,
+        restart=failure == "spilled", seen=seen)

@@ -32,11 +32,12 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An answer to txt2img. ``images``: the files as bytes, in the answer's order (GIF or stills).
+    """The answer to a request for a clip. ``images``: the files as bytes, in the answer's order (GIF, WEBP or stills).
 
     ``seconds``: wall time from the request to its last byte, the decoding of base64 not included;
     ``process_time``: the server's own time in seconds, queue wait included, None if absent; ``lacks``: what of the
-    evidence that it is a clip and was computed now is missing, in words.
+    evidence that it is a clip and was computed now is missing, in words; ``seed``: the one it was rendered with where
+    that is not the one asked for, as of a web UI that hands back clips of a seed that it had before.
     """
 
     images: tuple[bytes, ...]
@@ -44,6 +45,7 @@ class Rendered:
     seconds: float
     process_time: float | None
     lacks: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
@@ -27,16 +27,22 @@ class Workload:
 
     ``context``: frames that go through the UNet at a time; a longer clip is rendered in windows that overlap. None,
     as in studies older than this field: all frames at once.
+
+    ``workflow``: the file of a workflow of the user's that is rendered as it is, and ``workflow_digest`` what tells it
+    from others (the file may lie elsewhere the next time); sizes, frames and steps are then what can be read in it, for
+    words only, and 0 where nothing can.
     """
 
-    width: Annotated[int, Meta(ge=1, le=1 << 20)]
-    height: Annotated[int, Meta(ge=1, le=1 << 20)]
-    frames: Annotated[int, Meta(ge=1, le=1 << 20)]
-    steps: Annotated[int, Meta(ge=1, le=1 << 20)]
+    width: Annotated[int, Meta(ge=0, le=1 << 20)]
+    height: Annotated[int, Meta(ge=0, le=1 << 20)]
+    frames: Annotated[int, Meta(ge=0, le=1 << 20)]
+    steps: Annotated[int, Meta(ge=0, le=1 << 20)]
     cfg_scale: Annotated[float, Meta(ge=0.0, le=1000.0)] = 7.0
     sampler: str = "Euler a"
     weight: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
     context: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None
+    workflow: str | None = field(default=None, compare=False)
+    workflow_digest: Annotated[str, Meta(max_length=64)] | None = None
 
     @property
     def window(self) -> int:

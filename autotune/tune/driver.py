@@ -29,7 +29,7 @@ from autotune.tune import compared_clips, time_limits
 from autotune.tune.clip_task import ClipOutcome, ClipTask
 from autotune.tune.give_way import GiveWay, UserWebUIObserver
 from autotune.tune.progress import Progress, Step
-from autotune.tune.reference_clip import ReferenceClips
+from autotune.tune.reference_clip import ReferenceClips, ReferenceKey
 from autotune.tune.stopwatch import Budget
 from autotune.tune.study_setup import StudySetup
 from autotune.workload import clip
@@ -350,7 +350,7 @@ class Driver:
             failure, detail = "nan", live.server.log.spoiled
         if failure is None and result.gif is not None:
             with self._watch.on(task.phase):
-                failure, detail, likeness = self._judge_pixels(result.gif, task)
+                failure, detail, likeness = self._judge_pixels(result.gif, result.seed, task)
         if failure:
             require_space(self._setup.run_root)
         state = task.state
@@ -372,7 +372,7 @@ class Driver:
         ))
         if state == "ok" and task.proposal.purpose == "confirm" and result.gif is not None and not failure:
             with self._watch.on("waiting"):
-                compared_clips.keep(self._study.folder, task.index, task.candidate.id, result.gif)
+                compared_clips.keep(self._study.folder, task.index, task.candidate.id, result.gif, result.seed)
         if failure or result.too_slow:
             what = failure or _("too slow")
             self._say(f"  {what}: {detail}")
@@ -434,17 +434,25 @@ class Driver:
             result = replace(result, discard=result.discard or self._user_watch.why)
         return result
 
-    def _judge_pixels(self, gif: bytes, task: ClipTask) -> tuple[Failure | None, str, tuple[float, float] | None]:
-        """(failure, why, SSIM and PSNR in dB to the current flags' frames) of a clip's pixels."""
+    def _judge_pixels(
+        self, gif: bytes, seed: int | None, task: ClipTask
+    ) -> tuple[Failure | None, str, tuple[float, float] | None]:
+        """(failure, why, SSIM and PSNR in dB to the current flags' frames of the same seed) of a clip's pixels."""
         frames = clip.check_clip(gif, task.workload)
         if isinstance(frames, clip.ClipRefusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
         if task.state == "warmup":  # too few steps for a picture
             return None, "", None
         baseline = task.candidate.id == self._setup.space.baseline
-        likeness = self._reference.likeness(task.index, task.workload, baseline, gif, frames)
-        if likeness is not None and likeness[0] < MIN_SSIM:
-            why = _("the frames are not those of the current flags: SSIM {ssim:.2f}").format(ssim=likeness[0])
+        reference = self._reference.of(ReferenceKey(task.index, task.workload, seed), baseline, gif, frames)
+        if reference is None:
+            return None, "", None
+        other = clip.unlike(frames, reference)
+        likeness = clip.compare_clips(frames, reference)
+        if other is None and likeness[0] < MIN_SSIM:
+            other = f"SSIM {likeness[0]:.2f}"
+        if other is not None:
+            why = _("the frames are not those of the current flags: {how}").format(how=other)
             return "invalid_output", why, likeness
         return None, "", likeness
 

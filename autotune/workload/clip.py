@@ -1,6 +1,7 @@
-"""Check of a rendered clip: is it a valid animated GIF of the right size, and how similar is it to a reference clip?
+"""Check of a rendered clip: is it a valid animated GIF or WEBP of the right size, and how similar is it to a reference
+clip?
 
-AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (docs/webuis.md). So the GIF
+AnimateDiff fails silently: a missing motion module gives HTTP 200 and ordinary stills (docs/webuis.md). So the file
 itself is examined.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from autotune.language.translate import _, ngettext
 from autotune.model.workload import Workload
+from autotune.workload.webp import is_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,28 +53,29 @@ class ClipRefusal:
 
 
 def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
-    """Decodes a GIF and checks it: frames as uint8 (frames, height, width, 3), or the refusal.
+    """Decodes a GIF or WEBP and checks it: frames as uint8 (frames, height, width, 3), or the refusal.
 
-    The checks go from the container inwards, so that each fault gets its own name.
+    The checks go from the container inwards, so that each fault gets its own name. How many frames of what size a
+    workflow of the user's makes is not known before its first clip; one that makes a single picture is a clip as well.
     """
     import numpy as np
 
-    if data[:6] not in (b"GIF87a", b"GIF89a"):
-        return ClipRefusal("not_a_gif", _("the answer is no GIF (starts with {start!r})").format(start=data[:6]))
-    # A GIF ends in 0x3B; anything else was cut off on its way or while it was written.
-    if not data.rstrip(b"\0").endswith(b";"):
-        return ClipRefusal("truncated", _("the GIF of {count} bytes has no end").format(count=len(data)))
-    images = _decode(data)
+    form = format_of(data)
+    if form is None:
+        return ClipRefusal(
+            "not_a_gif", _("the answer is neither GIF nor WEBP (starts with {start!r})").format(start=data[:6]))
+    if not _is_whole(data, form):
+        return ClipRefusal("truncated", _("the {format} of {count} bytes has no end").format(
+            format=form, count=len(data)))
+    images = _decode(data, form)
     if isinstance(images, ClipRefusal):
         return images
-    if len(images) != workload.frames:
-        return ClipRefusal("wrong_count",
-                           ngettext("{count} frame instead of {frames}", "{count} frames instead of {frames}",
-                                    len(images)).format(count=len(images), frames=workload.frames))
     height, width = images[0].shape[:2]
-    if (width, height) != (workload.width, workload.height):
-        size, wanted = f"{width}x{height}", f"{workload.width}x{workload.height}"
-        return ClipRefusal("wrong_size", _("{size} instead of {wanted}").format(size=size, wanted=wanted))
+    if workload.workflow_digest is None:
+        if len(images) != workload.frames:
+            return ClipRefusal("wrong_count", wrong_count(len(images), workload.frames))
+        if (width, height) != (workload.width, workload.height):
+            return ClipRefusal("wrong_size", wrong_size((width, height), (workload.width, workload.height)))
     frames = np.stack(images)
     values = frames.astype(np.float32)
     if float(values.max()) <= BLACK_LEVEL:
@@ -84,20 +87,54 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     return frames
 
 
-def _decode(data: bytes) -> list[Frames] | ClipRefusal:
+def format_of(data: bytes) -> Literal["GIF", "WEBP"] | None:
+    """What kind of file a clip is, by how it begins; None for any other."""
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def wrong_count(count: int, wanted: int) -> str:
+    """In words: so many frames where others were wanted."""
+    return ngettext("{count} frame instead of {frames}", "{count} frames instead of {frames}", count).format(
+        count=count, frames=wanted)
+
+
+def wrong_size(size: tuple[int, int], wanted: tuple[int, int]) -> str:
+    """In words: frames of such a size (width, height) where another was wanted."""
+    return _("{size} instead of {wanted}").format(size=f"{size[0]}x{size[1]}", wanted=f"{wanted[0]}x{wanted[1]}")
+
+
+def unlike(frames: Frames, reference: Frames) -> str | None:
+    """Why two clips cannot be compared, in words: another number or size of frames; None where they can."""
+    if len(frames) != len(reference):
+        return wrong_count(len(frames), len(reference))
+    if frames.shape != reference.shape:
+        sizes = [(one.shape[2], one.shape[1]) for one in (frames, reference)]
+        return wrong_size(sizes[0], sizes[1])
+    return None
+
+
+def _is_whole(data: bytes, form: str) -> bool:
+    """Whether a file was not cut off on its way or while it was written: a GIF ends in 0x3B, a WEBP tells its size."""
+    return is_whole(data) if form == "WEBP" else data.rstrip(b"\0").endswith(b";")
+
+
+def _decode(data: bytes, form: str) -> list[Frames] | ClipRefusal:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     images: list[Frames] = []
     try:
-        with Image.open(io.BytesIO(data)) as gif:
-            if gif.width * gif.height > MOST_PIXELS:
-                return ClipRefusal("wrong_size", _("{size} pixels").format(size=f"{gif.width}x{gif.height}"))
-            for index in range(getattr(gif, "n_frames", 1)):
-                gif.seek(index)
-                images.append(np.asarray(gif.convert("RGB"), dtype=np.uint8))
-    except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError) as error:
-        return ClipRefusal("truncated", _("the GIF cannot be decoded: {error}").format(error=error))
+        with Image.open(io.BytesIO(data), formats=[form]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return ClipRefusal("wrong_size", _("{size} pixels").format(size=f"{image.width}x{image.height}"))
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                images.append(np.asarray(image.convert("RGB"), dtype=np.uint8))
+    except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError,
+            Image.DecompressionBombError) as error:
+        return ClipRefusal("truncated", _("the {format} cannot be decoded: {error}").format(format=form, error=error))
     return images
 
 

@@ -1,0 +1,1 @@
+"""Tests of ComfyUI behind the door."""
