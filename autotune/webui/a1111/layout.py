@@ -9,9 +9,7 @@ starts webui-user.bat or webui.sh. SD.Next keeps settings in config.json and has
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +23,7 @@ from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT
 from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.flavour import container, flavour, packaged
 from autotune.webui.face import Layout
+from autotune.webui.stability_matrix import listed_by
 
 _TITLES = {
     "a1111": "AUTOMATIC1111", "reference": N_("the reference web UI"), "reforge": "reForge",
@@ -36,7 +35,7 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent."""
     environ = os.environ if environ is None else environ
     kind = flavour(root, environ)
-    matrix = _stability_matrix(root, environ)
+    matrix = listed_by(root, environ)
     if matrix is not None and kind not in ("unknown", "docker"):
         place, listed = matrix
         why_not = _("it lies among Stability Matrix's packages, but {place} does not list it").format(place=place)
@@ -83,38 +82,6 @@ def user_file(root: Path, platform: str | None = None) -> Path | None:
 def _exists(path: Path) -> bool:
     """Whether anything has this name; reading says later that it is no file, which helps more than "there is none"."""
     return os.path.lexists(path)
-
-
-def _stability_matrix(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:
-    """The settings.json whose packages include this folder, in a portable or a per-user data folder.
-
-    With False one that does not list it, although the folder lies among that data folder's packages.
-    """
-    unlisted = None
-    places = [root.parent.parent / "settings.json"]
-    if environ.get("APPDATA"):
-        places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
-    if environ.get("HOME"):
-        places.append(Path(environ["HOME"]) / ".config" / "StabilityMatrix" / "settings.json")
-    for place in places:
-        try:
-            document = json.loads(place.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError):
-            continue
-        packages = document.get("InstalledPackages") if isinstance(document, dict) else None
-        if isinstance(packages, list) and any(_lists_folder(p, root) for p in packages):
-            return place, True
-        if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
-            unlisted = place
-    return None if unlisted is None else (unlisted, False)
-
-
-def _lists_folder(package: object, root: Path) -> bool:
-    given = package.get("LibraryPath") or package.get("Path") if isinstance(package, dict) else None
-    if not isinstance(given, str) or not given:
-        return False
-    parts = [part.lower() for part in re.split(r"[\\/]+", given) if part]
-    return [part.lower() for part in root.parts][-len(parts) :] == parts
 
 
 def in_effect(root: Path, layout: Layout, environ: Mapping[str, str] | None = None) -> LaunchFile:

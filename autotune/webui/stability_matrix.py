@@ -1,0 +1,40 @@
+"""Finds the settings file of Stability Matrix that lists an install among its packages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def listed_by(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:
+    """The settings.json whose packages include this folder, in a portable or a per-user data folder.
+
+    With False one that does not list it, although the folder lies among that data folder's packages.
+    """
+    unlisted = None
+    places = [root.parent.parent / "settings.json"]
+    if environ.get("APPDATA"):
+        places.append(Path(environ["APPDATA"]) / "StabilityMatrix" / "settings.json")
+    if environ.get("HOME"):
+        places.append(Path(environ["HOME"]) / ".config" / "StabilityMatrix" / "settings.json")
+    for place in places:
+        try:
+            document = json.loads(place.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            continue
+        packages = document.get("InstalledPackages") if isinstance(document, dict) else None
+        if isinstance(packages, list) and any(_lists_folder(p, root) for p in packages):
+            return place, True
+        if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
+            unlisted = place
+    return None if unlisted is None else (unlisted, False)
+
+
+def _lists_folder(package: object, root: Path) -> bool:
+    given = package.get("LibraryPath") or package.get("Path") if isinstance(package, dict) else None
+    if not isinstance(given, str) or not given:
+        return False
+    parts = [part.lower() for part in re.split(r"[\\/]+", given) if part]
+    return [part.lower() for part in root.parts][-len(parts) :] == parts
