@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+_NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
+"""What argparse takes as a value although it begins with a dash (its own pattern up to Python 3.13)."""
 
 
 class Known(Protocol):
@@ -58,8 +62,7 @@ def looks_like_flag(word: str, known: Mapping[str, Known]) -> bool:
 
 
 def _is_number(word: str) -> bool:
-    body = word[1:]
-    return bool(body) and body.replace(".", "", 1).isdigit()
+    return _NEGATIVE_NUMBER.match(word) is not None
 
 
 def pieces(words: Sequence[str], known: Mapping[str, Known]) -> tuple[Piece, ...]:
@@ -80,6 +83,11 @@ def given(words: Sequence[str], known: Mapping[str, Known]) -> dict[str, str | N
         if piece.flag and piece.sound:
             found[piece.flag] = piece.values[-1] if piece.values else None
     return found
+
+
+def all_values(words: Sequence[str], known: Mapping[str, Known]) -> dict[str, tuple[str, ...]]:
+    """Flags in force by full name, with all values of the last time each is given."""
+    return {piece.flag: piece.values for piece in pieces(words, known) if piece.flag and piece.sound}
 
 
 def _piece_at(words: Sequence[str], at: int, known: Mapping[str, Known]) -> Piece:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autotune.flags import argv
@@ -15,7 +15,8 @@ from autotune.language.translate import _
 class Parsed:
     """One argument of a parser's source: its names, and how many values it takes (see ``Flag.takes``).
 
-    ``choices``: the values it accepts, () for any; ``number``: "int" or "float" where it must be one.
+    ``choices``: the values it accepts, () for any; ``number``: "int" or "float" where it must be one; ``group``: the
+    name of the group of arguments that exclude each other, "" for none.
     """
 
     names: tuple[str, ...]
@@ -23,6 +24,7 @@ class Parsed:
     choices: tuple[str, ...] = ()
     number: str = ""
     to: str | None = None
+    group: str = ""
 
     @property
     def name(self) -> str:
@@ -57,14 +59,18 @@ def compare(catalogue: Catalogue, cmd_args_source: str) -> CatalogueDifference:
 
 def arguments(source: str) -> Iterator[Parsed]:
     """All ``…add_argument("--name", …)`` calls of a source, in its order."""
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    tree = ast.parse(source)
+    members, groups = _enums(tree), _exclusive(tree)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         if not isinstance(call.func, ast.Attribute) or call.func.attr != "add_argument":
             continue
         words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
         names = tuple(word for word in words if isinstance(word, str) and word.startswith("-"))
         if names:
-            yield Parsed(names, _takes(call), _choices(call), _number(call))
+            owner = call.func.value.id if isinstance(call.func.value, ast.Name) else ""
+            yield Parsed(names, _takes(call), _choices(call) or _members(call, members), _number(call),
+                         group=owner if owner in groups else "")
 
 
 def complaint(words: Sequence[str], source: str) -> str | None:
@@ -72,7 +78,12 @@ def complaint(words: Sequence[str], source: str) -> str | None:
 
     Flags that the source does not name are left out: extensions bring their own. Raises SyntaxError.
     """
-    known = {name: one for one in arguments(source) for name in one.names}
+    return complaint_of(words, {name: one for one in arguments(source) for name in one.names})
+
+
+def complaint_of(words: Sequence[str], known: Mapping[str, Parsed]) -> str | None:
+    """The same with the arguments of the source by name."""
+    taken: dict[str, str] = {}
     for piece in argv.pieces(words, known):
         if piece.flag is None:
             continue
@@ -80,6 +91,9 @@ def complaint(words: Sequence[str], source: str) -> str | None:
         if not piece.sound:
             wrong = _("{flag} takes no value") if argument.takes == "0" else _("{flag} lacks its value")
             return wrong.format(flag=piece.flag)
+        other = taken.setdefault(argument.group, argument.name) if argument.group else argument.name
+        if other != argument.name:
+            return _("{flag} and {other} exclude each other").format(flag=piece.flag, other=other)
         for value in piece.values:
             if argument.choices and value not in argument.choices:
                 choices = ", ".join(argument.choices)
@@ -105,6 +119,35 @@ def _choices(call: ast.Call) -> tuple[str, ...]:
         return ()
     values = [one.value for one in given.elts if isinstance(one, ast.Constant)]
     return tuple(values) if all(isinstance(one, str) for one in values) else ()  # type: ignore[arg-type]
+
+
+def _enums(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """The text values of each enumeration that the source defines, by its name."""
+    found = {}
+    for node in ast.walk(tree):
+        bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
+        if isinstance(node, ast.ClassDef) and any(base.rpartition(".")[2].endswith("Enum") for base in bases):
+            values = [one.value.value for one in node.body
+                      if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant)]
+            found[node.name] = tuple(value for value in values if isinstance(value, str))
+    return found
+
+
+def _members(call: ast.Call, enums: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The values that an argument of an enumeration's type takes, () for any other."""
+    given = next((one.value for one in call.keywords if one.arg == "type"), None)
+    return enums.get(given.id, ()) if isinstance(given, ast.Name) else ()
+
+
+def _exclusive(tree: ast.Module) -> set[str]:
+    """Names of the variables that hold groups of arguments that exclude each other."""
+    found = set()
+    for node in ast.walk(tree):
+        made = node.value if isinstance(node, ast.Assign) else None
+        if (isinstance(node, ast.Assign) and isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute)
+                and made.func.attr == "add_mutually_exclusive_group"):
+            found.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return found
 
 
 def _number(call: ast.Call) -> str:

@@ -8,15 +8,27 @@ from typing import Annotated
 from msgspec import Meta
 
 SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
-    "attention": ("xformers", "split", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none"),
+    "attention": ("xformers", "split", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none",
+                  "pytorch", "quad", "sage", "flash"),
     "channelslast": ("false", "true"),
     "no_half_vae": ("false", "true"),
     "batch_cond_uncond": ("false", "true"),
     "precision": ("autocast", "half", "full"),
-    "memory": ("none", "medvram", "lowvram"),
+    "memory": ("none", "medvram", "lowvram", "highvram", "gpu-only", "novram"),
     "cudnn_benchmark": ("default", "on"),
     "fp16_accumulation": ("default", "on"),
     "sdpa_order": ("default", "flash", "mem-efficient", "cudnn", "math"),
+    "cublas_ops": ("default", "on"),
+    "cuda_malloc": ("default", "on", "off"),
+    "dynamic_vram": ("default", "on", "off"),
+    "cache": ("default", "classic", "ram", "high-ram", "lru-64"),
+    "async_offload": ("default", "off", "2", "4"),
+    "pinned_memory": ("default", "off"),
+    "smart_memory": ("default", "off"),
+    "fp8_matrix_mult": ("default", "on"),
+    "fp16_intermediates": ("default", "on"),
+    "unet": ("default", "fp16", "bf16", "fp32", "fp8-e4m3fn", "fp8-e5m2"),
+    "vae": ("default", "fp16", "bf16", "fp32"),
 }
 """Dimensions that a profile may search and their levels, as text (docs/webuis.md, "What a tuner may touch")."""
 
