@@ -141,7 +141,7 @@ def _members(call: ast.Call, enums: dict[str, tuple[str, ...]]) -> tuple[str, ..
 
 def _exclusive(tree: ast.Module) -> set[str]:
     """Names of the variables that hold groups of arguments that exclude each other."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(tree):
         made = node.value if isinstance(node, ast.Assign) else None
         if (isinstance(node, ast.Assign) and isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute)

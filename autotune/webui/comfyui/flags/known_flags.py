@@ -1,6 +1,6 @@
 """The flags of ComfyUI, each with what autotune does with it. The facts lie in ``data/comfyui.json``.
 
-They were read in comfy/cli_args.py of 0.3.64 (October 2025) and 0.26 (June 2026) and of the versions between; some newer
+They were read in comfy/cli_args.py of 0.3.64 (October 2025) and 0.26 (June 2026) and of those between; some newer
 ones by name only. Which of them an install has, its own parser says.
 """
 
@@ -23,7 +23,7 @@ FAST_MEMBERS = {"fp16_accumulation": "fp16_accumulation", "cudnn_benchmark": "au
 """Dimension -> the member of ``--fast`` that switches it on, in the order in which members are written."""
 DEFAULT_DIMENSIONS = ("attention", "fp16_accumulation", "cudnn_benchmark", "cublas_ops", "channelslast", "cuda_malloc",
                       "memory", "dynamic_vram", "cache", "async_offload")
-"""What a search may vary that no profile opens more for; the words of these dimensions are always autotune's to edit."""
+"""What the default search may vary; the words of these dimensions are always autotune's to edit."""
 _DATA = Path(__file__).parent / "data" / "comfyui.json"
 _REFERENCE = "reference-webui.json"
 
