@@ -56,10 +56,13 @@ class Source(Protocol):
 
 
 class LineReader:
-    """Reads the lines of a batch file, continuation lines joined, variables expanded."""
+    """Reads the lines of a batch file, continuation lines joined, variables expanded.
 
-    def __init__(self, s: str, source: Source) -> None:
-        self.s, self.source = s, source
+    ``followed``: the variable whose characters keep the places where it was set, wherever they are expanded.
+    """
+
+    def __init__(self, s: str, source: Source, followed: str = COMMANDLINE_ARGS) -> None:
+        self.s, self.source, self.followed = s, source, followed
 
     def logical(self, pos: int) -> tuple[list[BatchChar], int]:
         """Characters of the logical line that starts at ``pos``, and the offset of the next line."""
@@ -157,7 +160,7 @@ class LineReader:
                 reason = _("the changed variable {name}").format(name=name)
             expanded = [Atom(c, i, match.end(), "plain", reason, False) for c in new or ""]
             reasons = [*value.reasons, reason]
-        elif name.upper() == COMMANDLINE_ARGS:
+        elif name.upper() == self.followed:
             expanded = [a for a in value.atoms if a.text]
         else:
             expanded = [Atom(a.text, i, match.end(), "plain", a.depends, False) for a in value.atoms if a.text]

@@ -1,18 +1,224 @@
-"""Finds the file that an install's flags are written in."""
+"""Finds the file that an install's flags are written in, from the install's own files.
+
+Who starts ComfyUI says where its flags are: Stability Matrix, ComfyUI's own desktop apps and comfy-cli keep them in
+files of their own (a module each); the Windows portable is started by one of several batch files beside the folder; a
+container gets them in a variable; a clone is started by whatever its owner wrote.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
+from autotune.language.translate import _
 from autotune.launchfile.launch_file import LaunchFile
+from autotune.launchfile.reader import load_bytes, parse, read
+from autotune.model.errors import NothingToWorkOn, Refused
+from autotune.webui.comfyui.run_files import ENDINGS, RunFile
 from autotune.webui.face import Layout
 
+REFERENCE_MARK = "reference-webui.json"
+KIND, REFERENCE = "comfyui", "reference-comfyui"
+"""The flavours: a real ComfyUI, and the stand-in for tests and the demo."""
+CONTAINER_VARIABLES = ("CLI_ARGS", "COMFY_CMDLINE_EXTRA", "COMFYUI_FLAGS")
+"""Variables in which images of ComfyUI take its flags: yanwk/comfyui-boot, mmartial/ComfyUI-Nvidia-Docker, ai-dock."""
+_HOSTS = ("stability_matrix", "desktop")
+_LATER_HOSTS = ("comfy_cli",)
+"""Modules of this folder whose ``found(root, environ, platform)`` says that another program starts the install."""
 
-def recognise(root: Path) -> Layout:
-    """."""
-    raise NotImplementedError
+Found = Callable[[Path, Mapping[str, str], str], "Layout | None"]
+
+
+def kind_of(root: Path) -> str:
+    """The flavour of a ComfyUI."""
+    return REFERENCE if (root / REFERENCE_MARK).is_file() else KIND
+
+
+def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
+    """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent."""
+    environ = os.environ if environ is None else environ
+    found = _by_host(_HOSTS, root, environ, platform)
+    if found is None:
+        found = _container(root, environ) or _batch_files(root, platform)
+    if found is None:
+        found = _by_host(_LATER_HOSTS, root, environ, platform) or _unmanaged(root)
+    return replace(found, kind=kind_of(root))
+
+
+def _by_host(names: Sequence[str], root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
+    for name in names:
+        module = f"autotune.webui.comfyui.{name}"
+        if find_spec(module) is None:
+            continue
+        layout = cast(Found, import_module(module).found)(root, environ, platform)
+        if layout is not None:
+            return layout
+    return None
+
+
+def _container(root: Path, environ: Mapping[str, str]) -> Layout | None:
+    """A container whose variable holds the flags, or a folder with the compose file of one."""
+    variable = next((name for name in CONTAINER_VARIABLES if name in environ), None) or _in_compose_file(root)
+    if variable is None:
+        return None
+    return Layout(
+        KIND, "docker", False, (), _("flags of this docker set-up come from {variable}").format(variable=variable),
+        _("{variable} in docker-compose.yml, its .env file, or the docker run command").format(variable=variable))
+
+
+def _in_compose_file(root: Path) -> str | None:
+    for folder in (root, root.parent):
+        for name in ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"):
+            try:
+                text = (folder / name).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            found = re.search(rf"\b(?:{'|'.join(CONTAINER_VARIABLES)})\b", text)
+            if found:
+                return found.group()
+    return None
+
+
+def _batch_files(root: Path, platform: str) -> Layout | None:
+    """The Windows portable, and any ComfyUI on Windows that batch files start; None: there are none that do."""
+    portable = is_portable(root)
+    files = run_files(root)
+    if not portable and not files:
+        return None
+    host = "portable" if portable else ""
+    where = _("the line with main.py in {files}").format(
+        files=_(" or ").join(str(path) for path in files) or root.parent / "run_nvidia_gpu.bat")
+    why_not = None
+    if not files:
+        why_not = _("no batch file beside {root} starts its main.py").format(root=root)
+    elif platform != "win32":
+        why_not = _("{name} is for Windows; what starts ComfyUI on this system is not known").format(
+            name=files[0].name)
+    return Layout(KIND, host, why_not is None, files, why_not, where, files[0] if files else None)
+
+
+def is_portable(root: Path) -> bool:
+    """Whether ComfyUI lies in a Windows portable, with a Python of its own beside it."""
+    return any(root.parent.glob("python_*/python.exe"))
+
+
+def run_files(root: Path) -> tuple[Path, ...]:
+    """The batch files in and beside the install that start it, the usual one first."""
+    own = RunFile()
+    found: list[Path] = []
+    for folder in (root.parent, root.parent / "advanced", root):
+        try:
+            names = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.is_file())
+        except OSError:
+            continue
+        found += [path for path in names if own.claims(path) and _starts(own, path, root)]
+    return tuple(sorted(found, key=lambda path: path.name.lower() != "run_nvidia_gpu.bat"))
+
+
+def _starts(own: RunFile, path: Path, root: Path) -> bool:
+    try:
+        own.parse(load_bytes(path), path, root)
+    except (Refused, NothingToWorkOn):
+        return False
+    return True
+
+
+def _unmanaged(root: Path) -> Layout:
+    """A clone: started by a script or a service of its owner's, by Pinokio or by SwarmUI."""
+    if any((root.parent / name).is_file() for name in ("pinokio.js", "pinokio.json", "start.json", "start.js")):
+        script = next((root.parent / name for name in ("start.json", "start.js") if (root.parent / name).is_file()),
+                      root.parent / "start.js")
+        return Layout(KIND, "pinokio", False, (), _("Pinokio starts it by {file}").format(file=script),
+                      _("behind main.py in {file}").format(file=script))
+    swarm = next((path for path in (root.parents[1:3]) if (path / "Data" / "Backends.fds").is_file()), None)
+    if swarm is not None:
+        place = swarm / "Data" / "Backends.fds"
+        return Layout(KIND, "swarmui", False, (), _("SwarmUI starts it, by {file}").format(file=place),
+                      _("SwarmUI, Server > Backends, ExtraArgs of this backend (saved in {file})").format(file=place))
+    return Layout(
+        KIND, "", False, (), _("no launch file of {root} is known: a ComfyUI has none of its own").format(root=root),
+        _("behind main.py in the shell script, shortcut or systemd unit that starts it"))
 
 
 def in_effect(root: Path, layout: Layout) -> LaunchFile:
-    """."""
-    raise NotImplementedError
+    """The launch file whose words count.
+
+    Of several batch files it is the one that the running ComfyUI was started by, else the only one that fits the
+    machine's GPU; where that does not decide, the words of the first are marked as not certain. Raises NothingToWorkOn
+    (not manageable) and what ``read`` raises.
+    """
+    if not layout.manageable:
+        raise NothingToWorkOn(layout.why_not or _("this install is not managed"),
+                              _("Its flags go here: {place}").format(place=layout.where_flags_go))
+    if layout.launch_files[-1].suffix.lower() not in ENDINGS:
+        return read(layout.launch_files[-1], root=root)
+    files = [parse(load_bytes(path), path, os.environ, root) for path in layout.launch_files]
+    if len(files) == 1:
+        return files[0]
+    running = _of_running(root, files)
+    if running is not None:
+        return running
+    fitting = fit_machine(files, has_nvidia())
+    if len(fitting) == 1:
+        return fitting[0]
+    return _undecided(fitting)
+
+
+def _undecided(files: Sequence[LaunchFile]) -> LaunchFile:
+    """The first of several files, its words marked as not certain unless all give the same."""
+    names = ", ".join(file.path.name for file in files)
+    which = _("which of these files you start: {names}").format(names=names)
+    first = replace(files[0], why_not=_("several files start it ({names}); name yours with --launch-file").format(
+        names=names))
+    return first if len({file.words for file in files}) == 1 else replace(first, static=False, others=(which,))
+
+
+def fit_machine(files: Sequence[LaunchFile], nvidia: bool) -> list[LaunchFile]:
+    """The files made for a machine with an NVIDIA GPU, or without: those for the CPU count where no other does."""
+    on_gpu = [file for file in files if "--cpu" not in file.words]
+    other = "amd" if nvidia else "nvidia"
+    ours = [file for file in on_gpu if other not in file.path.name.lower()]
+    return ours or on_gpu or list(files)
+
+
+def has_nvidia() -> bool:
+    """Whether NVML tells of a GPU."""
+    from autotune.machine.nvml import Nvml
+
+    with Nvml() as nvml:
+        return bool(nvml.gpus())
+
+
+def _of_running(root: Path, files: Sequence[LaunchFile]) -> LaunchFile | None:
+    """The file that the running ComfyUI of this folder was started by; None where none runs or nothing tells."""
+    from autotune.webui import running
+
+    for one in running.web_uis(root):
+        if not one.certain:
+            continue
+        above = " ".join(_lines_above(one.pid)).lower()
+        named = [file for file in files if re.search(rf'(?<![^\s"\'\\/&]){re.escape(file.path.name.lower())}\b', above)]
+        if len(named) == 1:
+            return named[0]
+        same = [file for file in named or files if one.words is not None and tuple(one.words) == file.words]
+        if same:
+            return same[0] if len(same) == 1 else _undecided(same)
+    return None
+
+
+def _lines_above(pid: int) -> list[str]:
+    """The command lines of the shells that started a process, the nearest first."""
+    import psutil
+
+    try:
+        shells = [one for one in psutil.Process(pid).parents() if one.name().lower() in ("cmd.exe", "cmd")]
+        return [" ".join(one.cmdline()) for one in shells[:3]]
+    except (psutil.Error, OSError):
+        return []

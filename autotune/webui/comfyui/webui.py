@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
+from autotune.webui.comfyui.run_files import RunFile
 from autotune.webui.face import (
     Check,
     Credentials,
@@ -21,6 +22,7 @@ from autotune.webui.face import (
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
+    from autotune.launchfile.formats import LaunchFormat
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.model.failures import Classified, Evidence
     from autotune.model.workload import SearchSpec
@@ -31,6 +33,7 @@ class ComfyUI(WebUI):
     """ComfyUI, however it was installed. Its options are all given at its start: nothing is switched in a process."""
 
     programs: tuple[str, ...] = ("main.py",)
+    formats: tuple[LaunchFormat, ...] = (RunFile(),)
     folder_names: tuple[str, ...] = ("ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI")
 
     def holds(self, root: Path) -> bool:
