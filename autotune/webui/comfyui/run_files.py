@@ -1,4 +1,4 @@
-"""The format of batch files that start ComfyUI on Windows: which files they are. See run_edit.py for what is in them."""
+"""The format of batch files that start ComfyUI on Windows: which these are (run_edit.py: what is in them)."""
 
 from __future__ import annotations
 
