@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,14 @@ def may_be_present() -> bool:
     return any(mark.exists() for mark in marks) or any(
         (Path(folder) / _LIBRARY).exists() for folder in folders if folder
     )
+
+
+def seen() -> tuple[tuple[Gpu, ...], list[str]]:
+    """All GPUs, each with why the memory of single processes on it is not known, and warnings in words."""
+    with Nvml() as nvml:
+        gpus = tuple(replace(gpu, memory_untold=nvml.memory_untold(gpu.index)) for gpu in nvml.gpus())
+        untold = dict.fromkeys(gpu.memory_untold for gpu in gpus if gpu.memory_untold)
+        return gpus, [*nvml.warnings, *(_("GPU memory: {reason}").format(reason=reason) for reason in untold)]
 
 
 class Nvml:

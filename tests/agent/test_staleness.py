@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autotune.agent import staleness
 from autotune.agent.staleness import SettlingChange, changed_parts, rule_of, strongest_action, with_unreadable_kept
 from autotune.config.staleness_rules import RULES, Action
-from autotune.webui.a1111.motion_modules import in_use
+from autotune.webui.motion_modules import in_use
 from tests.agent.world import PARTS
 
 

@@ -25,9 +25,9 @@ from autotune.webui.a1111.flags.effective import effective, given
 from autotune.webui.a1111.flags.in_effect import flag_states, idle_flags, mismatches
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.a1111.install import inspect
-from autotune.webui.a1111.motion_modules import preferred_module
 from autotune.webui.a1111.webui import WEBUI
 from autotune.webui.face import Check
+from autotune.webui.motion_modules import preferred_module
 from tests.flags.machines import CPU, CUDA, MPS, OLD_TORCH, RTX50, XFORMERS
 from tests.webui.installs import webui, write
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from autotune.machine.fingerprint_parts import sign
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import Fingerprint
 from autotune.secrets.mask import masked_words
-from autotune.webui.a1111.fingerprint import from_files, sign
+from autotune.webui.a1111.fingerprint import from_files
 from autotune.webui.a1111.machine import inspect
 from tests.nvml_fake import Fake
 from tests.webui.installs import repository, venv, webui, write

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from autotune.language.translate import N_, _
 from autotune.machine.weights import damage
 from autotune.model.machine import Machine
+from autotune.webui import model_checks
 from autotune.webui.a1111 import data_folder
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111.flags import attention
 from autotune.webui.a1111.flags.in_effect import idle_flags
 from autotune.webui.a1111.flags.known_flags import load
 from autotune.webui.face import Check, Classes
+from autotune.webui.model_checks import MOST_NAMED
 
 CHECKPOINT_OPTION = "sd_model_checkpoint"
 STARTUP: Classes = ("startup",)
-NO_CLIP: Classes = ("not_animated", "invalid_output")
-MOST_NAMED = 5
-"""Files or links that a check names at most."""
 
 
 def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
@@ -71,35 +71,19 @@ def chosen_checkpoint(saved: str | None, models: Sequence[Path]) -> Path | None:
 
 
 def _links(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
-    """Checks links in the model folders, which the web UI follows; one that leads nowhere holds no model."""
-    install, name = installs.inspect(machine.webui.root, machine.webui.flags, launch_file), N_("linked models")
+    install = installs.inspect(machine.webui.root, machine.webui.flags, launch_file)
     folders = [data_folder.checkpoint_folder(install, machine.webui.flags)]
     if machine.animatediff is not None:
         folders.append(machine.animatediff.root / "model")
-    found = list(dict.fromkeys(link for folder in folders for link in data_folder.links(folder)))
-    bad = [link for link in found if link.trouble]
-    if bad:
-        # A circle is left at its first turn; what leads nowhere is a model that somebody counts on.
-        whole = all(link.circles for link in bad)
-        told = "; ".join(f"{link.path} -> {link.target}: {link.trouble}" for link in bad[:MOST_NAMED])
-        yield Check(name, whole, told, _("Mount the drive it leads to, or remove the link."), STARTUP + NO_CLIP)
-    elif found:
-        yield Check(name, True, "; ".join(f"{one.path.name} -> {one.target}" for one in found[:MOST_NAMED]))
+    return model_checks.links(folders)
 
 
 def _modules(machine: Machine) -> Iterator[Check]:
-    extension, name = machine.animatediff, N_("motion module")
-    if extension is None:
-        return
-    broken = [(module.path, why) for module in extension.motion_modules if (why := damage(module.path)) is not None]
-    for path, why in broken:
-        yield Check(name, False, f"{path}: {why}", _("Download it again, or remove it."), NO_CLIP)
-    if extension.motion_modules and not broken:
-        deep = [module.name for module in extension.motion_modules if "/" in module.name]
-        hint = _("{name} lies in a subfolder: in the web UI its name must be given with it.").format(
-            name=deep[0]) if deep else ""
-        named = ", ".join(module.name for module in extension.motion_modules[:MOST_NAMED])
-        yield Check(name, True, named, hint, NO_CLIP)
+    for one in model_checks.modules(machine.animatediff):
+        deep = [module.name for module in machine.animatediff.motion_modules if "/" in module.name] \
+            if machine.animatediff and one.ok else []
+        yield replace(one, hint=_("{name} lies in a subfolder: in the web UI its name must be given with it.").format(
+            name=deep[0])) if deep else one
 
 
 def settings(machine: Machine) -> Iterator[Check]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import json
-import os
 import re
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.language.translate import _
 from autotune.machine import git
+from autotune.machine.model_files import files
 from autotune.model.flagset import SettingValue
 from autotune.model.machine import AnimateDiff, MotionModule
 from autotune.model.versions import version_order
@@ -51,19 +49,7 @@ _EXTENSIONS = ("sd-webui-animatediff", "sd-forge-animatediff")
 OURS = "sd-webui-autotune"
 """The extension that `autotune extension install` makes."""
 MOTION_OPTION = "animatediff_model_path"
-_JUNCTION = 0xA0000003
 _WEIGHTS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link in a model folder: where it leads, and why nothing is found behind it (None: something is).
-    ``circles``: it leads back to a folder above it."""
-
-    path: Path
-    target: str
-    trouble: str | None
-    circles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +171,7 @@ def checkpoints(install: Install, words: Sequence[str]) -> tuple[Path, ...]:
         extra = str(Path(home) / "models" / "Stable-diffusion")
     if extra:
         folders.append(install.root / extra)
-    found = [path for folder in folders for path in _files(folder, (".ckpt", ".safetensors"))]
+    found = [path for folder in folders for path in files(folder, (".ckpt", ".safetensors"))]
     if single and (install.root / single).is_file():
         found.append(install.root / single)
     return tuple(dict.fromkeys(found))
@@ -201,23 +187,12 @@ def _extension_folders(install: Install) -> list[Path]:
 def motion_modules(folder: Path) -> list[MotionModule]:
     """Motion modules below ``folder``, named as the extension loads them: by joining folder and name."""
     found = []
-    for path in _files(folder, _WEIGHTS):
+    for path in files(folder, _WEIGHTS):
         try:
             found.append(MotionModule(path.relative_to(folder).as_posix(), path, path.stat().st_size))
         except OSError:
             continue
     return found
-
-
-def links(folder: Path) -> Iterator[Link]:
-    """Every link at or below ``folder`` that the web UI would follow there, and what is wrong with it."""
-    if _is_link(folder):
-        yield _link(folder, ())
-    for here, names, files, above in _walk(folder):
-        for name in (*names, *files):
-            path = here / name
-            if _is_link(path):
-                yield _link(path, above)
 
 
 def _stated_version(root: Path) -> str | None:
@@ -248,69 +223,3 @@ def _folders(parent: Path) -> list[Path]:
         return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
         return []
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Files below ``folder``, in linked folders too, as the web UI lists them."""
-    found = [here / name for here, _, files, _ in _walk(folder) for name in files]
-    return sorted(path for path in found if path.suffix.lower() in suffixes and _is_file(path))
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str], tuple[str, ...]]]:
-    """Walks through folders and links to folders, each once, since a link to a folder above would lead round for ever.
-
-    Each step: the folder, its folders, its other entries, the real paths of the folders above it and its own.
-    """
-    seen: set[str] = set()
-    waiting: list[tuple[Path, tuple[str, ...]]] = [(folder, ())]
-    while waiting:
-        here, above = waiting.pop()
-        real = os.path.realpath(here)
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            with os.scandir(here) as entries:
-                names = sorted((entry.name, _is_folder(entry)) for entry in entries)
-        except OSError:
-            continue
-        folders = [name for name, is_folder in names if is_folder]
-        yield here, folders, [name for name, is_folder in names if not is_folder], (*above, real)
-        waiting += [(here / name, (*above, real)) for name in reversed(folders)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _is_link(path: Path) -> bool:
-    """A symbolic link, or a junction of Windows."""
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
-
-
-def _link(path: Path, above: Sequence[str]) -> Link:
-    target = os.path.realpath(path)
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return Link(path, target, _("it leads nowhere"))
-    except OSError as error:
-        trouble = _("it leads back to itself") if error.errno == errno.ELOOP else _("it cannot be followed: {reason}")
-        return Link(path, target, trouble.format(reason=error.strerror))
-    if target in above:
-        return Link(path, target, _("it leads back to a folder above it"), circles=True)
-    return Link(path, target, None)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.flags.words import split
-from autotune.machine import python_packages
-from autotune.machine.nvml import Nvml, may_be_present
+from autotune.machine import fingerprint_parts as parts
 from autotune.model.machine import AnimateDiff, Fingerprint
 from autotune.secrets.mask import masked_words
 from autotune.webui.a1111 import data_folder, interpreter
@@ -44,49 +39,22 @@ def compose(
 ) -> Fingerprint:
     """The fingerprint of an inspected install. Each of its parts is a text, empty where nothing is known."""
     python = interpreter.find(found.root, found.launch_file)
-    parts = {
-        **gpu_parts(),
-        "os": _system(),
+    return parts.sign({
+        **parts.gpu_parts(),
+        "os": parts.system(),
         "webui_flavour": found.flavour,
         "webui_version": found.version or "",
         "webui_commit": found.commit or "",
-        "animatediff": _animatediff(animatediff),
+        "animatediff": parts.animatediff(animatediff),
         "extensions": ", ".join(f"{name} {commit[:12]}".strip() for name, commit in data_folder.extensions(found)
                                 if "animatediff" not in name.lower()),
-        "python": (python_packages.version(python) if python else None) or "",
-        "torch": (python_packages.package_version(python, "torch") if python else None) or "",
-        "xformers": (python_packages.package_version(python, "xformers") if python else None) or "",
+        **parts.packages(python, ("torch", "xformers")),
         "checkpoint": _checkpoint(found, words, options),
         "vae": str(options.get("sd_vae", "Automatic")),
-        "motion_module": _motion_modules(animatediff),
+        "motion_module": parts.motion_modules(animatediff),
         "settings": _settings(options),
         "kept_flags": _kept_flags(found, words),
-    }
-    return sign(parts)
-
-
-def sign(parts: dict[str, str]) -> Fingerprint:
-    """The fingerprint of these parts: sorted by name, with a SHA-256 id over all of them."""
-    ordered = tuple(sorted(parts.items()))
-    text = json.dumps(ordered, ensure_ascii=True, separators=(",", ":"))
-    return Fingerprint(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16], ordered)
-
-
-def gpu_parts() -> dict[str, str]:
-    """gpu, gpu_memory, driver and cuda_driver as NVML says; all empty without a driver."""
-    names: list[str] = []
-    sizes: list[str] = []
-    driver = cuda = ""
-    if may_be_present():
-        with Nvml() as nvml:
-            for index in range(nvml.count()):
-                names.append(nvml.name(index) or "unknown")
-                total = nvml.memory_total(index)
-                sizes.append(f"{total:.0f} MiB" if total else "unknown")
-            driver = nvml.driver_version() or ""
-            cuda = nvml.cuda_driver_version() or ""
-    driver = driver or _driver_from_proc()
-    return {"gpu": ", ".join(names), "gpu_memory": ", ".join(sizes), "driver": driver, "cuda_driver": cuda}
+    })
 
 
 def _kept_flags(found: Install, words: Sequence[str]) -> str:
@@ -94,53 +62,14 @@ def _kept_flags(found: Install, words: Sequence[str]) -> str:
     return " ".join(masked_words(split(words, catalogue).kept))
 
 
-def _system() -> str:
-    """The system and its release: a kernel's first two numbers (patches do not matter), Windows' build.
-
-    Not by the platform module, which alone takes as long to import as a bare Python to start.
-    """
-    if sys.platform == "win32":
-        windows = sys.getwindowsversion()
-        return f"Windows {windows.major}.{windows.minor}.{windows.build}"
-    system = os.uname()
-    return f"{system.sysname} {'.'.join(system.release.split('-')[0].split('.')[:2])}"
-
-
-def _driver_from_proc() -> str:
-    """The kernel module's version, for a machine whose NVML fails."""
-    try:
-        words = Path("/proc/driver/nvidia/version").read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return ""
-    return next((word for word in words if word[:1].isdigit() and word.count(".") >= 1), "")
-
-
-def _animatediff(animatediff: AnimateDiff | None) -> str:
-    if animatediff is None:
-        return ""
-    return f"{animatediff.version or ''} {(animatediff.commit or '')[:12]}".strip() or "installed"
-
-
 def _checkpoint(found: Install, words: Sequence[str], options: dict[str, object]) -> str:
     """The chosen checkpoint, else the only one there is; with its size, so that a replaced file shows."""
     chosen = options.get("sd_model_checkpoint")
     files = data_folder.checkpoints(found, words)
     if not isinstance(chosen, str) or not chosen:
-        return _name_and_size(files[0]) if len(files) == 1 else ""
+        return parts.name_and_size(files[0]) if len(files) == 1 else ""
     name = chosen.split(" [")[0].replace("\\", "/").rsplit("/", 1)[-1]
-    return next((_name_and_size(path) for path in files if name in (path.name, path.stem)), name)
-
-
-def _motion_modules(animatediff: AnimateDiff | None) -> str:
-    modules = animatediff.motion_modules if animatediff else ()
-    return ", ".join(f"{module.name} {module.size}" for module in modules)
-
-
-def _name_and_size(path: Path) -> str:
-    try:
-        return f"{path.name} {path.stat().st_size}"
-    except OSError:
-        return path.name
+    return next((parts.name_and_size(path) for path in files if name in (path.name, path.stem)), name)
 
 
 def _settings(options: dict[str, object]) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from autotune.flags.words import split
 from autotune.language.translate import _
-from autotune.machine import torch_probe
-from autotune.machine.nvml import Nvml
+from autotune.machine import nvml, torch_probe
 from autotune.model.errors import NothingToWorkOn
 from autotune.model.machine import AnimateDiff, Machine, ProbedInstall, Runtime
 from autotune.webui.a1111 import data_folder, fingerprint, interpreter, parser
@@ -32,13 +31,8 @@ def inspect(
     What cannot be found out is a line in ``warnings``. Raises NothingToWorkOn if ``root`` is no web UI or
     its interpreter is missing; for AnimateDiff see ``require_animatediff``.
     """
-    warnings: list[str] = []
     found = installs.inspect(root, words, launch_file)
-    with Nvml() as nvml:
-        gpus = tuple(replace(gpu, memory_untold=nvml.memory_untold(gpu.index)) for gpu in nvml.gpus())
-        warnings += nvml.warnings
-    untold = dict.fromkeys(gpu.memory_untold for gpu in gpus if gpu.memory_untold)
-    warnings += [_("GPU memory: {reason}").format(reason=reason) for reason in untold]
+    gpus, warnings = nvml.seen()
     python = interpreter.find(found.root, found.launch_file)
     if python is None:
         why = interpreter.why_uncertain(found.root, found.launch_file)

@@ -97,7 +97,7 @@ class A1111(WebUI):
 
     def narrowed(self, parts: Mapping[str, str], context: int) -> dict[str, str]:
         """Of the motion modules only the one that a tune would use: another that is added changes nothing."""
-        from autotune.webui.a1111.motion_modules import in_use
+        from autotune.webui.motion_modules import in_use
 
         return {**parts, "motion_module": in_use(parts["motion_module"], context)}
 
@@ -141,7 +141,7 @@ class A1111(WebUI):
 
     def motion_module(self, machine: Machine, context: int) -> str | None:
         """The newest motion module that renders so many frames at a time."""
-        from autotune.webui.a1111.motion_modules import preferred_module
+        from autotune.webui.motion_modules import preferred_module
 
         if machine.animatediff is None:
             return None
