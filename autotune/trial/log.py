@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from autotune.language.translate import _
+from autotune.model.study import Failure
 from autotune.secrets.mask import masked
 from autotune.webui.face import LogLines
 
@@ -121,6 +122,11 @@ class ServerLog:
         """Why clips of this process are not of the set that was asked for any more; '' where they are."""
         with self._lock:
             return _(self._means.why_spoiled) if self._spoiled else ""
+
+    @property
+    def spoiled_as(self) -> Failure:
+        """The failure class of a clip of such a process."""
+        return self._means.spoiled_as
 
     @property
     def model_failed(self) -> bool:

@@ -347,7 +347,7 @@ class Driver:
             return False  # it is repeated when the user's web UI is done
         failure, detail, likeness = result.failure, result.detail, None
         if failure is None and live.server.log.spoiled:
-            failure, detail = "nan", live.server.log.spoiled
+            failure, detail = live.server.log.spoiled_as, live.server.log.spoiled
         if failure is None and result.gif is not None:
             with self._watch.on(task.phase):
                 failure, detail, likeness = self._judge_pixels(result.gif, result.seed, task)

@@ -108,7 +108,8 @@ class LogLines:
 
     ``ready``: its model is loaded; ``failed``: no model can be loaded. ``installs``, ``installed``: it begins to
     install or download, and is done with that. ``attention``: an attention class was applied, named by the group
-    ``name``. ``spoiled``: from here on its clips are not of the set that was asked for, ``why_spoiled`` in words.
+    ``name``. ``spoiled``: from here on its clips are not of the set that was asked for, ``why_spoiled`` in words, and
+    ``spoiled_as`` the failure class of such a clip.
     """
 
     ready: re.Pattern[str] = NEVER
@@ -118,6 +119,7 @@ class LogLines:
     attention: re.Pattern[str] = NEVER
     spoiled: re.Pattern[str] = NEVER
     why_spoiled: str = ""
+    spoiled_as: Failure = "nan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from autotune.language.translate import _
 from autotune.model.api import ApiProblem
@@ -37,6 +38,7 @@ class Answer:
     headers: dict[str, str]
     seconds: float
     size: int
+    status: int = 200
 
 
 def _excerpt(body: bytes, secrets: tuple[str, ...]) -> str:
@@ -102,15 +104,33 @@ class Transport:
         limit: float = 10.0,
         most: int = 16 * MIB,
         cancel: threading.Event | None = None,
+        accept: Sequence[int] = (),
     ) -> Answer:
         """One exchange of at most ``limit`` seconds and ``most`` bytes of answer. Raises ApiProblem only.
 
-        ``cancel`` is looked at between pieces of the answer.
+        ``cancel`` is looked at between pieces of the answer; ``accept``: statuses of errors whose JSON is an answer.
         """
+        start = time.perf_counter()
+        response, data = self._exchange(method, path, body, limit, most, cancel)
+        return self._judge(path, response, data, time.perf_counter() - start, accept)
+
+    def fetch(
+        self, path: str, body: object = None, *, method: str = "GET", limit: float = 10.0, most: int = 16 * MIB,
+        cancel: threading.Event | None = None,
+    ) -> bytes:
+        """As ``call``, for an answer that is a file or empty: its bytes. Raises ApiProblem only."""
+        response, data = self._exchange(method, path, body, limit, most, cancel)
+        if response.status_code != 200:
+            self._refuse(path, response.status_code, data)
+        return data
+
+    def _exchange(
+        self, method: str, path: str, body: object, limit: float, most: int, cancel: threading.Event | None
+    ) -> tuple[requests.Response, bytes]:
+        """The head and the whole body of an answer, whatever its status. Raises ApiProblem."""
         import requests
 
-        start = time.perf_counter()
-        deadline = start + limit
+        deadline = time.perf_counter() + limit
         if not self._verify:
             import urllib3
 
@@ -137,7 +157,7 @@ class Transport:
                 raise self._connection_problem(path, error) from None
             except (requests.exceptions.RequestException, ValueError) as error:
                 raise ApiProblem("unreachable", f"{path}: {type(error).__name__}") from None
-            return self._judge(path, response, data, time.perf_counter() - start)
+            return response, data
 
     def _connection_problem(self, path: str, error: Exception) -> ApiProblem:
         text = repr(error)
@@ -180,29 +200,32 @@ class Transport:
                              status=response.status_code)
         return b"".join(pieces)
 
-    def _judge(self, path: str, response: requests.Response, data: bytes, seconds: float) -> Answer:
+    def _judge(
+        self, path: str, response: requests.Response, data: bytes, seconds: float, accept: Sequence[int]
+    ) -> Answer:
         status = response.status_code
-        excerpt = _excerpt(data, self._secrets)
-        if 300 <= status < 400:
-            raise ApiProblem("redirect",
-                             _("{path} answers with a redirect ({status})").format(path=path, status=status),
-                             status=status)
         try:
             value: object = json.loads(data)
         except (ValueError, RecursionError):
-            if status >= 400:
-                raise ApiProblem("status", _("{path} answers {status}").format(path=path, status=status),
-                                 status=status, excerpt=excerpt) from None
+            if status >= 300:
+                self._refuse(path, status, data)
             raise ApiProblem("not_json", _("{path} answers something that is not JSON").format(path=path),
-                             status=status, excerpt=excerpt) from None
-        if status >= 400:
-            error, detail = "", ""
-            if isinstance(value, dict):
-                error = str(value.get("error") or "")
-                detail = str(value.get("errors") or value.get("detail") or "")
-            detail = _excerpt(detail.encode(), self._secrets)
-            told = f"{status} {error}: {detail}".rstrip(": ")
-            raise ApiProblem("status", _("{path} answers {status}").format(path=path, status=told),
-                             status=status, error=error, excerpt=detail or excerpt)
+                             status=status, excerpt=_excerpt(data, self._secrets)) from None
+        if status >= 300 and status not in accept:
+            self._refuse(path, status, data, value)
         headers = {name.lower(): text for name, text in response.headers.items()}
-        return Answer(value, headers, seconds, len(data))
+        return Answer(value, headers, seconds, len(data), status)
+
+    def _refuse(self, path: str, status: int, data: bytes, value: object = None) -> NoReturn:
+        """Raises ApiProblem for an answer that is no success; ``value``: its JSON, if it is that."""
+        if status < 400:
+            raise ApiProblem("redirect",
+                             _("{path} answers with a redirect ({status})").format(path=path, status=status),
+                             status=status)
+        error, detail, told = "", "", str(status)
+        if isinstance(value, dict):
+            error = str(value.get("error") or "")
+            detail = _excerpt(str(value.get("errors") or value.get("detail") or "").encode(), self._secrets)
+            told = f"{status} {error}: {detail}".rstrip(": ")
+        raise ApiProblem("status", _("{path} answers {status}").format(path=path, status=told), status=status,
+                         error=error, excerpt=detail or _excerpt(data, self._secrets))

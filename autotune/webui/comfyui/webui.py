@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
+from autotune.webui.comfyui.log_lines import LINES
 from autotune.webui.comfyui.run_files import RunFile
 from autotune.webui.face import (
     Check,
     Credentials,
     FlagState,
     Layout,
+    LogLines,
     Reported,
     TrialCommand,
     TrialStart,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 class ComfyUI(WebUI):
     """ComfyUI, however it was installed. Its options are all given at its start: nothing is switched in a process."""
 
+    lines: LogLines = LINES
     programs: tuple[str, ...] = ("main.py",)
     formats: tuple[LaunchFormat, ...] = (RunFile(),)
     folder_names: tuple[str, ...] = ("ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI")
