@@ -6,11 +6,20 @@ logging, metadata and saved assets. What says where models and custom nodes lie 
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from autotune.flags import argv
 from autotune.flags.catalogue import Flag
+from autotune.language.translate import _
+from autotune.model.errors import NothingToWorkOn
+from autotune.webui.comfyui import environment, folders, parser, trial_node
+from autotune.webui.comfyui.install import Install, identify
+from autotune.webui.comfyui.parser import OwnParser
 from autotune.webui.face import TrialCommand, TrialStart
 
 _TAKES = {
@@ -62,5 +71,93 @@ def serves_tls(words: Sequence[str]) -> bool:
 
 
 def prepare(start: TrialStart) -> TrialCommand:
-    """."""
-    raise NotImplementedError
+    """Lays out the trial's own folders and node, and puts words and variables together.
+
+    A start by its owner's script is one with that script's words: there is no other in ComfyUI. Raises NothingToWorkOn
+    and OSError.
+    """
+    from autotune.webui.comfyui.models import preferred_checkpoint
+
+    if not (start.root / "main.py").is_file():
+        raise NothingToWorkOn(_("{root} has no main.py").format(root=start.root),
+                              _("name the web UI's folder with --webui"))
+    if not start.python.is_file():
+        raise NothingToWorkOn(_("the web UI's interpreter {python} is missing").format(python=start.python),
+                              _("start the web UI once by its own script, which makes it"))
+    install = identify(start.root, start.words, start.launch_file)
+    known = parser.read(start.root)
+    begun = environment.of_start(start.root, start.launch_file)
+    own = _lay_out(start.folder, start.port, known)
+    whole = _absolute(trial_words(install.words), install.started_in)
+    words = (*whole, *own, *nodes_to_load(install, known))
+    embedded = install.host.name == "portable"
+    env = environment.of_trial(begun, start.python, embedded)
+    place = install.folders
+    env[VARIABLE] = json.dumps({
+        "auth": f"{start.credentials.user}:{start.credentials.password}",
+        "checkpoint": preferred_checkpoint(start.root, install.words),
+        "input": str(place.input), "output": str(place.output),
+    })
+    program = (str(start.python), *(("-s",) if embedded else ()), "-u", str(start.root / "main.py"))
+    return TrialCommand((*program, *words), env, tuple(filter(None, (begun.problem,))))
+
+
+def _lay_out(folder: Path, port: int, known: OwnParser) -> tuple[str, ...]:
+    """Makes the trial's folders, its node and the file that names it; returns the words that make a start a trial."""
+    places = {kind: folder / kind for kind in ("output", "temp", "input", "user", "tmp", "nodes")}
+    for place in places.values():
+        place.mkdir(exist_ok=True)
+    shutil.copytree(Path(trial_node.__file__).parent / NODE, places["nodes"] / NODE,
+                    ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    config = folder / "nodes.yaml"
+    # JSON is YAML, whatever letters a path has.
+    config.write_text(json.dumps({NODE: {"custom_nodes": str(places["nodes"])}}), encoding="utf-8")
+
+    words = ["--listen", "127.0.0.1", "--port", str(port), "--extra-model-paths-config", str(config)]
+    for kind in ("output", "temp", "input", "user"):
+        words += [f"--{kind}-directory", str(places[kind])] if known.knows(f"--{kind}-directory") else []
+    words += ["--database-url", "sqlite:///:memory:"] if known.knows("--database-url") else []
+    newer = [flag for flag in ("--offline", "--disable-assets") if flag in known.by_name]
+    older = () if "--offline" in newer else ("--disable-api-nodes",)
+    words += [flag for flag in ("--disable-auto-launch", "--disable-metadata", *older) if known.knows(flag)]
+    return (*words, *newer)
+
+
+def _absolute(words: Sequence[str], started_in: Path) -> tuple[str, ...]:
+    """The words with relative places made whole: a trial is not started where its owner starts ComfyUI."""
+    out: list[str] = []
+    for piece in argv.pieces(words, _PATHS):
+        if piece.flag is None or not piece.sound:
+            out += words[piece.start : piece.end]
+        else:
+            out += [piece.flag, *(os.path.normpath(started_in / value) for value in piece.values)]
+    return tuple(out)
+
+
+def nodes_to_load(install: Install, known: OwnParser) -> tuple[str, ...]:
+    """The words that load the owner's custom nodes but those of NODES_LEFT_OUT, and the trial's own.
+
+    None where all are loaded as they are: nothing is to be left out, or the install is older than such a list.
+    """
+    off, listed = "--disable-all-custom-nodes", "--whitelist-custom-nodes"
+    if listed not in known.by_name:
+        return ()
+    owners_off = folders.is_given(install.words, off)
+    names = folders.given(install.words, listed) if owners_off else tuple(_nodes_in(install.folders.of("custom_nodes")))
+    wanted = [name for name in names if not NODES_LEFT_OUT.search(name) and not name.startswith("-")]
+    if not owners_off and len(wanted) == len(names):
+        return ()
+    return (off, listed, *sorted(dict.fromkeys(wanted)), NODE)
+
+
+def _nodes_in(places: Iterable[Path]) -> Iterable[str]:
+    """Names of the custom nodes in these folders, as ComfyUI lists them."""
+    for place in places:
+        try:
+            entries = sorted(place.iterdir())
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name != "__pycache__" and not entry.name.endswith(".disabled") and (
+                    entry.is_dir() or entry.suffix == ".py"):
+                yield entry.name

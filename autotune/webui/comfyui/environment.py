@@ -1,0 +1,90 @@
+"""The environment that an install's own start would make, and what a trial's differs in.
+
+A ``.bat`` may set variables before it starts ComfyUI, and Stability Matrix keeps some in its settings.json. Both are
+read; nothing of them is run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.language.translate import ngettext
+from autotune.machine.environment import without_ours
+from autotune.model.errors import AutotuneError
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "DIFFUSERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1",
+    "PIP_NO_INDEX": "1", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_OFFLINE": "1",
+    "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file",
+}
+"""Keeps custom nodes from fetching models, packages and repositories when they are imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartEnvironment:
+    """The variables of a start; ``problem``: what of them is not known, in a sentence, else None."""
+
+    variables: dict[str, str]
+    problem: str | None = None
+
+
+def of_start(root: Path, launch_file: Path | None, environ: Mapping[str, str] | None = None) -> StartEnvironment:
+    """What a start by ``launch_file`` makes of this process's environment. Raises nothing."""
+    from autotune.launchfile import reader
+
+    variables = without_ours(environ)
+    if launch_file is None or not launch_file.is_file():
+        return StartEnvironment(variables)
+    if launch_file.suffix.lower() == ".json":
+        return StartEnvironment({**variables, **_of_stability_matrix(launch_file)})
+    try:
+        reading = reader.read(launch_file, variables, root).reading
+    except AutotuneError as error:
+        return StartEnvironment(variables, error.message)
+    spelled = {name.upper(): name for name in variables} if os.name == "nt" else {}
+    unknown = []
+    for name, found in (reading.variables if reading is not None else {}).items():
+        key = spelled.get(name.upper(), name)
+        if not found.certain:
+            unknown.append(name)
+        elif found.exported and found.text is not None:
+            variables[key] = found.text
+        else:
+            variables.pop(key, None)
+    return StartEnvironment(variables, _in_words(unknown, launch_file.name))
+
+
+def _in_words(names: list[str], file: str) -> str | None:
+    if not names:
+        return None
+    return ngettext("{file} sets {names} to what only its shell knows: trials start without that",
+                    "{file} sets {names} to what only its shell knows: trials start without them",
+                    len(names)).format(file=file, names=", ".join(names[:4]))
+
+
+def _of_stability_matrix(settings: Path) -> dict[str, str]:
+    """The variables that Stability Matrix gives every package; {} from a file that is none of its."""
+    try:
+        document = json.loads(settings.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    given = document.get("EnvironmentVariables") if isinstance(document, dict) else None
+    return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
+
+
+def of_trial(start: StartEnvironment, python: Path, embedded: bool) -> dict[str, str]:
+    """The variables that a trial's process gets: the start's, nothing fetched, its virtual environment active."""
+    env = {**start.variables, **OFFLINE, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    # Not resolved: a virtual environment's interpreter is often a link to another one.
+    venv = python.parent.parent
+    if (venv / "pyvenv.cfg").is_file():
+        env["VIRTUAL_ENV"] = str(venv)
+        env["PATH"] = os.pathsep.join([str(python.parent), env.get("PATH", "")])
+    if embedded:
+        env["PYTHONNOUSERSITE"] = "1"
+    return env
