@@ -268,6 +268,8 @@ class Agent:
 
     def _verb_words(self, kind: str, cause: str) -> list[str]:
         profile, said = ["--profile", self.config.profile], ["--cause", _("agent: {cause}").format(cause=_(cause))]
+        if self.config.workflow is not None:
+            profile += ["--workflow", str(self.config.workflow)]
         if kind == "retune":
             due = self.keeper.state.due
             newer = ["--newer-than", due.newer_than] if due is not None and due.newer_than else []

@@ -154,10 +154,11 @@ class RealEffects(Effects):
             raise found.fault
         parts = dict(webui.fingerprint(root, found.path, found.words).parts)
         config = self._config()
-        wanted = profile.load(config.profile)
-        if config.added_models == "when_used":
+        wanted = profile.with_workflow(profile.load(config.profile), config.workflow)
+        workflows = [one.workflow_digest for one in wanted.workloads if one.workflow_digest is not None]
+        if config.added_models == "when_used" and not workflows:  # a workflow names its own models
             parts = webui.narrowed(parts, max(one.window for one in wanted.workloads))
-        question = repr(wanted) + config.objective
+        question = repr(wanted) + config.objective + "".join(workflows)
         if self._use is not None:
             self._use.parts_changed(parts)
         parts["profile"] = f"{Path(config.profile).name} {hashlib.sha256(question.encode()).hexdigest()[:8]}"

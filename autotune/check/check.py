@@ -16,7 +16,7 @@ from autotune.language.translate import _
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.records import Checkpoint
 from autotune.model import codec
-from autotune.model.errors import AutotuneError
+from autotune.model.errors import AutotuneError, UsageProblem
 from autotune.model.flagset import Candidate, SettingValue, Space
 from autotune.model.machine import Machine
 from autotune.model.workload import Profile
@@ -26,7 +26,7 @@ from autotune.store.studies import Study, find_study, open_study, question_key, 
 from autotune.tune.document import flags_json, interval_json
 from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
-from autotune.tune.study_setup import StudySetup
+from autotune.tune.study_setup import StudySetup, with_workflows_read
 from autotune.workload import profile as profiles
 
 
@@ -68,7 +68,7 @@ def check(install: Inspection, places: Places, options: CheckOptions, progress: 
     from autotune.launchfile.lock import exclusively
     from autotune.trial.sweep import sweep
 
-    install.require_tunable()
+    install.require_tunable(clips=False)
     places.require_outside(install.root)
     install.require_certain()
     with (events.record_failure(places.history(install.root), "check", options.cause),
@@ -129,6 +129,14 @@ def _subject(install: Inspection, places: Places, options: CheckOptions) -> _Sub
     profile = profiles.from_json(study.head["profile"]) if study is not None else options.profile
     objective = str(study.head["objective"]) if study is not None else "speed"
     webui = install.kind
+    try:
+        profile = with_workflows_read(webui, profile)
+    except UsageProblem as problem:
+        if study is None:
+            raise
+        return problem.message  # the workflow of that tune is gone, or another one by now
+    if not all(one.is_workflow for one in profile.workloads):
+        webui.require_clips(install.machine)
     whole = webui.space(install.machine, profile.search)
     current = whole[whole.baseline]
     other: Candidate | None = None
@@ -218,7 +226,8 @@ def _open(install: Inspection, places: Places, subject: _Subject, options: Check
     fingerprint = install.machine.fingerprint
     profile = profiles.to_json(question.profile)
     key = question_key({
-        "fingerprint": fingerprint.id, "profile": profile, "current": subject.current.id, "other": subject.other.id,
+        "fingerprint": fingerprint.id, "profile": profiles.question_json(question.profile),
+        "current": subject.current.id, "other": subject.other.id,
         "applied": subject.applied.id if subject.applied else None,
     })
     head = {

@@ -88,6 +88,9 @@ YES = click.option("--yes", is_flag=True, expose_value=False, help="Without a qu
 """For the verbs that change something without asking: scripts may say it to all of them."""
 LAUNCH_FILE = click.option(
     "--launch-file", type=click.Path(path_type=Path), help="The launch file, if not the usual one.")
+WORKFLOW = click.option(
+    "--workflow", type=click.Path(path_type=Path), metavar="FILE",
+    help="A workflow of yours to render in place of the profile's clips (ComfyUI: exported in the API format).")
 CAUSE = click.option("--cause", default="asked", hidden=True, help="Who asked; for the history.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from autotune.cli.common_options import CommonOptions, verb
@@ -44,6 +46,7 @@ def _check(common: CommonOptions, name: str) -> None:
 
 def _line(profile: Profile) -> str:
     clips = ", ".join(
+        _("workflow {name}").format(name=Path(one.workflow or "").name) if one.is_workflow else
         _("{size}, context {context}, {steps}").format(
             size=f"{one.width}x{one.height}x{one.frames}", context=one.window, steps=plural(one.steps, "step"))
         for one in profile.workloads

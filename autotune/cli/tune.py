@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from autotune.cli.common_options import CAUSE, LAUNCH_FILE, YES, CommonOptions, verb
+from autotune.cli.common_options import CAUSE, LAUNCH_FILE, WORKFLOW, YES, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json
 from autotune.cli.progress import tune_progress
@@ -19,6 +20,7 @@ from autotune.tune.tune import TuneOptions, tune
 @verb("tune")
 @click.option("--profile", "profile_name", default="default", show_default=True, metavar="NAME|FILE",
               help="What to render and what may vary.")
+@WORKFLOW
 @click.option("--objective", type=click.Choice(["speed", "vram", "balanced"]), default="speed", show_default=True)
 @click.option("--budget", metavar="TIME", help="Time it may take, e.g. 10m (else the profile's).")
 @click.option("--fresh", is_flag=True, help="Start anew instead of going on with an earlier study.")
@@ -35,8 +37,8 @@ from autotune.tune.tune import TuneOptions, tune
 @CAUSE
 @YES
 def tune_command(
-    common: CommonOptions, profile_name: str, objective: str, budget: str | None, fresh: bool, then_apply: bool,
-    seed: int, sampler: str, storage: str | None, newer_than: str,
+    common: CommonOptions, profile_name: str, workflow: Path | None, objective: str, budget: str | None, fresh: bool,
+    then_apply: bool, seed: int, sampler: str, storage: str | None, newer_than: str,
 ) -> None:
     """Measures candidate flag sets in the real web UI and says which to keep.
 
@@ -46,7 +48,7 @@ def tune_command(
     from autotune.workload import profile as profiles
 
     started = time.monotonic()
-    profile = profiles.load(profile_name)
+    profile = profiles.with_workflow(profiles.load(profile_name), workflow)
     options = TuneOptions(
         profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=common.cause,
         storage=storage or None, newer_than=newer_than,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from autotune.cli.common_options import CAUSE, LAUNCH_FILE, CommonOptions, verb
+from autotune.cli.common_options import CAUSE, LAUNCH_FILE, WORKFLOW, CommonOptions, verb
 from autotune.cli.duration import seconds_of
 from autotune.cli.output import print_json, print_text
 from autotune.language.translate import N_, _
@@ -15,6 +16,7 @@ from autotune.report.words import plural
 
 if TYPE_CHECKING:
     from autotune.install.inspection import Inspection
+    from autotune.model.workload import Profile
 
 DRIFTED = 7
 """Exit code: a flag is not in effect as written, or what was measured does not hold any more."""
@@ -25,11 +27,12 @@ DRIFTED = 7
 @click.option("--measure", is_flag=True, help="Also measure, on trial servers: is the set in use still the better one?")
 @click.option("--profile", "profile_name", default="default", show_default=True, metavar="NAME|FILE",
               help="With --measure: what to render, where no tune of the set in use says it.")
+@WORKFLOW
 @click.option("--budget", metavar="TIME", help="With --measure: time it may take, e.g. 10m (else the profile's).")
 @LAUNCH_FILE
 @CAUSE
 def verify_command(
-    common: CommonOptions, no_start: bool, measure: bool, profile_name: str, budget: str | None
+    common: CommonOptions, no_start: bool, measure: bool, profile_name: str, workflow: Path | None, budget: str | None
 ) -> int:
     """Each managed flag: in the file? on the command line? in effect? Exit code 7 when something drifted.
 
@@ -43,7 +46,10 @@ def verify_command(
     with working(common, N_("Asking the web UI what is in effect")) as progress:
         document = verify.verify(seen, common.places, start=not no_start, say=progress.say)
     if measure:
-        document["measured"] = _measure(common, seen, profile_name, budget)
+        from autotune.workload import profile as profiles
+
+        profile = profiles.with_workflow(profiles.load(profile_name), workflow)
+        document["measured"] = _measure(common, seen, profile, budget)
         document["ok"] = document["ok"] and document["measured"]["answer"] not in ("changed", "loss")
     if common.as_json:
         print_json("verify", document)
@@ -56,12 +62,10 @@ def verify_command(
     return 0 if document["ok"] else DRIFTED
 
 
-def _measure(common: CommonOptions, seen: Inspection, profile_name: str, budget: str | None) -> dict[str, Any]:
+def _measure(common: CommonOptions, seen: Inspection, profile: Profile, budget: str | None) -> dict[str, Any]:
     from autotune.check.check import CheckOptions, check
     from autotune.cli.progress import working
-    from autotune.workload import profile as profiles
 
-    profile = profiles.load(profile_name)
     seconds = seconds_of(budget) if budget else profile.minutes * 60.0
     with working(common, N_("Measuring the set in use against the one before it")) as progress:
         return check(seen, common.places, CheckOptions(profile, seconds, common.cause), progress)

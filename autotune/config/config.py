@@ -50,6 +50,7 @@ class Config:
     file: Path | None
     webui: Path | None
     profile: str
+    workflow: Path | None
     objective: str
     policy: str
     first_tune: bool
@@ -120,6 +121,15 @@ def _folder(table: Table, key: str, default: Value) -> Path | None:
     return expand_home(value)
 
 
+def _file(table: Table, key: str, default: Value) -> Path | None:
+    value = table.values.get(key, default)
+    if value == "":
+        return None
+    if not isinstance(value, str):
+        raise table.problem(key, _("must be a file, as a text"))
+    return Path(table.file.name).absolute().parent / expand_home(value)  # its place counts from this file's folder
+
+
 def _words(table: Table, key: str, default: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
     value = table.values.get(key, default)
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
@@ -152,6 +162,8 @@ def _hours(table: Table, key: str, default: list[str]) -> tuple[tuple[int, int],
 KEYS = (
     Key("", "webui", "", _folder, N_("Folder of the web UI; empty: AUTOTUNE_WEBUI, then the usual places.")),
     Key("", "profile", "default", Table.text, N_("What to render: a name (`autotune profiles list`) or a file.")),
+    Key("", "workflow", "", _file, N_("A workflow of yours to render in place of the profile's clips, where the web UI "
+                                      "renders workflows; empty: none.")),
     Key("", "objective", "speed", _choice("speed", "vram", "balanced"), N_("speed, vram or balanced.")),
     Key("agent", "policy", "notify", _choice("notify", "apply"),
         N_("notify: say what was found and leave it to you; apply: write it, prove it, take it back if it fails.")),
@@ -285,12 +297,13 @@ def check(path: Path | None = None) -> str:
             raise UsageProblem(_("{file}: no such file").format(file=file),
                                _("`autotune config path` tells where it is looked for."))
         return _("{file}: not there; the defaults hold").format(file=file)
-    profile.load(load(file).profile)
+    found = load(file)
+    profile.with_workflow(profile.load(found.profile), found.workflow)
     return _("{file}: sound").format(file=file)
 
 
 def _plain(name: str, value: Value) -> Value:
-    if name == "webui":
+    if name in ("webui", "workflow"):
         return str(value) if value else ""
     if name == "hours":
         return [f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in value]

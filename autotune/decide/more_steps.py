@@ -88,7 +88,7 @@ def speedups_at_steps(history: History, space: Space, profile: Profile, other: s
     """What ``other`` gains for clips with USUAL_STEPS, for each workload whose clips can tell."""
     found = []
     for index, workload in enumerate(profile.workloads):
-        result = _workload_comparison(history, space, profile, other, index)
+        result = None if workload.is_workflow else _workload_comparison(history, space, profile, other, index)
         if result is None:
             continue
         clips = [clip_groups(history.samples, name, index, workload.steps) for name in (space.baseline, other)]

@@ -61,8 +61,9 @@ class Inspection:
                                    ).format(path=self.path))
         return doubt
 
-    def require_tunable(self) -> None:
-        """Raises NothingToWorkOn (what is missing, and what to do), or the error of an edit that is not settled."""
+    def require_tunable(self, clips: bool = True) -> None:
+        """Raises NothingToWorkOn (what is missing, and what to do), or the error of an edit that is not settled;
+        ``clips``: also where clips of our own lack something, and not only workflows of the user's are rendered."""
         webui = self.machine.webui
         if self.unsettled is not None:
             raise self.unsettled
@@ -75,7 +76,8 @@ class Inspection:
                 _("{root}: its Python interpreter is missing ({python})").format(
                     root=self.root, python=webui.python or _("no venv, no python_cmd")),
                 _("Start the web UI once by its own script: it makes its venv."))
-        self.kind.require_clips(self.machine)
+        if clips:
+            self.kind.require_clips(self.machine)
 
     def motion_module(self, context: int) -> str | None:
         """Name of the best motion module that takes ``context`` frames at a time; None where there is none."""

@@ -54,9 +54,9 @@ class ShortClip:
 
 
 def short_steps(workload: Workload) -> int | None:
-    """Steps of a short clip of this workload, None where it is short already."""
+    """Steps of a short clip of this workload; None where it is short already, or has to stay as it is."""
     steps = workload.steps // 2
-    return steps if steps >= LEAST_STEPS else None
+    return steps if steps >= LEAST_STEPS and not workload.is_workflow else None
 
 
 def _short_clip_of(samples: Sequence[Sample], index: int, workload: Workload, baseline: str) -> ShortClip | None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from autotune.language.translate import _
+
 SEARCH_LEVELS: dict[str, tuple[str, ...]] = {
     "attention": ("xformers", "split", "sdp-no-mem", "sdp", "sub-quad", "v1", "invokeai", "none",
                   "pytorch", "quad", "sage", "flash"),
@@ -53,8 +55,18 @@ class Workload:
     sampler: str = "Euler a"
     weight: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
     context: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None
-    workflow: str | None = field(default=None, compare=False)
-    workflow_digest: Annotated[str, Meta(max_length=64)] | None = None
+    workflow: str | None = field(default=None, compare=False, repr=False)
+    workflow_digest: Annotated[str, Meta(max_length=64)] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a clip of our own without a size."""
+        if not self.is_workflow and not min(self.width, self.height, self.frames, self.steps):
+            raise ValueError(_("width, height, frames and steps must be above 0"))
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether a workflow of the user's is rendered, in which nothing but the seed may vary: not its steps."""
+        return self.workflow_digest is not None
 
     @property
     def window(self) -> int:

@@ -191,7 +191,7 @@ def _webui(web: Mapping[str, Any]) -> str:
 
 def _workload(items: Sequence[Mapping[str, Any]]) -> str:
     sampler = _shown(_NAME, items[0].get("sampler"))
-    text = words.workload({**items[0], "sampler": sampler}).replace("×", "x")
+    text = words.workload({**items[0], "sampler": sampler, "workflow": None}).replace("×", "x")
     return text if len(items) == 1 else f"{text}, and {words.plural(len(items) - 1, 'other clip')}"
 
 

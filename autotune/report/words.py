@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import PureWindowsPath
 from typing import Any
 
 from autotune.language.translate import N_, _, ngettext
@@ -154,7 +155,10 @@ def flags(words: Sequence[str], settings: Mapping[str, Any] | Iterable[tuple[str
 
 
 def workload(item: Mapping[str, Any]) -> str:
-    """A workload in one line: size, frames, steps, sampler."""
+    """A workload in one line: size, frames, steps, sampler; of a workflow its file's name, and what it tells of
+    these."""
+    if item.get("workflow_digest"):
+        return _workflow(item)
     size = f"{item.get('width')} × {item.get('height')}"
     frames, context = item.get("frames"), item.get("context")
     text = _("{size}, {frames}, {steps}")
@@ -164,6 +168,15 @@ def workload(item: Mapping[str, Any]) -> str:
                        steps=plural(int(item.get("steps") or 0), "step"))
     sampler = item.get("sampler")
     return f"{text}, {sampler}" if sampler else text
+
+
+def _workflow(item: Mapping[str, Any]) -> str:
+    name = PureWindowsPath(str(item.get("workflow") or "")).name  # it cuts at both kinds of slashes
+    told = [_("workflow {name}").format(name=name) if name else _("a workflow")]
+    if item.get("width") and item.get("height"):
+        told.append(f"{item['width']} × {item['height']}")
+    told += [plural(item[key], word) for key, word in (("frames", "frame"), ("steps", "step")) if item.get(key)]
+    return ", ".join(told)
 
 
 def moment(iso: str | None) -> str:

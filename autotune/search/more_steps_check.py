@@ -15,6 +15,8 @@ def next_steps_check(view: View, winner: str) -> Proposal | None:
     """The clip of CHECK_STEPS steps that is still missing, the live process's set first; None where nothing was proven,
     where such a clip would add nothing, or where both sides' clips would take more than is left or than they are
     worth."""
+    if any(workload.is_workflow for workload in view.profile.workloads):
+        return None
     least = min(workload.steps for workload in view.profile.workloads)
     if least >= CHECK_STEPS or THRESHOLDS.steps_check_factor * least < CHECK_STEPS or not _is_proven(view, winner):
         return None

@@ -164,7 +164,7 @@ class Driver:
         index, workload, proposal = task.index, task.workload, task.proposal
         if proposal.steps is not None:
             more = replace(workload, steps=proposal.steps)
-            enough = workload.steps >= proposal.steps or self._budget.left() <= 0.0
+            enough = workload.is_workflow or workload.steps >= proposal.steps or self._budget.left() <= 0.0
             return enough or self._measure_clip(live, replace(task, workload=more, state="check"))
         short_clip = None
         if proposal.purpose in short_clips.PURPOSES and not proposal.fresh:
@@ -183,7 +183,8 @@ class Driver:
         """Short clips of each workload until the set is warm in this process; False when one of them failed."""
         samples, budget = self._study.samples, self._budget.seconds
         for index, workload in enumerate(self._setup.profile.workloads):
-            short = replace(workload, steps=min(workload.steps, time_limits.WARMUP_STEPS))
+            short = workload if workload.is_workflow else replace(
+                workload, steps=min(workload.steps, time_limits.WARMUP_STEPS))
             while time_limits.another_warmup(samples, live.launch, candidate.id, index, budget):
                 if self._budget.left() <= 0.0:
                     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.install.inspection import Inspection
@@ -34,8 +34,15 @@ class StudySetup:
     @classmethod
     def of(cls, install: Inspection, places: Places, profile: Profile, space: Space) -> StudySetup:
         """The setup for measuring sets of ``space`` in an inspected install."""
+        windows = [one.window for one in profile.workloads if not one.is_workflow]
         return cls(
             machine=install.machine, space=space, profile=profile, webui=install.kind,
             launch_file=install.path, run_root=places.runs,
-            motion_module=install.motion_module(max(one.window for one in profile.workloads)),
+            motion_module=install.motion_module(max(windows)) if windows else None,
             in_flight=running_set.of_webui(places, install.root))
+
+
+def with_workflows_read(webui: WebUI, profile: Profile) -> Profile:
+    """The profile with what the web UI reads in the workflows that it names. Raises UsageProblem."""
+    return replace(profile, workloads=tuple(
+        webui.read_workflow(one) if one.is_workflow else one for one in profile.workloads))

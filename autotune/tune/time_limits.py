@@ -152,7 +152,8 @@ def clip_limits(samples: Sequence[Sample], index: int, workload: Workload, first
                       _("{seconds:.1f} s are usual").format(seconds=median(seen)), surely)
     warm = [seconds for runs in _warmups(samples, index).values() for seconds in runs]
     if warm:
-        promised = min(warm) * max(1.0, workload.steps / WARMUP_STEPS)
+        # A workflow's warm-up clips are whole ones.
+        promised = min(warm) * (1.0 if workload.is_workflow else max(1.0, workload.steps / WARMUP_STEPS))
         hang = max(LEAST_LIMIT, min(PATIENCE * promised, max(GUESSED * promised, SHARE * left))) + loading
         known = _("{seconds:.1f} s are enough by its warm-up clips").format(seconds=promised)
         return Limits(hang, max(0.0, left) + min(warm), known, PATIENCE * promised + loading)

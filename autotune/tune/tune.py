@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from autotune.tune.loop import TuneRun, ask_and_tell
 from autotune.tune.optuna_search import OptunaSearch
 from autotune.tune.progress import Progress
 from autotune.tune.stopwatch import Budget, Stopwatch
-from autotune.tune.study_setup import StudySetup
+from autotune.tune.study_setup import StudySetup, with_workflows_read
 from autotune.webui.recognise import face_of
 from autotune.workload import profile as profiles
 
@@ -64,7 +64,8 @@ def tune(install: Inspection, places: Places, options: TuneOptions, progress: Pr
     from autotune.trial.sweep import sweep
     from autotune.tune import optuna_search
 
-    install.require_tunable()
+    options = replace(options, profile=with_workflows_read(install.kind, options.profile))
+    install.require_tunable(clips=not all(one.is_workflow for one in options.profile.workloads))
     places.require_outside(install.root)
     doubt = install.require_certain()
     with (events.record_failure(places.history(install.root), "tune", options.cause) as facts,
@@ -121,7 +122,8 @@ def _open_study(
     profile = profiles.to_json(options.profile)
     question = {
         "fingerprint": machine.fingerprint.id,
-        "profile": {key: value for key, value in profile.items() if key != "budget"},  # a larger one resumes the study
+        # A larger budget resumes the study.
+        "profile": {key: value for key, value in profiles.question_json(options.profile).items() if key != "budget"},
         "objective": options.objective,
         "strategy": options.strategy,
         "seed": options.seed,

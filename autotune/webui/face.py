@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from autotune.language.translate import _
-from autotune.model.errors import NothingToWorkOn
+from autotune.model.errors import NothingToWorkOn, UsageProblem
 
 if TYPE_CHECKING:
     from autotune.flags.catalogue import Catalogue
@@ -325,6 +325,13 @@ class WebUI(Protocol):
         """The words of a launch file that reading leaves uncertain, as its shell gives them in a sandbox; ``data``:
         bytes to take in place of its content. A text: why they are not known. Raises AutotuneError."""
         return _("only a shell script can be asked about")
+
+    def read_workflow(self, workload: Workload) -> Workload:
+        """The workload of a workflow's file with what can be read in it: size, frames, steps. Raises UsageProblem: the
+        file is no workflow of this web UI, or it renders none."""
+        raise UsageProblem(
+            _("{path}: this web UI renders no workflows").format(path=workload.workflow),
+            _("Leave out --workflow, in a profile or the configuration the key workflow."))
 
     def require_clips(self, machine: Machine) -> None:
         """Raises NothingToWorkOn when the install cannot render a clip: what is missing, and what to do."""

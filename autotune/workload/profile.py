@@ -14,9 +14,12 @@ from autotune.model import codec
 from autotune.model.errors import UsageProblem
 from autotune.model.home_folder import expand_home
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
+from autotune.workload import workflow_file
 
 TOP_KEYS = ("name", "workload", "search", "decide", "budget")
 WORKLOAD_KEYS = ("width", "height", "frames", "context", "steps", "cfg_scale", "sampler", "weight")
+WORKFLOW_KEYS = ("workflow", "weight")
+"""Keys of a workload that is a workflow of the user's."""
 MAX_SIDE = 4096
 """Pixels. A1111's own sliders end at 2048; twice that is beyond any consumer card with AnimateDiff."""
 MAX_FRAMES = 64
@@ -93,6 +96,20 @@ def to_json(profile: Profile) -> dict[str, Any]:
     }
 
 
+def question_json(profile: Profile) -> dict[str, Any]:
+    """A profile as a plain document of what is asked: without the place of a workflow's file, which its digest stands
+    for."""
+    document = to_json(profile)
+    for one in document["workload"]:
+        one.pop("workflow", None)
+    return document
+
+
+def with_workflow(profile: Profile, file: Path | None) -> Profile:
+    """The profile with a workflow of the user's in place of its clips; None: as it is. Raises UsageProblem."""
+    return profile if file is None else replace(profile, workloads=(workflow_file.workload_of(file),))
+
+
 def _decide_json(rule: DecideSpec) -> dict[str, float]:
     """The decision rule as a plain document; one from a study without a precision stays without it."""
     values = {"min_gain": rule.min_gain, "confidence": rule.confidence}
@@ -101,7 +118,10 @@ def _decide_json(rule: DecideSpec) -> dict[str, float]:
 
 def workload_json(workload: Workload) -> dict[str, Any]:
     """A workload as a plain document; one from a study without contexts stays without it."""
-    values = {key: getattr(workload, key) for key in WORKLOAD_KEYS}
+    keys: tuple[str, ...] = WORKLOAD_KEYS
+    if workload.is_workflow:  # guidance and sampler are in the file
+        keys = ("width", "height", "frames", "steps", *WORKFLOW_KEYS, "workflow_digest")
+    values = {key: getattr(workload, key) for key in keys}
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -115,7 +135,9 @@ def from_json(document: Mapping[str, Any]) -> Profile:
 
 
 def _workload(table: Table) -> Workload:
-    table.only(*WORKLOAD_KEYS)
+    if "workflow" in table.values:
+        return _workflow(table)
+    table.only(*WORKLOAD_KEYS, "workflow")
     frames = table.whole("frames", None, 2, MAX_FRAMES)
     return Workload(
         width=_side(table, "width"),
@@ -128,6 +150,17 @@ def _workload(table: Table) -> Workload:
         sampler=table.text("sampler", "Euler a"),
         weight=table.number("weight", 1.0, 1e-6, 1e6),
     )
+
+
+def _workflow(table: Table) -> Workload:
+    """A workload that is a workflow's file, whose place counts from the profile's own folder."""
+    table.only(*WORKFLOW_KEYS)
+    file = Path(table.file.name).parent / expand_home(table.text("workflow", ""))
+    weight = table.number("weight", 1.0, 1e-6, 1e6)
+    try:
+        return workflow_file.workload_of(file, weight)
+    except UsageProblem as problem:
+        raise table.problem("workflow", problem.message, problem.hint) from None
 
 
 def _side(table: Table, key: str) -> int:

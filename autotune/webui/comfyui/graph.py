@@ -38,11 +38,13 @@ OWN_SCHEDULER = {"ddim": "ddim_uniform", "lcm": "sgm_uniform"}
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A graph as POST /prompt takes it; ``computed``: nodes that must not come from the cache; ``shown``: nodes whose
-    outputs may be the clip."""
+    outputs may be the clip; ``files``: names that may be of files or folders in the owner's input folder ("name.png",
+    "name.png [input]"), which the trial's has to have as well."""
 
     prompt: dict[str, Any]
     computed: tuple[str, ...]
     shown: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 def of_workload(workload: Workload, seed: int, motion_module: str | None, checkpoint: str) -> Graph:

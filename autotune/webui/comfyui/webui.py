@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from autotune.launchfile.formats import LaunchFormat
     from autotune.launchfile.launch_file import LaunchFile
     from autotune.model.failures import Classified, Evidence
-    from autotune.model.workload import SearchSpec
+    from autotune.model.workload import SearchSpec, Workload
     from autotune.webui.comfyui.client import Client
 
 
@@ -120,6 +120,12 @@ class ComfyUI(WebUI):
         from autotune.webui.comfyui.models import preferred_module
 
         return preferred_module(machine, context)
+
+    def read_workflow(self, workload: Workload) -> Workload:
+        """Reads a graph in the API format."""
+        from autotune.webui.comfyui.workflow import completed
+
+        return completed(workload)
 
     def require_clips(self, machine: Machine) -> None:
         """Needs torch, AnimateDiff-Evolved, a motion module and a checkpoint of Stable Diffusion 1.5."""
