@@ -14,7 +14,7 @@ MOST = 6
 
 VERB = "click hands each option of a verb over as an argument of its own"
 EXCEPTIONS: dict[str, tuple[int, str]] = {
-    "cli.tune.tune_command": (10, VERB),
+    "cli.tune.tune_command": (11, VERB),
     "model.failures.classify": (11, "called by name from outside, each argument one piece of evidence"),
     "search.sampler.LaunchAwareSampler.__init__": (9, "documented keywords, in other people's programs"),
     "trial.launch_plan.LaunchFailed.__init__": (8, "an error's facts, each read by its name"),

@@ -76,13 +76,16 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
             return ClipRefusal("wrong_count", wrong_count(len(images), workload.frames))
         if (width, height) != (workload.width, workload.height):
             return ClipRefusal("wrong_size", wrong_size((width, height), (workload.width, workload.height)))
+    if any(image.shape != images[0].shape for image in images):
+        return ClipRefusal("truncated", _("its frames are not of one size"))
     frames = np.stack(images)
-    values = frames.astype(np.float32)
-    if float(values.max()) <= BLACK_LEVEL:
+    if int(frames.max()) <= BLACK_LEVEL:
         return ClipRefusal("black", _("every frame is black"))
-    if float(values.std(axis=(1, 2)).max()) < FLAT_DEVIATION:
+    # Frame by frame: a long clip of a workflow, all of it as floating point numbers, would take gigabytes.
+    if max(float(one.astype(np.float32).std(axis=(0, 1)).max()) for one in frames) < FLAT_DEVIATION:
         return ClipRefusal("constant", _("every frame is one flat colour"))
-    if len(images) > 1 and float(np.abs(values - values.mean(axis=0)).mean()) < STILL_DIFFERENCE:
+    mean = frames.mean(axis=0, dtype=np.float32)
+    if len(images) > 1 and np.mean([float(np.abs(one - mean).mean()) for one in frames]) < STILL_DIFFERENCE:
         return ClipRefusal("all_alike", _("all frames are alike: nothing moves"))
     return frames
 
@@ -150,8 +153,9 @@ def compare_clips(frames: Frames, reference: Frames) -> tuple[float, float]:
 
     if frames.shape != reference.shape:
         return 0.0, 0.0
-    luma = np.array(LUMA, dtype=np.float32)
-    first, second = frames.astype(np.float32) @ luma, reference.astype(np.float32) @ luma
-    error = float(np.mean((frames.astype(np.float32) - reference.astype(np.float32)) ** 2))
+    error = float(np.mean([np.mean((one.astype(np.float32) - other) ** 2)
+                           for one, other in zip(frames, reference, strict=True)]))
     psnr = 100.0 if error == 0 else min(100.0, 10.0 * float(np.log10(255.0**2 / error)))
-    return structural_similarity(first, second), psnr
+    luma = np.array(LUMA, dtype=np.float32)
+    grey = [(one.astype(np.float32) @ luma for one in clip) for clip in (frames, reference)]
+    return structural_similarity(grey[0], grey[1]), psnr

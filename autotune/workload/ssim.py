@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ STABILISERS = (0.01, 0.03)
 """Shares of the range that keep flat dark squares from dividing by nothing (Wang et al. 2004, K1 and K2)."""
 
 
-def structural_similarity(first: Luma, second: Luma, span: float = 255.0) -> float:
+def structural_similarity(first: Iterable[Luma], second: Iterable[Luma], span: float = 255.0) -> float:
     """Mean structural similarity of two stacks of grey frames, 1 for equal ones (Wang, Bovik, Sheikh and Simoncelli
     2004, IEEE Transactions on Image Processing 13:600, equation 13).
 

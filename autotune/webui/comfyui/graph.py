@@ -56,7 +56,8 @@ def of_workload(workload: Workload, seed: int, motion_module: str | None, checkp
     if workload.workflow is not None:
         from autotune.webui.comfyui import workflow
 
-        return workflow.render_of(workload, seed)
+        nodes, found = workflow.with_seed(workload, seed)
+        return Graph(nodes, found.computed, found.computed, found.files)
     if motion_module is None:
         raise ApiProblem("shape", _("no motion module to render a clip with"))
     graph = _still(workload, seed, checkpoint)

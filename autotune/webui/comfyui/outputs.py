@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from autotune.language.translate import _
 from autotune.model.api import ApiProblem
 from autotune.workload.webp import animation
 
 Fetch = Callable[[Mapping[str, str]], bytes]
-"""Gets the bytes of one file by its ``filename``, ``subfolder`` and ``type``."""
+"""Gets the bytes that are at the ``address`` of one file."""
 
 KEYS = ("images", "gifs", "videos")
 """Keys of a node's output under which it names files with pictures: core nodes, VideoHelperSuite, others."""
@@ -25,8 +27,8 @@ MOST_FILES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one node shows: its files, in order, each as GET /view names it; ``kept``: saved as output, not only for a
-    preview."""
+    """What one node shows: its files, in order, each with ``filename``, ``subfolder`` and ``type``; ``kept``: saved as
+    output, not only for a preview."""
 
     node: str
     files: tuple[dict[str, str], ...]
@@ -36,7 +38,18 @@ class Shown:
     def exact(self) -> int:
         """How little the files lose: 2 for PNG and WEBP, 1 for GIF and JPEG, 0 for a video."""
         name = self.files[0]["filename"].lower()
-        return 0 if name.endswith(VIDEOS) else 2 if name.endswith((".png", ".webp", ".apng")) else 1
+        return 0 if is_video(name) else 2 if name.endswith((".png", ".webp", ".apng")) else 1
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is a video, by its name."""
+    return name.lower().endswith(VIDEOS)
+
+
+def address(file: Mapping[str, str]) -> str:
+    """Where a trial's ComfyUI hands out a file: a picture itself, a video as the pictures in it (trial_node/)."""
+    path = "/autotune/pictures" if is_video(file["filename"]) else "/view"
+    return f"{path}?{urlencode({name: file[name] for name in ('filename', 'subfolder', 'type')})}"
 
 
 def clip_of(outputs: Mapping[str, Any], shown: Sequence[str], fetch: Fetch) -> bytes:
@@ -77,7 +90,7 @@ def _place(node: str, nodes: Sequence[str]) -> int:
 
 
 def _file(entry: object) -> dict[str, str] | None:
-    """An entry of an output as GET /view takes it; None for what is no picture and no video."""
+    """An entry of an output as a file; None for what is no picture and no video."""
     if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
         return None
     if not entry["filename"].lower().endswith(PICTURES + VIDEOS):
@@ -96,17 +109,30 @@ def _clip(shown: Shown, fetch: Fetch) -> tuple[int, int, bytes]:
         for file in shown.files:
             name = file["filename"]
             data = fetch(file)
-            with Image.open(io.BytesIO(data)) as image:
-                count = getattr(image, "n_frames", 1)
-                if len(shown.files) == 1 and image.format == "WEBP" and count > 1:
-                    return count, image.width * image.height, data
-                for index in range(count):
-                    image.seek(index)
-                    frames.append(image.convert("RGB"))
+            for picture in _stack(data) if is_video(name) else (data,):
+                with Image.open(io.BytesIO(picture)) as image:
+                    count = getattr(image, "n_frames", 1)
+                    if len(shown.files) == 1 and image.format == "WEBP" and count > 1:
+                        return count, image.width * image.height, data
+                    for index in range(count):
+                        image.seek(index)
+                        frames.append(image.convert("RGB"))
+        if not frames:
+            raise ValueError(_("no frame in it"))
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError,
             Image.DecompressionBombError) as error:
-        raise ApiProblem("shape", _("{file} is no picture: {error}").format(file=name, error=error),
+        raise ApiProblem("shape", _("{file} is no picture or video: {error}").format(file=name, error=error),
                          status=200) from None
     first = frames[0]
     same = [frame for frame in frames if frame.size == first.size]
     return len(same), first.width * first.height, animation(same, FRAME_SECONDS)
+
+
+def _stack(data: bytes) -> Iterator[bytes]:
+    """The pictures of a video, each behind its length (trial_node/autotune_trial/video.py). Raises ValueError."""
+    at = 0
+    while at < len(data):
+        if at + 4 > len(data) or at + 4 + (size := int(struct.unpack(">I", data[at:at + 4])[0])) > len(data):
+            raise ValueError(_("cut off"))
+        yield data[at + 4:at + 4 + size]
+        at += 4 + size

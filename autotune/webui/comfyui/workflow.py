@@ -19,7 +19,6 @@ from autotune.language.translate import N_, _
 from autotune.model.api import ApiProblem
 from autotune.model.errors import UsageProblem
 from autotune.model.workload import Workload
-from autotune.webui.comfyui.graph import Graph
 from autotune.workload.workflow_file import digest, is_seed, read
 
 HINT = N_("Export it with Workflow > Export (API); where the menu has no such entry, switch on the developer options "
@@ -73,8 +72,9 @@ def completed(workload: Workload) -> Workload:
     return replace(workload, width=width, height=height, frames=frames, steps=_steps(found))
 
 
-def render_of(workload: Workload, seed: int) -> Graph:
-    """The graph of one clip of the workload's workflow, with seeds that follow from ``seed``; all else as it is.
+def with_seed(workload: Workload, seed: int) -> tuple[Nodes, Workflow]:
+    """The nodes of one clip of the workload's workflow, with seeds that follow from ``seed`` and all else as it is, and
+    what is known of the workflow.
 
     Raises ApiProblem where the file is not any more what it was.
     """
@@ -89,7 +89,7 @@ def render_of(workload: Workload, seed: int) -> Graph:
             nodes[node]["inputs"][name] = (seed + number * APART) % SEEDS
     for node in found.marked:
         nodes[node]["inputs"][MARK] = seed
-    return Graph(nodes, found.computed, found.computed, found.files)
+    return nodes, found
 
 
 @functools.lru_cache(maxsize=16)
