@@ -144,6 +144,7 @@ class RunFileReader(CmdReader):
         self.found: list[Start] = []
         self.noted: list[tuple[int, int, str]] = []
         self.loops = 0
+        self.subroutines = False
         self.lines = LineReader(text, self, followed="")
 
     def result(self) -> RunReading:
@@ -251,10 +252,23 @@ class RunFileReader(CmdReader):
         super()._set(self._placed(chars), mode, nested, target)
 
     def _end(self, nested: bool = False) -> None:
-        if self.jumpy and self.start is None:  # a subroutine below may start it
+        if self.subroutines and self.start is None:  # one of them, below, may start it
             self.unsure = True
             return
         super()._end(nested)
+
+    def _goto(self, label: str, line: int, mode: int, nested: bool) -> None:
+        if self.subroutines and self.start is None and mode != NOT_RUN:  # what the jump passes over may be one of them
+            self.unsure = True
+            return
+        super()._goto(label, line, mode, nested)
+
+    def _jump_or_exit(
+        self, head: str, chars: list[BatchChar], words: list[list[BatchChar]], mode: int, nested: bool
+    ) -> bool:
+        self.subroutines |= head == "call" and mode != NOT_RUN and text_of(words[-1]) != head and text_of(
+            words[1]).startswith(":")
+        return super()._jump_or_exit(head, chars, words, mode, nested)
 
     def _launch(self, head: str, words: list[list[BatchChar]], mode: int, nested: bool) -> None:
         called = text_of(words[1]).strip('"') if head == "call" and len(words) > 1 else head.strip('"')
