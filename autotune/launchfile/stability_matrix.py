@@ -1,9 +1,10 @@
 """Reads and edits launch flags that Stability Matrix keeps in its settings.json, a list of options for each package.
 
-``InstalledPackages[].LaunchArgs[]`` holds {Name, Type, OptionValue}: a Bool that is true gives its name, Int and
-String give name and value, and the entry with an empty name is free text that is passed on as it is. The
-program rewrites the file while it runs, so edit it only while Stability Matrix is closed. Bytes of other packages
-and settings are not touched.
+``InstalledPackages[].LaunchArgs[]`` holds {Name, Type, OptionValue}: a Bool that is true gives its name, which may be
+several words, Int and String give name and value, and the entry with an empty name is free text. Stability Matrix joins
+all of it with blanks, and .NET splits that into words. An option that its dialog does not know is passed on, but lost
+when the dialog is saved; the free text is not. The program rewrites the file while it runs, so edit it only while
+Stability Matrix is closed. Bytes of other packages and settings are not touched.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from autotune.language.translate import _
+from autotune.launchfile import windows_words
 from autotune.launchfile.jsonspan import Item, blank, items, members
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.model.errors import Refused
 
+NAME = "stability-matrix"
 _WEBUIS = re.compile(r"stable-diffusion-webui|sd-webui|forge", re.IGNORECASE)
-_RAW = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+_BARE = re.compile(r'[^\s"\\]+')
+_UNTITLED = {"Name": "", "Type": "String"}
+"""The free text, which the dialog calls extra launch arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,11 @@ def parse(data: bytes, path: Path, root: Path | None = None) -> LaunchFile:
     if package.args_at is None or not isinstance(entries, list):
         why_not = _("this package has no saved launch options yet")
         entries = []
-    words = tuple(word for entry in entries for word in _words(entry))
-    return LaunchFile(path, "stability-matrix", data, words, True, why_not, root=root, base=data)
+    texts = list(filter(None, map(_text_of, entries)))
+    words = tuple(word.text for word in windows_words.split(" ".join(texts)))
+    if not all(map(windows_words.is_closed, texts)):
+        why_not = _("a quote in this package's launch options is never closed")
+    return LaunchFile(path, NAME, data, words, True, why_not, root=root, base=data)
 
 
 def _text(data: bytes, path: Path) -> str:
@@ -99,78 +107,186 @@ def _is_at(package: Mapping[str, Any], root: Path) -> bool:
     return mine[-len(parts) :] == parts
 
 
-def _words(entry: object) -> list[str]:
-    """The argv words one option gives, as Stability Matrix builds them."""
+def _text_of(entry: object) -> str:
+    """What one option adds to the command line, as Stability Matrix writes it; '' for nothing."""
     if not isinstance(entry, dict):
-        return []
+        return ""
     name, value = entry.get("Name"), entry.get("OptionValue")
     if not isinstance(name, str):
-        return []
+        return ""
     if name == "":
-        return [w.replace('"', "") for w in _RAW.findall(value)] if isinstance(value, str) else []
+        return value if isinstance(value, str) else ""
     if isinstance(value, bool):
-        return [name] if value else []
+        return name if value else ""
     if value is None or (isinstance(value, str) and not value.strip()):
-        return []
-    return [name, str(value)]
+        return ""
+    return f"{name} {_quoted(str(value))}"
 
 
-def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
-    """The bytes with exactly ``target`` as the package's managed options. Raises Refused."""
+def _quoted(value: str) -> str:
+    """A value as Stability Matrix quotes it: where it holds a blank or a quote, and only for the quotes in it."""
+    inner = value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
+    return '"' + inner.replace('"', '\\"') + '"' if " " in inner or '"' in inner else value
+
+
+Shown = Mapping[str, str]
+"""Options that the dialog of a package shows: what it writes on the command line -> Bool, or String for a value."""
+
+
+def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged, shown: Shown | None = None) -> bytes:
+    """The bytes with exactly ``target`` as the package's managed options. Raises Refused.
+
+    ``shown``: what the package's dialog shows, so that all else goes into the free text; None: it is not known, and
+    only what no option can hold (a flag with several values) goes there.
+    """
     package, text = _find(file.data, file.path, file.root)
-    if package.args_at is None:
-        raise Refused(_("{path}: this package has no saved launch options yet").format(path=file.path),
+    if package.args_at is None or file.why_not is not None:
+        raise Refused(_("{path}: {reason}").format(path=file.path, reason=file.why_not),
                       _("In Stability Matrix open the package's launch options, add {flags}, and save.").format(
                           flags=" ".join(target)))
     found, end = items(text, package.args_at)
-    entries = [json.loads(text[item.start : item.end]) for item in found]
-    managed = [bool(w := _words(e)) and e.get("Name") != "" and is_managed(w)[0] for e in entries]
-    kept = {number: _free_text(text, item, entry, is_managed)
-            for number, (item, entry) in enumerate(zip(found, entries, strict=True)) if not managed[number]}
-    first = managed.index(True) if True in managed else len(found)
-    style = _Style.of(text, found, package.args_at)
-    lines = [*(line for number, line in kept.items() if number < first), *map(style.write, _options(target)),
-             *(line for number, line in kept.items() if number > first)]
-    result = (text[: package.args_at] + style.join(lines) + text[end:]).encode("utf-8")
+    lines = _Lines.of(text, found, package.args_at, is_managed)
+    lines.write(_units(target), shown)
+    result = (text[: package.args_at] + lines.style.join(lines.texts()) + text[end:]).encode("utf-8")
     _prove(result, file, target, is_managed)
     return result
 
 
 def _prove(result: bytes, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
-    own, managed = by_owner(parse(result, file.path, file.root).words, is_managed)
-    if own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
+    after = parse(result, file.path, file.root)
+    own, managed = by_owner(after.words, is_managed)
+    if after.why_not or own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
         raise Refused(
             _("{path} cannot be edited safely").format(path=file.path),
             _("In Stability Matrix set the package's launch options to: {flags}").format(flags=" ".join(target)))
 
 
-def _options(target: Sequence[str]) -> list[dict[str, Any]]:
-    """An option for each flag; a word that is no flag is the value of the flag before it."""
-    out: list[dict[str, Any]] = []
+def _units(target: Sequence[str]) -> list[list[str]]:
+    """Each flag with its values; a word that is no flag is a value of the flag before it."""
+    out: list[list[str]] = []
     for word in target:
         if word.startswith("-") or not out:
-            name, equals, value = word.partition("=")
-            out.append({"Name": name, "Type": "String" if equals else "Bool", "OptionValue": value if equals else True})
+            out.append([word])
         else:
-            out[-1].update({"Type": "String", "OptionValue": word})
+            out[-1].append(word)
     return out
 
 
-def _free_text(text: str, item: Item, entry: object, is_managed: IsManaged) -> str:
-    """An option's own text; from the free-text option managed words are taken out."""
-    raw = text[item.start : item.end]
-    if not isinstance(entry, dict) or entry.get("Name") != "" or not isinstance(entry.get("OptionValue"), str):
-        return raw
-    value = entry["OptionValue"]
-    spans = [m.span() for m in _RAW.finditer(value)]
-    mine = is_managed([value[a:b].replace('"', "") for a, b in spans])
-    for (a, b), gone in reversed(list(zip(spans, mine, strict=True))):
-        if gone:
-            value = value[:a].rstrip(" ") + value[b:] if a else value[b:].lstrip(" ")
-    if value == entry["OptionValue"]:
-        return raw
-    member = next(m for m in members(raw, 0)[0] if m.key == "OptionValue")
-    return raw[: member.value] + json.dumps(value, ensure_ascii=False) + raw[member.end :]
+def _option(unit: Sequence[str]) -> dict[str, Any] | None:
+    """An option of its own for a flag with at most one value; None where no option can hold it."""
+    name, equals, value = unit[0].partition("=")
+    if len(unit) > 2 or (equals and len(unit) > 1):
+        return None
+    if not equals and len(unit) == 1:
+        return {"Name": name, "Type": "Bool", "OptionValue": True}
+    return {"Name": name, "Type": "String", "OptionValue": value if equals else unit[1]}
+
+
+def _shown_as(unit: Sequence[str], shown: Shown) -> tuple[str, bool | str] | None:
+    """(name, value) of the option that the dialog shows for this flag; None: it shows none."""
+    if shown.get(" ".join(unit)) == "Bool":
+        return " ".join(unit), True
+    option = _option(unit)
+    if option is not None and option["Type"] == "String" and shown.get(option["Name"]) == "String":
+        return option["Name"], option["OptionValue"]
+    return None
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The package's options as they will be written: each entry's own text, and its value as read."""
+
+    style: _Style
+    raw: list[str]
+    entries: list[Any]
+    managed: list[list[bool]]
+    """Of each entry whether its words are managed."""
+
+    @staticmethod
+    def of(text: str, found: Sequence[Item], at: int, is_managed: IsManaged) -> _Lines:
+        raw = [text[item.start : item.end] for item in found]
+        entries = [json.loads(one) for one in raw]
+        words = [[word.text for word in windows_words.split(_text_of(entry))] for entry in entries]
+        mine = iter(is_managed([word for own in words for word in own]))
+        return _Lines(_Style.of(text, found, at), raw, entries, [[next(mine) for _ in own] for own in words])
+
+    def texts(self) -> list[str]:
+        return [one for one in self.raw if one]
+
+    def write(self, units: Sequence[list[str]], shown: Shown | None) -> None:
+        """Takes the managed words out and puts these in."""
+        first = next((number for number, entry in enumerate(self.entries)
+                      if any(self.managed[number]) and entry["Name"] != ""), len(self.entries))
+        new: list[str] = []
+        free: list[str] = []
+        for number, entry in enumerate(self.entries):
+            if any(self.managed[number]) and entry["Name"] != "":
+                self._take_out(number, entry, shown)
+        for unit in units:
+            wanted = _shown_as(unit, shown) if shown is not None else None
+            option = _option(unit) if shown is None else None
+            if wanted is not None:
+                self._switch(wanted, new)
+            elif option is not None:
+                new.append(self.style.write(option))
+            else:
+                free += [word if _BARE.fullmatch(word) else _quoted(word) for word in unit]
+        self._free_text(free, new)
+        self.raw[first:first] = new
+
+    def _take_out(self, number: int, entry: Mapping[str, Any], shown: Shown | None) -> None:
+        kind = shown.get(entry["Name"]) if shown is not None else None
+        if kind is None:
+            self.raw[number] = ""
+        else:  # one that is not there is what the dialog begins with, which may be on
+            self.raw[number] = _with_value(self.raw[number], False if kind == "Bool" else "")
+
+    def _switch(self, wanted: tuple[str, bool | str], new: list[str]) -> None:
+        """Gives the entry of that name the value, or adds one."""
+        for number, entry in enumerate(self.entries):
+            if isinstance(entry, dict) and entry.get("Name") == wanted[0] and self.raw[number]:
+                self.raw[number] = _with_value(self.raw[number], wanted[1])
+                return
+        kind = "Bool" if wanted[1] is True else "String"
+        new.append(self.style.write({"Name": wanted[0], "Type": kind, "OptionValue": wanted[1]}))
+
+    def _free_text(self, words: list[str], new: list[str]) -> None:
+        """Takes managed words out of the free text and puts these where the first stood, else at its end."""
+        for number, entry in enumerate(self.entries):
+            if not isinstance(entry, dict) or entry.get("Name") != "" or not isinstance(entry.get("OptionValue"), str):
+                continue
+            value = _replaced(entry["OptionValue"], self.managed[number], words)
+            words = []
+            if value != entry["OptionValue"]:
+                self.raw[number] = _with_value(self.raw[number], value)
+        if words:
+            new.append(self.style.write({**_UNTITLED, "OptionValue": " ".join(words)}))
+
+
+def _replaced(value: str, managed: Sequence[bool], words: Sequence[str]) -> str:
+    """Free text without its managed words, and with ``words`` where the first of them stood, else at the end."""
+    written = " ".join(words)
+    spelled = windows_words.split(value)
+    mine = [word for word, gone in zip(spelled, managed, strict=True) if gone]
+    if not mine and written:
+        return value + (" " if value and not value.endswith(" ") else "") + written
+    for number, word in reversed(list(enumerate(mine))):
+        before, after = value[: word.start], value[word.end :]
+        if number == 0 and written:
+            value = before + written + after
+        else:
+            value = before.rstrip(" ") + after if before else after.lstrip(" ")
+    return value
+
+
+def _with_value(raw: str, value: bool | str) -> str:
+    """An option's own text with another value; all else of it stays."""
+    found, _end = members(raw, 0)
+    mine = [one for one in found if one.key == "OptionValue"]
+    written = json.dumps(value, ensure_ascii=False)
+    if mine:
+        return raw[: mine[-1].value] + written + raw[mine[-1].end :]
+    return raw[: found[-1].end] + f', "OptionValue": {written}' + raw[found[-1].end :]
 
 
 @dataclass(frozen=True, slots=True)

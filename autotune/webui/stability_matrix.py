@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from autotune.language.translate import _
+from autotune.webui.face import Layout
+
 
 def listed_by(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | None:
     """The settings.json whose packages include this folder, in a portable or a per-user data folder.
@@ -30,6 +33,18 @@ def listed_by(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | Non
         if isinstance(packages, list) and root.parent.parent == place.parent and root.parent.name == "Packages":
             unlisted = place
     return None if unlisted is None else (unlisted, False)
+
+
+def layout_of(root: Path, environ: Mapping[str, str], kind: str) -> Layout | None:
+    """The layout of an install of this kind among the packages of Stability Matrix; None: it is not among them."""
+    matrix = listed_by(root, environ)
+    if matrix is None:
+        return None
+    place, listed = matrix
+    why_not = _("it lies among Stability Matrix's packages, but {place} does not list it").format(place=place)
+    return Layout(
+        kind, "stability-matrix", listed, (place,) if listed else (), None if listed else why_not,
+        _("Stability Matrix, launch options of this package (saved in {place})").format(place=place))
 
 
 def _lists_folder(package: object, root: Path) -> bool:

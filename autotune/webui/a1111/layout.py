@@ -23,7 +23,7 @@ from autotune.launchfile.values import COMMANDLINE_ARGS, FROM_ENVIRONMENT
 from autotune.model.errors import NothingToWorkOn
 from autotune.webui.a1111.flavour import container, flavour, packaged
 from autotune.webui.face import Layout
-from autotune.webui.stability_matrix import listed_by
+from autotune.webui.stability_matrix import layout_of
 
 _TITLES = {
     "a1111": "AUTOMATIC1111", "reference": N_("the reference web UI"), "reforge": "reForge",
@@ -35,13 +35,9 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent."""
     environ = os.environ if environ is None else environ
     kind = flavour(root, environ)
-    matrix = listed_by(root, environ)
+    matrix = layout_of(root, environ, kind)
     if matrix is not None and kind not in ("unknown", "docker"):
-        place, listed = matrix
-        why_not = _("it lies among Stability Matrix's packages, but {place} does not list it").format(place=place)
-        return Layout(
-            kind, "stability-matrix", listed, (place,) if listed else (), None if listed else why_not,
-            _("Stability Matrix, launch options of this package (saved in {place})").format(place=place))
+        return matrix
     if kind == "sdnext":
         return Layout(kind, "", False, (), _("SD.Next keeps these choices in its settings, not in launch flags"),
                       _("System settings in its UI (config.json), or arguments of webui.sh / webui.bat"))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
+from autotune.webui.comfyui.comfy_cli import ComfyCliFile
 from autotune.webui.comfyui.log_lines import LINES
 from autotune.webui.comfyui.run_files import RunFile
+from autotune.webui.comfyui.stability_matrix import StabilityMatrixFile
 from autotune.webui.face import (
     Check,
     Credentials,
@@ -36,7 +38,7 @@ class ComfyUI(WebUI):
 
     lines: LogLines = LINES
     programs: tuple[str, ...] = ("main.py",)
-    formats: tuple[LaunchFormat, ...] = (RunFile(),)
+    formats: tuple[LaunchFormat, ...] = (RunFile(), StabilityMatrixFile(), ComfyCliFile())
     folder_names: tuple[str, ...] = ("ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI")
 
     def holds(self, root: Path) -> bool:

@@ -1,0 +1,85 @@
+"""comfy-cli's config.ini, which holds the flags of the default workspace: which installs it starts with them.
+
+``comfy launch`` gives default_launch_extras only to the workspace that default_workspace names, and only when no flags
+stand behind ``comfy launch --``, and neither --workspace nor --recent names the folder (nor --here, and in versions
+before 2026 no start inside the folder does). It splits the value at every single blank.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.language.translate import _
+from autotune.webui.comfyui.hosts import comfy_cli_config
+from autotune.webui.face import Layout
+
+if TYPE_CHECKING:
+    from autotune.launchfile.launch_file import IsManaged, LaunchFile
+
+NAME = "comfy-cli"
+
+
+class ComfyCliFile:
+    """comfy-cli's config.ini."""
+
+    name = NAME
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file of this name is one of its."""
+        return path.suffix.lower() == ".ini"
+
+    def parse(self, data: bytes, path: Path, root: Path | None) -> LaunchFile:
+        """The flags of the default workspace. Raises Refused."""
+        from autotune.webui.comfyui.config_ini import parse
+
+        return parse(data, path, root)
+
+    def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
+        """The bytes with exactly ``target`` as managed words. Raises Refused."""
+        from autotune.webui.comfyui.config_ini import edit
+
+        return edit(file, target, is_managed)
+
+
+def found(root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
+    """The layout of a workspace that comfy-cli starts; None: its config.ini does not name this one."""
+    config = comfy_cli_config(environ, platform)
+    workspaces = named(config)
+    if _is(workspaces.get("default_workspace"), root):
+        return Layout("comfyui", NAME, True, (config,), None,
+                      _("default_launch_extras in {file}, which comfy launch reads").format(file=config), config)
+    if not _is(workspaces.get("recent_workspace"), root):
+        return None
+    return Layout(
+        "comfyui", NAME, False, (),
+        _("comfy launch gives flags of {file} only to the default workspace, and this is another one").format(
+            file=config),
+        _("comfy --workspace {root} launch -- FLAGS; or make it the default one: comfy set-default {root}").format(
+            root=root), config)
+
+
+def named(config: Path) -> dict[str, str]:
+    """The options of its config.ini as they stand there; {} where it cannot be read."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(config.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, configparser.Error):
+        return {}
+    return dict(parser.defaults())
+
+
+def _is(workspace: str | None, root: Path) -> bool:
+    """Whether this is the folder that an option names, where "%" is written twice."""
+    if not workspace:
+        return False
+    place = Path(workspace.replace("%%", "%"))
+    if os.path.normcase(place.absolute()) == os.path.normcase(root.absolute()):
+        return True
+    try:
+        return place.samefile(root)
+    except OSError:
+        return False
