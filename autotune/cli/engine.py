@@ -15,10 +15,10 @@ from autotune.disk.own_install import how_to_add
 from autotune.language.translate import _
 from autotune.model.errors import NothingToWorkOn, UsageProblem
 
-NEEDS = ("torch", "diffusers", "starlette", "uvicorn")
+NEEDS = ("torch", "diffusers", "starlette", "uvicorn", "aiohttp")
 
 
-def create(folder: Path, size: str, device: str, force: bool) -> str:
+def create(folder: Path, size: str, device: str, force: bool, flavour: str = "a1111") -> str:
     """Runs the reference web UI's own `create` as a child process and returns what it said.
 
     Raises NothingToWorkOn when its packages are missing, UsageProblem when it refuses.
@@ -30,7 +30,8 @@ def create(folder: Path, size: str, device: str, force: bool) -> str:
             _("Add it by: {command}").format(command=how_to_add(missing)),
         )
     words = [sys.executable, "-m", "autotune.engine", "create", str(folder)]
-    words += ["--size", size, "--device", device, *(["--force"] if force else [])]
+    words += ["--size", size, "--device", device, "--flavour", flavour,
+              *(["--force"] if force else [])]
     # By itself a Python whose output is piped writes in the ANSI code page on Windows.
     env = {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
     done = subprocess.run(words, env=env, capture_output=True, encoding="utf-8", errors="replace",
@@ -50,11 +51,13 @@ def engine_command() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--size", type=click.Choice(["tiny", "sd15"]), default="tiny", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--flavour", type=click.Choice(["a1111", "comfyui"]), default="a1111", show_default=True,
+              help="The web UI that it stands for.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @YES
-def _create(common: CommonOptions, folder: Path, size: str, device: str, force: bool) -> None:
+def _create(common: CommonOptions, folder: Path, size: str, device: str, flavour: str, force: bool) -> None:
     """Lays out an install of the reference web UI in DIR."""
-    said = create(folder, size, device, force)
+    said = create(folder, size, device, force, flavour)
     document = {"root": str(folder.resolve()), "size": size, "device": device}
     common.print_result("engine", document,
                         said or _("a reference web UI ({size}) lies in {folder}").format(size=size, folder=folder))

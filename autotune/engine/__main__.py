@@ -17,6 +17,7 @@ def main(words: Sequence[str] | None = None) -> int:
     made.add_argument("--size", choices=["tiny", "sd15"], default="tiny",
                       help="tiny: for CPUs; sd15: the shapes of Stable Diffusion 1.5, for CUDA")
     made.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    made.add_argument("--flavour", choices=["a1111", "comfyui"], default="a1111", help="which web UI it stands for")
     made.add_argument("--force", action="store_true", help="replace an older reference web UI")
     new = verbs.add_parser("update", help="make an install one of another release, for tests")
     new.add_argument("folder", type=Path, metavar="DIR")
@@ -32,7 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
             slower = {name: float(factor) for name, _, factor in (word.partition(":") for word in options.slower)}
             root = update(options.folder, options.release, slower)
         else:
-            root = create(options.folder, options.size, options.device, options.force)
+            root = create(options.folder, options.size, options.device, options.force,
+                          flavour=options.flavour)
     except CannotCreate as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

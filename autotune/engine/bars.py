@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Bars:
-    """Both bars of one job with ``steps`` steps; a context."""
+    """Both bars of one job with ``steps`` steps; a context. ``total`` False: without the bar of all clips."""
 
-    def __init__(self, steps: int, shown: bool) -> None:
-        self._last, self._bars = time.monotonic(), _made(steps) if shown else []
+    def __init__(self, steps: int, shown: bool, total: bool = True) -> None:
+        self._last, self._bars = time.monotonic(), _made(steps, total) if shown else []
 
     def __enter__(self) -> Bars:
         return self
@@ -34,9 +34,9 @@ class Bars:
             bar.update(step - bar.n)
 
 
-def _made(steps: int) -> list[Any]:
+def _made(steps: int, total: bool) -> list[Any]:
     try:
         tqdm = importlib.import_module("tqdm").tqdm
     except ImportError:  # it comes with diffusers' own requirements, but not with every build of them
         return []
-    return [tqdm(total=steps), tqdm(total=steps, desc="Total progress", position=1)]
+    return [tqdm(total=steps), *([tqdm(total=steps, desc="Total progress", position=1)] if total else [])]

@@ -1,4 +1,7 @@
-"""Lays out an install of the reference web UI: a folder that looks like A1111 1.10.1 with AnimateDiff."""
+"""Lays out an install of the reference web UI: a folder that looks like A1111 1.10.1 with AnimateDiff.
+
+The reference ComfyUI's is laid out by `comfyui/create.py`, through the same steps.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,18 @@ class CannotCreate(Exception):
     """The folder cannot be made or is taken."""
 
 
-def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = False, seed: int = SEED) -> Path:
-    """Lay out an install in ``root`` and return it, resolved.
+def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = False, seed: int = SEED,
+           flavour: str = "a1111") -> Path:
+    """Lay out an install of a ``flavour`` (a1111 or comfyui) in ``root`` and return it, resolved.
 
     A folder that holds something else is refused; with ``force`` an older install of ours is replaced. Raises
     CannotCreate.
     """
+    lay_out = _lay_out
+    if flavour == "comfyui":
+        from autotune.engine.comfyui.create import lay_out as lay_out_comfyui
+
+        lay_out = lay_out_comfyui
     root = root.expanduser().resolve()
     was_there = root.is_dir()
     if (root / UNFINISHED).is_file():
@@ -54,8 +63,8 @@ def create(root: Path, size: str = "tiny", device: str = "auto", force: bool = F
         _empty(root)
     laid_out = False
     try:
-        _write(root / UNFINISHED, b"")
-        _lay_out(root, size, device, seed)
+        write(root / UNFINISHED, b"")
+        lay_out(root, size, device, seed)
         (root / UNFINISHED).unlink()
         laid_out = True
     except OSError as error:
@@ -75,9 +84,15 @@ def update(root: Path, release: str, slower: dict[str, float]) -> Path:
     root = root.expanduser().resolve()
     try:
         marker = json.loads((root / MARKER).read_text(encoding="utf-8"))
+        if marker["flavour"] == "reference-comfyui":
+            from autotune.engine.comfyui.create import update as update_comfyui
+
+            update_comfyui(root, release)
+            write_json(root / MARKER, {**marker, "version": release, "slower_kernels": slower})
+            return root
         notes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
-        _write(root / "CHANGELOG.md", f"## {release}\n\nAnother release of it.\n\n{notes}".encode())
-        _write_json(root / MARKER, {**marker, "version": release, "slower_kernels": slower})
+        write(root / "CHANGELOG.md", f"## {release}\n\nAnother release of it.\n\n{notes}".encode())
+        write_json(root / MARKER, {**marker, "version": release, "slower_kernels": slower})
     except (OSError, ValueError) as error:
         raise CannotCreate(f"{root} is no reference web UI: {error}") from error
     return root
@@ -95,21 +110,21 @@ def _empty(root: Path) -> None:
 
 def _lay_out(root: Path, size: str, device: str, seed: int) -> None:
     for name, place in PLACES.items():
-        _write(root / place, (LAYOUT / name).read_bytes(), crlf=name.endswith(".bat"))
+        write(root / place, (LAYOUT / name).read_bytes(), crlf=name.endswith(".bat"))
     for script in ("webui.sh", "webui-user.sh"):
         path = root / script
         path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    _write(root / "modules" / "cmd_args.py", (Path(__file__).parent / "cmd_args.py").read_bytes())
+    write(root / "modules" / "cmd_args.py", (Path(__file__).parent / "cmd_args.py").read_bytes())
     checkpoint = root / "models" / "Stable-diffusion" / CHECKPOINT[size]
     weights.write(checkpoint, size, "checkpoint", seed)
     weights.write(root / EXTENSION / "model" / MOTION_MODULE, size, "motion", seed + 1)
     for folder in ("models/VAE", "models/Lora", "embeddings", "extensions-builtin", "configs", "html", "javascript"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    _write_json(root / "config.json", _config(checkpoint))
-    _write_json(root / "ui-config.json", {})
-    _venv(root / "venv")
+    write_json(root / "config.json", _config(checkpoint))
+    write_json(root / "ui-config.json", {})
+    make_venv(root / "venv")
     package = Path(__file__).resolve().parents[2]
-    _write_json(root / MARKER, {"flavour": "reference", "version": "1.10.1", "size": size, "device": device,
+    write_json(root / MARKER, {"flavour": "reference", "version": "1.10.1", "size": size, "device": device,
                                 "seed": seed, "package": str(package)})
 
 
@@ -126,17 +141,19 @@ def _config(checkpoint: Path) -> dict[str, object]:
     return saved
 
 
-def _write(path: Path, data: bytes, crlf: bool = False) -> None:
+def write(path: Path, data: bytes, crlf: bool = False) -> None:
+    """Writes a file with one kind of line ends, and makes its folder."""
     data = data.replace(b"\r\n", b"\n")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.replace(b"\n", b"\r\n") if crlf else data)
 
 
-def _write_json(path: Path, value: object) -> None:
-    _write(path, (json.dumps(value, indent=4) + "\n").encode("utf-8"))
+def write_json(path: Path, value: object) -> None:
+    """Writes a file in JSON."""
+    write(path, (json.dumps(value, indent=4) + "\n").encode("utf-8"))
 
 
-def _venv(folder: Path) -> None:
+def make_venv(folder: Path) -> None:
     """A virtual environment without pip that sees all packages of the creating interpreter.
 
     Made by a child process so that it works from inside a virtual environment too; a .pth file names the

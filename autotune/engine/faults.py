@@ -16,7 +16,8 @@ VARIABLE = "AUTOTUNE_ENGINE_FAULTS"
 AT_START = ("start_crash", "start_slow", "unknown_flag", "fork", "double_fork", "hold_port", "ignore_sigterm",
             "ignore_flags", "crash_randomly")
 OF_JOBS = ("hang", "oom", "nan", "black", "stills", "dead_context", "cuda_error", "crash", "spill", "slow", "garbage",
-           "html", "redirect", "half", "huge", "wrong_size", "wrong_count", "truncated", "constant", "alike")
+           "html", "redirect", "half", "huge", "wrong_size", "wrong_count", "truncated", "constant", "alike",
+           "cached", "fallback")
 LASTING = ("dead_context", "spill")
 """Faults that stay once their job has come."""
 

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from autotune.engine.values import Device, DType, Module, Tensor
 
+TORCH_NAMES = {"fp64": "float64", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16",
+               "fp8_e4m3fn": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2", "fp8_e8m0fnu": "float8_e8m0fnu"}
+"""torch's names of number types, by the short ones used here."""
 HALF_CONFLICT = "--no-half and --no-half-vae conflict with --precision half"
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The types (fp16, fp32) of UNet and VAE. ``compute`` None: layers compute in the type they hold.
+    """The types of UNet and VAE (see TORCH_NAMES). ``compute`` None: layers compute in the type they hold.
 
     ``rounded``: what a layer gives is rounded to fp16; ``norms32``: norms compute in fp32; ``autocast``: torch's
     own autocast is on (CUDA).
@@ -62,7 +65,7 @@ def dtype(name: str) -> DType:
     """torch's type of that name."""
     import torch
 
-    return {"fp16": torch.float16, "fp32": torch.float32}[name]
+    return getattr(torch, TORCH_NAMES[name])
 
 
 def cast_layers(module: Module, compute: str, rounded: bool) -> None:
@@ -84,10 +87,10 @@ def upcast_norms(module: Module) -> None:
             _patch(layer, dtype("fp32"), dtype("fp16"))
 
 
-def half_layers(module: Module) -> None:
-    """Make every layer under ``module`` take fp16, so that fp32 values between layers do no harm (no autocast)."""
+def half_layers(module: Module, kind: str = "fp16") -> None:
+    """Make every layer under ``module`` take and give one type, so that fp32 values between layers do no harm."""
     for layer in module.modules():
-        _patch(layer, dtype("fp16"), dtype("fp16"))
+        _patch(layer, dtype(kind), dtype(kind))
 
 
 def _patch(layer: Module, compute: DType, out: DType) -> None:

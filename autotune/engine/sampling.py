@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune.engine import diffusers_import
-from autotune.engine.model import Model
+from autotune.engine.animated_model import AnimatedModel
 from autotune.engine.values import Tensor
 
 TRAINED: dict[str, Any] = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
@@ -43,7 +43,8 @@ class SamplingInterrupted(Exception):
 class Request:
     """What to sample. ``seeds`` one a frame; ``context`` frames go through the UNet at a time.
 
-    ``animated`` False: each seed is a still of its own. ``batched``: cond and uncond go in one batch.
+    ``animated`` False: each seed is a still of its own. ``batched``: cond and uncond go in one batch. ``start``:
+    latents that are noised and sampled from, with the last ``denoise`` share of a schedule, which has ``steps`` steps.
     """
 
     prompt: Tensor
@@ -61,6 +62,8 @@ class Request:
     overlap: int
     batched: bool
     closed_loop: str = "R-P"
+    start: Tensor = None
+    denoise: float = 1.0
 
 
 def resolve(name: str) -> str:
@@ -121,7 +124,7 @@ def _halving(step: int) -> float:
     return int(f"{step:b}"[::-1], 2) / (1 << step.bit_length())
 
 
-def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None]) -> Tensor:
+def sample(model: AnimatedModel, wanted: Request, report: Callable[[int, Tensor], None]) -> Tensor:
     """The latents of all frames: (frames, 4, height / factor, width / factor).
 
     ``report(step, latents)`` is called after each step and may raise SamplingInterrupted, which ends the sampling.
@@ -134,11 +137,9 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
     if wanted.steps < 1:
         raise ZeroDivisionError("integer division or modulo by zero")
     schedule = scheduler_of(wanted.sampler, wanted.scheduler)
-    schedule.set_timesteps(wanted.steps, device="cpu")
-    latents = _noise(model, wanted) * float(schedule.init_noise_sigma)
+    latents, steps = _begin(model, wanted, schedule)
     generator = torch.Generator().manual_seed(wanted.seeds[0])
     extra = {"generator": generator} if "generator" in schedule.step.__code__.co_varnames else {}
-    steps = list(schedule.timesteps)
     for number, step in enumerate(steps):
         inner = schedule.scale_model_input(latents, step)
         guided = _guided(model, wanted, inner, step.to(model.device), number)
@@ -150,7 +151,22 @@ def sample(model: Model, wanted: Request, report: Callable[[int, Tensor], None])
     return latents
 
 
-def _noise(model: Model, wanted: Request) -> Tensor:
+def _begin(model: AnimatedModel, wanted: Request, schedule: Any) -> tuple[Tensor, list[Tensor]]:  # noqa: ANN401
+    """The latents that sampling begins with, and the steps of the schedule that it takes."""
+    noise = _noise(model, wanted)
+    if wanted.start is None:
+        schedule.set_timesteps(wanted.steps, device="cpu")
+        return noise * float(schedule.init_noise_sigma), list(schedule.timesteps)
+    schedule.set_timesteps(max(wanted.steps, int(wanted.steps / wanted.denoise)), device="cpu")
+    left_out = (len(schedule.timesteps) // schedule.num_inference_steps
+                * max(0, schedule.num_inference_steps - wanted.steps))
+    if hasattr(schedule, "set_begin_index"):
+        schedule.set_begin_index(left_out)
+    steps = list(schedule.timesteps)[left_out:]
+    return schedule.add_noise(wanted.start.to(noise), noise, steps[0].reshape(1)), steps
+
+
+def _noise(model: AnimatedModel, wanted: Request) -> Tensor:
     """Each frame's own noise from its own seed, drawn on the CPU so that every device starts alike."""
     import torch
 
@@ -159,7 +175,7 @@ def _noise(model: Model, wanted: Request) -> Tensor:
     return torch.stack(noise).to(model.device)
 
 
-def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor, number: int) -> Tensor:
+def _guided(model: AnimatedModel, wanted: Request, latents: Tensor, step: Tensor, number: int) -> Tensor:
     """Classifier-free guidance over all context windows; overlapping answers are averaged."""
     import torch
 
@@ -174,7 +190,7 @@ def _guided(model: Model, wanted: Request, latents: Tensor, step: Tensor, number
     return total / count
 
 
-def _cond_and_uncond(model: Model, wanted: Request, latents: Tensor, step: Tensor) -> Tensor:
+def _cond_and_uncond(model: AnimatedModel, wanted: Request, latents: Tensor, step: Tensor) -> Tensor:
     import torch
 
     clip = latents.permute(1, 0, 2, 3).unsqueeze(0)  # (1, 4, frames, h, w)

@@ -1,0 +1,3 @@
+"""Version of ComfyUI that the reference ComfyUI answers like."""
+
+__version__ = "0.26.0"
