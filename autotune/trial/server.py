@@ -266,7 +266,7 @@ def start(
     """Starts a web UI and waits until it is ready: ours, with its model, answering.
 
     A busy port is tried again on another one. Raises LaunchFailed with the class of the failure, Cancelled
-    when ``cancel`` was set, NothingToWorkOn when there is no launch.py or interpreter, StateDamaged when the
+    when ``cancel`` was set, NothingToWorkOn when there is no script to start or no interpreter, StateDamaged when the
     run's folder cannot be written. Whatever it raises, nothing of the attempt is left. ``say``: told when it installs
     something, which takes longer.
     """

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from autotune.language.translate import _
 from autotune.model.api import ApiProblem, Memory, Rendered
@@ -23,8 +22,9 @@ from autotune.webui.comfyui.history import History
 from autotune.webui.face import Reported, RunningJob, WebUIClient
 from autotune.webui.transport import MIB, Transport
 
-SEED_STEP = 1_000_003
-"""Between the seeds of the clips of one process: ComfyUI hands back what it has of a seed that it had before."""
+SEED_STEP = 15_485_863
+"""Between the seeds of the clips of one process: ComfyUI hands back what it has of a seed that it had before. A prime
+number, and not the one by which the seeds of one workflow lie apart (``workflow.APART``)."""
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.02, 0.25, 1.3
 """Seconds between two looks at whether a prompt is done; the time of a clip is ComfyUI's own, so these do not count."""
 LARGEST_HISTORY = 64 * MIB
@@ -32,8 +32,6 @@ LARGEST_HISTORY = 64 * MIB
 LARGEST_FILE = 512 * MIB
 INPUTS = 60.0
 """Seconds that copying a workflow's input files may take."""
-LONGEST_NAME = 400
-"""Characters of a text that may be a file's name."""
 
 
 class Client(WebUIClient):
@@ -81,8 +79,7 @@ class Client(WebUIClient):
         seed += number * SEED_STEP
         if number:
             one = graph.of_workload(workload, seed, motion_module, checkpoint)
-        if workload.workflow is not None:
-            self._fetch_inputs(one)
+        self._fetch_inputs(one)
         if not self._said:
             self._note_log()
         return self._rendered(one, limit, cancel, seed)
@@ -137,8 +134,8 @@ class Client(WebUIClient):
             pause = min(LONGEST_PAUSE, pause * GROWTH)
 
     def _file(self, file: Mapping[str, str], limit: float, cancel: threading.Event | None) -> bytes:
-        """The bytes of one file of a prompt's outputs."""
-        return self.transport.fetch(f"/view?{urlencode(file)}", limit=limit, most=LARGEST_FILE, cancel=cancel)
+        """The bytes of one file of a prompt's outputs; of a video, its pictures."""
+        return self.transport.fetch(outputs.address(file), limit=limit, most=LARGEST_FILE, cancel=cancel)
 
     def _checkpoint(self) -> str:
         """The checkpoint to render with, as the trial's start told it to the trial's node."""
@@ -149,8 +146,7 @@ class Client(WebUIClient):
 
     def _fetch_inputs(self, one: Graph) -> None:
         """Has the files that a workflow names copied from its owner's folders into the trial's, once each."""
-        names = {value for node in one.prompt.values() for value in node.get("inputs", {}).values()
-                 if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and "\n" not in value} - self._copied
+        names = set(one.files) - self._copied
         if names:
             self.transport.call("POST", "/autotune/input", {"names": sorted(names)}, limit=INPUTS)
             self._copied |= names

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.language.translate import ngettext
+from autotune.launchfile.values import Variable
 from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
 
@@ -35,20 +36,18 @@ class StartEnvironment:
 
 def of_start(root: Path, launch_file: Path | None, environ: Mapping[str, str] | None = None) -> StartEnvironment:
     """What a start by ``launch_file`` makes of this process's environment. Raises nothing."""
-    from autotune.launchfile import reader
-
     variables = without_ours(environ)
     if launch_file is None or not launch_file.is_file():
         return StartEnvironment(variables)
     if launch_file.suffix.lower() == ".json":
         return StartEnvironment({**variables, **_of_stability_matrix(launch_file)})
     try:
-        reading = reader.read(launch_file, variables, root).reading
-    except AutotuneError as error:
-        return StartEnvironment(variables, error.message)
+        found_there = _of_script(root, launch_file, variables)
+    except (AutotuneError, OSError, RecursionError) as error:
+        return StartEnvironment(variables, str(error))
     spelled = {name.upper(): name for name in variables} if os.name == "nt" else {}
     unknown = []
-    for name, found in (reading.variables if reading is not None else {}).items():
+    for name, found in found_there.items():
         key = spelled.get(name.upper(), name)
         if not found.certain:
             unknown.append(name)
@@ -57,6 +56,18 @@ def of_start(root: Path, launch_file: Path | None, environ: Mapping[str, str] | 
         else:
             variables.pop(key, None)
     return StartEnvironment(variables, _in_words(unknown, launch_file.name))
+
+
+def _of_script(root: Path, file: Path, environ: Mapping[str, str]) -> Mapping[str, Variable]:
+    """The variables that a script sets before it starts ComfyUI. Raises AutotuneError, OSError, RecursionError."""
+    from autotune.launchfile import reader
+    from autotune.webui.comfyui.run_files import RunFile
+    from autotune.webui.comfyui.run_reader import read_run_file
+
+    if RunFile().claims(file):
+        return read_run_file(reader.load_bytes(file), file, environ, root)[0].variables
+    reading = reader.read(file, environ, root).reading
+    return {} if reading is None else reading.variables
 
 
 def _in_words(names: list[str], file: str) -> str | None:

@@ -95,6 +95,12 @@ class ComfyUI(WebUI):
 
         return folders_of(root, launch_file, words)
 
+    def variables(self, root: Path, launch_file: Path | None) -> Mapping[str, str]:
+        """The environment that the launch file makes of this process's."""
+        from autotune.webui.comfyui.environment import of_start
+
+        return of_start(root, launch_file).variables
+
     def device_of(self, words: Sequence[str]) -> int:
         """Its --cuda-device or --default-device."""
         from autotune.webui.comfyui.install import device_of

@@ -3,11 +3,13 @@
 ComfyUI imports this package as a custom node; it has no nodes. The trial's start gives it a JSON object in an
 environment variable: ``auth`` (user:password), ``checkpoint`` (the one to render with), ``input`` and ``output`` (its
 owner's folders, to copy files from). GET /autotune/trial says what ComfyUI and torch really use, POST /autotune/input
-copies files that a workflow names. It runs in the owner's Python: nothing but aiohttp, which ComfyUI has, is needed.
+copies files that a workflow names, GET /autotune/pictures hands out a video's frames. It runs in the owner's Python
+with what ComfyUI itself needs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -68,12 +70,30 @@ def attach(server: Any, given: dict[str, Any]) -> None:
         return web.json_response({"checkpoint": given.get("checkpoint"), "effect": effect(), "memory": memory()})
 
     async def fetch(request: web.Request) -> web.Response:
-        names = (await request.json()).get("names")
-        copied = [name for name in names if isinstance(name, str) and copy(name, given)]
-        return web.json_response({"copied": len(copied)})
+        names = [name for name in (await request.json()).get("names", ()) if isinstance(name, str)]
+        loop = asyncio.get_running_loop()
+        copied = await loop.run_in_executor(None, lambda: sum(copy(name, given) for name in names))
+        return web.json_response({"copied": copied})
+
+    async def unpack(request: web.Request) -> web.Response:
+        loop = asyncio.get_running_loop()
+        try:
+            data = await loop.run_in_executor(None, _pictures, dict(request.query))
+        except (OSError, ValueError, KeyError) as error:
+            return web.json_response({"error": type(error).__name__}, status=404)
+        return web.Response(body=data, content_type="application/octet-stream")
 
     server.routes.get("/autotune/trial")(tell)
     server.routes.post("/autotune/input")(fetch)
+    server.routes.get("/autotune/pictures")(unpack)
+
+
+def _pictures(query: dict[str, str]) -> bytes:
+    """The frames of a video in one of the trial's folders. Raises OSError, ValueError and KeyError."""
+    from . import video
+
+    folder = _folders()[query.get("type", "output")]
+    return video.pictures(video.place_of(folder, query.get("subfolder", ""), query["filename"]))
 
 
 def copy(name: str, given: dict[str, Any], targets: dict[str, str] | None = None) -> bool:
@@ -106,7 +126,8 @@ def _folders() -> dict[str, str]:
     """The trial's own folders."""
     import folder_paths
 
-    return {"input": folder_paths.get_input_directory(), "output": folder_paths.get_output_directory()}
+    return {"input": folder_paths.get_input_directory(), "output": folder_paths.get_output_directory(),
+            "temp": folder_paths.get_temp_directory()}
 
 
 def effect() -> dict[str, Any]:
