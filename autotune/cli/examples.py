@@ -14,8 +14,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "tune": (
         ("autotune tune", "or goes on where it was ended"),
         ("autotune tune --profile tiny --budget 10m", "small clips, 10 minutes"),
-        ("autotune tune --workflow my_api.json --budget 30m", "ComfyUI: a graph of your own"),
-        ("autotune tune --objective vram --fresh", "for memory, from the start")),
+        ("autotune tune --workflow my_api.json", "ComfyUI: a graph of your own")),
     "apply": (
         ("autotune apply --dry-run", "shows the change, writes nothing"),
         ("autotune apply", "shows the change and asks"),

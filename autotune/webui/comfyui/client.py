@@ -59,8 +59,13 @@ class Client(WebUIClient):
         self._object("/system_stats", limit)
 
     def still(self, limit: float = 60.0) -> None:
-        """A 64x64 image of one step: the cheapest proof that a checkpoint is there and renders."""
-        self._rendered(graph.of_still(1, self._checkpoint()), limit, None)
+        """A 64x64 image of one step: the cheapest proof that a checkpoint is there and renders. Where none is, it only
+        has to answer: a workflow of its owner's may name models of its own."""
+        checkpoint = self._checkpoint()
+        if checkpoint is None:
+            self.answers(limit)
+        else:
+            self._rendered(graph.of_still(1, checkpoint), limit, None)
 
     def render(
         self, workload: Workload, seed: int, *, motion_module: str | None = None, limit: float = 600.0,
@@ -71,7 +76,7 @@ class Client(WebUIClient):
         ``seed`` is that of the first clip of its kind in this process; each later one is rendered with the next of a
         fixed list, which ``Rendered.seed`` tells. ``seconds``: from the prompt's start to its end by ComfyUI's clock.
         """
-        checkpoint = "" if workload.workflow is not None else self._checkpoint()
+        checkpoint = None if workload.is_workflow else self._checkpoint()
         one = graph.of_workload(workload, seed, motion_module, checkpoint)
         kind = hashlib.sha256(json.dumps(one.prompt, sort_keys=True).encode()).hexdigest()
         number = self._clips.get(kind, 0)
@@ -137,12 +142,10 @@ class Client(WebUIClient):
         """The bytes of one file of a prompt's outputs; of a video, its pictures."""
         return self.transport.fetch(outputs.address(file), limit=limit, most=LARGEST_FILE, cancel=cancel)
 
-    def _checkpoint(self) -> str:
-        """The checkpoint to render with, as the trial's start told it to the trial's node."""
+    def _checkpoint(self) -> str | None:
+        """The checkpoint to render with, as the trial's start told it to the trial's node; None without one."""
         said = self._object("/autotune/trial").get("checkpoint")
-        if not isinstance(said, str) or not said:
-            raise ApiProblem("shape", _("ComfyUI has no checkpoint to render with"), status=200)
-        return said
+        return said if isinstance(said, str) and said else None
 
     def _fetch_inputs(self, one: Graph) -> None:
         """Has the files that a workflow names copied from its owner's folders into the trial's, once each."""

@@ -47,17 +47,19 @@ class Graph:
     files: tuple[str, ...] = ()
 
 
-def of_workload(workload: Workload, seed: int, motion_module: str | None, checkpoint: str) -> Graph:
+def of_workload(workload: Workload, seed: int, motion_module: str | None, checkpoint: str | None) -> Graph:
     """The graph of one clip with this seed. ``checkpoint``, ``motion_module``: names as their loaders list them; a
     workflow of the user's names its own.
 
-    Raises ApiProblem where there is none: no motion module, or a workflow's file that changed since it was read.
+    Raises ApiProblem where there is none: no checkpoint or motion module, or a workflow's file that is another by now.
     """
     if workload.workflow is not None:
         from autotune.webui.comfyui import workflow
 
         nodes, found = workflow.with_seed(workload, seed)
         return Graph(nodes, found.computed, found.computed, found.files)
+    if checkpoint is None:
+        raise ApiProblem("shape", _("ComfyUI has no checkpoint to render with"), status=200)
     if motion_module is None:
         raise ApiProblem("shape", _("no motion module to render a clip with"))
     graph = _still(workload, seed, checkpoint)

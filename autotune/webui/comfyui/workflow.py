@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -24,23 +25,21 @@ from autotune.workload.workflow_file import digest, is_seed, read
 HINT = N_("Export it with Workflow > Export (API); where the menu has no such entry, switch on the developer options "
           "in the settings, then: Save (API Format).")
 APART = 1_000_003
-"""What the seeds of one graph lie apart. A prime number, so that no seed of one clip is another one of the next."""
+"""What the seeds of one graph lie apart: such that none of them is one of another clip, whose seed lies some times
+``SEED_STEP`` of client.py off. Two branches of a graph may be alike but for their seeds."""
 SEEDS = 1 << 31
 """All seeds are below this: some nodes of others take no more."""
 MARK = "autotune_render"
-"""Input that is added to a sampler or decoder where a graph has no seed. It is part of the cache's key, and not given
+"""Input that is added to a sampler or decoder that no seed reaches. It is part of the cache's key, and not given
 to the node, which does not know it (get_input_data in execution.py)."""
 SAMPLES, DECODES = "sampler", "decode"
 """Parts of the names of such classes, in small letters."""
 LENGTHS = ("batch_size", "length", "frames", "num_frames", "video_length", "video_frames")
 """Inputs that tell the number of frames, beside the width and height of a latent picture."""
-FILES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".apng", ".tif", ".tiff", ".mp4", ".webm", ".mov", ".mkv",
-         ".avi", ".m4v", ".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus", ".latent", ".npz", ".npy", ".json", ".txt",
-         ".exr", ".glb")
-"""Endings of files that a graph may name in ComfyUI's input folder. Weights lie elsewhere."""
+FILE = re.compile(r"[^\n]{1,400}\.\w{1,8}(?: \[(?:input|output)\])?")
+"""A text that may be the name of a file. What is none in the owner's input folder is not found there."""
 FOLDER_INPUT = "directory"
 """Input of VideoHelperSuite's image loaders that names a folder in the input folder."""
-LONGEST_NAME = 1024
 
 Nodes = dict[str, dict[str, Any]]
 Place = tuple[str, str]
@@ -50,7 +49,7 @@ Place = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """A graph that was read. ``seeds``: places that get a seed, those of one value together; ``marked``: nodes that get
-    MARK, where there is no seed; ``computed``: all nodes that these make anew; ``files``: what it names in the input
+    MARK, where no seed reaches; ``computed``: all nodes that these make anew; ``files``: what it names in the input
     folder."""
 
     nodes: Nodes
@@ -67,7 +66,7 @@ def completed(workload: Workload) -> Workload:
     nothing that could be computed twice, or saves outside of the output folder.
     """
     assert workload.workflow is not None, "only a workload with a workflow can be completed"
-    found = _read(workload.workflow, workload.workflow_digest)
+    found = read_once(workload.workflow, workload.workflow_digest)
     width, height, frames = _size(found)
     return replace(workload, width=width, height=height, frames=frames, steps=_steps(found))
 
@@ -80,21 +79,29 @@ def with_seed(workload: Workload, seed: int) -> tuple[Nodes, Workflow]:
     """
     assert workload.workflow is not None, "only a workload with a workflow has such a graph"
     try:
-        found = _read(workload.workflow, workload.workflow_digest)
+        found = read_once(workload.workflow, workload.workflow_digest)
     except UsageProblem as problem:
         raise ApiProblem("shape", problem.message) from None
+    return seeded(found, seed), found
+
+
+def seeded(found: Workflow, seed: int) -> Nodes:
+    """The nodes with seeds that follow from ``seed``, or with MARK where there is none."""
     nodes = copy.deepcopy(found.nodes)
     for number, places in enumerate(found.seeds):
         for node, name in places:
             nodes[node]["inputs"][name] = (seed + number * APART) % SEEDS
     for node in found.marked:
         nodes[node]["inputs"][MARK] = seed
-    return nodes, found
+    return nodes
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: str, known_digest: str | None) -> Workflow:
-    """Reads and checks a file whose digest is known. Read once: a clip in the middle of a tune is like the first."""
+def read_once(path: str, known_digest: str | None) -> Workflow:
+    """Reads and checks a file whose digest is known. Read once: a clip in the middle of a tune is like the first.
+
+    Raises UsageProblem.
+    """
     graph = read(Path(path))
     if digest(graph) != known_digest:
         raise UsageProblem(_("{path}: the workflow is not the one that was measured before").format(path=path),
@@ -107,15 +114,14 @@ def parse(graph: Mapping[str, Any], name: str) -> Workflow:
     nodes = _nodes(graph, name)
     _require_own_folder(nodes, name)
     seeds = _seeds(nodes)
-    marked: tuple[str, ...] = ()
-    if not seeds:
-        marked = _without_seed(nodes)
-    if not seeds and not marked:
+    reached = _behind(nodes, {node for places in seeds for node, __ in places})
+    marked = _without_seed(nodes, reached)
+    if not reached and not marked:
         raise UsageProblem(
             _("{path}: no node has a seed, samples or decodes: nothing in it could be timed more than once").format(
                 path=name), _("Give a workflow that renders a clip."))
-    begins = {node for places in seeds for node, __ in places} | set(marked)
-    return Workflow(nodes, seeds, marked, tuple(_behind(nodes, begins)), tuple(dict.fromkeys(_files(nodes))))
+    computed = _behind(nodes, {*reached, *marked})
+    return Workflow(nodes, seeds, marked, tuple(computed), tuple(dict.fromkeys(_files(nodes))))
 
 
 def _nodes(graph: Mapping[str, Any], name: str) -> Nodes:
@@ -199,13 +205,14 @@ def _only_seeds(nodes: Nodes, source: str, followed: set[str]) -> bool:
                for node, value in nodes.items() for name, given in value["inputs"].items() if link_of(given) == source)
 
 
-def _without_seed(nodes: Nodes) -> tuple[str, ...]:
-    """The nodes of a graph without seeds that are computed anew by force: its samplers, or else its decoders."""
-    for part in (SAMPLES, DECODES):
-        found = tuple(node for node, value in nodes.items() if part in value["class_type"].lower())
-        if found:
-            return found
-    return ()
+def _without_seed(nodes: Nodes, reached: Sequence[str]) -> tuple[str, ...]:
+    """The nodes that are computed anew by force: samplers where none is behind a seed, in a graph without samplers and
+    seeds its decoders."""
+    samplers, decoders = ([node for node, value in nodes.items() if part in value["class_type"].lower()]
+                          for part in (SAMPLES, DECODES))
+    if samplers:
+        return () if any(node in reached for node in samplers) else tuple(samplers)
+    return () if reached else tuple(decoders)
 
 
 def _behind(nodes: Nodes, begins: set[str]) -> list[str]:
@@ -268,7 +275,5 @@ def _files(nodes: Nodes) -> Iterator[str]:
     """Values that may name a file or folder in the input folder, "name.png [input]" as they stand."""
     for value in nodes.values():
         for name, given in value["inputs"].items():
-            if isinstance(given, str) and len(given) <= LONGEST_NAME and "\n" not in given:
-                plain = given.rpartition(" [")[0] if given.endswith("]") else given
-                if plain.lower().endswith(FILES) or name == FOLDER_INPUT:
-                    yield given
+            if isinstance(given, str) and (FILE.fullmatch(given) or name == FOLDER_INPUT):
+                yield given
