@@ -239,9 +239,8 @@ def test_the_node_gives_nothing_from_outside_of_the_trials_folders(
     tmp_path: Path, subfolder: str, filename: str, inside: bool
 ) -> None:
     video = of_the_node()
-    named = {"subfolder": subfolder, "filename": filename}
     if inside:
-        assert video.place_of(str(tmp_path), named) == (tmp_path / subfolder / filename).resolve()
+        assert video.place_of(str(tmp_path), subfolder, filename) == (tmp_path / subfolder / filename).resolve()
         return
     with pytest.raises(ValueError, match=r"no such folder|is not in the subpath"):
-        video.place_of(str(tmp_path), named)
+        video.place_of(str(tmp_path), subfolder, filename)

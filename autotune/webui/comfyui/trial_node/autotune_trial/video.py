@@ -36,4 +36,6 @@ def place_of(folder: str, subfolder: str, filename: str) -> Path:
     top = Path(folder).resolve()
     found = (top / subfolder / filename).resolve()
     found.relative_to(top)
+    if not folder or found == top:
+        raise ValueError("no such folder")
     return found
