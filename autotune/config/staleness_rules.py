@@ -22,6 +22,8 @@ RULES: tuple[tuple[str, Action, str], ...] = (
     ("python", "drift", N_("the interpreter itself does little of the work")),
     ("torch", "retune", N_("torch holds the kernels that the flags choose from")),
     ("xformers", "retune", N_("xformers adds or takes away an attention")),
+    ("sageattention", "retune", N_("sageattention adds or takes away an attention")),
+    ("flash_attn", "retune", N_("flash_attn adds or takes away an attention")),
     ("checkpoint", "drift", N_("checkpoints of one family cost the same")),
     ("vae", "drift", N_("VAEs of one family cost the same")),
     ("motion_module", "retune", N_("motion modules differ in size and attention")),  # the one in use (added_models)

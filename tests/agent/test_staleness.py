@@ -25,9 +25,12 @@ def test_flipping_one_part_is_one_change_of_the_documented_kind(part: str) -> No
 def test_every_part_of_the_real_fingerprint_has_a_rule() -> None:
     from pathlib import Path
 
+    from autotune.machine import fingerprint_parts
     from autotune.webui.a1111 import fingerprint
+    from autotune.webui.comfyui import fingerprint as of_comfyui
 
-    source = Path(fingerprint.__file__).read_text(encoding="utf-8")
+    files = (fingerprint_parts.__file__, fingerprint.__file__, of_comfyui.__file__)
+    source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     known = {name for name, _, _ in RULES}
     for part in known - {"profile"}:
         assert f'"{part}"' in source, f"{part} is not in the fingerprint"

@@ -39,6 +39,8 @@ PARTS = {
         "python": "3.10.6",
         "torch": "2.1.2",
         "xformers": "",
+        "sageattention": "",
+        "flash_attn": "",
         "checkpoint": "dream.st 2132626066",
     },
     **{"vae": "Automatic", "motion_module": "mm_v3.st 836", "settings": "", "kept_flags": "--api"},

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-REFERENCE_MARK = "reference-webui.json"
-"""Only installs of the reference web UI have this file; it names the device that its server uses."""
+from autotune.webui.reference import is_reference
+
 LAUNCH_FILES = ("webui-user.sh", "webui-user.bat")
 PACKAGE = "environment.bat"
 CONTAINER = ("CLI_ARGS", "WEBUI_ARGS")
@@ -34,7 +34,7 @@ def flavour(root: Path, environ: Mapping[str, str] | None = None) -> str:
         return "docker" if _compose(root) else "unknown"
     if container(environ) and not any((root / name).is_file() for name in LAUNCH_FILES):
         return "docker"
-    if (root / REFERENCE_MARK).is_file():
+    if is_reference(root):
         return "reference"
     if (root / "installer.py").is_file():
         return "sdnext"

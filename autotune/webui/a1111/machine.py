@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +9,13 @@ from autotune.flags.words import split
 from autotune.language.translate import _
 from autotune.machine import nvml, torch_probe
 from autotune.model.errors import NothingToWorkOn
-from autotune.model.machine import AnimateDiff, Machine, ProbedInstall, Runtime
+from autotune.model.machine import AnimateDiff, Machine, ProbedInstall
 from autotune.webui.a1111 import data_folder, fingerprint, interpreter, parser
 from autotune.webui.a1111 import install as installs
 from autotune.webui.a1111.flags import switches
 from autotune.webui.a1111.flags.known_flags import load
-from autotune.webui.a1111.flavour import REFERENCE_MARK
 from autotune.webui.a1111.install import Install
+from autotune.webui.reference import with_device
 
 
 def inspect(
@@ -46,7 +45,7 @@ def inspect(
         )
     runtime, complaints = torch_probe.ask(python, time_limit)
     warnings += complaints
-    runtime = _device_of_reference(runtime, found)
+    runtime = with_device(runtime, found.root)
     options = data_folder.read_options(installs.settings_files(found.root, words)[0], warnings)
     extension = data_folder.animatediff(found, options, words)
     switched = data_folder.has_switches(found, options, words)
@@ -109,20 +108,6 @@ def _option_misses(root: Path, extension: AnimateDiff) -> NothingToWorkOn:
         text = _("Settings > AnimateDiff > path ({option}) points to {folder}, which holds no motion module") \
             if folder.is_dir() else _("Settings > AnimateDiff > path ({option}) points to {folder}, which is no folder")
     return NothingToWorkOn(text.format(option=data_folder.MOTION_OPTION, folder=shown), hint)
-
-
-def _device_of_reference(runtime: Runtime, found: Install) -> Runtime:
-    """The runtime with the device that the reference web UI was told to use, where that is not what torch would."""
-    if found.flavour != "reference":
-        return runtime
-    try:
-        mark = json.loads((found.root / REFERENCE_MARK).read_text(encoding="utf-8"))
-        device = mark["device"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return runtime
-    if device != "cpu" or runtime.device == "cpu":
-        return runtime
-    return replace(runtime, device="cpu", compute_capability=None)
 
 
 def _install_facts(found: Install, python: Path, words: tuple[str, ...], lacks: tuple[str, ...]) -> ProbedInstall:

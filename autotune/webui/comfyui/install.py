@@ -10,11 +10,10 @@ from pathlib import Path
 from autotune.machine import git
 from autotune.webui.comfyui import folders, interpreter
 from autotune.webui.comfyui.hosts import Host, host_of
+from autotune.webui.reference import is_reference
 
 OWN_FILES = ("main.py", "nodes.py", "execution.py", "folder_paths.py", "comfy/cli_args.py")
 """Files that every ComfyUI since 2023 has, and that no other program with a main.py has together."""
-REFERENCE_MARK = "reference-webui.json"
-"""Only installs of the reference ComfyUI have this file; it names the device that its server uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def identify(root: Path, words: Sequence[str] = (), launch_file: Path | None = N
 
 def kind_of(root: Path) -> str:
     """"comfyui", or "reference-comfyui" where the folder holds autotune's own stand-in."""
-    return "reference-comfyui" if (root / REFERENCE_MARK).is_file() else "comfyui"
+    return "reference-comfyui" if is_reference(root) else "comfyui"
 
 
 def is_comfyui(root: Path) -> bool:

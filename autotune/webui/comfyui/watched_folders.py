@@ -1,10 +1,23 @@
-"""Folders in which something that a result depends on can change."""
+"""Lists the folders that the agent watches: what a result depends on can change in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from autotune.machine.python_packages import site_packages
+from autotune.webui.comfyui import custom_nodes
+from autotune.webui.comfyui.install import identify
+
 
 def folders_of(root: Path, launch_file: Path | None, words: tuple[str, ...]) -> list[Path]:
-    """."""
-    raise NotImplementedError
+    """The folders of an install, existing or not: code, models, custom nodes, packages, files of extra folders."""
+    install = identify(root, words, launch_file)
+    places = install.folders
+    found = [root, root / ".git", *places.of("checkpoints"), *places.of("custom_nodes")]
+    found += [config.parent for config in places.configs]
+    nodes = custom_nodes.animatediff_folder(install)
+    if nodes is not None:
+        found += [nodes, nodes / ".git", *custom_nodes.module_folders(install, nodes)]
+    if install.python is not None:
+        found += site_packages(install.python)
+    return list(dict.fromkeys(found))
