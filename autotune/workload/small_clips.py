@@ -24,14 +24,14 @@ STEPS = ((512, 85), (512, 72), (512, 58), (384, 65), (384, 45), (320, 50), (256,
 FACTORS = (64, 32, 16, 8, 4, 2)
 """What a difference may be multiplied with: the most that leaves all but a thousandth of it within the range."""
 USUAL_FRAME = 0.125
-"""Seconds of a frame where a GIF says nothing: AnimateDiff's own 8 frames a second."""
+"""Seconds of a frame where a file says nothing: AnimateDiff's own 8 frames a second."""
 
 
-def small_pair(gifs: tuple[bytes, bytes], frames: tuple[Frames, Frames], names: tuple[str, str],
+def small_pair(clips: tuple[bytes, bytes], frames: tuple[Frames, Frames], names: tuple[str, str],
                place: tuple[int, int], budget: int) -> ClipPair:
     """The pair as pictures that take ``budget`` bytes in all, if possible.
 
-    ``gifs``: both answers, current flags first; ``frames``: the same unpacked, of one shape (count, height, width, 3);
+    ``clips``: both answers, current flags first; ``frames``: the same unpacked, of one shape (count, height, width, 3);
     ``names``: the sets' ids; ``place``: number of the workload, and the seed.
     """
     from autotune.workload.ssim import frame_similarities
@@ -43,7 +43,7 @@ def small_pair(gifs: tuple[bytes, bytes], frames: tuple[Frames, Frames], names: 
     strips, (width, height) = _strips(stacks, budget)
     return ClipPair(
         workload=place[0], current=names[0], other=names[1], seed=place[1], every=every, frames=len(first),
-        frame_seconds=_frame_seconds(gifs[0]) * every, width=width, height=height, strips=(strips[0], strips[1]),
+        frame_seconds=_frame_seconds(clips[0]) * every, width=width, height=height, strips=(strips[0], strips[1]),
         difference=strips[2] if apart is not None else None, factor=factor,
         ssim=tuple(round(one, 5) for one in frame_similarities(first, second)))
 
@@ -115,10 +115,11 @@ def _strip(stack: Frames, width: int, height: int, quality: int) -> bytes:
     return out.getvalue()
 
 
-def _frame_seconds(gif: bytes) -> float:
-    """Seconds for which a GIF shows its first frame."""
+def _frame_seconds(clip: bytes) -> float:
+    """Seconds for which a GIF or WEBP shows its first frame."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(gif)) as image:
+    with Image.open(io.BytesIO(clip)) as image:
+        image.load()  # a WEBP tells it with its first frame
         milliseconds = float(image.info.get("duration") or 0.0)
     return milliseconds / 1000 if 0 < milliseconds <= 1000 else USUAL_FRAME

@@ -59,6 +59,7 @@ def test_values_are_read() -> None:
         ("[triggers]\n'extension:*' = 'drift'", 2, "triggers.extension:*"),
         ("agent = 1", 1, "agent"),
         ("webui = 7", 1, "webui"),
+        ("workflow = 7", 1, "workflow"),
     ],
 )
 def test_nonsense_is_refused_with_file_line_and_key(text: str, line: int, key: str) -> None:
@@ -108,3 +109,18 @@ def test_check_says_where_nothing_is(tmp_path: Path) -> None:
     assert config.load(file).triggers == (("webui_*", "drift"),)
     with pytest.raises(UsageProblem, match="no profile named 'no-such'"):
         config.check(file)
+
+
+def test_a_workflow_lies_beside_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('workflow = "flows/mine.json"\nprofile = "tiny"\n', encoding="utf-8")
+    assert config.load(file).workflow == tmp_path / "flows" / "mine.json"
+    monkeypatch.chdir(tmp_path)
+    assert config.load(Path("config.toml")).workflow == tmp_path / "flows" / "mine.json"
+    assert load('workflow = ""').workflow is None and load("").workflow is None
+    with pytest.raises(UsageProblem, match="no such file"):
+        config.check(file)
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "mine.json").write_text("{}", encoding="utf-8")
+    assert "sound" in config.check(file)
+    assert load(config.show(config.load(file))).workflow == config.load(file).workflow

@@ -131,3 +131,11 @@ def test_an_interval_of_the_pairs_is_never_made_narrower() -> None:
     now = Interval(1.6, 1.4, 1.85, 0.95)
     told = more_steps.speedup_at_steps(clips[0], clips[1], WHOLE, 20, now)
     assert told is not None and told.high / told.low >= 1.85 / 1.4
+
+
+def test_nothing_is_said_of_a_workflow_with_other_steps() -> None:
+    lines = {BASE: (1.0, 1.0), SDP: (1.0, 0.8)}
+    mine = replace(EIGHT, workloads=(replace(EIGHT.workloads[0], workflow="w.json", workflow_digest="0" * 16),))
+    history = Tune(lines).history()
+    assert more_steps.speedups_at_steps(history, SPACE, EIGHT, SDP)
+    assert more_steps.speedups_at_steps(history, SPACE, mine, SDP) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -107,6 +108,15 @@ def test_a_clip_that_does_not_count_is_not_checked(state: SampleState) -> None:
 def test_a_clip_that_is_short_already_stays_whole() -> None:
     assert short_clips.short_steps(Workload(128, 128, 8, 2)) is None
     assert short_clips.short_steps(Workload(512, 512, 16, 8)) == 4
+
+
+def test_a_workflow_stays_whole_whatever_its_steps() -> None:
+    mine = Workload(512, 512, 16, 20, workflow="w.json", workflow_digest="0" * 16)
+    assert short_clips.short_steps(replace(CLIP)) == 10 and short_clips.short_steps(mine) is None
+    samples = rendered_both_ways("base", STEP) + rendered_both_ways("v1", 0.9, start=2)
+    assert short_clips.short_clip(samples, 0, CLIP, "base") is not None
+    assert short_clips.short_clip(samples, 0, mine, "base") is None
+    assert not short_clips.check_due([], 0, mine, "base", LOOK)
 
 
 def test_the_fixed_part_is_the_same_for_all_classes_on_the_h200() -> None:

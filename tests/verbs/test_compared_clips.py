@@ -19,6 +19,7 @@ from autotune.overview.exported_study import export, import_study, read_export
 from autotune.store.places import Places
 from autotune.store.studies import CLIPS, Study, find_study
 from autotune.tune import compared_clips
+from autotune.workload.webp import animation
 from tests.store.test_damaged import EXPORT
 from tests.workload.test_small_clips import gif, ramp
 
@@ -148,3 +149,41 @@ def test_a_study_named_in_full_is_that_one_and_not_its_import(tmp_path: Path) ->
     assert second.id.startswith(first.id)
     for one in (first, second):
         assert find_study(places.studies(webui), one.id).id == one.id
+
+
+@pytest.mark.parametrize(("mine", "theirs", "shared"), [
+    ((5, 6, 7), (6, 7, 5), 5), ((5, 6), (6, 9), 6), ((5,), (6,), None), ((None,), (None,), compared_clips.SEED),
+    ((1, 2, 3, 4, 5), (5,), None), ((), (5,), None)])
+def test_the_two_clips_have_one_seed(
+    tmp_path: Path, mine: tuple[int | None, ...], theirs: tuple[int | None, ...], shared: int | None
+) -> None:
+    """A web UI that needs another seed for each clip: the pictures are of two clips that can be compared."""
+    one = study(tmp_path)
+    for name, seeds in (("a", mine), ("b", theirs)):
+        for seed in seeds:
+            compared_clips.keep(one.folder, 0, name, clip((seed or 0) % 11), seed)
+    assert len(left(one)) <= 2 * compared_clips.MOST_SEEDS
+    compared_clips.conclude(one, profile(), "a", rival())
+    assert [pair.seed for pair in one.clips()] == ([] if shared is None else [shared])
+    # Equal seeds made equal clips here.
+    assert all(min(pair.ssim) == 1.0 for pair in one.clips()) and left(one) == ([] if shared is None else [CLIPS])
+
+
+def test_clips_of_an_older_version_are_paired_and_removed(tmp_path: Path) -> None:
+    one = study(tmp_path)
+    for name in "ab":
+        compared_clips.keep(one.folder, 0, name, clip(3))
+    for path in list(one.folder.iterdir()):
+        path.rename(path.with_name(f"{path.stem.rpartition('-')[0]}.gif"))
+    compared_clips.conclude(one, profile(), "a", rival())
+    assert [pair.seed for pair in one.clips()] == [compared_clips.SEED] and left(one) == [CLIPS]
+
+
+def test_webp_clips_become_small_pictures_too(tmp_path: Path) -> None:
+    one = study(tmp_path)
+    for name, shift in (("a", 0), ("b", 1)):
+        frames = [Image.fromarray(frame) for frame in np.roll(ramp(*SHAPE), shift, axis=2)]
+        compared_clips.keep(one.folder, 0, name, animation(frames, 0.05), 77)
+    compared_clips.conclude(one, profile(), "a", rival())
+    (made,) = one.clips()
+    assert made.seed == 77 and made.frame_seconds == 0.05 and made.frames == SHAPE[0]

@@ -183,3 +183,12 @@ def test_the_verdict_is_the_same_from_the_record() -> None:
                     history.spent, history.budget)
     assert verdict(again, SPACE, PROFILE, "speed") == verdict(history, SPACE, PROFILE, "speed")
     assert verdict(history, SPACE, PROFILE, "speed").decision == "keep"
+
+
+def test_the_warm_up_clip_of_a_workflow_is_a_whole_one() -> None:
+    """What it took is what the next one takes: it is not scaled up to more steps."""
+    mine = Workload(0, 0, 0, 40, workflow="w.json", workflow_digest="0" * 16)
+    samples = [sample(0, "a", 100.0, "warmup")]
+    ours = time_limits.clip_limits(samples, 0, replace(CLIP, steps=40), False, 300.0)
+    theirs = time_limits.clip_limits(samples, 0, mine, False, 300.0)
+    assert theirs.surely == pytest.approx(100.0 * time_limits.PATIENCE) and ours.surely == 20 * theirs.surely

@@ -1,16 +1,22 @@
-"""Clips: six faults, six names; equal clips compare as equal."""
+"""Clips, GIF or WEBP: six faults, six names; equal clips compare as equal."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from autotune.model.workload import Workload
 from autotune.workload import clip
+from autotune.workload.webp import animation
 
+Written: TypeAlias = Callable[[np.ndarray], bytes]
 WORKLOAD = Workload(width=64, height=48, frames=6, steps=2)
 
 
@@ -21,18 +27,31 @@ def gif(frames: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def webp(frames: np.ndarray) -> bytes:
+    return animation([Image.fromarray(frame) for frame in frames], 0.125)
+
+
 def moving(count: int = 6, height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
     field = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     return np.stack([np.roll(field, 5 * index, axis=1) for index in range(count)])
 
 
-def test_a_real_clip_is_accepted() -> None:
-    frames = clip.check_clip(gif(moving()), WORKLOAD)
+@pytest.mark.parametrize("written", [gif, webp])
+def test_a_real_clip_is_accepted(written: Written) -> None:
+    frames = clip.check_clip(written(moving()), WORKLOAD)
     assert not isinstance(frames, clip.ClipRefusal)
     assert frames.shape == (6, 48, 64, 3)
+    assert written is gif or np.array_equal(frames, moving()), "a WEBP without loss"
 
 
-def faults() -> list[tuple[str, bytes, bool]]:
+def test_a_webp_of_another_writer_is_read() -> None:
+    out, images = io.BytesIO(), [Image.fromarray(frame) for frame in moving()]
+    images[0].save(out, "WEBP", save_all=True, append_images=images[1:], duration=125, lossless=True)
+    frames = clip.check_clip(out.getvalue(), WORKLOAD)
+    assert not isinstance(frames, clip.ClipRefusal) and np.array_equal(frames, moving())
+
+
+def faults(written: Written) -> list[tuple[str, bytes, bool]]:
     still = np.zeros((6, 48, 64, 3), np.uint8) + (np.arange(64, dtype=np.uint8) // 8 * 30)[:, None]
     still[:, 0, 0] = (np.arange(6) % 2 * 255)[:, None]  # Pillow drops a frame that repeats the one before
     flat = np.zeros((6, 48, 64, 3), np.uint8) + np.arange(40, 46, dtype=np.uint8)[:, None, None, None]
@@ -43,17 +62,18 @@ def faults() -> list[tuple[str, bytes, bool]]:
     return [
         ("not_a_gif", png.getvalue(), False),
         ("not_a_gif", b"", False),
-        ("truncated", gif(moving())[:-400], True),
-        ("wrong_count", gif(moving(5)), False),
-        ("wrong_count", gif(moving(1)), False),
-        ("wrong_size", gif(moving(width=48)), True),
-        ("black", gif(dark), True),
-        ("constant", gif(flat), True),
-        ("all_alike", gif(still), False),
+        ("not_a_gif", b"RIFF\x10\0\0\0WAVEfmt ", False),
+        ("truncated", written(moving())[:-400], True),
+        ("wrong_count", written(moving(5)), False),
+        ("wrong_count", written(moving(1)), False),
+        ("wrong_size", written(moving(width=48)), True),
+        ("black", written(dark), True),
+        ("constant", written(flat), True),
+        ("all_alike", written(still), False),
     ]
 
 
-@pytest.mark.parametrize(("kind", "data", "animated"), faults())
+@pytest.mark.parametrize(("kind", "data", "animated"), [*faults(gif), *faults(webp)])
 def test_each_fault_has_its_name(kind: str, data: bytes, animated: bool) -> None:
     refusal = clip.check_clip(data, WORKLOAD)
     assert isinstance(refusal, clip.ClipRefusal)
@@ -61,10 +81,37 @@ def test_each_fault_has_its_name(kind: str, data: bytes, animated: bool) -> None
     assert refusal.detail
 
 
-def test_a_gif_cut_anywhere_is_never_accepted() -> None:
-    data = gif(moving())
+@pytest.mark.parametrize("written", [gif, webp])
+def test_a_file_cut_anywhere_is_never_accepted(written: Written) -> None:
+    data = written(moving())
     for end in range(0, len(data), 97):
         assert isinstance(clip.check_clip(data[:end], WORKLOAD), clip.ClipRefusal), end
+
+
+@given(st.binary(max_size=40), st.integers(0, 2000))
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_raise(noise: bytes, at: int) -> None:
+    data = webp(moving(3, 9, 9))
+    at %= len(data)
+    for one in (b"RIFF" + noise[:4] + b"WEBP" + noise[4:], data[:at] + noise + data[at + len(noise):]):
+        clip.check_clip(one, WORKLOAD)
+
+
+def test_a_workflow_may_make_any_number_of_frames_of_any_size_and_a_still() -> None:
+    mine = Workload(64, 64, 4, 2, workflow="w.json", workflow_digest="0" * 16)
+    for count, height, width in ((1, 20, 30), (2, 9, 9), (9, 48, 64)):
+        frames = clip.check_clip(webp(moving(count, height, width)), mine)
+        assert not isinstance(frames, clip.ClipRefusal) and frames.shape == (count, height, width, 3)
+    for kind, data, _ in faults(webp):
+        found = clip.check_clip(data, mine)
+        told = found.kind if isinstance(found, clip.ClipRefusal) else None
+        assert told == (None if kind in ("wrong_count", "wrong_size") else kind)
+
+
+def test_why_two_clips_cannot_be_compared() -> None:
+    assert clip.unlike(moving(), moving(seed=2)) is None
+    assert clip.unlike(moving(5), moving()) == "5 frames instead of 6"
+    assert clip.unlike(moving(width=40), moving()) == "40x48 instead of 64x48"
 
 
 def test_comparison_knows_equal_near_and_far() -> None:

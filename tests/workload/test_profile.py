@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autotune.model.codec import InvalidRecord
 from autotune.model.errors import UsageProblem
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, SearchSpec, Workload
 from autotune.workload import profile as profiles
@@ -147,3 +149,75 @@ _search = st.dictionaries(
 ))
 def test_a_profile_survives_its_document(profile: Profile) -> None:
     assert profiles.from_json(profiles.to_json(profile)) == profile
+
+
+GRAPH = {"1": {"class_type": "KSampler", "inputs": {"seed": 3, "steps": 9}}}
+
+
+def with_graph(folder: Path, more: str = "", graph: object = GRAPH) -> Path:
+    (folder / "flows").mkdir(exist_ok=True)
+    (folder / "flows" / "mine.json").write_text(json.dumps(graph), encoding="utf-8")
+    path = folder / "mine.toml"
+    path.write_text(f'[[workload]]\nworkflow = "flows/mine.json"\n{more}', encoding="utf-8")
+    return path
+
+
+def test_a_workflow_lies_beside_its_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = profiles.load(str(with_graph(tmp_path, "weight = 3.0"))).workloads
+    assert one.is_workflow and one.weight == 3.0 and one.workflow == str(tmp_path / "flows" / "mine.json")
+    monkeypatch.chdir(tmp_path)
+    assert profiles.load("mine.toml").workloads == (one,), "wherever one calls from"
+    with_graph(tmp_path, graph={**GRAPH, "2": {"class_type": "A", "inputs": {}}})
+    assert profiles.load("mine.toml").workloads != (one,)
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ("width = 64", "unknown key"), ("steps = 3", "unknown key"), ("weight = 0", "is outside"),
+    ("workflow_digest = \"a\"", "unknown key")])
+def test_a_workflow_has_no_figures_of_its_own(tmp_path: Path, more: str, words: str) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        profiles.load(str(with_graph(tmp_path, more)))
+
+
+@pytest.mark.parametrize("graph", [None, [], 3, "text"])
+def test_a_workflow_that_is_none_names_file_line_and_key(tmp_path: Path, graph: object) -> None:
+    path = with_graph(tmp_path, graph=graph)
+    with pytest.raises(UsageProblem, match=r"mine.toml:2: workload.1.workflow: .*not a workflow") as caught:
+        profiles.load(str(path))
+    assert caught.value.hint
+    (tmp_path / "flows" / "mine.json").unlink()
+    with pytest.raises(UsageProblem, match=r"mine.toml:2: workload.1.workflow: .*no such file"):
+        profiles.load(str(path))
+
+
+def test_a_profile_with_a_workflow_survives_its_document(tmp_path: Path) -> None:
+    loaded = profiles.load(str(with_graph(tmp_path)))
+    document = profiles.to_json(loaded)
+    again = profiles.from_json(json.loads(json.dumps(document)))
+    assert again == loaded and again.workloads[0].workflow == loaded.workloads[0].workflow
+    assert "sampler" not in document["workload"][0] and "cfg_scale" not in document["workload"][0]
+    # Where the file lies is no part of what is asked; what is in it is.
+    (moved := tmp_path / "elsewhere").mkdir()
+    other = profiles.load(str(with_graph(moved)))
+    assert profiles.question_json(other) == profiles.question_json(loaded)
+    assert profiles.to_json(other) != profiles.to_json(loaded)
+    changed = profiles.load(str(with_graph(moved, graph={"2": GRAPH["1"]})))
+    assert profiles.question_json(changed) != profiles.question_json(loaded)
+
+
+@pytest.mark.parametrize("name", sorted(profiles.shipped_profiles()))
+def test_clips_of_our_own_ask_as_before(name: str) -> None:
+    """A study that was begun before there were workflows is resumed."""
+    loaded = profiles.load(name)
+    document = profiles.to_json(loaded)
+    assert profiles.question_json(loaded) == document
+    assert not any("workflow" in key for one in document["workload"] for key in one)
+    assert "workflow" not in repr(loaded), "the agent tells a profile by its text"
+
+
+@pytest.mark.parametrize("missing", ["width", "height", "frames", "steps"])
+def test_only_a_workflow_may_lack_a_figure(missing: str) -> None:
+    document = profiles.to_json(profiles.load("tiny"))
+    document["workload"][0][missing] = 0
+    with pytest.raises(InvalidRecord, match="must be above 0"):
+        profiles.from_json(document)

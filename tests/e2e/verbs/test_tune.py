@@ -78,7 +78,7 @@ def test_a_tune_measures_decides_and_leaves_nothing(bench: Bench) -> None:
     bench.run("report", document["study"], "-o", str(report))
     compared = {one["candidate"] for one in samples if one["purpose"] == "confirm" and one["state"] == "ok"}
     assert ("<img" in report.read_text(encoding="utf-8")) == (len(compared) > 1)
-    assert not list(bench.state.rglob("compared-*.gif"))
+    assert not list(bench.state.rglob("compared-*"))
     assert [row["verb"] for row in bench.json("history")["events"]] == ["tune"]
 
 
