@@ -98,6 +98,16 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]] | None:
         return None
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """What the head of a safetensors file says of it beside its tensors; {} for other files."""
+    head = _head(path)
+    try:
+        said = json.loads(head)["__metadata__"] if head is not None else {}
+        return {str(key): str(value) for key, value in said.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def has_tensor(path: Path, name: str) -> bool | None:
     """Whether a safetensors file has a tensor of this name; None for other files and where that cannot be told.
 

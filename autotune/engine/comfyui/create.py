@@ -31,7 +31,7 @@ def lay_out(root: Path, size: str, device: str, seed: int) -> None:
 
     for name, place in PLACES.items():
         create.write(root / place, (LAYOUT / name).read_bytes())
-    for name in MODULES:
+    for name in (*MODULES, *(ANIMATEDIFF / "animatediff" / part for part in ("nodes.py", "nodes_gen2.py", "model_injection.py"))):
         create.write(root / name, (LAYOUT / "module.py").read_bytes())
     create.write(root / "comfy" / "cli_args.py", (HERE / "cli_args.py").read_bytes())
     weights.write(root / "models" / "checkpoints" / CHECKPOINT[size], size, "checkpoint", seed)

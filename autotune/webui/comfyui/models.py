@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from autotune.machine import model_files
-from autotune.machine.weights import has_tensor, tensor_shapes
+from autotune.machine.weights import has_tensor, metadata, tensor_shapes
 from autotune.model.machine import Machine
 from autotune.webui import motion_modules
 from autotune.webui.comfyui import folders
@@ -21,6 +21,8 @@ SD15 = (320, 768)
 """The shape of CONTEXT in Stable Diffusion 1; in 2 it is 320 x 1024."""
 PARTS = ("first_stage_model.", "cond_stage_model.")
 """Begin the names of the VAE's and the text encoder's tensors, without which a checkpoint alone renders nothing."""
+STAND_IN = "reference"
+"""Key of the metadata of the reference web UI's own weights, which are far smaller than real ones."""
 LCM_FRAMES = 64
 """Longest clip of a motion module without position encodings, as AnimateDiff-Evolved takes AnimateLCM's to be."""
 _ENCODING = ".pos_encoder.pe"
@@ -49,7 +51,7 @@ def is_sd15(path: Path) -> bool | None:
     """Whether a checkpoint is a whole Stable Diffusion 1.5 (or 1.4) that takes text alone; None where its head does not
     tell: no safetensors file."""
     if has_tensor(path, CONTEXT) is False:
-        return False
+        return '"checkpoint"' in metadata(path).get(STAND_IN, "")
     shapes = tensor_shapes(path)
     if shapes is None:
         return None
@@ -67,6 +69,8 @@ def frames_of(path: Path) -> int | None:
         return None if _OTHER_NAMES.search(path.stem) else motion_modules.frames_by_name(path.name)
     if any(_OTHER_KINDS.search(name) for name in shapes):
         return None
+    if STAND_IN in (said := metadata(path)):
+        return motion_modules.frames_by_name(path.name) if '"motion"' in said[STAND_IN] else None
     levels = {int(found[1]) for name in shapes if (found := re.match(r"down_blocks\.(\d+)\.", name))}
     if max(levels, default=-1) != 3 or not any("temporal" in name for name in shapes):
         return None  # SDXL has three levels
