@@ -20,6 +20,8 @@ PLACES: dict[str, Path] = {
 MODULES = ("nodes.py", "execution.py", "folder_paths.py", "server.py", "comfy/__init__.py",
            "comfy/model_management.py", "comfy/ldm/modules/attention.py")
 """ComfyUI's modules that are built in here; each has a file that says so."""
+ANIMATEDIFF_MODULES = ("nodes", "nodes_gen2", "model_injection")
+"""Modules of the nodes by which they are told from others, and their age."""
 FOLDERS = ("models/loras", "models/vae", "models/text_encoders", "models/diffusion_models", "models/controlnet",
            "models/embeddings", "input", "output", "user")
 VERSION_FILES = ("comfyui_version.py", "pyproject.toml")
@@ -31,7 +33,7 @@ def lay_out(root: Path, size: str, device: str, seed: int) -> None:
 
     for name, place in PLACES.items():
         create.write(root / place, (LAYOUT / name).read_bytes())
-    for name in (*MODULES, *(ANIMATEDIFF / "animatediff" / part for part in ("nodes.py", "nodes_gen2.py", "model_injection.py"))):
+    for name in (*MODULES, *(f"{ANIMATEDIFF.as_posix()}/animatediff/{part}.py" for part in ANIMATEDIFF_MODULES)):
         create.write(root / name, (LAYOUT / "module.py").read_bytes())
     create.write(root / "comfy" / "cli_args.py", (HERE / "cli_args.py").read_bytes())
     weights.write(root / "models" / "checkpoints" / CHECKPOINT[size], size, "checkpoint", seed)
