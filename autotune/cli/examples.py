@@ -70,7 +70,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "engine": (("autotune engine create small-webui", "lays one out in that folder"),),
     "engine create": (
         ("autotune engine create small-webui", "small enough for a CPU"),
-        ("autotune engine create sized --size sd15", "of a real one's size")),
+        ("autotune engine create sized --size sd15", "of a real one's size"),
+        ("autotune engine create small-comfyui --flavour comfyui", "a stand-in for ComfyUI")),
     "demo": (("autotune demo", ""), ("autotune demo --minutes 5 --report demo.html", "longer, its page here")),
     "shortcut": (
         ("autotune shortcut", "on the desktop"),

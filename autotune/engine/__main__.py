@@ -26,7 +26,8 @@ def main(words: Sequence[str] | None = None) -> int:
                      help="attention classes that take so many times as long in it")
     options = parser.parse_args(words)
 
-    from autotune.engine.create import CannotCreate, create, update
+    from autotune.engine.create import create, update
+    from autotune.engine.install_files import CannotCreate
 
     try:
         if options.verb == "update":

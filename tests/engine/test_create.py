@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from autotune.engine import weights
-from autotune.engine.create import UNFINISHED, CannotCreate, _copy_embedded, create
+from autotune.engine.create import UNFINISHED, create
+from autotune.engine.install_files import CannotCreate, _copy_embedded
 
 
 def test_looks_like_an_install(install: Path) -> None:

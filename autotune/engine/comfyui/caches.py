@@ -65,7 +65,7 @@ class Keys:
         """What the node's IS_CHANGED says, asked once a prompt."""
         if node_id not in self._changed:
             node = self.graph[node_id]
-            asked = getattr(nodes.NODE_CLASS_MAPPINGS[node["class_type"]], "IS_CHANGED", None)
+            asked = getattr(nodes.NODE_CLASS_MAPPINGS.get(node["class_type"]), "IS_CHANGED", None)
             plain = {name: value for name, value in node["inputs"].items() if not is_link(value)}
             try:
                 answer = None if asked is None else _hashable(asked(**plain))

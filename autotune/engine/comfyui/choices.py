@@ -81,7 +81,7 @@ def choose(args: argparse.Namespace, device: Device, total_ram: int) -> Choices:
     return Choices(
         attention=attention, motion="pytorch" if pytorch else plain,
         in_vae="xformers" if xformers else "pytorch" if pytorch else "split",
-        vram_state=vram_state(args), numbers=numbers, manual_cast=numbers.compute, cache=cache, kept=kept,
+        vram_state=vram_state(args, cuda), numbers=numbers, manual_cast=numbers.compute, cache=cache, kept=kept,
         streams=0 if args.disable_async_offload else _streams(args, cuda),
         smart_memory=not args.disable_smart_memory, channels_last=args.force_channels_last,
         fp16_accumulation=cuda and "fp16_accumulation" in fast, cudnn_benchmark=cuda and "autotune" in fast,
@@ -92,9 +92,9 @@ def _streams(args: argparse.Namespace, cuda: bool) -> int:
     return int(args.async_offload) if args.async_offload is not None else 2 if cuda else 0
 
 
-def vram_state(args: argparse.Namespace) -> str:
-    """ComfyUI's name of the memory mode. A CPU without --cpu counts as a GPU here, so that the modes can be tried."""
-    if args.cpu:
+def vram_state(args: argparse.Namespace, cuda: bool) -> str:
+    """ComfyUI's name of the memory mode; without a GPU there is none."""
+    if not cuda:
         return "DISABLED"
     if args.lowvram:
         return "LOW_VRAM"

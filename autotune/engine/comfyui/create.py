@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autotune.engine import weights
 from autotune.engine.comfyui.runtime import VERSION
+from autotune.engine.install_files import MARKER, make_venv, write, write_json
 from autotune.engine.sizes import CHECKPOINT, MOTION_MODULE
 
 HERE = Path(__file__).parent
@@ -29,27 +30,23 @@ VERSION_FILES = ("comfyui_version.py", "pyproject.toml")
 
 def lay_out(root: Path, size: str, device: str, seed: int) -> None:
     """Writes everything into ``root``. Raises OSError, CannotCreate."""
-    from autotune.engine import create
-
     for name, place in PLACES.items():
-        create.write(root / place, (LAYOUT / name).read_bytes())
+        write(root / place, (LAYOUT / name).read_bytes())
     for name in (*MODULES, *(f"{ANIMATEDIFF.as_posix()}/animatediff/{part}.py" for part in ANIMATEDIFF_MODULES)):
-        create.write(root / name, (LAYOUT / "module.py").read_bytes())
-    create.write(root / "comfy" / "cli_args.py", (HERE / "cli_args.py").read_bytes())
+        write(root / name, (LAYOUT / "module.py").read_bytes())
+    write(root / "comfy" / "cli_args.py", (HERE / "cli_args.py").read_bytes())
     weights.write(root / "models" / "checkpoints" / CHECKPOINT[size], size, "checkpoint", seed)
     weights.write(root / "models" / "animatediff_models" / MOTION_MODULE, size, "motion", seed + 1)
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
-    create.make_venv(root / "venv")
-    create.write_json(root / create.MARKER, {
+    make_venv(root / "venv")
+    write_json(root / MARKER, {
         "flavour": "reference-comfyui", "version": VERSION, "size": size, "device": device, "seed": seed,
         "package": str(HERE.parents[2])})
 
 
 def update(root: Path, release: str) -> None:
     """Makes the install one of another release, as `git pull` does."""
-    from autotune.engine import create
-
     for name in VERSION_FILES:
         text = (root / name).read_text(encoding="utf-8")
-        create.write(root / name, re.sub(r'(version\w* = |__version__ = )"[^"]*"', rf'\g<1>"{release}"', text).encode())
+        write(root / name, re.sub(r'(version\w* = |__version__ = )"[^"]*"', rf'\g<1>"{release}"', text).encode())

@@ -14,30 +14,41 @@ _held: list[IO[bytes]] = []
 """Locks of this process, kept until it ends."""
 
 
-def begin(url: str) -> None:
-    """Makes the database that --database-url names, and locks it; a failure is logged, and the start goes on."""
+def begin(url: str, needed: bool) -> int:
+    """Makes the database that --database-url names, and locks it. Returns the exit code, 0 to go on.
+
+    A failure is logged, and ends the start only where the database is locked or ``needed`` (--enable-assets).
+    """
     if url in IN_MEMORY:
-        return
+        return 0
     if not url.startswith("sqlite:///"):
-        _failed(f"Unsupported database URL '{url}'.")
-        return
+        return _failed(f"Unsupported database URL '{url}'.", needed)
     path = Path(url.removeprefix("sqlite:///"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not _lock(Path(f"{path}.lock")):
-            _failed(f"Could not acquire lock on database '{path}'. Another ComfyUI process may already be using it. "
-                    "Use --database-url to specify a separate database file.")
-            return
+            return _failed(f"Could not acquire lock on database '{path}'. Another ComfyUI process may already be using "
+                           "it. Use --database-url to specify a separate database file.", needed)
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)")
             database.commit()
     except (OSError, sqlite3.Error) as error:
-        _failed(str(error))
+        return _failed(str(error), needed)
+    return 0
 
 
-def _failed(why: str) -> None:
+def _failed(why: str, needed: bool) -> int:
+    if "database is locked" in why:
+        logging.error("Database is locked. Another ComfyUI process is already using this database.\nTo resolve this, "
+                      "specify a separate database file for this instance:\n  --database-url "
+                      "sqlite:///path/to/another.db")
+        return 1
+    if needed:
+        logging.error("Failed to initialize database: %s\nThe --enable-assets flag requires a working database "
+                      "connection.", why)
+        return 1
     logging.error("Failed to initialize database. Please ensure you have installed the latest requirements. If the "
                   "error persists, please report this as in future the database will be required: %s", why)
+    return 0
 
 
 def _lock(path: Path) -> bool:

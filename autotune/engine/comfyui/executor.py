@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from autotune.engine.comfyui import nodes, progress
 from autotune.engine.comfyui.caches import Cache, Entry
@@ -15,11 +15,18 @@ from autotune.engine.comfyui.runtime import InterruptProcessingException, Runtim
 from autotune.engine.comfyui.validate import is_link
 from autotune.engine.values import Json
 
-if TYPE_CHECKING:
-    from autotune.engine.comfyui.server import PromptServer
-
 OOM_TIP = ("This error means you ran out of memory on your GPU.\n\nTIPS: If the workflow worked before you might have "
            "accidentally set the batch_size to a large number.")
+
+
+class Listeners(Protocol):
+    """Who is told of what is executed: one client, or all."""
+
+    client_id: str | None
+    last_node_id: str | None
+
+    def send_sync(self, event: str, data: dict[str, Json], sid: str | None = None) -> None:
+        """Sends a message from any thread."""
 
 
 @dataclass
@@ -50,7 +57,7 @@ class _Job:
 class PromptExecutor:
     """Executes one prompt at a time and keeps results between them."""
 
-    def __init__(self, server: PromptServer, run: Runtime) -> None:
+    def __init__(self, server: Listeners, run: Runtime) -> None:
         self.server, self.run = server, run
         self.cache = Cache(run.acting.cache, run.acting.kept)
         self._last: dict[str, Entry] = {}

@@ -16,7 +16,8 @@ PAGE = ("<!doctype html><title>ComfyUI</title><p>The reference ComfyUI of autotu
 
 
 def add(server: PromptServer) -> None:
-    """Adds the routes."""
+    """Adds the routes, and the application under /internal."""
+    server.app.add_subapp("/internal", internal())
     routes = server.routes
     routes.get("/")(_page)
     routes.get("/view")(_view)
@@ -35,7 +36,7 @@ def add(server: PromptServer) -> None:
         server.app.add_routes([web.static(f"/extensions/{name}", folder)])
 
 
-def internal(_server: PromptServer) -> web.Application:
+def internal() -> web.Application:
     """The application under /internal: the log, folders, names of files."""
     app = web.Application()
     app.router.add_get("/logs", _log)

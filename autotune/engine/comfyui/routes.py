@@ -17,12 +17,9 @@ from autotune.engine import memory
 from autotune.engine.comfyui import broken, jobs, nodes, validate
 from autotune.engine.comfyui.prompt_queue import Item
 from autotune.engine.comfyui.runtime import VERSION, Runtime
-from autotune.engine.comfyui.server import PromptServer
+from autotune.engine.comfyui.server import FEATURES, PromptServer
 from autotune.engine.values import Json
 
-FEATURES: dict[str, Json] = {"supports_preview_metadata": True, "max_upload_size": 104857600,
-                             "extension": {"manager": {"supports_v4": True}}, "node_replacements": True,
-                             "assets": False}
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PACKAGES = {"comfyui-frontend-package": "1.45.19", "comfyui-workflow-templates": "0.10.7",
             "comfyui-embedded-docs": "0.5.5", "comfy-kitchen": "0.2.14", "comfy-aimdo": "0.4.10"}

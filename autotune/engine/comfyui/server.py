@@ -18,6 +18,10 @@ from autotune.engine.comfyui.prompt_queue import PromptQueue
 from autotune.engine.comfyui.runtime import Runtime
 from autotune.engine.values import Json
 
+FEATURES: dict[str, Json] = {"supports_preview_metadata": True, "max_upload_size": 104857600,
+                             "extension": {"manager": {"supports_v4": True}}, "node_replacements": True,
+                             "assets": False}
+"""What the server can, for the page."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Middleware = Any  # aiohttp's own name for it came late
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -99,11 +103,6 @@ class PromptServer:
 
     def add_routes(self) -> None:
         """Takes up all routes, each also under /api."""
-        from autotune.engine.comfyui import file_routes, routes
-
-        routes.add(self)
-        self.app.add_subapp("/internal", file_routes.internal(self))
-        file_routes.add(self)
         twins = web.RouteTableDef()
         for route in self.routes:
             if isinstance(route, web.RouteDef):
@@ -149,8 +148,6 @@ class PromptServer:
                 await self.send("executing", {"node": self.last_node_id}, sid)
             async for message in answer:
                 if message.type == WSMsgType.TEXT and '"feature_flags"' in message.data:
-                    from autotune.engine.comfyui.routes import FEATURES
-
                     await self.send("feature_flags", FEATURES, sid)
         finally:
             if self.sockets.get(sid) is answer:

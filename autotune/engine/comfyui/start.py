@@ -58,10 +58,7 @@ def main(root: Path) -> int:
     if faults.has("ignore_sigterm"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faults.at_start()
-    try:
-        return run(root, args, default, faults)
-    except KeyboardInterrupt:  # during the start: Python's own way to end
-        return 130
+    return run(root, args, default, faults)
 
 
 def run(root: Path, args: argparse.Namespace, default: argparse.Namespace, faults: Faults) -> int:
@@ -84,6 +81,8 @@ def run(root: Path, args: argparse.Namespace, default: argparse.Namespace, fault
         temp = str(Path(args.temp_directory).absolute() / "temp")
         logging.info("Setting temp directory to: %s", temp)
         folder_paths.set_temp_directory(temp)
+    for made in (Path(folder_paths.get_input_directory(), "3d"), Path(folder_paths.get_user_directory())):
+        made.mkdir(parents=True, exist_ok=True)
     with emptied(folder_paths.get_temp_directory()):
         return serve(runtime)
 
@@ -170,7 +169,7 @@ def emptied(folder: str) -> Iterator[None]:
 
 def serve(runtime: Runtime) -> int:
     """Import custom nodes, then listen until told to end; returns the exit code."""
-    from autotune.engine.comfyui import custom_nodes, shown_modules
+    from autotune.engine.comfyui import custom_nodes, file_routes, routes, shown_modules
     from autotune.engine.comfyui.server import PromptServer
 
     loop = asyncio.new_event_loop()
@@ -182,7 +181,11 @@ def serve(runtime: Runtime) -> int:
         import torch
 
         torch.backends.cudnn.benchmark = runtime.acting.cudnn_benchmark
-    database.begin(runtime.args.database_url)
+    refused = database.begin(runtime.args.database_url, runtime.args.enable_assets)
+    if refused:
+        return refused
+    routes.add(server)
+    file_routes.add(server)
     server.add_routes()
     threading.Thread(target=work, args=(server, runtime), daemon=True).start()
     if runtime.args.quick_test_for_ci:
