@@ -49,7 +49,8 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
         found = _container(root, environ) or _batch_files(root, platform)
     if found is None:
         found = _by_host(_LATER_HOSTS, root, environ, platform) or _unmanaged(root)
-    return replace(found, kind=kind_of(root))
+    own = found.owners_file or (found.launch_files[0] if found.launch_files else None)
+    return replace(found, kind=kind_of(root), owners_file=own)
 
 
 def _by_host(names: Sequence[str], root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
