@@ -56,9 +56,13 @@ class Inspection:
         """
         doubt = self.launch.doubt
         if doubt is not None and not self.launch.asked:
-            raise Refused(doubt, _("Give the flags in one plain line of {path}, COMMANDLINE_ARGS, outside of any "
-                                   "condition, loop or function; nothing was started or changed."
-                                   ).format(path=self.path))
+            hint = _("Give the flags in one plain line of {path}, outside of any condition, loop or function; nothing "
+                     "was started or changed.")
+            if self.launch.undecided:
+                hint = _("Name the one that you start with --launch-file; nothing was started or changed.")
+            raise Refused(doubt, hint.format(path=self.path))
+        if isinstance(self.launch.fault, Refused):
+            raise self.launch.fault
         return doubt
 
     def require_tunable(self, clips: bool = True) -> None:
@@ -97,7 +101,7 @@ def inspect_install(
     root = find.find(webui, configured)
     kind = face_of(root)
     unsettled = settle_interrupted_edit(places, root)
-    launch = flags_of(root, launch_file)
+    launch = flags_of(root, launch_file, places)
     # Only an ordinary file: opening a pipe under that name would block, and a folder has no content.
     ordinary = launch.path if launch.path is not None and launch.path.is_file() else None
     machine = kind.inspect(root, ordinary, launch.words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.language.translate import _
@@ -10,6 +10,7 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import read
 from autotune.model.errors import AutotuneError, NothingToWorkOn, Refused
 from autotune.model.home_folder import expand_home
+from autotune.store.places import Places
 from autotune.webui.face import Layout
 from autotune.webui.recognise import face_of
 
@@ -37,6 +38,12 @@ class LaunchFlags:
     silent: str = ""
 
     @property
+    def undecided(self) -> bool:
+        """Whether its owner starts one of several launch files, and nothing tells which."""
+        several = self.layout is not None and self.layout.one_of and len(self.layout.launch_files) > 1
+        return several and self.file is not None and self.file.why_not is not None
+
+    @property
     def known(self) -> bool:
         """Whether ``words`` are certain: by the file alone, or because bash gave them."""
         return not self.depends or self.asked
@@ -62,11 +69,31 @@ class LaunchFlags:
         return text.format(file=self.path.name, reasons=", ".join(self.depends), flags=flags, why=self.silent)
 
 
-def flags_of(root: Path, named: Path | None = None) -> LaunchFlags:
+def last_written(places: Places, root: Path) -> Path | None:
+    """The launch file that the newest apply in force wrote; None without one. Raises StateDamaged."""
+    if not places.checkpoints(root).is_dir():
+        return None
+    from autotune.launchfile.checkpoints import Checkpoints
+
+    applied = Checkpoints(places.checkpoints(root)).current()
+    return next((file.path for file in applied.files if not file.keys), None) if applied else None
+
+
+def flags_of(root: Path, named: Path | None = None, places: Places | None = None) -> LaunchFlags:
     """The flags of the install at ``root``, from the file ``named`` or else the one that counts (``WebUI.read``).
 
-    Raises NothingToWorkOn when a named file does not exist.
+    ``places``: of several files of which nothing tells which one is started, the one that was written last counts.
+    Raises NothingToWorkOn when a named file does not exist, StateDamaged.
     """
+    found = _flags_of(root, named)
+    if places is None or found.layout is None or not found.undecided:
+        return found
+    written = last_written(places, root)
+    chosen = next((path for path in found.layout.launch_files if path.resolve() == written), None)
+    return found if chosen is None else replace(_flags_of(root, chosen), layout=found.layout)
+
+
+def _flags_of(root: Path, named: Path | None) -> LaunchFlags:
     if named is not None:
         layout = None
         path: Path | None = expand_home(named).absolute()
@@ -77,6 +104,9 @@ def flags_of(root: Path, named: Path | None = None) -> LaunchFlags:
         return LaunchFlags(None, None, layout.why_not if layout else None, layout)
     try:
         file = face_of(root).read(root, layout) if layout and layout.manageable else read(path, root=root)
+        if named is not None and face_of(root).formats and file.kind in ("sh", "cmd"):
+            raise Refused(_("{path} does not start the web UI in {root}").format(path=path, root=root),
+                          _("Name the file that starts it with --launch-file."))
     except (Refused, NothingToWorkOn) as error:
         if named is not None and isinstance(error, NothingToWorkOn):
             raise

@@ -52,10 +52,10 @@ def load_bytes(path: Path) -> bytes:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
             raise NothingToWorkOn(_("{path} is a folder, not a launch file").format(path=path),
-                                  _("Name the webui-user file itself."))
+                                  _("Name the launch file itself."))
         if not stat.S_ISREG(info.st_mode):
             raise NothingToWorkOn(_("{path} is not an ordinary file").format(path=path),
-                                  _("Name the webui-user file itself."))
+                                  _("Name the launch file itself."))
         if info.st_size > MAX_FILE:
             raise Refused(_("{path} has {size:,} bytes; no launch file is that big").format(
                               path=path, size=info.st_size), _("Check that --launch-file names the right file."))

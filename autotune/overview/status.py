@@ -32,7 +32,7 @@ def status(root: Path, places: Places) -> dict[str, Any]:
 
     applied, store = _applied(root, places)
     written = next((file.path for file in applied.files if not file.keys), None) if applied else None
-    found = flags_of(root)
+    found = flags_of(root, places=places)
     # Another file than the usual one counts when the apply wrote to it, as with --launch-file.
     other = written is not None and not (found.path and found.path.resolve() == written)
     launch = _launch_flags(root, written) if written and other else found

@@ -47,6 +47,7 @@ class Layout:
     docker), '' if its owner does. ``launch_files``: existing files in order of effect, a later one wins. ``why_not``:
     one sentence if autotune does not edit them; ``where_flags_go``: where its owner would write flags.
     ``owners_file``: the file that its owner sets things in, whether its flags count or not; None without one.
+    ``one_of``: each launch file starts it by itself, and its owner chooses one.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Layout:
     why_not: str | None
     where_flags_go: str
     owners_file: Path | None = None
+    one_of: bool = False
 
 
 @dataclass(frozen=True, slots=True)

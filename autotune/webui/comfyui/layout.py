@@ -21,24 +21,17 @@ from autotune.language.translate import _
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import load_bytes, parse, read
 from autotune.model.errors import NothingToWorkOn, Refused
+from autotune.webui.comfyui.hosts import CONTAINER, PORTABLE, container
+from autotune.webui.comfyui.install import kind_of
 from autotune.webui.comfyui.run_files import ENDINGS, RunFile
 from autotune.webui.face import Layout
 
-REFERENCE_MARK = "reference-webui.json"
-KIND, REFERENCE = "comfyui", "reference-comfyui"
-"""The flavours: a real ComfyUI, and the stand-in for tests and the demo."""
-CONTAINER_VARIABLES = ("CLI_ARGS", "COMFY_CMDLINE_EXTRA", "COMFYUI_FLAGS")
-"""Variables in which images of ComfyUI take its flags: yanwk/comfyui-boot, mmartial/ComfyUI-Nvidia-Docker, ai-dock."""
+KIND = "comfyui"
 _HOSTS = ("stability_matrix", "desktop")
 _LATER_HOSTS = ("comfy_cli",)
 """Modules of this folder whose ``found(root, environ, platform)`` says that another program starts the install."""
 
 Found = Callable[[Path, Mapping[str, str], str], "Layout | None"]
-
-
-def kind_of(root: Path) -> str:
-    """The flavour of a ComfyUI."""
-    return REFERENCE if (root / REFERENCE_MARK).is_file() else KIND
 
 
 def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
@@ -66,25 +59,26 @@ def _by_host(names: Sequence[str], root: Path, environ: Mapping[str, str], platf
 
 def _container(root: Path, environ: Mapping[str, str]) -> Layout | None:
     """A container whose variable holds the flags, or a folder with the compose file of one."""
-    variable = next((name for name in CONTAINER_VARIABLES if name in environ), None) or _in_compose_file(root)
-    if variable is None:
+    variable = container(environ) or _in_compose_file(root)
+    if not variable:
         return None
     return Layout(
         KIND, "docker", False, (), _("flags of this docker set-up come from {variable}").format(variable=variable),
         _("{variable} in docker-compose.yml, its .env file, or the docker run command").format(variable=variable))
 
 
-def _in_compose_file(root: Path) -> str | None:
+def _in_compose_file(root: Path) -> str:
+    """The variable that a compose file in or beside the install names; '' without one."""
     for folder in (root, root.parent):
         for name in ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"):
             try:
                 text = (folder / name).read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            found = re.search(rf"\b(?:{'|'.join(CONTAINER_VARIABLES)})\b", text)
+            found = re.search(rf"\b(?:{'|'.join(CONTAINER)})\b", text)
             if found:
                 return found.group()
-    return None
+    return ""
 
 
 def _batch_files(root: Path, platform: str) -> Layout | None:
@@ -102,12 +96,12 @@ def _batch_files(root: Path, platform: str) -> Layout | None:
     elif platform != "win32":
         why_not = _("{name} is for Windows; what starts ComfyUI on this system is not known").format(
             name=files[0].name)
-    return Layout(KIND, host, why_not is None, files, why_not, where, files[0] if files else None)
+    return Layout(KIND, host, why_not is None, files, why_not, where, files[0] if files else None, one_of=True)
 
 
 def is_portable(root: Path) -> bool:
     """Whether ComfyUI lies in a Windows portable, with a Python of its own beside it."""
-    return any(root.parent.glob("python_*/python.exe"))
+    return any((root.parent / name / "python.exe").is_file() for name in PORTABLE)
 
 
 def run_files(root: Path) -> tuple[Path, ...]:

@@ -18,7 +18,7 @@ from autotune.launchfile.cmd_pages import REASON
 from autotune.launchfile.cmd_scan import BatchChar
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
 from autotune.launchfile.splices import Splice, apply_splices, drop_empty_lines
-from autotune.launchfile.values import Assignment, Insertion, Reading, shown
+from autotune.launchfile.values import COMMANDLINE_ARGS, Assignment, Insertion, Reading, shown
 from autotune.model.errors import Refused
 from autotune.webui.comfyui.run_reader import ArgvWord, RunReading, Start, from_environment, read_run_file
 
@@ -58,8 +58,10 @@ def parse(data: bytes, path: Path, root: Path | None) -> LaunchFile:
     if any("\udc80" <= c <= "\udfff" for word in words for c in word):
         reasons.append(_(REASON))
     depends = tuple(dict.fromkeys(reasons))
-    return LaunchFile(path, NAME, data, words, not depends, why_not, depends, lines, root=root, base=data,
-                      environ=os.environ)
+    # ComfyUI does not read that variable: only what a line expands of it counts, and is among the words.
+    variables = {name: one for name, one in reading.variables.items() if name != COMMANDLINE_ARGS}
+    return LaunchFile(path, NAME, data, words, not depends, why_not, depends, lines, Reading(NAME, variables), data,
+                      root=root, environ=os.environ)
 
 
 def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
