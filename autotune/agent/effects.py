@@ -149,7 +149,7 @@ class RealEffects(Effects):
 
         root = check_folder(self.root)
         webui = face_of(root)
-        found = flags_of(root)
+        found = flags_of(root, places=Places(self.state))
         if found.fault is not None:
             raise found.fault
         parts = dict(webui.fingerprint(root, found.path, found.words).parts)

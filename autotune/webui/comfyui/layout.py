@@ -19,7 +19,7 @@ from typing import cast
 
 from autotune.language.translate import _
 from autotune.launchfile.launch_file import LaunchFile
-from autotune.launchfile.reader import load_bytes, parse, read
+from autotune.launchfile.reader import load_bytes, read
 from autotune.model.errors import NothingToWorkOn, Refused
 from autotune.webui.comfyui.hosts import CONTAINER, PORTABLE, container
 from autotune.webui.comfyui.install import kind_of
@@ -154,7 +154,7 @@ def in_effect(root: Path, layout: Layout) -> LaunchFile:
                               _("Its flags go here: {place}").format(place=layout.where_flags_go))
     if layout.launch_files[-1].suffix.lower() not in ENDINGS:
         return read(layout.launch_files[-1], root=root)
-    files = [parse(load_bytes(path), path, os.environ, root) for path in layout.launch_files]
+    files = [RunFile().parse(load_bytes(path), path, root) for path in layout.launch_files]
     if len(files) == 1:
         return files[0]
     running = _of_running(root, files)
