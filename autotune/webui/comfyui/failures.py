@@ -25,7 +25,7 @@ _OF_PROMPT: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     # AnimateDiff-Evolved on a motion module that does not fit the checkpoint, or the number of frames
     ("not_animated", re.compile(
         r"\bis not a valid (?:SD1\.5 nor SDXL|AnimateDiff) motion module\b|\bMotionCompatibilityError\b"
-        r"|\bAnimateDiff model .* has upper limit of \d+ frames\b"
+        r"|\bMotion model \S+ is not compatible with\b|\bAnimateDiff model .* has upper limit of \d+ frames\b"
         r"|\bMotion (?:module|model) '[^']*' (?:is intended for|is not an|does not contain)\b")),
     # nodes that are not there, and models that cannot be loaded
     ("startup", re.compile(
