@@ -95,7 +95,7 @@ def prepare(start: TrialStart) -> TrialCommand:
     place = install.folders
     env[VARIABLE] = json.dumps({
         "auth": f"{start.credentials.user}:{start.credentials.password}",
-        "checkpoint": preferred_checkpoint(start.root, install.words),
+        "checkpoint": preferred_checkpoint(start.root, start.words),
         "input": str(place.input), "output": str(place.output),
     })
     program = (str(start.python), *(("-s",) if embedded else ()), "-u", str(start.root / "main.py"))

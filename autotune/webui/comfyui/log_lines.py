@@ -19,7 +19,8 @@ ATTENTIONS = {
 }
 """The attention class that a line names, in small letters -> the level that autotune calls it."""
 ATTENTION = re.compile(
-    r"(?:^|\s)Using (?P<name>(?i:" + "|".join(ATTENTIONS) + r")) (?:optimization for )?(?:cross )?[Aa]ttention(?! in VAE)\b")
+    r"(?:^|\s)Using (?P<name>(?i:" + "|".join(ATTENTIONS) + r")) (?:optimization for )?(?:cross )?[Aa]ttention\b"
+    r"(?! in VAE)")
 FELL_BACK = re.compile(
     r"\bError running (?:sage attention|SageAttention3): |\bFlash Attention failed, using default SDPA\b")
 """A call of the attention class failed and another one computes instead, at every call, with no error."""

@@ -81,8 +81,8 @@ def test_what_the_lines_of_a_start_tell() -> None:
         "[INFO] Enabled pinned memory 14324", "[INFO] Enabled fp16 accumulation.", "[INFO] Using cublas ops",
         "[INFO] DynamicVRAM support detected and enabled", "[INFO] Using RAM pressure cache.",
         "[INFO] Using sage attention",
-        "\x1b[1m\x1b[31m[ERROR]\x1b[0m Error running sage attention: Unsupported head_dim: 160, using pytorch attention "
-        "instead.",
+        "\x1b[1m\x1b[31m[ERROR]\x1b[0m Error running sage attention: Unsupported head_dim: 160, using pytorch "
+        "attention instead.",
     ]
     said = told(lines)
     fallbacks = said.pop("fallbacks")

