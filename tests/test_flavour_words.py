@@ -26,7 +26,6 @@ PROSE = "told to the user in the words the web UI uses"
 ATTENTION = "the name of an attention class, in values that the catalogue made"
 RECORD = "a key of a document of ours"
 EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
-    "apply/proving_start.py": (PROSE, {"launch.py"}),
     "cli/demo.py": ("writes the launch file of a demonstration", {
         "--no-half-vae", "--opt-split-attention", "commandline_args", "webui-user"}),
     "config/staleness_rules.py": (RECORD, {"animatediff", "motion_module", "xformers"}),
@@ -46,10 +45,9 @@ EXCEPTIONS: dict[str, tuple[str, set[str]]] = {
     "machine/torch_probe_script.py": (PACKAGES, {"xformers"}),
     "model/cause.py": ("lines of the log that are no cause of a failure", {"animatediff", "xformers"}),
     "model/failures.py": (f"advice, {PROSE}", {
-        "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
+        "--lowvram", "--medvram", "--no-half", "--no-half-vae", "--upcast-sampling", "animatediff", "xformers"}),
     "model/workload.py": (ATTENTION, {"xformers"}),
-    "overview/doctor.py": (PROSE, {"--disable-nan-check", "animatediff"}),
-    "overview/doctor_machine.py": (PROSE, {"--lowvram", "--medvram"}),
+    "overview/doctor.py": (PROSE, {"animatediff"}),
     "overview/probe.py": (RECORD, {"animatediff", "motion_modules"}),
     "report/tables.py": (PROSE, {"animatediff", "motion_modules", "xformers"}),
 }

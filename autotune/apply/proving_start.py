@@ -101,7 +101,7 @@ def word_faults(
         catalogue = install.catalogue
         got = canonical(split(seen.given.words, catalogue, catalogue.dimensions).tuned, catalogue)
         missing = [word for word in managed if word not in got]
-        return [_("launch.py did not get {words}").format(words=" ".join(missing))] if missing else []
+        return [_("the web UI did not get {words}").format(words=" ".join(missing))] if missing else []
     file, layout = install.file, install.launch.layout
     if file is not None and file.kind == "cmd" and layout and len(layout.launch_files) > 1:
         # The starting line of webui-user.bat counts beside the words of webui.settings.bat.

@@ -18,7 +18,7 @@ RULES: tuple[tuple[str, Action, str], ...] = (
     ("webui_version", "retune", N_("a new version may read flags differently")),
     ("webui_commit", "retune", N_("a new version may read flags differently")),
     ("animatediff", "retune", N_("AnimateDiff's attention has changed between versions")),
-    ("extensions", "drift", N_("an extension may patch the sampling loop")),
+    ("extensions", "drift", N_("an extension or custom node may patch the sampling loop")),
     ("python", "drift", N_("the interpreter itself does little of the work")),
     ("torch", "retune", N_("torch holds the kernels that the flags choose from")),
     ("xformers", "retune", N_("xformers adds or takes away an attention")),

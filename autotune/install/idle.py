@@ -60,8 +60,8 @@ def in_the_way(activity: Activity, gpu: bool) -> Busy | None:
     if not activity.free:
         return Busy(
             _("{name} may have a job running: {evidence}").format(name=activity.webui.name, evidence=activity.evidence),
-            _("Close it and run again; with --api, or when its own command line holds the credentials, it can be "
-              "asked."))
+            _("Close it and run again; a web UI whose API answers can be asked (AUTOMATIC1111: with --api, and "
+              "credentials on its own command line)."))
     return None
 
 

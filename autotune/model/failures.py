@@ -31,31 +31,31 @@ MEANINGS: dict[Failure, Meaning] = {
         N_("Out of memory"),
         N_("This set needs more GPU memory than is free. A smaller clip, or a memory flag, may let it run; "
            "autotune leaves it out."),
-        N_("memory ran out: close other programs on the GPU, or try a smaller clip or --medvram"),
+        N_("memory ran out: close other programs on the GPU, or try a smaller clip or --medvram (ComfyUI: --lowvram)"),
     ),
     "spilled": Meaning(
         N_("Memory over-full"),
         N_("The driver moved GPU memory to system memory, which is many times slower. Render smaller clips, "
            "close other GPU programs, or keep away from this set."),
-        N_("GPU memory is over-full and spills over: make room, try a smaller clip or --medvram"),
+        N_("GPU memory is over-full and spills over: make room, try a smaller clip or --medvram (ComfyUI: --lowvram)"),
     ),
     "invalid_output": Meaning(
         N_("Invalid clip"),
         N_("Frames came out black, constant, of the wrong size or cut short. Keeping the VAE in fp32 "
-           "(--no-half-vae) cures most black frames."),
-        N_("no sound clip came back: see the web UI's log; if it is black, try --no-half-vae"),
+           "(--no-half-vae, ComfyUI: --fp32-vae) cures most black frames."),
+        N_("no sound clip came back: see the web UI's log; if it is black, try --no-half-vae (ComfyUI: --fp32-vae)"),
     ),
     "not_animated": Meaning(
         N_("Not animated"),
-        N_("The answer was stills, not a clip: AnimateDiff did not act. Check that the extension is enabled "
+        N_("The answer was stills, not a clip: AnimateDiff did not act. Check that it is enabled "
            "and its motion module fits the model."),
         N_("stills came back, not a clip: check AnimateDiff and whether its motion module fits"),
     ),
     "nan": Meaning(
         N_("NaN in the numbers"),
-        N_("Half precision overflowed. --no-half-vae cures it when the VAE is named; otherwise stay with a "
-           "set that keeps fp32."),
-        N_("the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half"),
+        N_("Half precision overflowed. --no-half-vae (ComfyUI: --fp32-vae) cures it when the VAE is named; otherwise "
+           "stay with a set that keeps fp32."),
+        N_("the numbers overflowed: try --no-half-vae, or --upcast-sampling, or --no-half (ComfyUI: --fp32-vae)"),
     ),
     "cuda_error": Meaning(
         N_("GPU error"),

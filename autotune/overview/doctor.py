@@ -37,7 +37,6 @@ def checks(install: Inspection, places: Places) -> Iterator[Check]:
     yield _launch_file(install)
     yield _words(install)
     yield from install.kind.checks(install.machine, install.path)
-    yield from _numbers(install)
     yield _gpu(install)
     yield from _machine(install)
     yield _state(places)
@@ -56,15 +55,6 @@ def _asked(name: str, ask: Callable[[], None], good: str, *prevents: Failure) ->
     except AutotuneError as error:
         return Check(name, False, error.message, error.hint, prevents)
     return Check(name, True, good, "", prevents)
-
-
-def _numbers(install: Inspection) -> Iterator[Check]:
-    if "--disable-nan-check" in install.machine.webui.flags:
-        yield Check(N_("NaN check"), True,
-                    _("--disable-nan-check is given: numbers that overflow come out as black clips, and a set that "
-                      "makes them is called invalid, not NaN"), "", ("nan", "invalid_output"))
-    else:
-        yield Check(N_("NaN check"), True, _("overflowing numbers are told by the web UI itself"), "", ("nan",))
 
 
 def _machine(install: Inspection) -> Iterator[Check]:

@@ -75,8 +75,8 @@ def _card_memory(gpu: Gpu) -> Check:
     text = _("{free:.1f} of {all:.1f} GiB free").format(free=free / 1024, all=gpu.memory_total / 1024)
     text += f"; {gpu.memory_untold}" if gpu.memory_untold else ""
     if gpu.memory_total < SMALL_CARD:
-        return Check(name, True, _("{text}; clips of 512x512 may need --medvram or --lowvram here").format(text=text),
-                     "", prevents)
+        text = _("{text}; clips of 512x512 may need a memory-saving mode of the web UI here").format(text=text)
+        return Check(name, True, text, "", prevents)
     if free < CLIP:
         return Check(name, False,
                      _("{text}, a clip of 512x512 and 16 frames takes {least:.1f} GiB at least").format(

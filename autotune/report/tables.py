@@ -152,6 +152,7 @@ def _probe_facts(doc: Document) -> list[tuple[str, str]]:
     facts.append((_("Flags tuned"), " ".join(web.get("tuned_flags") or ()) or _("(none)")))
     facts.append((_("Flags kept"), " ".join(web.get("kept_flags") or ()) or _("(none)")))
     versions = [f"{name} {runtime[name]}" for name in ("torch", "cuda", "xformers") if runtime.get(name)]
+    versions += [f"{name} {number}" for name, number in (runtime.get("packages") or {}).items() if name not in runtime]
     facts.append(("Python", _join(runtime.get("python") or web.get("python"), ", ".join(versions))))
     extension = doc.get("animatediff")
     if extension:

@@ -62,7 +62,7 @@ def _read(folder: Path, machine: Machine, objective: str) -> Prior | None:
 
     try:
         head = load_json(folder / "study.json")
-        if head is None or bool(head.get("stand_in")) != (machine.webui.flavour == "reference"):
+        if head is None or bool(head.get("stand_in")) != machine.webui.flavour.startswith("reference"):
             return None
         space: Space = codec.load(Space, head["space"])
         profile = profiles.from_json(head["profile"])

@@ -143,7 +143,7 @@ def _open_study(
             "flavour": machine.webui.flavour, "version": machine.webui.version, "root": str(machine.webui.root)},
         "gpu": machine.gpus[0].name if machine.gpus else f"CPU ({platform.machine()})",
         "memory_untold": which_gpu.memory_untold(machine),
-        "stand_in": machine.webui.flavour == "reference",
+        "stand_in": machine.webui.flavour.startswith("reference"),
         "fingerprint": codec.dump(machine.fingerprint),
         "space": codec.dump(space),
         "budget": options.budget,

@@ -270,6 +270,10 @@ class WebUI(Protocol):
     def holds(self, root: Path) -> bool:
         """Whether the folder seems to be an install of this kind."""
 
+    def meant(self, path: Path) -> Iterator[Path]:
+        """Folders that may be the install that somebody means who names ``path``, which is none."""
+        return (path / name for name in self.folder_names)
+
     def catalogue(self, root: Path) -> Catalogue:
         """What is known of each flag of the install."""
 

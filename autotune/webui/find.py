@@ -13,7 +13,8 @@ from autotune.model.home_folder import expand_home
 from autotune.webui import other_programs, recognise
 
 ENVIRONMENT = "AUTOTUNE_WEBUI"
-_HINT = N_("name the folder that holds launch.py with --webui DIR, or set AUTOTUNE_WEBUI")
+_HINT = N_("name the web UI's folder, which holds launch.py (ComfyUI: main.py), with --webui DIR, or set "
+           "AUTOTUNE_WEBUI")
 
 
 def is_webui(path: Path) -> bool:
@@ -53,11 +54,12 @@ def check_folder(path: Path, source: str = "--webui") -> Path:
         raise NothingToWorkOn(_("{path} ({source}) is not a folder").format(path=path, source=source), _(_HINT))
     if not is_webui(path):
         refuse_other_program(path, source)
-        near = (path / "webui", path / folder_names()[0], *path.parents)  # above: an extension's folder was named
-        meant = next((one for one in near if is_webui(one)), None)
+        near = (one for kind in recognise.kinds() for one in kind.meant(path))
+        meant = next((one for one in (*near, *path.parents) if is_webui(one)), None)  # above: an extension was named
         hint = _("did you mean {meant}?").format(meant=meant) if meant else _(_HINT)
         raise NothingToWorkOn(
-            _("{path} ({source}) is no web UI: it has no launch.py with its modules").format(path=path, source=source),
+            _("{path} ({source}) is no web UI: it has neither launch.py with its modules nor ComfyUI's main.py").format(
+                path=path, source=source),
             hint)
     return path
 

@@ -29,6 +29,7 @@ def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     yield from _modules(machine)
     yield from settings(machine)
     yield from flags(machine)
+    yield _numbers(machine)
 
 
 def _models(machine: Machine) -> Check:
@@ -117,6 +118,14 @@ def flags(machine: Machine) -> Iterator[Check]:
         yield Check(N_("debug mode"), True,
                     _("--ui-debug-mode is for work on the page: the model is not loaded at the start, and pictures "
                       "were reported a third slower with it (A1111#12029)"), _("Take it out of the launch file."))
+
+
+def _numbers(machine: Machine) -> Check:
+    if "--disable-nan-check" in machine.webui.flags:
+        return Check(N_("NaN check"), True,
+                     _("--disable-nan-check is given: numbers that overflow come out as black clips, and a set that "
+                       "makes them is called invalid, not NaN"), "", ("nan", "invalid_output"))
+    return Check(N_("NaN check"), True, _("overflowing numbers are told by the web UI itself"), "", ("nan",))
 
 
 def _given(words: Sequence[str], flag: str) -> bool:

@@ -35,6 +35,9 @@ def of_install(machine: Machine, launch_file: Path | None) -> Iterator[Check]:
     yield from model_checks.modules(machine.animatediff)
     yield from _animatediff(install, machine)
     yield from _flags(machine)
+    yield Check(N_("NaN check"), True,
+                _("ComfyUI tells no overflow: it comes out as black frames, and a set that makes them is called "
+                  "invalid"), "", ("nan", "invalid_output"))
 
 
 def _folders(install: Install) -> Iterator[Check]:

@@ -70,10 +70,10 @@ def container(environ: Mapping[str, str]) -> str:
 
 
 def meant(path: Path, environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Iterator[Path]:
-    """Installs that somebody may mean who names this folder: below it, above it, or that a host runs on it."""
+    """Installs that somebody may mean who names this folder: below it, or one that a host runs on it."""
     environ = os.environ if environ is None else environ
     yield path / "ComfyUI"
-    yield from path.parents
+    yield path / "ComfyUI_windows_portable" / "ComfyUI"
     for resources in _desktop_1_resources(environ, platform):
         config = _user_data("ComfyUI", environ, platform) / "config.json"
         base = _json(config).get("basePath")

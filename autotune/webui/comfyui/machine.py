@@ -70,8 +70,7 @@ def require_clips(machine: Machine) -> None:
             _("put one, such as mm_sd15_v3.safetensors, into {folder}").format(
                 folder=found.base / "models" / "animatediff_models"))
     if not machine.models:
-        raise NothingToWorkOn(_no_checkpoint(found), _("put one into {folder}").format(
-            folder=found.folders.of("checkpoints")[0]))
+        raise _no_checkpoint(found)
 
 
 def _no_interpreter(found: Install) -> NothingToWorkOn:
@@ -83,13 +82,15 @@ def _no_interpreter(found: Install) -> NothingToWorkOn:
             folder=found.root / "venv"))
 
 
-def _no_checkpoint(found: Install) -> str:
+def _no_checkpoint(found: Install) -> NothingToWorkOn:
     places = found.folders.of("checkpoints")
     others = [name for name, __ in models.listed(places)]
+    hint = _("put a Stable Diffusion 1.5 checkpoint into {folder}").format(folder=places[0])
     if not others:
-        return _("no checkpoint in {folders}").format(folders=_named(places))
-    return _("none of the checkpoints in {folders} is a Stable Diffusion 1.5, which AnimateDiff needs: {names}").format(
-        folders=_named(places), names=", ".join(others[:5]) + (", …" if len(others) > 5 else ""))
+        return NothingToWorkOn(_("no checkpoint in {folders}").format(folders=_named(places)), hint)
+    return NothingToWorkOn(
+        _("none of the checkpoints in {folders} is a whole Stable Diffusion 1.5, which AnimateDiff needs: "
+          "{names}").format(folders=_named(places), names=", ".join(others[:5] + ["…"] * (len(others) > 5))), hint)
 
 
 def _named(places: list[Path]) -> str:

@@ -39,13 +39,23 @@ class ComfyUI(WebUI):
     lines: LogLines = LINES
     programs: tuple[str, ...] = ("main.py",)
     formats: tuple[LaunchFormat, ...] = (RunFile(), StabilityMatrixFile(), ComfyCliFile())
-    folder_names: tuple[str, ...] = ("ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI")
+    folder_names: tuple[str, ...] = (
+        "ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI",
+        "ComfyUI-Installs/ComfyUI/ComfyUI", "StabilityMatrix/Data/Packages/ComfyUI",
+        "AppData/Roaming/StabilityMatrix/Packages/ComfyUI", "AppData/Local/Programs/ComfyUI/resources/ComfyUI",
+        "/Applications/ComfyUI.app/Contents/Resources/ComfyUI")
 
     def holds(self, root: Path) -> bool:
         """Whether the folder holds ComfyUI's main.py with its own modules beside it."""
         from autotune.webui.comfyui.install import is_comfyui
 
         return is_comfyui(root)
+
+    def meant(self, path: Path) -> Iterator[Path]:
+        """ComfyUI inside the portable's folder, or the one that Comfy Desktop runs on the folder of its models."""
+        from autotune.webui.comfyui.hosts import meant
+
+        return meant(path)
 
     def catalogue(self, root: Path) -> Catalogue:
         """The flags that the install's own comfy/cli_args.py defines, with what is known of each."""
