@@ -47,6 +47,7 @@ _PATHS = {name: Flag(name, "fixed", "", takes) for name, takes in {
     "--base-directory": "1", "--extra-model-paths-config": "+"}.items()}
 """Flags that stay and name places, relative ones counted from where the owner starts ComfyUI."""
 
+STARTER = "start_main.py"
 NODE = "autotune_trial"
 """Folder of the trial's own custom node."""
 VARIABLE = "AUTOTUNE_COMFYUI_TRIAL"
@@ -98,8 +99,15 @@ def prepare(start: TrialStart) -> TrialCommand:
         "checkpoint": preferred_checkpoint(start.root, start.words),
         "input": str(place.input), "output": str(place.output),
     })
-    program = (str(start.python), *(("-s",) if embedded else ()), "-u", str(start.root / "main.py"))
-    return TrialCommand((*program, *words), env, tuple(filter(None, (begun.problem,))))
+    program = (str(start.python), *(("-s",) if embedded else ()), "-u", *_starter(start.python, start.folder))
+    return TrialCommand((*program, str(start.root / "main.py"), *words), env, tuple(filter(None, (begun.problem,))))
+
+
+def _starter(python: Path, folder: Path) -> tuple[str, ...]:
+    """The script that starts main.py in a Python that takes no PYTHONPATH; none for any other."""
+    if not any(python.parent.glob("python*._pth")):
+        return ()
+    return (str(shutil.copy(Path(trial_node.__file__).parent / STARTER, folder)),)
 
 
 def _lay_out(folder: Path, port: int, known: OwnParser) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotune.model.errors import NothingToWorkOn
-from autotune.webui.comfyui import environment, isolation
+from autotune.trial import written_files
+from autotune.webui.comfyui import environment, isolation, trial_node
 from autotune.webui.comfyui.install import identify
 from autotune.webui.face import Credentials, TrialCommand, TrialStart
 from tests.webui.comfyui import installs
@@ -250,3 +253,40 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     (made.root / "main.py").unlink()
     with pytest.raises(NothingToWorkOn, match=r"has no main\.py"):
         isolation.prepare(start)
+
+
+MAIN = """
+import json, os, sys
+from pathlib import Path
+root = Path(__file__).resolve().parent
+(root / "written.txt").write_text("by a node of its owner's")
+Path(os.environ["TOLD"]).write_text(json.dumps([__name__, sys.argv, sys.modules["__main__"].__file__, __file__]))
+"""
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_python_without_pythonpath_records_what_it_writes_too(isolated: bool, tmp_path: Path) -> None:
+    root, run, told = tmp_path / "ComfyUI", tmp_path / "runs" / "run", tmp_path / "told.json"
+    main = write(root / "main.py", MAIN)
+    run.mkdir(parents=True)
+    written_files.take(root, run)
+    env = {**os.environ, "TOLD": str(told)}
+    env |= written_files.variables(root, run, env)
+    starter = Path(trial_node.__path__[0]) / isolation.STARTER
+    command = [sys.executable, *(["-I"] if isolated else []), str(starter), str(main), "--fast", "a b"]
+    subprocess.run(command, env=env, check=True, timeout=60)
+    name, argv, module, file = json.loads(told.read_text())
+    assert (name, argv) == ("__main__", [str(main), "--fast", "a b"]) and module == file == str(main)
+    assert [(one.path, one.what) for one in written_files.restore(run)] == [("written.txt", "moved out")]
+    assert not (root / "written.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["python313._pth", "pyvenv.cfg"])
+def test_only_such_a_python_is_started_through_it(name: str, tmp_path: Path) -> None:
+    made = installs.portable(tmp_path)
+    write(made.root.parent / "python_embeded" / name, "import site\n")
+    argv = prepared(made.root, tmp_path / "run").argv
+    assert isinstance(argv, tuple)
+    assert (argv[3:5] == (str(tmp_path / "run" / isolation.STARTER), str(made.root / "main.py"))) is (
+        name.endswith("_pth"))
+    assert Path(argv[3]).is_file() and argv[1:3] == ("-s", "-u")
