@@ -159,16 +159,16 @@ class KSampler:
             "denoise": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01,
                                   "tooltip": "The share of the schedule that is sampled."})}}
 
-    def sample(self, model: Patched, seed: int, steps: int, cfg: float, sampler_name: str, scheduler: str,
-               positive: list[tuple[str, Clip]], negative: list[tuple[str, Clip]], latent_image: dict[str, Tensor],
-               denoise: float = 1.0) -> tuple[dict[str, Tensor]]:
-        """The sampled latents; raises what the faults on demand say."""
+    def sample(self, model: Patched, latent_image: dict[str, Tensor], steps: int, sampler_name: str,
+               **given: Any) -> tuple[dict[str, Tensor]]:  # noqa: ANN401 - numbers, texts and conditionings
+        """The sampled latents; ``given``: the other inputs. Raises what the faults on demand say."""
         run = Runtime.current
         fail_on_demand(run)
         started = time.monotonic()
-        plain = {"steps": steps, "cfg_scale": cfg, "sampler": sampler_of(sampler_name), "scheduler": scheduler,
-                 "seed": seed}
-        wanted = _request(model, (positive[0][0], negative[0][0]), latent_image, denoise, plain)
+        plain = {"steps": steps, "sampler": sampler_of(sampler_name), "cfg_scale": given["cfg"],
+                 "scheduler": given["scheduler"], "seed": given["seed"]}
+        prompts = (given["positive"][0][0], given["negative"][0][0])
+        wanted = _request(model, prompts, latent_image, given["denoise"], plain)
         _prepare(model, wanted)
         with Bars(steps, shown=True, total=False) as bars:
 

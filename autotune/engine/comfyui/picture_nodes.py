@@ -118,9 +118,9 @@ class SaveAnimatedWEBP:
             "quality": ("INT", {"default": 80, "min": 0, "max": 100}),
             "method": ("COMBO", {"multiselect": False, "options": list(cls.METHODS)})}, "hidden": HIDDEN}
 
-    def save(self, images: Tensor, filename_prefix: str, fps: float, lossless: bool, quality: int, method: str,
-             prompt: Json = None, extra_pnginfo: Json = None) -> dict[str, Json]:
-        """Writes the file and tells its name; hands the pictures on."""
+    def save(self, images: Tensor, filename_prefix: str, fps: float, prompt: Json = None, extra_pnginfo: Json = None,
+             **form: Json) -> dict[str, Json]:
+        """Writes the file and tells its name; hands the pictures on. ``form``: lossless, quality, method."""
         pictures = pillow(images)
         folder, name, number, inside, _prefix = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory(), *pictures[0].size)
@@ -129,7 +129,7 @@ class SaveAnimatedWEBP:
             exif[EXIF_MODEL if key == "prompt" else EXIF_MAKE - at] = f"{key}:{value}"
         path = Path(folder) / f"{name}_{number:05}_.webp"
         pictures[0].save(path, save_all=True, duration=int(1000.0 / fps), append_images=pictures[1:], exif=exif,
-                         lossless=lossless, quality=quality, method=self.METHODS[method])
+                         lossless=form["lossless"], quality=form["quality"], method=self.METHODS[form["method"]])
         _finish(path)
         found = {"filename": path.name, "subfolder": inside, "type": "output"}
         return {"ui": {"images": [found], "animated": (len(pictures) != 1,)}, "result": (images,)}

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from types import TracebackType
 from typing import Any
 
 import requests
+
+from tests.waiting import wait_for
 
 LIMIT = 120.0
 CHECKPOINT, MOTION = "reference-tiny.safetensors", "mm_sd15_v2.safetensors"
@@ -77,15 +78,15 @@ class Running:
 
     def ready(self) -> Running:
         """Waits until it answers. Raises AssertionError when it ends instead."""
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log()
-            try:
-                requests.get(f"{self.base}/prompt", timeout=5)
-                return self
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        raise AssertionError(f"no answer: {self.log()}")
+        assert wait_for(self._answers, LIMIT), self.log()
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            return self.get("/prompt").status_code > 0
+        except requests.ConnectionError:
+            return False
 
     def ended(self) -> int:
         """Waits until it has ended; its exit code."""
@@ -122,14 +123,16 @@ class Running:
 
     def wait(self, prompt_id: str) -> dict[str, Any]:
         """Waits until a prompt is done; its entry in the history."""
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end:
-            found = self.get(f"/history/{prompt_id}").json()
-            if found:
-                return dict(found[prompt_id])
+
+        found: dict[str, Any] = {}
+
+        def done() -> bool:
             assert self.process.poll() is None, self.log()
-            time.sleep(0.02)
-        raise AssertionError(f"not done: {self.log()}")
+            found.update(self.get(f"/history/{prompt_id}").json())
+            return prompt_id in found
+
+        assert wait_for(done, LIMIT), self.log()
+        return dict(found[prompt_id])
 
 
 def interpreter(root: Path) -> str:
