@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.language.translate import _
+from autotune.launchfile import formats
 from autotune.model.errors import Busy
 from autotune.webui import running
 from autotune.webui.running import OwnWebUI
@@ -42,12 +45,12 @@ def _running(root: Path) -> str | None:
 def against_writing(root: Path, files: Iterable[Path]) -> Busy | None:
     """Why one of these launch files must not be replaced now: a program that reads or writes it. None: none does."""
     files = list(files)
-    if any(path.suffix == ".json" for path in files):
-        # It rewrites its settings.json while it runs, and would undo the change.
-        pid = _first(lambda process: process.name().lower().startswith("stabilitymatrix"))
-        if pid is not None:
-            return Busy(_("Stability Matrix runs (pid {pid}) and would write over its settings").format(pid=pid),
-                        _("Close it and run again."))
+    for writer in dict.fromkeys(made.writer for made in map(formats.of_file, files) if made is not None):
+        # It rewrites its settings while it runs, and would undo the change.
+        pid = None if writer is None else _first(partial(_is_called, writer.process))
+        if writer is not None and pid is not None:
+            return Busy(_("{program} runs (pid {pid}) and would write over its settings").format(
+                            program=writer.title, pid=pid), _("Close it and run again."))
     for path in files:
         pid = _cmd_running(path, running.web_uis(root)) if path.suffix.lower() in BATCH else None
         if pid is not None:
@@ -70,6 +73,10 @@ def _first(wanted: Callable[[psutil.Process], bool]) -> int | None:
         except (psutil.Error, OSError):
             continue
     return None
+
+
+def _is_called(names: re.Pattern[str], process: psutil.Process) -> bool:
+    return names.fullmatch(process.name().lower().removesuffix(".exe")) is not None
 
 
 def _cmd_running(file: Path, own: Iterable[OwnWebUI]) -> int | None:

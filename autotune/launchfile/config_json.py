@@ -7,12 +7,11 @@ the file's own style.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from autotune.language.translate import _
-from autotune.launchfile.jsonspan import Member, blank, members
+from autotune.launchfile.jsonspan import Member, blank, members, spelled, with_members, without
 from autotune.model.errors import Refused
 
 ABSENT = "\0absent"
@@ -80,34 +79,12 @@ def _object(text: str) -> tuple[list[Member], int, int]:
 
 
 def _set(text: str, key: str, value: Any) -> str:  # noqa: ANN401  # any JSON value
-    found, start, end = _object(text)
-    written = json.dumps(value, ensure_ascii=False)
+    found, start, _end = _object(text)
     mine = [m for m in found if m.key == key]
     if mine:
-        return text[: mine[-1].value] + written + text[mine[-1].end :]
-    name = json.dumps(key, ensure_ascii=False)
-    if not found:
-        return text[: start + 1] + f"{name}: {written}" + text[end - 1 :]
-    last = found[-1]
-    before = re.compile(r"\s*$").search(text, start + 1, found[0].start)
-    gap = before.group() if before else ""
-    if len(found) > 1:
-        between = text[found[-2].end : last.start]
-        gap = between[between.index(",") + 1 :]
-    colon = text[last.start : last.value]
-    colon = colon[len(colon.rstrip(" :\t\r\n")) :]
-    return text[: last.end] + f",{gap}{name}{colon}{written}" + text[last.end :]
+        return text[: mine[-1].value] + spelled(value) + text[mine[-1].end :]
+    return with_members(text, start, len(found), {key: value})
 
 
 def _remove(text: str, key: str) -> str:
-    while True:
-        found, start, _ = _object(text)
-        at = next((i for i, m in enumerate(found) if m.key == key), None)
-        if at is None:
-            return text
-        if at > 0:
-            text = text[: found[at - 1].end] + text[found[at].end :]
-        elif len(found) > 1:
-            text = text[: found[0].start] + text[found[1].start :]
-        else:
-            text = text[: start + 1] + text[found[0].end :]
+    return without(text, _object(text)[1], (key,))

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from autotune.launchfile import stability_matrix
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
 
 
+class Writer(NamedTuple):
+    """A program that keeps such a file in its memory while it runs, and writes it: what people call it, and what its
+    process is called, without .exe, in lower case."""
+
+    title: str
+    process: re.Pattern[str]
+
+
 class LaunchFormat(Protocol):
-    """How such a file is read and edited; ``name`` is the ``kind`` of the files it makes."""
+    """How such a file is read and edited; ``name`` is the ``kind`` of the files it makes.
+
+    ``writer``: the program that would write over a change while it runs; None: none does.
+    """
 
     name: str
+    writer: Writer | None
 
     def claims(self, path: Path) -> bool:
         """Whether a file of this name is one of its."""
@@ -25,10 +38,11 @@ class LaunchFormat(Protocol):
         """The bytes with exactly ``target`` as managed words and every other word as it was. Raises Refused."""
 
 
-class _StabilityMatrix:
+class StabilityMatrixFile:
     """Its settings.json, which holds the options of all its packages."""
 
     name = "stability-matrix"
+    writer: Writer | None = Writer("Stability Matrix", re.compile("stabilitymatrix.*"))
 
     def claims(self, path: Path) -> bool:
         return path.suffix.lower() == ".json"
@@ -40,7 +54,7 @@ class _StabilityMatrix:
         return stability_matrix.edit(file, target, is_managed)
 
 
-_known: dict[str, LaunchFormat] = {"stability-matrix": _StabilityMatrix()}
+_known: dict[str, LaunchFormat] = {"stability-matrix": StabilityMatrixFile()}
 
 
 def register(formats: Iterable[LaunchFormat]) -> None:

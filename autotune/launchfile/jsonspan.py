@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from json import JSONDecodeError, JSONDecoder
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from json import JSONDecodeError, JSONDecoder, dumps
+from typing import Any, NamedTuple
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _VALUE = JSONDecoder().raw_decode
@@ -58,6 +59,49 @@ def items(text: str, i: int) -> tuple[list[Item], int]:
         found.append(Item(i, end))
         i = _next(text, end, "]")
     return found, i + 1
+
+
+def spelled(value: Any) -> str:  # noqa: ANN401  # any JSON value
+    """A value as JSON, characters as they are; halves of surrogate pairs, which no file can hold, as escapes."""
+    plain = dumps(value, ensure_ascii=False)
+    return dumps(value) if any("\ud800" <= char <= "\udfff" for char in plain) else plain
+
+
+def without(text: str, at: int, gone: Collection[str]) -> str:
+    """The text without the members of these keys in the object that opens at ``at``. Raises ValueError."""
+    while True:
+        found, _end = members(text, at)
+        i = next((i for i, member in enumerate(found) if member.key in gone), None)
+        if i is None:
+            return text
+        if i > 0:
+            text = text[: found[i - 1].end] + text[found[i].end :]
+        elif len(found) > 1:
+            text = text[: found[0].start] + text[found[1].start :]
+        else:
+            text = text[: found[0].start] + text[found[0].end :]
+
+
+def with_members(text: str, at: int, number: int, new: Mapping[str, Any]) -> str:
+    """The text with new members in the object that opens at ``at``, before its ``number``-th one, laid out as those
+    that are there. Raises ValueError."""
+    found, _end = members(text, at)
+    if not new:
+        return text
+    if not found:
+        return text[: at + 1] + ", ".join(f"{spelled(k)}: {spelled(v)}" for k, v in new.items()) + text[at + 1 :]
+    last = found[-1]
+    gap = text[at + 1 : found[0].start]
+    if len(found) > 1:
+        between = text[found[-2].end : last.start]
+        gap = between[between.index(",") + 1 :]
+    colon = text[last.start : last.value]
+    colon = colon[len(colon.rstrip(" :\t\r\n")) :]
+    lines = [f"{spelled(key)}{colon}{spelled(value)}" for key, value in new.items()]
+    if number < len(found):
+        before = found[number].start
+        return text[:before] + "".join(f"{line},{gap}" for line in lines) + text[before:]
+    return text[: last.end] + "".join(f",{gap}{line}" for line in lines) + text[last.end :]
 
 
 def _next(text: str, i: int, close: str) -> int:

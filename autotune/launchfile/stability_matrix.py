@@ -17,9 +17,9 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from autotune.language.translate import _
-from autotune.launchfile import windows_words
-from autotune.launchfile.jsonspan import Item, blank, items, members
+from autotune.launchfile.jsonspan import Item, blank, items, members, spelled
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
+from autotune.launchfile.spelled_words import WINDOWS_BLANKS, is_closed, replaced, split
 from autotune.model.errors import Refused
 
 NAME = "stability-matrix"
@@ -49,8 +49,8 @@ def parse(data: bytes, path: Path, root: Path | None = None) -> LaunchFile:
         why_not = _("this package has no saved launch options yet")
         entries = []
     texts = list(filter(None, map(_text_of, entries)))
-    words = tuple(word.text for word in windows_words.split(" ".join(texts)))
-    if not all(map(windows_words.is_closed, texts)):
+    words = tuple(word.text for word in split(" ".join(texts)))
+    if not all(map(is_closed, texts)):
         why_not = _("a quote in this package's launch options is never closed")
     return LaunchFile(path, NAME, data, words, True, why_not, root=root, base=data)
 
@@ -155,10 +155,21 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged, shown: 
 def _prove(result: bytes, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
     after = parse(result, file.path, file.root)
     own, managed = by_owner(after.words, is_managed)
-    if after.why_not or own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
+    same = _others(result, file) == _others(file.data, file)
+    if after.why_not or not same or own != by_owner(file.words, is_managed)[0] or sorted(managed) != sorted(target):
         raise Refused(
             _("{path} cannot be edited safely").format(path=file.path),
             _("In Stability Matrix set the package's launch options to: {flags}").format(flags=" ".join(target)))
+
+
+def _others(data: bytes, file: LaunchFile) -> object:
+    """The whole document without the options of this package."""
+    document = json.loads(data.decode("utf-8").removeprefix("\ufeff"))
+    mine = _find(data, file.path, file.root)[0].data
+    for package in document["InstalledPackages"]:
+        if package == mine:
+            del package["LaunchArgs"]
+    return document
 
 
 def _units(target: Sequence[str]) -> list[list[str]]:
@@ -206,7 +217,7 @@ class _Lines:
     def of(text: str, found: Sequence[Item], at: int, is_managed: IsManaged) -> _Lines:
         raw = [text[item.start : item.end] for item in found]
         entries = [json.loads(one) for one in raw]
-        words = [[word.text for word in windows_words.split(_text_of(entry))] for entry in entries]
+        words = [[word.text for word in split(_text_of(entry))] for entry in entries]
         mine = iter(is_managed([word for own in words for word in own]))
         return _Lines(_Style.of(text, found, at), raw, entries, [[next(mine) for _ in own] for own in words])
 
@@ -255,7 +266,8 @@ class _Lines:
         for number, entry in enumerate(self.entries):
             if not isinstance(entry, dict) or entry.get("Name") != "" or not isinstance(entry.get("OptionValue"), str):
                 continue
-            value = _replaced(entry["OptionValue"], self.managed[number], words)
+            value = replaced(entry["OptionValue"], split(entry["OptionValue"]), self.managed[number], " ".join(words),
+                             WINDOWS_BLANKS)
             words = []
             if value != entry["OptionValue"]:
                 self.raw[number] = _with_value(self.raw[number], value)
@@ -263,27 +275,11 @@ class _Lines:
             new.append(self.style.write({**_UNTITLED, "OptionValue": " ".join(words)}))
 
 
-def _replaced(value: str, managed: Sequence[bool], words: Sequence[str]) -> str:
-    """Free text without its managed words, and with ``words`` where the first of them stood, else at the end."""
-    written = " ".join(words)
-    spelled = windows_words.split(value)
-    mine = [word for word, gone in zip(spelled, managed, strict=True) if gone]
-    if not mine and written:
-        return value + (" " if value and not value.endswith(" ") else "") + written
-    for number, word in reversed(list(enumerate(mine))):
-        before, after = value[: word.start], value[word.end :]
-        if number == 0 and written:
-            value = before + written + after
-        else:
-            value = before.rstrip(" ") + after if before else after.lstrip(" ")
-    return value
-
-
 def _with_value(raw: str, value: bool | str) -> str:
     """An option's own text with another value; all else of it stays."""
     found, _end = members(raw, 0)
     mine = [one for one in found if one.key == "OptionValue"]
-    written = json.dumps(value, ensure_ascii=False)
+    written = spelled(value)
     if mine:
         return raw[: mine[-1].value] + written + raw[mine[-1].end :]
     return raw[: found[-1].end] + f', "OptionValue": {written}' + raw[found[-1].end :]
@@ -320,7 +316,7 @@ class _Style:
 
     def write(self, entry: Mapping[str, Any]) -> str:
         """One option in the file's own layout."""
-        pairs = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in entry.items()]
+        pairs = [f"{spelled(k)}: {spelled(v)}" for k, v in entry.items()]
         return "{" + self.field + self.comma.join(pairs) + self.close + "}"
 
     def join(self, lines: Sequence[str]) -> str:

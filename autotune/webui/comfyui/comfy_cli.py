@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.language.translate import _
+from autotune.launchfile.formats import Writer
 from autotune.webui.comfyui.hosts import comfy_cli_config
 from autotune.webui.face import Layout
 
@@ -27,6 +28,7 @@ class ComfyCliFile:
     """comfy-cli's config.ini."""
 
     name = NAME
+    writer: Writer | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether a file of this name is one of its."""

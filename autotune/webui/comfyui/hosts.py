@@ -111,11 +111,15 @@ def desktop_2_record(
     root: Path, environ: Mapping[str, str], platform: str = sys.platform
 ) -> tuple[Path, dict[str, Any]] | None:
     """(installations.json, record) of the install at ``root`` in Comfy Desktop 2; None where it lists none such."""
-    for file, record in _records(environ, platform):
-        place = Path(str(record["installPath"]))
-        if record.get("sourceId") != "desktop" and any(_same(one, root) for one in (place / "ComfyUI", place)):
-            return file, record
-    return None
+    return next(((file, record) for file, record in _records(environ, platform) if starts(record, root)), None)
+
+
+def starts(record: Mapping[str, Any], root: Path) -> bool:
+    """Whether a record of Comfy Desktop 2's list is the one that starts the install at ``root``."""
+    given = record.get("installPath")
+    if not isinstance(given, str) or not given or record.get("sourceId") == "desktop":
+        return False
+    return any(_same(one, root) for one in (Path(given) / "ComfyUI", Path(given)))
 
 
 def _desktop_1(root: Path, environ: Mapping[str, str], platform: str) -> Host | None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.launchfile.formats import Writer
+
 if TYPE_CHECKING:
     from autotune.launchfile.launch_file import IsManaged, LaunchFile
 
@@ -22,6 +24,7 @@ class RunFile:
     """run_nvidia_gpu.bat and its kin."""
 
     name = "comfyui-bat"
+    writer: Writer | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether it is a batch file that starts a main.py, by its content; one that is not there, by its name."""

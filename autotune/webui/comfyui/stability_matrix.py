@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.launchfile import formats
 from autotune.webui import stability_matrix as listed
 from autotune.webui.face import Layout
 
@@ -29,20 +30,8 @@ VALUES = ("--listen", "--port", "--reserve-vram")
 SHOWN = {**dict.fromkeys(SWITCHES, "Bool"), **dict.fromkeys(VALUES, "String")}
 
 
-class StabilityMatrixFile:
+class StabilityMatrixFile(formats.StabilityMatrixFile):
     """Stability Matrix's settings.json, with what its dialog shows of ComfyUI; other packages as ever."""
-
-    name = "stability-matrix"
-
-    def claims(self, path: Path) -> bool:
-        """Whether a file of this name is one of its."""
-        return path.suffix.lower() == ".json"
-
-    def parse(self, data: bytes, path: Path, root: Path | None) -> LaunchFile:
-        """The options of the package at ``root``. Raises Refused."""
-        from autotune.launchfile import stability_matrix
-
-        return stability_matrix.parse(data, path, root)
 
     def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
         """The bytes with exactly ``target`` as managed options. Raises Refused."""

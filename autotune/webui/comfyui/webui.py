@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autotune.model.flagset import Candidate, Effective, SettingValue, Space
 from autotune.model.machine import Fingerprint, Machine
 from autotune.webui.comfyui.comfy_cli import ComfyCliFile
+from autotune.webui.comfyui.desktop import Desktop1File, Desktop2File
 from autotune.webui.comfyui.log_lines import LINES
 from autotune.webui.comfyui.run_files import RunFile
 from autotune.webui.comfyui.stability_matrix import StabilityMatrixFile
@@ -38,7 +39,8 @@ class ComfyUI(WebUI):
 
     lines: LogLines = LINES
     programs: tuple[str, ...] = ("main.py",)
-    formats: tuple[LaunchFormat, ...] = (RunFile(), StabilityMatrixFile(), ComfyCliFile())
+    formats: tuple[LaunchFormat, ...] = (
+        RunFile(), StabilityMatrixFile(), ComfyCliFile(), Desktop1File(), Desktop2File())
     folder_names: tuple[str, ...] = (
         "ComfyUI", "comfyui", "ComfyUI_windows_portable/ComfyUI", "comfy/ComfyUI",
         "ComfyUI-Installs/ComfyUI/ComfyUI", "StabilityMatrix/Data/Packages/ComfyUI",
