@@ -41,7 +41,7 @@ def replaced(value: str, words: Sequence[SpelledWord], gone: Sequence[bool], new
 def split_quoted(text: str) -> tuple[list[SpelledWord], bool]:
     """(the words that Comfy Desktop 2 makes of a text, whether every quote in it is closed)."""
     words: list[SpelledWord] = []
-    i, closed = 0, True
+    i, closed, text = 0, True, text.rstrip(SCRIPT_BLANKS)  # even those that a quote without end would hold
     while i < len(text):
         if text[i] in SCRIPT_BLANKS:
             i += 1

@@ -102,7 +102,7 @@ def _text_of(value: object) -> str | None:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and abs(value) < 2**53:
         return str(value)
-    if isinstance(value, float) and math.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 1e15):
+    if isinstance(value, float) and math.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 2**53):
         return str(int(value)) if value.is_integer() else repr(value)
     return None
 
