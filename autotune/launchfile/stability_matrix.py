@@ -141,7 +141,7 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged, shown: 
     """
     package, text = _find(file.data, file.path, file.root)
     if package.args_at is None or file.why_not is not None:
-        raise Refused(_("{path}: {reason}").format(path=file.path, reason=file.why_not),
+        raise Refused(_("{path} cannot be edited safely: {reason}").format(path=file.path, reason=file.why_not),
                       _("In Stability Matrix open the package's launch options, add {flags}, and save.").format(
                           flags=" ".join(target)))
     found, end = items(text, package.args_at)

@@ -6,7 +6,7 @@ import configparser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotune.model.errors import Refused
@@ -57,6 +57,7 @@ def documents(draw: st.DrawFn) -> tuple[bytes, list[str] | None]:
     return text.replace("\n", draw(st.sampled_from(["\n", "\r\n"]))).encode(), found
 
 
+@settings(deadline=None)
 @given(document=documents(), target=st.sampled_from([TARGET, (), ("--highvram",), ("--cache-lru", "3")]))
 def test_only_the_managed_words_change(document: tuple[bytes, list[str] | None], target: tuple[str, ...]) -> None:
     data, given_words = document

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotune.launchfile.spelled_words import split
@@ -78,6 +78,7 @@ def kept_and_managed(words: Sequence[str]) -> tuple[list[str], list[str]]:
             sorted(word for word, gone in zip(words, mine, strict=True) if gone))
 
 
+@settings(deadline=None)
 @given(others=st.dictionaries(names, anything, max_size=4), flags=st.lists(own_flags | managed_flags, max_size=6),
        absent=st.booleans(), layout=layouts, newline=st.sampled_from(["\n", "\r\n"]), target=targets)
 def test_the_first_keeps_all_else(others: dict[str, Any], flags: list[tuple[str, Any]], absent: bool,
@@ -109,6 +110,7 @@ texts = st.lists(st.sampled_from([
     "--x=é", "\u3000--extra", "--use-pytorch-cross-attention"]), max_size=6)
 
 
+@settings(deadline=None)
 @given(others=st.dictionaries(names, anything, max_size=3), parts=texts | st.none(), blank=st.sampled_from([" ", "  "]),
        layout=layouts, newline=st.sampled_from(["\n", "\r\n"]), target=targets | st.just(two_members),
        source=st.sampled_from(["standalone", "portable", "git"]), before=st.booleans())

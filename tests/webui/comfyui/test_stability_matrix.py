@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotune.launchfile.launch_file import LaunchFile
@@ -110,6 +110,7 @@ targets = st.sampled_from([(), FAST, ("--use-sage-attention",), ("--lowvram", "-
 each = st.lists(own | managed, max_size=5, unique_by=lambda one: str(one["Name"]))
 
 
+@settings(deadline=None)
 @given(others=st.dictionaries(names, anything, max_size=3), layout=layouts, newline=st.sampled_from(["\n", "\r\n"]),
        options=each, target=targets, bom=st.booleans())
 def test_all_else_stays(root: Path, others: dict[str, Any], layout: Mapping[str, Any], newline: str,
