@@ -22,11 +22,11 @@ class Writer(NamedTuple):
 class LaunchFormat(Protocol):
     """How such a file is read and edited; ``name`` is the ``kind`` of the files it makes.
 
-    ``writer``: the program that would write over a change while it runs; None: none does.
+    A class inherits from this one. ``writer``: the program that would write over a change while it runs; None: none.
     """
 
     name: str
-    writer: Writer | None
+    writer: Writer | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether a file of this name is one of its."""
@@ -38,7 +38,7 @@ class LaunchFormat(Protocol):
         """The bytes with exactly ``target`` as managed words and every other word as it was. Raises Refused."""
 
 
-class StabilityMatrixFile:
+class StabilityMatrixFile(LaunchFormat):
     """Its settings.json, which holds the options of all its packages."""
 
     name = "stability-matrix"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.language.translate import _
-from autotune.launchfile.formats import Writer
+from autotune.launchfile.formats import LaunchFormat
 from autotune.webui.comfyui.hosts import comfy_cli_config
 from autotune.webui.face import Layout
 
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 NAME = "comfy-cli"
 
 
-class ComfyCliFile:
+class ComfyCliFile(LaunchFormat):
     """comfy-cli's config.ini."""
 
     name = NAME
-    writer: Writer | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether a file of this name is one of its."""

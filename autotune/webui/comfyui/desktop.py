@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.language.translate import _
-from autotune.launchfile.formats import Writer
+from autotune.launchfile.formats import LaunchFormat, Writer
 from autotune.webui.comfyui.hosts import host_of
 from autotune.webui.face import Layout
 
@@ -25,7 +25,7 @@ SETTINGS = "comfy.settings.json"
 INSTALLATIONS = "installations.json"
 
 
-class Desktop1File:
+class Desktop1File(LaunchFormat):
     """Comfy Desktop 1's comfy.settings.json, which ComfyUI writes, too, while it runs."""
 
     name = "comfy-desktop-1"
@@ -48,7 +48,7 @@ class Desktop1File:
         return edit_settings(file, target, is_managed)
 
 
-class Desktop2File:
+class Desktop2File(LaunchFormat):
     """Comfy Desktop 2's installations.json, which lists all its installs."""
 
     name = "comfy-desktop-2"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autotune.launchfile.formats import Writer
+from autotune.launchfile.formats import LaunchFormat
 
 if TYPE_CHECKING:
     from autotune.launchfile.launch_file import IsManaged, LaunchFile
@@ -20,11 +20,10 @@ _STARTS_OTHER = re.compile(rb"\b(?:webui\.bat|launch\.py|webui\.py)\b", re.IGNOR
 _NAMES = re.compile(r"run_(?:nvidia|amd|intel|cpu|xpu).*|.*comfy.*", re.IGNORECASE)
 
 
-class RunFile:
+class RunFile(LaunchFormat):
     """run_nvidia_gpu.bat and its kin."""
 
     name = "comfyui-bat"
-    writer: Writer | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether it is a batch file that starts a main.py, by its content; one that is not there, by its name."""

@@ -16,6 +16,7 @@ from typing import Any
 from autotune.flags.catalogue import Catalogue, Flag
 from autotune.flags.words import canonical, split
 from autotune.flags.words import replace as replace_words
+from autotune.launchfile.formats import LaunchFormat
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.model.api import Rendered
 from autotune.model.failures import Classified, Evidence
@@ -31,7 +32,7 @@ KNOWN = Catalogue("pretend", "the pretend web UI", True, None, "pretend", {"--en
 LINE = re.compile(rb"^flags = (.*)$", re.MULTILINE)
 
 
-class Ini:
+class Ini(LaunchFormat):
     """pretend.ini: one line ``flags = …``."""
 
     name = "pretend-ini"
