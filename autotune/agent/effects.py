@@ -154,7 +154,7 @@ class RealEffects(Effects):
             raise found.fault
         parts = dict(webui.fingerprint(root, found.path, found.words).parts)
         config = self._config()
-        wanted = profile.with_workflow(profile.load(config.profile), config.workflow)
+        wanted = profile.asked_for(config.profile, config.workflow, webui.usual_profile)
         workflows = [one.workflow_digest for one in wanted.workloads if one.workflow_digest is not None]
         if config.added_models == "when_used" and not workflows:  # a workflow names its own models
             parts = webui.narrowed(parts, max(one.window for one in wanted.workloads))

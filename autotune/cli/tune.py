@@ -48,13 +48,14 @@ def tune_command(
     from autotune.workload import profile as profiles
 
     started = time.monotonic()
-    profile = profiles.with_workflow(profiles.load(profile_name), workflow)
+    profiles.asked_for(profile_name, workflow)  # a mistake in it is told before anything is looked at
+    seen = common.inspect_install()
+    profile = profiles.asked_for(profile_name, workflow, seen.kind.usual_profile)
     options = TuneOptions(
         profile=profile, objective=objective, fresh=fresh, seed=seed, strategy=sampler, cause=common.cause,
         storage=storage or None, newer_than=newer_than,
         budget=seconds_of(budget) if budget else profile.minutes * 60.0,
     )
-    seen = common.inspect_install()
     options = replace(options, taken=time.monotonic() - started)
     with tune_progress(common, started, profile, objective) as progress:
         document = tune(seen, common.places, options, progress)

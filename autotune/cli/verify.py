@@ -48,7 +48,7 @@ def verify_command(
     if measure:
         from autotune.workload import profile as profiles
 
-        profile = profiles.with_workflow(profiles.load(profile_name), workflow)
+        profile = profiles.asked_for(profile_name, workflow, seen.kind.usual_profile)
         document["measured"] = _measure(common, seen, profile, budget)
         document["ok"] = document["ok"] and document["measured"]["answer"] not in ("changed", "loss")
     if common.as_json:

@@ -54,11 +54,14 @@ def full_name(word: str, known: Mapping[str, Known]) -> str | None:
 def looks_like_flag(word: str, known: Mapping[str, Known]) -> bool:
     """Would argparse take this word as an option rather than a value or a positional?
 
-    A known flag, abbreviated or with ``=value``, always; else a word without a blank that is no negative number.
+    A known flag, abbreviated (even where that fits several) or with ``=value``, always; else a word without a blank
+    that is no negative number.
     """
     if len(word) < 2 or not word.startswith("-"):
         return False
-    return full_name(word.partition("=")[0], known) is not None or (" " not in word and not _is_number(word))
+    head = word.partition("=")[0]
+    named = full_name(head, known) is not None or (len(head) > 2 and any(name.startswith(head) for name in known))
+    return named or (" " not in word and not _is_number(word))
 
 
 def _is_number(word: str) -> bool:

@@ -16,7 +16,8 @@ class Parsed:
     """One argument of a parser's source: its names, and how many values it takes (see ``Flag.takes``).
 
     ``choices``: the values it accepts, () for any; ``number``: "int" or "float" where it must be one; ``group``: the
-    name of the group of arguments that exclude each other, "" for none.
+    name of the group of arguments that exclude each other, "" for none; ``usual``: the whole number that it is without
+    being given, as text: giving that excludes nothing.
     """
 
     names: tuple[str, ...]
@@ -25,6 +26,7 @@ class Parsed:
     number: str = ""
     to: str | None = None
     group: str = ""
+    usual: str = ""
 
     @property
     def name(self) -> str:
@@ -70,7 +72,7 @@ def arguments(source: str) -> Iterator[Parsed]:
         if names:
             owner = call.func.value.id if isinstance(call.func.value, ast.Name) else ""
             yield Parsed(names, _takes(call), _choices(call) or _members(call, members), _number(call),
-                         group=owner if owner in groups else "")
+                         group=owner if owner in groups else "", usual=_usual(call))
 
 
 def complaint(words: Sequence[str], source: str) -> str | None:
@@ -91,7 +93,8 @@ def complaint_of(words: Sequence[str], known: Mapping[str, Parsed]) -> str | Non
         if not piece.sound:
             wrong = _("{flag} takes no value") if argument.takes == "0" else _("{flag} lacks its value")
             return wrong.format(flag=piece.flag)
-        other = taken.setdefault(argument.group, argument.name) if argument.group else argument.name
+        counts = argument.group and not (argument.usual and _same_number(piece.values, argument.usual))
+        other = taken.setdefault(argument.group, argument.name) if counts else argument.name
         if other != argument.name:
             return _("{flag} and {other} exclude each other").format(flag=piece.flag, other=other)
         for value in piece.values:
@@ -103,6 +106,16 @@ def complaint_of(words: Sequence[str], known: Mapping[str, Parsed]) -> str | Non
                 wrong = _("{flag} {value!r} is no whole number") if whole else _("{flag} {value!r} is no number")
                 return wrong.format(flag=piece.flag, value=value)
     return None
+
+
+def _same_number(values: Sequence[str], usual: str) -> bool:
+    return len(values) == 1 and _is("int", values[0]) and int(values[0]) == int(usual)
+
+
+def _usual(call: ast.Call) -> str:
+    given = next((one.value for one in call.keywords if one.arg == "default"), None)
+    plain = isinstance(given, ast.Constant) and type(given.value) is int
+    return str(given.value) if plain and isinstance(given, ast.Constant) else ""
 
 
 def _is(number: str, value: str) -> bool:

@@ -266,6 +266,8 @@ class WebUI(Protocol):
     """Parts of the fingerprint whose change acts in a running process; all others act from its next start on."""
     folder_names: tuple[str, ...]
     """What its folder is usually called, the likeliest first."""
+    usual_profile: str = "default"
+    """The profile that it is tuned with where nobody names one."""
 
     def holds(self, root: Path) -> bool:
         """Whether the folder seems to be an install of this kind."""

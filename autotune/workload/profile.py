@@ -16,6 +16,8 @@ from autotune.model.home_folder import expand_home
 from autotune.model.workload import SEARCH_LEVELS, DecideSpec, Profile, ProfileRecord, SearchSpec, Workload
 from autotune.workload import workflow_file
 
+USUAL = "default"
+"""The profile that is meant where none is named; a kind of web UI may have another one (``WebUI.usual_profile``)."""
 TOP_KEYS = ("name", "workload", "search", "decide", "budget")
 WORKLOAD_KEYS = ("width", "height", "frames", "context", "steps", "cfg_scale", "sampler", "weight")
 WORKFLOW_KEYS = ("workflow", "weight")
@@ -103,6 +105,12 @@ def question_json(profile: Profile) -> dict[str, Any]:
     for one in document["workload"]:
         one.pop("workflow", None)
     return document
+
+
+def asked_for(name_or_path: str, workflow: Path | None = None, usual: str = USUAL) -> Profile:
+    """The profile that a verb was asked for; ``usual``: what "default" means for a kind of web UI. Raises
+    UsageProblem."""
+    return with_workflow(load(usual if name_or_path == USUAL else name_or_path), workflow)
 
 
 def with_workflow(profile: Profile, file: Path | None) -> Profile:

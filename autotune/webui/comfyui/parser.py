@@ -76,13 +76,10 @@ def complaint_of(parser: OwnParser, words: Sequence[str]) -> str | None:
     cannot add any, as the command line is parsed before they are loaded."""
     if not parser.by_name:
         return None
-    pieces = argv.pieces(words, parser.by_name)
-    for piece in pieces:
-        word = words[piece.start]
-        if piece.flag is None and word != "--":
+    for piece in argv.pieces(words, parser.by_name):
+        if piece.flag is None:
+            word = words[piece.start]
             return _ambiguous(word, parser) or _("this ComfyUI does not know {word}").format(word=word)
-        if piece.flag is None and piece.end - piece.start > 1:
-            return _("this ComfyUI does not know {word}").format(word=words[piece.start + 1])
     wrong = checker.complaint_of(words, parser.by_name)
     if wrong:
         return wrong

@@ -47,6 +47,8 @@ class ComfyUI(WebUI):
         "AppData/Roaming/StabilityMatrix/Packages/ComfyUI", "AppData/Local/Programs/ComfyUI/resources/ComfyUI",
         "/Applications/ComfyUI.app/Contents/Resources/ComfyUI")
 
+    usual_profile = "comfyui-default"
+
     def holds(self, root: Path) -> bool:
         """Whether the folder holds ComfyUI's main.py with its own modules beside it."""
         from autotune.webui.comfyui.install import is_comfyui

@@ -79,6 +79,7 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     dropped: list[Excluded] = []
     if not machine.runtime.switches:
         wanted = _without_switches(wanted, dropped)
+    wanted = SearchSpec(tuple(one for one in wanted.dimensions if one[0] in levels.DIMENSIONS))  # others are ComfyUI's
     base = _base_of(machine, wanted)
     if not base.site.catalogue.tuned:
         return _only_baseline(base)

@@ -36,6 +36,8 @@ _FUNCTIONS = {"attention_sage": "sage", "attention3_sage": "sage", "attention_fl
               "attention_xformers": "xformers", "attention_pytorch": "pytorch", "attention_split": "split",
               "attention_sub_quad": "quad"}
 """Functions of comfy/ldm/modules/attention.py -> the attention class."""
+_BRINGS_ALONG = {"memory": ("dynamic_vram",)}
+"""Dimensions whose flags also decide on another one."""
 
 
 def mismatches(expected: Effective, reported: Reported, machine: Machine) -> list[str]:
@@ -90,7 +92,7 @@ def _state(flag: str, given: Given, against: Mapping[str, str], site: Site) -> F
     if idle:
         return FlagState(flag, True, False, idle)
     dimension = site.catalogue.flags[flag].dimension or ""
-    dimensions = tuple(FAST_MEMBERS) if flag == FAST else (dimension,)
+    dimensions = (*FAST_MEMBERS, "cuda_malloc") if flag == FAST else (dimension, *_BRINGS_ALONG.get(dimension, ()))
     why = "; ".join(against[name] for name in dimensions if name in against)
     return FlagState(flag, True, not why, why)
 
