@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -31,17 +32,26 @@ _HOSTS = ("stability_matrix", "desktop")
 _LATER_HOSTS = ("comfy_cli",)
 """Modules of this folder whose ``found(root, environ, platform)`` says that another program starts the install."""
 
+_MOST_SHELLS = 6
+"""Programs above a process that are looked at: cmd, a launcher of Python, one of its own."""
+
 Found = Callable[[Path, Mapping[str, str], str], "Layout | None"]
 
 
-def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None) -> Layout:
-    """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent."""
+def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None,
+              named: Path | None = None) -> Layout:
+    """What a folder holds, and where its flags are written. Raises nothing; an unreadable part counts as absent.
+
+    ``named``: the launch file that its owner named; a batch file counts on Windows, wherever it lies.
+    """
     environ = os.environ if environ is None else environ
     found = _by_host(_HOSTS, root, environ, platform)
     if found is None:
         found = _container(root, environ) or _batch_files(root, platform)
     if found is None:
         found = _by_host(_LATER_HOSTS, root, environ, platform) or _unmanaged(root)
+    if named is not None and named not in found.launch_files and platform == "win32" and RunFile().claims(named):
+        found = replace(found, manageable=True, launch_files=(named,), why_not=None, one_of=True)
     own = found.owners_file or (found.launch_files[0] if found.launch_files else None)
     return replace(found, kind=kind_of(root), owners_file=own)
 
@@ -212,8 +222,15 @@ def _lines_above(pid: int) -> list[str]:
     """The command lines of the shells that started a process, the nearest first."""
     import psutil
 
-    try:
-        shells = [one for one in psutil.Process(pid).parents() if one.name().lower() in ("cmd.exe", "cmd")]
-        return [" ".join(one.cmdline()) for one in shells[:3]]
-    except (psutil.Error, OSError):
-        return []
+    found: list[str] = []
+    with suppress(psutil.Error, OSError):
+        child = psutil.Process(pid)
+        for _step in range(_MOST_SHELLS):
+            above = psutil.Process(child.ppid())
+            if above.create_time() > child.create_time():
+                break  # its parent has ended, and another program has that number now
+            words = above.cmdline()
+            if words and re.search(r"(?:^|[\\/])cmd(?:\.exe)?$", words[0].strip('"'), re.IGNORECASE):
+                found.append(" ".join(words))
+            child = above
+    return found

@@ -99,7 +99,7 @@ def _named(places: list[Path]) -> str:
 
 def _facts(found: Install, words: tuple[str, ...]) -> ProbedInstall:
     parts = split(words, known_flags.load(found.root))
-    seen = layout.recognise(found.root)
+    seen = layout.recognise(found.root, named=found.launch_file)
     return ProbedInstall(
         flavour=found.kind,
         version=found.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,9 @@ def several(folder: Path, **files: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize("host", ["", "portable", "stability-matrix", "comfy-cli"])
+@pytest.mark.parametrize("host", [
+    "", "portable", "stability-matrix",
+    pytest.param("comfy-cli", marks=pytest.mark.skipif(os.name == "nt", reason="laid out in a home of Linux"))])
 def test_who_starts_it_has_its_flags(tmp_path: Path, host: str) -> None:
     made = HOSTS[host](tmp_path)
     found = layout.recognise(made.root, made.platform, made.environ)
@@ -84,6 +87,15 @@ def test_batch_files_of_its_owner_count_wherever_they_lie(tmp_path: Path, place:
     found = layout.recognise(root, "win32", {})
     assert found.manageable and found.launch_files == (mine,) and found.host == ""
     assert layout.in_effect(root, found).words == ("--port", "8190")
+
+
+def test_a_named_batch_file_counts_wherever_it_lies(tmp_path: Path) -> None:
+    root = clone(tmp_path).root
+    mine = write(tmp_path / "elsewhere/comfy.bat", f"@python {root}\\main.py --port 8190\n")
+    assert not layout.recognise(root, "win32", {}).manageable
+    assert not layout.recognise(root, "linux", {}, mine).manageable
+    found = layout.recognise(root, "win32", {}, mine)
+    assert found.manageable and found.launch_files == (mine,)
 
 
 @pytest.mark.parametrize("name", ["CLI_ARGS", "COMFY_CMDLINE_EXTRA", "COMFYUI_FLAGS"])
