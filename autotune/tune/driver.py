@@ -442,7 +442,7 @@ class Driver:
         frames = clip.check_clip(gif, task.workload)
         if isinstance(frames, clip.ClipRefusal):
             return ("invalid_output" if frames.animated else "not_animated"), frames.detail, None
-        if task.state == "warmup":  # too few steps for a picture
+        if task.state == "warmup" and not task.workload.is_workflow:  # too few steps for a picture
             return None, "", None
         baseline = task.candidate.id == self._setup.space.baseline
         reference = self._reference.of(ReferenceKey(task.index, task.workload, seed), baseline, gif, frames)
