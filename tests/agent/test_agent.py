@@ -49,6 +49,20 @@ def test_one_part_flipped_is_exactly_one_session_of_its_kind(part: str, tmp_path
         assert f"agent: {part} " in life.world.children[0].words[-1]
 
 
+@pytest.mark.parametrize("part", ["profile", "driver"])
+def test_a_session_renders_the_workflow_that_the_configuration_names(part: str, tmp_path: Path) -> None:
+    file = tmp_path / "flow.json"
+    life = settled(tmp_path, workflow=file)
+    change(life, **{part: "something else"})
+    life.run(2 * DAY)
+    words = life.world.children[0].words
+    assert words[words.index("--workflow") + 1] == str(file)
+    plain = settled(tmp_path / "plain")
+    change(plain, **{part: "something else"})
+    plain.run(2 * DAY)
+    assert "--workflow" not in plain.world.children[0].words
+
+
 def test_unchanged_days_lead_to_nothing_and_little_waking(tmp_path: Path) -> None:
     life = settled(tmp_path)
     before = life.steps

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -275,6 +276,30 @@ def test_a_model_that_is_merely_added(webui: Path, policy: str, changes: bool) -
         used = json.loads(options.read_text()) | {"sd_model_checkpoint": "another.safetensors"}
         options.write_text(json.dumps(used))
         assert world.fingerprint_parts()["checkpoint"] == "another.safetensors 999"
+    finally:
+        world.close()
+
+
+def test_a_workflow_that_changes_is_another_question(webui: Path) -> None:
+    """Other seeds in it are not, and nor is another place of its file."""
+    graph = {"1": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 9}}}
+    flow = webui.parent / "flow.json"
+    flow.write_text(json.dumps(graph))
+    file = webui.parent / "config.toml"
+    file.write_text(f'workflow = "flow.json"\n{CONFIG}')
+    config = configuration.load(file)
+    world = RealEffects(webui, webui.parent / "state", lambda: config, print)
+    try:
+        before = world.fingerprint_parts()
+        graph["1"]["inputs"]["seed"] = 2  # type: ignore[index]
+        flow.write_text(json.dumps(graph))
+        assert world.fingerprint_parts() == before
+        graph["1"]["inputs"]["steps"] = 8  # type: ignore[index]
+        flow.write_text(json.dumps(graph))
+        after = world.fingerprint_parts()
+        assert {part for part in after if after[part] != before[part]} == {"profile"}
+        config = replace(config, workflow=None)
+        assert world.fingerprint_parts()["profile"] != before["profile"]
     finally:
         world.close()
 
