@@ -11,7 +11,8 @@ from autotune.webui.comfyui.flags.rules import site_of
 from tests.webui.comfyui.own_parsers import OLDER, lay_out
 
 OLD, NEW = "0.3.64", "0.26.0"
-NVIDIA = Runtime("3.12", "2.8.0+cu128", "12.8", "9.10", None, device="cuda", compute_capability="8.9")
+NVIDIA = Runtime("3.12", "2.8.0+cu128", "12.8", "9.10", None, device="cuda", compute_capability="8.9",
+                 packages={"comfy_aimdo": "0.4.10"})
 AMD = Runtime("3.12", "2.8.0+rocm6.4", None, None, None, device="cuda")
 CPU = Runtime("3.12", "2.8.0+cpu", None, None, None, device="cpu")
 MPS = Runtime("3.12", "2.8.0", None, None, None, device="mps")

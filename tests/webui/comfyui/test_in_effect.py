@@ -12,7 +12,7 @@ from autotune.webui.comfyui.flags.in_effect import flag_states, idle_flags, mism
 from autotune.webui.face import Reported
 from tests.webui.comfyui.machines import CPU, NVIDIA, machine
 
-SAGE = replace(NVIDIA, packages={"sageattention": "2", "cublas_ops": "1"})
+SAGE = replace(NVIDIA, packages={"comfy_aimdo": "0.4.10", "sageattention": "2", "cublas_ops": "1"})
 
 
 def _reported(flags: str, log: dict[str, Any] | None = None, effect: dict[str, Any] | None = None) -> Reported:

@@ -11,6 +11,7 @@ from tests.webui.comfyui.machines import AMD, CPU, MPS, NEW, NVIDIA, OLD, OLD_CA
 
 WITH_XFORMERS = replace(NVIDIA, xformers="0.0.32")
 WITH_CUBLAS = replace(NVIDIA, packages={"cublas_ops": "0.0.5"})
+WITHOUT_PACKAGES = replace(NVIDIA, packages={})
 TORCH_26, TORCH_1 = replace(NVIDIA, torch="2.6.0+cu124"), replace(NVIDIA, torch="1.13.1+cu117")
 CUDA_13 = replace(NVIDIA, torch="2.14.1+cu130", cuda="13.0")
 
@@ -78,6 +79,7 @@ LEVELS = [
     ("--highvram --enable-dynamic-vram", NVIDIA, {"memory": "highvram", "dynamic_vram": "on"}),
     ("--lowvram", NVIDIA, {"memory": "none", "dynamic_vram": "default"}),
     ("--lowvram --disable-dynamic-vram", NVIDIA, {"memory": "lowvram", "dynamic_vram": "off"}),
+    ("--lowvram", WITHOUT_PACKAGES, {"memory": "lowvram", "dynamic_vram": "default"}),
     ("--lowvram", TORCH_26, {"memory": "lowvram", "dynamic_vram": "default"}),
     ("--enable-dynamic-vram", TORCH_26, {"dynamic_vram": "on"}),
     ("--enable-dynamic-vram", NVIDIA, {"dynamic_vram": "default"}),

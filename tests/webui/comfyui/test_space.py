@@ -24,7 +24,7 @@ from tests.webui.comfyui.own_parsers import MOST, NEWER, OLDER, lay_out, source
 
 FORMS = {OLD: OLDER, NEW: NEWER}
 ALL = replace(NVIDIA, xformers="0.0.32",
-              packages={"sageattention": "2.2", "flash_attn": "2.8", "cublas_ops": "0.0.5"})
+              packages={"comfy_aimdo": "0.4.10", "sageattention": "2.2", "flash_attn": "2.8", "cublas_ops": "1"})
 RUNTIMES = (NVIDIA, ALL, AMD, CPU, MPS, replace(NVIDIA, torch="2.6.0+cu124"), replace(NVIDIA, torch="1.13.1+cu117"),
             replace(NVIDIA, torch="2.14.1+cu130", cuda="13.0"))
 GROUPS: tuple[tuple[str, ...], ...] = (

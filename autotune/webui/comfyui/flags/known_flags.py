@@ -21,6 +21,8 @@ FAST = "--fast"
 FAST_MEMBERS = {"fp16_accumulation": "fp16_accumulation", "cudnn_benchmark": "autotune", "cublas_ops": "cublas_ops",
                 "fp8_matrix_mult": "fp8_matrix_mult"}
 """Dimension -> the member of ``--fast`` that switches it on, in the order in which members are written."""
+STREAMS = "4"
+"""A number of streams that a search may name; older versions of --async-offload take none."""
 DEFAULT_DIMENSIONS = ("attention", "fp16_accumulation", "cudnn_benchmark", "cublas_ops", "channelslast", "cuda_malloc",
                       "memory", "dynamic_vram", "cache", "async_offload")
 """What the default search may vary; the words of these dimensions are always autotune's to edit."""
@@ -49,10 +51,11 @@ def of_machine(machine: Machine) -> Catalogue:
 
 
 def lacks(root: Path) -> tuple[str, ...]:
-    """Tuned flags that the parser of the install would refuse; a missing member of --fast as "--fast NAME"."""
+    """Tuned flags that the parser of the install would refuse; a value that it would refuse as "--fast NAME"."""
     own = parser.read(root)
     flags = [flag.name for flag in _table().values() if flag.dimension and not own.knows(flag.name)]
-    return (*flags, *(f"{FAST} {member}" for member in FAST_MEMBERS.values() if not own.knows(FAST, member)))
+    values = [(FAST, member) for member in FAST_MEMBERS.values()] + [("--async-offload", STREAMS)]
+    return (*flags, *(f"{flag} {value}" for flag, value in values if own.knows(flag) and not own.knows(flag, value)))
 
 
 def unclassified(root: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from autotune.language.translate import _
 from autotune.model.versions import version_numbers
 from autotune.webui.comfyui.flags import rules
 from autotune.webui.comfyui.flags.effective import DEFAULT
-from autotune.webui.comfyui.flags.known_flags import FAST, FAST_MEMBERS
+from autotune.webui.comfyui.flags.known_flags import FAST, FAST_MEMBERS, STREAMS
 from autotune.webui.comfyui.flags.rules import Given, Site
 
 MEMORY_SHORT_MIB = 8192.0
@@ -26,7 +26,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "memory": ("none", "highvram", "gpu-only", "lowvram", "novram"),
     "dynamic_vram": (DEFAULT, "on", "off"),
     "cache": (DEFAULT, "classic", "ram", "high-ram", "lru-64"),
-    "async_offload": (DEFAULT, "off", "2", "4"),
+    "async_offload": (DEFAULT, "off", "2", STREAMS),
     "pinned_memory": (DEFAULT, "off"),
     "smart_memory": (DEFAULT, "off"),
     "fp8_matrix_mult": (DEFAULT, "on"),
@@ -43,7 +43,7 @@ _WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("cache", "lru-64"): ("--cache-lru", "64"),
     ("async_offload", "off"): ("--disable-async-offload",),
     ("async_offload", "2"): ("--async-offload",),
-    ("async_offload", "4"): ("--async-offload", "4"),
+    ("async_offload", STREAMS): ("--async-offload", STREAMS),
     ("pinned_memory", "off"): ("--disable-pinned-memory",),
     ("smart_memory", "off"): ("--disable-smart-memory",),
     ("fp16_intermediates", "on"): ("--fp16-intermediates",),
@@ -152,7 +152,7 @@ def _numbers_obstacle(dimension: str, level: str, place: Place) -> str | None:
         if place.device == "nvidia" and capability < (8, 9):
             return _("it needs compute capability 8.9 or newer, this GPU has {capability}").format(
                 capability=site.runtime.compute_capability)
-    if dimension == "async_offload" and level == "4" and site.catalogue.flags["--async-offload"].takes == "0":
+    if dimension == "async_offload" and level == STREAMS and not site.has("--async-offload", level):
         return _("this install's own parser takes no number after {flag}").format(flag="--async-offload")
     return None
 

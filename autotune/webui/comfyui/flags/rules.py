@@ -27,6 +27,8 @@ ATTENTION_FLAGS = {
 PACKAGES = {"sage": "sageattention", "flash": "flash_attn"}
 """Attention class -> the package that ComfyUI ends without (exit code 255)."""
 CUBLAS = "cublas_ops"
+AIMDO = "comfy_aimdo"
+"""The package that dynamic VRAM is made with."""
 UNKNOWN = "default"
 """The attention class on an AMD GPU without a flag: it depends on the GPU's architecture, which is not known here."""
 MEMORY_FLAGS = ("gpu-only", "highvram", "novram", "lowvram")
@@ -160,9 +162,9 @@ def dynamic_vram(flags: Given, site: Site) -> bool:
 
 
 def dynamic_vram_usual(flags: Given, site: Site) -> bool:
-    """The same with no flag that turns it on or off. WSL, where it is off, and an install without the package
-    comfy_aimdo are not told apart here."""
-    return site.has("--disable-dynamic-vram") and device(flags, site) == "nvidia" and site.torch_since(2, 8)
+    """The same with no flag that turns it on or off. WSL, where it is off, is not told apart here."""
+    return (site.has("--disable-dynamic-vram") and device(flags, site) == "nvidia" and site.torch_since(2, 8)
+            and AIMDO in site.runtime.packages)
 
 
 def memory(flags: Given, site: Site) -> str:
