@@ -17,6 +17,7 @@ from autotune.webui.comfyui.install import Install, identify
 
 PACKAGES = ("torch", "xformers", "sageattention", "flash_attn")
 """Packages whose coming, going or new version changes which flags there are to choose from."""
+_MODULE = re.compile(r"(.+?) (\d+) (\d+)(?:, |$)")
 _CHOICE = re.compile(r"--(?:cuda-device|default-device)[ =]\S+ ?")
 
 
@@ -59,8 +60,7 @@ def narrowed(parts: Mapping[str, str], context: int) -> dict[str, str]:
     """Of the motion modules only the one that a tune would use, so that another one that is added is no change."""
     sizes: dict[str, str] = {}
     frames: dict[str, int] = {}
-    for one in filter(None, parts["motion_module"].split(", ")):
-        name, size, most = one.rsplit(" ", 2)
+    for name, size, most in _MODULE.findall(parts["motion_module"]):  # a name may have a comma in it
         sizes[name], frames[name] = size, int(most)
     used = motion_modules.preferred_module(frames, context)
     return {**parts, "motion_module": f"{used} {sizes[used]}" if used is not None else ""}

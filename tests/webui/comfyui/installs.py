@@ -87,6 +87,7 @@ def animatediff(folder: Path, version: str = "1.5.7") -> Path:
     """The nodes of AnimateDiff-Evolved, by the files that tell them."""
     write(folder / "__init__.py", "NODE_CLASS_MAPPINGS = {}\n")
     write(folder / "animatediff/nodes.py")
+    write(folder / "animatediff/nodes_gen2.py")
     write(folder / "animatediff/model_injection.py")
     write(folder / "pyproject.toml",
           f'[project]\nname = "comfyui-animatediff-evolved"\nversion = "{version}"\n\n[tool.comfy]\nversion = "no"\n')
