@@ -30,7 +30,8 @@ WINDOWS_ROOMS ?= agent cli config decide disk flags language launchfile machine 
 WINDOWS_SHORT ?= disk store cli/test_output.py launchfile/test_corpus.py::test_cmd_agrees launchfile/test_hostile.py \
   launchfile/test_lock.py launchfile/test_permissions.py agent/test_verb_guard.py agent/test_logs.py \
   agent/test_notify.py agent/test_schtasks.py agent/test_service.py webui/test_bat_environment.py \
-  trial/test_server.py webui/test_windows_start.py
+  trial/test_server.py webui/test_windows_start.py webui/comfyui/test_layout.py \
+  webui/comfyui/test_run_files_judged.py webui/comfyui/test_portable_by_cli.py
 
 windows-python:
 	PYTHON=$(PYTHON) tests/windows/python.sh .venv-windows dev

@@ -35,6 +35,9 @@ _LATER_HOSTS = ("comfy_cli",)
 _MOST_SHELLS = 6
 """Programs above a process that are looked at: cmd, a launcher of Python, one of its own."""
 
+_OTHER_GPUS = re.compile(r"(?<![a-z])(?:amd|rocm|zluda|intel|xpu|directml)(?![a-z])", re.IGNORECASE)
+"""Makers and runtimes other than NVIDIA's in a batch file's name."""
+
 Found = Callable[[Path, Mapping[str, str], str], "Layout | None"]
 
 
@@ -186,11 +189,17 @@ def _undecided(files: Sequence[LaunchFile]) -> LaunchFile:
 
 
 def fit_machine(files: Sequence[LaunchFile], nvidia: bool) -> list[LaunchFile]:
-    """The files made for a machine with an NVIDIA GPU, or without: those for the CPU count where no other does."""
+    """The files made for a machine with an NVIDIA GPU, or without: those for the CPU count where no other does.
+
+    Where NVML tells of no GPU, one may be there all the same: files for NVIDIA count unless others name a maker, too.
+    """
     on_gpu = [file for file in files if "--cpu" not in file.words]
-    other = "amd" if nvidia else "nvidia"
-    ours = [file for file in on_gpu if other not in file.path.name.lower()]
-    return ours or on_gpu or list(files)
+    others = [file for file in on_gpu if _OTHER_GPUS.search(file.path.stem)]
+    if nvidia:
+        on_gpu = [file for file in on_gpu if file not in others] or on_gpu
+    elif others:
+        on_gpu = [file for file in on_gpu if "nvidia" not in file.path.stem.lower()]
+    return on_gpu or list(files)
 
 
 def has_nvidia() -> bool:

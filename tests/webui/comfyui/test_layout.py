@@ -126,8 +126,12 @@ MACHINES = {
     ("run_nvidia_gpu", "run_amd_gpu", False): "run_amd_gpu",
     ("run_nvidia_gpu", "run_nvidia_gpu_fast", True): "",
     ("run_cpu", "run_cpu", False): "run_cpu",
-    ("mine", "run_nvidia_gpu", False): "mine",
+    ("run_intel_gpu", "run_nvidia_gpu", True): "run_nvidia_gpu",
+    ("run_xpu", "run_nvidia_gpu", False): "run_xpu",
+    ("mine", "run_nvidia_gpu", False): "",
     ("mine", "run_nvidia_gpu", True): "",
+    ("mine", "run_amd_gpu", True): "mine",
+    ("mine", "run_cpu", True): "mine",
 }
 
 
