@@ -70,6 +70,12 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     images = _decode(data, form)
     if isinstance(images, ClipRefusal):
         return images
+    # Before they are counted: of frames that are alike in every pixel, a WEBP of Pillow's keeps one.
+    if max(int(image.max()) for image in images) <= BLACK_LEVEL:
+        return ClipRefusal("black", _("every frame is black"))
+    # Frame by frame: a long clip of a workflow, all of it as floating point numbers, would take gigabytes.
+    if max(float(image.astype(np.float32).std(axis=(0, 1)).max()) for image in images) < FLAT_DEVIATION:
+        return ClipRefusal("constant", _("every frame is one flat colour"))
     height, width = images[0].shape[:2]
     if workload.workflow_digest is None:
         if len(images) != workload.frames:
@@ -79,11 +85,6 @@ def check_clip(data: bytes, workload: Workload) -> Frames | ClipRefusal:
     if any(image.shape != images[0].shape for image in images):
         return ClipRefusal("truncated", _("its frames are not of one size"))
     frames = np.stack(images)
-    if int(frames.max()) <= BLACK_LEVEL:
-        return ClipRefusal("black", _("every frame is black"))
-    # Frame by frame: a long clip of a workflow, all of it as floating point numbers, would take gigabytes.
-    if max(float(one.astype(np.float32).std(axis=(0, 1)).max()) for one in frames) < FLAT_DEVIATION:
-        return ClipRefusal("constant", _("every frame is one flat colour"))
     mean = frames.mean(axis=0, dtype=np.float32)
     if len(images) > 1 and np.mean([float(np.abs(one - mean).mean()) for one in frames]) < STILL_DIFFERENCE:
         return ClipRefusal("all_alike", _("all frames are alike: nothing moves"))

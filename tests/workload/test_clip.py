@@ -81,6 +81,15 @@ def test_each_fault_has_its_name(kind: str, data: bytes, animated: bool) -> None
     assert refusal.detail
 
 
+@pytest.mark.parametrize(("level", "kind"), [(0, "black"), (90, "constant")])
+@pytest.mark.parametrize("form", ["GIF", "WEBP"])
+def test_frames_that_a_writer_made_one_of_have_their_own_fault(level: int, kind: str, form: str) -> None:
+    out, images = io.BytesIO(), [Image.new("RGB", (64, 48), (level, level, level)) for _ in range(6)]
+    images[0].save(out, form, save_all=True, append_images=images[1:], duration=125)
+    refusal = clip.check_clip(out.getvalue(), WORKLOAD)
+    assert isinstance(refusal, clip.ClipRefusal) and (refusal.kind, refusal.animated) == (kind, True)
+
+
 @pytest.mark.parametrize("written", [gif, webp])
 def test_a_file_cut_anywhere_is_never_accepted(written: Written) -> None:
     data = written(moving())
