@@ -87,4 +87,5 @@ def _set(text: str, key: str, value: Any) -> str:  # noqa: ANN401  # any JSON va
 
 
 def _remove(text: str, key: str) -> str:
-    return without(text, _object(text)[1], (key,))
+    found, start, _end = _object(text)
+    return without(text, start, [number for number, member in enumerate(found) if member.key == key])

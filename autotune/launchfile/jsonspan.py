@@ -67,19 +67,17 @@ def spelled(value: Any) -> str:  # noqa: ANN401  # any JSON value
     return dumps(value) if any("\ud800" <= char <= "\udfff" for char in plain) else plain
 
 
-def without(text: str, at: int, gone: Collection[str]) -> str:
-    """The text without the members of these keys in the object that opens at ``at``. Raises ValueError."""
-    while True:
+def without(text: str, at: int, gone: Collection[int]) -> str:
+    """The text without these members, by number, of the object that opens at ``at``. Raises ValueError."""
+    for number in sorted(gone, reverse=True):
         found, _end = members(text, at)
-        i = next((i for i, member in enumerate(found) if member.key in gone), None)
-        if i is None:
-            return text
-        if i > 0:
-            text = text[: found[i - 1].end] + text[found[i].end :]
+        if number > 0:
+            text = text[: found[number - 1].end] + text[found[number].end :]
         elif len(found) > 1:
             text = text[: found[0].start] + text[found[1].start :]
         else:
             text = text[: found[0].start] + text[found[0].end :]
+    return text
 
 
 def with_members(text: str, at: int, number: int, new: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """comfy-cli's config.ini, which holds the flags of the default workspace: which installs it starts with them.
 
 ``comfy launch`` gives default_launch_extras only to the workspace that default_workspace names, and only when no flags
-stand behind ``comfy launch --``, and neither --workspace nor --recent names the folder (nor --here, and in versions
-before 2026 no start inside the folder does). It splits the value at every single blank.
+stand behind ``comfy launch --``, and neither --workspace nor --recent names the folder (nor --here does, and before
+1.6 no start inside the folder). It splits the value at every single blank.
 """
 
 from __future__ import annotations

@@ -62,15 +62,18 @@ def edit_settings(file: LaunchFile, target: Sequence[str], is_managed: IsManaged
     document, text = _document(file.data, file.path, dict)
     at = blank(text, 0)
     given = document.get(ARGS)
-    if given is None:
-        text = with_members(without(text, at, (ARGS,)), at, len(document), {ARGS: new}) if new else text
-    else:
-        inside = [member for member in members(text, at)[0] if member.key == ARGS][-1].value
-        keys = [member.key for member in members(text, inside)[0]]
+    args = [member for member in members(text, at)[0] if member.key == ARGS]
+    if given is not None:
+        keys = [member.key for member in members(text, args[-1].value)[0]]
         mine = _managed_keys(file, given, is_managed)
-        first = next((number for number, one in enumerate(keys) if one in mine), len(keys))
-        text = without(text, inside, mine)
-        text = with_members(text, inside, first - sum(one in mine for one in keys[:first]), new)
+        gone = [number for number, key in enumerate(keys) if key in mine]
+        first = gone[0] if gone else len(keys)
+        text = with_members(text, args[-1].value, first, new)  # first, so that one of the old ones shows the layout
+        text = without(text, args[-1].value, [number + len(new) for number in gone])
+    elif args and new:
+        text = text[: args[-1].value] + spelled(new) + text[args[-1].end :]
+    elif new:
+        text = with_members(text, at, len(members(text, at)[0]), {ARGS: new})
     result = text.encode("utf-8")
     _prove(file, parse_settings(result, file.path, file.root), target, is_managed)
     after = json.loads(text)
