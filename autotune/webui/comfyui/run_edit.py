@@ -164,6 +164,6 @@ def _without(text: str, start: int, end: int) -> Splice:
 def _end_of_command(text: str, start: Start) -> int:
     """The offset behind the command's last word, where more can be written."""
     at = max([start.after, *(char.atom.end for char in start.on_line if char.text.strip(" \t"))])
-    while at < len(text) and text[at] not in " \t\r\n&|<>)^":
+    while at < len(text) and text[at] not in ' \t\r\n&|<>)^"':
         at += 1
     return at

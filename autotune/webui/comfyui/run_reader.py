@@ -34,6 +34,8 @@ _PLAIN = re.compile(r"[\w .,:/\\+@=-]*", re.ASCII)
 _REFERENCE = re.compile(r"%([^%:\r\n]+)%")
 _ACTIVATE = re.compile(r"(?:^|[\\/])activate(?:\.bat)?$", re.IGNORECASE)
 _SHELL = re.compile(r"(?:^|[\\/])cmd(?:\.exe)?$")
+_ENDS_AT_ONCE = frozenset(("-h", "--help", "--quick-test-for-ci", "--list-feature-flags"))
+"""Flags with which ComfyUI does not go on to serve: launchers ask it so for what it knows."""
 _VENV = ("PATH", "PROMPT", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME")
 """Variables that the activate.bat of a virtual environment sets."""
 
@@ -170,17 +172,34 @@ class RunFileReader(CmdReader):
 
     def _command(self, node: BatchCommand, mode: int, nested: bool, piped: bool) -> None:
         chars = list(dropwhile(lambda char: char.delimits, without_redirections(node.chars)[0]))
-        head = text_of(words_of(chars)[0]).lower() if words_of(chars) else ""
-        inner = _of_inner_shell(chars)
+        inner, here = _of_inner_shell(chars), self.folders.here
+        self._enter_for_start(words_of(chars))
         for part in inner or [chars]:
             words = words_of(part)
-            at = self._main(words, moved=bool(inner) or head == "start")
-            if at is None:
-                continue
-            begin = next(i for i, char in enumerate(part) if char is words[at][-1]) + 1
-            self._begin(chars, part[begin:], mode, words[at][-1].atom.end, bool(inner))
-            return
+            at = self._main(words)
+            if at is not None:
+                self.folders.here = here
+                begin = next(i for i, char in enumerate(part) if char is words[at][-1]) + 1
+                self._begin(chars, part[begin:], mode, words[at][-1].atom.end, bool(inner))
+                return
+            if inner and words and text_of(words[0]).lower() in ("cd", "chdir", "pushd"):
+                self._enter([word for word in words[1:] if text_of(word).lower() != "/d"])
+        self.folders.here = here
         super()._command(node, mode, nested, piped)
+
+    def _enter_for_start(self, words: list[list[BatchChar]]) -> None:
+        """Follow START to the folder that its /D names."""
+        if not words or text_of(words[0]).lower() != "start":
+            return
+        for i, word in enumerate(words[1:], 1):
+            text = text_of(word).lower()
+            if text.startswith("/d"):
+                self._enter([word[2:]] if len(text) > 2 else words[i + 1 : i + 2])
+                return
+
+    def _enter(self, words: list[list[BatchChar]]) -> None:
+        known = words and self.folders.here and all(map(self._certain, words))
+        self.folders.enter(" ".join(self._path(word) for word in words).strip('"') if known else "")
 
     def _begin(self, command: list[BatchChar], tail: list[BatchChar], mode: int, after: int, shell: bool) -> None:
         """Note a command that starts ComfyUI with the words in ``tail``; ``shell``: another cmd reads them again."""
@@ -214,8 +233,8 @@ class RunFileReader(CmdReader):
                 found.append(reason)
         return found
 
-    def _main(self, words: list[list[BatchChar]], moved: bool) -> int | None:
-        """Index of the word main.py in a command that starts it; None in any other. ``moved``: in another folder."""
+    def _main(self, words: list[list[BatchChar]]) -> int | None:
+        """Index of the word main.py in a command that starts it; None in any other, and in one that ends at once."""
         if not words:
             return None
         texts = [text_of(word).replace('"', "") for word in words]
@@ -227,18 +246,20 @@ class RunFileReader(CmdReader):
             return None
         by_python = at == 0 or any(_PYTHON.search(one) for one in texts[:at]) or any(
             char.atom.depends for word in words[:at] for char in word)
-        return at if by_python and self._is_ours(words[at], moved) else None
+        starts = by_python and not _ENDS_AT_ONCE.intersection(texts[at:])
+        return at if starts and self._is_ours(words[at]) else None
 
-    def _is_ours(self, word: list[BatchChar], moved: bool) -> bool:
+    def _is_ours(self, word: list[BatchChar]) -> bool:
         """Does main.py lie in the install's folder, as far as that can be told?"""
         if self.root is None:
             return True
         text = self._path(word).replace('"', "")
-        known = self._certain(word) and self.folders.here and (not moved or re.match(r"[A-Za-z]:|[\\/]", text))
-        path = self.folders.resolve(text) if known else None
-        if path is None:
-            parts = re.split(r"[\\/]+", text.lower())[:-1]
-            return not parts or parts[-1] in (self.root.name.lower(), ".", "..", "")
+        path = self.folders.resolve(text) if self._certain(word) and self.folders.here else None
+        if path is None:  # its folder by name, in the command or else anywhere in the file
+            name, parts = self.root.name.lower(), re.split(r"[\\/]+", text.lower())[:-1]
+            if parts and parts[-1] not in (".", "..", ""):
+                return parts[-1] == name
+            return name in self.s.lower() or Path(self.folders.folder) == self.root
         return os.path.normcase(os.path.realpath(path)) == os.path.normcase(os.path.realpath(self.root / "main.py"))
 
     def _other(self, chars: list[BatchChar]) -> None:

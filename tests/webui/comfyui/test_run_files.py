@@ -25,6 +25,7 @@ from autotune.webui.comfyui.run_files import RunFile
 from autotune.webui.comfyui.run_reader import split_argv
 from tests.system import fewer
 from tests.webui.comfyui.run_file_maker import owns, run_file, target
+from tests.webui.installs import write
 
 NAME = Path("run_nvidia_gpu.bat")
 OWN = RunFile()
@@ -171,12 +172,40 @@ def test_which_files_are_its(tmp_path: Path, name: str) -> None:
         assert read(tmp_path / name).kind == OWN.name
 
 
-@pytest.mark.parametrize("text", ["pause", "echo python main.py", "python mymain.py", "cd ..\\other\npython main.py"])
+OTHERS = (
+    "pause", "echo python main.py", "python mymain.py", "cd ..\\other\npython main.py",
+    'start "x" cmd /k "cd /d ..\\other && python main.py"', 'start "x" /D ..\\other python main.py',
+    'cmd /c "python other\\main.py"', "python ComfyUI\\main.py --help | findstr fast",
+    "cd /d %NOWHERE%\npython main.py",
+    "git clone x & python ..\\other\\main.py",
+)
+"""Files that start another program's main.py, or none."""
+OURS = (
+    "cd ComfyUI\npython main.py --x", 'start "x" /D ComfyUI cmd /k "python main.py --x & pause"',
+    'cmd /c "cd ComfyUI && call venv\\Scripts\\activate.bat && python main.py --x"',
+    "start /DComfyUI python main.py --x",
+    "python ComfyUI\\main.py --help | findstr fast\npython ComfyUI\\main.py --x", "cd /d %ComfyUI%\npython main.py --x",
+    "pushd .\\ComfyUI\n.\\zluda\\zluda.exe -- python main.py --x",
+    "call conda activate comfy\npython comfyui/MAIN.PY --x",
+    'set "R=%~dp0"\n"%R%python_embeded\\python.exe" -s "%R%ComfyUI\\main.py" --x',
+    "set C=.\\python_embeded\\python.exe -s ComfyUI\\main.py\n%C% --x",
+)
+
+
+@pytest.mark.parametrize("text", OURS)
+def test_the_install_is_recognised_in_what_a_file_starts(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "ComfyUI/main.py")
+    file = OWN.parse(text.encode(), write(tmp_path / "mine.bat", text), tmp_path / "ComfyUI")
+    assert file.words == ("--x",)
+    assert edit(file, ("--lowvram",)) == text.replace("--x", "--x --lowvram").encode()
+
+
+@pytest.mark.parametrize("text", OTHERS)
 def test_a_file_that_starts_no_comfyui_is_refused(tmp_path: Path, text: str) -> None:
     root = tmp_path / "ComfyUI"
     root.mkdir()
     (tmp_path / "run_nvidia_gpu.bat").write_text(text)
     (root / "main.py").touch()
-    (tmp_path.parent / "other").mkdir(exist_ok=True)
+    write(tmp_path.parent / "other/main.py")
     with pytest.raises(Refused, match=r"starts no main\.py"):
         OWN.parse(text.encode(), tmp_path / "run_nvidia_gpu.bat", root)
