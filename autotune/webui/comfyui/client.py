@@ -99,6 +99,10 @@ class Client(WebUIClient):
         if answer.status != 200 or not isinstance(answer.data, dict) or "prompt_id" not in answer.data:
             raise problems.refused(answer.data, answer.status, one)
         self._prompt_id = str(answer.data["prompt_id"])
+        if answer.data.get("node_errors"):
+            # Where one of several outputs is refused, it renders the others.
+            self.interrupt()
+            raise problems.refused(answer.data, answer.status, one)
         found = self._wait(begun, limit, cancel)
         waited = time.monotonic() - begun
         if found.interrupted:

@@ -219,6 +219,16 @@ def test_a_prompt_that_is_not_taken(played: Played, answer: Any, error: str, wor
 
 
 WORDS = st.text(st.characters(codec="utf-8", categories=("L", "P", "N")), min_size=2, max_size=12)
+def test_a_prompt_of_which_a_part_is_not_taken(played: Played) -> None:
+    wrong = {"1": {"errors": [{"type": "value_not_in_list", "message": "Value not in list", "details": "x"}],
+                   "class_type": "LoadImage"}}
+    played.answers["/prompt"] = (200, {"prompt_id": "p", "number": 3, "node_errors": wrong})
+    with pytest.raises(ApiProblem, match="LoadImage: Value not in list") as raised:
+        rendered(played)
+    assert (raised.value.status, raised.value.error) == (400, "value_not_in_list")
+    assert played.asked[-1] == ("POST", "/interrupt", {"prompt_id": "p"}), "the rest of it goes on"
+
+
 TEXTS = st.lists(WORDS, min_size=2, max_size=8).map(" ".join)
 
 
