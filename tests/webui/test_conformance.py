@@ -11,8 +11,10 @@ import pytest
 
 from autotune.webui import recognise
 from autotune.webui.a1111.webui import WEBUI as A1111
+from autotune.webui.comfyui.webui import WEBUI as COMFYUI
 from autotune.webui.face import WebUI
 from tests.webui import conformance
+from tests.webui.comfyui import installs as comfyui_installs
 from tests.webui.installs import webui, write
 from tests.webui.pretend import flavour as pretend
 
@@ -47,6 +49,15 @@ def of_pretend(root: Path) -> Path:
     return root
 
 
+def of_comfyui(root: Path) -> Path:
+    """A package of Stability Matrix, whose settings.json gives a flag of its owner's and one that is tuned."""
+    given = [{"Name": "--preview-size", "Type": "Int", "OptionValue": 256},
+             {"Name": "--use-split-cross-attention", "Type": "Bool", "OptionValue": True}]
+    made = comfyui_installs.stability_matrix(root, given).root
+    write(made / "comfy/cli_args.py", comfyui_installs.cli_args({**comfyui_installs.TAKES, "--preview-size": "1"}))
+    return made
+
+
 @pytest.fixture(autouse=True)
 def with_pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pretend kind as an installed package would bring it."""
@@ -55,6 +66,7 @@ def with_pretend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MADE: dict[str, tuple[WebUI, Callable[[Path], Path]]] = {
     **{name: (A1111, partial(of_a1111, more)) for name, more in KIN.items()},
+    "comfyui": (COMFYUI, of_comfyui),
     "pretend": (pretend.WEBUI, of_pretend),
 }
 

@@ -18,6 +18,8 @@ from autotune.model.workload import SearchSpec
 from autotune.trial import LaunchFailed, LaunchPlan, start
 from autotune.webui import recognise
 from autotune.webui.a1111.webui import WEBUI as A1111
+from autotune.webui.comfyui.webui import WEBUI as COMFYUI
+from tests import reference
 from tests.webui import conformance
 from tests.webui.pretend import flavour as pretend
 from tests.webui.test_conformance import of_pretend
@@ -43,6 +45,20 @@ def test_the_reference_web_ui_conforms(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "autotune.engine", "create", str(root)], check=True, capture_output=True)
     spec = SearchSpec((("attention", ("sdp", "v1", "invokeai")), ("channelslast", ("false", "true"))))
     conformance.check_process(A1111, root, tmp_path / "runs", spec)
+
+
+def test_the_reference_comfyui_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    root = reference.copy(home / "comfy" / "ComfyUI", "comfyui")
+    config = home / ".config" / "comfy-cli" / "config.ini"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[DEFAULT]\ndefault_workspace = {root}\n"
+                      "default_launch_extras = --preview-size 256 --use-split-cross-attention\n")
+    spec = SearchSpec((("attention", ("pytorch", "split", "quad")), ("channelslast", ("false", "true"))))
+    (tmp_path / "empty").mkdir()
+    conformance.check_files(COMFYUI, root, tmp_path / "empty", spec)
+    conformance.check_process(COMFYUI, root, tmp_path / "runs", spec)
 
 
 def test_the_pretend_web_ui_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
