@@ -24,8 +24,10 @@ from autotune.language.translate import N_, _, language
 from autotune.model.errors import AutotuneError, Refused
 from autotune.report.words import plural
 
-OWNED_WORDS = "--opt-split-attention --no-half-vae"
+OWNED_WORDS = {"a1111": "--opt-split-attention --no-half-vae", "comfyui": "--use-split-cross-attention"}
 """What the demo's imaginary user copied from an old guide. Whether something beats it here is for the statistics."""
+PLACES = {"a1111": Path("stable-diffusion-webui"), "comfyui": Path("Data", "Packages", "ComfyUI")}
+"""Where the web UI lies in the temporary folder: ComfyUI as a package of Stability Matrix, which keeps its flags."""
 
 
 @dataclass
@@ -36,6 +38,7 @@ class _DemoStage:
     state: Path
     to_stderr: bool
     quiet: bool
+    flavour: str
     seconds: dict[str, float] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
@@ -69,34 +72,27 @@ class _DemoStage:
               show_default=True, help="Where the report goes.")
 @click.option("--minutes", type=click.FloatRange(1, 60), default=3.0, show_default=True, help="Budget of the tune.")
 @click.option("--seed", type=int, default=0)
+@click.option("--flavour", type=click.Choice(["a1111", "comfyui"]), default="a1111", show_default=True,
+              help="The web UI that it stands for.")
 @YES
-def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int) -> None:
+def demo_command(common: CommonOptions, report: Path, minutes: float, seed: int, flavour: str) -> None:
     """Shows the whole path on a small web UI of our own: probe, tune, apply, verify, rollback.
 
     Nothing of yours is touched: the web UI, its launch file and all records lie in a temporary folder.
     """
     report = report.absolute()
     with tempfile.TemporaryDirectory(prefix="autotune-demo-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder) / "stable-diffusion-webui"
-        stage = _DemoStage(root, Path(folder) / "state", common.as_json, common.quiet)
+        root = Path(folder) / PLACES[flavour]
+        stage = _DemoStage(root, Path(folder) / "state", common.as_json, common.quiet, flavour)
         result = _play(common, stage, report, minutes, seed)
     if common.as_json:
         print_json("demo", result)
 
 
 def _play(common: CommonOptions, stage: _DemoStage, report: Path, minutes: float, seed: int) -> dict[str, Any]:
-    from autotune.cli.progress import working
-
     began = time.monotonic()
-    stage.say(_("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small."))
-    stage.say(f"$ autotune engine create {stage.root.name}")
-    with working(common, N_("Laying out a small web UI")):
-        laid_out = create(stage.root, "tiny", "cpu", False)
-    stage.say(laid_out)
-    launch_file = stage.root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
-    give_flags(launch_file, OWNED_WORDS)
+    launch_file = _lay_out(common, stage)
     before = launch_file.read_bytes()
-    stage.say(_("Its owner's flags, in {name}: {flags}").format(name=launch_file.name, flags=OWNED_WORDS))
 
     stage.run("probe")
     words = ("tune", "--profile", "tiny", "--budget", f"{minutes:g}m", "--seed", str(seed))
@@ -121,6 +117,29 @@ def _play(common: CommonOptions, stage: _DemoStage, report: Path, minutes: float
     return {"tune": tuned, "wall": round(wall, 1), "report": str(report), "restored": same}
 
 
+def _lay_out(common: CommonOptions, stage: _DemoStage) -> Path:
+    """Lays out the web UI, gives it its owner's flags, and returns the file that they stand in."""
+    from autotune.cli.progress import working
+
+    if stage.flavour == "comfyui":
+        stage.say(_("A stand-in, not ComfyUI: autotune's reference ComfyUI, which computes for real, but small."))
+    else:
+        stage.say(_("A stand-in, not AUTOMATIC1111: autotune's reference web UI, which computes for real, but small."))
+    more = "" if stage.flavour == "a1111" else f" --flavour {stage.flavour}"
+    stage.say(f"$ autotune engine create {stage.root.name}{more}")
+    with working(common, N_("Laying out a small web UI")):
+        laid_out = create(stage.root, "tiny", "cpu", False, stage.flavour)
+    stage.say(laid_out)
+    owned = OWNED_WORDS[stage.flavour]
+    if stage.flavour == "comfyui":
+        launch_file = give_package(stage.root, owned)
+    else:
+        launch_file = stage.root / ("webui-user.bat" if sys.platform == "win32" else "webui-user.sh")
+        give_flags(launch_file, owned)
+    stage.say(_("Its owner's flags, in {name}: {flags}").format(name=launch_file.name, flags=owned))
+    return launch_file
+
+
 def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
     """The last words: what was gained, in what time (``wall``: seconds of the demo), and where the report lies."""
     lines = [tuned["reason"]]
@@ -138,6 +157,16 @@ def summary(tuned: dict[str, Any], wall: float, report: Path) -> str:
             tuning=tuned["cost"]["wall"], all=wall),
         _("The report: {path}").format(path=report)]
     return "\n".join([_("What happened"), *(f"  {line}" for line in lines)])
+
+
+def give_package(root: Path, words: str) -> Path:
+    """Lists a fresh reference ComfyUI as a package of Stability Matrix, with flags; returns the file."""
+    options = [{"Name": word, "Type": "Bool", "OptionValue": True} for word in words.split()]
+    package = {"Id": "1", "DisplayName": root.name, "PackageName": root.name, "LaunchCommand": "main.py",
+               "LibraryPath": str(Path(root.parent.name, root.name)), "LaunchArgs": options}
+    file = root.parent.parent / "settings.json"
+    file.write_text(json.dumps({"Version": 1, "InstalledPackages": [package]}, indent=2), encoding="utf-8")
+    return file
 
 
 def give_flags(launch_file: Path, words: str) -> None:
