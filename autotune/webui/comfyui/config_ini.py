@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from autotune.language.translate import _
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
+from autotune.launchfile.quoting import joined
 from autotune.model.errors import Refused
 
 NAME = "comfy-cli"
@@ -55,7 +56,7 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> byte
     """The bytes with exactly ``target`` as managed words of the value. Raises Refused, with the command to start it."""
     mine = is_managed(file.words)
     by_hand = _("Or start it so: comfy launch -- {words}").format(
-        words=" ".join((*by_owner(file.words, is_managed)[0], *target)))
+        words=joined((*by_owner(file.words, is_managed)[0], *target)))
     if file.why_not is not None:
         raise Refused(
             _("{path} cannot be edited safely: {reason}").format(path=file.path, reason=file.why_not), by_hand)

@@ -192,7 +192,7 @@ def _no_number(name: str) -> NoReturn:
 def _editable(file: LaunchFile, target: Sequence[str]) -> None:
     if file.why_not is not None:
         raise Refused(_("{path} cannot be edited safely: {reason}").format(path=file.path, reason=file.why_not),
-                      _("In Comfy Desktop set these startup arguments: {flags}").format(flags=" ".join(target)))
+                      _by_hand(target))
 
 
 def _prove(file: LaunchFile, after: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> None:
@@ -202,5 +202,8 @@ def _prove(file: LaunchFile, after: LaunchFile, target: Sequence[str], is_manage
 
 
 def _unsafe(file: LaunchFile, target: Sequence[str]) -> NoReturn:
-    raise Refused(_("{path} cannot be edited safely").format(path=file.path),
-                  _("In Comfy Desktop set these startup arguments: {flags}").format(flags=" ".join(target)))
+    raise Refused(_("{path} cannot be edited safely").format(path=file.path), _by_hand(target))
+
+
+def _by_hand(target: Sequence[str]) -> str:
+    return _("Set these flags by hand where Comfy Desktop keeps them: {flags}").format(flags=" ".join(target))
