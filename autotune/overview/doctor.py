@@ -66,6 +66,10 @@ def _machine(install: Inspection) -> Iterator[Check]:
 
 def _launch_file(install: Inspection) -> Check:
     if install.path is None:
+        layout = install.launch.layout
+        if layout is not None and layout.why_not:  # flags can be measured there, and are written by hand
+            return Check(N_("launch file"), True, layout.why_not,
+                         _("Its flags go here: {place}").format(place=layout.where_flags_go))
         return Check(N_("launch file"), False, _("there is none"), _("Name it with --launch-file."))
     if install.file is None or install.launch.why_not:
         why = install.launch.why_not or _("cannot be read")
