@@ -70,8 +70,9 @@ def _checkpoint(install: Install) -> Check:
     used = models.first_sd15(listed)
     if used is None:
         folder = install.folders.of("checkpoints")[0]
-        text = _("no Stable Diffusion 1.5 among {count} checkpoints").format(count=len(listed)) if listed else \
-            _("no checkpoint in {folder}").format(folder=folder)
+        text = _("none of these is a whole Stable Diffusion 1.5: {names}").format(
+            names=", ".join(title for title, __ in listed[:MOST_NAMED])) if listed else \
+            _("no checkpoint in {folders}").format(folders=folder)
         return Check(name, False, text, _("Put a Stable Diffusion 1.5 checkpoint into {folder}.").format(folder=folder),
                      STARTUP)
     broken = {path: why for __, path in listed if models.is_sd15(path) is not False and (why := damage(path))}
@@ -96,7 +97,7 @@ def _animatediff(install: Install, machine: Machine) -> Iterator[Check]:
     if nodes is None:
         return
     if not (nodes.root / GEN_2).is_file():
-        yield Check(name, False, _("{folder} is of before November 2023 and lacks the nodes of the second generation"
+        yield Check(name, False, _("{folder} is too old: it lacks the nodes of the second generation (Gen2)"
                                    ).format(folder=nodes.root), _("Update it by ComfyUI Manager, or git pull there."),
                     NO_CLIP)
         return

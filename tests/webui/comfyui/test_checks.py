@@ -46,14 +46,14 @@ LATER = '[project]\nversion = "2"\n[tool.comfy]\nrequires-comfyui = ">=0.40.0"\n
 HARMS: dict[str, tuple[Callable[[Path], object], str, bool, str]] = {
     "no checkpoint": (lambda at: (at / SD15).unlink(), "checkpoint", False, "no checkpoint in"),
     "another family": (lambda at: installs.checkpoint(at / SD15, "flux"), "checkpoint", False,
-                       "no Stable Diffusion 1.5 among 1"),
+                       "whole Stable Diffusion 1.5: sd15.safetensors"),
     "a broken download of it": (lambda at: cut(at / SD15), "checkpoint", False, "broke off"),
     "a broken download of another": (
         lambda at: cut(installs.checkpoint(at / MODELS / "z.safetensors")), "checkpoint", True, "z.safetensors"),
     "a broken module": (lambda at: cut(at / MM), "motion module", False, "broke off"),
     "nothing behind a link": (
         lambda at: (at / MODELS / "x.safetensors").symlink_to(at / "gone"), "linked models", False, "leads nowhere"),
-    "old nodes": (lambda at: (at / NODE / checks.GEN_2).unlink(), "AnimateDiff-Evolved", False, "November 2023"),
+    "old nodes": (lambda at: (at / NODE / checks.GEN_2).unlink(), "AnimateDiff-Evolved", False, "(Gen2)"),
     "nodes for a later one": (
         lambda at: write(at / NODE / "pyproject.toml", LATER), "AnimateDiff-Evolved", True, "0.40.0"),
     "an empty list of folders": (lambda at: write(at / EXTRA, "#\n"), "model folders", False, "stops ComfyUI's start"),
