@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parents[1] / "autotune" / "webui" / "a1111" / "flags" / "data"
+WEBUIS = Path(__file__).parents[1] / "autotune" / "webui"
+DATA, COMFYUI = WEBUIS / "a1111" / "flags" / "data", WEBUIS / "comfyui" / "flags" / "data"
 HEAD = """# Every known flag
 
 What autotune does with each flag, and why; classes are those of [Flags](flags.md#all-other-flags). A flag that
@@ -23,12 +24,13 @@ def page() -> str:
     """The whole page."""
     flavours = json.loads((DATA / "flavours.json").read_text(encoding="utf-8"))["flavours"]
     parts = [HEAD]
-    for path in sorted(DATA.glob("*.json")):
+    for path in sorted((*DATA.glob("*.json"), *COMFYUI.glob("*.json"))):
         data = json.loads(path.read_text(encoding="utf-8"))
         if "groups" not in data:
             continue
         used = [one["title"] for one in flavours.values()
                 if any(path.stem in files for files in (one["files"], *one.get("variants", {}).values()))]
+        used += data.get("used_for", [])
         parts += [f"\n## `{path.stem}`\n", f"Used for: {', '.join(dict.fromkeys(used))}.\n",
                   "| flag | class | why | versions |", "|---|---|---|---|"]
         for group in data["groups"]:

@@ -84,7 +84,8 @@ class EffectAssumptions:
         ("attention", "sdp"): -0.25,            # H200 at 512 x 512 x 16 x 20: 4.9 s, Doggettx 7.2, InvokeAI 7.2,
         ("attention", "sdp-no-mem"): -0.25,     # sub-quadratic 7.9, none 8.2, V1 13.5
         ("attention", "xformers"): -0.2,        # within a few percent of sdp in webui-benchmarks-2023.csv
-        ("attention", "sub-quad"): 0.09,
+        **{("attention", name): -0.25 for name in ("pytorch", "sage", "flash")},  # ComfyUI's; fused kernels, as sdp
+        ("attention", "sub-quad"): 0.09, ("attention", "quad"): 0.09,
         ("attention", "none"): 0.13,
         ("attention", "v1"): 0.4,
         ("batch_cond_uncond", "false"): 0.04,   # speed for memory: 5.60 against 4.21 GB on a 4090
@@ -94,14 +95,14 @@ class EffectAssumptions:
         ("memory", "medvram"): 0.15,            # +1.1 s of 4.9 to 7.2 s on the H200
         ("memory", "lowvram"): 0.6,
         ("precision", "no-half"): 0.4,
-        ("precision", "full"): 0.4,
+        ("precision", "full"): 0.4, ("unet", "fp32"): 0.4,
         ("sdpa_order", "flash"): 0.08,          # H200, against cuDNN's kernel, which torch takes there by itself
         ("sdpa_order", "mem-efficient"): 0.1,   # H200: 0.17 against cuDNN's, 0.09 against flash
         ("sdpa_order", "math"): 1.1,
     }))
     """Expected log seconds of a level, all others 0. It orders what is tried first; two clips outweigh it."""
     family: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(
-        {"sdp": "fused", "sdp-no-mem": "fused", "xformers": "fused"}))
+        dict.fromkeys(("sdp", "sdp-no-mem", "xformers", "pytorch", "sage", "flash"), "fused")))
     """Attention classes that run fused kernels: on most cards they are about equally fast."""
     family_sd: Mapping[str, float] = field(default_factory=lambda: _frozen({"fused": 0.09}))
     """How far the classes of one family differ (AnimateDiff stretches it). Too small: the best of them is not looked

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from autotune.decide.assumptions import ASSUMED, Assumptions, EffectAssumptions, Level, NoiseAssumptions
 from autotune.decide.surface import Surface
 from autotune.model.flagset import Space
+from autotune.model.workload import SEARCH_LEVELS
 
-DIMENSIONS = ("attention", "batch_cond_uncond", "channelslast", "no_half_vae", "precision", "memory",
-              "cudnn_benchmark", "fp16_accumulation", "sdpa_order")
+DIMENSIONS = tuple(SEARCH_LEVELS)
 """All dimensions: each multiplies the peak."""
-FUSED_ATTENTION = ("sdp", "sdp-no-mem", "xformers")
+FUSED_ATTENTION = ("sdp", "sdp-no-mem", "xformers", "pytorch", "sage", "flash")
 """Attention classes that run fused kernels."""
 
 
@@ -26,10 +26,10 @@ def _memory_mean() -> dict[Level, float]:
     """Expected log MiB of a level, all others 0."""
     return {
         **{("attention", name): -0.5 for name in FUSED_ATTENTION},  # H200: 5.2 GB of 20 GB with split
-        ("attention", "sub-quad"): -0.4,
+        ("attention", "sub-quad"): -0.4, ("attention", "quad"): -0.4,
         ("batch_cond_uncond", "false"): -0.25,  # 4.21 against 5.60 GB on a 4090
         ("memory", "medvram"): -0.35,
-        ("memory", "lowvram"): -0.7,
+        ("memory", "lowvram"): -0.7, ("memory", "novram"): -0.7,
         ("no_half_vae", "true"): 0.05,
         ("precision", "no-half"): 0.5,
         ("precision", "full"): 0.5,

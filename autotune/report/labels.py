@@ -14,7 +14,7 @@ _WORDS = {
     ("precision", "half"): N_("half precision"),
     ("precision", "full"): N_("full precision"),
     ("memory", "medvram"): "medvram",
-    ("memory", "lowvram"): "lowvram",
+    **{("memory", mode): mode for mode in ("lowvram", "novram", "highvram", "gpu-only")},
     ("batch_cond_uncond", "off"): N_("conds one by one"),
     ("unet", "fp32"): "UNet fp32",
     ("vae", "fp32"): "VAE fp32",

@@ -51,8 +51,8 @@ class Contenders:
     home: int
 
 
-def contenders(view: View) -> Contenders:
-    """The sets that may still be best; the baseline is always among them."""
+def contenders(view: View, also: frozenset[str] = frozenset()) -> Contenders:
+    """The sets that may still be best; the baseline is always among them, and as many of ``also``, the best ones."""
     import numpy as np
 
     posterior, space = view.posterior, view.space
@@ -62,7 +62,9 @@ def contenders(view: View) -> Contenders:
     price = THRESHOLDS.flag_price * np.array([len(c.differing_levels(base)) for c in runners])
     mean, variance = posterior.mean[places], np.diag(posterior.cov)[places]
     hope = mean + price - 2.0 * np.sqrt(np.maximum(variance - variance.min(), 0.0))
-    order = [int(i) for i in np.argsort(hope, kind="stable")[:THRESHOLDS.most_contenders]]
+    ranked = [int(i) for i in np.argsort(hope, kind="stable")]
+    named = [i for i in ranked if runners[i].id in also]
+    order = list(dict.fromkeys((*ranked[:THRESHOLDS.most_contenders], *named[:THRESHOLDS.most_contenders])))
     home = next(i for i, c in enumerate(runners) if c.id == space.baseline)
     if home not in order:
         order.append(home)

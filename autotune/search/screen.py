@@ -132,7 +132,9 @@ class Screen:
         if view.history.spent > THRESHOLDS.search_share * view.history.budget:
             return None
         clip = view.round_cost(self.space.baseline)
-        now = contenders(view)
+        # After a failure only sets with little that is new may be tried. Where each flag needs a start, the best have
+        # more.
+        now = contenders(view, allowed if view.failures.count else frozenset())
         near = view.posterior.gain(self.space.baseline, now.names[now.best])[0] < THRESHOLDS.near_gain
         if expected_loss(now, view.profile.decide.min_gain) < (self.loss_to_stop_near if near else self.loss_to_stop):
             return None
