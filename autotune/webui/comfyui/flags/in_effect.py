@@ -27,7 +27,7 @@ TITLES = {
     "cuda_malloc": N_("the allocator of GPU memory"), "memory": N_("the memory mode"),
     "dynamic_vram": N_("dynamic VRAM"), "cache": N_("the cache of nodes' results"),
     "async_offload": N_("the number of streams for weights"), "pinned_memory": N_("page-locked memory"),
-    "smart_memory": N_("smart memory"), "fp8_matrix_mult": "fp8 matrix multiplication",
+    "smart_memory": N_("smart memory"), "fp8_matrix_mult": N_("fp8 matrix multiplication"),
     "fp16_intermediates": N_("16-bit numbers between nodes"), "unet": N_("the U-Net's storage type"),
     "vae": N_("the VAE's storage type"),
 }
