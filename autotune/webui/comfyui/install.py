@@ -50,7 +50,7 @@ def identify(root: Path, words: Sequence[str] = (), launch_file: Path | None = N
     whole = (*host.words, *words)
     started_in = root.parent if host.above else root
     base = folders.base_of(root, started_in, whole)
-    found = interpreter.find(root, host, base)
+    found = interpreter.find(root, host, base, launch_file=launch_file)
     return Install(root, kind_of(root), version_of(root), git.head_commit(root), host, started_in, found.python,
                    found.looked, base, whole, launch_file)
 

@@ -1,8 +1,9 @@
 """Finds the Python that ComfyUI runs in, by reading files.
 
-ComfyUI has no start script of its own that would name one. So the places are tried in this order: what the program that
-starts it uses; a virtual environment in its folder, then one beside it; the environment that is active, the conda
-environments, the Python on the PATH, where ComfyUI's own requirements are installed; at last a running ComfyUI's own.
+ComfyUI has no start script of its own that would name one. So the places are tried in this order: what the launch file
+names; what the program that starts it uses; a virtual environment in its folder, then one beside it; the environment
+that is active, the conda environments, the Python on the PATH, where ComfyUI's own requirements are installed; at last
+a running ComfyUI's own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ FRONTEND = "comfyui_frontend_package"
 """ComfyUI's page, a package that it requires since 2025 and nothing else does."""
 OLDER_MARK = "torchsde"
 """A package that ComfyUI requires since 2023."""
+_PROGRAM = r"[\\/](?:pythonw?(?:\.exe)|bin[\\/]python[\d.]*|activate(?:\.bat)?)"
+_NAMED = re.compile(
+    rf"""(?im)^(?![ \t]*@?(?:rem\b|::|\#)).*?"""
+    rf"""(?:"(?P<quoted>[^"\r\n]*{_PROGRAM})"|(?P<bare>[^\s"'=]*{_PROGRAM})(?=[\s"']|$))""")
+"""The first path of an interpreter, or of what activates an environment, in a line that is no comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,17 @@ class Found:
     looked: tuple[Path, ...]
 
 
-def find(root: Path, host: Host, base: Path, environ: Mapping[str, str] | None = None) -> Found:
-    """The interpreter of the install at ``root`` whose models lie in ``base``.
+def find(
+    root: Path, host: Host, base: Path, environ: Mapping[str, str] | None = None, launch_file: Path | None = None
+) -> Found:
+    """The interpreter of the install at ``root`` whose models lie in ``base``, started by ``launch_file``.
 
     A link is not followed: its place is what makes an environment. One that has torch goes before one that has not.
     """
     environ = os.environ if environ is None else environ
     looked: list[Path] = []
-    own = list(_all_in(host.pythons, looked))
+    own = [python for python in _named_by(launch_file, root) if package_version(python, "torch")]
+    own += _all_in(host.pythons, looked)
     folders = [place / name for place in dict.fromkeys((root, base)) for name in INSIDE]
     own += _all_in(folders, looked)
     with_torch = [python for python in own if package_version(python, "torch")]
@@ -64,6 +73,25 @@ def in_folder(folder: Path) -> Path | None:
         if (folder / name).is_file():
             return (folder / name).absolute()
     return None
+
+
+def _named_by(launch_file: Path | None, root: Path) -> Iterator[Path]:
+    """Interpreters, and environments by their activate, that a script of the owner's names and that are there."""
+    if launch_file is None or launch_file.suffix.lower() not in (".bat", ".cmd", ".sh", ""):
+        return
+    try:
+        text = launch_file.read_bytes()[:65_536].decode("utf-8", "replace")
+    except OSError:
+        return
+    for found in _NAMED.finditer(text):
+        said = re.sub(r"(?i)%~dp0|%cd%", "./", found["quoted"] or found["bare"])
+        said = said if os.name == "nt" else said.replace("\\", "/")
+        for folder in (launch_file.parent, root):
+            place = Path(os.path.normpath(folder / said))
+            python = in_folder(place.parent.parent) if "activate" in place.name.lower() else place
+            if python is not None and python.is_file():
+                yield python.absolute()
+                break
 
 
 def _all_in(folders: Iterable[Path], looked: list[Path]) -> Iterator[Path]:
