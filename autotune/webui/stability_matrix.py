@@ -35,6 +35,25 @@ def listed_by(root: Path, environ: Mapping[str, str]) -> tuple[Path, bool] | Non
     return None if unlisted is None else (unlisted, False)
 
 
+def variables_of(settings: Path) -> dict[str, str]:
+    """The variables that its owner lets Stability Matrix give every package; {} from a file that is none of its.
+
+    A newer version keeps a list of them, each switched on or off, which counts unless it is empty; the last of a name
+    counts.
+    """
+    try:
+        document = json.loads(settings.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    listed, given = document.get("UserEnvironmentVariablesList"), document.get("EnvironmentVariables")
+    if isinstance(listed, list) and listed:
+        given = {one["Key"]: one.get("Value") for one in listed if isinstance(one, dict)
+                 and isinstance(one.get("Key"), str) and one["Key"].strip() and one.get("IsEnabled", True) is True}
+    return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
+
+
 def layout_of(root: Path, environ: Mapping[str, str], kind: str) -> Layout | None:
     """The layout of an install of this kind among the packages of Stability Matrix; None: it is not among them."""
     matrix = listed_by(root, environ)

@@ -7,15 +7,13 @@ stand behind ``comfy launch --``, and neither --workspace nor --recent names the
 
 from __future__ import annotations
 
-import configparser
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.language.translate import _
 from autotune.launchfile.formats import LaunchFormat
-from autotune.webui.comfyui.hosts import comfy_cli_config
+from autotune.webui.comfyui.hosts import comfy_cli_config, is_workspace
 from autotune.webui.face import Layout
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ class ComfyCliFile(LaunchFormat):
 
     def claims(self, path: Path) -> bool:
         """Whether a file of this name is one of its."""
-        return path.suffix.lower() == ".ini"
+        return path.name.lower() == "config.ini"
 
     def parse(self, data: bytes, path: Path, root: Path | None) -> LaunchFile:
         """The flags of the default workspace. Raises Refused."""
@@ -49,11 +47,10 @@ class ComfyCliFile(LaunchFormat):
 def found(root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
     """The layout of a workspace that comfy-cli starts; None: its config.ini does not name this one."""
     config = comfy_cli_config(environ, platform)
-    workspaces = named(config)
-    if _is(workspaces.get("default_workspace"), root):
+    if is_workspace(config, "default_workspace", root):
         return Layout("comfyui", NAME, True, (config,), None,
                       _("default_launch_extras in {file}, which comfy launch reads").format(file=config), config)
-    if not _is(workspaces.get("recent_workspace"), root):
+    if not is_workspace(config, "recent_workspace", root):
         return None
     return Layout(
         "comfyui", NAME, False, (),
@@ -61,26 +58,3 @@ def found(root: Path, environ: Mapping[str, str], platform: str) -> Layout | Non
             file=config),
         _("comfy --workspace {root} launch -- FLAGS; or make it the default one: comfy set-default {root}").format(
             root=root), config)
-
-
-def named(config: Path) -> dict[str, str]:
-    """The options of its config.ini as they stand there; {} where it cannot be read."""
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(config.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, configparser.Error):
-        return {}
-    return dict(parser.defaults())
-
-
-def _is(workspace: str | None, root: Path) -> bool:
-    """Whether this is the folder that an option names, where "%" is written twice."""
-    if not workspace:
-        return False
-    place = Path(workspace.replace("%%", "%"))
-    if os.path.normcase(place.absolute()) == os.path.normcase(root.absolute()):
-        return True
-    try:
-        return place.samefile(root)
-    except OSError:
-        return False

@@ -6,7 +6,6 @@ read; nothing of them is run.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from autotune.language.translate import ngettext
 from autotune.launchfile.values import Variable
 from autotune.machine.environment import without_ours
 from autotune.model.errors import AutotuneError
+from autotune.webui import stability_matrix
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "DIFFUSERS_OFFLINE": "1",
@@ -40,7 +40,7 @@ def of_start(root: Path, launch_file: Path | None, environ: Mapping[str, str] | 
     if launch_file is None or not launch_file.is_file():
         return StartEnvironment(variables)
     if launch_file.suffix.lower() == ".json":
-        return StartEnvironment({**variables, **_of_stability_matrix(launch_file)})
+        return StartEnvironment({**variables, **stability_matrix.variables_of(launch_file)})
     try:
         found_there = _of_script(root, launch_file, variables)
     except (AutotuneError, OSError, RecursionError) as error:
@@ -76,16 +76,6 @@ def _in_words(names: list[str], file: str) -> str | None:
     return ngettext("{file} sets {names} to what only its shell knows: trials start without that",
                     "{file} sets {names} to what only its shell knows: trials start without them",
                     len(names)).format(file=file, names=", ".join(names[:4]))
-
-
-def _of_stability_matrix(settings: Path) -> dict[str, str]:
-    """The variables that Stability Matrix gives every package; {} from a file that is none of its."""
-    try:
-        document = json.loads(settings.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    given = document.get("EnvironmentVariables") if isinstance(document, dict) else None
-    return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
 
 
 def of_trial(start: StartEnvironment, python: Path, embedded: bool) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import locale
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,7 @@ def host_of(root: Path, environ: Mapping[str, str] | None = None, platform: str 
     if embedded:
         return Host("portable", pythons=embedded, above=True)
     config = comfy_cli_config(environ, platform)
-    if any(_same(one, root) for one in _workspaces(config)):
+    if any(is_workspace(config, key, root) for key in ("default_workspace", "recent_workspace")):
         return Host("comfy-cli", pythons=(root / ".venv", root / "venv"), file=config)
     if container(environ) or _in_container():
         return Host("docker")
@@ -92,6 +93,25 @@ def comfy_cli_config(environ: Mapping[str, str], platform: str) -> Path:
     if platform == "darwin":
         return home / "Library" / "Application Support" / "comfy-cli" / "config.ini"
     return home / ".config" / "comfy-cli" / "config.ini"
+
+
+def is_workspace(config: Path, option: str, root: Path) -> bool:
+    """Whether this option of comfy-cli's config.ini (default_workspace, recent_workspace) names the folder."""
+    try:
+        data = config.read_bytes()
+    except OSError:
+        return False
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode(locale.getpreferredencoding(False), "replace")
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return False
+    given = parser.defaults().get(option, "").replace("%%", "%")
+    return given != "" and _same(Path(os.path.expanduser(given)), root)  # noqa: PTH111 - Path's raises for unknown names
 
 
 def desktop_1_folder(environ: Mapping[str, str], platform: str) -> Path:
@@ -186,18 +206,6 @@ def _records(environ: Mapping[str, str], platform: str) -> Iterator[tuple[Path, 
         for record in listed if isinstance(listed, list) else ():
             if isinstance(record, dict) and isinstance(record.get("installPath"), str) and record["installPath"]:
                 yield file, record
-
-
-def _workspaces(config: Path) -> Iterator[Path]:
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(config, encoding="utf-8")
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        return
-    for key in ("default_workspace", "recent_workspace"):
-        given = parser.defaults().get(key)
-        if given:
-            yield Path(os.path.expanduser(given))  # noqa: PTH111 - Path.expanduser raises for a name of nobody
 
 
 def _desktop_1_resources(environ: Mapping[str, str], platform: str) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from autotune.launchfile.launch_file import LaunchFile
 from autotune.model.errors import Refused
 from autotune.webui.comfyui.layout import recognise
 from autotune.webui.comfyui.stability_matrix import SHOWN, StabilityMatrixFile
+from autotune.webui.stability_matrix import variables_of
 from tests.webui.comfyui.installs import stability_matrix
 from tests.webui.comfyui.judges import owns
 from tests.webui.comfyui.test_desktop import anything, kept_and_managed, layouts, names, written
@@ -141,3 +142,20 @@ def test_the_layout_names_the_settings_and_a_package_that_is_not_listed_says_so(
     place.write_text(json.dumps({"InstalledPackages": []}))
     layout = recognise(made.root, "linux", {})
     assert not layout.manageable and "does not list it" in str(layout.why_not)
+
+
+@pytest.mark.parametrize(("given_variables", "expected"), [
+    ({"EnvironmentVariables": {"A": "1", "B": 2}}, {"A": "1"}),
+    ({"EnvironmentVariables": {"A": "1"}, "UserEnvironmentVariablesList": []}, {"A": "1"}),
+    ({"EnvironmentVariables": {"A": "1"}, "UserEnvironmentVariablesList": [
+        {"Key": "B", "Value": "2", "IsEnabled": True}, {"Key": "C", "Value": "3", "IsEnabled": False},
+        {"Key": " ", "Value": "4", "IsEnabled": True}, {"Key": "B", "Value": "5", "IsEnabled": True}]}, {"B": "5"}),
+    ({"UserEnvironmentVariablesList": [{"Key": "C", "Value": "3", "IsEnabled": False}]}, {}),
+    ([], {}), ({"EnvironmentVariables": None}, {}),
+])
+def test_variables_are_those_that_its_owner_switched_on(
+    given_variables: object, expected: dict[str, str], tmp_path: Path
+) -> None:
+    place = tmp_path / "settings.json"
+    place.write_text(json.dumps(given_variables), encoding="utf-8-sig")
+    assert variables_of(place) == expected
