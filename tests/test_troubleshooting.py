@@ -20,6 +20,8 @@ PASSED_ON = {
     ("autotune/cli/main.py", 2): "click's words on a wrong command line",
     ("autotune/webui/face.py", 3): "the layout's reason why an install is left alone",
     ("autotune/webui/a1111/layout.py", 3): "the layout's reason why an install is left alone",
+    ("autotune/webui/comfyui/layout.py", 3): "the layout's reason why an install is left alone",
+    ("autotune/webui/comfyui/run_edit.py", 5): "the file, and the trouble that the batch reader met",
     ("autotune/launchfile/reader.py", 5): "the file, and the trouble that a dialect's reader met",
     ("autotune/apply/apply.py", 3): "the layout's reason why an install is left alone",
     ("autotune/apply/apply.py", 5): "the layout's reason why an install is left alone",

@@ -84,9 +84,11 @@ def _words(install: Inspection) -> Check:
     words, name = install.machine.webui.flags, N_("command line")
     doubt = install.launch.doubt
     if doubt is not None and not install.launch.asked:
-        return Check(name, False, doubt,
-                     _("Give the flags in one plain line, outside of any condition, loop or function: until then "
-                       "nothing is measured."), ("bad_flag", "startup"))
+        hint = _("Give the flags in one plain line, outside of any condition, loop or function: until then "
+                 "nothing is measured.")
+        if install.launch.undecided:
+            hint = _("Name the one that you start with --launch-file when you tune and apply.")
+        return Check(name, False, doubt, hint, ("bad_flag", "startup"))
     why = install.kind.refused(install.root, words, install.file)
     if why is None:
         return Check(name, True, doubt or _("nothing speaks against its flags and values"), "", ("bad_flag", "startup"))
