@@ -202,4 +202,5 @@ def _begin() -> None:
     attach(PromptServer.instance, given)
 
 
-_begin()
+if "server" in sys.modules:  # ComfyUI imports its own before any custom node
+    _begin()
