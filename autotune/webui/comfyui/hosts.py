@@ -245,7 +245,7 @@ def _document(path: Path) -> object:
 
 
 def _in_container() -> bool:
-    return os.path.lexists("/.dockerenv") or os.path.lexists("/run/.containerenv")
+    return os.name != "nt" and (os.path.lexists("/.dockerenv") or os.path.lexists("/run/.containerenv"))
 
 
 def _same(one: Path, other: Path) -> bool:
