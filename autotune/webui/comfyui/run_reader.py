@@ -22,6 +22,7 @@ from autotune.launchfile.cmd_read import CmdReader
 from autotune.launchfile.cmd_scan import BatchChar, LineReader, text_of, without_redirections, words_of
 from autotune.launchfile.cmd_state import NOT_RUN, RUNS
 from autotune.launchfile.cmd_tree import BatchCommand, For, Step
+from autotune.launchfile.spelled_words import split
 from autotune.launchfile.values import ARGUMENT, FROM_ENVIRONMENT, Variable, flatten, the_command
 
 _MAIN = re.compile(r"(?:^|[\\/])main\.py$", re.IGNORECASE)
@@ -98,39 +99,11 @@ class RunReading:
 
 
 def split_argv(chars: Sequence[BatchChar]) -> list[ArgvWord]:
-    """Splits a command line's rest as the C runtime of Windows does for Python.
-
-    Blanks and tabs part words outside quotes; 2n backslashes before a quote are n of them, one more makes the quote an
-    ordinary character, and so does a second quote right behind one inside quotes.
-    """
+    """Splits a command line's rest as the C runtime of Windows does for Python."""
     known = [char for char in chars if char.text]
-    words: list[ArgvWord] = []
-    i = 0
-    while i < len(known):
-        if known[i].text in (" ", "\t"):
-            i += 1
-            continue
-        begin, text, quoted = i, "", False
-        while i < len(known) and (quoted or known[i].text not in (" ", "\t")):
-            slashes = 0
-            while i < len(known) and known[i].text == "\\":
-                slashes, i = slashes + 1, i + 1
-            if i < len(known) and known[i].text == '"':
-                text += "\\" * (slashes // 2)
-                twice = quoted and i + 1 < len(known) and known[i + 1].text == '"'
-                if slashes % 2 or twice:
-                    text += '"'
-                    i += 1 + (twice and not slashes % 2)
-                else:
-                    quoted = not quoted
-                    i += 1
-                continue
-            text += "\\" * slashes
-            if i < len(known) and (quoted or known[i].text not in (" ", "\t")):
-                text += known[i].text
-                i += 1
-        words.append(ArgvWord(text, tuple(known[begin:i])))
-    return words
+    places = [number for number, char in enumerate(known) for __ in char.text]
+    return [ArgvWord(word.text, tuple(known[places[word.start] : places[word.end - 1] + 1]))
+            for word in split("".join(char.text for char in known))]
 
 
 class RunFileReader(CmdReader):
