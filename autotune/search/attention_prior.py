@@ -9,6 +9,9 @@ from importlib.resources import files
 from autotune.model.machine import Machine
 from autotune.search.strategy import Prior
 
+OTHER_NAMES = {"sdp": "pytorch", "sub-quad": "quad"}
+"""What other kinds of web UI call the table's classes."""
+
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[str, dict[str, dict[str, float]]]:
@@ -30,7 +33,8 @@ def prior_for_gpu(capability: str | None, torch: str | None) -> Prior:
     major = (torch or "").split(".")[0]
     generation = major if major in known else known[-1]
     row = effects.get(f"{generation}/{(capability or '').split('.')[0]}", effects[f"{generation}/any"])
-    return Prior(tuple(("attention", level, value) for level, value in sorted(row.items())), source)
+    known_as = {**row, **{name: row[level] for level, name in OTHER_NAMES.items() if level in row}}
+    return Prior(tuple(("attention", level, value) for level, value in sorted(known_as.items())), source)
 
 
 def prior_for_machine(machine: Machine) -> Prior | None:

@@ -221,3 +221,9 @@ def test_only_a_workflow_may_lack_a_figure(missing: str) -> None:
     document["workload"][0][missing] = 0
     with pytest.raises(InvalidRecord, match="must be above 0"):
         profiles.from_json(document)
+
+
+def test_default_means_what_a_kind_of_web_ui_calls_usual() -> None:
+    assert profiles.asked_for("default").name == "default"
+    assert profiles.asked_for("default", usual="comfyui-default").name == "comfyui-default"
+    assert profiles.asked_for("tiny", usual="comfyui-default").name == "tiny"

@@ -11,6 +11,7 @@ from autotune import decide, search
 from autotune.model.flagset import Candidate
 from autotune.model.study import Failure
 from autotune.model.workload import SearchSpec
+from autotune.search.attention_prior import prior_for_machine
 from autotune.webui.comfyui.flags import space
 from autotune.workload import profile as profiles
 from benchmarks import surfaces
@@ -34,6 +35,13 @@ def _surface(*flags: str, spec: SearchSpec | None, fails: tuple[str, Failure] | 
         made, surfaces.profile(), {one.id: _score(one) for one in made.candidates},
         {one.id: 5000.0 + 1000.0 * (one.effective.memory == "highvram") for one in made.candidates},
         failing=failing, noise=surfaces.Noise(clip=0.01, launch=0.01))
+
+
+def test_what_cards_alone_suggest_is_known_by_its_names() -> None:
+    prior = prior_for_machine(machine())
+    assert prior is not None
+    told = {level: value for _, level, value in prior.effects}
+    assert told["pytorch"] == told["sdp"] != 0.0
 
 
 @pytest.mark.slow

@@ -132,6 +132,13 @@ def test_a_saved_title_is_the_baseline_and_candidates_set_it_back() -> None:
         assert ("cross_attention_optimization", "Automatic") in candidate.flags.settings
 
 
+def test_dimensions_of_other_web_uis_are_passed_over() -> None:
+    named = SearchSpec((("attention", ("sdp", "pytorch")), ("cache", ("default", "classic")), ("unet", ("fp16",))))
+    made = space.build(machine(), named)
+    assert [one.name for one in made.dimensions] == ["attention"]
+    assert {one.effective.attention for one in made.candidates} == {"doggettx", "sdp"}
+
+
 def test_a_dimension_left_out_keeps_the_users_value() -> None:
     of = machine(("--opt-channelslast", "--xformers"), {"batch_cond_uncond": False}, XFORMERS)
     made = space.build(of, SearchSpec((("no_half_vae", ("false", "true")),)))
