@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -155,3 +156,13 @@ def seconds(entry: dict[str, Any]) -> float:
     """How long a prompt took by its own history."""
     told = messages(entry)
     return float(told["execution_success"]["timestamp"] - told["execution_start"]["timestamp"]) / 1000
+
+
+def extra_nodes(folder: Path, packages: dict[str, str]) -> list[str]:
+    """The words that load custom nodes from a folder of their own."""
+    for name, text in packages.items():
+        (folder / "nodes" / name).mkdir(parents=True)
+        (folder / "nodes" / name / "__init__.py").write_text(text, encoding="utf-8")
+    config = folder / "extra.yaml"
+    config.write_text(json.dumps({"ours": {"custom_nodes": str(folder / "nodes")}}), encoding="utf-8")
+    return ["--extra-model-paths-config", str(config)]

@@ -16,6 +16,8 @@ from PIL import Image
 
 from tests.engine.comfyui.running import MOTION, Graph, Running, cached, graph, messages
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Graph], object]
 
 

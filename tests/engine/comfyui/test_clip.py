@@ -10,6 +10,8 @@ from PIL import Image
 
 from tests.engine.comfyui.running import Running, cached, graph, messages
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_clip_is_an_animated_webp_of_as_many_frames(running: Running) -> None:
     entry = running.render(graph(seed=11, frames=3, size=64))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import signal
 import socket
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autotune.engine.create import create
-from tests.engine.comfyui.running import Running, graph
+from tests.engine.comfyui.running import Running, extra_nodes, graph
 
 pytestmark = pytest.mark.slow
 GUARD = '''
@@ -41,16 +40,6 @@ async def told(_request):
 
 PromptServer.instance.app.middlewares.insert(0, guard)
 '''
-
-
-def _extra(folder: Path, packages: dict[str, str]) -> list[str]:
-    """The words that load custom nodes from a folder of their own."""
-    for name, text in packages.items():
-        (folder / "nodes" / name).mkdir(parents=True)
-        (folder / "nodes" / name / "__init__.py").write_text(text, encoding="utf-8")
-    config = folder / "extra.yaml"
-    config.write_text(json.dumps({"ours": {"custom_nodes": str(folder / "nodes")}}), encoding="utf-8")
-    return ["--extra-model-paths-config", str(config)]
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
@@ -114,7 +103,7 @@ def _files(root: Path) -> set[str]:
 
 def test_a_node_of_the_trials_own_guards_every_route(comfyui: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    words = [*_extra(tmp_path, {"our_guard": GUARD}), "--output-directory", str(output),
+    words = [*extra_nodes(tmp_path, {"our_guard": GUARD}), "--output-directory", str(output),
              "--disable-all-custom-nodes", "--whitelist-custom-nodes", "ComfyUI-AnimateDiff-Evolved", "our_guard"]
     with Running(comfyui, tmp_path, words, more={"GUARD": "trial:secret"}) as one:
         one.ready()
@@ -130,7 +119,7 @@ def test_a_node_of_the_trials_own_guards_every_route(comfyui: Path, tmp_path: Pa
 
 
 def test_custom_nodes_that_fail_and_those_that_are_left_out(comfyui: Path, tmp_path: Path) -> None:
-    words = _extra(tmp_path, {"syntax": "def", "needs": "import no_such_package_here", "bare": "",
+    words = extra_nodes(tmp_path, {"syntax": "def", "needs": "import no_such_package_here", "bare": "",
                               "sound": "NODE_CLASS_MAPPINGS = {}", "gone.disabled": "1 / 0"})
     with Running(comfyui, tmp_path, words) as one:
         log = one.ready().log()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from PIL import Image
 
 from tests.engine.comfyui.running import Running, cached, graph, messages
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_long_clip_in_windows_scaled_and_previewed(running: Running) -> None:
