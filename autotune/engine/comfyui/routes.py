@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from autotune.engine import memory
-from autotune.engine.comfyui import broken, full_memory, jobs, nodes, validate
+from autotune.engine.comfyui import broken, jobs, nodes, validate
 from autotune.engine.comfyui.prompt_queue import Item
 from autotune.engine.comfyui.runtime import VERSION, Runtime
 from autotune.engine.comfyui.server import FEATURES, PromptServer
@@ -236,5 +236,5 @@ def _device(run: Runtime, total: int, free: int) -> dict[str, Json]:
         figures = {"vram_total": whole, "vram_free": left + reserved - active, "torch_vram_total": reserved,
                    "torch_vram_free": reserved - active}
     if run.faults.concerns("spill", run.choices.attention):
-        figures["vram_free"] = figures["vram_total"] // full_memory.LEFT
+        figures["vram_free"] = figures["vram_total"] // 500
     return {"name": name_of(run.device), "type": run.device.type, "index": run.device.index, **figures}

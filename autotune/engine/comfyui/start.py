@@ -169,7 +169,7 @@ def emptied(folder: str) -> Iterator[None]:
 
 def serve(runtime: Runtime) -> int:
     """Import custom nodes, then listen until told to end; returns the exit code."""
-    from autotune.engine.comfyui import custom_nodes, file_routes, full_memory, routes, shown_modules
+    from autotune.engine.comfyui import custom_nodes, file_routes, routes, shown_modules
     from autotune.engine.comfyui.server import PromptServer
 
     loop = asyncio.new_event_loop()
@@ -177,8 +177,6 @@ def serve(runtime: Runtime) -> int:
     server = PromptServer(loop, runtime)
     shown_modules.expose()
     custom_nodes.load_all()
-    if runtime.device.type == "cpu" and runtime.faults.concerns("spill", runtime.choices.attention):
-        full_memory.pretend()
     if runtime.device.type == "cuda":  # custom nodes may have set it
         import torch
 
