@@ -122,7 +122,7 @@ def _wanted(root: Path) -> str | None:
 
 def _flags(machine: Machine) -> Iterator[Check]:
     """Flags that end a start for want of a package, and those that do nothing on this machine."""
-    from autotune.webui.comfyui.flags.in_effect import flag_states
+    from autotune.webui.comfyui.flags.in_effect import idle_flags
 
     name, lacking = N_("flags in effect"), False
     for flag, package in PACKAGES.items():
@@ -131,9 +131,9 @@ def _flags(machine: Machine) -> Iterator[Check]:
             yield Check(name, False, _("{flag} stops ComfyUI's start: {package} cannot be imported by {python}").format(
                 flag=flag, package=package, python=machine.webui.python),
                 _("Install it there, or take the flag out."), ("startup", "bad_flag"))
-    idle = [state for state in flag_states(machine.webui.flags, None, machine) if state.in_effect is False]
+    idle = idle_flags(machine.webui.flags, machine)
     if idle:
-        told = "; ".join(_("{flag} does nothing here: {why}").format(flag=one.flag, why=one.why) for one in idle)
+        told = "; ".join(_("{flag} does nothing here: {why}").format(flag=flag, why=why) for flag, why in idle)
         yield Check(name, True, told, _("Tuning measures what is in effect; these can be taken out."))
     elif not lacking:
         yield Check(name, True, _("each managed flag that is given does something"))

@@ -85,6 +85,16 @@ def test_a_flag_whose_package_is_missing_stops_a_start(tmp_path: Path, words: tu
     assert all(one.ok for one in doctor(root, words, there))
 
 
+@pytest.mark.parametrize(("words", "idle"), [
+    (("--async-offload", "--cpu"), ["--async-offload"]),
+    (("--cuda-malloc", "--force-channels-last"), ["--cuda-malloc"]),
+    (("--fast", "autotune", "--highvram"), []),
+])
+def test_flags_that_do_nothing_are_named(tmp_path: Path, words: tuple[str, ...], idle: list[str]) -> None:
+    row = next(one for one in doctor(installs.comfyui(tmp_path / "ComfyUI"), words) if one.name == "flags in effect")
+    assert row.ok and [word for word in words if f"{word} does nothing" in row.detail] == idle
+
+
 def test_folders_of_flags_must_exist(tmp_path: Path) -> None:
     root = installs.comfyui(tmp_path / "ComfyUI")
     (found,) = (one for one in doctor(root, ("--user-directory", str(tmp_path / "gone"))) if not one.ok)
