@@ -185,7 +185,7 @@ def carry_out(install: Inspection, places: Places, plan: Plan, *, start: bool, s
         verified: bool | None = None
         try:
             if start:
-                say(_("starting the web UI once by its own script, to see whether the flags are in effect"))
+                say(_("starting the web UI once as you start it, to see whether the flags are in effect"))
                 managed = plan.flags if plan.unproven else None
                 proving_start.prove(install, places, plan.after, plan.settings, managed)
                 verified = True

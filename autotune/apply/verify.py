@@ -85,5 +85,5 @@ def _ask(
         return None, None
     if not start:
         return None, None
-    say(_("starting the web UI once by its own script, to ask it"))
-    return ask_by_starting(install, places), _("a start by its own script")
+    say(_("starting the web UI once as you start it, to ask it"))
+    return ask_by_starting(install, places), _("a start like yours")
