@@ -221,9 +221,10 @@ def _editable(install: Inspection) -> LaunchFile:
     if install.launch.fault is not None:
         raise install.launch.fault
     if install.path is None and install.catalogue.tuned and not (layout and layout.host):
-        why_not = layout.why_not if layout else None
-        raise NothingToWorkOn(why_not or _("{root} has no launch file").format(root=install.root),
-                              _("Name it with --launch-file."))
+        why_not, hint = layout.why_not if layout else None, _("Name it with --launch-file.")
+        if layout:
+            hint = _("Its flags go here: {place}").format(place=layout.where_flags_go) + f"\n{hint}"
+        raise NothingToWorkOn(why_not or _("{root} has no launch file").format(root=install.root), hint)
     if not webui.manageable:
         where = _("Put the flags there by hand.")
         if layout:
