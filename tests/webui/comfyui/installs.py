@@ -194,7 +194,7 @@ def comfy_cli(folder: Path, extras: str = "") -> Made:
     write(home / ".config/comfy-cli/config.ini",
           f"[DEFAULT]\nenable_tracking = False\ndefault_workspace = {root}\n"
           + (f"default_launch_extras = {extras}\n" if extras else ""))
-    return Made(root, root, {"HOME": str(home)}, "linux")
+    return Made(root, root, {"HOME": str(home), "USERPROFILE": str(home)}, "linux")
 
 
 def desktop_1(folder: Path, platform: str = "linux") -> Made:
@@ -244,7 +244,7 @@ def desktop_2(folder: Path, *, adopted: bool = False, shared: bool = True) -> Ma
             {"inputDir": str(folder / "ComfyUI-Shared/input"), "outputDir": str(folder / "ComfyUI-Shared/output")}))
     cloud = {"id": "cloud", "name": "Comfy Cloud", "installPath": "", "sourceId": "cloud"}
     write(data / "installations.json", json.dumps([cloud, record], indent=2))
-    return Made(root, base, {"HOME": str(home)}, "linux")
+    return Made(root, base, {"HOME": str(home), "USERPROFILE": str(home)}, "linux")
 
 
 HOSTS = {"": clone, "portable": portable, "stability-matrix": stability_matrix, "comfy-cli": comfy_cli,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotune.model.errors import Refused
+from autotune.secrets.mask import masked_diff
 from autotune.webui.comfyui.config_ini import OPTION, edit, parse
 from autotune.webui.comfyui.layout import recognise
 from tests.webui.comfyui.installs import comfy_cli
@@ -122,3 +123,11 @@ def test_only_the_default_workspace_gets_the_flags(tmp_path: Path) -> None:
     assert "comfy set-default" in layout.where_flags_go
     config.unlink()
     assert recognise(made.root, "linux", made.environ).host == ""
+
+
+def test_tokens_beside_the_flags_are_never_shown() -> None:
+    data = (b"[DEFAULT]\ncivitai_api_token = 0123456789abcdef0123\ndefault_launch_extras = --lowvram\n"
+            b"hf_api_token = hf_AbCdEfGhIjKlMnOpQr\n")
+    shown = masked_diff(data, edit(parse(data, PATH), TARGET, owns), "config.ini")
+    assert "--use-sage-attention" in shown and "***" in shown
+    assert "0123456789abcdef" not in shown and "AbCdEfGh" not in shown
