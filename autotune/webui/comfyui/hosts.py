@@ -19,8 +19,8 @@ from typing import Any
 
 from autotune.webui import stability_matrix
 
-PORTABLE = ("python_embeded", "python_embedded")
-"""Folders of the Python beside the ComfyUI of the Windows package; the first is how it is spelled there."""
+PORTABLE = ("python_embeded", "python_embedded", "python_standalone")
+"""Folders of the Python beside the ComfyUI of a Windows package; the first is how the usual one spells it."""
 CONTAINER = ("CLI_ARGS", "COMFY_CMDLINE_EXTRA", "COMFYUI_FLAGS")
 """Variables that docker images take the flags from: yanwk's, mmartial's, ai-dock's."""
 _DESKTOP_2 = ("comfyui-desktop-2", "Comfy Desktop")

@@ -37,6 +37,8 @@ _ACTIVATE = re.compile(r"(?:^|[\\/])activate(?:\.bat)?$", re.IGNORECASE)
 _SHELL = re.compile(r"(?:^|[\\/])cmd(?:\.exe)?$")
 _ENDS_AT_ONCE = frozenset(("-h", "--help", "--quick-test-for-ci", "--list-feature-flags"))
 """Flags with which ComfyUI does not go on to serve: launchers ask it so for what it knows."""
+_CALLED = frozenset(("python", "python.exe", "pip", "git", "echo", "conda", "uv"))
+"""Programs, and conda's own script, that change no variable of a batch file but the path when they are called."""
 _VENV = ("PATH", "PROMPT", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME")
 """Variables that the activate.bat of a virtual environment sets."""
 
@@ -233,7 +235,8 @@ class RunFileReader(CmdReader):
             if parts and parts[-1] not in (".", "..", ""):
                 return parts[-1] == name
             return name in self.s.lower() or Path(self.folders.folder) == self.root
-        return os.path.normcase(os.path.realpath(path)) == os.path.normcase(os.path.realpath(self.root / "main.py"))
+        # Names in batch files are blind to case, wherever the file is read.
+        return os.path.realpath(path).lower() == os.path.realpath(self.root / "main.py").lower()
 
     def _other(self, chars: list[BatchChar]) -> None:
         before = len(self.out.others)
@@ -260,17 +263,17 @@ class RunFileReader(CmdReader):
     def _jump_or_exit(
         self, head: str, chars: list[BatchChar], words: list[list[BatchChar]], mode: int, nested: bool
     ) -> bool:
-        self.subroutines |= head == "call" and mode != NOT_RUN and text_of(words[-1]) != head and text_of(
-            words[1]).startswith(":")
+        if head == "call" and mode != NOT_RUN and len(words) > 1 and text_of(words[1]).startswith(":"):
+            self.subroutines = True
         return super()._jump_or_exit(head, chars, words, mode, nested)
 
     def _launch(self, head: str, words: list[list[BatchChar]], mode: int, nested: bool) -> None:
-        called = text_of(words[1]).strip('"') if head == "call" and len(words) > 1 else head.strip('"')
+        called = text_of(words[min(1, len(words) - 1)] if head == "call" else words[0]).strip('"').lower()
         if _ACTIVATE.search(called):
             for name in _VENV if mode != NOT_RUN else ():
                 self._make_uncertain(name, the_command(head, self.line(words[0][0].atom.start)))
             return
-        if head == "call" and any(text_of(words[1]).lower() == one for one in ("python", "pip", "git", "echo")):
+        if head == "call" and called in _CALLED:
             return
         super()._launch(head, words, mode, nested)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -98,6 +99,54 @@ def test_any_bytes_are_edited_or_refused(data: bytes, begin: bytes) -> None:
         assert error.message and error.hint
     else:
         assert edit(parse(once, NAME, {}), ("--lowvram",)) == once
+
+
+PIECES = (
+    "python ", "ComfyUI\\main.py ", "main.py ", "call ", "CALL\n", "start ", "cmd /c ", "set ", "ARGS=", "%ARGS%", "%",
+    "!", '"', "^", "\n", "\r\n", "(", ")", "if exist x ", "else ", "for %%i in (a) do ", "goto x\n", ":x\n",
+    "call :x\n", "&", "&&", "|", ">", "2>&1", "<", "rem ", "echo ", "--lowvram ", "--fast ", "autotune ", "--x ", " ", "\t",
+    "exit /b\n", "setlocal enabledelayedexpansion\n", "cd ComfyUI\n", "start /D ",
+    "call venv\\Scripts\\activate\n", "%*", "%~dp0", "@",
+)
+
+
+@settings(max_examples=fewer(400), deadline=None)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=25))
+def test_broken_files_are_edited_soundly_or_refused(pieces: list[str]) -> None:
+    data = "".join(pieces).encode()
+    try:
+        file = parse(data, NAME, {})
+        once = edit(file, ("--lowvram",))
+    except Refused as error:
+        assert error.message and error.hint
+        return
+    again = parse(once, NAME, {})
+    assert split(again) == (split(file)[0], ["--lowvram"]) and edit(again, ("--lowvram",)) == once
+
+
+PAGES = {
+    # in German and Japanese, as older editors save them; the second byte of ポ is a bar
+    "de_DE.UTF-8": (b"echo Gr\xfc\xdfe & title \x81\r\npython main.py --output-directory D:\\M\x81ller --x\r\n",
+                    ("--output-directory", "D:\\Müller", "--x")),
+    "ja_JP.UTF-8": (b"echo \x83|\x95\\ \r\npython main.py --output-directory D:\\\x83|\x95\\ --x\r\n",
+                    ("--output-directory", "D:\\ポ表", "--x")),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells its code page itself")
+@pytest.mark.parametrize("locale", PAGES)
+def test_letters_are_read_in_the_page_that_cmd_reads_them_in(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, words = PAGES[locale]
+    monkeypatch.setenv("LC_ALL", locale)
+    file = parse(data, NAME, {})
+    assert file.words == words and not file.uncertain
+    assert edit(file, ("--lowvram",)) == data.replace(b"--x", b"--x --lowvram")
+    # Where the page is not known, such words are no fact, and are not touched.
+    monkeypatch.setenv("LC_ALL", "C")
+    unknown = parse(data, NAME, {})
+    assert unknown.uncertain
+    with pytest.raises(Refused):
+        edit(unknown, ("--lowvram",))
 
 
 EDITS = (
