@@ -104,8 +104,8 @@ def test_any_bytes_are_edited_or_refused(data: bytes, begin: bytes) -> None:
 PIECES = (
     "python ", "ComfyUI\\main.py ", "main.py ", "call ", "CALL\n", "start ", "cmd /c ", "set ", "ARGS=", "%ARGS%", "%",
     "!", '"', "^", "\n", "\r\n", "(", ")", "if exist x ", "else ", "for %%i in (a) do ", "goto x\n", ":x\n",
-    "call :x\n", "&", "&&", "|", ">", "2>&1", "<", "rem ", "echo ", "--lowvram ", "--fast ", "autotune ", "--x ", " ", "\t",
-    "exit /b\n", "setlocal enabledelayedexpansion\n", "cd ComfyUI\n", "start /D ",
+    "call :x\n", "&", "&&", "|", ">", "2>&1", "<", "rem ", "echo ", "--lowvram ", "--fast ", "autotune ", "--x ", " ",
+    "\t", "exit /b\n", "setlocal enabledelayedexpansion\n", "cd ComfyUI\n", "start /D ",
     "call venv\\Scripts\\activate\n", "%*", "%~dp0", "@",
 )
 
