@@ -222,7 +222,7 @@ def system_stats(run: Runtime) -> dict[str, Json]:
 
 
 def _device(run: Runtime, total: int, free: int) -> dict[str, Json]:
-    """The device's memory in bytes; with the fault `spill` nearly all of it is taken."""
+    """The device's memory in bytes; with the fault `spill` that of a GPU of which nearly all is taken."""
     from autotune.engine.comfyui.devices import name_of
 
     figures: dict[str, Any] = {"vram_total": total, "vram_free": free, "torch_vram_total": total,
@@ -235,6 +235,7 @@ def _device(run: Runtime, total: int, free: int) -> dict[str, Json]:
         left, whole = torch.cuda.mem_get_info(run.device)
         figures = {"vram_total": whole, "vram_free": left + reserved - active, "torch_vram_total": reserved,
                    "torch_vram_free": reserved - active}
+    kind = run.device.type
     if run.faults.concerns("spill", run.choices.attention):
-        figures["vram_free"] = figures["vram_total"] // 500
-    return {"name": name_of(run.device), "type": run.device.type, "index": run.device.index, **figures}
+        kind, figures["vram_free"] = "cuda", figures["vram_total"] // 500
+    return {"name": name_of(run.device), "type": kind, "index": run.device.index, **figures}

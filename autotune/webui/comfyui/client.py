@@ -110,15 +110,12 @@ class Client(WebUIClient):
         if found.error is not None:
             raise problems.failed(found.error, one)
         cached = [node for node in one.computed if node in found.cached]
-        lacks = ""
         if cached:
-            lacks = _("ComfyUI did not compute it but handed it out of its cache: {nodes}").format(
-                nodes=", ".join(problems.kind_of(one, node) for node in cached))
-            if not found.outputs:
-                raise ApiProblem("shape", lacks, status=200)
+            raise ApiProblem("shape", _("ComfyUI did not compute it but handed it out of its cache: {nodes}").format(
+                nodes=", ".join(problems.kind_of(one, node) for node in cached)), status=200)
         left = max(5.0, begun + limit - time.monotonic())
         clip = outputs.clip_of(found.outputs, one.shown, lambda file: self._file(file, left, cancel))
-        return Rendered((clip,), "", found.seconds(waited), None, lacks, seed)
+        return Rendered((clip,), "", found.seconds(waited), None, seed=seed)
 
     def _wait(self, begun: float, limit: float, cancel: threading.Event | None) -> History:
         """The history of the prompt, once it has ended. Raises ApiProblem (timeout, cancelled)."""
@@ -177,8 +174,8 @@ class Client(WebUIClient):
             if problem.status != 404:
                 raise
             return self._memory_now()
-        if not isinstance(said, dict):
-            return Memory()
+        if not isinstance(said, dict) or not said:
+            return self._memory_now()
         count = said.get("oom_count")
         return Memory(_mib(said, "used"), _mib(said, "total"), _mib(said, "reserved_peak"), _mib(said, "active_peak"),
                       count if isinstance(count, int) else None)
