@@ -45,6 +45,8 @@ AGAINST: list[tuple[str, Runtime, dict[str, Any], dict[str, Any], str]] = [
     ("--disable-dynamic-vram", NVIDIA, {"dynamic_vram": True}, {}, "dynamic VRAM"),
     ("--highvram", NVIDIA, {}, {"dynamic_vram": True}, "dynamic VRAM"),
     ("--async-offload 4", NVIDIA, {"async_offload": 2}, {}, "streams"),
+    ("--async-offload 4", NVIDIA, {"async_offload": 2}, {"streams": None}, "streams"),
+    ("--highvram", NVIDIA, {"dynamic_vram": True}, {"dynamic_vram": None}, "dynamic VRAM"),
     ("--disable-async-offload", NVIDIA, {}, {"streams": 2}, "streams"),
     ("--disable-pinned-memory", NVIDIA, {}, {"pinned_memory": 8192.0}, "page-locked"),
     ("--disable-smart-memory", NVIDIA, {}, {"smart_memory": True}, "smart memory"),

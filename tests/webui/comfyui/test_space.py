@@ -237,3 +237,12 @@ def test_what_is_never_managed(flag: str) -> None:
 def test_every_level_is_one_that_a_profile_may_name() -> None:
     for name, known in levels.LEVELS.items():
         assert set(known) <= set(SEARCH_LEVELS[name])
+
+
+def test_each_set_has_a_short_name_of_its_own() -> None:
+    ids = _ids(space.build(machine("--use-split-cross-attention", "--cache-ram", "4", runtime=ALL)))
+    names = labels.short(ids)
+    assert len(set(names.values())) == len(ids) and not set(names.values()) & set(ids)
+    plain = labels.short(_ids(space.build(machine())))
+    assert "pytorch" in plain.values() and "pytorch, cudnn benchmark, no cuda malloc" in plain.values()
+    assert "split, highvram, cache classic" in plain.values()

@@ -177,7 +177,7 @@ def _memory(given: Given, log: Mapping[str, Any], effect: Mapping[str, Any], sit
     state, meant = effect.get("vram_state") or log.get("vram"), rules.vram_state(given, site)
     if state and state != meant:
         found["memory"] = _differs("memory", meant, str(state))
-    dynamic = effect.get("dynamic_vram", True if log.get("dynamic_vram") else None)
+    dynamic = _either(effect.get("dynamic_vram"), log.get("dynamic_vram"))
     should = rules.dynamic_vram(given, site)
     # Where it should be on by itself, an install may lack its package: that is so in every set alike.
     if (dynamic is True and not should) or (dynamic is False and should and "--enable-dynamic-vram" in given):
@@ -187,19 +187,24 @@ def _memory(given: Given, log: Mapping[str, Any], effect: Mapping[str, Any], sit
     wanted = "cudaMallocAsync" if rules.async_malloc(given, site) else "native"
     if isinstance(allocator, str) and told and rules.device(given, site) == "nvidia" and allocator != wanted:
         found["cuda_malloc"] = _differs("cuda_malloc", wanted, allocator)
-    streams = effect.get("streams", log.get("async_offload"))
+    streams = _either(effect.get("streams"), log.get("async_offload"))
     told = "--async-offload" in given or "--disable-async-offload" in given
     if isinstance(streams, int) and told and rules.device(given, site) in ("nvidia", "amd"):
         count = rules.streams(given, site)
         # Before 0.3.76 one stream, the main one, was what is none now.
         if max(streams, 1) != max(count, 1):
             found["async_offload"] = _differs("async_offload", str(count), str(streams))
-    pinned = effect.get("pinned_memory", log.get("pinned_memory"))
+    pinned = _either(effect.get("pinned_memory"), log.get("pinned_memory"))
     if "--disable-pinned-memory" in given and isinstance(pinned, int | float) and pinned > 0:
         found["pinned_memory"] = _differs("pinned_memory", "off", "on")
     if "--disable-smart-memory" in given and effect.get("smart_memory") is True:
         found["smart_memory"] = _differs("smart_memory", "off", "on")
     return found
+
+
+def _either(seen: object, logged: object) -> object:
+    """What the node sees; what the log said where this version has nothing to see."""
+    return logged if seen is None else seen
 
 
 def _cache(given: Given, log: Mapping[str, Any], site: Site) -> str | None:
