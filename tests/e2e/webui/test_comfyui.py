@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from autotune.model.workload import SearchSpec
 from autotune.webui.comfyui.webui import WEBUI
 from tests.e2e.verbs.test_failures import IMPATIENT, meanwhile, never_in_the_verdict
 from tests.e2e.webui import comfy_bench
 from tests.e2e.webui.comfy_bench import ON_CPU, ComfyBench
 from tests.waiting import wait_for
-from tests.webui import conformance
 
 PYTORCH, SPLIT, QUAD = (f"--use-{name}-cross-attention" for name in ("pytorch", "split", "quad"))
 CHANNELS_LAST = "--force-channels-last"
@@ -29,13 +28,6 @@ def comfy(tmp_path: Path) -> Iterator[ComfyBench]:
     one = comfy_bench.make(tmp_path)
     yield one
     assert wait_for(lambda: not one.leftovers(), 20), one.leftovers()
-
-
-def test_the_reference_comfyui_conforms(comfy: ComfyBench, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    conformance.check_files(WEBUI, comfy.root, tmp_path / "empty")
-    spec = SearchSpec((("attention", ("pytorch", "split")), ("channelslast", ("false", "true"))))
-    conformance.check_process(WEBUI, comfy.root, tmp_path / "runs", spec)
 
 
 def test_the_whole_ladder(comfy: ComfyBench) -> None:
@@ -74,9 +66,9 @@ GROUPS: tuple[dict[str, tuple[str, str]], ...] = (
     {PYTORCH: ("oom:*", "oom"), SPLIT: ("stills:*", "not_animated"), CHANNELS_LAST: ("start_crash", "startup")},
     {PYTORCH: ("nan:*", "invalid_output"), SPLIT: ("cached:*", "invalid_output"),
      CHANNELS_LAST: ("unknown_flag", "bad_flag")},
-    {PYTORCH: ("hang:*", "hang"), SPLIT: ("spill:*", "spilled"), CHANNELS_LAST: ("fallback:*", "cuda_error")},
+    {PYTORCH: ("hang:*", "hang"), CHANNELS_LAST: ("fallback:*", "cuda_error")},
 )
-"""In one tune each: flag -> the fault of every set with it, and the class that comes of it."""
+"""A clip that is handed back from the cache would be the fastest of all. In one tune each: flag -> the fault of every set with it, and the class that comes of it."""
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: "-".join(fault.partition(":")[0] for fault, _ in
@@ -103,36 +95,33 @@ def test_sets_that_fail_are_classed_and_never_adopted(
     assert comfy.tree() == before
 
 
-def test_a_clip_out_of_the_cache_never_counts(comfy: ComfyBench) -> None:
-    """Handed back in no time, it would be the fastest of all."""
-    document = comfy.json("tune", "--profile", str(comfy.profile_with(0.95)), "--strategy", "exhaustive",
-                          faults=f"cached:2@{PYTORCH}")
-    rows = [row for row in document["trials"] if PYTORCH in row["flags"]]
-    assert rows and all(row["failure"] == "invalid_output" and "cache" in row["detail"] for row in rows), rows
-    assert PYTORCH not in document["winner"]["flags"]
-
-
-def test_a_port_that_somebody_takes_is_no_fault_of_a_set(comfy: ComfyBench) -> None:
+def test_a_set_that_spills_and_a_port_that_somebody_takes(comfy: ComfyBench) -> None:
     held: list[socket.socket] = []
 
-    def thief(done: Any) -> None:
+    def thief(done: threading.Event) -> None:
         while not done.wait(0.05) and not held:
             for process in psutil.process_iter():
                 try:
                     words = process.cmdline()
                 except psutil.Error:
                     continue
-                if str(comfy.root / "main.py") in words and CHANNELS_LAST in words:
-                    held.append(socket.create_server(("127.0.0.1", int(words[words.index("--port") + 1]))))
+                if str(comfy.root / "main.py") in words and PYTORCH in words:
+                    with contextlib.suppress(OSError):
+                        held.append(socket.create_server(("127.0.0.1", int(words[words.index("--port") + 1]))))
                     break
         done.wait()
 
     with meanwhile(thief):
-        document = comfy.json("tune", "--profile", str(comfy.profile_with(0.95)), "--strategy", "exhaustive")
+        document = comfy.json("tune", "--profile", str(comfy.profile_with(0.95)), "--strategy", "exhaustive",
+                              faults=f"spill:*@{SPLIT}")
     assert held
     held[0].close()
-    assert not any(row["failure"] not in (None, "port") for row in document["trials"])
-    assert any(row["state"] == "ok" and CHANNELS_LAST in row["flags"] for row in document["trials"])
+    # The port is no fault of a set: it is timed after all (on a busy machine perhaps given up as slow).
+    assert any(row["state"] in ("ok", "too_slow") and PYTORCH in row["flags"] for row in document["trials"])
+    assert {row["failure"] for row in document["trials"]} <= {None, "port", "spilled"}
+    rows = [row for row in document["trials"] if SPLIT in row["flags"]]
+    assert rows and all(row["failure"] == "spilled" or row["state"] == "too_slow" for row in rows), rows
+    assert document["decision"] == "keep"
 
 
 def test_current_flags_that_fail_end_with_exit_4(comfy: ComfyBench) -> None:
