@@ -68,7 +68,9 @@ GROUPS: tuple[dict[str, tuple[str, str]], ...] = (
      CHANNELS_LAST: ("unknown_flag", "bad_flag")},
     {PYTORCH: ("hang:*", "hang"), CHANNELS_LAST: ("fallback:*", "cuda_error")},
 )
-"""A clip that is handed back from the cache would be the fastest of all. In one tune each: flag -> the fault of every set with it, and the class that comes of it."""
+"""In one tune each: flag -> the fault of every set with it, and the class that comes of it.
+
+A clip that is handed back from the cache would be the fastest of all."""
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: "-".join(fault.partition(":")[0] for fault, _ in
