@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from autotune.launchfile import formats
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.model.errors import AutotuneError
 from autotune.store.places import Places
@@ -39,7 +40,8 @@ def only_our_words(root: Path, places: Places, launch_file: Path | None = None) 
             now = saved.path.read_bytes()
         except (AutotuneError, OSError):
             return False
-        if before is None or after is None or not within(before, after, now):
+        if before is None or after is None or not (
+                within(before, after, now) or formats.rewritten(saved.path, now, before, after)):
             return False
     return True
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.language.translate import _
-from autotune.launchfile import config_json, options, records
+from autotune.launchfile import config_json, formats, options, records
 from autotune.launchfile.files import (
     FileLayer,
     TargetFile,
@@ -264,16 +264,17 @@ class Checkpoints:
         if file.keys and now is not None:
             undone, left = config_json.undo(now, file.keys, str(file.path))
             return undone, notes_on_kept(file.path, left)
+        rewritten = formats.rewritten(file.path, now, before, self._saved(checkpoint, number, "after"))
+        if rewritten is not None:
+            return rewritten
         if force:
             return before, [_("{name}: changes made since the apply were overwritten").format(name=file.path.name)]
         copy = self.folder / checkpoint.id / f"{number}.before"
-        hint = _("The bytes from before are in {copy}; compare, and copy what you want, or put them back whole: "
-                 "autotune rollback --force").format(copy=copy)
+        hint = self._with_unreadable(_("The bytes from before are in {copy}; compare, and copy what you want, or put "
+                                       "them back whole: autotune rollback --force").format(copy=copy))
         if now is None:
-            raise Refused(_("{path} was deleted since autotune wrote it").format(path=file.path),
-                          self._with_unreadable(hint))
-        raise Refused(_("{path} was changed by someone else since autotune wrote it").format(path=file.path),
-                      self._with_unreadable(hint))
+            raise Refused(_("{path} was deleted since autotune wrote it").format(path=file.path), hint)
+        raise Refused(_("{path} was changed by someone else since autotune wrote it").format(path=file.path), hint)
 
     def _with_unreadable(self, hint: str) -> str:
         """A hint that also names the checkpoints that cannot be read, if there are such."""

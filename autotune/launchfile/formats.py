@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from autotune.language.translate import _
 from autotune.launchfile import stability_matrix
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
+from autotune.launchfile.put_back import put_back
 
 
 class Writer(NamedTuple):
@@ -37,6 +40,10 @@ class LaunchFormat(Protocol):
     def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
         """The bytes with exactly ``target`` as managed words and every other word as it was. Raises Refused."""
 
+    def put_back(self, now: bytes, before: bytes, after: bytes) -> bytes | None:  # noqa: ARG002  # it can not
+        """``now``, which its program made of ``after``, with the flags of ``before``; None: they changed, too."""
+        return None
+
 
 class StabilityMatrixFile(LaunchFormat):
     """Its settings.json, which holds the options of all its packages."""
@@ -52,6 +59,9 @@ class StabilityMatrixFile(LaunchFormat):
 
     def edit(self, file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> bytes:
         return stability_matrix.edit(file, target, is_managed)
+
+    def put_back(self, now: bytes, before: bytes, after: bytes) -> bytes | None:
+        return put_back(now, before, after, stability_matrix.flags_in, json.loads, "[]")
 
 
 _known: dict[str, LaunchFormat] = {"stability-matrix": StabilityMatrixFile()}
@@ -70,3 +80,19 @@ def of_file(path: Path) -> LaunchFormat | None:
 def of_kind(kind: str) -> LaunchFormat | None:
     """The format of a file that was read; None: it is a script."""
     return _known.get(kind)
+
+
+def rewritten(
+    path: Path, now: bytes | None, before: bytes | None, after: bytes | None
+) -> tuple[bytes, list[str]] | None:
+    """(the bytes with the flags of ``before``, a note) of a file whose own program wrote ``after`` anew since.
+
+    None where the flags themselves were changed since, or the file is of no format that tells.
+    """
+    made = of_file(path)
+    if made is None or now is None or before is None or after is None:
+        return None
+    data = made.put_back(now, before, after)
+    return None if data is None else (data, [
+        _("{name} was written anew since by the program that keeps it: only the flags are as before").format(
+            name=path.name)])

@@ -19,6 +19,7 @@ from typing import Any
 from autotune.language.translate import _
 from autotune.launchfile.jsonspan import Item, blank, items, members, spelled
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
+from autotune.launchfile.put_back import Flags
 from autotune.launchfile.spelled_words import WINDOWS_BLANKS, is_closed, replaced, split
 from autotune.model.errors import Refused
 
@@ -95,6 +96,14 @@ def _packages(text: str, document: object) -> list[_Package]:
             args = [m.value for m in inner if m.key == "LaunchArgs" and text[m.value] == "["]
             found.append(_Package(data, args[-1] if args else None))
     return found
+
+
+def flags_in(data: bytes) -> Flags:
+    """Where each package's options stand. Raises ValueError."""
+    text = data.decode("utf-8")
+    packages = _packages(text, json.loads(text.removeprefix("\ufeff")))
+    return Flags(text, {str(one.data.get("Id") or one.data.get("LibraryPath")): (at, items(text, at)[1])
+                        for one in packages if (at := one.args_at) is not None})
 
 
 def _is_at(package: Mapping[str, Any], root: Path) -> bool:

@@ -43,6 +43,13 @@ class ComfyCliFile(LaunchFormat):
 
         return edit(file, target, is_managed)
 
+    def put_back(self, now: bytes, before: bytes, after: bytes) -> bytes | None:
+        """``now``, which comfy-cli made of ``after``, with the flags of ``before``; None: they changed, too."""
+        from autotune.launchfile.put_back import put_back
+        from autotune.webui.comfyui.config_ini import flags_in
+
+        return put_back(now, before, after, flags_in, str, "")
+
 
 def found(root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
     """The layout of a workspace that comfy-cli starts; None: its config.ini does not name this one."""

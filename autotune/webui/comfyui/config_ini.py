@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from autotune.language.translate import _
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
+from autotune.launchfile.put_back import Flags
 from autotune.launchfile.quoting import joined
 from autotune.model.errors import Refused
 
@@ -78,6 +79,15 @@ def edit(file: LaunchFile, target: Sequence[str], is_managed: IsManaged) -> byte
     if not _proves(text, result, words, file.path):
         raise Refused(_("{path} cannot be edited safely").format(path=file.path), by_hand)
     return result.encode(encoding, "surrogateescape")
+
+
+def flags_in(data: bytes) -> Flags:
+    """Where the option's value stands. Raises ValueError."""
+    text, encoding = _decoded(data)
+    place = _find(text) if encoding == "utf-8" else None
+    if place is None:
+        raise ValueError(OPTION)
+    return Flags(text, {} if place.indent is not None else {OPTION: (place.start, place.end)})
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

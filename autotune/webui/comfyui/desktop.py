@@ -8,6 +8,7 @@ starts each install with the text launchArgs of its record in installations.json
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,13 @@ class Desktop1File(LaunchFormat):
 
         return edit_settings(file, target, is_managed)
 
+    def put_back(self, now: bytes, before: bytes, after: bytes) -> bytes | None:
+        """``now``, which its program made of ``after``, with the flags of ``before``; None: they changed, too."""
+        from autotune.launchfile.put_back import put_back
+        from autotune.webui.comfyui.desktop_files import flags_in_settings
+
+        return put_back(now, before, after, flags_in_settings, json.loads, "{}")
+
 
 class Desktop2File(LaunchFormat):
     """Comfy Desktop 2's installations.json, which lists all its installs."""
@@ -69,6 +77,13 @@ class Desktop2File(LaunchFormat):
         from autotune.webui.comfyui.desktop_files import edit_installations
 
         return edit_installations(file, target, is_managed)
+
+    def put_back(self, now: bytes, before: bytes, after: bytes) -> bytes | None:
+        """``now``, which its program made of ``after``, with the flags of ``before``; None: they changed, too."""
+        from autotune.launchfile.put_back import put_back
+        from autotune.webui.comfyui.desktop_files import flags_in_installations
+
+        return put_back(now, before, after, flags_in_installations, json.loads, "null")
 
 
 def found(root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:

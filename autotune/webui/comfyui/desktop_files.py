@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from autotune.language.translate import _
 from autotune.launchfile.jsonspan import blank, items, members, spelled, with_members, without
 from autotune.launchfile.launch_file import IsManaged, LaunchFile, by_owner
+from autotune.launchfile.put_back import Flags
 from autotune.launchfile.quoting import joined
 from autotune.launchfile.spelled_words import SCRIPT_BLANKS, replaced, split_quoted
 from autotune.model.errors import Refused
@@ -145,6 +146,23 @@ def edit_installations(file: LaunchFile, target: Sequence[str], is_managed: IsMa
     if json.loads(text) != document:
         _unsafe(file, target)
     return result
+
+
+def flags_in_settings(data: bytes) -> Flags:
+    """Where the flags stand in comfy.settings.json. Raises ValueError."""
+    text = data.decode("utf-8")
+    return Flags(text, {one.key: (one.value, one.end) for one in members(text, blank(text, 0))[0] if one.key == ARGS})
+
+
+def flags_in_installations(data: bytes) -> Flags:
+    """Where the flags of each install stand in installations.json. Raises ValueError."""
+    text = data.decode("utf-8")
+    document, places = json.loads(text), {}
+    for record, item in zip(document, items(text, blank(text, 0))[0], strict=True):
+        for one in members(text, item.start)[0] if isinstance(record, dict) else ():
+            if one.key == TEXT:
+                places[str(record.get("installPath"))] = (one.value, one.end)
+    return Flags(text, places)
 
 
 def _whole_text(record: Mapping[str, Any]) -> str:

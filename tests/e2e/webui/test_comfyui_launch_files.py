@@ -149,6 +149,19 @@ def test_a_set_of_several_values_waits_until_no_program_would_write_over_it(star
     assert done["file"] == str(started.file.resolve()) and state(started.file) == before
 
 
+def test_a_file_that_its_program_wrote_anew_gets_its_flags_back(started: Started) -> None:
+    bench, words = started.bench, started.words()
+    bench.json("apply", "--flags", " ".join(WORDS), "--yes", "--no-start")
+    text = started.file.read_text(encoding="utf-8")
+    if started.file.suffix == ".ini":
+        started.file.write_text(text.replace("# mine\n", "recent_workspace = /x\n"), encoding="utf-8")
+    else:
+        started.file.write_text(json.dumps(json.loads(text), indent=1), encoding="utf-8")
+    done = bench.json("rollback")
+    assert sorted(started.words()) == sorted(words) and "written anew since" in " ".join(done["notes"])
+    assert "recent_workspace = /x" in started.file.read_text() or started.file.suffix == ".json"
+
+
 def refused_while_it_runs(started: Started, name: str, words: tuple[str, ...]) -> None:
     """A program of this name runs: exit 6, and the message names it."""
     program = started.bench.folder / name
