@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from itertools import product
 from autotune.flags import argv
 from autotune.flags.words import canonical, split
 from autotune.language.translate import N_, _
+from autotune.model.errors import UsageProblem
 from autotune.model.flagset import Candidate, Dimension, Effective, Excluded, FlagSet, Space
 from autotune.model.machine import Machine
 from autotune.model.workload import SearchSpec
@@ -20,10 +22,15 @@ from autotune.webui.comfyui.flags.rules import Given, site_of
 
 NOT_BY_DEFAULT: dict[tuple[str, str], str] = {
     ("attention", "quad"): N_("saves memory, costs time: tried only when GPU memory is short or a profile names it"),
+    ("attention", "sage"): N_("has no kernel for Stable Diffusion 1.5: tried only when a profile names it"),
     ("memory", "gpu-only"): N_("uses the most memory: tried only when a profile names it"),
     ("cache", "high-ram"): N_("uses the most memory: tried only when a profile names it"),
 }
 """Not in the default search, with the reason that users see."""
+MOST_SETS = 2000
+"""The search weighs all sets against one another: 1152 of them took 750 MB, and the memory grows with the square."""
+MOST_COMBINATIONS = 50_000
+"""Of levels, before those that come to the same are put together: about 20 s to go through."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ def default_spec(machine: Machine) -> SearchSpec:
     site = site_of(machine)
     place = levels.Place(site, argv.all_values(machine.webui.kept_flags, site.catalogue.flags))
     short, nvidia = place.memory_short, place.device == "nvidia"
-    classes = tuple(level for level in levels.LEVELS["attention"] if level != "quad" or short or not nvidia)
+    classes = tuple(level for level in levels.LEVELS["attention"]
+                    if level != "sage" and (level != "quad" or short or not nvidia))
     usual = rules.async_malloc_usual(place.kept, site)
     return SearchSpec((
         ("attention", classes),
@@ -72,7 +80,8 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     """Expands ``spec`` (None: the default search) for this machine into distinct effective sets.
 
     The user's current set is always a member, in canonical order and else as the user has it; each other set has
-    the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``.
+    the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``. Raises
+    UsageProblem where there are more sets than a search can weigh.
     """
     dropped: list[Excluded] = []
     base = _base_of(machine, _known(spec or default_spec(machine), dropped))
@@ -83,6 +92,7 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     choices = _choices(base, dropped)
     baseline = _candidate(base, canonical(base.mine, base.place.site.catalogue))
     found: dict[str, Candidate] = {}
+    _require_few(math.prod(len(usable) for __, usable in choices), MOST_COMBINATIONS)
     names = [name for name, __ in choices]
     for combination in product(*(one for __, one in choices)):
         candidate = _candidate(base, _words(base, dict(zip(names, combination, strict=True))))
@@ -90,12 +100,20 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
         if best is None or candidate.simplicity < best.simplicity:
             found[candidate.id] = candidate
     found[baseline.id] = baseline
+    _require_few(len(found), MOST_SETS)
     return Space(
         dimensions=_dimensions(choices, found, dropped),
         candidates=(baseline, *(one for key, one in found.items() if key != baseline.id)),
         baseline=baseline.id,
         excluded=tuple(dict.fromkeys(dropped)),
     )
+
+
+def _require_few(count: int, most: int) -> None:
+    if count > most:
+        raise UsageProblem(
+            _("the profile's [search] comes to {count} sets of flags, more than can be weighed").format(count=count),
+            _("name fewer dimensions, or fewer levels of them"))
 
 
 def _known(spec: SearchSpec, dropped: list[Excluded]) -> SearchSpec:
