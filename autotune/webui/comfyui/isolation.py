@@ -53,7 +53,7 @@ NODE = "autotune_trial"
 VARIABLE = "AUTOTUNE_COMFYUI_TRIAL"
 """The environment variable by which it gets credentials, checkpoint and folders."""
 NODES_LEFT_OUT = re.compile(
-    r"^comfyui[-_ ]?manager\b|login|sentinel|ngrok|cloudflare|tunnel", re.IGNORECASE)
+    r"^comfyui[-_ ]?manager\b|(?:^|[-_ ])(?:login|sentinel|ngrok|cloudflared?|tunnels?)(?:$|[-_ ])", re.IGNORECASE)
 """Custom nodes without which a trial starts: they fetch, or ask for credentials of their own. None of them computes."""
 
 

@@ -165,7 +165,8 @@ def test_the_manager_and_its_kin_are_not_loaded(name: str, tmp_path: Path) -> No
                                               isolation.NODE]
 
 
-@pytest.mark.parametrize("name", ["ComfyUI-Lora-Manager", "ComfyUI-Impact-Pack", "rgthree-comfy"])
+@pytest.mark.parametrize("name", ["ComfyUI-Lora-Manager", "ComfyUI-Impact-Pack", "rgthree-comfy",
+                                  "ComfyUI-TunnelVision", "comfyui_loginova_nodes"])
 def test_all_other_nodes_are_loaded_as_its_owner_has_them(name: str, tmp_path: Path) -> None:
     made = installs.clone(tmp_path)
     installs.custom_node(made.root / "custom_nodes" / name)
