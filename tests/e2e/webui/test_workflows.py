@@ -48,10 +48,12 @@ def comfy(tmp_path: Path) -> Iterator[Bench]:
 
 
 def workflow(bench: Bench, name: str = "my_api.json", **changes: Any) -> Path:
-    """The ten nodes with this install's models; ``changes``: inputs of the sampler."""
+    """The ten nodes with this install's models and few frames; ``changes``: inputs of the sampler."""
     made = ten_nodes()
     made["1"]["inputs"]["ckpt_name"] = next(path.name for path in (bench.root / "models/checkpoints").iterdir())
     made["5"]["inputs"]["model_name"] = next(path.name for path in (bench.root / "models/animatediff_models").iterdir())
+    made["4"]["inputs"]["batch_size"] = 6
+    made["7"]["inputs"].update(context_length=4, context_overlap=1)
     made["9"]["inputs"].update(changes)
     return written(bench, name, made)
 
@@ -64,13 +66,14 @@ def written(bench: Bench, name: str, made: Graph) -> Path:
 
 def test_a_workflow_is_measured_and_nothing_of_its_prompts_is_left(comfy: Bench) -> None:
     before, mine = comfy.tree(), workflow(comfy)
-    words = ("tune", "--profile", str(comfy.folder / "mine.toml"), "--sampler", "exhaustive", "--budget", "60s",
+    words = ("tune", "--profile", str(comfy.folder / "mine.toml"), "--sampler", "exhaustive", "--budget", "120s",
              "--workflow")
     told = comfy.run(*words, str(mine))
     samples = comfy.samples()
     good = [one for one in samples if one["state"] == "ok"]
     assert good and not [one for one in samples if one.get("failure")], samples
-    assert {one["candidate"].split()[0] for one in samples} == {"attention=quad", "attention=pytorch"}
+    sets = {one["candidate"].split()[0] for one in samples}
+    assert sets == {"attention=quad", "attention=pytorch"}, told.stderr + told.stdout
     first = {one["launch"]: one for one in reversed(samples)}
     assert all(one["ssim"] > 0.99 for one in first.values()), "the first of each process"
     assert all(one.get("steps") is None for one in samples), "its steps stay"
@@ -83,14 +86,19 @@ def test_a_workflow_is_measured_and_nothing_of_its_prompts_is_left(comfy: Bench)
     other = comfy.json(*words[:-2], "12s", "--workflow", str(workflow(comfy, steps=2)))
     assert other["study"] != document["study"]
 
-    said = [told.stdout, told.stderr, json.dumps(document), json.dumps(other)]
+    # What the newest tune rendered is there no more: that is said, and nothing else measured in its place.
+    workflow(comfy, steps=5)
+    measured = comfy.json("verify", "--no-start", "--measure", "--budget", "10s")["measured"]
+    assert measured["answer"] == "unknown" and "not the one that was measured" in measured["reason"]
+
+    said = [told.stdout, told.stderr, json.dumps(document), json.dumps(other), json.dumps(measured)]
     report, export = comfy.folder / "report.html", comfy.folder / "study.json"
     comfy.run("report", document["study"], "-o", str(report))
     comfy.run("export", document["study"], "-o", str(export), "--clips")
     for verb in ("status", "history", "card", "replay"):
         said.append(json.dumps(comfy.json(verb)))
     said += [report.read_text(encoding="utf-8"), export.read_text(encoding="utf-8")]
-    assert "workflow my_api.json, 64 × 48, 12 frames, 3 steps" in said[-2]
+    assert "workflow my_api.json, 64 × 48, 6 frames, 3 steps" in said[-2]
     assert not [text for text in said if CANARY.split()[0] in text]
     kept = [path for path in comfy.state.rglob("*") if path.is_file()]
     assert kept and not [path for path in kept if CANARY.split()[0].encode() in path.read_bytes()]
