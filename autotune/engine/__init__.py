@@ -8,10 +8,10 @@ credentials to its log. Nothing in the package imports it.
 Faults, for tests only
 ----------------------
 ``AUTOTUNE_ENGINE_FAULTS`` is a comma list of ``name``, ``name:N`` or ``name:*``, each with an optional
-``@FLAG`` or ``@ATTENTION``. The first log line names them. N counts the txt2img jobs of the process from 1; without
-N (or with ``*``) every job is hit. ``@--opt-channelslast`` restricts a fault to processes whose arguments hold that
-word; ``@sdp`` restricts a fault of jobs to jobs that run while that attention class is in effect (xformers,
-doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none).
+``@FLAG`` or ``@ATTENTION``. The first log line names them. N counts the txt2img jobs of the process from 1 (of the
+reference ComfyUI its prompts; see `comfyui`); without N (or with ``*``) every job is hit. ``@--opt-channelslast``
+restricts a fault to processes whose arguments hold that word; ``@sdp`` restricts a fault of jobs to jobs that run
+while that attention class is in effect (xformers, doggettx, sdp-no-mem, sdp, sub-quad, v1, invokeai, none).
 
 At the start: ``start_crash``; ``start_slow:S`` (seconds); ``unknown_flag@--FLAG`` (argparse refuses it: exit 2);
 ``fork`` (a child process that outlives the server); ``double_fork`` (the same in a session of its own, with no parent

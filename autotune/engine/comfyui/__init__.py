@@ -9,5 +9,6 @@ real. Custom nodes of its folders are imported and run in it, as in the real one
 Faults on demand are those of the engine's package, with ``AUTOTUNE_ENGINE_FAULTS``; a job is a prompt, counted from 1.
 Two are its own: ``cached:N`` (what that prompt computes is handed back from the prompt before) and ``fallback:N``
 (the attention kernel fails at each call, and pytorch's computes instead, as the log says). ``garbage``, ``html``,
-``redirect``, ``half`` and ``huge`` take the place of that prompt's history.
+``redirect``, ``half`` and ``huge`` take the place of that prompt's history. Attention is named pytorch, split, quad,
+sage, flash or xformers (``oom:*@split``).
 """

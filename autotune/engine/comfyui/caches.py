@@ -50,7 +50,7 @@ class Keys:
         return tuple(self._own(one, order) for one in (node_id, *order))
 
     def _walk(self, node_id: str, order: dict[str, int]) -> None:
-        for _name, value in sorted(self.graph[node_id]["inputs"].items()):
+        for _name, value in sorted(_inputs(self.graph[node_id]).items()):
             if is_link(value) and value[0] not in order and value[0] in self.graph:
                 order[value[0]] = len(order)
                 self._walk(value[0], order)
@@ -58,7 +58,7 @@ class Keys:
     def _own(self, node_id: str, order: dict[str, int]) -> Hashable:
         node = self.graph[node_id]
         values = tuple((name, ("link", order.get(value[0], -1), value[1]) if is_link(value) else _hashable(value))
-                       for name, value in sorted(node["inputs"].items()))
+                       for name, value in sorted(_inputs(node).items()))
         return node["class_type"], self._change(node_id), values
 
     def _change(self, node_id: str) -> Hashable:
@@ -66,7 +66,7 @@ class Keys:
         if node_id not in self._changed:
             node = self.graph[node_id]
             asked = getattr(nodes.NODE_CLASS_MAPPINGS.get(node["class_type"]), "IS_CHANGED", None)
-            plain = {name: value for name, value in node["inputs"].items() if not is_link(value)}
+            plain = {name: value for name, value in _inputs(node).items() if not is_link(value)}
             try:
                 answer = None if asked is None else _hashable(asked(**plain))
             except Exception:  # noqa: BLE001 - a node's own code; as in ComfyUI it then counts as changed
@@ -74,6 +74,12 @@ class Keys:
             always = isinstance(answer, float) and math.isnan(answer)
             self._changed[node_id] = Never() if always else answer
         return self._changed[node_id]
+
+
+def _inputs(node: dict[str, Json]) -> dict[str, Json]:
+    """A node's inputs; those of a node that no output needs were not checked, and may be missing."""
+    found = node.get("inputs")
+    return found if isinstance(found, dict) else {}
 
 
 def _hashable(value: Json) -> Hashable:

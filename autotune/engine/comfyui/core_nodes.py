@@ -169,6 +169,8 @@ class KSampler:
                  "scheduler": given["scheduler"], "seed": given["seed"]}
         prompts = (given["positive"][0][0], given["negative"][0][0])
         wanted = _request(model, prompts, latent_image, given["denoise"], plain)
+        if wanted.start is not None and given["denoise"] <= 0:
+            return (latent_image,)
         _prepare(model, wanted)
         with Bars(steps, shown=True, total=False) as bars:
 

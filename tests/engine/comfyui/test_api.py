@@ -96,6 +96,14 @@ def test_only_the_sound_outputs_are_computed(running: Running) -> None:
     assert list(running.wait(answer["prompt_id"])["outputs"]) == ["10"]
 
 
+def test_a_node_that_no_output_needs_does_no_harm(running: Running) -> None:
+    prompt: Any = graph(seed=62)
+    prompt["20"] = {"class_type": "KSampler"}
+    prompt["21"] = {"class_type": "VAEDecode", "inputs": {"samples": ["22", 0], "vae": ["99", 0]}}
+    prompt["22"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["21", 0], "vae": ["1", 2]}}
+    assert list(running.render(prompt)["outputs"]) == ["10"]
+
+
 def test_the_queue_in_order_and_what_is_taken_out_of_it(running: Running) -> None:
     slow, second, third = (graph(seed=seed, steps=200, size=128) for seed in (71, 72, 73))
     first = running.begin(slow)

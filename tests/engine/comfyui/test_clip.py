@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.engine.comfyui.running import Running, cached, graph, messages
+from autotune.engine.create import create, update
+from tests.engine.comfyui.running import Running, cached, graph, messages, seconds
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +54,27 @@ def test_kernels_differ_in_the_last_bits_only(running: Running, comfyui: Path, t
         second = _frames(other.get("/view", params=file).content)
     apart = [abs(a - b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True)]
     assert max(apart) <= 8
+
+
+def test_a_release_whose_kernel_is_slower(tmp_path: Path) -> None:
+    root = create(tmp_path / "ComfyUI", "tiny", "cpu", flavour="comfyui")
+    took = []
+    for slower in ({}, {"quad": 6.0}):
+        update(root, "0.27.0", slower)
+        with Running(root, tmp_path) as one:
+            one.ready().render(graph(seed=1))
+            took.append(seconds(one.render(graph(seed=2, size=96, steps=3))))
+    assert took[1] > 2 * took[0]
+
+
+def test_a_base_folder_holds_models_nodes_and_results(comfyui: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    for name in ("models", "custom_nodes"):
+        shutil.copytree(comfyui / name, base / name)
+    with Running(comfyui, tmp_path, ["--base-directory", str(base)]) as one:
+        file = one.ready().render(graph())["outputs"]["10"]["images"][0]["filename"]
+        assert f"Setting base directory to: {base}" in one.log()
+    assert (base / "output" / file).is_file()
 
 
 def _frames(data: bytes) -> list[bytes]:
