@@ -7,6 +7,7 @@ rollback takes nothing from the owner, and the agent may do it after a start tha
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 
 from autotune.launchfile import formats
@@ -41,7 +42,7 @@ def only_our_words(root: Path, places: Places, launch_file: Path | None = None) 
         except (AutotuneError, OSError):
             return False
         if before is None or after is None or not (
-                within(before, after, now) or formats.rewritten(saved.path, now, before, after)):
+                within(before, after, now) or formats.rewritten(saved.path, now, before, partial(bytes, after))):
             return False
     return True
 

@@ -264,7 +264,7 @@ class Checkpoints:
         if file.keys and now is not None:
             undone, left = config_json.undo(now, file.keys, str(file.path))
             return undone, notes_on_kept(file.path, left)
-        rewritten = formats.rewritten(file.path, now, before, self._saved(checkpoint, number, "after"))
+        rewritten = formats.rewritten(file.path, now, before, lambda: self._saved(checkpoint, number, "after"))
         if rewritten is not None:
             return rewritten
         if force:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from autotune.language.translate import _
 from autotune.launchfile import stability_matrix
 from autotune.launchfile.launch_file import IsManaged, LaunchFile
 from autotune.launchfile.put_back import put_back
+from autotune.model.errors import StateDamaged
 
 
 class Writer(NamedTuple):
@@ -83,16 +84,20 @@ def of_kind(kind: str) -> LaunchFormat | None:
 
 
 def rewritten(
-    path: Path, now: bytes | None, before: bytes | None, after: bytes | None
+    path: Path, now: bytes | None, before: bytes | None, after: Callable[[], bytes | None]
 ) -> tuple[bytes, list[str]] | None:
-    """(the bytes with the flags of ``before``, a note) of a file whose own program wrote ``after`` anew since.
+    """(the bytes with the flags of ``before``, a note) of a file that its own program wrote anew since ``after``.
 
-    None where the flags themselves were changed since, or the file is of no format that tells.
+    None where the flags themselves were changed since, the file is of no format that tells, or ``after`` is damaged.
     """
     made = of_file(path)
-    if made is None or now is None or before is None or after is None:
+    if made is None or now is None or before is None:
         return None
-    data = made.put_back(now, before, after)
+    try:
+        written = after()
+    except StateDamaged:
+        return None
+    data = None if written is None else made.put_back(now, before, written)
     return None if data is None else (data, [
         _("{name} was written anew since by the program that keeps it: only the flags are as before").format(
             name=path.name)])

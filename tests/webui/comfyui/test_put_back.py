@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from autotune.launchfile import formats
+from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.formats import LaunchFormat
+from autotune.launchfile.records import FileChange
+from autotune.model.errors import Refused
 from autotune.webui.comfyui.comfy_cli import ComfyCliFile
 from autotune.webui.comfyui.desktop import Desktop1File, Desktop2File
 from autotune.webui.comfyui.stability_matrix import StabilityMatrixFile
@@ -97,3 +101,19 @@ def test_flags_that_were_changed_since_stay(case: str) -> None:
     now = kind.edit(kind.parse(write_anew(after), path, ROOT), ("--highvram",), owns)
     assert kind.put_back(now, before, after) is None
     assert kind.put_back(b"broken", before, after) is None
+
+
+def test_damaged_bytes_of_an_apply_leave_the_way_by_force(tmp_path: Path) -> None:
+    place = tmp_path / "config.ini"
+    before = ini(default_launch_extras="--lowvram")
+    place.write_bytes(before)
+    formats.register((ComfyCliFile(),))
+    store = Checkpoints(tmp_path / "state")
+    after = ComfyCliFile().edit(ComfyCliFile().parse(before, place, ROOT), TARGET, owns)
+    done = store.apply([FileChange(place, before, after)])
+    (tmp_path / "state" / done.id / "0.after").write_bytes(b"damaged")
+    place.write_bytes(anew_ini(after))
+    with pytest.raises(Refused, match="changed by someone else"):
+        store.rollback()
+    store.rollback(force=True)
+    assert place.read_bytes() == before
