@@ -71,7 +71,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "engine create": (
         ("autotune engine create small-webui", "small enough for a CPU"),
         ("autotune engine create sized --size sd15", "of a real one's size"),
-        ("autotune engine create small-comfyui --flavour comfyui", "a stand-in for ComfyUI")),
+        ("autotune engine create small --flavour comfyui", "a stand-in for ComfyUI")),
     "demo": (("autotune demo", ""), ("autotune demo --minutes 5 --report demo.html", "longer, its page here")),
     "shortcut": (
         ("autotune shortcut", "on the desktop"),
