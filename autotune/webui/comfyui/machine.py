@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from autotune.flags.words import split
@@ -41,7 +42,7 @@ def inspect(
     return Machine(
         gpus=gpus,
         webui=_facts(found, words),
-        runtime=with_device(runtime, root),
+        runtime=replace(with_device(runtime, root), switches={}),  # all its options are given at its start
         animatediff=nodes,
         models=tuple(path for path in checkpoints if models.is_sd15(path) is not False),
         settings=(),
