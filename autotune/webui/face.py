@@ -147,7 +147,7 @@ class FlagState:
 @dataclass(frozen=True, slots=True)
 class RunningJob:
     """Whether a web UI has a job running; ``name``, ``fraction`` (0 to 1) and the sampling ``step`` of ``steps`` of it
-    as it tells."""
+    as it tells; where it tells none, a job is one that is in its queue."""
 
     busy: bool
     name: str = ""

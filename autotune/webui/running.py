@@ -296,6 +296,8 @@ def _ask_client(client: WebUIClient, limit: float) -> JobAnswer:
         if problem.kind in ("timeout", "closed", "unreachable"):
             return JobAnswer("silent", _("it does not answer"))
         return JobAnswer("closed", _("its answer is not that of a known API"))
+    if job.busy and not job.name and not job.fraction:  # a kind that tells of its queue only
+        return JobAnswer("job", _("something is in its queue"))
     if job.busy:
         return JobAnswer("job", _("job {name} at {fraction:.0%}").format(name=job.name or "?", fraction=job.fraction))
     return JobAnswer("none", _("no job"))

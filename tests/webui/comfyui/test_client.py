@@ -18,10 +18,13 @@ from PIL import Image
 
 from autotune.model.api import ApiProblem
 from autotune.model.workload import Workload
+from autotune.webui import running
 from autotune.webui.comfyui import problems
 from autotune.webui.comfyui.client import LONGEST_PAUSE, Client
 from autotune.webui.comfyui.graph import Graph
 from autotune.webui.comfyui.history import CLOCK_SLACK, History
+from autotune.webui.comfyui.webui import ComfyUI
+from autotune.webui.running import JobAnswer, OwnWebUI
 from autotune.workload.clip import ClipRefusal, check_clip
 
 CLIP = Workload(64, 64, 4, 2)
@@ -328,3 +331,11 @@ def test_whatever_a_history_holds_it_is_read(value: Any) -> None:
     for one in ({"status": value, "outputs": value}, {"status": {"messages": value}},
                 {"status": {"messages": [["execution_start", value], ["execution_success", value]]}}):
         History.of(one).seconds(1.0)
+
+
+@pytest.mark.parametrize(("works", "said"), [(True, "something is in its queue"), (False, "no job")])
+def test_a_queue_without_names_is_told_as_a_queue(played: Played, works: bool, said: str) -> None:
+    played.running = works
+    port = int(played.address.rpartition(":")[2])
+    answer = running.ask(OwnWebUI(7, (("127.0.0.1", port),), (), kind=ComfyUI()), limit=10.0)
+    assert answer == JobAnswer("job" if works else "none", said)
