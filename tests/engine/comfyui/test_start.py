@@ -8,6 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from autotune.engine.create import create
@@ -147,3 +148,17 @@ def test_what_does_nothing_here_is_said(comfyui: Path, tmp_path: Path) -> None:
     for what in ("--reserve-vram", "--fast cublas_ops", "--fast fp8_matrix_mult"):
         assert f"Reference ComfyUI: {what} does nothing here." in log
     assert "--disable-pinned-memory" not in log
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets that children inherit")
+def test_a_child_that_outlives_it_and_one_that_holds_its_port(comfyui: Path, tmp_path: Path) -> None:
+    with Running(comfyui, tmp_path, faults="fork,hold_port") as one:
+        children = psutil.Process(one.ready().process.pid).children()
+        try:
+            assert one.interrupt() == 0
+            assert len([child for child in children if child.is_running()]) == 2
+            with socket.create_connection(("127.0.0.1", one.port), timeout=10):
+                pass  # the system takes it on behalf of the child's socket
+        finally:
+            for child in children:
+                child.kill()
