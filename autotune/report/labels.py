@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from autotune.language.translate import N_, _
 
@@ -50,12 +50,14 @@ def short(candidates: Iterable[str]) -> dict[str, str]:
     split = {one: parts(one) for one in ids}
     names = list(dict.fromkeys(name for found in split.values() for name in found))
     varying = [n for n in names if len({found.get(n, "") for found in split.values()}) > 1]
-    labels = {one: _label(one, split[one], varying) for one in ids}
+    # A part that some id leaves out is there at its default, so "none" is no default of it where another id says so.
+    optional = {name for name in varying if not all(name in found for found in split.values())}
+    labels = {one: _label(one, split[one], varying, optional) for one in ids}
     seen = list(labels.values())
     return {one: text if seen.count(text) == 1 else one for one, text in labels.items()}
 
 
-def _label(candidate: str, found: Mapping[str, str], varying: list[str]) -> str:
+def _label(candidate: str, found: Mapping[str, str], varying: list[str], optional: Collection[str]) -> str:
     if not found:
         return candidate
     words = [found["attention"]] if "attention" in found else []
@@ -64,10 +66,11 @@ def _label(candidate: str, found: Mapping[str, str], varying: list[str]) -> str:
         if name == "attention":
             continue
         known = _WORDS.get((name, value))
+        quiet = value.lower() in _QUIET or (name in ("unet", "vae") and value == "fp16")
         if known:
             words.append(_(known))
-        elif value.lower() not in _QUIET and not (name in ("unet", "vae") and value == "fp16"):
-            plain = name.replace("_", " ")
+        elif not quiet or (name in optional and value not in ("", "off")):
+            plain = {"unet": "UNet", "vae": "VAE"}.get(name, name.replace("_", " "))
             words.append(plain if value in ("on", "true", "True") else f"{plain} {value}")
         elif (
             name not in ("channelslast", "upcast", "memory", "precision", "batch_cond_uncond")

@@ -16,7 +16,7 @@ from autotune.model.workload import SEARCH_LEVELS, SearchSpec
 from autotune.report import labels
 from autotune.tune.document import candidate_json
 from autotune.webui.comfyui import parser
-from autotune.webui.comfyui.flags import known_flags, levels, space
+from autotune.webui.comfyui.flags import known_flags, levels, rules, space
 from autotune.webui.comfyui.flags.effective import describe, effective, level_of
 from autotune.webui.comfyui.flags.rules import site_of
 from autotune.workload import profile as profiles
@@ -231,6 +231,23 @@ def test_an_unknown_flag_is_left_alone(tmp_path: Path) -> None:
     assert known_flags.unclassified(tmp_path) == ("--brand-new",)
     words = ("--brand-new", "a", "--highvram")
     assert replace_words(words, FlagSet(("--lowvram",)), catalogue) == ("--brand-new", "a", "--lowvram")
+
+
+@pytest.mark.parametrize("own", [
+    ("--cache-none",), ("--cache-lru", "3"), ("--cache-ram", "8", "4"), ("--highvram",),
+    ("--cpu", "--use-split-cross-attention", "--cache-none"),
+    *((flag,) for flag in (*rules.TYPES_UNET, *rules.TYPES_VAE)),
+])
+def test_a_set_without_its_owners_level_has_a_short_name_too(own: tuple[str, ...]) -> None:
+    catalogue = known_flags.load(Path("/none"))
+    named = [catalogue.flags[word].dimension for word in own if word in catalogue.flags]
+    dimension = next(one for one in named if one and one != "attention")
+    usual = "none" if dimension == "memory" else "default"
+    spec = SearchSpec((("attention", ("pytorch", "split")), (dimension, (usual,))))
+    ids = _ids(space.build(machine(*own), spec))
+    assert len(ids) == 4
+    names = labels.short(ids)
+    assert len(set(names.values())) == len(ids) and not set(names.values()) & set(ids)
 
 
 PROTECTED = ("--listen", "--port", "--base-directory", "--output-directory", "--cuda-device", "--default-device",
