@@ -27,6 +27,7 @@ from autotune.store import running_set
 from autotune.trial import guard
 from autotune.webui.a1111 import environment, layout
 from autotune.webui.a1111.start_variables import read_start
+from autotune.webui.comfyui import hosts
 
 PACKAGE = Path(autotune.__file__).parent
 STANDIN = Path(__file__).parent / "trial" / "standin_webui.py"
@@ -168,6 +169,28 @@ def whole_start(folder: Path) -> None:
     assert not list((folder / "r").iterdir())
 
 
+def comfyui_hosts(folder: Path) -> None:
+    environ = {"HOME": str(folder)}
+    support = folder / "Library" / "Application Support"
+    app = folder / "Applications" / "ComfyUI.app" / "Contents" / "Resources"
+    base, second = folder / "Documents" / "ComfyUI", folder / "second"
+    for place in (app / "ComfyUI", base, second / "ComfyUI", support / "ComfyUI", support / "Comfy Desktop"):
+        place.mkdir(parents=True)
+    (app / "app.asar").touch()
+    (support / "ComfyUI" / "config.json").write_text(json.dumps({"basePath": str(base)}))
+    record = {"id": "1", "installPath": str(second), "adoptedBaseDir": str(folder / "adopted")}
+    (support / "Comfy Desktop" / "installations.json").write_text(json.dumps([record]))
+    (support / "Comfy Desktop" / "settings.json").write_text(json.dumps({"inputDir": "/in"}))
+    (support / "comfy-cli").mkdir()
+    cloned = folder / "clone"
+    cloned.mkdir()
+    (support / "comfy-cli" / "config.ini").write_text(f"[DEFAULT]\ndefault_workspace = {cloned}\n")
+    assert app / "ComfyUI" in hosts.meant(base, environ, sys.platform)
+    assert hosts.host_of(app / "ComfyUI", environ, sys.platform).base == base
+    assert hosts.host_of(second / "ComfyUI", environ, sys.platform).words[-2:] == ("--input-directory", "/in")
+    assert hosts.host_of(cloned, environ, sys.platform).name == "comfy-cli"
+
+
 CASES: dict[str, Callable[[Path], None]] = {
     "autotune.cli.shortcut_file": starter,
     "autotune.cli.shortcut_file.content": starter,
@@ -181,6 +204,8 @@ CASES: dict[str, Callable[[Path], None]] = {
     "autotune.webui.a1111.layout._file_names": two_files,
     "autotune.webui.a1111.start_variables.read_start": two_files,
     "autotune.machine.nvml.may_be_present": no_linux,
+    **{f"autotune.webui.comfyui.hosts.{name}": comfyui_hosts for name in (
+        "_shared_folders", "_user_data", "_desktop_1_resources", "comfy_cli_config", "desktop_2_folders")},
     "autotune.machine.cpu_use._seconds_without_core": no_linux,
     "autotune.webui.a1111.environment.for_python": no_linux,
     "autotune.trial.guard._prctl": no_linux,

@@ -137,7 +137,7 @@ def _decode(data: bytes, form: str) -> list[Frames] | ClipRefusal:
                 image.seek(index)
                 images.append(np.asarray(image.convert("RGB"), dtype=np.uint8))
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError,
-            Image.DecompressionBombError) as error:
+            Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return ClipRefusal("truncated", _("the {format} cannot be decoded: {error}").format(format=form, error=error))
     return images
 

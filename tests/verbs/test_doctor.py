@@ -49,7 +49,7 @@ def named(found: list[Check], name: str) -> Check:
 @pytest.mark.parametrize(("name", "changes", "ok", "says"), [
     ("GPU memory", {}, True, "23.5 of 24.0 GiB free"),
     ("GPU memory", {"memory_used": 21000.0}, False, "3.5 of 24.0 GiB free"),
-    ("GPU memory", {"memory_total": 4096.0}, True, "--medvram"),
+    ("GPU memory", {"memory_total": 4096.0}, True, "a memory-saving mode"),
     ("GPU memory", {"memory_used": None}, True, "does not tell"),
     ("GPU memory", {"memory_untold": "nobody tells it"}, True, "GiB free; nobody tells it"),
     ("torch and driver", {}, True, "CUDA 12.1"),

@@ -120,7 +120,7 @@ def _clip(shown: Shown, fetch: Fetch) -> tuple[int, int, bytes]:
         if not frames:
             raise ValueError(_("no frame in it"))
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, UnidentifiedImageError,
-            Image.DecompressionBombError) as error:
+            Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ApiProblem("shape", _("{file} is no picture or video: {error}").format(file=name, error=error),
                          status=200) from None
     first = frames[0]

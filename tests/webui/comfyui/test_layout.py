@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +27,7 @@ from autotune.webui.comfyui.webui import ComfyUI
 from autotune.webui.face import Layout
 from autotune.webui.recognise import face_of
 from autotune.webui.running import web_uis
+from tests.waiting import wait_for
 from tests.webui.comfyui.installs import HOSTS, clone, comfyui, portable
 from tests.webui.comfyui.run_file_maker import owns
 from tests.webui.installs import write
@@ -237,9 +237,7 @@ def test_the_running_one_tells_by_the_shell_above_it(tmp_path: Path) -> None:
         write(root.parent / f"{name}.bat", f'@"{sys.executable}" -s ComfyUI\\main.py --port 1\r\n')
     process = subprocess.Popen(["cmd.exe", "/d", "/c", "run_two.bat"], cwd=root.parent, stdin=subprocess.PIPE)
     try:
-        while not (root.parent / "up.txt").exists():
-            assert process.poll() is None
-            time.sleep(0.05)
+        assert wait_for(lambda: (root.parent / "up.txt").exists() or process.poll() is not None, 30)
         assert web_uis(root)
         found = flags_of(root)
         assert found.path == root.parent / "run_two.bat" and not found.undecided
