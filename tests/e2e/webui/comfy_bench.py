@@ -25,6 +25,7 @@ attention = ["pytorch", "split", "quad"]
 channelslast = [false, true]
 [decide]
 min_gain = {min_gain}
+precision = 0.5
 [budget]
 minutes = 4
 """

@@ -18,6 +18,7 @@ from tests.e2e.verbs.test_failures import IMPATIENT, meanwhile, never_in_the_ver
 from tests.e2e.webui import comfy_bench
 from tests.e2e.webui.comfy_bench import ON_CPU, ComfyBench
 from tests.waiting import wait_for
+from tests.webui.comfyui.graphs import ten_nodes
 
 PYTORCH, SPLIT, QUAD = (f"--use-{name}-cross-attention" for name in ("pytorch", "split", "quad"))
 CHANNELS_LAST = "--force-channels-last"
@@ -30,7 +31,21 @@ def comfy(tmp_path: Path) -> Iterator[ComfyBench]:
     assert wait_for(lambda: not one.leftovers(), 20), one.leftovers()
 
 
-def test_the_whole_ladder(comfy: ComfyBench) -> None:
+def ten_node_workflow(comfy: ComfyBench) -> Path:
+    """A workflow of its owner's, with this install's models and few frames."""
+    made = ten_nodes()
+    made["1"]["inputs"]["ckpt_name"] = next(path.name for path in (comfy.root / "models/checkpoints").iterdir())
+    made["5"]["inputs"]["model_name"] = next(path.name for path in (comfy.root / "models/animatediff_models").iterdir())
+    made["4"]["inputs"]["batch_size"] = 6
+    made["7"]["inputs"].update(context_length=4, context_overlap=1)
+    path = comfy.folder / "my_api.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("renders", ["the smallest graph", "a workflow of ten nodes"])
+def test_the_whole_ladder(comfy: ComfyBench, renders: str) -> None:
+    workflow = ("--workflow", str(ten_node_workflow(comfy))) if "workflow" in renders else ()
     comfy.give(f"{ON_CPU} {SPLIT} --preview-method auto")
     tree, settings = comfy.tree(), comfy.launch_file.read_bytes()
     probed = comfy.json("probe")
@@ -41,7 +56,7 @@ def test_the_whole_ladder(comfy: ComfyBench) -> None:
     checks = {one["name"]: one for one in json.loads(doctor.stdout)["checks"]}
     assert all(one["ok"] for name, one in checks.items() if name != "machine is free"), checks
     # Slow beyond doubt: this release's split attention takes eight times as long.
-    tuned = comfy.json("tune", "--profile", str(comfy.profile), "--seed", "1", faults=f"slow:*@{SPLIT}")
+    tuned = comfy.json("tune", "--profile", str(comfy.profile), "--seed", "1", *workflow, faults=f"slow:*@{SPLIT}")
     assert tuned["decision"] == "apply" and tuned["speedup"]["low"] > 1.02 and SPLIT not in tuned["winner"]["flags"]
     assert tuned["stand_in"] and tuned["image"]["valid"] and tuned["image"]["ssim"] > 0.9
     assert comfy.tree() == tree and comfy.launch_file.read_bytes() == settings

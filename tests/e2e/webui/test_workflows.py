@@ -28,6 +28,8 @@ frames = 4
 steps = 1
 [search]
 attention = ["pytorch", "quad"]
+[decide]
+min_gain = 0.9
 """
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="comfy-cli's file is where Linux has it")
 
