@@ -171,6 +171,7 @@ def figures() -> Iterator[tuple[int, str, str]]:
         f"必要なVRAMは{much} GiBから{less} GiB")
     yield 0, f"`{flag}` takes {gtx_1070()} times as long there as `--xformers`", (
         f"`{flag}`は`--xformers`の{gtx_1070()}倍の時間")
+    yield 0, *comfyui()
     names = sorted(path.name.removesuffix("-result.json") for path in page_picture.RECORDED.glob("*-result.json"))
     walls = [tuned(name)["cost"]["wall"] / 60 for name in names]
     clips = [tuned(name)[side]["seconds"]["median"] for name in names for side in ("baseline", "winner")]
@@ -180,6 +181,20 @@ def figures() -> Iterator[tuple[int, str, str]]:
         f"H200での{len(names)}回のチューニングは、1本{least}～{most}秒のクリップで、それぞれ{shortest}～{longest}分")
     limit = profile.load("default").minutes
     yield TIME, f"after {limit:g} minutes at the latest", f"遅くとも{limit:g}分で"
+
+
+def comfyui() -> tuple[str, str]:
+    """The tune of a ComfyUI that ended with no flag, told in both languages; the one without flags kept that."""
+    (left, kept) = (json.loads((DATA / f"comfyui-h100-tune-{name}.json").read_text(encoding="utf-8"))["result"]
+                    for name in ("split", "none"))
+    assert kept["decision"] == "keep" and kept["winner"]["flags"] == kept["baseline"]["flags"] == []
+    assert left["decision"] == "apply" and left["winner"]["flags"] == [] and "H100" in left["gpu"]
+    (one,), (flag,), gain = left["profile"]["workload"], left["baseline"]["flags"], left["speedup"]
+    low, high, sure = f"{gain['low']:.2f}", f"{gain['high']:.2f}", f"{gain['confidence']:.0%}".replace("%", " %")
+    return (f"without `{flag}` clips of {one['width']}×{one['height']}, {one['frames']} frames, {one['steps']} steps "
+            f"ran {gain['estimate']:.2f} times as fast, and with {sure} certainty between {low} and {high} times",
+            f"`{flag}`を外すと、{one['width']}×{one['height']}、{one['frames']}フレーム、{one['steps']}ステップのクリップの"
+            f"生成が{gain['estimate']:.2f}倍の速さになりました（{sure}の確かさで{low}～{high}倍の間）")
 
 
 def squeezed(words: str) -> str:
@@ -196,7 +211,7 @@ def test_no_other_figure_stands_in_the_sections_on_measurements() -> None:
     """So that a new one has to be added to ``figures``."""
     told = Counter(NUMBER.findall(" ".join(english for _, english, _ in figures())))
     stands = Counter(NUMBER.findall(" ".join(sections(prose("en"))[number] for number in (0, TIME))))
-    names = NUMBER.findall("AUTOMATIC1111, H200, GTX 1070")
+    names = NUMBER.findall("AUTOMATIC1111, H200, H100, GTX 1070")
     assert stands.keys() - told.keys() - set(names) == set()
 
 
