@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from autotune.cli.main import run
 from autotune.overview.exported_study import read_export, replay
+from tests.cli.test_output import webui
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "benchmarks" / "data"
@@ -86,6 +88,18 @@ def test_a_replay_gives_the_recorded_verdict(name: str) -> None:
     for key in ("decision", "sure", "reason", "speedup"):
         assert again[key] == was[key], key
     assert again["winner"]["flags"] == was["winner"]["flags"]
+
+
+@pytest.mark.parametrize("name", TUNES)
+def test_an_imported_tune_has_the_recorded_verdict(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--webui", str(webui(tmp_path / "webui")), "--state-dir", str(tmp_path / "state"))
+    assert run([*where, "import", str(DATA / f"comfyui-h100-tune-{name}.json")]) == 0
+    capsys.readouterr()
+    assert run([*where, "replay", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["decision"] == tune(name)["result"]["decision"]
 
 
 def test_the_tunes_are_told_as_they_ended() -> None:
