@@ -26,8 +26,10 @@ from autotune.launchfile import config_json, formats, options, records
 from autotune.launchfile.files import (
     FileLayer,
     TargetFile,
+    bytes_in,
     cannot_write,
     examine,
+    make_folders,
     move_over,
     remove_leftovers,
     replace_file,
@@ -91,10 +93,22 @@ class Checkpoints:
         return applied[-1] if applied else None
 
     def changed_since(self, path: Path) -> SinceApply:
-        """What became of a file since the last apply that wrote it."""
+        """What became of a file since the last apply that wrote it; "same" too where the program that keeps it wrote it
+        anew with the flags of the apply."""
         real = path.resolve()
-        written = [file for checkpoint in self.applied() for file in checkpoint.files if file.path == real]
-        return records.state_since(written[-1], self._now(real)) if written else "unmanaged"
+        written = [(checkpoint, number) for checkpoint in self.applied()
+                   for number, file in enumerate(checkpoint.files) if file.path == real]
+        if not written:
+            return "unmanaged"
+        (checkpoint, number), now = written[-1], self._now(real)
+        file = checkpoint.files[number]
+        how = records.state_since(file, now)
+        if how == "edited" and not file.keys:
+            with contextlib.suppress(StateDamaged):
+                before = self._saved(checkpoint, number, "before")
+                if formats.rewritten(real, now, before, lambda: self._saved(checkpoint, number, "after")) is not None:
+                    return "same"
+        return how
 
     def saved_bytes(self, checkpoint: Checkpoint, path: Path, version: options.Version) -> bytes | None:
         """The saved bytes of one file of a checkpoint, None for no file. Raises StateDamaged, KeyError."""
@@ -108,15 +122,7 @@ class Checkpoints:
         expected = file.before if version == "before" else file.after
         return records.read_saved(self.folder / checkpoint.id, number, version, expected)
 
-    @staticmethod
-    def _now(path: Path) -> bytes | None:
-        try:
-            return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise Refused(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror),
-                          _("Check its permissions.")) from None
+    _now = staticmethod(bytes_in)
 
     # -- changing
 
@@ -292,7 +298,7 @@ class Checkpoints:
         layer = self.layer
         new: Path | None = None
         try:
-            self._make_root()
+            make_folders(layer, self.folder)
             numbers = [int(p.name.split(".")[0]) for p in self.folder.iterdir() if _ID.match(p.name)]
             name = f"{max(numbers, default=0) + 1:04d}"
             time = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -318,16 +324,6 @@ class Checkpoints:
     def _write_synced(self, path: Path, data: bytes) -> None:
         self.layer.write(path, data)
         self.layer.sync(path)
-
-    def _make_root(self) -> None:
-        missing = []
-        path = self.folder
-        while not path.is_dir():
-            missing.append(path)
-            path = path.parent
-        for path in reversed(missing):
-            self.layer.make_folder(path)
-            self.layer.sync_folder(path.parent)
 
     def _discard(self, folder: Path) -> None:
         """Remove a checkpoint folder that was never used; what cannot be removed now goes at the next recover()."""

@@ -153,6 +153,28 @@ def _names(path: Path, info: os.stat_result) -> tuple[Path, ...]:
     return tuple(same)
 
 
+def bytes_in(path: Path) -> bytes | None:
+    """What a file holds, None without one. Raises Refused where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Refused(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror),
+                      _("Check its permissions.")) from None
+
+
+def make_folders(layer: FileLayer, path: Path) -> None:
+    """Makes a folder and those above it that are missing, each safely on the disk. Raises OSError."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        layer.make_folder(folder)
+        layer.sync_folder(folder.parent)
+
+
 def replace_file(layer: FileLayer, target: TargetFile, data: bytes, tag: str) -> None:
     """Replace a file's bytes in one step; mode, owner and hard links stay. ``tag``: part of the temporary files' names.
 

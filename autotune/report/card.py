@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from autotune.language.translate import source_only
 from autotune.report import words
 from autotune.report.card_facts import STAND_IN, CardFacts, headline, rows, signature
 
@@ -47,6 +48,7 @@ class _Place:
     gap: int = 1
 
 
+@source_only()
 def layout(card: CardFacts, width_of: WidthOf) -> list[Box]:
     """All boxes of a card, rectangles first. No text leaves the card or touches another one."""
     big, what, about = headline(card)

@@ -479,10 +479,12 @@ class Driver:
         """Records one clip."""
         seen, proposal = outcome.seen, task.proposal
         ssim, psnr = outcome.likeness or (None, None)
+        started = live.cold_start_of is not None and live.cold_start_of[0] == task.candidate.id
+        # What cannot be switched to is what its process was started with.
+        cold = started or self._setup.webui.switch_of(task.candidate, True) is None
         self._study.add_sample(Sample(
             number=len(self._study.samples), candidate=task.candidate.id, purpose=proposal.purpose,
-            launch=live.launch, cold=live.cold_start_of is not None and live.cold_start_of[0] == task.candidate.id,
-            workload=task.index, round=task.round, state=outcome.state,
+            launch=live.launch, cold=cold, workload=task.index, round=task.round, state=outcome.state,
             seconds=outcome.seconds, cost=outcome.cost, failure=outcome.failure, detail=outcome.detail,
             memory_peak=seen.memory_peak, block=proposal.block, energy=seen.energy, ssim=ssim, psnr=psnr,
             steps=outcome.steps, rendered=outcome.rendered, torch_active=seen.torch_active,

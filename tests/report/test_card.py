@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from autotune.language.translate import language, use_language
 from autotune.report import card_facts
 from autotune.report.card import HEIGHT, WIDTH, Box, layout
 from autotune.report.card_facts import CardFacts, facts_of, headline, markdown, shown_flags
@@ -166,6 +167,18 @@ def test_too_many_flags_are_counted() -> None:
     shown = said(replace(facts(), flags=flags))
     kept = sum(f"{flag} " in shown + " " for flag in flags)
     assert 0 < kept < 60 and f"... and {60 - kept} more" in shown
+
+
+def test_a_card_is_the_same_in_every_language() -> None:
+    card, before = replace(facts(), seconds=(3.4, 2.06), times_agree=True), language()
+    english = layout(card, width_of)
+    try:
+        use_language("ja")
+        assert layout(card, width_of) == english
+        assert language() == "ja"
+    finally:
+        use_language(before)
+    assert said(card).isascii()
 
 
 def test_every_letter_has_a_shape() -> None:

@@ -65,6 +65,8 @@ def test_cheap_and_full_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
     folders = watched_folders.folders_of(made.root, None, WORDS)
     assert made.root in folders and len(folders) == len(set(folders))
     assert seen.animatediff is not None and seen.animatediff.root in folders
+    flags = made.root.parent / "of another program" / "settings.json"
+    assert flags.parent in watched_folders.folders_of(made.root, flags, WORDS)
 
 
 LACKS: dict[str, tuple[Callable[[Path], object], str, str]] = {

@@ -103,6 +103,24 @@ def test_flags_that_were_changed_since_stay(case: str) -> None:
     assert kind.put_back(b"broken", before, after) is None
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_that_its_program_wrote_anew_counts_as_unchanged(case: str, tmp_path: Path) -> None:
+    kind, known, before, write_anew = CASES[case]
+    formats.register((kind,))
+    path = tmp_path / known.name
+    path.write_bytes(before)
+    store = Checkpoints(tmp_path / "state")
+    after = kind.edit(kind.parse(before, path, ROOT), TARGET, owns)
+    done = store.apply([FileChange(path, before, after)])
+    path.write_bytes(write_anew(after))
+    assert store.changed_since(path) == "same"
+    path.write_bytes(kind.edit(kind.parse(write_anew(after), path, ROOT), ("--highvram",), owns))
+    assert store.changed_since(path) == "edited"
+    path.write_bytes(write_anew(after) + b" ")
+    (tmp_path / "state" / done.id / "0.before").write_bytes(b"damaged")
+    assert store.changed_since(path) == "edited"
+
+
 def test_damaged_bytes_of_an_apply_leave_the_way_by_force(tmp_path: Path) -> None:
     place = tmp_path / "config.ini"
     before = ini(default_launch_extras="--lowvram")
