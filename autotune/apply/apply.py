@@ -18,6 +18,7 @@ from autotune.launchfile import LaunchFile, config_json, edit
 from autotune.launchfile.checkpoints import Checkpoints
 from autotune.launchfile.lock import exclusively
 from autotune.launchfile.options import with_defaults
+from autotune.launchfile.quoting import joined
 from autotune.launchfile.reader import parse
 from autotune.launchfile.records import FileChange
 from autotune.model import codec
@@ -120,7 +121,7 @@ def plan(install: Inspection, places: Places, words: str | None, cause: str = "a
     file cannot be edited safely).
     """
     places.require_outside(install.root)
-    file = _editable(install)
+    file = _editable(install, lambda: _given(install, words) if words is not None else _winner(install, places))
     flags, settings, meta, notes = _given(install, words) if words is not None else _winner(install, places)
     dimensions: Sequence[str] = meta.get("dimensions", ())
     _require_startable(install, file, dimensions)
@@ -215,12 +216,14 @@ def note_in_history(history: Path, verb: str, say: Say, **facts: Any) -> None:  
         say(_("the history lacks this {verb}: {message}").format(verb=verb, message=error.message))
 
 
-def _editable(install: Inspection) -> LaunchFile:
-    """The launch file to edit. Raises NothingToWorkOn (there is none), Refused (autotune does not edit it)."""
+def _editable(install: Inspection, chosen: Callable[[], _ChosenSet]) -> LaunchFile:
+    """The launch file to edit. Raises NothingToWorkOn (there is none), Refused (autotune does not edit it, and says
+    where to paste the flags of the ``chosen`` set)."""
     webui, layout = install.machine.webui, install.launch.layout
     if install.launch.fault is not None:
         raise install.launch.fault
-    if install.path is None and install.catalogue.tuned and not (layout and layout.host):
+    of_its_own = layout is not None and not layout.host and layout.owners_file is not None
+    if install.path is None and install.catalogue.tuned and (layout is None or of_its_own):
         why_not, hint = layout.why_not if layout else None, _("Name it with --launch-file.")
         if layout:
             hint = _("Its flags go here: {place}").format(place=layout.where_flags_go) + f"\n{hint}"
@@ -228,13 +231,24 @@ def _editable(install: Inspection) -> LaunchFile:
     if not webui.manageable:
         where = _("Put the flags there by hand.")
         if layout:
-            where = _("Its flags go here: {place}").format(place=layout.where_flags_go)
+            where = _("Its flags go here: {place}").format(place=layout.where_flags_go) + _pasted(chosen)
         why = webui.why_not or _("this install is not managed")
         raise Refused(f"{install.root}: {why}", where)
     if install.path is None or install.file is None:
         raise NothingToWorkOn(_("{root} has no launch file").format(root=install.root),
                               _("Name it with --launch-file."))
     return install.file
+
+
+def _pasted(chosen: Callable[[], _ChosenSet]) -> str:
+    """A line that says which flags to write by hand; empty where nothing was chosen yet."""
+    try:
+        words = joined(chosen().flags)
+    except NothingToWorkOn:
+        return ""
+    text = _("Paste there, beside your own flags and in place of others of its kind: {words}").format(
+        words=words) if words else _("Take out the flags there that autotune tunes: the set has none.")
+    return f"\n{text}"
 
 
 def _require_startable(install: Inspection, file: LaunchFile, dimensions: Sequence[str]) -> None:

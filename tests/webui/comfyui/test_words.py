@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,16 @@ def test_a_clone_is_no_fault_of_its_owners(tmp_path: Path) -> None:
     code, text = said(made, tmp_path, "doctor", "--json")
     (row,) = (one for one in json.loads(text[text.index("{"):])["checks"] if one["name"] == "launch file")
     assert code == 3 and row["ok"] and "main.py" in row["hint"]  # 3: its interpreter has no torch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("environ", "place"), [
+    ({}, "behind main.py in the shell script"), ({"CLI_ARGS": "--cpu"}, "CLI_ARGS"),
+    ({"COMFY_CMDLINE_EXTRA": ""}, "COMFY_CMDLINE_EXTRA"), ({"COMFYUI_FLAGS": "--cpu"}, "COMFYUI_FLAGS"),
+])
+def test_what_to_paste_is_printed_where_no_file_is_edited(
+    tmp_path: Path, environ: Mapping[str, str], place: str
+) -> None:
+    made = replace(installs.clone(tmp_path), environ=environ)
+    code, text = said(made, tmp_path, "apply", "--yes", "--flags", "--use-split-cross-attention")
+    assert code == 5 and place in text and "Paste there" in text and "--use-split-cross-attention" in text
