@@ -222,8 +222,8 @@ def _editable(install: Inspection, chosen: Callable[[], _ChosenSet]) -> LaunchFi
     webui, layout = install.machine.webui, install.launch.layout
     if install.launch.fault is not None:
         raise install.launch.fault
-    of_its_own = layout is not None and not layout.host and layout.owners_file is not None
-    if install.path is None and install.catalogue.tuned and (layout is None or of_its_own):
+    # A kind with other files than scripts need not have one at all: its flags are wherever its owner starts it.
+    if install.path is None and install.catalogue.tuned and not (layout and (layout.host or install.kind.formats)):
         why_not, hint = layout.why_not if layout else None, _("Name it with --launch-file.")
         if layout:
             hint = _("Its flags go here: {place}").format(place=layout.where_flags_go) + f"\n{hint}"
@@ -244,7 +244,7 @@ def _pasted(chosen: Callable[[], _ChosenSet]) -> str:
     """A line that says which flags to write by hand; empty where nothing was chosen yet."""
     try:
         words = joined(chosen().flags)
-    except NothingToWorkOn:
+    except (NothingToWorkOn, UsageProblem):
         return ""
     text = _("Paste there, beside your own flags and in place of others of its kind: {words}").format(
         words=words) if words else _("Take out the flags there that autotune tunes: the set has none.")

@@ -63,6 +63,9 @@ class Inspection:
             raise Refused(doubt, hint.format(path=self.path))
         if isinstance(self.launch.fault, Refused):
             raise self.launch.fault
+        if self.path is None and not self.machine.webui.running:
+            return _("{root} has no launch file that tells its flags, and does not run: sets are compared with a start "
+                     "without any flag").format(root=self.root)
         return doubt
 
     def require_tunable(self, clips: bool = True) -> None:

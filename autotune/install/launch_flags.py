@@ -101,7 +101,7 @@ def _flags_of(root: Path, named: Path | None) -> LaunchFlags:
         layout = face_of(root).layout(root)
         path = layout.launch_files[0] if layout.launch_files else layout.owners_file
     if path is None:
-        return LaunchFlags(None, None, layout.why_not if layout else None, layout)
+        return LaunchFlags(None, None, layout.why_not if layout else None, layout, words=_running_words(root))
     try:
         file = face_of(root).read(root, layout) if layout and layout.manageable else read(path, root=root)
         if named is not None and face_of(root).formats and file.kind in ("sh", "cmd"):
@@ -116,6 +116,13 @@ def _flags_of(root: Path, named: Path | None) -> LaunchFlags:
         file.path, file, file.why_not or (layout.why_not if layout else None), layout,
         words=file.words if words is None else words, depends=file.uncertain,
         asked=bool(file.uncertain) and words is not None, silent=silent if file.kind == "sh" else "")
+
+
+def _running_words(root: Path) -> tuple[str, ...]:
+    """The flags of the web UI that runs from this folder now; none where none runs, or its words are not told."""
+    from autotune.webui import running
+
+    return next((one.words for one in running.web_uis(root) if one.certain and one.words is not None), ())
 
 
 def known_words(root: Path, file: LaunchFile, data: bytes | None = None) -> tuple[str, ...] | None:

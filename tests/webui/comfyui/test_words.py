@@ -58,7 +58,7 @@ def test_a_clone_is_no_fault_of_its_owners(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("environ", "place"), [
     ({}, "behind main.py in the shell script"), ({"CLI_ARGS": "--cpu"}, "CLI_ARGS"),
-    ({"COMFY_CMDLINE_EXTRA": ""}, "COMFY_CMDLINE_EXTRA"), ({"COMFYUI_FLAGS": "--cpu"}, "COMFYUI_FLAGS"),
+    ({"COMFY_CMDLINE_EXTRA": "--cpu"}, "COMFY_CMDLINE_EXTRA"), ({"COMFYUI_FLAGS": "--cpu"}, "COMFYUI_FLAGS"),
 ])
 def test_what_to_paste_is_printed_where_no_file_is_edited(
     tmp_path: Path, environ: Mapping[str, str], place: str
