@@ -196,7 +196,7 @@ def explain(root: Path, places: Places) -> dict[str, Any]:
     state = _state(change, cure, len(uses))
     return {
         "state": state,
-        "text": _text(state, change, len(uses)),
+        "text": _text(state, change, len(uses), root),
         "since": iso(change.since) if change else None,
         "start": change.start if change else None,
         "between": [change.first, change.last] if change else None,
@@ -253,7 +253,12 @@ def _state(change: ChangeRecord | None, cure: Mapping[str, Any] | None, uses: in
     return "given_back" if cure is not None and cure["applied"] else "slower"
 
 
-def _text(state: str, change: ChangeRecord | None, uses: int) -> str:
+def _text(state: str, change: ChangeRecord | None, uses: int, root: Path) -> str:
+    from autotune.webui.recognise import face_of
+
+    if state == "unknown" and change is None and face_of(root).own_extension(root, ()) is None:
+        return _("{uses} uses of the web UI with clips are recorded: too few to tell. The agent records them where "
+                 "the web UI's output goes to a file.").format(uses=uses)
     if state == "unknown" and change is None:
         return _("{uses} uses of the web UI with clips are recorded: too few to tell. The agent records them where "
                  "the web UI's output goes to a file, or where the tab is installed "

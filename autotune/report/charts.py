@@ -256,7 +256,7 @@ def effects(story: Story) -> Chart | None:
     if not items:
         return None
     title = _("Effect of each flag of the tuned set: {effects}").format(
-        effects="; ".join(f"{_(a['flag'])} {words.change(a['effect'])}" for a in items))
+        effects="; ".join(f"{words.credited(a['flag'])} {words.change(a['effect'])}" for a in items))
     ends = [(a[key] - 1) * 100 for a in items for key in ("low", "effect", "high")] + [0.0]
     margin = max(max(ends) - min(ends), 1.0) * 0.05
     scale = Scale(min(ends) - margin, max(ends) + margin)
@@ -265,7 +265,7 @@ def effects(story: Story) -> Chart | None:
         low, middle, high = (scale.at((a[key] - 1) * 100) for key in ("low", "effect", "high"))
         sure = bool(a["significant"])
         colour = "gain" if sure else "other"
-        tip = f"{_(a['flag'])}: {words.change(a['effect'])}, {words.credit_source(a)}"
-        rows.append(Row(_(a["flag"]), "plain", (Mark(middle, 0, colour, sure, tip),), (low, high)))
+        tip = f"{words.credited(a['flag'])}: {words.change(a['effect'])}, {words.credit_source(a)}"
+        rows.append(Row(words.credited(a["flag"]), "plain", (Mark(middle, 0, colour, sure, tip),), (low, high)))
     axis = _("how much longer a clip takes without the flag, %")
     return Chart(title, axis, scale.ticks(), tuple(rows), scale.at(0.0))

@@ -237,7 +237,7 @@ def _credit(doc: Document) -> list[RenderableType]:
     found = list(doc.get("ablation") or ())
     if len(found) < 2:
         return []
-    rows = [(_(row["flag"]), words.change(row["effect"]),
+    rows = [(words.credited(row["flag"]), words.change(row["effect"]),
              _("{low} to {high}").format(low=words.change(row["low"]), high=words.change(row["high"])),
              words.credit_source(row), _("yes") if row["significant"] else _("not shown")) for row in found]
     line = _("{flag}: {effect} longer without it ({interval}), {source}; clear of zero: {clear}")

@@ -64,6 +64,12 @@ def change(factor: float) -> str:
     return f"{(factor - 1) * 100:+.1f} %".replace("-", "−")
 
 
+def credited(flag: str) -> str:
+    """What an effect is of, as ``decide.ablation`` names it: flags, or flags that the tuned set does without."""
+    kept = flag.removeprefix("without ")
+    return _(flag) if kept == flag else _("leaving out {flags}").format(flags=kept)
+
+
 def credit_source(row: Mapping[str, Any]) -> str:
     """Where a flag's effect comes from: fresh pairs with and without it, or a model of all clips."""
     if not row.get("measured"):

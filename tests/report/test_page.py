@@ -345,3 +345,20 @@ def contrast(one: str, other: str) -> float:
 
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_switch_is_spoken_of_only_where_there_was_one() -> None:
+    note = examples.recorded()
+    own = [replace(sample, cold=True) for sample in note.samples]
+    switched, started = (outline(render(examples.document(note), clips, note.launches, None)).words
+                         for clips in (note.samples, own))
+    assert "Hollow" in switched and "Hollow" not in started and "The axis does not start at zero." in started
+
+
+def test_a_flag_that_the_tuned_set_leaves_out_is_named_once_without() -> None:
+    note = examples.recorded()
+    whole = examples.document(note)
+    whole["tune"]["ablation"][0]["flag"] = "without --use-split-cross-attention --no-half"
+    said = outline(render(whole, note.samples, note.launches, None)).words
+    assert "leaving out --use-split-cross-attention --no-half" in said
+    assert "without --use-split" not in said
