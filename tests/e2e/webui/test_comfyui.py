@@ -59,6 +59,7 @@ def test_the_whole_ladder(comfy: ComfyBench, renders: str) -> None:
     tuned = comfy.json("tune", "--profile", str(comfy.profile), "--seed", "1", *workflow, faults=f"slow:*@{SPLIT}")
     assert tuned["decision"] == "apply" and tuned["speedup"]["low"] > 1.02 and SPLIT not in tuned["winner"]["flags"]
     assert tuned["stand_in"] and tuned["image"]["valid"] and tuned["image"]["ssim"] > 0.9
+    assert all(clip["cold"] for clip in comfy.samples())  # each set has a process of its own
     assert comfy.tree() == tree and comfy.launch_file.read_bytes() == settings
     assert comfy.json("replay")["same_as_recorded"] is True
     applied = comfy.json("apply", "--yes")
