@@ -158,13 +158,23 @@ def test_what_changes_the_image_is_only_tried_when_named() -> None:
     assert {one.effective.unet for one in named.candidates} == {"default", "bf16"}
 
 
-@pytest.mark.parametrize("names", [
-    tuple(levels.LEVELS), ("attention", "cache", "memory", "async_offload", "unet", "vae", "cuda_malloc")])
-def test_more_sets_than_can_be_weighed_are_refused(names: tuple[str, ...]) -> None:
-    spec = SearchSpec(tuple((name, levels.LEVELS[name]) for name in names))
+def _named(*names: str) -> SearchSpec:
+    return SearchSpec(tuple((name, levels.LEVELS[name]) for name in names))
+
+
+def test_more_sets_than_can_be_gone_through_are_refused() -> None:
     with pytest.raises(UsageProblem, match="sets of flags") as caught:
-        space.build(machine(runtime=ALL), spec)
+        space.build(machine(runtime=ALL), _named(*levels.LEVELS))
     assert "fewer" in caught.value.hint
+
+
+def test_of_more_sets_than_can_be_weighed_the_last_dimensions_stay_as_they_are() -> None:
+    made = space.build(machine(runtime=ALL), _named(
+        "attention", "cache", "memory", "async_offload", "unet", "vae", "cuda_malloc"))
+    varied = [len(one.levels) > 1 for one in made.dimensions]
+    assert space.MOST_SETS / 8 < len(made.candidates) <= space.MOST_SETS
+    assert varied == sorted(varied, reverse=True) and False in varied, "the first named are searched"
+    assert any("more sets than can be weighed" in one.reason for one in made.excluded)
 
 
 def test_levels_of_other_web_uis_are_read_or_told_apart() -> None:

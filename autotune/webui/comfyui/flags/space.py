@@ -81,7 +81,8 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
 
     The user's current set is always a member, in canonical order and else as the user has it; each other set has
     the fewest words that reach it beside the user's kept flags. What cannot be had here is in ``excluded``. Raises
-    UsageProblem where there are more sets than a search can weigh.
+    UsageProblem where a profile names more than can be gone through; of more sets than can be weighed against one
+    another the last dimensions stay as they are.
     """
     dropped: list[Excluded] = []
     base = _base_of(machine, _known(spec or default_spec(machine), dropped))
@@ -91,16 +92,14 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
                     if pair[1] not in named.get(pair[0], ()) and level_of(pair[0], base.current) != pair[1]]
     choices = _choices(base, dropped)
     baseline = _candidate(base, canonical(base.mine, base.place.site.catalogue))
-    found: dict[str, Candidate] = {}
-    _require_few(math.prod(len(usable) for __, usable in choices), MOST_COMBINATIONS)
-    names = [name for name, __ in choices]
-    for combination in product(*(one for __, one in choices)):
-        candidate = _candidate(base, _words(base, dict(zip(names, combination, strict=True))))
-        best = found.get(candidate.id)
-        if best is None or candidate.simplicity < best.simplicity:
-            found[candidate.id] = candidate
-    found[baseline.id] = baseline
-    _require_few(len(found), MOST_SETS)
+    count = math.prod(len(usable) for __, usable in choices)
+    if count > MOST_COMBINATIONS:
+        raise UsageProblem(
+            _("the profile's [search] comes to {count} sets of flags, more than can be weighed").format(count=count),
+            _("name fewer dimensions, or fewer levels of them"))
+    found = _sets(base, choices, baseline)
+    while len(found) > MOST_SETS:
+        found = _sets(base, _less(choices, dropped), baseline)
     return Space(
         dimensions=_dimensions(choices, found, dropped),
         candidates=(baseline, *(one for key, one in found.items() if key != baseline.id)),
@@ -109,11 +108,27 @@ def build(machine: Machine, spec: SearchSpec | None = None) -> Space:
     )
 
 
-def _require_few(count: int, most: int) -> None:
-    if count > most:
-        raise UsageProblem(
-            _("the profile's [search] comes to {count} sets of flags, more than can be weighed").format(count=count),
-            _("name fewer dimensions, or fewer levels of them"))
+def _sets(base: _Base, choices: list[tuple[str, tuple[str, ...]]], baseline: Candidate) -> dict[str, Candidate]:
+    """All distinct sets of these levels by id, the user's own among them."""
+    found: dict[str, Candidate] = {}
+    names = [name for name, __ in choices]
+    for combination in product(*(one for __, one in choices)):
+        candidate = _candidate(base, _words(base, dict(zip(names, combination, strict=True))))
+        best = found.get(candidate.id)
+        if best is None or candidate.simplicity < best.simplicity:
+            found[candidate.id] = candidate
+    found[baseline.id] = baseline
+    return found
+
+
+def _less(choices: list[tuple[str, tuple[str, ...]]], dropped: list[Excluded]) -> list[tuple[str, tuple[str, ...]]]:
+    """The levels without those of the last dimension that varies, which stays as its user has it."""
+    at = max(number for number, (__, usable) in enumerate(choices) if len(usable) > 1)
+    name, usable = choices[at]
+    reason = _("there are more sets than can be weighed: a profile that names fewer dimensions tries it")
+    dropped += [_out(name, level, reason) for level in usable[1:]]
+    choices[at] = (name, usable[:1])
+    return choices
 
 
 def _known(spec: SearchSpec, dropped: list[Excluded]) -> SearchSpec:

@@ -79,7 +79,7 @@ def attach(server: Any, given: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()
         try:
             data = await loop.run_in_executor(None, _pictures, dict(request.query))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ImportError) as error:  # an old ComfyUI has no PyAV
             return web.json_response({"error": type(error).__name__}, status=404)
         return web.Response(body=data, content_type="application/octet-stream")
 

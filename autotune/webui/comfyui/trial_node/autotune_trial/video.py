@@ -17,6 +17,8 @@ def pictures(path: Path) -> bytes:
 
     Raises OSError and ValueError (PyAV's own errors are both) where the file is no video.
     """
+    if not path.is_file():
+        raise FileNotFoundError(path.name)
     av: Any = importlib.import_module("av")
     out = io.BytesIO()
     with av.open(str(path)) as container:
