@@ -59,9 +59,17 @@ def compare(catalogue: Catalogue, cmd_args_source: str) -> CatalogueDifference:
     )
 
 
+def syntax_tree(source: str) -> ast.Module:
+    """The syntax tree of a source. Raises what ``ast.parse`` raises."""
+    try:
+        return ast.parse(source)
+    except SystemError:  # "AST constructor recursion depth mismatch": seen once with CPython 3.11.7, not the source's
+        return ast.parse(source)
+
+
 def arguments(source: str) -> Iterator[Parsed]:
     """All ``…add_argument("--name", …)`` calls of a source, in its order."""
-    tree = ast.parse(source)
+    tree = syntax_tree(source)
     members, groups = _enums(tree), _exclusive(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):

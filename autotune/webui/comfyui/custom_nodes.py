@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from autotune.machine import git
 from autotune.model.machine import AnimateDiff, MotionModule
 from autotune.webui.comfyui import folders, models
-from autotune.webui.comfyui.install import Install
+from autotune.webui.comfyui.install import Install, project_version
 
 ANIMATEDIFF = "ComfyUI-AnimateDiff-Evolved"
 """What the folder of these nodes is usually called. They are told by their files, whatever it is called."""
@@ -33,7 +32,7 @@ def animatediff(install: Install) -> AnimateDiff | None:
     root = animatediff_folder(install)
     if root is None:
         return None
-    return AnimateDiff(root, stated_version(root), git.head_commit(root), tuple(_modules(install, root)))
+    return AnimateDiff(root, project_version(root), git.head_commit(root), tuple(_modules(install, root)))
 
 
 def animatediff_folder(install: Install) -> Path | None:
@@ -53,22 +52,11 @@ def module_folders(install: Install, root: Path) -> list[Path]:
     return found[folders.MODULES]
 
 
-def stated_version(root: Path) -> str | None:
-    """The version that the [project] of a node's pyproject.toml states."""
-    try:
-        text = (root / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    project = re.search(r"(?ms)^\[project\]\s*$(.*?)(?=^\[|\Z)", text)
-    stated = re.search(r"""(?m)^version\s*=\s*['"]([^'"]+)['"]""", project[1]) if project else None
-    return stated[1] if stated else None
-
-
 def described(path: Path) -> str:
     """"NAME COMMIT" of a node, or its version where it is no checkout (as ComfyUI Manager installs them)."""
     is_folder = path.is_dir()
     commit = git.head_commit(path) if is_folder else None
-    return f"{path.name} {commit[:12] if commit else (stated_version(path) if is_folder else '') or ''}".strip()
+    return f"{path.name} {commit[:12] if commit else (project_version(path) if is_folder else '') or ''}".strip()
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

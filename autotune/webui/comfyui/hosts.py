@@ -54,15 +54,20 @@ def host_of(root: Path, environ: Mapping[str, str] | None = None, platform: str 
     found = _desktop_1(root, environ, platform) or _desktop_2(root, environ, platform)
     if found is not None:
         return found
-    embedded = tuple(root.parent / name for name in PORTABLE if (root.parent / name / "python.exe").is_file())
-    if embedded:
-        return Host("portable", pythons=embedded, above=True)
+    beside = embedded(root)
+    if beside:
+        return Host("portable", pythons=beside, above=True)
     config = comfy_cli_config(environ, platform)
     if any(is_workspace(config, key, root) for key in ("default_workspace", "recent_workspace")):
         return Host("comfy-cli", pythons=(root / ".venv", root / "venv"), file=config)
     if container(environ) or _in_container():
         return Host("docker")
     return Host()
+
+
+def embedded(root: Path) -> tuple[Path, ...]:
+    """The folders of a Python of its own beside ComfyUI, in a Windows package; none elsewhere."""
+    return tuple(root.parent / name for name in PORTABLE if (root.parent / name / "python.exe").is_file())
 
 
 def container(environ: Mapping[str, str]) -> str:

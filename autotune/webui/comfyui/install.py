@@ -71,10 +71,15 @@ def is_comfyui(root: Path) -> bool:
 def version_of(root: Path) -> str | None:
     """The version that comfyui_version.py states, else pyproject.toml, else the tag of its commit ("v0.3.10")."""
     stated = re.search(r"""(?m)^__version__\s*=\s*['"]([^'"]+)['"]""", _text(root / "comfyui_version.py"))
-    if stated is None:
-        project = re.search(r"(?ms)^\[project\]\s*$(.*?)(?=^\[|\Z)", _text(root / "pyproject.toml"))
-        stated = re.search(r"""(?m)^version\s*=\s*['"]([^'"]+)['"]""", project[1]) if project else None
-    return stated[1] if stated else (git.head_tag(root) or "").removeprefix("v") or None
+    found = stated[1] if stated else project_version(root)
+    return found or (git.head_tag(root) or "").removeprefix("v") or None
+
+
+def project_version(root: Path) -> str | None:
+    """The version that the [project] of a folder's pyproject.toml states."""
+    project = re.search(r"(?ms)^\[project\]\s*$(.*?)(?=^\[|\Z)", _text(root / "pyproject.toml"))
+    stated = re.search(r"""(?m)^version\s*=\s*['"]([^'"]+)['"]""", project[1]) if project else None
+    return stated[1] if stated else None
 
 
 def device_of(words: Sequence[str]) -> int:

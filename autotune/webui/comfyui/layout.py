@@ -10,35 +10,27 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 from autotune.language.translate import _
 from autotune.launchfile.launch_file import LaunchFile
 from autotune.launchfile.reader import load_bytes, read
 from autotune.model.errors import NothingToWorkOn, Refused
-from autotune.webui.comfyui.hosts import CONTAINER, PORTABLE, container
+from autotune.webui.comfyui import comfy_cli, desktop, hosts, stability_matrix
+from autotune.webui.comfyui.hosts import CONTAINER, container
 from autotune.webui.comfyui.install import kind_of
 from autotune.webui.comfyui.run_files import ENDINGS, RunFile
 from autotune.webui.face import Layout
 
 KIND = "comfyui"
-_HOSTS = ("stability_matrix", "desktop")
-_LATER_HOSTS = ("comfy_cli",)
-"""Modules of this folder whose ``found(root, environ, platform)`` says that another program starts the install."""
-
 _MOST_SHELLS = 6
 """Programs above a process that are looked at: cmd, a launcher of Python, one of its own."""
 
 _OTHER_GPUS = re.compile(r"(?<![a-z])(?:amd|rocm|zluda|intel|xpu|directml)(?![a-z])", re.IGNORECASE)
 """Makers and runtimes other than NVIDIA's in a batch file's name."""
-
-Found = Callable[[Path, Mapping[str, str], str], "Layout | None"]
 
 
 def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, str] | None = None,
@@ -48,26 +40,13 @@ def recognise(root: Path, platform: str = sys.platform, environ: Mapping[str, st
     ``named``: the launch file that its owner named; a batch file counts on Windows, wherever it lies.
     """
     environ = os.environ if environ is None else environ
-    found = _by_host(_HOSTS, root, environ, platform)
-    if found is None:
-        found = _container(root, environ) or _batch_files(root, platform)
-    if found is None:
-        found = _by_host(_LATER_HOSTS, root, environ, platform) or _unmanaged(root)
+    found = (stability_matrix.found(root, environ, platform) or desktop.found(root, environ, platform)
+             or _container(root, environ) or _batch_files(root, platform)
+             or comfy_cli.found(root, environ, platform) or _unmanaged(root))
     if named is not None and named not in found.launch_files and platform == "win32" and RunFile().claims(named):
         found = replace(found, manageable=True, launch_files=(named,), why_not=None, one_of=True)
     own = found.owners_file or (found.launch_files[0] if found.launch_files else None)
     return replace(found, kind=kind_of(root), owners_file=own)
-
-
-def _by_host(names: Sequence[str], root: Path, environ: Mapping[str, str], platform: str) -> Layout | None:
-    for name in names:
-        module = f"autotune.webui.comfyui.{name}"
-        if find_spec(module) is None:
-            continue
-        layout = cast(Found, import_module(module).found)(root, environ, platform)
-        if layout is not None:
-            return layout
-    return None
 
 
 def _container(root: Path, environ: Mapping[str, str]) -> Layout | None:
@@ -96,7 +75,7 @@ def _in_compose_file(root: Path) -> str:
 
 def _batch_files(root: Path, platform: str) -> Layout | None:
     """The Windows portable, and any ComfyUI on Windows that batch files start; None: there are none that do."""
-    portable = is_portable(root)
+    portable = bool(hosts.embedded(root))
     files = run_files(root)
     if not portable and not files:
         return None
@@ -110,11 +89,6 @@ def _batch_files(root: Path, platform: str) -> Layout | None:
         why_not = _("{name} is for Windows; what starts ComfyUI on this system is not known").format(
             name=files[0].name)
     return Layout(KIND, host, why_not is None, files, why_not, where, files[0] if files else None, one_of=True)
-
-
-def is_portable(root: Path) -> bool:
-    """Whether ComfyUI lies in a Windows portable, with a Python of its own beside it."""
-    return any((root.parent / name / "python.exe").is_file() for name in PORTABLE)
 
 
 def run_files(root: Path) -> tuple[Path, ...]:

@@ -57,13 +57,9 @@ def _read(path: Path, stamp: int, size: int) -> OwnParser:  # noqa: ARG001 - the
 def of_source(text: str) -> OwnParser:
     """The parser that a text in the form of comfy/cli_args.py builds; an empty one if it is not understood."""
     try:
-        try:
-            known = {name: one for one in checker.arguments(text) for name in one.names}
-            most = _limits(ast.parse(text))
-        except SystemError:  # CPython 3.11 and 3.12 may lose count while another thread parses, too (gh-106905)
-            known = {name: one for one in checker.arguments(text) for name in one.names}
-            most = _limits(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, SystemError):
+        known = {name: one for one in checker.arguments(text) for name in one.names}
+        most = _limits(checker.syntax_tree(text))
+    except (SyntaxError, ValueError, RecursionError):
         return OwnParser()
     if len(known) < ENOUGH:
         return OwnParser()

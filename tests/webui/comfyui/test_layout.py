@@ -29,6 +29,7 @@ from autotune.webui.recognise import face_of
 from autotune.webui.running import web_uis
 from tests.waiting import wait_for
 from tests.webui.comfyui.installs import HOSTS, clone, comfyui, portable
+from tests.webui.comfyui.machines import machine
 from tests.webui.comfyui.run_file_maker import owns
 from tests.webui.installs import write
 
@@ -227,6 +228,22 @@ def test_the_running_one_tells_by_its_words(tmp_path: Path) -> None:
         assert found.known and found.words[-1] == "--lowvram" and found.undecided
     with running(root, "--windows-standalone-build", "--changed-since"):
         assert not flags_of(root).known
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a clone's batch files count")
+def test_a_clones_flags_are_those_of_the_one_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = clone(tmp_path / "install").root
+    none, seen = flags_of(root), machine()
+    assert none.path is None and none.words == ()
+    doubt = Inspection(seen, none, face_of(root).catalogue(root)).require_certain()
+    assert doubt is not None and "compared with a start without any flag" in doubt
+    with running(root, "--use-split-cross-attention", "--fast", "autotune"):
+        found = flags_of(root)
+        assert found.path is None and found.words == ("--use-split-cross-attention", "--fast", "autotune")
+        seen = replace(seen, webui=replace(seen.webui, running=True))
+        assert Inspection(seen, found, face_of(root).catalogue(root)).require_certain() is None
+    assert flags_of(root).words == ()
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="cmd.exe's command line names the file that it runs")

@@ -16,6 +16,7 @@ from autotune.flags.catalogue import Catalogue, Flag
 from autotune.language.translate import _
 from autotune.model.machine import Machine
 from autotune.webui.comfyui import parser
+from autotune.webui.reference import is_reference
 
 FAST = "--fast"
 FAST_MEMBERS = {"fp16_accumulation": "fp16_accumulation", "cudnn_benchmark": "autotune", "cublas_ops": "cublas_ops",
@@ -27,7 +28,6 @@ DEFAULT_DIMENSIONS = ("attention", "fp16_accumulation", "cudnn_benchmark", "cubl
                       "memory", "dynamic_vram", "cache", "async_offload")
 """What the default search may vary; the words of these dimensions are always autotune's to edit."""
 _DATA = Path(__file__).parent / "data" / "comfyui.json"
-_REFERENCE = "reference-webui.json"
 
 
 def load(root: Path) -> Catalogue:
@@ -40,7 +40,7 @@ def load(root: Path) -> Catalogue:
     flags = {name: flag for name, flag in known.items() if own.knows(name)}
     if own.by_name:
         flags = {name: replace(flag, takes=own.by_name[name].takes) for name, flag in flags.items()}
-    return _catalogue(flags, reference=(root / _REFERENCE).is_file())
+    return _catalogue(flags, reference=is_reference(root))
 
 
 def of_machine(machine: Machine) -> Catalogue:
