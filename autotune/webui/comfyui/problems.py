@@ -17,7 +17,9 @@ LONGEST = 300
 """Characters of a message that are kept."""
 SHORTEST_TEXT = 3
 """Characters from which a graph's text is looked for in a message: shorter ones stand anywhere."""
-_FILE = re.compile(r"\.\w{2,11}\Z")
+_FILE = re.compile(r"\.(?:safetensors|sft|ckpt|pth?|bin|gguf|onnx|png|jpe?g|webp|gif|mp4|webm|mov|mkv|wav|mp3|flac|"
+                   r"json|ya?ml|txt)\Z", re.IGNORECASE)
+"""Ends the name of a model or an input file: a prompt may end in a full stop and a word, or a figure, too."""
 _OF_TEXTS = re.compile(r"text|prompt|caption|string|positive|negative|lyrics|tags", re.IGNORECASE)
 """Names of inputs that hold what somebody wrote."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -236,6 +236,7 @@ def test_a_prompt_of_which_a_part_is_not_taken(played: Played) -> None:
 TEXTS = st.lists(WORDS, min_size=2, max_size=8).map(" ".join)
 
 
+@example("a lens of f .28", "anything")
 @given(TEXTS, st.sampled_from(["text", "anything", "positive", "x_prompt"]))
 def test_no_text_of_a_workflow_is_told(text: str, name: str) -> None:
     graph = Graph({"1": {"class_type": "Encode", "inputs": {name: text, "ckpt_name": "a model.safetensors"}}}, (), ())
